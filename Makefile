@@ -1,0 +1,59 @@
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+DAGSTER := $(BIN)/dagster
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help
+help: ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/runtime ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
+	$(DAGSTER) asset materialize -m crm_assets.definitions --select '*'
+	@$(BIN)/python -m crm_assets
+
+.PHONY: dev
+dev: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000
+	DAGSTER_HOME="$(CURDIR)" $(DAGSTER) dev
+
+.PHONY: tables
+tables: .venv/runtime ## Show the tables, their row counts and where the database lies
+	@$(BIN)/python -m crm_assets
+
+.PHONY: test
+test: .venv/dev ## Run the tests
+	$(BIN)/python -m pytest -n auto
+
+.PHONY: lint
+lint: .venv/dev ## Check format, code, types, import rules and SQL
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint --processes 2 crm_assets/models
+
+.PHONY: format
+format: .venv/dev ## Format code and SQL
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/sqlfluff fix --processes 2 crm_assets/models
+
+.PHONY: clean
+clean: ## Remove what was installed and what Dagster wrote; the data stay
+	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/runtime: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+.venv/dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ .venv/runtime

@@ -1,0 +1,38 @@
+"""`python -m crm_assets`: shows the warehouse's tables, their row counts and where the database file lies."""
+
+import sys
+
+from crm_assets.resources.warehouse import Warehouse
+from crm_assets.source.errors import SettingsError
+
+TABLES = """
+select table_schema, table_name
+from information_schema.tables
+where table_schema in ('raw', 'staging', 'marts') and table_name not like '\\_dlt%' escape '\\'
+order by position(table_schema in 'raw staging marts'), table_name
+"""
+
+
+def main() -> int:
+    """Prints the table; returns the process's exit code."""
+    warehouse = Warehouse()
+    try:
+        with warehouse.get_connection(read_only=True) as connection:
+            tables = connection.execute(TABLES).fetchall()
+            counted = [
+                (f"{schema}.{table}", connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone())
+                for schema, table in tables
+            ]
+    except (FileNotFoundError, SettingsError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    width = max((len(name) for name, _ in counted), default=5)
+    print(f"\n{'table':<{width}}  {'rows':>9}")
+    for name, row in counted:
+        print(f"{name:<{width}}  {row[0] if row else 0:>9,}")
+    print(f"\n{warehouse.path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What Dagster shows: raw assets, models and checks."""

@@ -1,0 +1,17 @@
+"""Links from an asset in the UI to the files that define it."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
+
+
+def code_references(files: Mapping[Path, str]) -> CodeReferencesMetadataValue:
+    """Metadata value for `dagster/code_references`: file -> what it holds."""
+    with warnings.catch_warnings():
+        # Two warnings an asset would bury what a command has to say.
+        warnings.simplefilter("ignore", BetaWarning)
+        return CodeReferencesMetadataValue(
+            code_references=[LocalFileCodeReference(file_path=str(path), label=label) for path, label in files.items()]
+        )

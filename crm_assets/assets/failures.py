@@ -1,0 +1,56 @@
+"""From what went wrong to what the user is told, and whether Dagster should try the asset again."""
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dagster import Failure, MetadataValue
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from crm_assets.resources.writer_lock import WarehouseBusy
+from crm_assets.source.errors import SourceError
+
+
+@contextmanager
+def failures_explained(resource: str) -> Iterator[None]:
+    """Turns the body's errors into failures that say what was wrong and what to do, without any record in them.
+
+    dlt wraps what happens in its steps, and its own messages can hold a whole page of personal data: only the type of
+    such an error and the places it passed through are shown.
+
+    Raises:
+        Failure: Always in place of the error. Retries are allowed only where trying again can help.
+    """
+    try:
+        yield
+    except (SourceError, WarehouseBusy, PipelineStepFailed) as error:
+        told = _cause_of_ours(error)
+        if isinstance(told, SourceError):
+            raise Failure(description=str(told), allow_retries=told.retriable) from None
+        if isinstance(told, WarehouseBusy):
+            raise Failure(description=str(told), allow_retries=False) from None
+        raise _unexpected(resource, error) from None
+
+
+def _cause_of_ours(error: BaseException) -> BaseException | None:
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, (SourceError, WarehouseBusy)):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _unexpected(resource: str, error: BaseException) -> Failure:
+    step = error.step if isinstance(error, PipelineStepFailed) else "run"
+    root = error
+    while cause := (root.__cause__ or root.__context__):
+        root = cause
+    frames = traceback.extract_tb(root.__traceback__)
+    places = "".join(traceback.format_list(frames))
+    last = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return Failure(
+        description=(
+            f"{resource}: dlt's step {step!r} failed with {type(root).__module__}.{type(root).__qualname__}{last}. Its "
+            "message is not shown, as it may hold records; the tables are as they were before"
+        ),
+        metadata={"where": MetadataValue.md(f"```\n{places}\n```")},
+    )

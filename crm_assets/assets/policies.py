@@ -1,0 +1,18 @@
+"""What holds for all assets: who owns them, and how often a failed one is tried again."""
+
+from dagster import Backoff, Jitter, RetryPolicy
+
+from crm_assets.source.errors import SettingsError
+from crm_assets.source.settings import CrmSettings, resolve_settings
+
+OWNERS = ("team:sales-operations",)
+
+
+def retry_policy() -> RetryPolicy:
+    """Three more tries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), give or take a jitter."""
+    try:
+        delay = resolve_settings().asset_retry_delay
+    except SettingsError:
+        # Definitions must load whatever the settings are. The run tells what is wrong with them.
+        delay = CrmSettings().asset_retry_delay
+    return RetryPolicy(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

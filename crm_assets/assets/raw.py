@@ -1,0 +1,120 @@
+"""The raw assets: one per resource, each an op of its own, so that one that fails neither stops nor repeats the others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    Config,
+    MaterializeResult,
+    multi_asset,
+)
+from dagster_dlt import DagsterDltResource, DagsterDltTranslator, build_dlt_asset_specs
+from dagster_dlt.constants import META_KEY_PIPELINE, META_KEY_SOURCE, META_KEY_TRANSLATOR
+from dagster_dlt.translator import DltResourceTranslatorData
+from pydantic import Field
+
+from crm_assets.assets import policies
+from crm_assets.assets.code_references import code_references
+from crm_assets.assets.failures import failures_explained
+from crm_assets.assets.table_metadata import declared_columns, raw_metadata
+from crm_assets.resources.crm import CrmConnection
+from crm_assets.resources.loading import RAW, warehouse_pipeline
+from crm_assets.resources.sync_log import write_sync_log
+from crm_assets.resources.warehouse import Warehouse
+from crm_assets.source import schemas
+from crm_assets.source.crm_source import crm_source, declared_source
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.report import ReadMode, ReadReport
+
+
+class ReadConfig(Config):
+    """The launchpad's configuration of a raw asset."""
+
+    mode: ReadMode = Field(
+        default=ReadMode.full,
+        description=(
+            "full: read every page; the only way to notice records that vanished from the list. "
+            "incremental: read the newest changes, down to what is already loaded."
+        ),
+    )
+
+
+class RawTranslator(DagsterDltTranslator):
+    """Describes a dlt resource as the Dagster asset `raw/<resource>`."""
+
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
+        """The spec of a resource, from its endpoint and its declared schema."""
+        resource = data.resource.name
+        endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
+        schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
+        return AssetSpec(
+            key=AssetKey([RAW, resource]),
+            group_name=RAW,
+            description=(
+                f"{schema.description}\n\nMirrors `GET {endpoint.path}` of the CRM's API (array `{endpoint.data_selector}`), "
+                "merged by `id`. Rows are never deleted: staging hides those that vanished from the list."
+            ),
+            kinds={"dlt", "duckdb"},
+            owners=policies.OWNERS,
+            metadata={
+                "dagster/table_name": f"{RAW}.{resource}",
+                "dagster/column_schema": declared_columns(schema),
+                "dagster/code_references": code_references(
+                    {schema_file: "declared columns", Path(__file__): "asset"}
+                ),
+            },
+        )
+
+
+def raw_asset(resource: str) -> AssetsDefinition:
+    """The asset that loads one resource. Source, pipeline and settings are made when it runs."""
+    translator = RawTranslator()
+    specs = [
+        spec.replace_attributes(
+            metadata={
+                key: value
+                for key, value in spec.metadata.items()
+                if key not in {META_KEY_SOURCE, META_KEY_PIPELINE, META_KEY_TRANSLATOR}
+            }
+        )
+        for spec in build_dlt_asset_specs(declared_source(resource), None, translator)  # type: ignore[arg-type]
+    ]
+
+    @multi_asset(name=f"{RAW}__{resource}", specs=specs, retry_policy=policies.retry_policy())
+    def load(
+        context: AssetExecutionContext,
+        config: ReadConfig,
+        dlt: DagsterDltResource,
+        crm: CrmConnection,
+        warehouse: Warehouse,
+    ) -> Iterator[MaterializeResult]:  # type: ignore[type-arg]
+        report = ReadReport(resource, mode=config.mode)
+        metadata: dict[str, Any] = {}
+
+        def committed(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
+            write_sync_log(connection, report, load_id)
+            metadata.update(raw_metadata(connection, report, load_id))
+
+        with failures_explained(resource), warehouse_pipeline(resource, warehouse, committed) as pipeline:
+            source = crm_source(resource, crm.settings(), report)
+            for result in dlt.run(
+                context=context,
+                dlt_source=source,
+                dlt_pipeline=pipeline,
+                dagster_dlt_translator=translator,
+                loader_file_format="parquet",
+            ):
+                for note in report.notes:
+                    context.log.info(note)
+                yield result._replace(metadata=metadata)
+
+    return load
+
+
+RAW_ASSETS = [raw_asset(resource) for resource in ENDPOINTS]

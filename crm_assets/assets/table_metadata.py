@@ -1,0 +1,78 @@
+"""Dagster's view of a table: columns with type, nullability and description, rows, and how they were read."""
+
+from collections.abc import Container, Mapping
+from typing import Any
+
+import duckdb
+from dagster import TableColumn, TableColumnConstraints, TableSchema
+
+from crm_assets.resources.loading import RAW
+from crm_assets.source.report import ReadReport
+from crm_assets.source.schemas import ResourceSchema, resource_schema
+
+
+def declared_columns(schema: ResourceSchema) -> TableSchema:
+    """The columns a raw table has when nothing has drifted, with dlt's type names."""
+    return TableSchema(
+        [_column(c.name, c.data_type, c.nullable, c.description, c.personal) for c in schema.columns.values()]
+    )
+
+
+def raw_metadata(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> Mapping[str, Any]:
+    """What a raw materialization carries: the read in numbers, and the table as it is now."""
+    declared = resource_schema(report.resource).columns
+    metadata: dict[str, Any] = {
+        "crm/mode": report.mode.value,
+        "crm/complete": report.complete,
+        "crm/requests": report.requests,
+        "crm/retries": report.retries,
+        "crm/rows_read": report.rows_read,
+        "crm/rows_rejected": len(report.rejected),
+        "crm/load_id": load_id,
+        "dagster/row_count": count_rows(connection, RAW, report.resource),
+        "dagster/table_name": f"{RAW}.{report.resource}",
+        "dagster/column_schema": table_columns(
+            connection,
+            RAW,
+            report.resource,
+            descriptions={name: column.description for name, column in declared.items()},
+            personal={name for name, column in declared.items() if column.personal},
+        ),
+    }
+    if report.rows_in_source is not None:
+        metadata["crm/rows_in_source"] = report.rows_in_source
+    return metadata
+
+
+def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    """Rows of a table or view."""
+    [[rows]] = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchall()
+    return int(rows)
+
+
+def table_columns(
+    connection: duckdb.DuckDBPyConnection,
+    schema: str,
+    table: str,
+    descriptions: Mapping[str, str],
+    personal: Container[str] = (),
+) -> TableSchema:
+    """The columns that a table or view has, with DuckDB's types and the descriptions that are known."""
+    found = connection.execute(
+        "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
+        "where table_schema = ? and table_name = ? order by ordinal_position",
+        [schema, table],
+    ).fetchall()
+    return TableSchema(
+        [_column(name, type_, nullable, descriptions.get(name), name in personal) for name, type_, nullable in found]
+    )
+
+
+def _column(name: str, type_: str, nullable: bool, description: str | None, personal: bool) -> TableColumn:
+    return TableColumn(
+        name=name,
+        type=type_,
+        description=description,
+        constraints=TableColumnConstraints(nullable=nullable, unique=name == "id"),
+        tags={"personal_data": ""} if personal else {},
+    )

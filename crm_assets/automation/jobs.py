@@ -1,0 +1,41 @@
+"""The jobs: everything read in full, everything read incrementally, and each resource on its own."""
+
+from collections.abc import Iterable
+
+from dagster import AssetSelection, RunConfig, define_asset_job
+
+from crm_assets.assets.raw import RAW_ASSETS, ReadConfig
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.report import ReadMode
+
+
+def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
+    ops = {asset.op.name: asset for asset in RAW_ASSETS}
+    return RunConfig(ops={name: ReadConfig(mode=mode) for name in ops if name.removeprefix("raw__") in set(resources)})
+
+
+crm_full_refresh = define_asset_job(
+    "crm_full_refresh",
+    selection=AssetSelection.all(),
+    description="Reads all five resources completely, then builds all models. Notices vanished records.",
+    config=_reading(ENDPOINTS, ReadMode.full),
+)
+
+crm_incremental = define_asset_job(
+    "crm_incremental",
+    selection=AssetSelection.all(),
+    description="Reads what changed in the five resources, then builds all models.",
+    config=_reading(ENDPOINTS, ReadMode.incremental),
+)
+
+RESOURCE_JOBS = {
+    resource: define_asset_job(
+        f"{resource}_sync",
+        selection=AssetSelection.assets(["raw", resource]).downstream(),
+        description=f"Reads what changed in {resource}, then builds the models that depend on it.",
+        config=_reading([resource], ReadMode.incremental),
+    )
+    for resource in ENDPOINTS
+}
+
+JOBS = [crm_full_refresh, crm_incremental, *RESOURCE_JOBS.values()]

@@ -1,0 +1,20 @@
+"""The code location: five raw assets, the models built from them, and when they run."""
+
+from dagster import Definitions, in_process_executor
+from dagster_dlt import DagsterDltResource
+
+from crm_assets.assets.models import MODEL_ASSETS
+from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.automation.jobs import JOBS
+from crm_assets.automation.schedules import SCHEDULES
+from crm_assets.resources.crm import CrmConnection
+from crm_assets.resources.warehouse import Warehouse
+
+defs = Definitions(
+    assets=[*RAW_ASSETS, *MODEL_ASSETS],
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    resources={"crm": CrmConnection(), "dlt": DagsterDltResource(), "warehouse": Warehouse()},
+    # DuckDB has one writer, so a process per step would only add the time it takes to start one.
+    executor=in_process_executor,
+)

@@ -1,0 +1,121 @@
+with accounts as (
+    select * from staging.stg_accounts
+    where not is_deleted
+),
+
+contacts as (
+    select account_id
+    from staging.stg_contacts
+    where not is_deleted
+),
+
+deals as (
+    select
+        account_id,
+        won_amount,
+        won_on
+    from staging.stg_won_deals
+    where not is_deleted
+),
+
+links as (
+    select * from staging.stg_activity_accounts
+),
+
+-- Plain lists of the API leave the account out. Then the number is unknown, and not zero.
+known as (
+    select
+        (select count(*) = 0 or count(account_id) > 0 from contacts) as contacts_are_linked,
+        (select count(*) = 0 or count(account_id) > 0 from deals) as deals_are_linked
+),
+
+contact_counts as (
+    select
+        account_id,
+        count(*) as contacts
+    from contacts
+    group by account_id
+),
+
+deal_sums as (
+    select
+        account_id,
+        count(*) as won_deals,
+        coalesce(sum(won_amount), 0) as won_amount,
+        min(won_on) as first_won_on,
+        max(won_on) as last_won_on
+    from deals
+    group by account_id
+),
+
+task_sums as (
+    select
+        links.account_id,
+        count(*) as open_tasks,
+        count(*) filter (where tasks.due_at < now()) as overdue_tasks,
+        min(tasks.due_at) filter (where tasks.due_at >= now()) as next_task_due_at
+    from links
+    inner join staging.stg_open_tasks as tasks on links.activity_id = tasks.task_id
+    where links.activity_type = 'task' and tasks.is_open
+    group by links.account_id
+),
+
+appointment_sums as (
+    select
+        links.account_id,
+        count(*) as past_appointments,
+        max(appointments.held_at) filter (where appointments.held_at <= now()) as last_appointment_at
+    from links
+    inner join staging.stg_past_appointments as appointments
+        on links.activity_id = appointments.appointment_id
+    where links.activity_type = 'appointment'
+    group by links.account_id
+),
+
+joined as (
+    select
+        accounts.account_id,
+        accounts.account_name,
+        accounts.parent_account_id,
+        accounts.owner_id,
+        accounts.industry_type_id,
+        accounts.territory_id,
+        accounts.city,
+        accounts.country,
+        accounts.website,
+        accounts.annual_revenue,
+        accounts.number_of_employees,
+        accounts.created_at,
+        case when known.contacts_are_linked then coalesce(contact_counts.contacts, 0) end as contacts,
+        case when known.deals_are_linked then coalesce(deal_sums.won_deals, 0) end as won_deals,
+        case when known.deals_are_linked then coalesce(deal_sums.won_amount, 0) end as won_amount,
+        deal_sums.first_won_on,
+        deal_sums.last_won_on,
+        accounts.crm_won_deals,
+        accounts.crm_won_deals_amount,
+        accounts.crm_open_deals,
+        accounts.crm_open_deals_amount,
+        coalesce(task_sums.open_tasks, 0) as open_tasks,
+        coalesce(task_sums.overdue_tasks, 0) as overdue_tasks,
+        task_sums.next_task_due_at,
+        coalesce(appointment_sums.past_appointments, 0) as past_appointments,
+        appointment_sums.last_appointment_at,
+        accounts.last_contacted_at,
+        -- The CRM may date an activity into the future; what has not happened is not the last one.
+        greatest(
+            case when accounts.last_contacted_at <= now() then accounts.last_contacted_at end,
+            case when accounts.last_activity_at <= now() then accounts.last_activity_at end,
+            appointment_sums.last_appointment_at
+        ) as last_activity_at
+    from accounts
+    cross join known
+    left join contact_counts on accounts.account_id = contact_counts.account_id
+    left join deal_sums on accounts.account_id = deal_sums.account_id
+    left join task_sums on accounts.account_id = task_sums.account_id
+    left join appointment_sums on accounts.account_id = appointment_sums.account_id
+)
+
+select
+    *,
+    date_diff('day', cast(last_activity_at as date), current_date) as days_since_last_activity
+from joined

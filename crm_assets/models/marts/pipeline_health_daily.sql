@@ -1,0 +1,69 @@
+with accounts as (
+    select
+        count(*) as accounts,
+        count(*) filter (where owner_id is null) as accounts_without_owner,
+        coalesce(cast(sum(crm_open_deals) as bigint), 0) as crm_open_deals,
+        coalesce(sum(crm_open_deals_amount), 0) as crm_open_deals_amount
+    from staging.stg_accounts
+    where not is_deleted
+),
+
+contacts as (
+    select
+        count(*) as contacts,
+        count(*) filter (where account_id is null) as contacts_without_account
+    from staging.stg_contacts
+    where not is_deleted
+),
+
+deals as (
+    select
+        count(*) as won_deals,
+        coalesce(sum(won_amount), 0) as won_amount,
+        count(*) filter (where won_on between current_date - 29 and current_date) as won_deals_30_days,
+        coalesce(
+            sum(won_amount) filter (where won_on between current_date - 29 and current_date), 0
+        ) as won_amount_30_days
+    from staging.stg_won_deals
+    where not is_deleted
+),
+
+tasks as (
+    select
+        count(*) as open_tasks,
+        count(*) filter (where due_at < now()) as overdue_tasks,
+        count(*) filter (where owner_id is null) as unassigned_tasks
+    from staging.stg_open_tasks
+    where is_open
+),
+
+appointments as (
+    select
+        count(*) as past_appointments,
+        count(*) filter (where held_on between current_date - 29 and current_date) as appointments_30_days
+    from staging.stg_past_appointments
+)
+
+select
+    current_date as snapshot_date,
+    now() as taken_at,
+    accounts.accounts,
+    accounts.accounts_without_owner,
+    contacts.contacts,
+    contacts.contacts_without_account,
+    accounts.crm_open_deals,
+    accounts.crm_open_deals_amount,
+    deals.won_deals,
+    deals.won_amount,
+    deals.won_deals_30_days,
+    deals.won_amount_30_days,
+    tasks.open_tasks,
+    tasks.overdue_tasks,
+    tasks.unassigned_tasks,
+    appointments.past_appointments,
+    appointments.appointments_30_days
+from accounts
+cross join contacts
+cross join deals
+cross join tasks
+cross join appointments

@@ -1,0 +1,48 @@
+with tasks as (
+    select
+        task_id,
+        owner_id,
+        due_at
+    from staging.stg_open_tasks
+    where is_open
+),
+
+account_links as (
+    select
+        tasks.owner_id,
+        count(distinct links.account_id) as accounts
+    from tasks
+    inner join staging.stg_activity_accounts as links on tasks.task_id = links.activity_id
+    where links.activity_type = 'task'
+    group by tasks.owner_id
+),
+
+backlog as (
+    select
+        owner_id,
+        count(*) as open_tasks,
+        count(*) filter (where due_at < now()) as overdue_tasks,
+        count(*) filter (where due_at >= now() and due_at < now() + interval 7 day) as due_this_week,
+        count(*) filter (where due_at >= now() + interval 7 day) as due_later,
+        count(*) filter (where due_at is null) as without_due_date,
+        min(due_at) as oldest_due_at,
+        min(due_at) filter (where due_at >= now()) as next_due_at
+    from tasks
+    group by owner_id
+)
+
+select
+    coalesce(cast(backlog.owner_id as varchar), 'unassigned') as owner,
+    backlog.owner_id,
+    backlog.open_tasks,
+    backlog.overdue_tasks,
+    backlog.due_this_week,
+    backlog.due_later,
+    backlog.without_due_date,
+    cast(backlog.overdue_tasks / nullif(backlog.open_tasks, 0) as decimal(5, 4)) as overdue_share,
+    backlog.oldest_due_at,
+    backlog.next_due_at,
+    greatest(date_diff('day', cast(backlog.oldest_due_at as date), current_date), 0) as days_overdue_at_most,
+    coalesce(account_links.accounts, 0) as accounts
+from backlog
+left join account_links on backlog.owner_id is not distinct from account_links.owner_id

@@ -1,0 +1,99 @@
+"""dlt pipelines into the warehouse: the database is held only while state is read and while a load is committed.
+
+Reading the API takes long and needs no database, so nobody waits for it.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import dlt
+import duckdb
+from dlt.common.pipeline import LoadInfo
+from dlt.pipeline.pipeline import Pipeline
+from filelock import FileLock, Timeout
+
+from crm_assets.resources.warehouse import Warehouse
+
+RAW = "raw"
+"""DuckDB schema (dlt dataset) of the raw tables."""
+
+
+class WarehousePipeline(Pipeline):
+    """A dlt pipeline that takes its turn at the warehouse.
+
+    While it has it, a connection is held open, so that a reader from outside cannot come between two of dlt's own.
+    """
+
+    warehouse: Warehouse
+    on_loaded: Callable[[duckdb.DuckDBPyConnection, str], object]
+
+    def _sync_destination(self, *args: Any, **kwargs: Any) -> None:
+        with self.warehouse.get_connection():
+            super()._sync_destination(*args, **kwargs)
+
+    def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
+        """Commits the load package, and in the same turn whatever belongs to it."""
+        with self.warehouse.get_connection() as connection:
+            info = super().load(*args, **kwargs)
+            info.raise_on_failed_jobs()
+            self.on_loaded(connection, info.loads_ids[-1])
+            return info
+
+
+@contextmanager
+def warehouse_pipeline(
+    resource: str, warehouse: Warehouse, on_loaded: Callable[[duckdb.DuckDBPyConnection, str], object]
+) -> Iterator[WarehousePipeline]:
+    """The pipeline of one resource, in a working folder of its own that is removed at the end.
+
+    Args:
+        resource: Names the pipeline, whose name stays the same from run to run.
+        warehouse: Where to load.
+        on_loaded: Called with a connection and the load id once the tables are committed, before the turn ends.
+    """
+    with _working_folder(warehouse.path.parent / "pipelines") as folder:
+        pipeline = dlt.pipeline(
+            pipeline_name=f"crm_{resource}",
+            pipelines_dir=str(folder),
+            destination=dlt.destinations.duckdb(str(warehouse.path)),
+            dataset_name=RAW,
+            _impl_cls=WarehousePipeline,
+        )
+        pipeline.warehouse = warehouse
+        pipeline.on_loaded = on_loaded
+        try:
+            yield pipeline
+        finally:
+            pipeline.deactivate()
+
+
+@contextmanager
+def _working_folder(parent: Path) -> Iterator[Path]:
+    """A new folder below `parent`; those that killed processes left there are removed on the way.
+
+    A folder in use is told from a stale one by a lock that ends with its process.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    for lock_file in parent.glob("*.lock"):
+        stale = FileLock(lock_file)
+        try:
+            stale.acquire(timeout=0)
+        except Timeout:
+            continue
+        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+        lock_file.unlink(missing_ok=True)
+        stale.release()
+    folder = Path(mkdtemp(dir=parent))
+    lock = FileLock(f"{folder}.lock", mode=0o600)
+    lock.acquire()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock_file = Path(lock.lock_file)
+        lock_file.unlink(missing_ok=True)
+        lock.release()

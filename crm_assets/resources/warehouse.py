@@ -1,0 +1,68 @@
+"""The DuckDB warehouse: one file, opened by one writer at a time, always closed again."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import duckdb
+from dagster import get_dagster_logger
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from crm_assets.resources.data_dir import database_path
+from crm_assets.resources.writer_lock import WarehouseBusy, writer_lock
+from crm_assets.source.settings import resolve_settings
+
+
+class Warehouse(DuckDBResource):
+    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits its turn."""
+
+    database: str = Field(
+        default="",
+        description="Path of the DuckDB file. Empty: crm.duckdb in the data directory, or sandbox.duckdb for the sandbox.",
+    )
+    lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while another process holds the file.")
+
+    @property
+    def path(self) -> Path:
+        """The DuckDB file in use."""
+        return Path(self.database) if self.database else database_path(resolve_settings())
+
+    @contextmanager
+    def get_connection(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection whose session thinks in UTC; closed at the end whatever happens.
+
+        Raises:
+            WarehouseBusy: Another process held the file for longer than `lock_wait`.
+            FileNotFoundError: Opened read-only, and there is no file yet.
+        """
+        path = self.path
+        if read_only and not path.exists():
+            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
+        turn = writer_lock(path, self.lock_wait, get_dagster_logger().info)
+        with turn, closing(self._connect(path, read_only)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+
+    def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Connects, waiting while a process that knows nothing of our lock (a notebook, the DuckDB CLI) has the file."""
+        give_up_at = time.monotonic() + self.lock_wait
+        announced = False
+        while True:
+            try:
+                # DuckDB shares a file within a process between connections of equal configuration only, and dlt's has none.
+                return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
+            except duckdb.IOException as error:
+                if "Could not set lock" not in str(error):
+                    raise
+                holder = str(error).partition("held in ")[2].partition(". See")[0] or "another process"
+                if time.monotonic() >= give_up_at:
+                    raise WarehouseBusy(
+                        f"{path} was held open for {self.lock_wait:.0f} s by {holder}. Close it there (a notebook's "
+                        "connection, a DuckDB shell), then run this again"
+                    ) from None
+                if not announced:
+                    get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
+                    announced = True
+                time.sleep(0.2)

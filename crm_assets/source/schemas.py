@@ -1,0 +1,65 @@
+"""The declared columns of each resource, from `schemas/<resource>.yaml`.
+
+They become dlt column hints (so that an all-null column exists and an empty list still leaves a typed table) and
+Dagster column metadata.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import yaml
+from dlt.common.schema.typing import TColumnSchema
+
+PERSONAL_HINT = "x-personal-data"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One declared column; `data_type` is dlt's (text, bigint, decimal, timestamp, date, bool, json)."""
+
+    name: str
+    data_type: str
+    description: str
+    nullable: bool = True
+    personal: bool = False
+
+    def hint(self) -> TColumnSchema:
+        """The column as a dlt hint."""
+        hint = {
+            "name": self.name,
+            "data_type": self.data_type,
+            "nullable": self.nullable,
+            "description": self.description,
+        }
+        if self.personal:
+            hint[PERSONAL_HINT] = True
+        return hint  # type: ignore[return-value]  # dlt allows x- hints, its TypedDict does not
+
+
+@dataclass(frozen=True)
+class ResourceSchema:
+    """The declared shape of one resource.
+
+    Attributes:
+        description: What a row is, for the catalog.
+        columns: Column name -> column, in catalog order.
+        never_stored: Field name -> why it is dropped from every record before anything is written.
+    """
+
+    description: str
+    columns: Mapping[str, Column]
+    never_stored: Mapping[str, str]
+
+
+@cache
+def resource_schema(resource: str) -> ResourceSchema:
+    """Reads the schema of `resource` that ships with the package."""
+    text = files(__package__).joinpath("schemas", f"{resource}.yaml").read_text(encoding="utf-8")
+    declared = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return ResourceSchema(
+        description=declared["description"].strip(),
+        columns={name: Column(name=name, **column) for name, column in declared["columns"].items()},
+        never_stored=declared.get("never_stored", {}),
+    )

@@ -1,0 +1,28 @@
+"""Who is answered, and what is served at all."""
+
+import pytest
+import requests
+
+from crm_assets_tests.sandbox.client import PATHS, Client
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("headers", [{}, {"api_key": "wrong"}, {"Authorization": "Token token=wrong"}])
+def test_without_the_key_there_is_no_answer(crm: Client, path: str, headers: dict[str, str]) -> None:
+    answer = requests.get(crm.sandbox.base_url + path, headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["errors"]["code"] == 401
+
+
+def test_an_unknown_path_is_not_found(crm: Client) -> None:
+    answer = crm.get("/v1/leads")
+    assert (answer.status_code, answer.json()["errors"]["message"]) == (404, ["Not Found"])
+
+
+def test_lists_are_only_read(crm: Client) -> None:
+    headers = {"api_key": crm.sandbox.api_key}
+    assert requests.post(crm.sandbox.base_url + "/v1/deals", headers=headers, timeout=10).status_code == 405
+
+
+def test_the_key_is_not_shown_with_the_sandbox(crm: Client) -> None:
+    assert crm.sandbox.api_key not in repr(crm.sandbox)

@@ -1,0 +1,74 @@
+"""The sandbox in the foreground: ``python -m crm_assets.sandbox``."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from crm_assets.sandbox.__main__ import main
+
+COMMAND = (sys.executable, "-m", "crm_assets.sandbox")
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_told_to_end(end: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", "--key", "secret", "--rows", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            base_url, *settings = (process.stdout.readline().strip() for _ in range(3))
+            answer = requests.get(base_url + "/v1/tasks", headers={"api_key": "secret"}, timeout=10)
+        finally:
+            process.send_signal(end)
+            rest = process.communicate(timeout=10)
+    assert answer.ok
+    assert process.returncode == 0
+    assert settings == [f"export SOURCES__CRM__BASE_URL={base_url}", "export SOURCES__CRM__API_KEY=secret"]
+    assert rest == ("", "")
+
+
+def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for option in (
+        "port",
+        "key",
+        "rows",
+        "seed",
+        "now",
+        "latency",
+        "fail-rate",
+        "fail-status",
+        "retry-after",
+    ):
+        assert f"--{option}" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--rows", "-3"], "0 to 1,000,000 rows"),
+        (["--port", "70000"], "not a port"),
+        (["--now", "yesterday"], "not an instant"),
+        (["--now", "2019-01-01T00:00:00Z"], "before 2025-01-01"),
+        (["--fail-rate", "2"], "from 0 to 1"),
+        (["--fail-status", "200"], "400 to 599"),
+        (["--latency", "-1"], "negative"),
+    ],
+)
+def test_a_wrong_option_is_explained(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    interrupt, terminate = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="2"):
+            main(["--port", "0", *arguments])
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, terminate)
+    assert complaint in capsys.readouterr().err

@@ -1,0 +1,55 @@
+"""What goes wrong on purpose."""
+
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from crm_assets.sandbox import Faults, serving_sandbox
+from crm_assets_tests.sandbox.client import NOW, Client
+
+
+def statuses(faults: Faults, requests_sent: int = 40) -> list[int]:
+    """Send some requests to a new sandbox."""
+    with serving_sandbox(now=NOW, rows=50, faults=faults) as sandbox, requests.Session() as session:
+        client = Client(sandbox, session)
+        return [client.get("/v1/tasks").status_code for _ in range(requests_sent)]
+
+
+def test_a_share_of_the_requests_fails_and_always_the_same() -> None:
+    faults = Faults(status=500, rate=0.3)
+    first = statuses(faults)
+    assert 4 < first.count(500) < 22
+    assert statuses(faults) == first
+
+
+@pytest.mark.parametrize("retry_after", ["Wed, 18 Mar 2026 12:00:00 GMT", None])
+def test_a_failing_answer_says_when_to_come_back_if_told_so(retry_after: str | None) -> None:
+    faults = Faults(status=429, rate=1, retry_after=retry_after)
+    with serving_sandbox(now=NOW, rows=50, faults=faults) as sandbox, requests.Session() as session:
+        answer = Client(sandbox, session).get("/v1/tasks")
+    assert answer.headers.get("Retry-After") == retry_after
+    assert answer.json()["errors"]["code"] == 429
+
+
+def test_a_gateway_answers_in_html() -> None:
+    faults = Faults(status=502, rate=1)
+    with serving_sandbox(now=NOW, rows=50, faults=faults) as sandbox, requests.Session() as session:
+        answer = Client(sandbox, session).get("/v1/tasks")
+    assert answer.headers["Content-Type"].startswith("text/html")
+
+
+def test_latency_holds_every_answer_back() -> None:
+    begun = time.monotonic()
+    statuses(Faults(latency=0.05), requests_sent=3)
+    assert time.monotonic() - begun >= 0.15
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({"rate": 1.5}, "rate"), ({"status": 200}, "status"), ({"latency": -1}, "latency")],
+)
+def test_values_out_of_range_are_refused(settings: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Faults(**settings)

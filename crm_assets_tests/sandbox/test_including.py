@@ -1,0 +1,45 @@
+"""What ``include`` adds."""
+
+import pytest
+
+from crm_assets_tests.sandbox.client import Client, Row
+
+
+def test_a_plain_list_of_deals_tells_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
+    assert not {"sales_account_id", "owner_id"} & {key for deal in lists["/v1/deals"] for key in deal}
+
+
+def test_a_plain_list_of_contacts_tells_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
+    keys = {key for contact in lists["/v1/contacts"] for key in contact}
+    assert not {"sales_account_id", "sales_accounts", "owner_id"} & keys
+
+
+def test_side_loaded_arrays_stand_before_the_deals(crm: Client) -> None:
+    answer = crm.get("/v1/deals", include="sales_account,owner").json()
+    assert list(answer) == ["sales_accounts", "users", "deals", "meta"]
+
+
+def test_deals_then_point_at_what_was_side_loaded(crm: Client) -> None:
+    answer = crm.get("/v1/deals", include="sales_account,owner", per_page=100).json()
+    accounts = {account["id"] for account in answer["sales_accounts"]}
+    owners = {user["id"] for user in answer["users"]}
+    assert {deal["sales_account_id"] for deal in answer["deals"]} == accounts | {None}
+    assert {deal["owner_id"] for deal in answer["deals"]} == owners | {None}
+
+
+def test_contacts_then_hold_their_account(crm: Client) -> None:
+    contacts = crm.page("/v1/contacts", include="sales_accounts,owner", per_page=100)
+    for contact in contacts:
+        ids = [account["id"] for account in contact["sales_accounts"]]
+        assert ids == ([contact["sales_account_id"]] if contact["sales_account_id"] else [])
+
+
+def test_only_the_owner_can_be_included(crm: Client) -> None:
+    answer = crm.get("/v1/contacts", include="owner").json()
+    assert list(answer) == ["users", "contacts", "meta"]
+    assert "sales_account_id" not in answer["contacts"][0]
+
+
+@pytest.mark.parametrize("path", ["/v1/accounts", "/v1/contacts"])
+def test_an_include_without_meaning_adds_nothing(crm: Client, path: str) -> None:
+    assert crm.get(path, include="weather").content == crm.get(path).content

@@ -1,0 +1,57 @@
+"""How the sandbox divides its lists into pages."""
+
+import pytest
+
+from crm_assets_tests.sandbox.client import DATA_KEYS, PATHS, Client, Row
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_page_has_25_records_unless_asked_otherwise(crm: Client, path: str) -> None:
+    assert len(crm.page(path)) == 25
+
+
+def test_a_page_has_as_many_records_as_asked_for(crm: Client) -> None:
+    assert len(crm.page("/v1/contacts", per_page=50)) == 50
+
+
+def test_a_page_has_no_more_than_100_records(crm: Client) -> None:
+    assert len(crm.page("/v1/contacts", per_page=5000)) == 100
+
+
+def test_the_first_page_is_page_1(crm: Client) -> None:
+    assert crm.page("/v1/deals", page=1) == crm.page("/v1/deals")
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_hold_every_record_once(lists: dict[str, list[Row]], crm: Client, path: str) -> None:
+    ids = [record["id"] for record in lists[path]]
+    assert len(ids) == len(set(ids)) == crm.get(path).json()["meta"]["total"]
+
+
+def test_a_page_past_the_end_is_empty_and_no_error(crm: Client) -> None:
+    answer = crm.get("/v1/accounts", page=10**6)
+    assert (answer.status_code, answer.json()["sales_accounts"]) == (200, [])
+
+
+@pytest.mark.parametrize("parameters", [{"page": "one"}, {"page": 0}, {"page": -1}, {"per_page": "1.5"}])
+def test_a_page_that_is_no_whole_number_from_1_is_refused(crm: Client, parameters: dict[str, str | int]) -> None:
+    answer = crm.get("/v1/tasks", **parameters)
+    assert answer.status_code == 400
+    assert answer.json()["errors"]["code"] == 400
+    assert next(iter(parameters)) in answer.json()["errors"]["message"][0]
+
+
+@pytest.mark.parametrize("path", ["/v1/accounts", "/v1/contacts", "/v1/deals"])
+def test_meta_counts_pages_of_the_size_asked_for(crm: Client, path: str) -> None:
+    meta = crm.get(path, per_page=30).json()["meta"]
+    assert meta == {"total_pages": -(-meta["total"] // 30), "total": meta["total"]}
+
+
+@pytest.mark.parametrize("path", ["/v1/tasks", "/v1/appointments"])
+def test_meta_of_tasks_and_appointments_has_the_total_alone(crm: Client, path: str) -> None:
+    assert set(crm.get(path).json()["meta"]) == {"total"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_an_answer_has_the_records_under_the_name_of_the_list(crm: Client, path: str) -> None:
+    assert list(crm.get(path).json()) == [DATA_KEYS[path], "meta"]
