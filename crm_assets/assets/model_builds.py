@@ -1,9 +1,17 @@
-"""Building a model in DuckDB: aside and swapped in one transaction, so that nobody ever sees half a table."""
+"""Building a model in DuckDB: built, tested and swapped in one transaction, so that nobody ever sees half a table.
+
+Tests of severity error run inside that transaction. Rows that fail them are rolled back: the table stays as it was, with
+earlier and right rows, for everybody who reads it by other ways than Dagster too, and what depends on it is not built.
+Tests of severity warn run after it, since what merely watches must not decide.
+"""
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 import duckdb
 
+from crm_assets.assets.data_test_runs import Outcome, run_tests
 from crm_assets.assets.model_files import Model
 
 
@@ -11,39 +19,89 @@ class ModelError(Exception):
     """A model's SQL could not be run. Tells the file, the line and DuckDB's reason."""
 
 
-def build(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+class WrongRows(Exception):
+    """A model's rows failed tests of severity error, and were not kept.
+
+    Attributes:
+        outcomes: What its tests of severity error found.
+    """
+
+    def __init__(self, model: Model, outcomes: Sequence[Outcome]) -> None:
+        """Words the message from what failed."""
+        self.outcomes = outcomes
+        failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
+        super().__init__(
+            f"{model.address} was not replaced, and what depends on it is not built, since its new rows fail tests "
+            f"({failed}). The failed checks show rows and the SQL that finds them"
+        )
+
+
+def build(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Outcome]:
     """Replaces the model's view or table by what its SELECT gives now; an incremental one replaces rows by its key.
+
+    Returns:
+        What the tests of severity error found: all passed.
 
     Raises:
         ModelError: DuckDB refused the SQL. The table is as it was.
+        WrongRows: A test of severity error failed. The table is as it was.
     """
-    connection.execute("begin")
-    try:
-        connection.execute(f'create schema if not exists "{model.folder}"')
-        _drop_if_other_kind(connection, model)
-        if model.materialized == "incremental" and _kind(connection, model) == "table":
-            _replace_rows(connection, model)
-        else:
-            kind = "view" if model.materialized == "view" else "table"
-            connection.execute(f"create or replace {kind} {_name(model)} as\n{model.sql}")
-        connection.execute("commit")
-    except duckdb.Error as error:
-        connection.execute("rollback")
-        raise ModelError(explained(model, error)) from None
+    with _transaction(connection):
+        try:
+            connection.execute(f'create schema if not exists "{model.folder}"')
+            existing = _kind(connection, model)
+            if existing not in {None, model.kind}:
+                connection.execute(f"drop {existing} {model.relation}")
+            merging = model.materialized == "incremental" and existing == "table"
+            connection.execute(_merge(model) if merging else _replace(model))
+        except duckdb.Error as error:
+            raise ModelError(explained(model, error)) from None
+        outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
+        if not all(outcome.passed for outcome in outcomes):
+            raise WrongRows(model, outcomes)
+    return outcomes
 
 
 def explained(model: Model, error: duckdb.Error) -> str:
     """DuckDB's message with the model's file and line in place of the statement's."""
     text = str(error)
-    line = re.search(r"LINE (\d+):", text)
+    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    # The statement has one line before the model's first.
     where = f"{model.path}:{max(1, int(line[1]) - 1)}" if line else str(model.path)
-    missing = re.search(r"Table with name (\w+) does not exist|schema \"?(\w+)\"? does not exist", text)
-    advice = " Materialize the assets it depends on first." if missing else ""
-    return f"{where}: {text.partition('LINE ')[0].strip()}{advice}"
+    reason = " ".join(text[: line.start()].split()) if line else text.strip()
+    missing = re.search(r"(Table|Schema|schema) (with name )?.* does not exist", reason)
+    advice = ". Materialize the assets that it depends on first" if missing else ""
+    return f"{where}: {reason}{advice}"
 
 
-def _name(model: Model) -> str:
-    return f'"{model.folder}"."{model.name}"'
+@contextmanager
+def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    connection.execute("begin")
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        # A connection that broke cannot roll back, and needs not. What went wrong first is what to tell.
+        with suppress(duckdb.Error):
+            connection.execute("rollback")
+        raise
+
+
+def _replace(model: Model) -> str:
+    return f"create or replace {model.kind} {model.relation} as\n{model.select}"
+
+
+def _merge(model: Model) -> str:
+    """Earlier rows but those whose key comes again, and the new ones.
+
+    Written anew as a whole: so a column that is new, gone or of a wider type costs no earlier row, and DuckDB finds the
+    common type. Rows without key are nobody's, and stay.
+    """
+    return (
+        f"create or replace table {model.relation} as with new_rows as materialized (\n{model.select}\n)\n"
+        f'select * from {model.relation} anti join new_rows using ("{model.unique_key}")\n'
+        "union all by name select * from new_rows"
+    )
 
 
 def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
@@ -54,27 +112,3 @@ def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
     if found is None:
         return None
     return "view" if found[0] == "VIEW" else "table"
-
-
-def _drop_if_other_kind(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    kind = _kind(connection, model)
-    wanted = "view" if model.materialized == "view" else "table"
-    if kind not in {None, wanted}:
-        connection.execute(f"drop {kind} {_name(model)}")
-
-
-def _replace_rows(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    key = f'"{model.unique_key}"'
-    connection.execute(f"create or replace temp table new_rows as\n{model.sql}")
-    _add_new_columns(connection, model)
-    connection.execute(f"delete from {_name(model)} where {key} in (select {key} from new_rows)")
-    connection.execute(f"insert into {_name(model)} by name select * from new_rows")
-    connection.execute("drop table new_rows")
-
-
-def _add_new_columns(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Earlier rows stay when a model gets a column; they have null in it."""
-    existing = {row[0] for row in connection.execute(f"describe {_name(model)}").fetchall()}
-    for name, type_, *_ in connection.execute("describe new_rows").fetchall():
-        if name not in existing:
-            connection.execute(f'alter table {_name(model)} add column "{name}" {type_}')

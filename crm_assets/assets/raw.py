@@ -25,7 +25,7 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata
 from crm_assets.resources.crm import CrmConnection
 from crm_assets.resources.loading import RAW, warehouse_pipeline
-from crm_assets.resources.sync_log import write_sync_log
+from crm_assets.resources.sync_log import read_cursor, write_sync_log
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import crm_source, declared_source
@@ -65,9 +65,7 @@ class RawTranslator(DagsterDltTranslator):
             metadata={
                 "dagster/table_name": f"{RAW}.{resource}",
                 "dagster/column_schema": declared_columns(schema),
-                "dagster/code_references": code_references(
-                    {schema_file: "declared columns", Path(__file__): "asset"}
-                ),
+                "dagster/code_references": code_references({schema_file: "declared columns", Path(__file__): "asset"}),
             },
         )
 
@@ -102,17 +100,27 @@ def raw_asset(resource: str) -> AssetsDefinition:
             metadata.update(raw_metadata(connection, report, load_id))
 
         with failures_explained(resource), warehouse_pipeline(resource, warehouse, committed) as pipeline:
-            source = crm_source(resource, crm.settings(), report)
-            for result in dlt.run(
-                context=context,
-                dlt_source=source,
-                dlt_pipeline=pipeline,
-                dagster_dlt_translator=translator,
-                loader_file_format="parquet",
-            ):
-                for note in report.notes:
-                    context.log.info(note)
-                yield result._replace(metadata=metadata)
+            settings = crm.settings()
+            cursor = None
+            if config.mode is ReadMode.incremental:
+                with warehouse.get_connection() as connection:
+                    cursor = read_cursor(connection, resource, settings.incremental_lag)
+                if cursor is None:
+                    context.log.info("An incremental read needs a complete full one before it: reading all pages")
+            with crm_source(resource, settings, report, cursor) as source:
+                results = list(
+                    dlt.run(
+                        context=context,
+                        dlt_source=source,
+                        dlt_pipeline=pipeline,
+                        dagster_dlt_translator=translator,
+                        loader_file_format="parquet",
+                    )
+                )
+        for note in report.notes:
+            context.log.info(note)
+        for result in results:
+            yield MaterializeResult(asset_key=result.asset_key, metadata=metadata)
 
     return load
 

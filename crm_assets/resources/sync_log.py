@@ -1,10 +1,12 @@
 """The raw tables' own records: `raw.sync_log`, a row per materialization, and `raw.rejected_records`."""
 
 import json
+from datetime import timedelta, timezone
 from typing import Any
 
 import duckdb
 
+from crm_assets.source.incremental import Cursor
 from crm_assets.source.report import ReadReport
 
 TABLES = """
@@ -27,6 +29,37 @@ create table if not exists raw.rejected_records (
     record json,
     _dlt_load_id varchar not null
 );
+"""
+
+CURSOR = """
+with last_full as (
+    select max(_dlt_load_id) as load_id
+    from raw.sync_log
+    where resource = $resource and mode = 'full' and complete
+),
+
+reads_since as (
+    select
+        max(started_at) as began,
+        bool_and(complete) as all_complete
+    from raw.sync_log
+    cross join last_full
+    where resource = $resource and _dlt_load_id >= last_full.load_id
+),
+
+present as (
+    select max(updated_at) as newest
+    from {table}
+    cross join last_full
+    where _dlt_load_id >= last_full.load_id
+)
+
+select
+    newest,
+    began
+from present
+cross join reads_since
+where all_complete
 """
 
 
@@ -58,6 +91,23 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
             [[report.resource, r.page, r.reason, _as_json(r.record), load_id] for r in report.rejected],
         )
     connection.execute("commit")
+
+
+def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, lag: float) -> Cursor | None:
+    """What an incremental read of `resource` may stop at, from the table and its log; None when it must read all.
+
+    It needs a complete full read, and nothing incomplete since. It goes back to before that read (or a complete one
+    since) began, because what changed while it went on may have been missed, and to the newest row if that is older;
+    in both cases by `lag` seconds more.
+    """
+    try:
+        found = connection.execute(CURSOR.format(table=f'raw."{resource}"'), {"resource": resource}).fetchone()
+    except duckdb.CatalogException:
+        return None  # nothing was loaded yet
+    if found is None or found[0] is None or found[1] is None:
+        return None
+    newest, began = (at.astimezone(timezone.utc) for at in found)
+    return Cursor(newest=newest, read_to=min(newest, began) - timedelta(seconds=lag))
 
 
 def _as_json(record: Any) -> str:

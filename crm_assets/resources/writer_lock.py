@@ -62,7 +62,11 @@ def writer_lock(database: Path, wait: float, announce: Callable[[str], object]) 
 
 def _write_holder(holder: Path) -> None:
     text = json.dumps(
-        {"pid": os.getpid(), "command": Path(sys.argv[0]).name, "since": datetime.now(timezone.utc).isoformat("T", "seconds")}
+        {
+            "pid": os.getpid(),
+            "command": Path(sys.argv[0]).name,
+            "since": datetime.now(timezone.utc).isoformat("T", "seconds"),
+        }
     )
     with suppress(OSError):  # it only serves messages
         holder.write_text(text, encoding="utf-8")

@@ -1,75 +1,106 @@
 """The CRM as a dlt source: one declarative `rest_api` configuration for all resources."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
-import dlt
 from dlt.extract import DltSource
-from dlt.sources.rest_api import RESTAPIConfig, rest_api_source
+from dlt.sources.rest_api import rest_api_source
+from dlt.sources.rest_api.typing import RESTAPIConfig
+from pydantic import SecretStr
+from requests import Session
 
 from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
 from crm_assets.source.paginator import FullReadPaginator
-from crm_assets.source.records import LoadableRecords
-from crm_assets.source.report import ReadReport
+from crm_assets.source.records import LoadableBatches
+from crm_assets.source.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.session import PageSession
 from crm_assets.source.settings import CrmSettings
 
+DLT_COLUMNS = {
+    "_dlt_load_id": {"name": "_dlt_load_id", "data_type": "text", "nullable": False},
+    "_dlt_id": {"name": "_dlt_id", "data_type": "text", "nullable": False, "unique": True, "row_key": True},
+}
+"""The columns that dlt adds, declared as it does: Arrow tables come with them."""
 
-def crm_source(resource: str, settings: CrmSettings, report: ReadReport) -> DltSource:
+
+@contextmanager
+def crm_source(
+    resource: str, settings: CrmSettings, report: ReadReport, cursor: Cursor | None = None
+) -> Iterator[DltSource]:
     """The dlt source that reads one resource once, counting into `report`. Sends nothing before it is iterated.
 
     The source, and with it the dlt schema, is named after the resource, so that five resources in one dataset do not
     write each other's schema versions.
+
+    Args:
+        resource: The resource to read.
+        settings: With a base URL and a key.
+        report: Its mode tells how to read.
+        cursor: What an incremental read may stop at; without one it is a full read.
     """
-    source = rest_api_source(rest_api_config(resource, settings, report), name=resource, max_table_nesting=0)
-    source.resources[resource].add_step(LoadableRecords(resource_schema(resource), report))
-    return source
+    if cursor is None:
+        report.mode = ReadMode.full
+    with closing(PageSession(settings, resource, report)) as session:
+        yield _source(rest_api_config(resource, settings, report, session, cursor), resource, report)
 
 
 def declared_source(resource: str) -> DltSource:
     """The source as declared, for asset specs: nothing is resolved, and it cannot be read."""
-    declared = CrmSettings(base_url="https://crm.invalid", api_key="not resolved while definitions load")  # type: ignore[arg-type]
-    return crm_source(resource, declared, ReadReport(resource))
+    settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
+    report = ReadReport(resource)
+    return _source(rest_api_config(resource, settings, report, Session(), None), resource, report)
 
 
-def rest_api_config(resource: str, settings: CrmSettings, report: ReadReport) -> RESTAPIConfig:
+def rest_api_config(
+    resource: str, settings: CrmSettings, report: ReadReport, session: Session, cursor: Cursor | None
+) -> RESTAPIConfig:
     """The `rest_api` configuration of one resource. Needs settings with a base URL and a key."""
-    endpoint = ENDPOINTS[resource]
-    assert settings.base_url is not None and settings.api_key is not None
+    params: dict[str, Any] = {**settings.params(resource), "per_page": settings.per_page}
+    pages_ahead = settings.max_in_flight
+    if cursor is None:
+        paginator = FullReadPaginator(report, pages_ahead)
+    else:
+        params |= SORT_NEWEST_FIRST
+        paginator = IncrementalPaginator(report, pages_ahead, cursor)
     return {
         "client": {
-            "base_url": settings.base_url,
+            "base_url": settings.base_url or "",
             "auth": {
                 "type": "api_key",
                 "name": settings.api_key_name,
-                "api_key": settings.api_key.get_secret_value(),
+                "api_key": settings.api_key.get_secret_value() if settings.api_key else "",
                 "location": "header",
             },
             "headers": {"Accept": "application/json"},
-            "session": PageSession(settings, resource, endpoint.data_selector, report),
+            "session": session,
         },
-        "resource_defaults": {
-            "primary_key": "id",
-            "write_disposition": "merge",
-        },
+        "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
         "resources": [
             {
                 "name": resource,
                 "columns": column_hints(resource),
                 "endpoint": {
                     "path": settings.path(resource),
-                    "params": {**settings.params(resource), "per_page": settings.per_page},
-                    "data_selector": endpoint.data_selector,
-                    "paginator": FullReadPaginator(report),
+                    "params": params,
+                    "data_selector": ENDPOINTS[resource].data_selector,
+                    "paginator": paginator,
                 },
             }
         ],
     }
 
 
-def column_hints(resource: str) -> Mapping[str, Any]:
-    """dlt's column hints of a resource: its declared columns. Of a record seen twice, the newer one is kept."""
-    hints = {name: column.hint() for name, column in resource_schema(resource).columns.items()}
+def column_hints(resource: str) -> dict[str, Any]:
+    """Dlt's column hints of a resource: its declared columns. Of a record seen twice, the newer one is kept."""
+    hints: dict[str, Any] = {name: column.hint() for name, column in resource_schema(resource).columns.items()}
     hints["updated_at"]["dedup_sort"] = "desc"
-    return hints
+    return hints | DLT_COLUMNS
+
+
+def _source(config: RESTAPIConfig, resource: str, report: ReadReport) -> DltSource:
+    source = rest_api_source(config, name=resource, max_table_nesting=0)
+    source.resources[resource].add_step(LoadableBatches(resource_schema(resource), report))
+    return source

@@ -1,8 +1,9 @@
 """The five resources of the CRM: where each is served and what its API can do. The one place where they differ."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Mapping
+from typing import Any
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
 from requests import Response
 
+from crm_assets.source.answers import page_total
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.records import record_id
 from crm_assets.source.report import ReadReport
@@ -31,7 +32,7 @@ class FullReadPaginator(PageNumberPaginator):
     - When the ids received fall short of the total at the end, the list is read once more, until they suffice.
     """
 
-    def __init__(self, report: ReadReport, pages_ahead: int = 1) -> None:
+    def __init__(self, report: ReadReport, pages_ahead: int) -> None:
         """Starts before page 1.
 
         Args:
@@ -46,7 +47,7 @@ class FullReadPaginator(PageNumberPaginator):
         self._total: int | None = None
         self._total_changed = False
         self._passes = 1
-        self._ids_before_pass = 0
+        self._read_before_pass = 0
         self._steps_back = 0
         self._pages_without_news = 0
 
@@ -59,18 +60,19 @@ class FullReadPaginator(PageNumberPaginator):
         records = data or []
         news = self._count(records)
         removed = self._watch_total(page_total(response))
-        if not records or self._all_received():
-            self._end_of_pass()
-        elif removed and self._steps_back < MAX_STEPS_BACK:
+        if removed and records and self._steps_back < MAX_STEPS_BACK:
             self._steps_back += 1
             self._pages_without_news = -self._pages_ahead
             self.current_value = max(1, self.current_value - self._pages_ahead - removed // len(records))
+        elif self._at_end(records):
+            self._end_of_pass()
         else:
             self._check_progress(news)
             self.current_value += 1
 
     def _count(self, records: list[Any]) -> int:
-        known = len(self._ids) + self._unidentified
+        """Counts records, and returns how many of them are new."""
+        known = self._report.rows_read
         ids = [record_id(record) for record in records]
         self._ids.update(id_ for id_ in ids if id_ is not None)
         if self._passes == 1:
@@ -88,22 +90,22 @@ class FullReadPaginator(PageNumberPaginator):
             self._total = self._report.rows_in_source = total
         return removed
 
-    def _all_received(self) -> bool:
+    def _at_end(self, records: list[Any]) -> bool:
         # Only a total that stood still can be compared: a record received and removed since would count twice.
-        return not self._total_changed and self._report.rows_read == self._total
+        return not records or (not self._total_changed and self._report.rows_read == self._total)
 
     def _end_of_pass(self) -> None:
         short = self._total is not None and self._report.rows_read < self._total
-        brought_news = self._report.rows_read > self._ids_before_pass
-        if short and brought_news and self._passes < MAX_PASSES and self._report.rows_read:
+        brought_news = self._report.rows_read > self._read_before_pass
+        if short and brought_news and self._passes < MAX_PASSES:
             self._passes += 1
-            self._ids_before_pass = self._report.rows_read
+            self._read_before_pass = self._report.rows_read
             self._total_changed = False
+            self.current_value = 1
             self._report.notes.append(
                 f"{self._report.rows_read} of {self._total} records received: records moved between pages while they "
-                "were read, or the API counts records that it does not list; reading the list again"
+                "were read, or the API counts some that it does not list. Reading the list again"
             )
-            self.current_value = 1
             return
         self._has_next_page = False
         self._report.complete = not (short and brought_news) and not self._unidentified
@@ -117,13 +119,3 @@ class FullReadPaginator(PageNumberPaginator):
                 f"{self._report.resource}, page {self.current_value}: {STUCK_AFTER} pages in a row brought no record "
                 "that was not there before. The API seems to ignore the query parameter `page`"
             )
-
-
-def page_total(response: Response) -> int | None:
-    """The API's own count of the list's records (`meta.total`), or None when the answer does not tell."""
-    body = response.json()
-    meta = body.get("meta") if isinstance(body, dict) else None
-    total = meta.get("total") if isinstance(meta, dict) else None
-    if isinstance(total, str) and total.isdecimal():
-        total = int(total)
-    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None

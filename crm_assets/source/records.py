@@ -1,51 +1,87 @@
-"""From a page as it came to records that can be loaded: unusable ones are set aside, secrets are dropped."""
+"""From pages as they came to batches that can be loaded: unusable records are set aside, secrets never get through."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dlt
+import pyarrow as pa
+from dlt.common.storages.load_package import load_package_state
+from dlt.extract.items import SupportsPipe
 from dlt.extract.items_transform import ItemTransform
-from dlt.extract.pipe import SupportsPipe
 
+from crm_assets.source.coercion import BIGINT
+from crm_assets.source.columnar import arrow_table, one_by_one, variant_name
 from crm_assets.source.report import ReadReport, RejectedRecord
 from crm_assets.source.schemas import ResourceSchema
 
-BIGINT_RANGE = range(-(2**63), 2**63)
+BATCH_ROWS = 2000
+"""Records of several pages go on together: an Arrow table costs the same for fifty rows as for two thousand."""
+
+Batch = pa.Table | list[dict[str, Any]]
 
 
-class LoadableRecords(ItemTransform[Any, dict[str, Any]]):
-    """A dlt step that takes pages (lists) and passes on lists of records which have a usable id.
+class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
+    """A dlt step that takes pages and yields Arrow tables, or lists of records where a page has undeclared fields.
 
-    Everything else is kept in the read's report: nothing is dropped silently.
+    The latter take dlt's ordinary way, which adds columns to the table as it finds them.
     """
 
     def __init__(self, schema: ResourceSchema, report: ReadReport) -> None:
-        """Prepares the step; nothing here is shared between reads."""
+        """Prepares the step for one read."""
         super().__init__(self.__call__)
-        self._never_stored = frozenset(schema.never_stored)
+        self._schema = schema
         self._report = report
+        self._never_stored = frozenset(schema.never_stored)
+        self._declared = frozenset(schema.columns) | self._never_stored
         self._page = 0
+        self._waiting: list[dict[str, Any]] = []
+        self._yielded = False
 
-    def bind(self, pipe: SupportsPipe) -> "LoadableRecords":
+    def bind(self, pipe: SupportsPipe) -> "LoadableBatches":
         """Accepts any pipe: the step keeps no state of it."""
         return self
 
-    def __call__(self, item: Any, meta: Any = None) -> list[dict[str, Any]]:
-        """Returns the loadable records of one page."""
+    def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
+        """Yields what is ready to be loaded once one more page (dlt's `PageData`) is there."""
         self._page += 1
+        records = self._loadable(item)
+        if all(self._declared.issuperset(record) for record in records):
+            self._waiting += records
+        else:
+            yield [self._fitted(record) for record in records]
+            self._yielded = True
+        last_page = not item.paginator.has_next_page
+        if self._waiting and (last_page or len(self._waiting) >= BATCH_ROWS):
+            batch, self._waiting = self._waiting, []
+            yield arrow_table(batch, self._schema.columns, load_package_state()["load_id"])
+            self._yielded = True
+        if last_page and not self._yielded:
+            # Nothing at all would leave no table behind; this has it created from the declared columns.
+            yield dlt.mark.materialize_table_schema()
+
+    def _loadable(self, page: list[Any]) -> list[dict[str, Any]]:
         loadable = []
-        for record in item:
+        for record in page:
             reason = why_not_loadable(record)
             if reason is None:
-                loadable.append({key: value for key, value in record.items() if key not in self._never_stored})
+                loadable.append(record)
             else:
                 self._report.rejected.append(RejectedRecord(self._page, reason, self._without_secrets(record)))
-        # An empty list would leave no table behind; this tells dlt to create it from the declared columns.
-        return loadable or dlt.mark.materialize_table_schema()
+        return loadable
 
     def _without_secrets(self, record: Any) -> Any:
         if not isinstance(record, dict):
             return record
         return {key: value for key, value in record.items() if key not in self._never_stored}
+
+    def _fitted(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The record for dlt's ordinary way, its declared fields fitted just as an Arrow table would hold them."""
+        fitted = self._without_secrets(record)
+        for name, column in self._schema.columns.items():
+            [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
+            if misfit is not None:
+                fitted[variant_name(name)] = misfit
+        return fitted
 
 
 def record_id(record: Any) -> int | None:
@@ -53,7 +89,7 @@ def record_id(record: Any) -> int | None:
     value = record.get("id") if isinstance(record, dict) else None
     if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value in BIGINT_RANGE:
+    if isinstance(value, int) and not isinstance(value, bool) and value in BIGINT:
         return value
     return None
 

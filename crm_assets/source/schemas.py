@@ -7,12 +7,15 @@ Dagster column metadata.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import yaml
 from dlt.common.schema.typing import TColumnSchema
 
+SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 PERSONAL_HINT = "x-personal-data"
+FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's safe loader in C where it was built with libyaml: ten times as fast, at every start."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,7 @@ class ResourceSchema:
 @cache
 def resource_schema(resource: str) -> ResourceSchema:
     """Reads the schema of `resource` that ships with the package."""
-    text = files(__package__).joinpath("schemas", f"{resource}.yaml").read_text(encoding="utf-8")
-    declared = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    declared = yaml.load((SCHEMAS_DIR / f"{resource}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506
     return ResourceSchema(
         description=declared["description"].strip(),
         columns={name: Column(name=name, **column) for name, column in declared["columns"].items()},

@@ -44,7 +44,9 @@ class EndpointSettings(BaseModel):
     def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
         taken = sorted(params.keys() & {"page", "per_page"})
         if taken:
-            raise ValueError(f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting")
+            raise ValueError(
+                f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
+            )
         return params
 
 
@@ -65,6 +67,8 @@ class CrmSettings(BaseModel):
     requests_per_minute: int | None = Field(default=None, ge=1)
     request_max_attempts: int = Field(default=4, ge=1, le=10)
     request_backoff_factor: float = Field(default=2, ge=0, le=60)
+    request_timeout: float = Field(default=60, gt=0, le=600)
+    incremental_lag: float = Field(default=300, ge=0, le=86400)
     asset_retry_delay: float = Field(default=30, ge=0, le=3600)
     endpoints: dict[str, EndpointSettings] = {}
 
@@ -146,11 +150,12 @@ def resolve_settings() -> CrmSettings:
     given: dict[str, Any] = {}
     for name in CrmSettings.model_fields:
         accessor = dlt.secrets if name == "api_key" else dlt.config
-        value = accessor.get(f"{SECTION}.{name}")
+        value: Any = accessor.get(f"{SECTION}.{name}")
         if value is not None and value != "":
             given[name] = value
-    if "api_key" not in given and (plain := dlt.secrets.get("api_key")):
-        given["api_key"] = plain
+    plain_key: Any = dlt.secrets.get("api_key")
+    if "api_key" not in given and plain_key:
+        given["api_key"] = plain_key
     if "api_key" in given:
         given["api_key"] = str(given["api_key"]).strip("\r\n")
     unknown = _unknown_settings()
@@ -196,8 +201,7 @@ def _unknown_settings() -> list[str]:
     unknown = [
         name
         for name in os.environ
-        if name.upper().startswith(ENV_PREFIX)
-        and name.upper().removeprefix(ENV_PREFIX) not in known
+        if name.upper().startswith(ENV_PREFIX) and name.upper().removeprefix(ENV_PREFIX) not in known
     ]
     for provider in Container()[PluggableRunContext].providers.providers:
         table, _ = provider.get_value("crm", dict, None, "sources") if provider.supports_sections else (None, "")

@@ -10,6 +10,8 @@ import requests
 from crm_assets.sandbox import serving_sandbox
 from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row
 
+LIVING_ROWS = 1000
+
 
 @dataclass
 class Clock:
@@ -38,7 +40,7 @@ def lists(crm: Client) -> dict[str, list[Row]]:
 @pytest.fixture(scope="session")
 def _clock_and_crm() -> Iterator[tuple[Clock, Client]]:
     clock = Clock()
-    with serving_sandbox(now=clock) as sandbox, requests.Session() as session:
+    with serving_sandbox(now=clock, rows=LIVING_ROWS) as sandbox, requests.Session() as session:
         yield clock, Client(sandbox, session)
 
 
@@ -52,6 +54,6 @@ def clock(_clock_and_crm: tuple[Clock, Client]) -> Clock:
 
 @pytest.fixture
 def living_crm(_clock_and_crm: tuple[Clock, Client]) -> Client:
-    """A sandbox of the default size whose time the test moves."""
+    """A sandbox of ``LIVING_ROWS`` rows whose time the test moves."""
     _, client = _clock_and_crm
     return client

@@ -7,7 +7,7 @@ import requests
 
 from crm_assets.sandbox import serving_sandbox
 from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row, instant
-from crm_assets_tests.sandbox.conftest import Clock
+from crm_assets_tests.sandbox.conftest import LIVING_ROWS, Clock
 
 
 def versions(records: list[Row]) -> set[tuple[int, str]]:
@@ -28,15 +28,17 @@ def test_another_seed_gives_another_crm(crm: Client) -> None:
         assert other.page("/v1/accounts")[0]["name"] != crm.page("/v1/accounts")[0]["name"]
 
 
-def test_the_way_to_an_instant_does_not_matter(living_crm: Client, crm: Client, clock: Clock) -> None:
+def test_the_way_to_an_instant_does_not_matter(living_crm: Client, clock: Clock) -> None:
     for minutes in (-3000, 60, 0):
         clock.now = NOW + timedelta(minutes=minutes)
         passing = living_crm.get("/v1/contacts", per_page=100, sort="updated_at").content
-    assert passing == crm.get("/v1/contacts", per_page=100, sort="updated_at").content
+    with serving_sandbox(now=NOW, rows=LIVING_ROWS) as sandbox, requests.Session() as session:
+        straight = Client(sandbox, session).get("/v1/contacts", per_page=100, sort="updated_at").content
+    assert passing == straight
 
 
 def test_a_minute_changes_about_one_record_in_four_hundred(living_crm: Client, clock: Clock) -> None:
-    minutes = 5
+    minutes = 15
     changes = 0
     before = living_crm.read("/v1/contacts")
     for _ in range(minutes):
@@ -56,10 +58,10 @@ def test_records_vanish_and_as_many_appear(living_crm: Client, clock: Clock, pat
     assert len(before - after) == len(after - before)
 
 
-def test_tasks_are_done_within_minutes(living_crm: Client, clock: Clock) -> None:
+def test_some_tasks_are_done_within_half_an_hour(living_crm: Client, clock: Clock) -> None:
     before = {row["id"] for row in living_crm.read("/v1/tasks")}
-    clock.now += timedelta(minutes=10)
-    assert 0 < len(before - {row["id"] for row in living_crm.read("/v1/tasks")}) < 30
+    clock.now += timedelta(minutes=30)
+    assert 0 < len(before - {row["id"] for row in living_crm.read("/v1/tasks")}) < 15
 
 
 def test_what_vanished_does_not_return(living_crm: Client, clock: Clock) -> None:

@@ -1,0 +1,142 @@
+"""Running the tests of a model: each is a query for the rows that fail it. A test that yields null passes, as in dbt."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+from crm_assets.assets.data_tests import DataTest
+from crm_assets.assets.model_files import Model
+
+SAMPLE_ROWS = 5
+"""Rows shown of those that fail. Shown are key columns and the tested one: rows are personal data."""
+
+Literal = Callable[[Any], str]
+"""How a value stands in a query: as a parameter to run it, as a literal to show it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one test found.
+
+    Attributes:
+        test: The test.
+        failing: How many rows (values, combinations) fail it.
+        columns: Columns of the sample.
+        sample: A few of those that fail.
+        problem: Why it could not be run; None when it was.
+        sql: The query that finds all of them.
+    """
+
+    test: DataTest
+    failing: int = 0
+    columns: Sequence[str] = ()
+    sample: Sequence[Sequence[Any]] = ()
+    problem: str | None = None
+    sql: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran, and no row fails it."""
+        return self.problem is None and self.failing == 0
+
+    @property
+    def found(self) -> str:
+        """What it found, in a few words."""
+        if self.problem is not None:
+            return f"could not be run: {self.problem}"
+        return f"{self.failing} found" if self.failing else "none found"
+
+
+def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest]) -> list[Outcome]:
+    """Runs tests on the model's table. Stops at one that cannot be run, as that may end a transaction."""
+    outcomes = []
+    for test in tests:
+        outcomes.append(run_test(connection, model, test))
+        if outcomes[-1].problem is not None:
+            break
+    return outcomes
+
+
+def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
+    """Runs one test on the model's table."""
+    query = failing_rows(test, model.relation, model.key_columns, lambda _: "?")
+    # Rows that fail a blocking test are not kept. The model's SELECT finds them again.
+    relation = f"(\n{model.select}\n)" if test.blocks else model.relation
+    sql = failing_rows(test, relation, model.key_columns, _literal)
+    try:
+        found = connection.execute(
+            f"select *, count(*) over () from (\n{query}\n) order by all limit {SAMPLE_ROWS}",
+            test.arguments.get("values", []),
+        )
+        columns = [column[0] for column in found.description[:-1]]
+        rows = found.fetchall()
+    except duckdb.Error as error:
+        reason = " ".join(str(error).partition("LINE ")[0].split())
+        return Outcome(test, problem=f"{model.properties_path}: test {test.name} of {model.address}: {reason}", sql=sql)
+    return Outcome(test, rows[0][-1] if rows else 0, columns, [row[:-1] for row in rows], sql=sql)
+
+
+def failing_rows(test: DataTest, relation: str, key_columns: Sequence[str], literal: Literal) -> str:
+    """The query for the rows of `relation` (a table or a subquery) that fail a test."""
+    shown = ", ".join(quoted(column) for column in dict.fromkeys([*key_columns, *test.columns])) or "*"
+    return QUERIES[test.kind](test, f"{relation} as tested", shown, literal)
+
+
+def quoted(name: str) -> str:
+    """A name as an identifier, or an address as one with its parts quoted."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
+
+
+def _literal(value: Any) -> str:
+    return exp.convert(value).sql(dialect="duckdb")
+
+
+def _repeated(test: DataTest, relation: str, _shown: str, _literal: Literal) -> str:
+    columns = ", ".join(quoted(column) for column in test.columns)
+    # A missing value is no value. In a combination it is one of the values.
+    known = f"where {columns} is not null\n" if test.kind == "unique" else ""
+    return f"select {columns}, count(*) as occurrences\nfrom {relation}\n{known}group by all\nhaving count(*) > 1"
+
+
+def _null(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
+    return f"select {shown}\nfrom {relation}\nwhere {quoted(test.columns[0])} is null"
+
+
+def _not_accepted(test: DataTest, relation: str, shown: str, literal: Literal) -> str:
+    values = ", ".join(literal(value) for value in test.arguments["values"])
+    return f"select {shown}\nfrom {relation}\nwhere {quoted(test.columns[0])} not in ({values})"
+
+
+def _dangling(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
+    column, field = quoted(test.columns[0]), quoted(test.arguments["field"])
+    return (
+        f"select {shown}\nfrom {relation}\nwhere {column} is not null and not exists (\n"
+        f"    from {quoted(test.arguments['to'])} as parent where parent.{field} = tested.{column}\n)"
+    )
+
+
+def _untrue(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
+    return f"select {shown}\nfrom {relation}\nwhere not (\n    {test.arguments['expression'].strip()}\n)"
+
+
+def _out_of_limits(test: DataTest, relation: str, _shown: str, _literal: Literal) -> str:
+    operators = {"min": "<", "max": ">"}
+    missed = [f"count(*) {sign} {test.arguments[key]}" for key, sign in operators.items() if key in test.arguments]
+    return f"select count(*) as row_count\nfrom {relation}\nhaving {' or '.join(missed)}"
+
+
+QUERIES: Mapping[str, Callable[[DataTest, str, str, Literal], str]] = MappingProxyType(
+    {
+        "unique": _repeated,
+        "not_null": _null,
+        "accepted_values": _not_accepted,
+        "relationships": _dangling,
+        "expression": _untrue,
+        "row_count": _out_of_limits,
+        "unique_combination": _repeated,
+    }
+)

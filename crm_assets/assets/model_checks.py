@@ -1,0 +1,106 @@
+"""The tests of a model as asset checks: their specs, and what they found in Dagster's words."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+    asset_check,
+)
+
+from crm_assets.assets.data_test_runs import Outcome, run_test
+from crm_assets.assets.data_tests import DataTest
+from crm_assets.assets.model_files import Model
+from crm_assets.resources.warehouse import Warehouse
+
+COLUMNS_DOCUMENTED = "columns_documented"
+"""The check that the YAML lists the columns which the table has. Only the table can tell."""
+
+
+def check_specs(model: Model) -> list[AssetCheckSpec]:
+    """The checks that the model's own op makes right after the build."""
+    specs = [
+        AssetCheckSpec(test.name, asset=asset_key(model.address), description=test.description, blocking=test.blocks)
+        for test in model.own_tests
+    ]
+    if model.columns:
+        description = "The YAML describes the columns that the table has, and no others."
+        specs.append(AssetCheckSpec(COLUMNS_DOCUMENTED, asset=asset_key(model.address), description=description))
+    return specs
+
+
+def cross_checks(models: Iterable[Model]) -> list[AssetChecksDefinition]:
+    """A check of its own for every test that compares with a table which its model does not read.
+
+    Nothing else makes sure that the other table is built by then.
+    """
+    return [_cross_check(model, test) for model in models for test in model.cross_tests]
+
+
+def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
+    @asset_check(
+        name=test.name,
+        asset=asset_key(model.address),
+        additional_deps=[asset_key(test.arguments["to"])],
+        description=test.description,
+        blocking=test.blocks,
+    )
+    def compare(warehouse: Warehouse) -> AssetCheckResult:
+        with warehouse.get_connection() as connection:
+            return check_result(run_test(connection, model, test))
+
+    return compare
+
+
+def asset_key(address: str) -> AssetKey:
+    """The key of the asset that has this address: `marts.task_backlog` is `marts/task_backlog`."""
+    return AssetKey(address.split("."))
+
+
+def check_result(outcome: Outcome) -> AssetCheckResult:
+    """What a test found: the count, a few rows, and the SQL that finds all of them."""
+    metadata: dict[str, Any] = {"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")}
+    if outcome.sample:
+        metadata["sample"] = _table(outcome.columns, outcome.sample)
+    return AssetCheckResult(
+        check_name=outcome.test.name,
+        passed=outcome.passed,
+        severity=AssetCheckSeverity.ERROR if outcome.test.blocks else AssetCheckSeverity.WARN,
+        description=outcome.found,
+        metadata=metadata,
+    )
+
+
+def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
+    """Whether the model's documentation has the columns that it produces."""
+    undocumented = [column for column in produced if column not in model.columns]
+    missing = [column for column in model.columns if column not in produced]
+    advice = [
+        f"describe {', '.join(undocumented)} in {model.properties_path}" if undocumented else "",
+        f"take {', '.join(missing)} out of {model.properties_path}: the table has no such column" if missing else "",
+    ]
+    return AssetCheckResult(
+        check_name=COLUMNS_DOCUMENTED,
+        passed=not undocumented and not missing,
+        severity=AssetCheckSeverity.WARN,
+        description="; ".join(filter(None, advice)) or "all columns are described",
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> MetadataValue[Any]:
+    return MetadataValue.table(
+        records=[TableRecord(dict(zip(columns, map(_shown, row), strict=True))) for row in rows],
+        schema=TableSchema([TableColumn(name=name, type="string") for name in columns]),
+    )
+
+
+def _shown(value: Any) -> str | int | float | bool | None:
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

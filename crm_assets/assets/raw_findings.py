@@ -1,0 +1,140 @@
+"""What can be seen in a raw table and the raw assets' own records after a read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import duckdb
+
+from crm_assets.resources.loading import RAW
+from crm_assets.source.schemas import resource_schema
+
+DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "VARCHAR",
+        "bigint": "BIGINT",
+        "decimal": "DECIMAL",
+        "timestamp": "TIMESTAMP WITH TIME ZONE",
+        "date": "DATE",
+        "bool": "BOOLEAN",
+        "json": "JSON",
+    }
+)
+"""dlt's type -> what the type of its column in DuckDB begins with."""
+
+LAST_READ = """
+select
+    rows_in_source,
+    mode,
+    _dlt_load_id
+from raw.sync_log
+where resource = ?
+order by _dlt_load_id desc
+limit 1
+"""
+
+PRESENT = """
+select count(*)
+from {table}
+where
+    _dlt_load_id >= coalesce(
+        (select max(_dlt_load_id) from raw.sync_log where resource = ? and mode = 'full' and complete), ''
+    )
+"""
+
+REJECTED = """
+select
+    reason,
+    count(*) as records
+from raw.rejected_records
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+group by reason
+order by reason
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a look at a raw table found. `numbers` are shown beside the sentence."""
+
+    passed: bool
+    sentence: str
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+    """Whether `id` is there in every row, and once."""
+    [[rows, with_id, ids]] = connection.execute(
+        f'select count(*), count(id), count(distinct id) from {RAW}."{resource}"'
+    ).fetchall()
+    numbers = {"rows": rows, "rows without id": rows - with_id, "ids that repeat another row's": with_id - ids}
+    if rows == ids:
+        return Finding(True, f"{rows} rows, each with an id of its own", numbers)
+    return Finding(
+        False,
+        f"{rows - with_id} rows have no id and {with_id - ids} repeat another row's. The models are not built from them: "
+        f'drop table {RAW}."{resource}", then materialize {RAW}/{resource} in mode full',
+        numbers,
+    )
+
+
+def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+    """Whether the table has the declared columns with their types, and no others."""
+    declared = resource_schema(resource).columns
+    found = dict(
+        connection.execute(
+            "select column_name, data_type from information_schema.columns "
+            "where table_schema = ? and table_name = ? and not starts_with(column_name, '_dlt_')",
+            [RAW, resource],
+        ).fetchall()
+    )
+    variants = [name for name in found if name.rpartition("__v_")[0] in declared]
+    drift = {
+        "values of another type, kept in": variants,
+        "not declared": [name for name in found if name not in declared and name not in variants],
+        "declared, but not in the table": [name for name in declared if name not in found],
+        "of another type than declared": [
+            f"{name} ({found[name]})"
+            for name, column in declared.items()
+            if name in found and not found[name].startswith(DUCKDB_TYPES[column.data_type])
+        ],
+    }
+    numbers = {what: len(names) for what, names in drift.items() if names}
+    if not numbers:
+        return Finding(True, f"all {len(declared)} declared columns, and no others")
+    listed = "; ".join(f"{what}: {', '.join(names)}" for what, names in drift.items() if names)
+    return Finding(False, f"{listed}. Compare with source/schemas/{resource}.yaml and declare what is to stay", numbers)
+
+
+def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+    """Whether the table shows as many rows as the API says that its list has.
+
+    An incremental read cannot notice what vanished, so rows may be left over until the next complete full read.
+    """
+    last = connection.execute(LAST_READ, [resource]).fetchone()
+    if last is None or last[0] is None:
+        return Finding(True, "the API did not tell how many records it has")
+    in_source, mode, _ = last
+    [[present]] = connection.execute(PRESENT.format(table=f'{RAW}."{resource}"'), [resource]).fetchall()
+    numbers = {"rows": present, "rows in source": in_source}
+    if present == in_source:
+        return Finding(True, f"{present} rows, as the API says", numbers)
+    if mode == "incremental" and present > in_source:
+        return Finding(
+            True, f"{present - in_source} rows may have vanished from the list; the next full read tells which", numbers
+        )
+    return Finding(
+        False,
+        f"{present} rows, but the API says {in_source}. Where the list changed during the read, the next one puts it "
+        "right; if it stays, materialize in mode full and look at crm/complete",
+        numbers,
+    )
+
+
+def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+    """Whether the last read could load every record. Tells reasons and counts, never a record."""
+    reasons = dict(connection.execute(REJECTED, {"resource": resource}).fetchall())
+    if not reasons:
+        return Finding(True, "no record was set aside")
+    listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
+    return Finding(False, f"records were set aside: {listed}. They are in {RAW}.rejected_records", reasons)

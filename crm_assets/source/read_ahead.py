@@ -1,0 +1,66 @@
+"""Pages ahead of the paginator: those that will be asked for next are fetched while one is being processed."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from requests import PreparedRequest, Response
+
+from crm_assets.source.traffic import Traffic
+
+
+class ReadAhead:
+    """Fetches pages on threads, hands each out when it is asked for, and keeps no more than were fetched ahead."""
+
+    def __init__(self, fetch: Callable[[PreparedRequest], Response], traffic: Traffic, threads: int) -> None:
+        """Starts no thread yet.
+
+        Args:
+            fetch: Gets one page, with all its retries.
+            traffic: Where requests queue, so that pages leave in their order.
+            threads: Pages that can be on their way at the same time.
+        """
+        self._fetch = fetch
+        self._traffic = traffic
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crm-page")
+        self._coming: dict[str | None, Future[Response]] = {}
+
+    def get(self, request: PreparedRequest) -> Response:
+        """The answer to `request`: one that was fetched ahead, or a new one."""
+        coming = self._coming.pop(request.url, None) or self._start(request)
+        return coming.result()
+
+    def expect(self, request: PreparedRequest, pages: range) -> None:
+        """Starts to fetch the same list's `pages`, but for those that are coming already."""
+        for page in pages:
+            following = request_of_page(request, page)
+            if following.url not in self._coming:
+                self._coming[following.url] = self._start(following)
+
+    def close(self) -> None:
+        """Forgets what was fetched ahead, and starts nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._coming.clear()
+
+    def _start(self, request: PreparedRequest) -> Future[Response]:
+        place = self._traffic.take_place()
+        request.place = place  # type: ignore[attr-defined]
+        coming = self._pool.submit(self._fetch, request)
+        coming.add_done_callback(lambda _: self._traffic.give_up(place))
+        return coming
+
+
+def page_of(request: PreparedRequest) -> int:
+    """The page that a request asks for."""
+    return int(dict(parse_qsl(urlsplit(request.url or "").query))["page"])
+
+
+def request_of_page(request: PreparedRequest, page: int) -> PreparedRequest:
+    """The same request for another page."""
+    parts = urlsplit(request.url or "")
+    query = [
+        (key, str(page) if key == "page" else value) for key, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    following = request.copy()
+    following.url = urlunsplit(parts._replace(query=urlencode(query)))
+    return following
