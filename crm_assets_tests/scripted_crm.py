@@ -1,8 +1,9 @@
 """A CRM on loopback that holds exactly the records a test gives it, misbehaves on demand and remembers every request."""
 
+import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from crm_assets.sandbox.serving import serving
 from crm_assets.source.endpoints import ENDPOINTS
@@ -39,20 +41,33 @@ class ScriptedCrm:
     Attributes:
         lists: Resource -> records, in the order of the list.
         with_meta: Whether answers carry `meta`.
+        total: Tells the total that a request is answered with, if not the true one.
         sorts: Resources whose API honours `sort`.
         faults: Asked one after the other; the first answer counts.
         before_page: Called before a page is cut, to change the lists while they are read.
+        page_sizes: Sizes of the pages, if not all as large as asked for.
+        side_loaded: Whether another array stands before the data.
+        paths: Resource -> path, where it is not the usual one.
+        latency: Seconds that every answer takes.
+        credentials: The header that must be there, and its value.
+        most_in_flight: How many requests were being answered at the same time, at most.
     """
 
     lists: dict[str, list[Any]] = field(default_factory=dict)
     with_meta: bool = True
+    total: Callable[[Seen, int], int] | None = None
     sorts: frozenset[str] = frozenset({"accounts", "contacts", "won_deals"})
     faults: list[Fault] = field(default_factory=list)
     before_page: Callable[[Seen], None] | None = None
     page_sizes: Sequence[int] = ()
     side_loaded: bool = False
+    paths: Mapping[str, str] = field(default_factory=dict)
+    latency: float = 0
+    credentials: tuple[str, str] = ("api_key", KEY)
     seen: list[Seen] = field(default_factory=list)
+    most_in_flight: int = 0
     base_url: str = ""
+    _in_flight: int = 0
 
     def pages(self, resource: str) -> list[int]:
         """The pages of a resource that were asked for, in order."""
@@ -67,8 +82,18 @@ class ScriptedCrm:
             "SOURCES__CRM__ASSET_RETRY_DELAY": "0",
         }
 
-    def answer(self, resource: str, request: Request) -> Response:
-        """Answers one request."""
+    async def answer(self, resource: str, request: Request) -> Response:
+        """Answers one request, as late as `latency` says."""
+        self._in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self._in_flight)
+        try:
+            answer = self._answer(resource, request)
+            await asyncio.sleep(self.latency)
+            return answer
+        finally:
+            self._in_flight -= 1
+
+    def _answer(self, resource: str, request: Request) -> Response:
         params = dict(request.query_params)
         page = int(params.get("page", "1"))
         seen = Seen(resource, page, params, dict(request.headers), time.monotonic())
@@ -76,7 +101,8 @@ class ScriptedCrm:
         for fault in self.faults:
             if (instead := fault(seen)) is not None:
                 return instead
-        if request.headers.get("api_key") != KEY:
+        header, value = self.credentials
+        if request.headers.get(header) != value:
             return json_response({"errors": {"code": 401, "message": ["Invalid key"]}}, 401)
         if self.before_page:
             self.before_page(seen)
@@ -86,7 +112,7 @@ class ScriptedCrm:
             body["users"] = [{"id": 1, "display_name": "Somebody"}]
         body[ENDPOINTS[resource].data_selector] = records[self._slice(page, int(params.get("per_page", "25")))]
         if self.with_meta:
-            body["meta"] = {"total": len(records)}
+            body["meta"] = {"total": self.total(seen, len(records)) if self.total else len(records)}
         return json_response(body)
 
     def _sorted(self, resource: str, params: dict[str, str]) -> list[Any]:
@@ -100,6 +126,30 @@ class ScriptedCrm:
             return slice((page - 1) * per_page, page * per_page)
         start = sum(self.page_sizes[: page - 1])
         return slice(start, start + (self.page_sizes[page - 1] if page <= len(self.page_sizes) else 0))
+
+
+class Dropped(Response):
+    """An answer that breaks off: the server closes the connection in the middle of the body."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send less than was promised."""
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"tasks": [', "more_body": True})
+
+
+class Late(Response):
+    """An answer that takes its time."""
+
+    def __init__(self, seconds: float) -> None:
+        """Nothing is waited for yet."""
+        super().__init__()
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait, then send."""
+        await asyncio.sleep(self._seconds)
+        await super().__call__(scope, receive, send)
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -129,9 +179,9 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
 
     def route(resource: str) -> Route:
         async def endpoint(request: Request) -> Response:
-            return crm.answer(resource, request)
+            return await crm.answer(resource, request)
 
-        return Route(ENDPOINTS[resource].path, endpoint)
+        return Route(crm.paths.get(resource, ENDPOINTS[resource].path), endpoint)
 
     with serving(Starlette(routes=[route(resource) for resource in ENDPOINTS])) as base_url:
         crm.base_url = base_url

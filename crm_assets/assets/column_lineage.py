@@ -18,7 +18,8 @@ def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
     """All tables and views of the warehouse with their columns."""
     schemas: dict[str, dict[str, dict[str, str]]] = {}
     for schema, table, column, type_ in connection.execute(
-        "select table_schema, table_name, column_name, data_type from information_schema.columns order by ordinal_position"
+        "select table_schema, table_name, column_name, data_type "
+        "from information_schema.columns order by ordinal_position"
     ).fetchall():
         schemas.setdefault(schema, {}).setdefault(table, {})[column] = type_
     return schemas
@@ -38,34 +39,39 @@ def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[
         return {}
     # sqlglot.lineage walks the whole query anew for each column, which takes seconds for a wide model.
     traced = _Origins()
-    return {name: sorted(traced.of(scope, position)) for position, name in enumerate(qualified.named_selects)}
+    return {name: sorted(traced.of(scope, name)) for name in qualified.named_selects}
 
 
 class _Origins:
     """Follows columns through CTEs, subqueries and unions down to tables, each once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int], frozenset[Origin]] = {}
+        self._known: dict[tuple[int, str], frozenset[Origin]] = {}
 
-    def of(self, scope: Scope, position: int) -> frozenset[Origin]:
+    def of(self, scope: Scope, name: str) -> frozenset[Origin]:
         """The table columns that make up a scope's column."""
-        step = (id(scope), position)
+        step = (id(scope), name)
         if step not in self._known:
             self._known[step] = frozenset()  # where a recursive CTE comes back to itself
-            self._known[step] = frozenset(self._follow(scope, position))
+            self._known[step] = frozenset(self._follow(scope, name))
         return self._known[step]
 
-    def _follow(self, scope: Scope, position: int) -> Iterator[Origin]:
-        if scope.union_scopes:
-            for part in scope.union_scopes:
-                yield from self.of(part, position)
+    def _follow(self, scope: Scope, name: str) -> Iterator[Origin]:
+        query = scope.expression
+        if not isinstance(query, exp.Query) or name not in query.named_selects:
+            return  # a list of values, or a column that the schemas do not have
+        position = query.named_selects.index(name)
+        if isinstance(query, exp.SetOperation):
+            for part in scope.set_operation_scopes:
+                by_name = query.args.get("by_name") or not isinstance(part.expression, exp.Query)
+                yield from self.of(part, name if by_name else part.expression.named_selects[position])
             return
         sources = dict(scope.sources)
         for subquery in scope.subquery_scopes:
             sources.update(subquery.sources)
-        for column in scope.expression.selects[position].find_all(exp.Column):
+        for column in query.selects[position].find_all(exp.Column):
             source = sources.get(column.table)
             if isinstance(source, exp.Table):
                 yield source.db, source.name, column.name
-            elif isinstance(source, Scope) and column.name in (names := source.expression.named_selects):
-                yield from self.of(source, names.index(column.name))
+            elif isinstance(source, Scope):
+                yield from self.of(source, column.name)

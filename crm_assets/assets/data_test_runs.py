@@ -1,4 +1,4 @@
-"""Running the tests of a model: each is a query for the rows that fail it. A test that yields null passes, as in dbt."""
+"""Running the tests of a model: each is a query for the rows that fail it. What yields null passes, as in dbt."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
         rows = found.fetchall()
     except duckdb.Error as error:
         reason = " ".join(str(error).partition("LINE ")[0].split())
-        return Outcome(test, problem=f"{model.properties_path}: test {test.name} of {model.address}: {reason}", sql=sql)
+        return Outcome(test, problem=f"{reason} (in {model.properties_path})", sql=sql)
     return Outcome(test, rows[0][-1] if rows else 0, columns, [row[:-1] for row in rows], sql=sql)
 
 

@@ -1,8 +1,8 @@
 """Building a model in DuckDB: built, tested and swapped in one transaction, so that nobody ever sees half a table.
 
-Tests of severity error run inside that transaction. Rows that fail them are rolled back: the table stays as it was, with
-earlier and right rows, for everybody who reads it by other ways than Dagster too, and what depends on it is not built.
-Tests of severity warn run after it, since what merely watches must not decide.
+Tests of severity error run inside that transaction. Rows that fail them are rolled back: the table keeps its earlier
+rows, for those too who read it by other ways than Dagster, and what depends on it is not built. Tests of severity warn
+run after the transaction, since what merely watches must not decide.
 """
 
 import re

@@ -20,6 +20,7 @@ from crm_assets.assets.data_test_runs import Outcome, run_test
 from crm_assets.assets.data_tests import DataTest
 from crm_assets.assets.model_files import Model
 from crm_assets.resources.warehouse import Warehouse
+from crm_assets.resources.writer_lock import WarehouseBusy
 
 COLUMNS_DOCUMENTED = "columns_documented"
 """The check that the YAML lists the columns which the table has. Only the table can tell."""
@@ -54,8 +55,11 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
         blocking=test.blocks,
     )
     def compare(warehouse: Warehouse) -> AssetCheckResult:
-        with warehouse.get_connection() as connection:
-            return check_result(run_test(connection, model, test))
+        try:
+            with warehouse.get_connection(read_only=True) as connection:
+                return check_result(run_test(connection, model, test))
+        except (WarehouseBusy, FileNotFoundError) as error:
+            return check_result(Outcome(test, problem=str(error)))
 
     return compare
 

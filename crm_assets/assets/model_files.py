@@ -137,20 +137,24 @@ class Model:
         return hashlib.sha256(f"{self.materialized}\n{self.sql}".encode()).hexdigest()[:16]
 
     @cached_property
-    def statements(self) -> Sequence[exp.Expression | None]:
+    def statements(self) -> Sequence[exp.Expr]:
         """The file, parsed.
 
         Raises:
             sqlglot.errors.SqlglotError: It is not SQL as DuckDB writes it.
         """
-        return sqlglot.parse(self.sql, dialect="duckdb")
+        return [statement for statement in sqlglot.parse(self.sql, dialect="duckdb") if statement is not None]
 
     @property
     def query(self) -> exp.Query:
-        """The SELECT, parsed. Only for a model whose file holds one."""
-        [query] = self.statements
-        assert isinstance(query, exp.Query)
-        return query
+        """The SELECT, parsed.
+
+        Raises:
+            TypeError: The file holds something else.
+        """
+        if len(self.statements) != 1 or not isinstance(self.statements[0], exp.Query):
+            raise TypeError(f"{self.path} is not one SELECT")
+        return self.statements[0]
 
     @cached_property
     def reads(self) -> frozenset[str]:
@@ -179,7 +183,7 @@ def read_models(models_dir: Path = MODELS_DIR) -> list[Model]:
             for entry in _entries(file):
                 name = entry["name"]
                 if name in entries:
-                    raise ModelsRefused(f"{file}: {name} is listed twice, also in {entries[name][0].name}: keep one entry")
+                    raise ModelsRefused(f"{file}: {name} is listed already in {entries[name][0].name}: keep one entry")
                 if not file.with_name(f"{name}.sql").exists():
                     raise ModelsRefused(f"{file}: {name} has no {name}.sql beside it: add the file or remove the entry")
                 entries[name] = (file, entry)

@@ -38,10 +38,11 @@ def load_models(models_dir: Path = MODELS_DIR) -> list[Model]:
 
 def _in_sql(model: Model) -> Iterator[str]:
     try:
-        statements = [statement for statement in model.statements if statement is not None]
+        statements = model.statements
     except ParseError as error:
         first = error.errors[0]
-        yield f"{model.path}:{first['line']}: this is not DuckDB's SQL: {first['description']} near {first['highlight']!r}"
+        reason = f"{first['description']} near {first['highlight']!r}"
+        yield f"{model.path}:{first['line']}: this is not DuckDB's SQL: {reason}"
         return
     except SqlglotError as error:
         yield f"{model.path}: this is not DuckDB's SQL: {error}"
@@ -49,7 +50,7 @@ def _in_sql(model: Model) -> Iterator[str]:
     if len(statements) != 1:
         yield f"{model.path}: it holds {len(statements)} statements: write one SELECT in a file"
     elif not isinstance(statements[0], exp.Query):
-        yield f"{model.path}: it holds no SELECT but {statements[0].key.upper()}: write the SELECT alone, the model runner builds"
+        yield f"{model.path}: it holds no SELECT but {statements[0].key.upper()}: write the SELECT alone"
 
 
 def _in_yaml(model: Model) -> Iterator[str]:
@@ -88,8 +89,8 @@ def _unknown_keys(where: str, mapping: Mapping[str, Any], known: Iterable[str]) 
 def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
     for address in sorted(model.reads - RAW_TABLES - set(known)):
         yield (
-            f"{model.path}: it reads {address}, which is neither a raw table nor a model: correct the name, or write it "
-            "as schema.table"
+            f"{model.path}: it reads {address}, which is neither a raw table nor a model: correct the name, or write "
+            "it as schema.table"
         )
     for test in model.data_tests:
         entry = f"{model.properties_path}: {model.name}: test {test.name}"
@@ -99,16 +100,14 @@ def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
             if column not in model.columns:
                 yield f"{entry}: column {column} is not documented: list it under columns"
     if model.unique_key and model.columns and model.unique_key not in model.columns:
-        yield f"{model.properties_path}: {model.name}: unique_key {model.unique_key} is not among its columns: correct it"
+        yield f"{model.properties_path}: {model.name}: unique_key {model.unique_key} is none of its columns: correct it"
 
 
 def _in_order(models: Iterable[Model]) -> Iterator[str]:
     paths = {model.address: model.path for model in models}
     # A test that must pass before others go on waits for the table it compares with.
     waits_for = {
-        model.address: model.depends_on
-        | {test.arguments["to"] for test in model.data_tests if test.blocks and test.kind == "relationships"}
-        - {model.address}
+        model.address: {*model.depends_on, *(test.arguments["to"] for test in model.cross_tests if test.blocks)}
         for model in models
     }
     try:
@@ -116,6 +115,6 @@ def _in_order(models: Iterable[Model]) -> Iterator[str]:
     except CycleError as error:
         path = error.args[1][::-1]  # graphlib tells it against the direction of reading
         yield (
-            f"{paths[path[0]]}: it waits for itself, {' reads '.join(path)}: take one of these references out; where it "
-            "is a test of relationships, severity warn does it"
+            f"{paths[path[0]]}: it waits for itself, {' reads '.join(path)}: take one of these references out, "
+            "or give the test of relationships among them severity warn"
         )

@@ -1,4 +1,4 @@
-"""The raw assets: one per resource, each an op of its own, so that one that fails neither stops nor repeats the others."""
+"""The raw assets: an op for each resource, so that one that fails neither stops nor repeats the others."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,7 +57,7 @@ class RawTranslator(DagsterDltTranslator):
             key=AssetKey([RAW, resource]),
             group_name=RAW,
             description=(
-                f"{schema.description}\n\nMirrors `GET {endpoint.path}` of the CRM's API (array `{endpoint.data_selector}`), "
+                f"{schema.description}\n\nMirrors `GET {endpoint.path}` of the CRM's API, array `{endpoint.data_selector}`, "
                 "merged by `id`. Rows are never deleted: staging hides those that vanished from the list."
             ),
             kinds={"dlt", "duckdb"},

@@ -1,6 +1,7 @@
 """The checks of the raw assets.
 
-Only a broken primary key keeps the models from being built. The others watch: whatever happens to them, the run goes on.
+Only a broken primary key keeps the models from being built. The others watch: whatever they find, the run
+goes on.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from dagster import (
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetKey,
+    Failure,
     get_dagster_logger,
     multi_asset_check,
 )
@@ -26,6 +28,7 @@ from crm_assets.assets.raw_findings import (
 )
 from crm_assets.resources.loading import RAW
 from crm_assets.resources.warehouse import Warehouse
+from crm_assets.resources.writer_lock import WarehouseBusy
 from crm_assets.source.endpoints import ENDPOINTS
 
 
@@ -58,12 +61,16 @@ def raw_checks(resource: str) -> AssetChecksDefinition:
     @multi_asset_check(
         name=f"{RAW}__{resource}__checks",
         specs=[
-            AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking) for check in CHECKS
+            AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking)
+            for check in CHECKS
         ],
     )
     def look(warehouse: Warehouse) -> Iterator[AssetCheckResult]:
-        with warehouse.get_connection() as connection:
-            results = [_result(check, connection, resource) for check in CHECKS]
+        try:
+            with warehouse.get_connection(read_only=True) as connection:
+                results = [_result(check, connection, resource) for check in CHECKS]
+        except (WarehouseBusy, FileNotFoundError) as error:
+            raise Failure(description=str(error), allow_retries=False) from None
         yield from results
 
     return look

@@ -72,8 +72,8 @@ def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding
         return Finding(True, f"{rows} rows, each with an id of its own", numbers)
     return Finding(
         False,
-        f"{rows - with_id} rows have no id and {with_id - ids} repeat another row's. The models are not built from them: "
-        f'drop table {RAW}."{resource}", then materialize {RAW}/{resource} in mode full',
+        f"{rows - with_id} rows have no id and {with_id - ids} repeat another row's. The models are not "
+        f'built from them: drop table {RAW}."{resource}", then materialize {RAW}/{resource} in mode full',
         numbers,
     )
 

@@ -36,7 +36,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         if self._sandbox is None:
             sandbox = self._until_end_of_run.enter_context(serving_sandbox())
             get_dagster_logger().info(
-                f"No CRM is configured: reading the bundled sandbox, which serves generated records at {sandbox.base_url}"
+                f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"
             )
             self._sandbox = settings.model_copy(
                 update={

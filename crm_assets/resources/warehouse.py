@@ -20,7 +20,7 @@ class Warehouse(DuckDBResource):
 
     database: str = Field(
         default="",
-        description="Path of the DuckDB file. Empty: crm.duckdb in the data directory, or sandbox.duckdb for the sandbox.",
+        description="Path of the DuckDB file. Empty: crm.duckdb in the data directory, sandbox.duckdb for the sandbox.",
     )
     lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while another process holds the file.")
 
@@ -46,12 +46,12 @@ class Warehouse(DuckDBResource):
             yield connection
 
     def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Connects, waiting while a process that knows nothing of our lock (a notebook, the DuckDB CLI) has the file."""
+        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it."""
         give_up_at = time.monotonic() + self.lock_wait
         announced = False
         while True:
             try:
-                # DuckDB shares a file within a process between connections of equal configuration only, and dlt's has none.
+                # Within a process, connections share a file only if configured alike, and dlt configures nothing.
                 return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):

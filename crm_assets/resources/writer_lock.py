@@ -47,8 +47,8 @@ def writer_lock(database: Path, wait: float, announce: Callable[[str], object]) 
             waited = time.monotonic() - started
             if waited >= wait:
                 raise WarehouseBusy(
-                    f"{database} was held for {wait:.0f} s by {_holder_text(holder)}. Wait until it is done or stop it, "
-                    "then run this again"
+                    f"{database} was held for {wait:.0f} s by {_holder_text(holder)}. Wait until it is "
+                    "done or stop it, then run this again"
                 ) from None
             announce(f"Waiting for {database.name}, held by {_holder_text(holder)} ({waited:.0f} of {wait:.0f} s)")
             patience = min(ANNOUNCE_EVERY, wait - waited)

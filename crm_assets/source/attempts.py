@@ -67,4 +67,4 @@ def _read_body(response: Response) -> None:
             response.close()
             raise BadAnswer(f"the answer does not end: {size:,} bytes came in so far")
     response._content = b"".join(chunks)  # noqa: SLF001 - where requests keeps a body it has read
-    response._content_consumed = True  # noqa: SLF001
+    response._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001

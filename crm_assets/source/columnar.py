@@ -1,4 +1,4 @@
-"""Records to Arrow tables, typed by the declared schema: a column at a time, which spares dlt's row-by-row normalizer."""
+"""Records to Arrow tables typed by the declared schema, a column at a time: spares dlt's row-by-row normalizer."""
 
 from collections.abc import Mapping, Sequence
 from types import NoneType

@@ -76,7 +76,7 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
 
     def _fitted(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record for dlt's ordinary way, its declared fields fitted just as an Arrow table would hold them."""
-        fitted = self._without_secrets(record)
+        fitted: dict[str, Any] = self._without_secrets(record)
         for name, column in self._schema.columns.items():
             [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
             if misfit is not None:

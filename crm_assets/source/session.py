@@ -109,8 +109,8 @@ class PageSession(Session):
 
     def _fetch(self, request: PreparedRequest) -> Response:
         where = f"{self._resource}, page {page_of(request)}"
-        session = self._client.session
-        session.send.retry.sleep = sleep_using_event(self._closed)  # type: ignore[attr-defined]
+        session: Any = self._client.session
+        session.send.retry.sleep = sleep_using_event(self._closed)
         try:
             response: Response = session.send(request, allow_redirects=False, timeout=self._timeout)
         except BadAnswer as error:

@@ -1,0 +1,30 @@
+"""Every test runs as on a machine where nothing is configured, and writes into a folder of its own."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+FOREIGN = ("SOURCES__", "CRM_", "API_KEY", "DAGSTER_", "DLT_", "RUNTIME__")
+
+
+def pytest_configure() -> None:
+    """Forgets what the machine has configured, before anything of the project is imported."""
+    for name in [name for name in os.environ if name.upper().startswith(FOREIGN)]:
+        del os.environ[name]
+    nowhere = tempfile.mkdtemp(prefix="crm_assets_tests_")
+    # dlt reads TOML files of the project and of the user, who may have a real key in either.
+    os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = nowhere
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
+    # The assets' retry policy is made when definitions are loaded.
+    os.environ["SOURCES__CRM__ASSET_RETRY_DELAY"] = "0"
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The data directory of one test."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+    return folder
