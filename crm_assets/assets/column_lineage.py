@@ -63,8 +63,10 @@ class _Origins:
         position = query.named_selects.index(name)
         if isinstance(query, exp.SetOperation):
             for part in scope.set_operation_scopes:
-                by_name = query.args.get("by_name") or not isinstance(part.expression, exp.Query)
-                yield from self.of(part, name if by_name else part.expression.named_selects[position])
+                if isinstance(part.expression, exp.Query):
+                    yield from self.of(
+                        part, name if query.args.get("by_name") else part.expression.named_selects[position]
+                    )
             return
         sources = dict(scope.sources)
         for subquery in scope.subquery_scopes:

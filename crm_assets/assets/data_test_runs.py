@@ -9,7 +9,7 @@ import duckdb
 from sqlglot import exp
 
 from crm_assets.assets.data_tests import DataTest
-from crm_assets.assets.model_files import Model
+from crm_assets.assets.model import Model
 
 SAMPLE_ROWS = 5
 """Rows shown of those that fail. Shown are key columns and the tested one: rows are personal data."""
@@ -48,7 +48,7 @@ class Outcome:
         """What it found, in a few words."""
         if self.problem is not None:
             return f"could not be run: {self.problem}"
-        return f"{self.failing} found" if self.failing else "none found"
+        return f"{self.failing} fail" if self.failing else "none fails"
 
 
 def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest]) -> list[Outcome]:

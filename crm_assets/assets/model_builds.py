@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 import duckdb
 
 from crm_assets.assets.data_test_runs import Outcome, run_tests
-from crm_assets.assets.model_files import Model
+from crm_assets.assets.model import Model
 
 
 class ModelError(Exception):

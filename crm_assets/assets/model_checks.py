@@ -18,7 +18,7 @@ from dagster import (
 
 from crm_assets.assets.data_test_runs import Outcome, run_test
 from crm_assets.assets.data_tests import DataTest
-from crm_assets.assets.model_files import Model
+from crm_assets.assets.model import Model
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets.resources.writer_lock import WarehouseBusy
 

@@ -9,7 +9,8 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
 from crm_assets.assets.data_tests import DataTestError
-from crm_assets.assets.model_files import BOOKKEEPING, MODELS_DIR, Model, ModelsRefused, read_models
+from crm_assets.assets.model import BOOKKEEPING, Model
+from crm_assets.assets.model_files import MODELS_DIR, ModelsRefused, read_models
 from crm_assets.source.endpoints import ENDPOINTS
 
 RAW_TABLES = frozenset(f"raw.{resource}" for resource in ENDPOINTS) | BOOKKEEPING
@@ -56,6 +57,9 @@ def _in_sql(model: Model) -> Iterator[str]:
 def _in_yaml(model: Model) -> Iterator[str]:
     entry = f"{model.properties_path}: {model.name}"
     yield from _unknown_keys(entry, model.properties, MODEL_KEYS)
+    if not isinstance(model.config, dict):
+        yield f"{entry}: config is {model.config!r}: write keys and values below it, such as materialized: table"
+        return
     yield from _unknown_keys(f"{entry}: config", model.config, CONFIG_KEYS)
     if model.materialized not in MATERIALIZATIONS:
         yield f"{entry}: materialized is {model.materialized!r}: use one of {', '.join(MATERIALIZATIONS)}"
@@ -99,8 +103,6 @@ def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
         for column in test.columns:
             if column not in model.columns:
                 yield f"{entry}: column {column} is not documented: list it under columns"
-    if model.unique_key and model.columns and model.unique_key not in model.columns:
-        yield f"{model.properties_path}: {model.name}: unique_key {model.unique_key} is none of its columns: correct it"
 
 
 def _in_order(models: Iterable[Model]) -> Iterator[str]:

@@ -57,8 +57,8 @@ class RawTranslator(DagsterDltTranslator):
             key=AssetKey([RAW, resource]),
             group_name=RAW,
             description=(
-                f"{schema.description}\n\nMirrors `GET {endpoint.path}` of the CRM's API, array `{endpoint.data_selector}`, "
-                "merged by `id`. Rows are never deleted: staging hides those that vanished from the list."
+                f"{schema.description}\n\nMirrors array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
+                "Rows are never deleted: staging hides those that vanished from the list."
             ),
             kinds={"dlt", "duckdb"},
             owners=policies.OWNERS,

@@ -6,46 +6,21 @@ Reading the API takes long and needs no database, so nobody waits for it.
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import copy
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
 import dlt
 import duckdb
-from dlt.common.destination import DestinationCapabilitiesContext
-from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.pipeline import LoadInfo
-from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
+from crm_assets.resources.destination import WarehouseDestination
 from crm_assets.resources.warehouse import Warehouse
 
 RAW = "raw"
 """DuckDB schema (dlt dataset) of the raw tables."""
-
-
-class WarehouseDestination(dlt.destinations.duckdb):
-    """dlt's DuckDB destination, which works out its capabilities once.
-
-    A run asks for them some thirty times, and each time dlt resolves the destination's whole configuration from all
-    providers: half the time of a small load.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Loads into the database at `path`."""
-        super().__init__(credentials=str(path), destination_name="duckdb")
-        self._known: dict[type | None, DestinationCapabilitiesContext] = {}
-
-    def capabilities(
-        self, config: DuckDbClientConfiguration | None = None, naming: NamingConvention | None = None
-    ) -> DestinationCapabilitiesContext:
-        """What the destination can do. Callers change what they get, so each gets a copy."""
-        kind = type(naming) if naming else None
-        if kind not in self._known:
-            self._known[kind] = super().capabilities(config, naming)
-        return copy(self._known[kind])
 
 
 class WarehousePipeline(Pipeline):

@@ -1,0 +1,65 @@
+"""Plain dlt, as its documentation suggests: the same five lists, the same paging, nothing else. Run by raw_sync.py.
+
+Usage: plain_dlt.py BASE_URL KEY DATABASE [LOADER_FILE_FORMAT]
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import dlt
+from dlt.sources.helpers.requests import Client
+from dlt.sources.rest_api import rest_api_source
+from requests.adapters import HTTPAdapter
+
+from crm_assets.source.endpoints import ENDPOINTS
+
+requests_sent = 0
+
+
+class CountingAdapter(HTTPAdapter):
+    """Counts what is sent."""
+
+    def send(self, *args: Any, **kwargs: Any) -> Any:
+        """Sends, and counts."""
+        global requests_sent  # noqa: PLW0603
+        requests_sent += 1
+        return super().send(*args, **kwargs)
+
+
+def main(base_url: str, key: str, database: Path, file_format: Any = None) -> None:
+    """Loads all five lists into a new database."""
+    session = Client(raise_for_status=False).session
+    session.mount("http://", CountingAdapter())
+    source = rest_api_source(
+        {
+            "client": {
+                "base_url": base_url,
+                "auth": {"type": "api_key", "name": "api_key", "api_key": key, "location": "header"},
+                "paginator": {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None},
+                "session": session,
+            },
+            "resource_defaults": {
+                "primary_key": "id",
+                "write_disposition": "merge",
+                "endpoint": {"params": {"per_page": 50}},
+            },
+            "resources": [
+                {"name": name, "endpoint": {"path": endpoint.path, "data_selector": endpoint.data_selector}}
+                for name, endpoint in ENDPOINTS.items()
+            ],
+        },
+        name="crm",
+    )
+    pipeline = dlt.pipeline(
+        "plain",
+        pipelines_dir=str(database.parent / "pipelines"),
+        destination=dlt.destinations.duckdb(str(database)),
+        dataset_name="raw",
+    )
+    pipeline.run(source, loader_file_format=file_format)
+    print("requests", requests_sent)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])

@@ -1,0 +1,146 @@
+"""How long a raw sync takes, beside plain dlt: whole processes, in turn, against the sandbox, as a Markdown table.
+
+    .venv/bin/python benchmarks/raw_sync.py --rows 40000 --latency 0 100 --repeat 3
+
+Every variant runs in its own process with an empty database. Times are medians in seconds of the whole process, start
+of Python included; "steps" is the part after Dagster has started.
+"""
+
+import argparse
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+KEY = "benchmark"
+NOW = "2026-11-01T00:00:00+00:00"
+PAGES = ("crm_assets", "plain dlt, parquet", "plain dlt, defaults")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One process. Seconds, and MiB at its peak; `steps` only where Dagster ran."""
+
+    wall: float
+    cpu: float
+    peak: float
+    requests: int
+    steps: float | None
+
+
+@contextmanager
+def sandbox(rows: int, latency: int) -> Iterator[str]:
+    """A sandbox in a process of its own, its world frozen, its records rendered; yields its base URL."""
+    command = [sys.executable, "-m", "crm_assets.sandbox", "--port", "0", "--key", KEY, "--rows", str(rows), "--now", NOW]
+    with subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert url is not None
+        try:
+            yield url[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def commands(base_url: str, folder: Path) -> Mapping[str, list[str]]:
+    """Variant -> command."""
+    plain = [sys.executable, str(HERE / "plain_dlt.py"), base_url, KEY, str(folder / "plain.duckdb")]
+    dagster = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "crm_assets.definitions"]
+    return {
+        "crm_assets": [*dagster, "--select", "group:raw"],
+        "plain dlt, parquet": [*plain, "parquet"],
+        "plain dlt, defaults": plain,
+    }
+
+
+def measure(variant: str, base_url: str, in_flight: int) -> Measured:
+    """Runs one variant once."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environment = os.environ | {
+            "CRM_DATA_DIR": name,
+            "SOURCES__CRM__BASE_URL": base_url,
+            "SOURCES__CRM__API_KEY": KEY,
+            "SOURCES__CRM__MAX_IN_FLIGHT": str(in_flight),
+            "DLT_DATA_DIR": name,
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+        }
+        environment.pop("DAGSTER_HOME", None)
+        output = folder / "output"
+        started = time.monotonic()
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                commands(base_url, folder)[variant], env=environment, cwd=name, stdout=log, stderr=subprocess.STDOUT
+            )
+            _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        text = output.read_text(errors="replace")
+        if status != 0:
+            sys.exit(f"{variant} failed:\n{text[-3000:]}")
+        steps = re.search(r"Finished steps in process .* in (?:([\d.]+)m)?([\d.]+)(ms|s)\b", text)
+        seconds = None
+        if steps:
+            seconds = float(steps[1] or 0) * 60 + float(steps[2]) / (1000 if steps[3] == "ms" else 1)
+        sent = re.search(r"^requests (\d+)$", text, re.MULTILINE)
+        return Measured(
+            wall=wall,
+            cpu=used.ru_utime + used.ru_stime,
+            peak=used.ru_maxrss / 1024,
+            requests=int(sent[1]) if sent else requests_logged(folder / "crm.duckdb"),
+            steps=seconds,
+        )
+
+
+def requests_logged(database: Path) -> int:
+    """What the sync log says was sent."""
+    import duckdb
+
+    with duckdb.connect(str(database), read_only=True) as connection:
+        [[requests]] = connection.execute("select sum(requests) from raw.sync_log").fetchall()
+    return int(requests)
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[40_000], help="records over the five lists")
+    parser.add_argument("--latency", type=int, nargs="+", default=[0], help="milliseconds a request")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each variant")
+    parser.add_argument("--in-flight", type=int, default=16, help="max_in_flight of crm_assets")
+    parser.add_argument("--variants", nargs="+", choices=PAGES, default=PAGES, help="what to compare")
+    options = parser.parse_args()
+    print("| records | latency | variant | seconds | ratio | steps | CPU s | peak MiB | requests |")
+    print("| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    for rows in options.rows:
+        for latency in options.latency:
+            with sandbox(rows, latency) as base_url:
+                measure("crm_assets", base_url, options.in_flight)  # the sandbox renders its records
+                runs: dict[str, list[Measured]] = {variant: [] for variant in options.variants}
+                for _ in range(options.repeat):
+                    for variant in options.variants:
+                        runs[variant].append(measure(variant, base_url, options.in_flight))
+            own = statistics.median(run.wall for run in runs[options.variants[0]])
+            for variant, measured in runs.items():
+                wall, cpu, peak = (
+                    statistics.median(getattr(run, field) for run in measured) for field in ("wall", "cpu", "peak")
+                )
+                took = [run.steps for run in measured if run.steps is not None]
+                steps = f"{statistics.median(took):.1f}" if took else ""
+                print(
+                    f"| {rows:,} | {latency} ms | {variant} | {wall:.1f} | {own / wall:.2f} | {steps} | {cpu:.1f} | {peak:,.0f} "
+                    f"| {measured[0].requests:,} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""Models that a test writes, and a database to build them in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets_tests.assets.model_project import ModelProject
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ModelProject:
+    """A folder for models, empty."""
+    return ModelProject(tmp_path / "models")
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database."""
+    with duckdb.connect() as connection:
+        yield connection

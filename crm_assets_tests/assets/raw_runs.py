@@ -1,0 +1,111 @@
+"""Materializes raw assets in this process, for real, and looks at what a run left behind."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
+
+from crm_assets.definitions import defs
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has ended."""
+
+    result: ExecuteInProcessResult
+
+    @property
+    def success(self) -> bool:
+        """Whether every asset was materialized."""
+        return self.result.success
+
+    def metadata(self, resource: str) -> dict[str, Any]:
+        """What the materialization of a raw asset carries."""
+        [event] = [
+            event
+            for event in self.result.get_asset_materialization_events()
+            if event.asset_key == AssetKey(["raw", resource])
+        ]
+        return {name: value.value for name, value in event.materialization.metadata.items()}
+
+    @property
+    def materialized(self) -> set[str]:
+        """Resources whose raw asset was materialized."""
+        return {event.asset_key.path[-1] for event in self.result.get_asset_materialization_events() if event.asset_key}
+
+    def attempts(self, resource: str) -> int:
+        """How often the op was started."""
+        kinds = {DagsterEventType.STEP_START, DagsterEventType.STEP_RESTARTED}
+        return sum(
+            event.event_type in kinds and event.step_key == f"raw__{resource}" for event in self.result.all_events
+        )
+
+    def failure(self, resource: str) -> str:
+        """What the user is told about a failed op."""
+        [event] = [
+            event for event in self.result.all_events if event.is_step_failure and event.step_key == f"raw__{resource}"
+        ]
+        user_failure = event.step_failure_data.user_failure_data
+        assert user_failure is not None, event.step_failure_data.error
+        return user_failure.description or ""
+
+    @property
+    def everything_told(self) -> str:
+        """All events with all they hold, as text."""
+        return "\n".join(map(repr, self.result.all_events))
+
+
+def materialize(*resources: str, mode: str | None = None) -> Run:
+    """Materializes the raw assets of some resources, or of all."""
+    resources = resources or tuple(ENDPOINTS)
+    config: Mapping[str, Any] = (
+        {"ops": {f"raw__{resource}": {"config": {"mode": mode}} for resource in resources}} if mode else {}
+    )
+    with DagsterInstance.ephemeral() as instance:
+        return Run(
+            defs.resolve_implicit_global_asset_job_def().execute_in_process(
+                asset_selection=[AssetKey(["raw", resource]) for resource in resources],
+                run_config=config,
+                instance=instance,
+                raise_on_error=False,
+            )
+        )
+
+
+def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What a query gives, in a session in UTC."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        return connection.execute(sql).fetchall()
+
+
+def columns(database: Path, resource: str) -> dict[str, str]:
+    """Column name -> DuckDB type of a raw table."""
+    return dict(
+        rows(
+            database,
+            "select column_name, data_type from information_schema.columns "
+            f"where table_schema = 'raw' and table_name = '{resource}' order by ordinal_position",
+        )
+    )
+
+
+@contextmanager
+def configured_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
+    """A scripted CRM that the environment points at while the body runs."""
+    with scripted_crm(**arguments) as crm, pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in crm.settings().items():
+            monkeypatch.setenv(name, value)
+        yield crm
+
+
+def tasks(count: int, first: int = 1) -> list[dict[str, Any]]:
+    """Tasks with consecutive ids."""
+    return [{"id": id_, "title": f"Task {id_}"} for id_ in range(first, first + count)]

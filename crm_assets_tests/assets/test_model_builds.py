@@ -1,0 +1,173 @@
+"""Building a model: all or nothing, whatever was there before."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.assets.model_builds import ModelError, WrongRows, build
+from crm_assets_tests.assets.model_project import ModelProject
+
+INCREMENTAL = """
+config: {materialized: incremental, unique_key: day}
+columns: [{name: day, description: The day.}]
+"""
+DAYS = "columns: [{name: day, description: The day., data_tests: [unique]}]"
+
+
+def rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+    return connection.execute("from marts.sales order by all").fetchall()
+
+
+def kind(connection: duckdb.DuckDBPyConnection) -> str:
+    [[kind]] = connection.execute("select table_type from information_schema.tables").fetchall()
+    return str(kind)
+
+
+def test_a_table_is_replaced(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    build(connection, project.mart("select 1 as day"))
+    build(connection, project.mart("select 'a' as other"))
+
+    assert rows(connection) == [("a",)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "now"),
+    [("view", "table", "BASE TABLE"), ("table", "view", "VIEW"), ("view", "incremental", "BASE TABLE")],
+)
+def test_a_model_may_change_between_view_and_table(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, before: str, after: str, now: str
+) -> None:
+    for materialized in (before, after):
+        properties = INCREMENTAL.replace("incremental", materialized)
+        build(connection, project.mart("select 1 as day", properties))
+
+    assert kind(connection) == now
+
+
+@pytest.mark.parametrize("end", ["", ";", " ;\n", "\n-- done"])
+@pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
+def test_a_file_may_end_as_sql_files_do(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, properties: str, end: str
+) -> None:
+    for _ in range(2):
+        build(connection, project.mart(f"select 1 as day{end}", properties))
+
+    assert rows(connection) == [(1,)]
+
+
+def test_an_incremental_model_replaces_rows_by_key_and_keeps_the_others(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    for sql in (
+        "select 1 as day, 10 as n",
+        "select 1 as day, 11 as n union all select 2, 20",
+        "select 2 as day, 21 as n",
+    ):
+        build(connection, project.mart(sql, INCREMENTAL))
+
+    assert rows(connection) == [(1, 11), (2, 21)]
+
+
+def test_an_incremental_build_without_rows_keeps_all(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    build(connection, project.mart("select 1 as day", INCREMENTAL))
+    build(connection, project.mart("select 2 as day where false", INCREMENTAL))
+
+    assert rows(connection) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [
+        pytest.param("select 2 as day, 20 as n, 'x' as extra", [(1, 10, None), (2, 20, "x")], id="new column"),
+        pytest.param("select 2 as day", [(1, 10), (2, None)], id="column gone"),
+        pytest.param("select 2 as day, 2.5 as n", [(1, 10), (2, 2.5)], id="wider type"),
+        pytest.param("select 'n/a' as n, 2 as day", [(1, "10"), (2, "n/a")], id="other type, other order"),
+    ],
+)
+def test_earlier_rows_stay_when_an_incremental_models_columns_change(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, expected: list[tuple[Any, ...]]
+) -> None:
+    build(connection, project.mart("select 1 as day, 10 as n", INCREMENTAL))
+    build(connection, project.mart(later, INCREMENTAL))
+
+    assert rows(connection) == expected
+
+
+@pytest.mark.parametrize(
+    ("later", "failed"),
+    [
+        pytest.param("select 2 as day union all select 2", "day_unique: 1 fail", id="twice"),
+        pytest.param("select null::int as day", "day_not_null: 1 fail", id="missing"),
+    ],
+)
+def test_an_incremental_model_whose_key_is_none_keeps_its_rows(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, failed: str
+) -> None:
+    build(connection, project.mart("select 1 as day", INCREMENTAL))
+
+    with pytest.raises(WrongRows, match=failed):
+        build(connection, project.mart(later, INCREMENTAL))
+    assert rows(connection) == [(1,)]
+
+
+def test_rows_that_fail_a_test_never_replace_right_ones(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    build(connection, project.mart("select 1 as day", DAYS))
+
+    with pytest.raises(WrongRows, match=r"marts\.sales was not replaced.*day_unique: 1 fail"):
+        build(connection, project.mart("select 2 as day union all select 2", DAYS))
+    assert rows(connection) == [(1,)]
+
+
+def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelProject, tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as writer, writer.cursor() as reader:
+        build(writer, project.mart("select 1 as day", DAYS))
+        with pytest.raises(WrongRows):
+            build(writer, project.mart("select 2 as day union all select 2", DAYS))
+        assert rows(reader) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        pytest.param("select\n    1 as day,\n    nope\n", r"sales\.sql:3: Binder Error: .*nope", id="no such column"),
+        pytest.param("select 1 as day,\n    cast('x' as int) as n", r"sales\.sql:2: Conversion Error", id="bad value"),
+        pytest.param(
+            "select day\nfrom raw.accounts",
+            r"sales\.sql:2: .*Materialize the assets that it depends on first",
+            id="not there yet",
+        ),
+    ],
+)
+@pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
+def test_an_error_names_file_and_line_and_changes_nothing(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, told: str, properties: str
+) -> None:
+    build(connection, project.mart("select 1 as day", properties))
+
+    with pytest.raises(ModelError, match=told):
+        build(connection, project.mart(sql, properties))
+    assert rows(connection) == [(1,)]
+
+
+def test_the_connection_can_be_used_after_a_failure(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    with pytest.raises(ModelError):
+        build(connection, project.mart("select nope"))
+    build(connection, project.mart("select 1 as day"))
+
+    assert rows(connection) == [(1,)]
+
+
+def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) -> None:
+    connection = duckdb.connect()
+    connection.close()
+
+    with pytest.raises(duckdb.ConnectionException):
+        build(connection, project.mart("select 1 as day"))

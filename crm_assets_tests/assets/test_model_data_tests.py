@@ -1,0 +1,139 @@
+"""Each kind of data test: which rows fail it, and how they are shown."""
+
+import json
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.assets.data_test_runs import Outcome, run_test
+from crm_assets_tests.assets.model_project import ModelProject
+
+NAME = 'a "quoted" name'
+ROWS = """
+select * from (values (1, 'a', 10), (2, 'b', -5), (3, 'b', null), (4, null, null)) as t (Key, "a ""quoted"" name", n)
+"""
+Test = str | dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def sales(connection: duckdb.DuckDBPyConnection) -> None:
+    """The table `marts.sales` with the rows above."""
+    connection.execute(f"create schema marts; create table marts.sales as {ROWS}")
+
+
+def run(project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test) -> Outcome:
+    """What a test of a column, or of the whole model, finds."""
+    columns = [{"name": name, "description": "A column."} for name in ("Key", NAME, "n")]
+    tested = [{**it, "data_tests": [test]} if it["name"] == column else it for it in columns]
+    model = project.mart(ROWS, json.dumps({"columns": tested, "data_tests": [] if column else [test]}))
+    return run_test(connection, model, model.data_tests[0])
+
+
+@pytest.mark.parametrize(
+    ("column", "test", "sample"),
+    [
+        pytest.param(NAME, "unique", [("b", 2)], id="unique: a value twice"),
+        pytest.param(NAME, "not_null", [(4, None)], id="not_null: a missing value"),
+        pytest.param(NAME, {"accepted_values": {"values": ["a"]}}, [(2, "b"), (3, "b")], id="accepted_values: another"),
+        pytest.param(
+            "n",
+            {"relationships": {"to": "marts.sales", "field": "Key"}},
+            [(1, 10), (2, -5)],
+            id="relationships: not found",
+        ),
+        pytest.param("n", {"expression": {"expression": "n > 0"}}, [(2, -5)], id="expression: untrue"),
+        pytest.param(None, {"expression": {"expression": "n <> 10"}}, [(1,)], id="expression of the model: untrue"),
+        pytest.param(None, {"row_count": {"min": 5}}, [(4,)], id="row_count: too few"),
+        pytest.param(None, {"row_count": {"max": 3}}, [(4,)], id="row_count: too many"),
+        pytest.param(None, {"unique_combination": {"columns": [NAME]}}, [("b", 2)], id="unique_combination: twice"),
+    ],
+)
+def test_rows_fail(
+    project: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    column: str | None,
+    test: Test,
+    sample: list[tuple[Any, ...]],
+) -> None:
+    found = run(project, connection, column, test)
+
+    assert (found.problem, found.failing, found.sample) == (None, len(sample), sample)
+
+
+@pytest.mark.parametrize(
+    ("column", "test"),
+    [
+        pytest.param("Key", "unique", id="unique"),
+        pytest.param("n", "unique", id="unique: nulls are no values"),
+        pytest.param("Key", "not_null", id="not_null"),
+        pytest.param(NAME, {"accepted_values": {"values": ["a", "b"]}}, id="accepted_values: null passes"),
+        pytest.param("Key", {"relationships": {"to": "marts.sales", "field": "Key"}}, id="relationships"),
+        pytest.param("n", {"expression": {"expression": "n <> 0"}}, id="expression: null passes"),
+        pytest.param(None, {"row_count": {"min": 4, "max": 4}}, id="row_count: the limits are allowed"),
+        pytest.param(None, {"unique_combination": {"columns": ["Key", "n"]}}, id="unique_combination"),
+    ],
+)
+def test_rows_pass(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test
+) -> None:
+    assert run(project, connection, column, test).passed
+
+
+def test_missing_values_make_equal_combinations(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    found = run(project, connection, None, {"unique_combination": {"columns": ["n"]}})
+
+    assert found.sample == [(None, 2)]
+
+
+def test_a_few_rows_are_shown_and_all_are_counted(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("insert into marts.sales (Key) from range(100, 200)")
+
+    found = run(project, connection, "n", "not_null")
+    assert (found.failing, len(found.sample)) == (102, 5)
+
+
+def test_only_key_and_tested_column_are_shown(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    assert run(project, connection, "n", "not_null").columns == ["Key", "n"]
+
+
+@pytest.mark.parametrize("severity", ["error", "warn"])
+def test_the_sql_that_is_shown_finds_the_rows(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
+) -> None:
+    would_end_a_literal = "b' or true --"
+    test: Test = {"accepted_values": {"values": ["a", would_end_a_literal], "severity": severity}}
+
+    found = run(project, connection, NAME, test)
+    assert connection.execute(found.sql).fetchall() == [(2, "b"), (3, "b")]
+
+
+def test_the_rows_that_were_refused_are_found_without_the_table(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    found = run(project, connection, "n", "not_null")
+    connection.execute("drop table marts.sales")
+
+    assert connection.execute(found.sql).fetchall() == [(3, None), (4, None)]
+
+
+def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    found = run(project, connection, "n", {"expression": {"expression": "nope > 0"}})
+
+    assert found.found.startswith('could not be run: Binder Error: Referenced column "nope" not found')
+    assert not found.passed
+
+
+@pytest.mark.parametrize(
+    ("column", "test", "name"),
+    [
+        pytest.param("n", "unique", "n_unique", id="of a column"),
+        pytest.param("n", {"not_null": {"name": "n_is_there"}}, "n_is_there", id="its own"),
+        pytest.param(None, {"row_count": {"min": 1}}, "row_count", id="of the model"),
+        pytest.param(None, {"unique_combination": {"columns": ["Key", "n"]}}, "Key_n_unique", id="of several columns"),
+    ],
+)
+def test_a_check_is_named_after_what_it_tests(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test, name: str
+) -> None:
+    assert run(project, connection, column, test).test.name == name

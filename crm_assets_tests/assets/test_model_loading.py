@@ -1,0 +1,197 @@
+"""What a model file becomes, and what is refused before anything runs, in words that say what to change."""
+
+import re
+
+import pytest
+
+from crm_assets.assets.model_files import ModelsRefused
+from crm_assets.assets.model_loading import load_models
+from crm_assets_tests.assets.model_project import ModelProject
+
+
+def test_the_projects_own_models_are_accepted() -> None:
+    assert {model.folder for model in load_models()} == {"staging", "marts"}
+
+
+def test_every_table_with_a_schema_is_a_dependency_and_no_cte_is(project: ModelProject) -> None:
+    project.write("staging/stg_a.sql", "select 1 as x")
+    model = project.mart(
+        """
+        with recent as (select * from raw.accounts as a join STAGING.stg_a on true)
+        select * from recent where id in (select id from raw.contacts)
+        """
+    )
+
+    assert model.depends_on == {"raw.accounts", "raw.contacts", "staging.stg_a"}
+
+
+def test_the_raw_assets_own_records_may_be_read_and_are_no_dependency(project: ModelProject) -> None:
+    model = project.mart("select * from raw.sync_log join raw.rejected_records using (resource)")
+
+    assert model.depends_on == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("file", "properties", "materialized"),
+    [
+        pytest.param("staging/m.sql", "", "view", id="staging by default"),
+        pytest.param("marts/m.sql", "", "table", id="marts by default"),
+        pytest.param("staging/m.sql", "config: {materialized: table}", "table", id="as its YAML says"),
+    ],
+)
+def test_the_folder_says_how_a_model_is_built_unless_its_yaml_does(
+    project: ModelProject, file: str, properties: str, materialized: str
+) -> None:
+    project.write(file, "select 1 as x")
+    project.write(file.replace("m.sql", "m.yml"), f"models:\n  - name: m\n    {properties}")
+
+    [model] = project.models().values()
+    assert model.materialized == materialized
+
+
+def test_an_incremental_models_key_is_tested_without_being_asked_for(project: ModelProject) -> None:
+    model = project.mart(
+        "select 1 as day",
+        """
+        config: {materialized: incremental, unique_key: day}
+        columns: [{name: day, description: The day.}]
+        """,
+    )
+
+    assert [(test.name, test.blocks) for test in model.data_tests] == [("day_unique", True), ("day_not_null", True)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        pytest.param("select *\nfrom raw.acounts", "reads raw.acounts, which is neither", id="no such table"),
+        pytest.param("select * from accounts", "reads accounts, which is neither", id="table without schema"),
+        pytest.param("select 1; select 2", "holds 2 statements", id="two statements"),
+        pytest.param("-- to do", "holds 0 statements", id="no statement"),
+        pytest.param("insert into raw.accounts select 1", "holds no SELECT but INSERT", id="no select"),
+        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not DuckDB's SQL", id="no SQL"),
+        pytest.param("select * from marts.sales", "waits for itself, marts.sales reads marts.sales", id="reads itself"),
+    ],
+)
+def test_sql_is_refused(project: ModelProject, sql: str, told: str) -> None:
+    with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(told.removeprefix('sales.sql'))}"):
+        project.mart(sql)
+
+
+def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> None:
+    project.write("marts/a.sql", "select * from marts.b")
+    project.write("marts/b.sql", "select * from marts.c")
+    project.write("marts/c.sql", "select * from marts.a")
+
+    circle = r"marts\.(a reads marts\.b reads marts\.c|b reads marts\.c reads marts\.a|c reads marts\.a reads marts\.b) reads"
+    with pytest.raises(ModelsRefused, match=circle):
+        project.models()
+
+
+DAY = "columns: [{name: day, description: The day.}]"
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        pytest.param("config: {materialized: tabel}", "materialized is 'tabel': use one of view", id="materialization"),
+        pytest.param("config: {materialized: incremental}", "incremental without a unique_key", id="no unique_key"),
+        pytest.param("config: {materialised: view}", "the key 'materialised' is unknown", id="key of config"),
+        pytest.param("config: incremental", "config is 'incremental'", id="config without keys"),
+        pytest.param("tests: [unique]", "the key 'tests' is unknown", id="key of a model"),
+        pytest.param("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME", id="owner"),
+        pytest.param("columns: [{name: day}]", "column day has no description", id="undescribed column"),
+        pytest.param("columns: [{description: The day.}]", "a column has no name", id="unnamed column"),
+        pytest.param(
+            "columns: [{name: day, data_tests: [unique]}]", "column day has no description", id="tested, undescribed"
+        ),
+        pytest.param(
+            "columns: [{name: day, description: A.}, {name: day, description: B.}]", "day is listed twice", id="twice"
+        ),
+        pytest.param(
+            "data_tests: [{unique_combination: {columns: [a]}}]", "column a is not documented", id="unknown column"
+        ),
+        pytest.param("data_tests: [uniqe]", "of the unknown kind 'uniqe': use one of unique", id="kind of test"),
+        pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither a kind nor", id="two kinds in one"),
+        pytest.param("data_tests: [unique]", "write it under data_tests of a column", id="column's test on the model"),
+        pytest.param("data_tests: [{row_count: {}}]", "lacks a limit: add max or min", id="no limit"),
+        pytest.param("data_tests: [{row_count: {min: many}}]", "min is 'many', but should be a whole", id="limit"),
+        pytest.param("data_tests: [{expression: {}}]", "lacks expression: add an SQL condition", id="no argument"),
+        pytest.param("data_tests: [{row_count: {min: 1, mx: 2}}]", "takes no 'mx': it takes max, min", id="argument"),
+        pytest.param(
+            "data_tests: [{row_count: {min: 1, severity: fatal}}]",
+            "'fatal', but should be error or warn",
+            id="severity",
+        ),
+        pytest.param(
+            "data_tests: [{row_count: {min: 1}}, {row_count: {max: 2}}]",
+            "two tests are named row_count",
+            id="same name",
+        ),
+        pytest.param(
+            "data_tests: [{row_count: {min: 1, name: at least 1}}]", "made of letters, digits", id="name with spaces"
+        ),
+        pytest.param(
+            "columns: [{name: day, description: D., data_tests: [{relationships: {to: marts.nope, field: x}}]}]",
+            "marts.nope is neither a raw table nor a model",
+            id="related to nothing",
+        ),
+    ],
+)
+def test_properties_are_refused(project: ModelProject, properties: str, told: str) -> None:
+    with pytest.raises(ModelsRefused, match=f"marts.yml: sales: .*{re.escape(told)}"):
+        project.mart("select 1 as day", properties)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("models: [{name: other}]", "other has no other.sql beside it", id="no SQL file"),
+        pytest.param("models: [{name: a}, {name: a}]", "a is listed already in marts.yml", id="listed twice"),
+        pytest.param("models: [{description: A.}]", "entry 1 under models has no name", id="no name"),
+        pytest.param("models: {a: 1}", "write a list of models", id="no list"),
+        pytest.param("", "write a list of models", id="empty"),
+        pytest.param("models: [", "this is not YAML", id="no YAML"),
+    ],
+)
+def test_a_yaml_file_is_refused(project: ModelProject, text: str, told: str) -> None:
+    project.write("marts/a.sql", "select 1 as x")
+    project.write("marts/marts.yml", text)
+
+    with pytest.raises(ModelsRefused, match=f"marts.yml: {told}"):
+        project.models()
+
+
+@pytest.mark.parametrize("file", ["intermediate/a.sql", "marts/sales/a.sql", "a.sql"])
+def test_a_model_in_no_known_folder_is_refused(project: ModelProject, file: str) -> None:
+    project.write(file, "select 1 as x")
+
+    with pytest.raises(ModelsRefused, match="models lie directly in one of the folders staging, marts"):
+        project.models()
+
+
+def test_all_refused_models_are_told_at_once(project: ModelProject) -> None:
+    project.write("marts/a.sql", "select 1; select 2")
+    project.write("staging/b.sql", "drop table raw.accounts")
+
+    with pytest.raises(ModelsRefused, match=r"(?s)b\.sql.*a\.sql"):
+        project.models()
+
+
+def test_a_blocking_comparison_with_a_table_built_from_the_model_is_a_cycle(project: ModelProject) -> None:
+    project.write("marts/a.sql", "select 1 as x")
+    project.write("marts/b.sql", "select x from marts.a")
+    project.write(
+        "marts/marts.yml",
+        """
+        models:
+          - name: a
+            columns:
+              - name: x
+                description: A number.
+                data_tests: [{relationships: {to: marts.b, field: x}}]
+        """,
+    )
+
+    with pytest.raises(ModelsRefused, match="or give the test of relationships among them severity warn"):
+        project.models()

@@ -1,0 +1,188 @@
+"""Every value that the API sends is found in DuckDB as it was meant: no digit, no instant, no key is lost."""
+
+import json
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crm_assets.source import schemas
+from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+
+RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.marked"  # noqa: S105 - stands for one that must not be stored
+
+VALUES: dict[str, list[Any]] = {
+    "text": [
+        "Žluťoučký kůň, 東京, 🐘",
+        "",
+        "00501",
+        "two\nlines\tand 'quotes' \"of\" \\ both; kinds",
+        "  spaces  ",
+        "NULL",
+        "+49 30 123456",
+        "nul \x00 character",
+        "2026-01-01T00:00:00Z",
+        "x" * 20_000,
+    ],
+    "bigint": [0, 1, -17, 1450348061427834880, 2**53 + 1, 2**63 - 1, -(2**63)],
+    "decimal": [
+        "7700.0",
+        0,
+        "0.0",
+        125_000_000,
+        "-12.5",
+        12.5,
+        "0.123456789",
+        "12345678901234567890.12",
+        9007199254740993,
+        "1e3",
+        "0.10",
+    ],
+    "bool": [True, False],
+    "timestamp": [
+        "2026-03-18T09:30:00-05:00",
+        "2026-03-18T23:59:59+05:30",
+        "2026-01-01T00:00:00Z",
+        "2024-02-29T12:00:00.123456+00:00",
+        "1999-12-31T23:59:59-11:00",
+        "2026-10-25T02:30:00.5+02:00",
+        "1969-07-20T20:17:40Z",
+        "2262-04-12T00:00:00Z",
+    ],
+    "date": ["2026-02-28", "2024-02-29", "1999-12-31", "0999-01-01"],
+    "json": [
+        {
+            "cf_plain": "x",
+            "cf_has-dash": 1450348061427834880,
+            "cf_ünï code": None,
+            "": "",
+            "CF_Case": True,
+            "cf.a": 1.5,
+        },
+        {},
+        [],
+        ["a", 1, None, True, {"deep": [{"deeper": [1]}]}],
+        [{"id": 1, "type": "SalesAccount"}, {"id": 2**63 - 1, "type": "Deal"}],
+        {"cf_text": 'Žluťoučký 🐘 " \\ \n', "cf_zero": 0, "cf_false": False},
+        {"cf_beyond_64_bits": 2**70},
+    ],
+}
+
+
+def declared(resource: str) -> dict[str, Any]:
+    """The resource's declaration, read from its file."""
+    file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
+    document: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return document
+
+
+def every_value(resource: str) -> list[dict[str, Any]]:
+    """Records that hold each value of each type in each field of that type, and two that hold next to nothing."""
+    document = declared(resource)
+    types = {name: column["data_type"] for name, column in document["columns"].items() if name != "id"}
+    secrets = {name: {"id": "7", "convo_token": TOKEN} for name in document["never_stored"]}
+    records: list[dict[str, Any]] = [
+        {"id": 2**53 + 1 + n} | {name: VALUES[kind][n % len(VALUES[kind])] for name, kind in types.items()} | secrets
+        for n in range(max(map(len, VALUES.values())))
+    ]
+    return [*records, {"id": 1} | dict.fromkeys(types), {"id": 2}]
+
+
+def as_meant(data_type: str, value: Any) -> Any:
+    """The value of the API in Python's terms."""
+    if value is None:
+        return None
+    if data_type == "decimal":
+        return Decimal(str(value))
+    if data_type == "timestamp":
+        return datetime.fromisoformat(value.replace("Z", "+00:00").replace(".5+", ".500000+")).astimezone(timezone.utc)
+    if data_type == "date":
+        return date.fromisoformat(value)
+    return value
+
+
+def as_found(data_type: str, value: Any) -> Any:
+    """The value of DuckDB in Python's terms."""
+    if value is None:
+        return None
+    if data_type == "json":
+        return json.loads(value)
+    if data_type == "timestamp":
+        return value.astimezone(timezone.utc)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("resource", "extra"),
+    [
+        *(pytest.param(resource, {}, id=resource) for resource in RESOURCES),
+        # Undeclared fields may take another way into the table.
+        pytest.param("contacts", {"never_seen_before": "x"}, id="contacts-with-a-new-field"),
+        pytest.param("won_deals", {"never_seen_before": "x"}, id="won_deals-with-a-new-field"),
+    ],
+)
+def test_every_value_comes_back(resource: str, extra: dict[str, Any], data_dir: Path) -> None:
+    records = [record | extra for record in every_value(resource)]
+    with configured_crm(lists={resource: records}):
+        run = materialize(resource)
+    assert run.success
+    assert run.metadata(resource)["crm/complete"] is True
+    types = {name: column["data_type"] for name, column in declared(resource)["columns"].items()}
+    names = ", ".join(f'"{name}"' for name in types)
+    found = {row[0]: row for row in rows(data_dir / "crm.duckdb", f"select id, {names} from raw.{resource}")}
+    assert len(found) == len(records)
+    for record in records:
+        got = dict(zip(types, found[record["id"]][1:], strict=True))
+        for name, data_type in types.items():
+            assert as_found(data_type, got[name]) == as_meant(data_type, record.get(name)), (name, record.get(name))
+
+
+def test_no_column_beside_the_declared_ones_is_made_of_values_that_fit(data_dir: Path) -> None:
+    with configured_crm(lists={"won_deals": every_value("won_deals")}):
+        assert materialize("won_deals").success
+    assert set(columns(data_dir / "crm.duckdb", "won_deals")) == {
+        *declared("won_deals")["columns"],
+        "_dlt_load_id",
+        "_dlt_id",
+    }
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param({"id": 1, "name": "Deal"}, id="loaded"),
+        pytest.param({"id": 1, "name": "Deal", "never_seen_before": 1}, id="loaded-with-a-new-field"),
+        pytest.param({"id": None, "name": "Deal"}, id="set-aside"),
+        pytest.param({"id": {}, "name": "Deal"}, id="set-aside-for-its-id"),
+    ],
+)
+def test_access_tokens_are_nowhere_on_the_disk(record: dict[str, Any], data_dir: Path) -> None:
+    secret = {"fc_widget_collaboration": {"auth_token": TOKEN}, "collaboration": {"convo_token": TOKEN}}
+    with configured_crm(lists={"won_deals": [record | secret, {"id": 2, "collaboration": TOKEN}]}):
+        run = materialize("won_deals")
+    assert run.success
+    assert not {name for name in columns(data_dir / "crm.duckdb", "won_deals") if "collaboration" in name}
+    assert TOKEN not in run.everything_told
+    files = [path for path in data_dir.rglob("*") if path.is_file()]
+    assert data_dir / "crm.duckdb" in files
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
+    # DuckDB compresses what it stores: look into the tables, too.
+    tables = rows(
+        data_dir / "crm.duckdb", "select table_name from information_schema.tables where table_schema = 'raw'"
+    )
+    for (table,) in tables:
+        assert TOKEN not in repr(rows(data_dir / "crm.duckdb", f'select * from raw."{table}"'))
+
+
+def test_text_that_utf_8_cannot_hold_does_not_stop_the_rest(data_dir: Path) -> None:
+    """JSON can spell half a surrogate pair, and a text cut in the middle of an emoji is sent like that."""
+    with configured_crm(lists={"open_tasks": [{"id": 1, "title": "cut \ud83d"}, {"id": 2, "title": "whole"}]}):
+        run = materialize("open_tasks")
+    assert run.success
+    assert (2, "whole") in rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks")
+    kept = rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks where id = 1")[0][0]
+    assert kept or run.metadata("open_tasks")["crm/complete"] is False

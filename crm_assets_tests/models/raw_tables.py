@@ -1,0 +1,95 @@
+"""Raw tables with a few rows in them, and the models built on them by the project's own builder."""
+
+from collections.abc import Collection, Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import Any
+
+import duckdb
+
+from crm_assets.assets.model import Model
+from crm_assets.assets.model_builds import build
+from crm_assets.assets.model_loading import load_models
+from crm_assets.assets.raw_findings import DUCKDB_TYPES
+from crm_assets.resources.sync_log import TABLES
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.schemas import resource_schema
+
+FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
+"""Load ids, one after the other."""
+
+PRECISION = {"decimal": "(38, 9)"}
+
+
+@cache
+def models() -> dict[str, Model]:
+    """All models of the project by address, each after those that it reads."""
+    known = {model.address: model for model in load_models()}
+    order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
+    return {address: known[address] for address in order if address in known}
+
+
+class RawTables:
+    """An empty CRM in DuckDB, to which a test adds the rows that matter to it.
+
+    A view is built once, since it shows whatever the raw tables hold; a table is built whenever it is asked for.
+    """
+
+    def __init__(self) -> None:
+        self._views: set[str] = set()
+        self.connection = duckdb.connect()
+        self.connection.execute("set TimeZone = 'UTC'")
+        self.connection.execute(TABLES)
+        for resource in ENDPOINTS:
+            columns = ", ".join(
+                f'"{column.name}" {DUCKDB_TYPES[column.data_type]}{PRECISION.get(column.data_type, "")}'
+                for column in resource_schema(resource).columns.values()
+            )
+            self.connection.execute(f"create table raw.{resource} ({columns}, _dlt_load_id varchar, _dlt_id varchar)")
+
+    def clear(self) -> None:
+        """Empties the raw tables and forgets the marts."""
+        for table in (*ENDPOINTS, "sync_log"):
+            self.connection.execute(f"delete from raw.{table}")
+        self.connection.execute("drop schema if exists marts cascade")
+        self.connection.execute("set TimeZone = 'UTC'")
+
+    def add(self, resource: str, id: int, load: str = FIRST, **columns: Any) -> None:  # noqa: A002
+        """Adds a row that `load` saw last."""
+        row = {"id": id, "_dlt_load_id": load, **columns}
+        names = ", ".join(f'"{name}"' for name in row)
+        self.connection.execute(
+            f"insert into raw.{resource} ({names}) values ({', '.join('?' for _ in row)})", list(row.values())
+        )
+
+    def log(self, resource: str, load: str, mode: str = "full", *, complete: bool = True) -> None:
+        """Adds a read to the log."""
+        self.connection.execute(
+            "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)", [resource, mode, complete, load]
+        )
+
+    def build(self, *addresses: str) -> None:
+        """Builds these models, or all, after all that they read."""
+        wanted = set(_upstream(addresses or models().keys()))
+        for address, model in models().items():
+            if address in wanted - self._views:
+                build(self.connection, model)
+                if model.kind == "view":
+                    self._views.add(address)
+
+    def rows(self, address: str, *columns: str) -> list[tuple[Any, ...]]:
+        """Builds a model and returns these columns of its rows, sorted."""
+        self.build(address)
+        return self.connection.execute(f"select {', '.join(columns)} from {address} order by all").fetchall()
+
+    def row(self, address: str, *columns: str) -> tuple[Any, ...]:
+        """The same of the one row that it has."""
+        [row] = self.rows(address, *columns)
+        return row
+
+
+def _upstream(addresses: Collection[str]) -> Iterator[str]:
+    for address in addresses:
+        if address in models():
+            yield address
+            yield from _upstream(models()[address].depends_on)

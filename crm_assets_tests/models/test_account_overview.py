@@ -1,0 +1,115 @@
+"""marts.account_overview: one row an account, with what was won, what is to do and when something last happened."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.times import ago, ahead, utc
+
+OVERVIEW = "marts.account_overview"
+ACME = json.dumps([{"type": "SalesAccount", "id": 1}])
+
+
+@pytest.fixture(autouse=True)
+def acme(crm: RawTables) -> None:
+    """Account 1."""
+    crm.add("accounts", 1, name="Acme")
+
+
+def test_accounts_in_the_recycle_bin_are_left_out(crm: RawTables) -> None:
+    crm.add("accounts", 2, is_deleted=True)
+
+    assert crm.rows(OVERVIEW, "account_id") == [(1,)]
+
+
+def test_contacts_in_the_recycle_bin_do_not_count(crm: RawTables) -> None:
+    crm.add("contacts", 11, sales_account_id=1)
+    crm.add("contacts", 12, sales_account_id=1, is_deleted=True)
+
+    assert crm.row(OVERVIEW, "contacts") == (1,)
+
+
+def test_won_deals_are_counted_and_summed_exactly(crm: RawTables) -> None:
+    crm.add("won_deals", 21, sales_account_id=1, amount=Decimal("110.123456789"), closed_date=date(2026, 1, 31))
+    crm.add("won_deals", 22, sales_account_id=1, amount=Decimal("0.1"), closed_date=date(2026, 1, 1))
+    crm.add("won_deals", 23, sales_account_id=1, amount=Decimal(5000), is_deleted=True)
+
+    assert crm.row(OVERVIEW, "won_deals", "won_amount", "first_won_on", "last_won_on") == (
+        2,
+        Decimal("110.223456789"),
+        date(2026, 1, 1),
+        date(2026, 1, 31),
+    )
+
+
+@pytest.mark.parametrize(
+    ("resource", "column"),
+    [("contacts", "contacts"), ("won_deals", "won_deals"), ("won_deals", "won_amount")],
+)
+def test_a_number_is_unknown_when_the_list_names_no_account_at_all(crm: RawTables, resource: str, column: str) -> None:
+    crm.add(resource, 11)
+
+    assert crm.row(OVERVIEW, column) == (None,)
+
+
+@pytest.mark.parametrize("column", ["contacts", "won_deals", "won_amount", "open_tasks", "past_appointments"])
+def test_a_number_is_zero_when_there_is_nothing_to_count(crm: RawTables, column: str) -> None:
+    assert crm.row(OVERVIEW, column) == (0,)
+
+
+def test_a_task_counts_once_however_it_leads_to_the_account(crm: RawTables) -> None:
+    crm.add("contacts", 11, sales_account_id=1)
+    crm.add("won_deals", 21, sales_account_id=1)
+    named = [{"type": "SalesAccount", "id": 1}, {"type": "Contact", "id": 11}, {"type": "Deal", "id": 21}]
+    crm.add("open_tasks", 31, targetables=json.dumps(named))
+
+    assert crm.row(OVERVIEW, "open_tasks") == (1,)
+
+
+def test_tasks_are_overdue_or_next_by_now(crm: RawTables) -> None:
+    tomorrow = ahead(days=1)
+    crm.add("open_tasks", 31, targetables=ACME, due_date=ago(days=1))
+    crm.add("open_tasks", 32, targetables=ACME, due_date=tomorrow)
+    crm.add("open_tasks", 33, targetables=ACME, due_date=ahead(days=2))
+    crm.add("open_tasks", 34, targetables=ACME)
+    crm.add("open_tasks", 35, targetables=ACME, due_date=ago(days=1), status=1)
+
+    assert crm.row(OVERVIEW, "open_tasks", "overdue_tasks", "next_task_due_at") == (4, 1, tomorrow)
+
+
+WEEK_AGO, MONTH_AGO = ago(days=7), ago(days=30)
+
+
+@pytest.mark.parametrize(
+    ("account", "met_at", "last"),
+    [
+        pytest.param({"last_contacted": WEEK_AGO}, MONTH_AGO, WEEK_AGO, id="contact"),
+        pytest.param({"last_contacted_via_sales_activity": WEEK_AGO}, MONTH_AGO, WEEK_AGO, id="activity"),
+        pytest.param({"last_contacted": MONTH_AGO}, WEEK_AGO, WEEK_AGO, id="appointment"),
+        pytest.param({"last_contacted_via_sales_activity": ahead(days=5)}, WEEK_AGO, WEEK_AGO, id="still to come"),
+        pytest.param({"last_contacted": WEEK_AGO}, ahead(days=1), WEEK_AGO, id="appointment still to come"),
+    ],
+)
+def test_the_last_activity_is_the_latest_that_has_happened(
+    crm: RawTables, account: dict[str, Any], met_at: datetime, last: datetime
+) -> None:
+    crm.connection.execute("delete from raw.accounts")
+    crm.add("accounts", 1, **account)
+    crm.add("past_appointments", 51, targetables=ACME, from_date=met_at)
+
+    assert crm.row(OVERVIEW, "last_activity_at") == (last,)
+
+
+def test_nothing_known_is_no_activity(crm: RawTables) -> None:
+    assert crm.row(OVERVIEW, "last_activity_at", "days_since_last_activity") == (None, None)
+
+
+def test_days_since_the_last_activity_are_calendar_days(crm: RawTables) -> None:
+    crm.add("past_appointments", 51, targetables=ACME, from_date=utc("2026-01-11T23:00:00"))
+
+    days = (ago().date() - date(2026, 1, 11)).days
+    assert crm.row(OVERVIEW, "days_since_last_activity") == (days,)

@@ -1,0 +1,33 @@
+"""Every model says what its rows and columns are, and says it of the columns that it has."""
+
+import pytest
+
+from crm_assets.assets.model import Model
+from crm_assets_tests.models.raw_tables import RawTables, models
+
+every_model = pytest.mark.parametrize("model", models().values(), ids=models().keys())
+
+
+@every_model
+def test_a_model_says_what_a_row_is(model: Model) -> None:
+    assert model.description.startswith("One row ")
+
+
+@every_model
+def test_the_documented_columns_are_those_of_the_table_in_its_order(crm: RawTables, model: Model) -> None:
+    crm.build(model.address)
+
+    described = crm.connection.execute(f"describe {model.relation}").fetchall()
+    assert [row[0] for row in described] == list(model.columns)
+
+
+@every_model
+def test_a_models_key_is_tested(model: Model) -> None:
+    assert {"unique", "unique_combination"} & {test.kind for test in model.data_tests if test.blocks}
+
+
+@pytest.mark.parametrize("address", [address for address in models() if address.startswith("marts.")])
+def test_a_mart_of_an_empty_crm_is_built(crm: RawTables, address: str) -> None:
+    rows = crm.rows(address, "1")
+
+    assert len(rows) == (1 if address == "marts.pipeline_health_daily" else 0)

@@ -1,0 +1,72 @@
+"""Staging shows what the last complete full read saw, or a read after it. Raw keeps all."""
+
+import pytest
+
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
+
+KEYS = {
+    "accounts": "account_id",
+    "contacts": "contact_id",
+    "won_deals": "deal_id",
+    "open_tasks": "task_id",
+    "past_appointments": "appointment_id",
+}
+
+
+def shown(crm: RawTables, resource: str) -> list[int]:
+    return [row[0] for row in crm.rows(f"staging.stg_{resource}", KEYS[resource])]
+
+
+@pytest.fixture(params=ENDPOINTS)
+def resource(request: pytest.FixtureRequest, crm: RawTables) -> str:
+    """A resource whose record 1 was last seen by the first load, and record 2 by the second."""
+    name: str = request.param
+    crm.add(name, 1, FIRST)
+    crm.add(name, 2, SECOND)
+    crm.log(name, FIRST)
+    return name
+
+
+def test_what_the_last_complete_read_did_not_see_is_hidden(crm: RawTables, resource: str) -> None:
+    crm.log(resource, SECOND)
+
+    assert shown(crm, resource) == [2]
+
+
+def test_what_vanished_stays_in_raw(crm: RawTables, resource: str) -> None:
+    crm.log(resource, SECOND)
+
+    assert crm.connection.execute(f"select id from raw.{resource} order by id").fetchall() == [(1,), (2,)]
+
+
+def test_an_incomplete_read_hides_nothing(crm: RawTables, resource: str) -> None:
+    crm.log(resource, SECOND, complete=False)
+
+    assert shown(crm, resource) == [1, 2]
+
+
+def test_an_incremental_read_hides_nothing(crm: RawTables, resource: str) -> None:
+    crm.log(resource, SECOND, "incremental")
+
+    assert shown(crm, resource) == [1, 2]
+
+
+def test_rows_of_a_load_that_the_log_does_not_know_yet_are_shown(crm: RawTables, resource: str) -> None:
+    crm.add(resource, 3, THIRD)
+
+    assert shown(crm, resource) == [1, 2, 3]
+
+
+def test_another_resources_read_hides_nothing(crm: RawTables, resource: str) -> None:
+    for other in ENDPOINTS:
+        if other != resource:
+            crm.log(other, THIRD)
+
+    assert shown(crm, resource) == [1, 2]
+
+
+def test_all_rows_are_shown_before_the_first_complete_read(crm: RawTables, resource: str) -> None:
+    crm.connection.execute("delete from raw.sync_log")
+
+    assert shown(crm, resource) == [1, 2]

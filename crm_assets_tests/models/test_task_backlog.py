@@ -1,0 +1,44 @@
+"""marts.task_backlog: one row an owner of open tasks."""
+
+import json
+from decimal import Decimal
+
+from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.times import ago, ahead
+
+BACKLOG = "marts.task_backlog"
+
+
+def test_every_open_task_is_overdue_due_this_week_later_or_without_date(crm: RawTables) -> None:
+    for task, due in enumerate([ago(days=2), ahead(days=6), ahead(days=8), None]):
+        crm.add("open_tasks", task, owner_id=7, due_date=due)
+
+    columns = ("open_tasks", "overdue_tasks", "due_this_week", "due_later", "without_due_date")
+    assert crm.row(BACKLOG, *columns) == (4, 1, 1, 1, 1)
+
+
+def test_the_share_of_overdue_tasks_and_the_oldest_are_told(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, owner_id=7, due_date=ago(days=2))
+    crm.add("open_tasks", 2, owner_id=7, due_date=ahead(days=1))
+    crm.add("open_tasks", 3, owner_id=7)
+
+    assert crm.row(BACKLOG, "overdue_share", "days_overdue_at_most") == (Decimal("0.3333"), 2)
+
+
+def test_tasks_that_nobody_owns_have_a_row(crm: RawTables) -> None:
+    crm.add("open_tasks", 1)
+
+    assert crm.row(BACKLOG, "owner", "owner_id", "open_tasks") == ("unassigned", None, 1)
+
+
+def test_tasks_that_are_done_do_not_count(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, status=1)
+
+    assert crm.rows(BACKLOG, "owner") == []
+
+
+def test_accounts_are_counted_once_an_owner(crm: RawTables) -> None:
+    for task, account in enumerate([1, 1, 2]):
+        crm.add("open_tasks", task, targetables=json.dumps([{"type": "SalesAccount", "id": account}]))
+
+    assert crm.row(BACKLOG, "accounts") == (2,)

@@ -1,0 +1,73 @@
+"""marts.won_revenue_monthly: one row a month and owner with deals won in it."""
+
+from datetime import date
+from decimal import Decimal
+
+from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.times import utc
+
+REVENUE = "marts.won_revenue_monthly"
+JANUARY, MARCH = date(2026, 1, 1), date(2026, 3, 1)
+
+
+def test_deals_count_in_the_month_they_were_won_in_by_owner(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=7, amount=Decimal("0.1"), closed_date=date(2026, 1, 1))
+    crm.add("won_deals", 2, owner_id=7, amount=Decimal("0.2"), closed_date=date(2026, 1, 31))
+    crm.add("won_deals", 3, owner_id=8, amount=Decimal(5), closed_date=date(2026, 3, 20))
+
+    assert crm.rows(REVENUE, "month", "owner", "won_deals", "won_amount") == [
+        (JANUARY, "7", 2, Decimal("0.3")),
+        (MARCH, "8", 1, Decimal(5)),
+    ]
+
+
+def test_deals_without_owner_are_unassigned(crm: RawTables) -> None:
+    crm.add("won_deals", 1, closed_date=JANUARY)
+
+    assert crm.row(REVENUE, "owner", "owner_id") == ("unassigned", None)
+
+
+def test_a_deal_without_value_adds_nothing_and_does_not_lower_the_average(crm: RawTables) -> None:
+    crm.add("won_deals", 1, closed_date=JANUARY, amount=Decimal(10))
+    crm.add("won_deals", 2, closed_date=JANUARY)
+
+    assert crm.row(REVENUE, "won_deals", "won_amount", "average_won_amount") == (2, Decimal(10), Decimal(10))
+
+
+def test_without_any_value_the_sum_is_zero_and_there_is_no_average(crm: RawTables) -> None:
+    crm.add("won_deals", 1, closed_date=JANUARY)
+
+    assert crm.row(REVENUE, "won_amount", "average_won_amount") == (Decimal(0), None)
+
+
+def test_back_dated_deals_are_counted_but_not_in_the_days(crm: RawTables) -> None:
+    crm.add("won_deals", 1, closed_date=date(2026, 1, 31), created_at=utc("2026-01-01T12:00:00"))
+    crm.add("won_deals", 2, closed_date=date(2026, 1, 20), created_at=utc("2026-01-10T12:00:00"))
+    crm.add("won_deals", 3, closed_date=date(2026, 1, 1), created_at=utc("2026-01-05T12:00:00"))
+
+    assert crm.row(REVENUE, "average_days_to_win", "median_days_to_win", "back_dated_deals") == (20.0, 20.0, 1)
+
+
+def test_deals_without_closing_date_are_told_apart(crm: RawTables) -> None:
+    crm.add("won_deals", 1, stage_updated_time=utc("2026-02-28T23:30:00-01:00"))
+
+    assert crm.row(REVENUE, "month", "deals_without_closed_date") == (MARCH, 1)
+
+
+def test_running_sums_go_from_the_owners_first_month(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=7, amount=Decimal(1), closed_date=JANUARY)
+    crm.add("won_deals", 2, owner_id=7, amount=Decimal(2), closed_date=MARCH)
+    crm.add("won_deals", 3, owner_id=8, amount=Decimal(4), closed_date=MARCH)
+
+    assert crm.rows(REVENUE, "owner", "month", "running_won_deals", "running_won_amount") == [
+        ("7", JANUARY, 1, Decimal(1)),
+        ("7", MARCH, 2, Decimal(3)),
+        ("8", MARCH, 1, Decimal(4)),
+    ]
+
+
+def test_deals_that_were_deleted_or_have_no_date_are_left_out(crm: RawTables) -> None:
+    crm.add("won_deals", 1, closed_date=JANUARY, is_deleted=True)
+    crm.add("won_deals", 2)
+
+    assert crm.rows(REVENUE, "month") == []
