@@ -40,7 +40,19 @@ class Measured:
 @contextmanager
 def sandbox(rows: int, latency: int) -> Iterator[str]:
     """A sandbox in a process of its own, its world frozen, its records rendered; yields its base URL."""
-    command = [sys.executable, "-m", "crm_assets.sandbox", "--port", "0", "--key", KEY, "--rows", str(rows), "--now", NOW]
+    command = [
+        sys.executable,
+        "-m",
+        "crm_assets.sandbox",
+        "--port",
+        "0",
+        "--key",
+        KEY,
+        "--rows",
+        str(rows),
+        "--now",
+        NOW,
+    ]
     with subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())

@@ -47,6 +47,7 @@ class _Origins:
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, str], frozenset[Origin]] = {}
+        self._names: dict[int, list[str]] = {}
 
     def of(self, scope: Scope, name: str) -> frozenset[Origin]:
         """The table columns that make up a scope's column."""
@@ -57,23 +58,29 @@ class _Origins:
         return self._known[step]
 
     def _follow(self, scope: Scope, name: str) -> Iterator[Origin]:
-        query = scope.expression
-        if not isinstance(query, exp.Query) or name not in query.named_selects:
-            return  # a list of values, or a column that the schemas do not have
-        position = query.named_selects.index(name)
-        if isinstance(query, exp.SetOperation):
+        names = self._names_of(scope)
+        if name not in names:
+            return  # a column that the schemas do not have
+        if isinstance(scope.expression, exp.SetOperation):
+            by_name = scope.expression.args.get("by_name")
             for part in scope.set_operation_scopes:
-                if isinstance(part.expression, exp.Query):
-                    yield from self.of(
-                        part, name if query.args.get("by_name") else part.expression.named_selects[position]
-                    )
-            return
+                yield from self.of(part, name if by_name else self._names_of(part)[names.index(name)])
+        elif isinstance(scope.expression, exp.Select):
+            yield from self._in_expression(scope, scope.expression.selects[names.index(name)])
+
+    def _in_expression(self, scope: Scope, expression: exp.Expr) -> Iterator[Origin]:
         sources = dict(scope.sources)
         for subquery in scope.subquery_scopes:
             sources.update(subquery.sources)
-        for column in query.selects[position].find_all(exp.Column):
+        for column in expression.find_all(exp.Column):
             source = sources.get(column.table)
             if isinstance(source, exp.Table):
                 yield source.db, source.name, column.name
             elif isinstance(source, Scope):
                 yield from self.of(source, column.name)
+
+    def _names_of(self, scope: Scope) -> list[str]:
+        query = scope.expression
+        if id(scope) not in self._names:
+            self._names[id(scope)] = query.named_selects if isinstance(query, exp.Query) else []
+        return self._names[id(scope)]

@@ -25,8 +25,7 @@ DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
 LAST_READ = """
 select
     rows_in_source,
-    mode,
-    _dlt_load_id
+    mode
 from raw.sync_log
 where resource = ?
 order by _dlt_load_id desc
@@ -67,13 +66,14 @@ def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding
     [[rows, with_id, ids]] = connection.execute(
         f'select count(*), count(id), count(distinct id) from {RAW}."{resource}"'
     ).fetchall()
-    numbers = {"rows": rows, "rows without id": rows - with_id, "ids that repeat another row's": with_id - ids}
+    numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
         return Finding(True, f"{rows} rows, each with an id of its own", numbers)
+    listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
     return Finding(
         False,
-        f"{rows - with_id} rows have no id and {with_id - ids} repeat another row's. The models are not "
-        f'built from them: drop table {RAW}."{resource}", then materialize {RAW}/{resource} in mode full',
+        f"{listed}. The models are not built from them: delete these rows from {RAW}.{resource}, then materialize "
+        f"{RAW}/{resource} in mode full, which brings back what the CRM has",
         numbers,
     )
 
@@ -114,14 +114,17 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     last = connection.execute(LAST_READ, [resource]).fetchone()
     if last is None or last[0] is None:
         return Finding(True, "the API did not tell how many records it has")
-    in_source, mode, _ = last
+    in_source, mode = last
     [[present]] = connection.execute(PRESENT.format(table=f'{RAW}."{resource}"'), [resource]).fetchall()
     numbers = {"rows": present, "rows in source": in_source}
     if present == in_source:
         return Finding(True, f"{present} rows, as the API says", numbers)
     if mode == "incremental" and present > in_source:
         return Finding(
-            True, f"{present - in_source} rows may have vanished from the list; the next full read tells which", numbers
+            True,
+            f"{present} rows, {present - in_source} more than the API says: these may have vanished from the list, as "
+            "the next full read will tell",
+            numbers,
         )
     return Finding(
         False,

@@ -88,7 +88,7 @@ def _decimal(value: Any) -> Decimal:
 def _bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
-    if value in {"true", "false"}:
+    if isinstance(value, str) and value in {"true", "false"}:
         return bool(value == "true")
     raise DoesNotFit
 

@@ -4,6 +4,7 @@
 between pages while they were read. It cannot make the read stop short of a record.
 """
 
+import math
 from typing import Any
 
 from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
@@ -50,6 +51,7 @@ class FullReadPaginator(PageNumberPaginator):
         self._read_before_pass = 0
         self._steps_back = 0
         self._pages_without_news = 0
+        self._largest_page = 1
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
         """Counts the page's records and decides which page is next, if any.
@@ -60,10 +62,12 @@ class FullReadPaginator(PageNumberPaginator):
         records = data or []
         news = self._count(records)
         removed = self._watch_total(page_total(response))
-        if removed and records and self._steps_back < MAX_STEPS_BACK:
+        self._largest_page = max(self._largest_page, len(records))
+        if removed and self._steps_back < MAX_STEPS_BACK:
             self._steps_back += 1
-            self._pages_without_news = -self._pages_ahead
-            self.current_value = max(1, self.current_value - self._pages_ahead - removed // len(records))
+            pages_back = self._pages_ahead - 1 + math.ceil(removed / self._largest_page)
+            self._pages_without_news = -pages_back
+            self.current_value = max(1, self.current_value - pages_back)
         elif self._at_end(records):
             self._end_of_pass()
         else:

@@ -8,11 +8,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
+from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult
 
 from crm_assets.definitions import defs
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
+
+WITHOUT_CHECKS = Definitions(assets=defs.assets, resources=defs.resources, executor=defs.executor)
+"""The code location without its checks, which have tests of their own and would double the time."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def materialize(*resources: str, mode: str | None = None) -> Run:
     )
     with DagsterInstance.ephemeral() as instance:
         return Run(
-            defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            WITHOUT_CHECKS.resolve_implicit_global_asset_job_def().execute_in_process(
                 asset_selection=[AssetKey(["raw", resource]) for resource in resources],
                 run_config=config,
                 instance=instance,

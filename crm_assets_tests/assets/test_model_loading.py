@@ -83,12 +83,12 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
     project.write("marts/b.sql", "select * from marts.c")
     project.write("marts/c.sql", "select * from marts.a")
 
-    circle = r"marts\.(a reads marts\.b reads marts\.c|b reads marts\.c reads marts\.a|c reads marts\.a reads marts\.b) reads"
-    with pytest.raises(ModelsRefused, match=circle):
+    with pytest.raises(ModelsRefused) as refused:
         project.models()
 
-
-DAY = "columns: [{name: day, description: The day.}]"
+    told = str(refused.value).partition("waits for itself, ")[2].partition(":")[0]
+    assert told in "marts.a reads marts.b reads marts.c reads marts.a reads marts.b reads marts.c"
+    assert told.count("marts.") == 4
 
 
 @pytest.mark.parametrize(

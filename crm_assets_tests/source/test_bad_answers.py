@@ -43,9 +43,7 @@ def body(content: Any) -> bytes:
     ],
 )
 def test_a_page_that_is_none_is_explained(crm: ScriptedCrm, content: bytes, page: int) -> None:
-    crm.faults.append(
-        lambda seen: Response(content, 200, media_type="application/json") if seen.page == page else None
-    )
+    crm.faults.append(lambda seen: Response(content, 200, media_type="application/json") if seen.page == page else None)
     with pytest.raises(BadAnswer, match=f"^open_tasks, page {page}: .{{20}}") as raised:
         read()
     told = str(raised.value)
@@ -62,9 +60,7 @@ def test_a_page_that_is_none_is_explained(crm: ScriptedCrm, content: bytes, page
         pytest.param({"Content-Encoding": "gzip"}, gzip.compress(body({"tasks": []}))[:-12], id="compressed-in-part"),
     ],
 )
-def test_a_body_that_cannot_be_unpacked_is_explained(
-    crm: ScriptedCrm, headers: dict[str, str], content: bytes
-) -> None:
+def test_a_body_that_cannot_be_unpacked_is_explained(crm: ScriptedCrm, headers: dict[str, str], content: bytes) -> None:
     crm.faults.append(lambda _: Response(content, 200, headers=headers, media_type="application/json"))
     with pytest.raises(BadAnswer, match="^open_tasks, page 1: .{20}"):
         read()

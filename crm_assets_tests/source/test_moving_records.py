@@ -30,7 +30,9 @@ def change_before(page: int, change: Callable[[], object]) -> Callable[[Seen], N
 
 @pytest.mark.parametrize("page", [2, 5])
 @pytest.mark.parametrize("removed", [1, 60])
-def test_records_removed_from_a_page_already_read_take_none_with_them(crm: ScriptedCrm, page: int, removed: int) -> None:
+def test_records_removed_from_a_page_already_read_take_none_with_them(
+    crm: ScriptedCrm, page: int, removed: int
+) -> None:
     records = crm.lists["open_tasks"]
 
     def remove() -> None:

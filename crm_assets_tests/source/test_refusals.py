@@ -67,7 +67,10 @@ NESTED = {"errors": {"code": 403, "message": ["No access", "Ask your admin"], "r
         pytest.param('{"errors": {"message": ["No access"]}}', "application/json", "No access", id="errors-message"),
         pytest.param('{"errors": ["No access"]}', "application/json", "No access", id="errors-list"),
         pytest.param(
-            json.dumps({"message": "No access", "contact": SECRET_OF_A_BODY}), "application/json", "No access", id="message"
+            json.dumps({"message": "No access", "contact": SECRET_OF_A_BODY}),
+            "application/json",
+            "No access",
+            id="message",
         ),
         pytest.param(HTML, "text/html", None, id="html"),
         pytest.param(SECRET_OF_A_BODY, "text/plain", None, id="text"),

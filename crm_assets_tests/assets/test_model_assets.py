@@ -1,0 +1,238 @@
+"""A model as a Dagster asset: what it says about itself, and what a run of it leaves behind."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckSeverity,
+    AssetKey,
+    AssetsDefinition,
+    DagsterInstance,
+    ExecuteInProcessResult,
+    TableMetadataValue,
+    materialize,
+)
+
+from crm_assets.assets import models as model_assets
+from crm_assets.assets import policies
+from crm_assets.assets.model_checks import cross_checks
+from crm_assets.assets.models import model_asset
+from crm_assets.definitions import defs
+from crm_assets.resources.warehouse import Warehouse
+from crm_assets_tests.assets.model_project import ModelProject
+
+SALES = AssetKey(["marts", "sales"])
+UNIQUE = "columns: [{name: day, description: The day., data_tests: [unique]}]"
+WARN = "columns: [{name: day, description: The day., data_tests: [{expression: {expression: %s, severity: warn}}]}]"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A warehouse with two accounts in it."""
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")
+    return path
+
+
+def run(project: ModelProject, database: Path) -> ExecuteInProcessResult:
+    """Materializes all models of a project with their checks."""
+    models = list(project.models().values())
+    assets = [*map(model_asset, models), *cross_checks(models)]
+    with DagsterInstance.ephemeral() as instance:
+        resources = {"warehouse": Warehouse(database=str(database))}
+        return materialize(assets, resources=resources, instance=instance, raise_on_error=False)
+
+
+def checks(result: ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
+    """What was checked, by name."""
+    return {check.check_name: check for check in result.get_asset_check_evaluations()}
+
+
+def failure(result: ExecuteInProcessResult) -> str:
+    """What the user is told about the one step that failed."""
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    told = event.step_failure_data.user_failure_data
+    assert told is not None, event.step_failure_data.error
+    return told.description or ""
+
+
+def metadata(result: ExecuteInProcessResult) -> dict[str, Any]:
+    """What the materialization of `marts.sales` carries."""
+    [event] = result.asset_materializations_for_node("marts__sales")
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def asset(project: ModelProject, sql: str, properties: str = "{}") -> AssetsDefinition:
+    return model_asset(project.mart(sql, properties))
+
+
+def test_a_model_is_the_asset_of_its_address_with_its_tables_as_dependencies(project: ModelProject) -> None:
+    sales = asset(project, "select * from raw.accounts")
+
+    assert (sales.key, sales.dependency_keys) == (SALES, {AssetKey(["raw", "accounts"])})
+    assert sales.group_names_by_key[SALES] == "marts"
+
+
+@pytest.mark.parametrize(
+    ("properties", "owner"),
+    [
+        pytest.param("{}", policies.OWNERS[0], id="that of all assets"),
+        pytest.param("meta: {owner: 'team:sales'}", "team:sales", id="its own"),
+        pytest.param("config: {meta: {owner: ann@example.com}}", "ann@example.com", id="within config"),
+    ],
+)
+def test_a_model_has_an_owner(project: ModelProject, properties: str, owner: str) -> None:
+    assert asset(project, "select 1 as day", properties).specs_by_key[SALES].owners[0] == owner
+
+
+def test_the_catalog_shows_description_sql_and_files(project: ModelProject) -> None:
+    spec = asset(project, "select 1 as day", "description: One row a day.").specs_by_key[SALES]
+
+    assert spec.description == "One row a day.\n\n```sql\nselect 1 as day\n```"
+    references = spec.metadata["dagster/code_references"].code_references
+    assert [Path(reference.file_path).name for reference in references] == ["sales.sql", "marts.yml"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "properties"),
+    [("select 2 as day", "{}"), ("select 1 as day", "config: {materialized: view}")],
+    ids=["SQL", "materialization"],
+)
+def test_the_code_version_changes_with(project: ModelProject, sql: str, properties: str) -> None:
+    before = project.mart("select 1 as day").code_version
+
+    assert project.mart(sql, properties).code_version != before
+
+
+def test_a_materialization_tells_rows_columns_and_where_these_come_from(project: ModelProject, database: Path) -> None:
+    project.mart("select id as day from raw.accounts", "columns: [{name: day, description: The day.}]")
+
+    told = metadata(run(project, database))
+    assert told["dagster/row_count"] == 2
+    assert [(column.name, column.description) for column in told["dagster/column_schema"].columns] == [
+        ("day", "The day.")
+    ]
+    [origin] = told["dagster/column_lineage"].deps_by_column["day"]
+    assert (origin.asset_key, origin.column_name) == (AssetKey(["raw", "accounts"]), "id")
+
+
+def test_a_model_is_built_even_when_its_lineage_cannot_be_told(
+    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(model_assets, "column_lineage", fail)
+    project.mart("select 1 as day")
+
+    result = run(project, database)
+    assert result.success
+    assert "dagster/column_lineage" not in metadata(result)
+
+
+def test_a_failed_error_test_keeps_table_and_downstream_as_they_were(project: ModelProject, database: Path) -> None:
+    project.write("marts/above.sql", "select count(*) as days from marts.sales")
+    project.mart("select id as day from raw.accounts", UNIQUE)
+    run(project, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("insert into raw.accounts values (1)")
+
+    result = run(project, database)
+
+    assert "marts.sales was not replaced" in failure(result)
+    assert [event.asset_key for event in result.get_asset_materialization_events()] == []
+    with duckdb.connect(str(database)) as connection:
+        assert connection.execute("from marts.sales order by day").fetchall() == [(1,), (2,)]
+        assert connection.execute("from marts.above").fetchall() == [(2,)]
+
+
+def test_a_failed_error_test_shows_count_rows_and_sql(project: ModelProject, database: Path) -> None:
+    project.mart("select 1 as day from raw.accounts", UNIQUE)
+
+    check = checks(run(project, database))["day_unique"]
+    assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.ERROR, True)
+    assert check.metadata["failing"].value == 1
+    sample = check.metadata["sample"]
+    assert isinstance(sample, TableMetadataValue)
+    assert [record.data for record in sample.records] == [{"day": 1, "occurrences": 2}]
+    assert "group by all" in str(check.metadata["sql"].value)
+
+
+def test_a_failed_warn_test_stops_nothing(project: ModelProject, database: Path) -> None:
+    project.mart("select id as day from raw.accounts", WARN % "day < 2")
+    project.write("marts/above.sql", "select count(*) as days from marts.sales")
+
+    result = run(project, database)
+    check = checks(result)["day_expression"]
+    assert result.success
+    assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.WARN, False)
+
+
+def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject, database: Path) -> None:
+    project.mart("select id as day from raw.accounts", WARN % "nope")
+
+    result = run(project, database)
+    assert result.success
+    assert "could not be run" in (checks(result)["day_expression"].description or "")
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        pytest.param("select 1 as day", "all columns are described", id="as described"),
+        pytest.param("select 1 as day, 2 as n", "describe n in ", id="one more"),
+        pytest.param("select 2 as n", "take day out of ", id="another"),
+    ],
+)
+def test_columns_are_compared_with_their_description(
+    project: ModelProject, database: Path, sql: str, told: str
+) -> None:
+    project.mart(sql, "columns: [{name: day, description: The day.}]")
+
+    result = run(project, database)
+    assert result.success
+    assert told in (checks(result)["columns_documented"].description or "")
+
+
+RELATED = """
+columns:
+  - name: day
+    description: The day.
+    data_tests: [{relationships: {to: marts.calendar, field: day, severity: %s}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("severity", "built"), [("error", {"calendar", "sales"}), ("warn", {"calendar", "sales", "above"})]
+)
+def test_a_comparison_with_a_table_not_read_waits_for_it(
+    project: ModelProject, database: Path, severity: str, built: set[str]
+) -> None:
+    project.write("marts/calendar.sql", "select 1 as day")
+    project.write("marts/above.sql", "select count(*) as days from marts.sales")
+    project.mart("select id as day from raw.accounts", RELATED % severity)
+
+    result = run(project, database)
+    check = checks(result)["day_relationships"]
+    assert check.metadata["failing"].value == 1
+    assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
+
+
+def test_an_error_in_sql_is_told_with_file_and_line_and_not_tried_again(project: ModelProject, database: Path) -> None:
+    project.mart("select\n    nope\nfrom raw.accounts")
+
+    result = run(project, database)
+    assert f"{project.folder}/marts/sales.sql:2: Binder Error" in failure(result)
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
+
+
+def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
+    graph = defs.resolve_asset_graph()
+    models = {key for key in graph.materializable_asset_keys if key.path[0] != "raw"}
+
+    assert {key.path[0] for key in models} == {"staging", "marts"}
+    assert models <= {check.asset_key for check in graph.asset_check_keys}

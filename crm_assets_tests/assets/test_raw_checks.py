@@ -1,0 +1,173 @@
+"""The checks of the raw assets: what they find, what they say, and what they stop."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult, materialize
+
+from crm_assets.assets.models import MODEL_ASSETS
+from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.assets.raw_checks import CHECKS, raw_checks
+from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
+from crm_assets.resources.warehouse import Warehouse
+from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
+
+
+@pytest.fixture
+def crm() -> Iterator[RawTables]:
+    """Raw tables as declared, empty, in a file's stead."""
+    tables = RawTables()
+    yield tables
+    tables.connection.close()
+
+
+def log(crm: RawTables, load: str, mode: str = "full", *, in_source: int | None, complete: bool = True) -> None:
+    crm.log("open_tasks", load, mode, complete=complete)
+    crm.connection.execute("update raw.sync_log set rows_in_source = ? where _dlt_load_id = ?", [in_source, load])
+
+
+def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
+    assert [declared_schema(crm.connection, resource).passed for resource in ENDPOINTS] == [True] * len(ENDPOINTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        pytest.param(
+            "add column due_date__v_text varchar", "values of another type, kept in: due_date__v_text", id="variant"
+        ),
+        pytest.param("add column mood varchar", "not declared: mood", id="new field"),
+        pytest.param("drop column title", "declared, but not in the table: title", id="column gone"),
+        pytest.param("alter column status type varchar", "of another type than declared: status (VARCHAR)", id="type"),
+    ],
+)
+def test_drift_is_told(crm: RawTables, change: str, told: str) -> None:
+    crm.connection.execute(f"alter table raw.open_tasks {change}")
+
+    finding = declared_schema(crm.connection, "open_tasks")
+    assert not finding.passed
+    assert finding.sentence.startswith(told)
+
+
+def test_ids_of_their_own_make_a_primary_key(crm: RawTables) -> None:
+    crm.add("open_tasks", 1)
+    crm.add("open_tasks", 2)
+
+    assert primary_key(crm.connection, "open_tasks").passed
+
+
+def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
+    crm.connection.execute("alter table raw.open_tasks alter column id drop not null")
+    for id_ in (1, 1, None):
+        crm.connection.execute("insert into raw.open_tasks (id) values (?)", [id_])
+
+    finding = primary_key(crm.connection, "open_tasks")
+    assert not finding.passed
+    assert finding.sentence.startswith("rows without id: 1, rows that repeat another's id: 1")
+
+
+@pytest.mark.parametrize(
+    ("in_source", "passed", "told"),
+    [
+        pytest.param(1, True, "1 rows, as the API says", id="equal"),
+        pytest.param(None, True, "the API did not tell", id="not told"),
+        pytest.param(2, False, "1 rows, but the API says 2", id="fewer"),
+        pytest.param(0, False, "1 rows, but the API says 0", id="more"),
+    ],
+)
+def test_after_a_full_read_the_rows_it_saw_are_compared(
+    crm: RawTables, in_source: int | None, passed: bool, told: str
+) -> None:
+    crm.add("open_tasks", 1, FIRST)  # vanished
+    crm.add("open_tasks", 2, SECOND)
+    log(crm, SECOND, in_source=in_source)
+
+    finding = rows_match_source(crm.connection, "open_tasks")
+    assert (finding.passed, finding.sentence.startswith(told)) == (passed, True)
+
+
+@pytest.mark.parametrize(
+    ("in_source", "passed", "told"),
+    [
+        pytest.param(2, True, "2 rows, as the API says", id="equal"),
+        pytest.param(1, True, "2 rows, 1 more than the API says", id="fewer in the list"),
+        pytest.param(3, False, "2 rows, but the API says 3", id="more in the list"),
+    ],
+)
+def test_after_an_incremental_read_rows_may_be_left_over(
+    crm: RawTables, in_source: int, passed: bool, told: str
+) -> None:
+    crm.add("open_tasks", 1, FIRST)
+    crm.add("open_tasks", 2, SECOND)
+    log(crm, FIRST, in_source=1)
+    log(crm, SECOND, "incremental", in_source=in_source)
+
+    finding = rows_match_source(crm.connection, "open_tasks")
+    assert (finding.passed, finding.sentence.startswith(told)) == (passed, True)
+
+
+def reject(crm: RawTables, load: str) -> None:
+    crm.connection.execute(
+        "insert into raw.rejected_records values ('open_tasks', 1, 'no id', '{\"title\": \"Call Ann\"}', ?)", [load]
+    )
+
+
+def test_records_set_aside_are_told_by_reason_and_never_shown(crm: RawTables) -> None:
+    log(crm, FIRST, in_source=None)
+    reject(crm, FIRST)
+    reject(crm, FIRST)
+
+    finding = no_rejected_records(crm.connection, "open_tasks")
+    assert (finding.passed, finding.numbers) == (False, {"no id": 2})
+    assert "Ann" not in finding.sentence
+
+
+def test_records_set_aside_by_an_earlier_read_are_history(crm: RawTables) -> None:
+    reject(crm, FIRST)
+    log(crm, FIRST, in_source=None)
+    log(crm, SECOND, in_source=None)
+
+    assert no_rejected_records(crm.connection, "open_tasks").passed
+
+
+def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
+    """Runs the checks of open tasks and builds their staging model, on the tables as they are."""
+    crm.connection.execute(
+        f"attach '{database}' as warehouse; copy from database memory to warehouse; detach warehouse"
+    )
+    staging = AssetKey(["staging", "stg_open_tasks"])
+    selection = AssetSelection.assets(staging) | AssetSelection.checks_for_assets(AssetKey(["raw", "open_tasks"]))
+    with DagsterInstance.ephemeral() as instance:
+        return materialize(
+            [*RAW_ASSETS, *MODEL_ASSETS, raw_checks("open_tasks")],
+            selection=selection,
+            resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None},
+            instance=instance,
+            raise_on_error=False,
+        )
+
+
+def built(result: ExecuteInProcessResult) -> bool:
+    return bool(result.get_asset_materialization_events())
+
+
+def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, tmp_path: Path) -> None:
+    crm.add("open_tasks", 1)
+    crm.add("open_tasks", 1)
+
+    result = run(crm, tmp_path / "warehouse.duckdb")
+    assert (result.success, built(result)) == (False, False)
+
+
+def test_what_merely_watches_stops_nothing(crm: RawTables, tmp_path: Path) -> None:
+    crm.connection.execute("drop table raw.rejected_records; alter table raw.open_tasks add column mood varchar")
+    crm.add("open_tasks", 1)
+    log(crm, FIRST, in_source=9)
+
+    result = run(crm, tmp_path / "warehouse.duckdb")
+    assert (result.success, built(result)) == (True, True)
+    raw = [check for check in result.get_asset_check_evaluations() if check.asset_key.path[0] == "raw"]
+    assert {check.check_name: check.passed for check in raw} == {check.name: check.blocking for check in CHECKS}
+    assert {check.severity for check in raw if not check.passed} == {AssetCheckSeverity.WARN}

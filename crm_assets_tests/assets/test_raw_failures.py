@@ -1,0 +1,109 @@
+"""One resource that fails stops no other, is tried again only if that can help, and leaves its table as it was."""
+
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import KEY, always, json_response
+
+PERSON = "Jane Doe"
+
+
+def test_a_resource_that_never_answers_is_tried_again_and_the_others_are_loaded(data_dir: Path) -> None:
+    lists = {"open_tasks": tasks(3), "accounts": [{"id": 1}], "past_appointments": [{"id": 1}], "won_deals": [{"id": 1}]}
+    with configured_crm(lists=lists) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({"message": "Out of order"}, 500)))
+        run = materialize()
+    assert not run.success
+    assert run.materialized == {"accounts", "won_deals", "open_tasks", "past_appointments"}
+    assert (run.attempts("contacts"), crm.pages("contacts")) == (4, [1] * 16)
+    assert {run.attempts(resource) for resource in run.materialized} == {1}
+    for word in ("contacts, page 1", "500", "Out of order"):
+        assert word in run.failure("contacts")
+    assert rows(data_dir / "crm.duckdb", "select resource from raw.sync_log order by all") == [
+        ("accounts",),
+        ("open_tasks",),
+        ("past_appointments",),
+        ("won_deals",),
+    ]
+
+
+def test_a_resource_that_recovers_between_two_tries_is_loaded(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(60)}) as crm:
+        crm.faults.append(lambda _: Response("", 500) if len(crm.seen) <= 5 else None)
+        run = materialize("open_tasks")
+    assert run.success
+    assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (2, [1, 1, 1, 1, 1, 1, 2])
+    assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(
+            lambda: json_response({"errors": {"code": 403, "message": ["No access"]}, "record": {"name": PERSON}}, 403),
+            ["open_tasks, page 1", "403", "No access", "SOURCES__CRM__API_KEY"],
+            id="refusal",
+        ),
+        pytest.param(
+            lambda: json_response({"items": [{"id": 1, "title": PERSON}]}),
+            ["open_tasks, page 1", "'tasks'", "SOURCES__CRM__ENDPOINTS"],
+            id="bad-answer",
+        ),
+    ],
+)
+def test_what_cannot_get_better_is_asked_once(answer: object, told: list[str], data_dir: Path) -> None:
+    assert callable(answer)
+    with configured_crm(lists={"accounts": [{"id": 1}]}) as crm:
+        crm.faults.append(always("open_tasks", answer))
+        run = materialize("open_tasks", "accounts")
+    assert not run.success
+    assert run.materialized == {"accounts"}
+    assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (1, [1])
+    for word in told:
+        assert word in run.failure("open_tasks")
+    assert PERSON not in run.everything_told
+    assert KEY not in run.everything_told
+    assert rows(data_dir / "crm.duckdb", "select resource from raw.sync_log") == [("accounts",)]
+
+
+def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -> None:
+    database = data_dir / "crm.duckdb"
+    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
+        assert materialize("open_tasks").success
+        before = rows(database, "select * from raw.open_tasks order by id")
+        crm.lists["open_tasks"] = [{"id": id_, "title": "Changed"} for id_ in range(1, 131)]
+        crm.faults.append(lambda seen: Response("", 403) if seen.page == 3 else None)
+        assert not materialize("open_tasks").success
+        assert rows(database, "select * from raw.open_tasks order by id") == before
+        assert rows(database, "select count(*) from raw.sync_log") == [(1,)]
+        crm.faults.clear()
+        assert materialize("open_tasks").success
+    assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "missing"),
+    [
+        ("SOURCES__CRM__BASE_URL", None, "SOURCES__CRM__BASE_URL"),
+        ("SOURCES__CRM__API_KEY", None, "SOURCES__CRM__API_KEY"),
+        ("SOURCES__CRM__PER_PAGE", "1000", "SOURCES__CRM__PER_PAGE"),
+        ("SOURCES__CRM__PAGE_SIZE", "50", "SOURCES__CRM__PAGE_SIZE"),
+    ],
+    ids=["without-base-url", "without-key", "wrong-value", "unknown"],
+)
+def test_a_wrong_setting_is_told_before_any_request(
+    name: str, value: str | None, missing: str, monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+        run = materialize("open_tasks")
+    assert not run.success
+    assert missing in run.failure("open_tasks")
+    assert (run.attempts("open_tasks"), crm.seen) == (1, [])
+    assert not list(data_dir.glob("*.duckdb"))

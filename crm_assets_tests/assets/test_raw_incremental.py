@@ -1,0 +1,137 @@
+"""An incremental read makes few requests and ends with the tables that a full read would have made."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+PAGES = 20
+PER_PAGE = 10
+
+
+def account(id_: int, minutes: float, name: str = "as it was") -> dict[str, Any]:
+    """An account that was changed some minutes after noon."""
+    changed = NOON + timedelta(minutes=minutes)
+    return {"id": id_, "name": name, "updated_at": changed.isoformat(), "created_at": NOON.isoformat()}
+
+
+def change(crm: ScriptedCrm, id_: int, minutes: float) -> None:
+    """Changes one account."""
+    crm.lists["accounts"][id_ - 1] = account(id_, minutes, "changed")
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    """Two hundred accounts on twenty pages, an hour apart, all loaded; no request has been seen yet."""
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(PER_PAGE))
+    with configured_crm(lists={"accounts": [account(i, -60 * i) for i in range(1, PAGES * PER_PAGE + 1)]}) as crm:
+        assert materialize("accounts").success
+        crm.seen.clear()
+        yield crm
+
+
+def names(data_dir: Path) -> dict[int, str]:
+    """Id -> name of the accounts in the table."""
+    found = rows(data_dir / "crm.duckdb", "select id, name from raw.accounts")
+    assert len(found) == len(dict(found)), "an account is there twice"
+    return dict(found)
+
+
+def as_served(crm: ScriptedCrm) -> dict[int, str]:
+    """Id -> name of the accounts in the CRM."""
+    return {record["id"]: record["name"] for record in crm.lists["accounts"]}
+
+
+def test_it_asks_for_the_records_changed_last(crm: ScriptedCrm) -> None:
+    materialize("accounts", mode="incremental")
+    assert {(seen.params["sort"], seen.params["sort_type"]) for seen in crm.seen} == {("updated_at", "desc")}
+
+
+def test_it_stops_at_the_first_page_that_is_loaded_already(crm: ScriptedCrm, data_dir: Path) -> None:
+    for id_ in range(50, 62):
+        change(crm, id_, minutes=id_)
+    run = materialize("accounts", mode="incremental")
+    assert crm.pages("accounts") == [1, 2, 3]
+    assert names(data_dir) == as_served(crm)
+    assert run.metadata("accounts")["crm/mode"] == "incremental"
+    assert run.metadata("accounts")["crm/complete"] is True
+
+
+def test_nothing_new_costs_two_requests(crm: ScriptedCrm) -> None:
+    materialize("accounts", mode="incremental")
+    assert crm.pages("accounts") == [1, 2]
+
+
+def test_a_tie_across_a_page_border_is_read_to_its_end(crm: ScriptedCrm, data_dir: Path) -> None:
+    for id_ in range(100, 125):
+        change(crm, id_, minutes=-60)  # just as new as the newest that is loaded
+    materialize("accounts", mode="incremental")
+    assert names(data_dir) == as_served(crm)
+
+
+@pytest.mark.parametrize(("lag", "is_seen"), [(600, True), (0, False)], ids=["within the lag", "without a lag"])
+def test_a_record_that_shows_late_is_found_within_the_lag(
+    crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch, lag: int, *, is_seen: bool
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__INCREMENTAL_LAG", str(lag))
+    for id_ in range(100, 100 + 2 * PER_PAGE):
+        change(crm, id_, minutes=-60 + 1)  # two new pages stand before it
+    materialize("accounts", mode="incremental")
+    for id_ in range(150, 150 + 2 * PER_PAGE):
+        change(crm, id_, minutes=-60 - 5)
+    materialize("accounts", mode="incremental")
+    assert (names(data_dir) == as_served(crm)) is is_seen
+
+
+def test_a_record_changed_while_it_is_read_is_found_by_the_next_read(crm: ScriptedCrm, data_dir: Path) -> None:
+    for id_ in range(50, 80):
+        change(crm, id_, minutes=id_)
+
+    def change_one_more(seen: Seen) -> None:
+        if seen.page == 2:
+            change(crm, 60, minutes=500)
+            crm.before_page = None
+
+    crm.before_page = change_one_more
+    materialize("accounts", mode="incremental")
+    materialize("accounts", mode="incremental")
+    assert names(data_dir) == as_served(crm)
+
+
+@pytest.mark.parametrize("order", ["by id", "ascending"])
+def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, data_dir: Path, order: str) -> None:
+    crm.sorts = frozenset()
+    accounts = crm.lists["accounts"]
+    if order == "ascending":
+        accounts.reverse()
+    else:
+        accounts[3]["updated_at"] = NOON.isoformat()
+    accounts[150] = {**accounts[150], "name": "changed", "updated_at": (NOON + timedelta(days=1)).isoformat()}
+    run = materialize("accounts", mode="incremental")
+    assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 1))
+    assert names(data_dir) == as_served(crm)
+    assert run.metadata("accounts")["crm/mode"] == "full"
+
+
+def test_without_a_full_read_before_it_everything_is_read(data_dir: Path) -> None:
+    with configured_crm(lists={"accounts": [account(i, -i) for i in range(1, 121)]}) as crm:
+        run = materialize("accounts", mode="incremental")
+        assert sorted(crm.pages("accounts")) == [1, 2, 3]
+        assert run.metadata("accounts")["crm/mode"] == "full"
+        assert names(data_dir) == as_served(crm)
+
+
+def test_after_an_incomplete_read_everything_is_read(crm: ScriptedCrm) -> None:
+    crm.lists["accounts"].insert(0, {"name": "without an id", "updated_at": NOON.isoformat()})
+    materialize("accounts")
+    crm.seen.clear()
+    del crm.lists["accounts"][0]
+    run = materialize("accounts", mode="incremental")
+    assert run.metadata("accounts")["crm/mode"] == "full"
+    assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 1))

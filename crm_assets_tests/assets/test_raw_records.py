@@ -1,0 +1,128 @@
+"""Records that cannot be loaded are set aside, with the reason; all others are loaded, each id once."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+
+REJECTED = {
+    "text-in-place-of-an-object": "just text",
+    "number-in-place-of-an-object": 5,
+    "null-in-place-of-an-object": None,
+    "array-in-place-of-an-object": [1, 2],
+    "without-id": {"title": "no id at all"},
+    "null-id": {"id": None, "title": "id null"},
+    "text-id": {"id": "T-17", "title": "id text"},
+    "empty-id": {"id": "", "title": "id empty"},
+    "boolean-id": {"id": True, "title": "id true"},
+    "fraction-id": {"id": 1.5, "title": "id fraction"},
+    "object-id": {"id": {"value": 1}, "title": "id object"},
+    "id-beyond-64-bits": {"id": 2**63, "title": "id too large"},
+    "huge-digit-string-id": {"id": "9" * 30, "title": "id far too large"},
+    "superscript-id": {"id": "\u00b2", "title": "id superscript"},
+}
+LOADED = {
+    "plain": ({"id": 7, "title": "plain"}, (7, "plain")),
+    "digit-string-id": ({"id": "8", "title": "digits"}, (8, "digits")),
+    "largest-id": ({"id": 2**63 - 1, "title": "largest"}, (2**63 - 1, "largest")),
+    "beyond-2-to-the-53": ({"id": 1450348061427834881, "title": "odd"}, (1450348061427834881, "odd")),
+    "zero": ({"id": 0, "title": "zero"}, (0, "zero")),
+    "negative": ({"id": -3, "title": "negative"}, (-3, "negative")),
+}
+DOUBLED = [
+    {"id": 50, "title": "older", "updated_at": "2026-01-01T00:00:00Z"},
+    {"id": 50, "title": "newer", "updated_at": "2026-01-02T00:00:00Z"},
+    {"id": 50, "title": "oldest", "updated_at": "2025-12-31T23:00:00-01:00"},
+    {"id": "50", "title": "older, in digits", "updated_at": "2026-01-01T12:00:00Z"},
+]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A run over odd records among usual ones."""
+
+    database: Path
+    run: Run
+
+
+@pytest.fixture(scope="module", params=[{}, {"never_seen_before": 1}], ids=["declared-fields", "a-new-field"])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    usual = [task | request.param for task in tasks(60, first=1000)]
+    odd = [*REJECTED.values(), *(record for record, _ in LOADED.values())]
+    folder = tmp_path_factory.mktemp("records")
+    with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": usual + odd}):
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        yield Loaded(folder / "crm.duckdb", materialize("open_tasks"))
+
+
+def test_the_run_succeeds_and_says_that_it_is_incomplete(loaded: Loaded) -> None:
+    assert loaded.run.success
+    metadata = loaded.run.metadata("open_tasks")
+    assert metadata["crm/complete"] is False
+    assert metadata["crm/rows_read"] == 60 + len(REJECTED) + len(LOADED)
+    assert metadata["dagster/row_count"] == 60 + len(LOADED)
+    assert rows(loaded.database, "select complete, rows_read from raw.sync_log") == [
+        (False, metadata["crm/rows_read"])
+    ]
+
+
+def test_all_others_are_loaded(loaded: Loaded) -> None:
+    found = rows(loaded.database, "select id from raw.open_tasks where id between 1000 and 1059 order by id")
+    assert [id_ for (id_,) in found] == list(range(1000, 1060))
+
+
+@pytest.mark.parametrize(("_record", "row"), LOADED.values(), ids=LOADED.keys())
+def test_an_unusual_id_is_loaded(loaded: Loaded, _record: dict[str, Any], row: tuple[int, str]) -> None:
+    assert rows(loaded.database, f"select id, title from raw.open_tasks where id = {row[0]}") == [row]
+
+
+@pytest.mark.parametrize("record", REJECTED.values(), ids=REJECTED.keys())
+def test_an_unusable_record_is_set_aside(loaded: Loaded, record: Any) -> None:
+    kept = rows(
+        loaded.database,
+        "select resource, page, reason, record, _dlt_load_id in (select _dlt_load_id from raw.sync_log) "
+        "from raw.rejected_records",
+    )
+    # repr tells True from 1, and 1.5 from "1.5".
+    [(resource, page, reason, _, load_is_known)] = [row for row in kept if repr(json.loads(row[3])) == repr(record)]
+    assert (resource, page, load_is_known) == ("open_tasks", 2, True)
+    assert len(reason) > 4
+    # The reason tells the kind of trouble, and shows nothing of the record.
+    for value in record.values() if isinstance(record, dict) else [record]:
+        assert not isinstance(value, str) or not value or value not in reason
+
+
+def test_nothing_else_is_set_aside(loaded: Loaded) -> None:
+    assert rows(loaded.database, "select count(*) from raw.rejected_records") == [(len(REJECTED),)]
+
+
+def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
+    for told in ("no id at all", "id too large", "just text"):
+        assert told not in loaded.run.everything_told
+
+
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+def test_of_a_record_that_comes_several_times_the_newest_is_kept(with_meta: bool, data_dir: Path) -> None:
+    records = [*DOUBLED[:2], *tasks(60, first=1000), *DOUBLED[2:]]
+    with configured_crm(lists={"open_tasks": records}, with_meta=with_meta):
+        run = materialize("open_tasks")
+    assert run.success
+    database = data_dir / "crm.duckdb"
+    assert rows(database, "select title from raw.open_tasks where id = 50") == [("newer",)]
+    assert rows(database, "select count(*), count(distinct id) from raw.open_tasks") == [(61, 61)]
+    assert run.metadata("open_tasks")["crm/rows_read"] == 61
+
+
+def test_a_list_that_is_read_again_sets_a_record_aside_once(data_dir: Path) -> None:
+    """More records counted than listed: the list is read once more, to see whether some moved while it was read."""
+    with configured_crm(lists={"open_tasks": [*tasks(60), {"title": "no id"}]}, total=lambda _seen, true: true + 2) as crm:
+        run = materialize("open_tasks")
+    assert len(crm.seen) > 3
+    found = rows(data_dir / "crm.duckdb", "select page, json_extract_string(record, 'title') from raw.rejected_records")
+    assert found == [(2, "no id")]
+    assert run.metadata("open_tasks")["crm/rows_read"] == 61

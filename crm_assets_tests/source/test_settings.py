@@ -1,0 +1,235 @@
+"""Settings come from where dlt looks for them; what is missing, wrong or unknown is named before any request."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.source.errors import SettingsError
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
+from crm_assets_tests.source.reading import configured_crm, read, tasks
+
+PREFIX = "SOURCES__CRM__"
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}) as crm:
+        yield crm
+
+
+@pytest.mark.parametrize("missing", ["BASE_URL", "API_KEY"])
+@pytest.mark.parametrize("value", [None, ""], ids=["not-set", "empty"])
+def test_one_without_the_other_is_an_error(
+    crm: ScriptedCrm, missing: str, value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PREFIX + missing)
+    if value is not None:
+        monkeypatch.setenv(PREFIX + missing, value)
+    with pytest.raises(SettingsError, match=rf"{PREFIX}{missing}\b.* is missing"):
+        read()
+    assert crm.seen == []
+
+
+WRONG: list[tuple[str, str]] = [
+    ("BASE_URL", "example.com"),
+    ("BASE_URL", "ftp://example.com"),
+    ("BASE_URL", "https://"),
+    ("BASE_URL", "https://user:password@example.com"),
+    ("BASE_URL", "https://example.com?page=1"),
+    ("BASE_URL", "https://example.com#top"),
+    ("BASE_URL", "https://example.com:99999"),
+    ("BASE_URL", "https://exa mple.com"),
+    ("BASE_URL", "https://[::1"),
+    ("BASE_URL", "http://example.com"),
+    ("API_KEY", "two\nlines"),
+    ("API_KEY", "ключ"),
+    ("API_KEY", "  "),
+    ("API_KEY_NAME", "not a header"),
+    ("API_KEY_NAME", "näme"),
+    ("API_KEY_NAME", "a:b"),
+    ("ALLOW_HTTP", "perhaps"),
+    ("PER_PAGE", "0"),
+    ("PER_PAGE", "101"),
+    ("PER_PAGE", "-1"),
+    ("PER_PAGE", "1.5"),
+    ("PER_PAGE", "many"),
+    ("MAX_IN_FLIGHT", "0"),
+    ("MAX_IN_FLIGHT", "65"),
+    ("REQUESTS_PER_MINUTE", "0"),
+    ("REQUESTS_PER_MINUTE", "fast"),
+    ("REQUEST_MAX_ATTEMPTS", "0"),
+    ("REQUEST_MAX_ATTEMPTS", "11"),
+    ("REQUEST_BACKOFF_FACTOR", "-1"),
+    ("REQUEST_BACKOFF_FACTOR", "nan"),
+    ("REQUEST_BACKOFF_FACTOR", "inf"),
+    ("REQUEST_TIMEOUT", "0"),
+    ("REQUEST_TIMEOUT", "soon"),
+    ("INCREMENTAL_LAG", "-1"),
+    ("ASSET_RETRY_DELAY", "-1"),
+    ("ASSET_RETRY_DELAY", "later"),
+    ("ENDPOINTS", "not json"),
+    ("ENDPOINTS", "[]"),
+    ("ENDPOINTS", '"accounts"'),
+    ("ENDPOINTS", '{"leads": {"path": "/v1/leads"}}'),
+    ("ENDPOINTS", '{"accounts": {"path": ""}}'),
+    ("ENDPOINTS", '{"accounts": {"url": "/v1/accounts"}}'),
+    ("ENDPOINTS", '{"accounts": "/v1/accounts"}'),
+    ("ENDPOINTS", '{"accounts": {"params": {"page": 2}}}'),
+    ("ENDPOINTS", '{"accounts": {"params": {"per_page": 10}}}'),
+    ("ENDPOINTS", '{"accounts": {"params": {"filter": ["a"]}}}'),
+    # Another host would get the key.
+    ("ENDPOINTS", '{"accounts": {"path": "https://127.0.0.1:9/v1/accounts"}}'),
+    ("ENDPOINTS", '{"accounts": {"path": "//127.0.0.1:9/v1/accounts"}}'),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{name}={value!r}" for name, value in WRONG])
+def test_a_wrong_value_is_named(crm: ScriptedCrm, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError) as raised:
+        read("accounts")
+    told = str(raised.value)
+    assert PREFIX + name in told
+    assert crm.seen == []
+    assert KEY not in told
+    assert name != "API_KEY" or not value.strip() or value not in told
+    assert "password" not in told.replace("a password", "")
+
+
+def test_all_that_is_wrong_is_told_at_once(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "0")
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "none")
+    with pytest.raises(SettingsError, match=r"(?s)PER_PAGE.*MAX_IN_FLIGHT"):
+        read()
+    assert crm.seen == []
+
+
+@pytest.mark.parametrize("name", ["PAGE_SIZE", "APIKEY", "per_pages", "ENDPOINTS__ACCOUNTS"])
+def test_an_unknown_setting_is_named(crm: ScriptedCrm, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + name, "1")
+    with pytest.raises(SettingsError, match=f"(?i)unknown .*{PREFIX}{name}"):
+        read()
+    assert crm.seen == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PER_PAGE", " 7 "),
+        ("ALLOW_HTTP", "true"),
+        ("REQUEST_BACKOFF_FACTOR", "0"),
+        ("REQUEST_BACKOFF_FACTOR", "0.5"),
+        ("ENDPOINTS", "{}"),
+        ("ENDPOINTS", ""),
+    ],
+)
+def test_a_right_value_is_taken(crm: ScriptedCrm, name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PREFIX + name, value)
+    assert read().ids == list(range(1, 61))
+    assert crm.seen[0].params["per_page"] == ("7" if name == "PER_PAGE" else "50")
+
+
+def test_the_plain_variable_for_the_key_works(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SOURCES__CRM__API_KEY")
+    monkeypatch.setenv("API_KEY", KEY)
+    assert read().ids == list(range(1, 61))
+    assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
+
+
+def test_the_longer_name_of_the_key_comes_first(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", "the key of something else")
+    assert read().ids == list(range(1, 61))
+    assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Authorization", "Token token=KEY"),
+        ("Authorization", "Bearer 123"),
+        ("X-Api-Key", "12345678"),
+        ("api_key", "0012"),
+        ("api_key", "true"),
+        ("api_key", '{"a": 1}'),
+        ("api_key", "a%20b${HOME}#c"),
+    ],
+)
+def test_header_and_key_are_sent_as_they_are(
+    crm: ScriptedCrm, header: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm.credentials = (header, value)
+    monkeypatch.setenv("SOURCES__CRM__API_KEY_NAME", header)
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", value)
+    assert read().ids == list(range(1, 61))
+    assert {seen.headers[header.lower()] for seen in crm.seen} == {value}
+
+
+def test_a_line_end_behind_the_key_is_not_part_of_it(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", f"{KEY}\r\n")
+    assert read().ids == list(range(1, 61))
+
+
+def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = {"open_tasks": "/crm/sales/tasks/view/4000123"}
+    endpoints: dict[str, Any] = {
+        "open_tasks": {
+            "path": "/tasks/view/4000123",
+            "params": {"filter": "open", "deep": True, "level": 2, "q": "a b&c"},
+        }
+    }
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120), "accounts": [{"id": 1}]}, paths=paths) as crm:
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/crm/sales/")
+        monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps(endpoints))
+        assert read().ids == list(range(1, 121))
+    assert sorted(crm.pages("open_tasks")) == [1, 2, 3]
+    for seen in crm.seen:
+        assert (seen.params["filter"], seen.params["level"], seen.params["q"]) == ("open", "2", "a b&c")
+        assert seen.params["deep"].lower() == "true"
+
+
+def test_other_resources_keep_their_path(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"accounts": {"params": {"filter": "mine"}}}')
+    assert read().ids == list(range(1, 61))
+    assert all("filter" not in seen.params for seen in crm.seen)
+
+
+SECRETS_TOML = f"""
+[sources.crm]
+api_key = "Token token={KEY}"
+"""
+CONFIG_TOML = """
+[sources.crm]
+base_url = "{base_url}"
+api_key_name = "Authorization"
+per_page = 20
+
+[sources.crm.endpoints.open_tasks]
+path = "/v1/tasks"
+params = {{ filter = "open" }}
+"""
+
+
+@pytest.mark.parametrize("extra", ["", "page_size = 10\n"], ids=["known", "unknown"])
+def test_toml_files_are_read(extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_crm(lists={"open_tasks": tasks(50)}, credentials=("Authorization", f"Token token={KEY}")) as crm:
+        (tmp_path / ".dlt").mkdir()
+        config = CONFIG_TOML.format(base_url=crm.base_url).replace("per_page = 20\n", f"per_page = 20\n{extra}")
+        (tmp_path / ".dlt" / "config.toml").write_text(config, encoding="utf-8")
+        (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS_TOML, encoding="utf-8")
+        monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
+        # dlt reads the files once per process.
+        code = "from crm_assets_tests.source.reading import read; print(read().ids)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    if extra:
+        assert "page_size" in done.stderr
+        assert crm.seen == []
+    else:
+        assert done.stdout.strip() == str(list(range(1, 51))), done.stderr
+        assert {seen.params["filter"] for seen in crm.seen} == {"open"}
+        assert {seen.params["per_page"] for seen in crm.seen} == {"20"}
+    assert KEY not in done.stdout + done.stderr

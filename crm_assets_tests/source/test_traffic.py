@@ -1,0 +1,134 @@
+"""Requests leave in their order, within the window and the rate, and stand still when the API says so."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import pytest
+
+from crm_assets.source import traffic as traffic_module
+from crm_assets.source.traffic import Traffic, seconds_until
+from crm_assets_tests.scripted_crm import failing, json_response
+from crm_assets_tests.source.reading import configured_crm, read, tasks
+
+THROTTLED = {"errors": {"message": ["slow down"]}}
+
+
+def departures(traffic: Traffic, count: int, threads: int) -> list[float]:
+    """When requests left that all wanted to at once; monotonic seconds, sorted."""
+
+    def leave(_: int) -> float:
+        with traffic.passage():
+            return time.monotonic()
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sorted(pool.map(leave, range(count)))
+
+
+def test_no_period_sees_more_requests_than_the_rate_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic_module, "MINUTE", 0.5)
+    left = departures(Traffic(max_in_flight=8, requests_per_minute=10), count=35, threads=8)
+    assert all(later - earlier >= 0.5 for earlier, later in zip(left, left[10:], strict=False))
+
+
+def test_the_window_grows_with_success_up_to_its_maximum() -> None:
+    traffic = Traffic(max_in_flight=4, requests_per_minute=None)
+    windows = []
+    for _ in range(4):
+        windows.append(traffic.window)
+        traffic.succeeded({})
+    assert windows == [2, 3, 4, 4]
+
+
+def test_a_429_halves_the_window() -> None:
+    traffic = Traffic(max_in_flight=8, requests_per_minute=None)
+    for _ in range(6):
+        traffic.succeeded({})
+    traffic.throttled({}, backoff=0)
+    assert traffic.window == 4
+
+
+def test_never_more_than_the_window_are_in_flight() -> None:
+    traffic = Traffic(max_in_flight=3, requests_per_minute=None)
+    traffic.succeeded({})
+    inside: list[int] = []
+    now = 0
+    counting = threading.Lock()
+
+    def go(_: int) -> None:
+        nonlocal now
+        with traffic.passage():
+            with counting:
+                now += 1
+                inside.append(now)
+            time.sleep(0.01)
+            with counting:
+                now -= 1
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(go, range(20)))
+    assert max(inside) == 3
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(lambda traffic: traffic.throttled({"Retry-After": "0.4"}, backoff=0), id="429 with Retry-After"),
+        pytest.param(lambda traffic: traffic.throttled({}, backoff=0.4), id="429 without"),
+        pytest.param(
+            lambda traffic: traffic.succeeded({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0.4"}),
+            id="nothing remains of the rate limit",
+        ),
+    ],
+)
+def test_all_requests_wait_as_long_as_the_api_says(told: Callable[[Traffic], None]) -> None:
+    traffic = Traffic(max_in_flight=8, requests_per_minute=None)
+    began = time.monotonic()
+    told(traffic)
+    assert departures(traffic, count=4, threads=4)[0] - began >= 0.4
+
+
+def test_no_request_leaves_before_the_retry_after_of_another_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(1000)}) as crm:
+        crm.faults.append(failing("open_tasks", page=5, answers=[json_response(THROTTLED, 429, {"Retry-After": "1"})]))
+        read()
+        arrivals = [seen.at for seen in crm.seen]
+        pauses = [later - earlier for earlier, later in pairwise(sorted(arrivals))]
+        assert max(pauses) >= 0.9
+        refused = next(seen.at for seen in crm.seen if seen.page == 5)
+        # Those on their way when the 429 came in may still arrive.
+        assert not [at for at in arrivals if refused + 0.2 < at < refused + 0.9]
+
+
+def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(2000)}, latency=0.03) as crm:
+        read()
+        assert sorted(crm.pages("open_tasks")) == list(range(1, 41))
+        assert 4 <= crm.most_in_flight <= 8
+
+
+@pytest.mark.parametrize("pages", [1, 3, 40])
+def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(pages * 50)}, with_meta=False) as crm:
+        read()
+        asked = crm.pages("open_tasks")
+        assert set(range(1, pages + 2)) <= set(asked)
+        assert len(asked) - (pages + 1) <= min(7, pages // 4)
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        pytest.param(None, None, id="nothing"),
+        pytest.param("", None, id="empty"),
+        pytest.param("soon", None, id="a word"),
+        pytest.param("7", 7, id="seconds"),
+        pytest.param("-3", 0, id="negative"),
+        pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0, id="a date in the past"),
+        pytest.param("1445412480", 0, id="epoch seconds in the past"),
+    ],
+)
+def test_seconds_to_wait_are_read_from_what_the_api_tells(told: str | None, seconds: float | None) -> None:
+    assert seconds_until(told) == seconds
