@@ -3,7 +3,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-DAGSTER := $(BIN)/dagster
+DAGSTER := DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help
@@ -11,13 +11,13 @@ help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: .venv/runtime ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
+demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
 	$(DAGSTER) asset materialize -m crm_assets.definitions --select '*'
 	@$(BIN)/python -m crm_assets
 
 .PHONY: dev
-dev: .venv/runtime ## Open the Dagster UI on http://127.0.0.1:3000
-	DAGSTER_HOME="$(CURDIR)" $(DAGSTER) dev
+dev: .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
+	$(DAGSTER) dev
 
 .PHONY: tables
 tables: .venv/runtime ## Show the tables, their row counts and where the database lies
@@ -44,6 +44,10 @@ format: .venv/dev ## Format code and SQL
 .PHONY: clean
 clean: ## Remove what was installed and what Dagster wrote; the data stay
 	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+.dagster/dagster.yaml:
+	@mkdir -p $(@D)
+	@ln -s ../dagster.yaml $@
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

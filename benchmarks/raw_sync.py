@@ -148,8 +148,8 @@ def main() -> None:
                 took = [run.steps for run in measured if run.steps is not None]
                 steps = f"{statistics.median(took):.1f}" if took else ""
                 print(
-                    f"| {rows:,} | {latency} ms | {variant} | {wall:.1f} | {own / wall:.2f} | {steps} | {cpu:.1f} | {peak:,.0f} "
-                    f"| {measured[0].requests:,} |",
+                    f"| {rows:,} | {latency} ms | {variant} | {wall:.1f} | {own / wall:.2f} | {steps} "
+                    f"| {cpu:.1f} | {peak:,.0f} | {measured[0].requests:,} |",
                     flush=True,
                 )
 

@@ -57,7 +57,8 @@ class RawTranslator(DagsterDltTranslator):
             key=AssetKey([RAW, resource]),
             group_name=RAW,
             description=(
-                f"{schema.description}\n\nMirrors array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
+                f"{schema.description}\n\n"
+                f"Mirrors array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
                 "Rows are never deleted: staging hides those that vanished from the list."
             ),
             kinds={"dlt", "duckdb"},

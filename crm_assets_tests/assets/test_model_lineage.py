@@ -32,7 +32,7 @@ def origins(sql: str) -> list[Origin]:
             "select x from (select * exclude (id) rename (name as x) from raw.accounts)", [NAME], id="derived table"
         ),
         pytest.param(
-            "select coalesce(c.email, a.name) as x from raw.accounts as a join raw.contacts as c on a.id = c.account_id",
+            "select coalesce(email, name) as x from raw.accounts as a join raw.contacts as c on a.id = c.account_id",
             [NAME, EMAIL],
             id="join",
         ),

@@ -1,6 +1,5 @@
 """One writer at a time, a bounded wait that says for whom, and a connection that never stays open."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from dagster import get_dagster_logger
 
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets.resources.writer_lock import WarehouseBusy
@@ -42,21 +40,6 @@ def database(tmp_path: Path) -> Path:
     with Warehouse(database=str(path)).get_connection() as connection:
         connection.execute("create table t as select 1 as i")
     return path
-
-
-@pytest.fixture
-def told() -> Iterator[list[str]]:
-    """What was logged."""
-    messages: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
-    logger = get_dagster_logger()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel("INFO")
-    yield messages
-    logger.removeHandler(handler)
-    logger.setLevel(level)
 
 
 @contextmanager

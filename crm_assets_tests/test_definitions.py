@@ -1,0 +1,135 @@
+"""The code location: what is in it, and that looking at it costs nothing and breaks on nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dagster import AssetKey, AssetSpec, Definitions
+
+SNAPSHOT = Path(__file__).with_name("definitions.txt")
+
+LOAD = """
+import os, sys, time
+
+WRITES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.")
+NETWORK = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto")
+violations = []
+
+def watch(event, arguments):
+    if event.startswith(WRITES + NETWORK):
+        violations.append((event, str(arguments)))
+    elif event == "open":
+        path, mode, flags = arguments
+        writing = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) if isinstance(flags, int) else set(mode or "") & set("wax+")
+        if writing and path != os.devnull and not isinstance(path, int):
+            violations.append((event, str(path)))
+
+sys.addaudithook(watch)
+started = time.monotonic()
+from crm_assets.definitions import defs
+assets = len(defs.resolve_asset_graph().get_all_asset_keys())
+print(f"{time.monotonic() - started:.2f} s", file=sys.stderr)
+print(assets, violations)
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="nothing-configured"),
+        pytest.param(
+            {
+                "SOURCES__CRM__BASE_URL": "not a URL",
+                "SOURCES__CRM__PER_PAGE": "none",
+                "SOURCES__CRM__ASSET_RETRY_DELAY": "soon",
+                "SOURCES__CRM__UNKNOWN": "1",
+                "CRM_DATA_DIR": "/proc/nowhere",
+            },
+            id="all-settings-broken",
+        ),
+    ],
+)
+def test_loading_needs_no_setting_no_network_and_writes_nothing(settings: dict[str, str], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir(mode=0o500)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", LOAD],
+        cwd=empty,
+        env={"PATH": os.defpath, "HOME": "/proc/nowhere"} | settings,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    print(done.stderr)
+    count, violations = done.stdout.strip().split(" ", 1)
+    assert violations == "[]"
+    assert int(count) >= 10
+    assert list(empty.iterdir()) == []
+
+
+def picture(definitions: Definitions) -> str:
+    """The code location as a text for people: assets with what they need, jobs, schedules."""
+    graph = definitions.resolve_asset_graph()
+    lines: list[str] = []
+    groups: dict[str, list[AssetSpec]] = {}
+    for spec in definitions.resolve_all_asset_specs():
+        groups.setdefault(spec.group_name or "default", []).append(spec)
+    for group in ("raw", "staging", "marts", *sorted(groups.keys() - {"raw", "staging", "marts"})):
+        lines += ["", f"group {group}"]
+        for spec in sorted(groups.get(group, []), key=lambda spec: spec.key):
+            needs = ", ".join(sorted(dep.asset_key.to_user_string() for dep in spec.deps))
+            lines.append(f"  {spec.key.to_user_string()}{f' <- {needs}' if needs else ''}")
+    lines += ["", "jobs"]
+    for job in sorted(definitions.resolve_all_job_defs(), key=lambda job: job.name):
+        if not job.name.startswith("__"):
+            executed = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
+            everything = len(executed) == len(graph.get_all_asset_keys())
+            lines.append(f"  {job.name}: {'all assets' if everything else ', '.join(sorted(executed))}")
+    lines += ["", "schedules"]
+    for schedule in sorted(definitions.schedules or [], key=lambda schedule: schedule.name):
+        what = f"{schedule.cron_schedule} {schedule.execution_timezone}, {schedule.job_name}"  # type: ignore[union-attr]
+        lines.append(f"  {schedule.name}: {what}, {schedule.default_status.value}")  # type: ignore[union-attr]
+    return "\n".join(lines).lstrip() + "\n"
+
+
+def test_the_code_location_is_the_one_that_was_reviewed() -> None:
+    """After a wanted change: `python -m crm_assets_tests.test_definitions`, and review the difference."""
+    from crm_assets.definitions import defs
+
+    assert picture(defs) == SNAPSHOT.read_text(encoding="utf-8")
+
+
+def test_every_asset_tells_what_it_is_and_whose() -> None:
+    from crm_assets.definitions import defs
+
+    for spec in defs.resolve_all_asset_specs():
+        assert len(spec.description or "") > 40, spec.key
+        assert spec.owners, spec.key
+        assert spec.kinds, spec.key
+        assert spec.metadata["dagster/table_name"] == ".".join(spec.key.path)
+
+
+def test_the_launchpad_offers_the_ways_of_reading_and_no_other() -> None:
+    from crm_assets.definitions import defs
+
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        asset_selection=[AssetKey(["raw", "open_tasks"])],
+        run_config={"ops": {"raw__open_tasks": {"config": {"mode": "full"}}}},
+        raise_on_error=False,
+    )
+    assert result.success
+    with pytest.raises(Exception, match="mode"):
+        job.execute_in_process(
+            asset_selection=[AssetKey(["raw", "open_tasks"])],
+            run_config={"ops": {"raw__open_tasks": {"config": {"mode": "half"}}}},
+        )
+
+
+if __name__ == "__main__":
+    from crm_assets.definitions import defs as current
+
+    SNAPSHOT.write_text(picture(current), encoding="utf-8")
