@@ -41,6 +41,10 @@ format: .venv/dev ## Format code and SQL
 	$(BIN)/ruff check --fix .
 	$(BIN)/sqlfluff fix --processes 2 crm_assets/models
 
+.PHONY: bench
+bench: .venv/runtime ## Compare a raw sync with plain dlt, as a Markdown table
+	$(BIN)/python benchmarks/raw_sync.py
+
 .PHONY: clean
 clean: ## Remove what was installed and what Dagster wrote; the data stay
 	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""A CRM on loopback that holds exactly the records a test gives it, misbehaves on demand and remembers every request."""
+"""A CRM on loopback: it holds exactly the records a test gives it, misbehaves on demand, remembers every request."""
 
 import asyncio
 import json
@@ -49,6 +49,7 @@ class ScriptedCrm:
         side_loaded: Whether another array stands before the data.
         paths: Resource -> path, where it is not the usual one.
         latency: Seconds that every answer takes.
+        holds_back: Keeps the last request's answer for as long as it says so.
         credentials: The header that must be there, and its value.
         most_in_flight: How many requests were being answered at the same time, at most.
     """
@@ -63,6 +64,7 @@ class ScriptedCrm:
     side_loaded: bool = False
     paths: Mapping[str, str] = field(default_factory=dict)
     latency: float = 0
+    holds_back: Callable[[Seen], bool] | None = None
     credentials: tuple[str, str] = ("api_key", KEY)
     seen: list[Seen] = field(default_factory=list)
     most_in_flight: int = 0
@@ -89,6 +91,8 @@ class ScriptedCrm:
         try:
             answer = self._answer(resource, request)
             await asyncio.sleep(self.latency)
+            while self.holds_back and self.holds_back(self.seen[-1]):  # noqa: ASYNC110 - a test says when, not an event
+                await asyncio.sleep(0.01)
             return answer
         finally:
             self._in_flight -= 1

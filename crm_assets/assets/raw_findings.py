@@ -2,25 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import duckdb
 
 from crm_assets.resources.loading import RAW
+from crm_assets.resources.sync_log import DUCKDB_TYPES
 from crm_assets.source.schemas import resource_schema
-
-DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "text": "VARCHAR",
-        "bigint": "BIGINT",
-        "decimal": "DECIMAL",
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "date": "DATE",
-        "bool": "BOOLEAN",
-        "json": "JSON",
-    }
-)
-"""dlt's type -> what the type of its column in DuckDB begins with."""
 
 LAST_READ = """
 select
@@ -96,7 +83,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         "of another type than declared": [
             f"{name} ({found[name]})"
             for name, column in declared.items()
-            if name in found and not found[name].startswith(DUCKDB_TYPES[column.data_type])
+            if name in found and not found[name].lower().startswith(DUCKDB_TYPES[column.data_type])
         ],
     }
     numbers = {what: len(names) for what, names in drift.items() if names}

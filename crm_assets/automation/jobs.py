@@ -14,6 +14,12 @@ def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
     return RunConfig(ops={name: ReadConfig(mode=mode) for name in ops if name.removeprefix("raw__") in set(resources)})
 
 
+def _with_its_models(resource: str) -> AssetSelection:
+    """A raw asset, the models that depend on it, and those models that these read besides."""
+    raw = AssetSelection.assets(["raw", resource])
+    return raw | (raw.downstream().upstream() & AssetSelection.groups("staging", "marts"))
+
+
 crm_full_refresh = define_asset_job(
     "crm_full_refresh",
     selection=AssetSelection.all(),
@@ -31,7 +37,7 @@ crm_incremental = define_asset_job(
 RESOURCE_JOBS = {
     resource: define_asset_job(
         f"{resource}_sync",
-        selection=AssetSelection.assets(["raw", resource]).downstream(),
+        selection=_with_its_models(resource),
         description=f"Reads what changed in {resource}, then builds the models that depend on it.",
         config=_reading([resource], ReadMode.incremental),
     )

@@ -26,7 +26,7 @@ class NewerReadWins(SqlMergeFollowupJob):
     def _gen_table_setup_clauses(
         cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]
     ) -> list[str]:
-        table, staged = sql_client.get_qualified_table_names(table_chain[0]["name"])
+        table, staged = sql_client.get_qualified_table_names(str(table_chain[0]["name"]))
         stale = "staged.id = loaded.id and loaded._dlt_load_id > staged._dlt_load_id"
         return [f"delete from {staged} as staged using {table} as loaded where {stale}"]
 

@@ -78,7 +78,9 @@ def _working_folder(parent: Path) -> Iterator[Path]:
 
     A folder in use is told from a stale one by a lock that ends with its process.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    # With records in its files it is its owner's alone, and so is the data directory around it.
+    parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    parent.mkdir(mode=0o700, exist_ok=True)
     for lock_file in parent.glob("*.lock"):
         stale = FileLock(lock_file)
         try:

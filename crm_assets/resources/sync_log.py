@@ -1,13 +1,17 @@
 """The raw tables' own records: `raw.sync_log`, a row per materialization, and `raw.rejected_records`."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
 
+from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets.source.incremental import Cursor
 from crm_assets.source.report import ReadReport
+from crm_assets.source.schemas import resource_schema
 
 TABLES = """
 create schema if not exists raw;
@@ -62,6 +66,19 @@ cross join reads_since
 where all_complete
 """
 
+DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "varchar",
+        "bigint": "bigint",
+        "decimal": "decimal(38,9)",
+        "timestamp": "timestamp with time zone",
+        "date": "date",
+        "bool": "boolean",
+        "json": "json",
+    }
+)
+"""dlt's type -> the type of its column in DuckDB."""
+
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> None:
     """Adds one read to the log, and what it set aside, in one transaction.
@@ -71,6 +88,8 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
     """
     connection.execute("begin")
     connection.execute(TABLES)
+    for resource in ENDPOINTS:
+        connection.execute(declared_table(resource))
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -108,6 +127,18 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, lag: float
         return None
     newest, began = (at.astimezone(timezone.utc) for at in found)
     return Cursor(newest=newest, read_to=min(newest, began) - timedelta(seconds=lag))
+
+
+def declared_table(resource: str) -> str:
+    """The statement for a resource's raw table as declared, unless it is there.
+
+    Models read several resources. The first read of one of them leaves empty tables for the others, so that the models
+    can be built from what there is.
+    """
+    columns = resource_schema(resource).columns.values()
+    typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
+    typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
+    return f'create table if not exists raw."{resource}" ({", ".join(typed)})'
 
 
 def _as_json(record: Any) -> str:

@@ -34,7 +34,8 @@ def writer_lock(database: Path, wait: float, announce: Callable[[str], object]) 
     Raises:
         WarehouseBusy: The wait was over. Tells who holds the database.
     """
-    database.parent.mkdir(parents=True, exist_ok=True)
+    # Records are personal data: the folder is its owner's alone.
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = FileLock(f"{database}.lock", mode=0o600)
     holder = Path(f"{database}.holder")
     started = time.monotonic()

@@ -63,7 +63,19 @@ def parse_json(content: bytes) -> Any:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             pass
-    return json.loads(content)
+    # NaN and the infinities are no JSON, and become the texts that they were written as.
+    return _encodable(json.loads(content, parse_constant=str))
+
+
+def _encodable(value: Any) -> Any:
+    """The value with each half of a surrogate pair that stands alone replaced, as no text on disk can hold it."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_encodable(item) for item in value]
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    return value
 
 
 _LONG_NUMBER = re.compile(rb"\d{20}")

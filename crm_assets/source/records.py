@@ -1,6 +1,7 @@
 """From pages as they came to batches that can be loaded: unusable records are set aside, secrets never get through."""
 
 from collections.abc import Iterator
+from types import NoneType
 from typing import Any
 
 import dlt
@@ -9,8 +10,9 @@ from dlt.common.storages.load_package import load_package_state
 from dlt.extract.items import SupportsPipe
 from dlt.extract.items_transform import ItemTransform
 
-from crm_assets.source.coercion import BIGINT
+from crm_assets.source.coercion import BIGINT, as_json
 from crm_assets.source.columnar import arrow_table, one_by_one, variant_name
+from crm_assets.source.read_ahead import page_of
 from crm_assets.source.report import ReadReport, RejectedRecord
 from crm_assets.source.schemas import ResourceSchema
 
@@ -33,7 +35,7 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         self._report = report
         self._never_stored = frozenset(schema.never_stored)
         self._declared = frozenset(schema.columns) | self._never_stored
-        self._page = 0
+        self._set_aside: set[tuple[int, int]] = set()
         self._waiting: list[dict[str, Any]] = []
         self._yielded = False
 
@@ -43,8 +45,7 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
         """Yields what is ready to be loaded once one more page (dlt's `PageData`) is there."""
-        self._page += 1
-        records = self._loadable(item)
+        records = self._loadable(item, page_of(item.response.request))
         if all(self._declared.issuperset(record) for record in records):
             self._waiting += records
         else:
@@ -59,26 +60,32 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
             # Nothing at all would leave no table behind; this has it created from the declared columns.
             yield dlt.mark.materialize_table_schema()
 
-    def _loadable(self, page: list[Any]) -> list[dict[str, Any]]:
+    def _loadable(self, records: list[Any], page: int) -> list[dict[str, Any]]:
         loadable = []
-        for record in page:
+        for position, record in enumerate(records):
             reason = why_not_loadable(record)
             if reason is None:
                 loadable.append(record)
-            else:
-                self._report.rejected.append(RejectedRecord(self._page, reason, self._without_secrets(record)))
+            elif (page, position) not in self._set_aside:  # a page can be read twice
+                self._set_aside.add((page, position))
+                self._report.rejected.append(RejectedRecord(page, reason, self._without_secrets(record)))
         return loadable
 
-    def _without_secrets(self, record: Any) -> Any:
-        if not isinstance(record, dict):
-            return record
-        return {key: value for key, value in record.items() if key not in self._never_stored}
+    def _without_secrets(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._without_secrets(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._without_secrets(item) for key, item in value.items() if key not in self._never_stored}
+        return value
 
     def _fitted(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record for dlt's ordinary way, its declared fields fitted just as an Arrow table would hold them."""
-        fitted: dict[str, Any] = self._without_secrets(record)
+        fitted = {key: value for key, value in record.items() if key not in self._never_stored}
         for name, column in self._schema.columns.items():
             [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
+            if column.data_type == "json" and not isinstance(record.get(name), (dict, list, NoneType)):
+                # dlt parses texts of JSON columns and writes the texts among the results as they are.
+                fitted[name] = as_json(fitted[name])
             if misfit is not None:
                 fitted[variant_name(name)] = misfit
         return fitted

@@ -39,6 +39,14 @@ class EndpointSettings(BaseModel):
     path: str | None = Field(default=None, min_length=1)
     params: dict[str, str | int | bool] = {}
 
+    @field_validator("path")
+    @classmethod
+    def _stays_with_the_api(cls, path: str | None) -> str | None:
+        # dlt would send a request for a whole URL there, with the key.
+        if path and ("://" in path or path.startswith("//")):
+            raise ValueError("must be a path below base_url, such as /contacts/view/4000123, and no URL of its own")
+        return path
+
     @field_validator("params")
     @classmethod
     def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
@@ -103,8 +111,14 @@ class CrmSettings(BaseModel):
     def _is_a_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            well_formed = (
+                parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1) and value.isprintable()
+            )
+        except ValueError:
+            well_formed = False
+        if not well_formed or any(character.isspace() for character in value):
             raise ValueError("must be a URL such as https://example.com/crm")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must not hold a user name, a password, a query or a fragment")
@@ -192,7 +206,8 @@ def _sentence(detail: Any, given: Mapping[str, Any]) -> str:
         return f"{reason}."
     top = str(detail["loc"][0])
     inner = ".".join(str(part) for part in detail["loc"][1:])
-    shown = "" if top in {"api_key", "endpoints"} else f" is {given.get(top)!r}, which is not allowed"
+    # What may hold a secret is not repeated: a URL can have a password in it.
+    shown = "" if top in {"api_key", "base_url", "endpoints"} else f" is {given.get(top)!r}, which is not allowed"
     return f"Setting {_named(top)}{f', at {inner},' if inner else ''}{shown}: {reason}."
 
 

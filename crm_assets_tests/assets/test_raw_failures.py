@@ -12,7 +12,12 @@ PERSON = "Jane Doe"
 
 
 def test_a_resource_that_never_answers_is_tried_again_and_the_others_are_loaded(data_dir: Path) -> None:
-    lists = {"open_tasks": tasks(3), "accounts": [{"id": 1}], "past_appointments": [{"id": 1}], "won_deals": [{"id": 1}]}
+    lists = {
+        "open_tasks": tasks(3),
+        "accounts": [{"id": 1}],
+        "past_appointments": [{"id": 1}],
+        "won_deals": [{"id": 1}],
+    }
     with configured_crm(lists=lists) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Out of order"}, 500)))
         run = materialize()
@@ -94,10 +99,8 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
     ],
     ids=["without-base-url", "without-key", "wrong-value", "unknown"],
 )
-def test_a_wrong_setting_is_told_before_any_request(
-    name: str, value: str | None, missing: str, monkeypatch: pytest.MonkeyPatch, data_dir: Path
-) -> None:
-    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+def test_a_wrong_setting_is_told_before_any_request(name: str, value: str | None, missing: str, data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm, pytest.MonkeyPatch.context() as monkeypatch:
         if value is None:
             monkeypatch.delenv(name)
         else:

@@ -1,7 +1,6 @@
 """Records that cannot be loaded are set aside, with the reason; all others are loaded, each id once."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,13 +50,14 @@ class Loaded:
 
 
 @pytest.fixture(scope="module", params=[{}, {"never_seen_before": 1}], ids=["declared-fields", "a-new-field"])
-def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     usual = [task | request.param for task in tasks(60, first=1000)]
     odd = [*REJECTED.values(), *(record for record, _ in LOADED.values())]
     folder = tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": usual + odd}):
         monkeypatch.setenv("CRM_DATA_DIR", str(folder))
-        yield Loaded(folder / "crm.duckdb", materialize("open_tasks"))
+        run = materialize("open_tasks")
+    return Loaded(folder / "crm.duckdb", run)
 
 
 def test_the_run_succeeds_and_says_that_it_is_incomplete(loaded: Loaded) -> None:
@@ -66,9 +66,7 @@ def test_the_run_succeeds_and_says_that_it_is_incomplete(loaded: Loaded) -> None
     assert metadata["crm/complete"] is False
     assert metadata["crm/rows_read"] == 60 + len(REJECTED) + len(LOADED)
     assert metadata["dagster/row_count"] == 60 + len(LOADED)
-    assert rows(loaded.database, "select complete, rows_read from raw.sync_log") == [
-        (False, metadata["crm/rows_read"])
-    ]
+    assert rows(loaded.database, "select complete, rows_read from raw.sync_log") == [(False, metadata["crm/rows_read"])]
 
 
 def test_all_others_are_loaded(loaded: Loaded) -> None:
@@ -120,7 +118,9 @@ def test_of_a_record_that_comes_several_times_the_newest_is_kept(with_meta: bool
 
 def test_a_list_that_is_read_again_sets_a_record_aside_once(data_dir: Path) -> None:
     """More records counted than listed: the list is read once more, to see whether some moved while it was read."""
-    with configured_crm(lists={"open_tasks": [*tasks(60), {"title": "no id"}]}, total=lambda _seen, true: true + 2) as crm:
+    with configured_crm(
+        lists={"open_tasks": [*tasks(60), {"title": "no id"}]}, total=lambda _seen, true: true + 2
+    ) as crm:
         run = materialize("open_tasks")
     assert len(crm.seen) > 3
     found = rows(data_dir / "crm.duckdb", "select page, json_extract_string(record, 'title') from raw.rejected_records")

@@ -151,7 +151,9 @@ def test_access_tokens_are_nowhere_on_the_disk(data_dir: Path) -> None:
         [{"id": None, "name": "Set aside"} | secret, {"id": {}, "name": "Set aside for its id"} | secret],
         [[{"id": 4, "name": "Set aside as it is no object"} | secret]],
     ]
-    with configured_crm(lists={"won_deals": sum(pages, [])}, page_sizes=[len(page) for page in pages]):
+    with configured_crm(
+        lists={"won_deals": [record for page in pages for record in page]}, page_sizes=[len(page) for page in pages]
+    ):
         run = materialize("won_deals")
     assert run.success
     database = data_dir / "crm.duckdb"

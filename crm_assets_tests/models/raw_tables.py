@@ -10,15 +10,12 @@ import duckdb
 from crm_assets.assets.model import Model
 from crm_assets.assets.model_builds import build
 from crm_assets.assets.model_loading import load_models
-from crm_assets.assets.raw_findings import DUCKDB_TYPES
-from crm_assets.resources.sync_log import TABLES
+from crm_assets.resources.sync_log import DUCKDB_TYPES, TABLES
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 """Load ids, one after the other."""
-
-PRECISION = {"decimal": "(38, 9)"}
 
 
 @cache
@@ -42,7 +39,7 @@ class RawTables:
         self.connection.execute(TABLES)
         for resource in ENDPOINTS:
             columns = ", ".join(
-                f'"{column.name}" {DUCKDB_TYPES[column.data_type]}{PRECISION.get(column.data_type, "")}'
+                f'"{column.name}" {DUCKDB_TYPES[column.data_type]}'
                 for column in resource_schema(resource).columns.values()
             )
             self.connection.execute(f"create table raw.{resource} ({columns}, _dlt_load_id varchar, _dlt_id varchar)")

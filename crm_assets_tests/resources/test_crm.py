@@ -18,7 +18,7 @@ def threads() -> list[str]:
 
 def ports(told: list[str]) -> list[int]:
     """Ports of the sandboxes that were announced."""
-    return [int(port) for port in re.findall(r"generated records at http://127.0.0.1:(\d+)", "\n".join(told))]
+    return [int(port) for port in re.findall(r"sandbox.* http://127.0.0.1:(\d+)", "\n".join(told))]
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure"])

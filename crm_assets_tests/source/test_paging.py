@@ -31,7 +31,7 @@ SHAPES = [
 @pytest.mark.usefixtures("_in_turn")
 @pytest.mark.parametrize(("rows", "page_sizes", "with_total", "without_total"), SHAPES)
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_each_page_is_asked_for_once_and_in_order(  # noqa: PLR0913 - a table's columns
+def test_each_page_is_asked_for_once_and_in_order(
     rows: int,
     page_sizes: tuple[int, ...],
     with_total: list[int],

@@ -1,0 +1,57 @@
+"""A process killed at any moment leaves tables as before or as after, and the next run needs no hand."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm
+
+BEFORE, AFTER = 300, 900
+COMMAND = "from crm_assets_tests.assets.raw_runs import materialize; materialize('open_tasks')"
+
+
+def while_pages_are_read(crm: ScriptedCrm, _: Path) -> bool:
+    return len(crm.seen) >= 3
+
+
+def while_the_load_is_committed(crm: ScriptedCrm, data_dir: Path) -> bool:
+    """The database is held once the last page was read."""
+    return len(crm.seen) >= AFTER / 50 and (data_dir / "crm.duckdb.holder").exists()
+
+
+@pytest.mark.parametrize("moment", [while_pages_are_read, while_the_load_is_committed])
+def test_a_killed_process_leaves_the_table_as_before_or_as_after(
+    data_dir: Path, moment: Callable[[ScriptedCrm, Path], bool]
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(BEFORE)}) as crm:
+        assert materialize("open_tasks").success
+        crm.lists["open_tasks"] = tasks(AFTER)
+        crm.seen.clear()
+        crm.latency = 0.01
+        killed = subprocess.Popen(
+            [sys.executable, "-c", COMMAND],
+            env=os.environ | crm.settings(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        give_up_at = time.monotonic() + 60
+        while not moment(crm, data_dir) and killed.poll() is None and time.monotonic() < give_up_at:
+            time.sleep(0.002)
+        killed.send_signal(signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+
+        [(count, ids)] = rows(data_dir / "crm.duckdb", "select count(*), count(distinct id) from raw.open_tasks")
+        assert count == ids
+        assert count in {BEFORE, AFTER}
+        crm.latency = 0
+        assert materialize("open_tasks").success
+        [(count, ids)] = rows(data_dir / "crm.duckdb", "select count(*), count(distinct id) from raw.open_tasks")
+        assert count == ids == AFTER
+        assert list((data_dir / "pipelines").iterdir()) == []

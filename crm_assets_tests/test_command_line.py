@@ -1,0 +1,136 @@
+"""The commands of the README, as processes of their own: exit codes, what is read, and where the key does not show."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
+
+DAGSTER = Path(sys.executable).with_name("dagster")
+RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+UPDATED = "2026-01-01T00:00:00Z"
+TALKATIVE = {"RUNTIME__LOG_LEVEL": "DEBUG"}
+
+
+def dagster(
+    *arguments: str, tmp_path: Path, settings: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a dagster command in an empty folder, with nothing in the environment but what is given."""
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    environment = {
+        "PATH": os.defpath,
+        "HOME": str(home),
+        "DAGSTER_HOME": str(home),
+        "CRM_DATA_DIR": str(tmp_path / "data"),
+        "DLT_PROJECT_DIR": os.environ["DLT_PROJECT_DIR"],
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+    }
+    return subprocess.run(
+        [str(DAGSTER), *arguments, "-m", "crm_assets.definitions"],
+        cwd=home,
+        env=environment | dict(settings or {}),
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+
+def one_each() -> dict[str, list[Any]]:
+    return {resource: [{"id": 1, "updated_at": UPDATED}] for resource in RESOURCES}
+
+
+def assert_the_key_is_nowhere(done: "subprocess.CompletedProcess[str]", tmp_path: Path) -> None:
+    assert KEY not in done.stdout
+    assert KEY not in done.stderr
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 2
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
+    done = dagster("asset", "materialize", "--select", 'key:"raw/open_tasks"', tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "data" / "crm.duckdb").exists()
+    database = tmp_path / "data" / "sandbox.duckdb"
+    [(count,)] = rows(database, "select count(*) from raw.open_tasks")
+    assert rows(database, "select resource, complete, rows_read from raw.sync_log") == [("open_tasks", True, count)]
+    assert count > 100
+
+
+def test_a_group_with_a_failing_resource_ends_with_an_error_and_without_the_key(tmp_path: Path) -> None:
+    with scripted_crm(lists=one_each()) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
+        crm.faults.append(always("won_deals", lambda: json_response({"message": "Out of order"}, 500)))
+        settings = crm.settings() | TALKATIVE
+        done = dagster("asset", "materialize", "--select", "group:raw", tmp_path=tmp_path, settings=settings)
+    assert done.returncode != 0
+    assert "contacts, page 1: status 403, 'Not yours'" in done.stderr
+    assert "won_deals, page 1: status 500, 'Out of order'" in done.stderr
+    assert (len(crm.pages("contacts")), len(crm.pages("won_deals"))) == (1, 16)
+    assert rows(tmp_path / "data" / "crm.duckdb", "select resource from raw.sync_log order by all") == [
+        ("accounts",),
+        ("open_tasks",),
+        ("past_appointments",),
+    ]
+    assert_the_key_is_nowhere(done, tmp_path)
+
+
+def test_all_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> None:
+    with scripted_crm(lists=one_each()) as crm:
+        settings = crm.settings() | TALKATIVE
+        done = dagster("asset", "materialize", "--select", "*", tmp_path=tmp_path, settings=settings)
+    assert done.returncode == 0, done.stderr[-3000:]
+    tables = "select count(*) from information_schema.tables where table_schema in ('staging', 'marts')"
+    assert rows(tmp_path / "data" / "crm.duckdb", tables) >= [(10,)]
+    assert {seen.resource for seen in crm.seen} == set(RESOURCES)
+    assert_the_key_is_nowhere(done, tmp_path)
+
+
+def test_the_full_refresh_is_a_job_of_the_command_line(tmp_path: Path) -> None:
+    with scripted_crm(lists=one_each()) as crm:
+        done = dagster("job", "execute", "-j", "crm_full_refresh", tmp_path=tmp_path, settings=crm.settings())
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert {seen.resource for seen in crm.seen} == set(RESOURCES)
+    assert rows(tmp_path / "data" / "crm.duckdb", "select distinct mode, complete from raw.sync_log") == [
+        ("full", True)
+    ]
+
+
+def test_the_definitions_are_valid(tmp_path: Path) -> None:
+    done = dagster("definitions", "validate", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_all_schedules_are_listed_and_none_runs(tmp_path: Path) -> None:
+    done = dagster("schedule", "list", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in (*RESOURCES, "crm_full_refresh"):
+        assert f"Schedule: {name}_schedule [STOPPED]" in done.stdout
+    assert "[RUNNING]" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [({"SOURCES__CRM__API_KEY": KEY}, "SOURCES__CRM__BASE_URL"), ({"SOURCES__CRM__PER_PAGE": "0"}, "PER_PAGE")],
+    ids=["no-base-url", "wrong-value"],
+)
+def test_the_tables_command_tells_what_is_wrong(
+    settings: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from crm_assets.__main__ import main
+
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert main() == 1
+    output = capsys.readouterr()
+    assert told in output.err
+    assert KEY not in output.err + output.out
