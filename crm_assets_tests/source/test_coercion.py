@@ -85,7 +85,7 @@ fitting_values = {
     "decimal": st.decimals(allow_nan=False, allow_infinity=False).map(str) | st.integers(),
     "bool": st.booleans(),
     # Without the year 1, which an offset can turn into the year 0: Arrow has it, Python has not.
-    "timestamp": st.datetimes(datetime.min.replace(year=2), timezones=st.sampled_from([timezone.utc, EAST])).map(
+    "timestamp": st.datetimes(datetime.min.replace(year=2), timezones=st.sampled_from([timezone.utc, EAST])).map(  # noqa: DTZ901
         datetime.isoformat
     ),
     "date": st.dates().map(date.isoformat),
