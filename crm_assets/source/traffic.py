@@ -62,8 +62,10 @@ class Traffic:
     @contextmanager
     def passage(self, place: int | None = None) -> Iterator[None]:
         """Waits until one more request may leave; the body is its way there and back."""
-        place = self.take_place() if place is None or place not in self._queue else place
+        place = self.take_place() if place is None else place
         with self._changed:
+            # A retry comes back to the place it had: behind one whose thread waits for ours, both would wait for ever.
+            self._queue.add(place)
             while (wait := self._wait(place)) > 0:
                 self._changed.wait(wait)
             self._queue.discard(place)

@@ -133,3 +133,16 @@ def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.Monke
 )
 def test_seconds_to_wait_are_read_from_what_the_api_tells(told: str | None, seconds: float | None) -> None:
     assert seconds_until(told) == seconds
+
+
+def test_a_retry_leaves_before_those_who_came_after_it() -> None:
+    traffic = Traffic(max_in_flight=1, requests_per_minute=None)
+    first, second = traffic.take_place(), traffic.take_place()
+    left = []
+    with traffic.passage(first):
+        left.append("first")
+    with traffic.passage(first):  # the second has not come yet, as its thread is busy
+        left.append("first again")
+    with traffic.passage(second):
+        left.append("second")
+    assert left == ["first", "first again", "second"]
