@@ -3,6 +3,7 @@
 Reading the API takes long and needs no database, so nobody waits for it.
 """
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,9 +68,24 @@ def warehouse_pipeline(
         pipeline.warehouse = warehouse
         pipeline.on_loaded = on_loaded
         try:
-            yield pipeline
+            with _dlt_silent():
+                yield pipeline
         finally:
             pipeline.deactivate()
+
+
+@contextmanager
+def _dlt_silent() -> Iterator[None]:
+    """Keeps dlt's own messages out of the log: they show values, of which DuckDB's errors are full.
+
+    What goes wrong is raised all the same, and told without them.
+    """
+    logger = logging.getLogger("dlt")
+    logger.disabled, was_disabled = True, logger.disabled
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from starlette.responses import Response
 
@@ -87,6 +88,24 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
         crm.faults.clear()
         assert materialize("open_tasks").success
     assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
+
+
+def test_a_load_that_duckdb_refuses_shows_no_record(
+    data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody changed a column's type by hand: DuckDB's message holds the value that does not fit any more."""
+    with configured_crm() as crm:
+        assert materialize("open_tasks").success
+        with duckdb.connect(str(data_dir / "crm.duckdb")) as connection:
+            connection.execute("alter table raw.open_tasks alter column title type integer")
+        crm.lists["open_tasks"] = [{"id": 1, "title": PERSON}]
+        run = materialize("open_tasks")
+    assert not run.success
+    assert "open_tasks" in run.failure("open_tasks")
+    output = capfd.readouterr()
+    for told in (run.everything_told, caplog.text, output.out, output.err):
+        assert PERSON not in told
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]
 
 
 @pytest.mark.parametrize(
