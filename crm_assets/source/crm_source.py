@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
+from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import RESTAPIConfig
@@ -85,7 +86,8 @@ def rest_api_config(
                 "endpoint": {
                     "path": settings.path(resource),
                     "params": params,
-                    "data_selector": ENDPOINTS[resource].data_selector,
+                    # Compiled once; dlt would compile a text anew for every page.
+                    "data_selector": compile_path(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
                 },
             }
