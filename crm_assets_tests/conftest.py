@@ -5,6 +5,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Where a change is judged, the same examples are tried each time; elsewhere each run tries new ones.
+settings.register_profile("same examples", derandomize=True, deadline=None)
+settings.register_profile("new examples", deadline=None)
+settings.load_profile("same examples" if os.environ.get("CI") else "new examples")
 
 FOREIGN = ("SOURCES__", "CRM_", "API_KEY", "DAGSTER_", "DLT_", "RUNTIME__")
 

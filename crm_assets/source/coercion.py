@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from typing import Any
 
 import orjson
@@ -16,6 +16,9 @@ from dlt.common.time import ensure_datetime_in_tz
 
 DECIMAL_PRECISION = 38
 DECIMAL_SCALE = 9
+EXACT = Context(prec=100)
+"""Python's own context rounds to 28 digits, silently."""
+
 BIGINT = range(-(2**63), 2**63)
 EXACT_FLOAT = 2**53
 """Integers up to here are exact when a float holds them."""
@@ -70,11 +73,11 @@ def _decimal(value: Any) -> Decimal:
         number = Decimal(repr(value) if isinstance(value, float) else value)
     except InvalidOperation:
         raise DoesNotFit from None
-    if not number.is_finite():
+    if not number.is_finite() or len(number.as_tuple().digits) > EXACT.prec:
         raise DoesNotFit
     if number.is_zero():
         return Decimal(0)
-    _, digits, exponent = number.normalize().as_tuple()
+    _, digits, exponent = number.normalize(EXACT).as_tuple()
     places = max(0, -int(exponent))
     if (
         places > DECIMAL_SCALE

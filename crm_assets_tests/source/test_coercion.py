@@ -52,6 +52,7 @@ def test_a_value_fits_without_loss(data_type: str, given_value: Any, fitted: Any
         ("decimal", "NaN"),
         ("decimal", "Infinity"),
         ("decimal", "0.0000000001"),
+        ("decimal", "1186149479174873414.999019073321"),
         ("decimal", "1" * 30),
         ("decimal", True),
         ("bool", 1),
