@@ -20,7 +20,15 @@ class NewerReadWins(SqlMergeFollowupJob):
 
     Two reads of one resource can overlap: a slow full read begins, an incremental one begins and is loaded, and then
     the full read is loaded with what those records were like before. Load ids grow with the time a read began.
+
+    What was merged does not stay in the staging table, where it would be compressed, and kept, a second time.
     """
+
+    @classmethod
+    def generate_sql(cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]) -> list[str]:
+        """The statements of one transaction."""
+        _, staged = sql_client.get_qualified_table_names(str(table_chain[0]["name"]))
+        return [*super().generate_sql(table_chain, sql_client), f"delete from {staged}"]
 
     @classmethod
     def _gen_table_setup_clauses(

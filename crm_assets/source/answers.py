@@ -1,6 +1,7 @@
 """What an answer says: a page of records, or an error. Messages show nothing of a record."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,9 @@ from crm_assets.source.settings import setting_name
 DIGITS_ALIKE = bytes(ord("0") if chr(code).isdecimal() and code < ord(":") else ord(" ") for code in range(256))
 LONG_NUMBER = b"0" * 20
 """A number that may not fit 64 bits, in bytes translated by `DIGITS_ALIKE`."""
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""Half a pair, escaped or encoded, which stands for no character without its other half."""
 
 MESSAGE_LENGTH = 300
 """Characters of the API's own error message that are passed on."""
@@ -68,7 +72,8 @@ def parse_json(content: bytes) -> Any:
         except orjson.JSONDecodeError:
             pass
     # NaN and the infinities are no JSON, and become the texts that they were written as.
-    return _encodable(json.loads(content, parse_constant=str))
+    value = json.loads(content, parse_constant=str)
+    return _encodable(value) if SURROGATE.search(content) else value
 
 
 def _encodable(value: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.report import ReadReport
@@ -21,6 +23,27 @@ CHUNK_BYTES = 2**16
 OK = 200
 TOO_MANY_REQUESTS = 429
 
+_leaving = threading.local()
+"""`written`: what a thread calls once its request is written."""
+
+
+class _TellsWhenWritten(HTTPConnection):
+    def endheaders(self, *args: Any, **kwargs: Any) -> None:
+        super().endheaders(*args, **kwargs)
+        _leaving.written()
+
+
+class _TellsWhenWrittenTls(_TellsWhenWritten, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _TellsWhenWritten
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TellsWhenWrittenTls
+
 
 class AttemptAdapter(HTTPAdapter):
     """The transport adapter below dlt's retries, so that every attempt passes here."""
@@ -33,6 +56,11 @@ class AttemptAdapter(HTTPAdapter):
         self._backoff_factor = backoff_factor
         self._counting = threading.Lock()
 
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Sets up connections that tell when a request is written."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Sends once, and reads the whole answer while the request still counts as in flight.
 
@@ -42,7 +70,7 @@ class AttemptAdapter(HTTPAdapter):
         # A retry sends the same prepared request again.
         earlier = getattr(request, "attempts", 0)
         request.attempts = earlier + 1  # type: ignore[attr-defined]
-        with self._traffic.passage(getattr(request, "place", None)):
+        with self._traffic.passage(getattr(request, "place", None)) as _leaving.written:
             with self._counting:
                 self._report.requests += 1
                 self._report.retries += earlier > 0

@@ -1,9 +1,12 @@
 """Records to Arrow tables typed by the declared schema, a column at a time: spares dlt's row-by-row normalizer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from types import NoneType
 from typing import Any
 
+import orjson
 import pyarrow as pa
 from dlt.common.normalizers.utils import generate_dlt_ids
 
@@ -32,11 +35,10 @@ PLAIN: Mapping[str, frozenset[type]] = {
 """Data type -> the Python types that Arrow can take as a whole column."""
 
 
-def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Column], load_id: str) -> pa.Table:
+def arrow_table(records: Sequence[dict[str, Any]], columns: Mapping[str, Column], load_id: str) -> pa.Table:
     """One row a record: the declared columns, `<column>__v_text` for values that fit theirs not, and dlt's own two."""
     arrays: dict[str, pa.Array] = {}
-    for name, column in columns.items():
-        values = [record.get(name) for record in records]
+    for (name, column), values in zip(columns.items(), _transposed(records, columns), strict=True):
         array, misfits = typed_array(column.data_type, values)
         arrays[name] = array
         if misfits is not None:
@@ -46,7 +48,15 @@ def arrow_table(records: Sequence[Mapping[str, Any]], columns: Mapping[str, Colu
     return pa.table(arrays)
 
 
-def typed_array(data_type: str, values: list[Any]) -> tuple[pa.Array, pa.Array | None]:
+def _transposed(records: Sequence[dict[str, Any]], names: Iterable[str]) -> Iterator[Sequence[Any]]:
+    """The records' values, name by name; None where a record has not the name."""
+    # A copy and one look-up for all names takes a fourth of the time of one look-up a name.
+    blank = dict.fromkeys(names)
+    in_order = itemgetter(*blank)
+    return zip(*[in_order(blank | record) for record in records], strict=True)
+
+
+def typed_array(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
     """The values as an array of the type, and beside it, if there are any, the texts of those that do not fit it."""
     arrow_type = ARROW_TYPES[data_type]
     kinds = set(map(type, values)) - {NoneType}
@@ -63,7 +73,7 @@ def typed_array(data_type: str, values: list[Any]) -> tuple[pa.Array, pa.Array |
     ) else None
 
 
-def one_by_one(data_type: str, values: list[Any]) -> tuple[list[Any], list[str | None]]:
+def one_by_one(data_type: str, values: Iterable[Any]) -> tuple[list[Any], list[str | None]]:
     """The values that fit, and the texts of those that do not; None in the place of the other."""
     fitting: list[Any] = []
     misfits: list[str | None] = []
@@ -82,9 +92,11 @@ def variant_name(column: str) -> str:
     return f"{column}__v_text"
 
 
-def _whole(data_type: str, values: list[Any], kinds: set[type]) -> pa.Array:
+def _whole(data_type: str, values: Sequence[Any], kinds: set[type]) -> pa.Array:
     arrow_type = ARROW_TYPES[data_type]
     if data_type == "json":
+        with suppress(TypeError):  # an integer of more than 64 bits
+            return pa.array([None if value is None else orjson.dumps(value) for value in values], arrow_type)
         return pa.array([None if value is None else as_json(value) for value in values], arrow_type)
     if data_type == "decimal" and int in kinds:
         values = [None if value is None else str(value) for value in values]

@@ -34,9 +34,9 @@ class IncrementalPaginator(FullReadPaginator):
     goes on to the end as a full one.
     """
 
-    def __init__(self, report: ReadReport, pages_ahead: int, cursor: Cursor) -> None:
+    def __init__(self, report: ReadReport, cursor: Cursor) -> None:
         """Starts before page 1; see `FullReadPaginator`."""
-        super().__init__(report, pages_ahead)
+        super().__init__(report)
         self._cursor = cursor
         self._last: datetime | None = None
 

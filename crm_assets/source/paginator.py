@@ -33,16 +33,10 @@ class FullReadPaginator(PageNumberPaginator):
     - When the ids received fall short of the total at the end, the list is read once more, until they suffice.
     """
 
-    def __init__(self, report: ReadReport, pages_ahead: int) -> None:
-        """Starts before page 1.
-
-        Args:
-            report: Receives the counts, and `complete` when the end was reached.
-            pages_ahead: How many pages may be on their way at the same time.
-        """
+    def __init__(self, report: ReadReport) -> None:
+        """Starts before page 1. `report` receives the counts, and `complete` when the end was reached."""
         super().__init__(base_page=1, page_param="page", total_path=None, stop_after_empty_page=True)
         self._report = report
-        self._pages_ahead = pages_ahead
         self._ids: set[int] = set()
         self._unidentified = 0
         self._total: int | None = None
@@ -65,7 +59,7 @@ class FullReadPaginator(PageNumberPaginator):
         self._largest_page = max(self._largest_page, len(records))
         if removed and self._steps_back < MAX_STEPS_BACK:
             self._steps_back += 1
-            pages_back = self._pages_ahead - 1 + math.ceil(removed / self._largest_page)
+            pages_back = self._report.pages_ahead + math.ceil(removed / self._largest_page)
             self._pages_without_news = -pages_back
             self.current_value = max(1, self.current_value - pages_back)
         elif self._at_end(records):

@@ -1,12 +1,18 @@
 """Pages ahead of the paginator: those that will be asked for next are fetched while one is being processed."""
 
+import re
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from requests import PreparedRequest, Response
 
 from crm_assets.source.traffic import Traffic
+
+PAGE = re.compile(r"(?<=[?&]page=)\d+")
+"""The number of the page in a request's URL."""
+
+WORTH_A_REQUEST = 0.01
+"""Seconds of waiting for a page after which one more may be on its way: about what it takes to process one."""
 
 
 class ReadAhead:
@@ -28,6 +34,8 @@ class ReadAhead:
     def get(self, request: PreparedRequest) -> Response:
         """The answer to `request`: one that was fetched ahead, or a new one."""
         coming = self._coming.pop(request.url, None) or self._start(request)
+        if not coming.done() and wait([coming], WORTH_A_REQUEST).not_done:
+            self._traffic.widen()
         return coming.result()
 
     def expect(self, request: PreparedRequest, pages: range) -> None:
@@ -52,15 +60,12 @@ class ReadAhead:
 
 def page_of(request: PreparedRequest) -> int:
     """The page that a request asks for."""
-    return int(dict(parse_qsl(urlsplit(request.url or "").query))["page"])
+    [page] = PAGE.findall(request.url or "")
+    return int(page)
 
 
 def request_of_page(request: PreparedRequest, page: int) -> PreparedRequest:
     """The same request for another page."""
-    parts = urlsplit(request.url or "")
-    query = [
-        (key, str(page) if key == "page" else value) for key, value in parse_qsl(parts.query, keep_blank_values=True)
-    ]
     following = request.copy()
-    following.url = urlunsplit(parts._replace(query=urlencode(query)))
+    following.url = PAGE.sub(str(page), request.url or "")
     return following

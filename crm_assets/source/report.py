@@ -30,6 +30,7 @@ class ReadReport:
         resource: The resource read.
         mode: What the read turned out to be; an incremental read may turn into a full one.
         started_at: UTC instant before the first request.
+        pages_ahead: The most pages that were fetched, or on their way, before their turn.
         requests: HTTP requests sent, retries included.
         retries: Of those, how many repeated one that had failed.
         rows_read: Records received, each id counted once, plus those set aside.
@@ -43,6 +44,7 @@ class ReadReport:
     resource: str
     mode: ReadMode = ReadMode.full
     started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    pages_ahead: int = 0
     requests: int = 0
     retries: int = 0
     rows_read: int = 0

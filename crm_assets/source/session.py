@@ -29,6 +29,9 @@ RETRIED_EXCEPTIONS = (ConnectionFailed, Timeout, ChunkedEncodingError)
 GUESSED_SHARE = 4
 """Where the end of a read is not known, a fourth as many pages are guessed ahead as were read."""
 
+WINDOWS_AHEAD = 2
+"""Pages that are kept ready or on their way, in windows: none is free for long while a batch is being put together."""
+
 
 class PageSession(Session):
     """A requests session whose answers are pages of one resource, or errors that say what is wrong.
@@ -59,12 +62,19 @@ class PageSession(Session):
         )
         self._closed = threading.Event()
         self._read_ahead = ReadAhead(self._fetch, self._traffic, settings.max_in_flight)
+        self._environment: dict[str, Any] | None = None
         self._pages_read = 0
         self._largest_page = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PageSession":
         """Stays itself: rest_api copies its configuration to validate it."""
         return self
+
+    def merge_environment_settings(self, url: Any, *args: Any) -> Any:
+        """Proxies and certificates as the environment says: looked up once, as all requests go to one host."""
+        if self._environment is None:
+            self._environment = super().merge_environment_settings(url, *args)
+        return self._environment.copy()
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Returns an answer that holds a page, and starts to fetch those that will follow.
@@ -98,21 +108,25 @@ class PageSession(Session):
         self._largest_page = max(self._largest_page, records)
         if not records:
             return
-        ahead = self._traffic.window
+        ahead = self._traffic.window * WINDOWS_AHEAD
         if total is not None:
             ahead = min(ahead, math.ceil(total / self._largest_page) - page)
         elif records < self._largest_page:
             ahead = 0
         if total is None or self._report.mode is ReadMode.incremental:
             ahead = min(ahead, self._pages_read // GUESSED_SHARE)
+        self._report.pages_ahead = max(self._report.pages_ahead, ahead)
         self._read_ahead.expect(request, range(page + 1, page + 1 + ahead))
 
     def _fetch(self, request: PreparedRequest) -> Response:
         where = f"{self._resource}, page {page_of(request)}"
         session: Any = self._client.session
         session.send.retry.sleep = sleep_using_event(self._closed)
+        session.trust_env = False  # it was asked already
         try:
-            response: Response = session.send(request, allow_redirects=False, timeout=self._timeout)
+            response: Response = session.send(
+                request, **self._environment or {}, allow_redirects=False, timeout=self._timeout
+            )
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
         except ContentDecodingError:

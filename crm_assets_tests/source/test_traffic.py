@@ -4,11 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import pytest
+from requests import PreparedRequest, Request, Response
 
 from crm_assets.source import traffic as traffic_module
+from crm_assets.source.read_ahead import ReadAhead
 from crm_assets.source.traffic import Traffic, seconds_until
 from crm_assets_tests.scripted_crm import failing, json_response
 from crm_assets_tests.source.reading import configured_crm, read, tasks
@@ -34,26 +37,41 @@ def test_no_period_sees_more_requests_than_the_rate_allows(monkeypatch: pytest.M
     assert all(later - earlier >= 0.7 for earlier, later in zip(left, left[10:], strict=False))
 
 
-def test_the_window_grows_with_success_up_to_its_maximum() -> None:
-    traffic = Traffic(max_in_flight=4, requests_per_minute=None)
-    windows = []
-    for _ in range(4):
-        windows.append(traffic.window)
-        traffic.succeeded({})
-    assert windows == [2, 3, 4, 4]
-
-
-def test_a_429_halves_the_window() -> None:
+@pytest.mark.parametrize(
+    ("seconds", "windows"),
+    [pytest.param(0.05, [4, 8, 8], id="slow answers"), pytest.param(0.0, [2, 2, 2], id="answers at once")],
+)
+def test_the_window_grows_up_to_its_maximum_where_pages_have_to_be_waited_for(
+    seconds: float, windows: list[int]
+) -> None:
     traffic = Traffic(max_in_flight=8, requests_per_minute=None)
-    for _ in range(6):
-        traffic.succeeded({})
-    traffic.throttled({}, backoff=0)
-    assert traffic.window == 4
+
+    def fetch(request: PreparedRequest) -> Response:
+        with traffic.passage(request.place):  # type: ignore[attr-defined]
+            time.sleep(seconds)
+        return Response()
+
+    pages = ReadAhead(fetch, traffic, threads=8)
+    seen = []
+    for page in range(1, 4):
+        pages.get(Request("GET", f"http://localhost/?page={page}").prepare())
+        seen.append(traffic.window)
+    pages.close()
+    assert seen == windows
+
+
+def test_a_429_halves_the_window_which_then_grows_one_by_one() -> None:
+    traffic = Traffic(max_in_flight=8, requests_per_minute=None)
+    windows = []
+    for change in (traffic.widen, traffic.widen, partial(traffic.throttled, {}, backoff=0), traffic.widen):
+        change()
+        windows.append(traffic.window)
+    assert windows == [4, 8, 4, 5]
 
 
 def test_never_more_than_the_window_are_in_flight() -> None:
     traffic = Traffic(max_in_flight=3, requests_per_minute=None)
-    traffic.succeeded({})
+    traffic.widen()
     inside: list[int] = []
     now = 0
     counting = threading.Lock()
