@@ -25,7 +25,7 @@ tables: .venv/runtime ## Show the tables, their row counts and where the databas
 
 .PHONY: test
 test: .venv/dev ## Run the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: lint
 lint: .venv/dev ## Check format, code, types, import rules and SQL

@@ -1,16 +1,19 @@
 """A CRM on loopback: it holds exactly the records a test gives it, misbehaves on demand, remembers every request."""
 
 import asyncio
+import atexit
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -178,7 +181,7 @@ def always(resource: str, answer: Callable[[], Response]) -> Fault:
 
 @contextmanager
 def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
-    """A scripted CRM that listens on a free loopback port until the body ends."""
+    """A scripted CRM that answers on loopback until the body ends, at an address of its own."""
     crm = ScriptedCrm(**arguments)
 
     def route(resource: str) -> Route:
@@ -187,6 +190,29 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
 
         return Route(crm.paths.get(resource, ENDPOINTS[resource].path), endpoint)
 
-    with serving(Starlette(routes=[route(resource) for resource in ENDPOINTS])) as base_url:
-        crm.base_url = base_url
+    name = f"crm-{next(_numbers)}"
+    crm.base_url = f"{_server()}/{name}"
+    _answering[name] = Starlette(routes=[route(resource) for resource in ENDPOINTS])
+    try:
         yield crm
+    finally:
+        del _answering[name]
+
+
+_answering: dict[str, Starlette] = {}
+_numbers = count(1)
+
+
+@cache
+def _server() -> str:
+    """The base URL of one server for all scripted CRMs of this process: each would take its time to start and stop."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        _, name, path = scope["path"].split("/", 2)
+        crm = _answering.get(name, PlainTextResponse("gone", 410))
+        await crm({**scope, "path": f"/{path}"}, receive, send)
+
+    running = ExitStack()
+    base_url = running.enter_context(serving(app))
+    atexit.register(running.close)
+    return base_url

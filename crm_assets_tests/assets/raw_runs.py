@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,20 @@ def materialize(*resources: str, mode: str | None = None) -> Run:
     config: Mapping[str, Any] = (
         {"ops": {f"raw__{resource}": {"config": {"mode": mode}} for resource in resources}} if mode else {}
     )
-    with DagsterInstance.ephemeral() as instance:
-        return Run(
-            WITHOUT_CHECKS.resolve_implicit_global_asset_job_def().execute_in_process(
-                asset_selection=[AssetKey(["raw", resource]) for resource in resources],
-                run_config=config,
-                instance=instance,
-                raise_on_error=False,
-            )
+    return Run(
+        WITHOUT_CHECKS.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[AssetKey(["raw", resource]) for resource in resources],
+            run_config=config,
+            instance=_instance(),
+            raise_on_error=False,
         )
+    )
+
+
+@cache
+def _instance() -> DagsterInstance:
+    """One for all runs of this process: each would take as long to set up as a run takes."""
+    return DagsterInstance.ephemeral()
 
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:

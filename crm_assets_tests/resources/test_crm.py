@@ -12,8 +12,8 @@ from crm_assets_tests.assets.raw_runs import materialize, rows
 OURS = ("sandbox", "crm-page")
 
 
-def threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith(OURS)]
+def threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(OURS)}
 
 
 def ports(told: list[str]) -> list[int]:
@@ -26,12 +26,13 @@ def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, told
     if outcome == "failure":
         data_dir.mkdir()
         (data_dir / "sandbox.duckdb").write_text("this is no database")
+    running_before = threads()
     run = materialize("past_appointments")
     assert run.success == (outcome == "success")
     [port] = ports(told)
     with socket.socket() as connection:
         assert connection.connect_ex(("127.0.0.1", port)) != 0
-    assert threads() == []
+    assert threads() == running_before
     assert not (data_dir / "crm.duckdb").exists()
     if outcome == "success":
         [(count,)] = rows(data_dir / "sandbox.duckdb", "select count(*) from raw.past_appointments")
