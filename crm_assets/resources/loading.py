@@ -17,11 +17,13 @@ from dlt.common.pipeline import LoadInfo
 from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
-from crm_assets.resources.destination import WarehouseDestination
+from crm_assets.resources.destination import LOAD_MEMORY, WarehouseDestination, memory_as_usual
 from crm_assets.resources.warehouse import Warehouse
 
 RAW = "raw"
 """DuckDB schema (dlt dataset) of the raw tables."""
+
+LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set preserve_insertion_order = false"
 
 
 class WarehousePipeline(Pipeline):
@@ -40,8 +42,10 @@ class WarehousePipeline(Pipeline):
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """Commits the load package, and in the same turn whatever belongs to it."""
         with self.warehouse.get_connection() as connection:
+            connection.execute(LOADING)
             info = super().load(*args, **kwargs)
             info.raise_on_failed_jobs()
+            connection.execute(f"{memory_as_usual()}; reset preserve_insertion_order")
             self.on_loaded(connection, info.loads_ids[-1])
             return info
 

@@ -96,10 +96,8 @@ def rest_api_config(
 
 
 def column_hints(resource: str) -> dict[str, Any]:
-    """Dlt's column hints of a resource: its declared columns. Of a record seen twice, the newer one is kept."""
-    hints: dict[str, Any] = {name: column.hint() for name, column in resource_schema(resource).columns.items()}
-    hints["updated_at"]["dedup_sort"] = "desc"
-    return hints | DLT_COLUMNS
+    """Dlt's column hints of a resource: its declared columns."""
+    return {name: column.hint() for name, column in resource_schema(resource).columns.items()} | DLT_COLUMNS
 
 
 @contextmanager

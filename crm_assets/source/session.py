@@ -62,7 +62,7 @@ class PageSession(Session):
         )
         self._closed = threading.Event()
         self._read_ahead = ReadAhead(self._fetch, self._traffic, settings.max_in_flight)
-        self._environment: dict[str, Any] | None = None
+        self._environment: Any = None
         self._pages_read = 0
         self._largest_page = 0
 

@@ -1,4 +1,4 @@
-"""Two reads of one resource that overlap cannot undo each other."""
+"""Loads into the warehouse: reads that overlap cannot undo each other, records are taken once, memory is enough."""
 
 import subprocess
 import sys
@@ -6,6 +6,9 @@ import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
+
+from crm_assets.resources import loading
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -27,3 +30,15 @@ def test_a_slow_read_does_not_bring_back_what_a_later_one_has_replaced(data_dir:
         crm.holds_back = None
         assert slow.wait(timeout=60) == 0
         assert rows(data_dir / "crm.duckdb", "select name from raw.accounts where id = 1") == [("new",)]
+
+
+def test_a_load_for_which_the_memory_is_too_little_gets_more(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "LOADING", "set memory_limit = '12MiB'")
+    texts = [f"{number} " * 200_000 for number in range(1, 31)]
+    long = [{"id": number, "title": "long", "description": text} for number, text in enumerate(texts)]
+    with configured_crm(lists={"open_tasks": long}):
+        run = materialize("open_tasks")
+    assert run.success
+    assert run.attempts("open_tasks") == 1
+    lengths = "select count(*), sum(length(description)) from raw.open_tasks"
+    assert rows(data_dir / "crm.duckdb", lengths) == [(30, sum(map(len, texts)))]
