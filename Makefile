@@ -35,6 +35,14 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 2 crm_assets/models
 
+.PHONY: audit
+audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies; says so where there is no network
+	@$(BIN)/pip-audit --disable-pip --no-deps --requirement constraints.txt --progress-spinner off --timeout 10 \
+		> .audit 2> /dev/null; status=$$?; \
+	echo "$$(grep -c 'could not be audited' .audit) packages not known to the vulnerability service, or no network"; \
+	grep -v 'could not be audited\|^Name\|^---' .audit; found=$$?; rm .audit; \
+	if [ $$found -eq 0 ]; then exit $$status; fi
+
 .PHONY: format
 format: .venv/dev ## Format code and SQL
 	$(BIN)/ruff format .

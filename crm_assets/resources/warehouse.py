@@ -1,17 +1,20 @@
-"""The DuckDB warehouse: one file, opened by one writer at a time, always closed again."""
+"""The DuckDB warehouse: one file, opened by one writer at a time, always closed again, copied at the end of a run."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
-from dagster import get_dagster_logger
+from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from crm_assets.resources.data_dir import database_path
+from crm_assets.resources.published import is_published, publish
 from crm_assets.resources.writer_lock import WarehouseBusy, writer_lock
+from crm_assets.source.errors import SourceError
 from crm_assets.source.settings import resolve_settings
 
 
@@ -30,6 +33,27 @@ class Warehouse(DuckDBResource):
         return Path(self.database) if self.database else database_path(resolve_settings())
 
     @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
+        """Publishes a copy when the run ends, if it changed anything. That it could not is told, and fails nothing."""
+        try:
+            yield self
+        finally:
+            try:
+                self.publish()
+            except (OSError, SourceError, WarehouseBusy, duckdb.Error) as error:
+                get_dagster_logger().warning(f"The published copy stays as it was: {error}")
+
+    def publish(self) -> None:
+        """Copies the database for readers that must never be in the way, unless its copy is up to date."""
+        path = self.path
+        if is_published(path):
+            return
+        with writer_lock(path, self.lock_wait, get_dagster_logger().info):
+            # Opened and closed, it has nothing left in its write-ahead log, and nobody else has it.
+            self._connect(path, read_only=False).close()
+            publish(path)
+
+    @contextmanager
     def get_connection(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection whose session thinks in UTC; closed at the end whatever happens.
 
@@ -41,7 +65,7 @@ class Warehouse(DuckDBResource):
         if read_only and not path.exists():
             raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
         turn = writer_lock(path, self.lock_wait, get_dagster_logger().info)
-        with turn, closing(self._connect(path, read_only)) as connection:
+        with turn, _owner_only(), closing(self._connect(path, read_only)) as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
@@ -66,3 +90,13 @@ class Warehouse(DuckDBResource):
                     get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
                     announced = True
                 time.sleep(0.2)
+
+
+@contextmanager
+def _owner_only() -> Iterator[None]:
+    """Has files made that their owner alone can read: the database and its write-ahead log hold personal data."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -18,8 +18,10 @@ from crm_assets.source.answers import connection_problem, page_body, page_total,
 from crm_assets.source.attempts import OK, AttemptAdapter
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer
+from crm_assets.source.personal import disguise
 from crm_assets.source.read_ahead import ReadAhead, page_of
 from crm_assets.source.report import ReadMode, ReadReport
+from crm_assets.source.schemas import resource_schema
 from crm_assets.source.settings import CrmSettings
 from crm_assets.source.traffic import traffic_to
 
@@ -46,7 +48,8 @@ class PageSession(Session):
         self._resource = resource
         self._data_selector = ENDPOINTS[resource].data_selector
         self._report = report
-        self._timeout = settings.request_timeout
+        self._settings = settings
+        self._columns = resource_schema(resource).columns
         self._traffic = traffic_to(settings.base_url or "", settings.max_in_flight, settings.requests_per_minute)
         self._client = Client(
             raise_for_status=False,
@@ -125,7 +128,7 @@ class PageSession(Session):
         session.trust_env = False  # it was asked already
         try:
             response: Response = session.send(
-                request, **self._environment or {}, allow_redirects=False, timeout=self._timeout
+                request, **self._environment or {}, allow_redirects=False, timeout=self._settings.request_timeout
             )
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
@@ -138,6 +141,7 @@ class PageSession(Session):
         if response.status_code != OK:
             raise status_error(where, response, retried=response.status_code in RETRIED_STATUS)
         body = page_body(where, response, self._data_selector)
+        disguise(body[self._data_selector], self._columns, self._settings)
         # Parsed once; the paginator and the data selector read it, too.
         response.json = lambda **_: body  # type: ignore[method-assign]
         return response

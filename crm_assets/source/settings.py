@@ -7,6 +7,7 @@ order. The key may also come as plain `API_KEY`.
 import json
 import os
 from collections.abc import Mapping
+from enum import Enum
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,7 @@ from crm_assets.source.errors import SettingsError
 
 SECTION = "sources.crm"
 ENV_PREFIX = "SOURCES__CRM__"
+SECRETS = frozenset({"api_key", "personal_data_key"})
 
 
 class EndpointSettings(BaseModel):
@@ -58,6 +60,14 @@ class EndpointSettings(BaseModel):
         return params
 
 
+class PersonalData(str, Enum):
+    """What becomes of the columns that the schemas mark as personal."""
+
+    keep = "keep"
+    leave_out = "leave_out"
+    hash = "hash"
+
+
 class CrmSettings(BaseModel):
     """Everything that can be configured about the CRM.
 
@@ -78,6 +88,8 @@ class CrmSettings(BaseModel):
     request_timeout: float = Field(default=60, gt=0, le=600)
     incremental_lag: float = Field(default=300, ge=0, le=86400)
     asset_retry_delay: float = Field(default=30, ge=0, le=3600)
+    personal_data: PersonalData = PersonalData.keep
+    personal_data_key: SecretStr | None = None
     endpoints: dict[str, EndpointSettings] = {}
 
     @field_validator("endpoints", mode="before")
@@ -125,6 +137,15 @@ class CrmSettings(BaseModel):
         return value.rstrip("/")
 
     @model_validator(mode="after")
+    def _hashes_have_a_key(self) -> "CrmSettings":
+        if self.personal_data is PersonalData.hash and not self.hash_key:
+            raise ValueError(
+                f"{_named('personal_data_key')} is missing, while personal_data is hash. Set it to a long random text, "
+                "and keep it: with another key the same value has another hash"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _url_and_key_belong_together(self) -> "CrmSettings":
         if self.base_url and not self.api_key:
             raise ValueError(_missing("api_key", "base_url"))
@@ -138,6 +159,11 @@ class CrmSettings(BaseModel):
                     f"if you mean it, set {_named('allow_http')} to true"
                 )
         return self
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key of the hashes that replace personal data; empty when none is set."""
+        return self.personal_data_key.get_secret_value().encode() if self.personal_data_key else b""
 
     @property
     def is_sandbox(self) -> bool:
@@ -163,7 +189,7 @@ def resolve_settings() -> CrmSettings:
     """
     given: dict[str, Any] = {}
     for name in CrmSettings.model_fields:
-        accessor = dlt.secrets if name == "api_key" else dlt.config
+        accessor = dlt.secrets if name in SECRETS else dlt.config
         value: Any = accessor.get(f"{SECTION}.{name}")
         if value is not None and value != "":
             given[name] = value
@@ -207,7 +233,7 @@ def _sentence(detail: Any, given: Mapping[str, Any]) -> str:
     top = str(detail["loc"][0])
     inner = ".".join(str(part) for part in detail["loc"][1:])
     # What may hold a secret is not repeated: a URL can have a password in it.
-    shown = "" if top in {"api_key", "base_url", "endpoints"} else f" is {given.get(top)!r}, which is not allowed"
+    shown = "" if top in {*SECRETS, "base_url", "endpoints"} else f" is {given.get(top)!r}, which is not allowed"
     return f"Setting {_named(top)}{f', at {inner},' if inner else ''}{shown}: {reason}."
 
 
