@@ -57,9 +57,11 @@ bench: .venv/runtime ## Compare a raw sync with plain dlt, as a Markdown table
 clean: ## Remove what was installed and what Dagster wrote; the data stay
 	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
-.dagster/dagster.yaml:
+# Dagster's storage is set up here, once: processes that start together would trip over each other in doing so.
+.dagster/dagster.yaml: | .venv/runtime
 	@mkdir -p $(@D)
-	@ln -s ../dagster.yaml $@
+	@ln -sf ../dagster.yaml $@
+	@$(DAGSTER) instance info > /dev/null 2>&1 || { rm $@; exit 1; }
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -104,7 +104,7 @@ def column_hints(resource: str) -> dict[str, Any]:
 def _garbage_of_this_read_only() -> Iterator[None]:
     """Spares Python's garbage collector all objects that were there before: a tenth of a read's time.
 
-    A page's thousands of values make it go through everything again and again, the half million objects of the
+    A page's thousands of values make it go through everything again and again, the two hundred thousand of the
     imported libraries included.
     """
     gc.freeze()
