@@ -1,7 +1,6 @@
 """From pages as they came to batches that can be loaded: unusable records are set aside, secrets never get through."""
 
 from collections.abc import Iterator
-from types import NoneType
 from typing import Any
 
 import dlt
@@ -83,8 +82,9 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         fitted = {key: value for key, value in record.items() if key not in self._never_stored}
         for name, column in self._schema.columns.items():
             [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
-            if column.data_type == "json" and not isinstance(record.get(name), (dict, list, NoneType)):
-                # dlt parses texts of JSON columns and writes the texts among the results as they are.
+            if column.data_type == "json" and fitted[name] is not None:
+                # dlt parses texts of JSON columns, which would round long integers, and writes texts found in them as
+                # they are: so the text goes into a text.
                 fitted[name] = as_json(fitted[name])
             if misfit is not None:
                 fitted[variant_name(name)] = misfit

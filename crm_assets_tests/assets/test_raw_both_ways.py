@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from crm_assets.source.schemas import resource_schema
@@ -16,6 +16,9 @@ from crm_assets_tests.source.test_coercion import fitting_values, json_values
 
 RESOURCE = "won_deals"
 COLUMNS = resource_schema(RESOURCE).columns
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""An example takes seconds, and to shrink one hundreds of them."""
+
 UNDECLARED = "a_field_that_no_schema_declares"
 
 field_values = {
@@ -54,7 +57,9 @@ def table(database: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
     return kept, rows(database, f'select {listed} from raw."{RESOURCE}" order by id')
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=4, phases=WITHOUT_SHRINKING, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(listed=records)
 def test_both_ways_make_the_same_table(listed: list[dict[str, Any]]) -> None:
     with loaded(listed) as columnar, loaded([{**record, UNDECLARED: 1} for record in listed]) as ordinary:
