@@ -96,7 +96,8 @@ def test_all_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> 
 
 def test_the_full_refresh_is_a_job_of_the_command_line(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
-        done = dagster("job", "execute", "-j", "crm_full_refresh", tmp_path=tmp_path, settings=crm.settings())
+        job = ("-j", "crm_full_refresh", "--op-selection", ",".join(f"raw__{resource}" for resource in RESOURCES))
+        done = dagster("job", "execute", *job, tmp_path=tmp_path, settings=crm.settings())
     assert done.returncode == 0, done.stderr[-3000:]
     assert {seen.resource for seen in crm.seen} == set(RESOURCES)
     assert rows(tmp_path / "data" / "crm.duckdb", "select distinct mode, complete from raw.sync_log") == [

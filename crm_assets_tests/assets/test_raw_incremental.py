@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -21,18 +22,32 @@ def account(id_: int, minutes: float, name: str = "as it was") -> dict[str, Any]
     return {"id": id_, "name": name, "updated_at": changed.isoformat(), "created_at": NOON.isoformat()}
 
 
+def two_hundred() -> list[dict[str, Any]]:
+    """Accounts, an hour apart."""
+    return [account(i, -60 * i) for i in range(1, PAGES * PER_PAGE + 1)]
+
+
 def change(crm: ScriptedCrm, id_: int, minutes: float) -> None:
     """Changes one account."""
     crm.lists["accounts"][id_ - 1] = account(id_, minutes, "changed")
 
 
-@pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
-    """Two hundred accounts on twenty pages, an hour apart, all loaded; no request has been seen yet."""
-    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(PER_PAGE))
-    with configured_crm(lists={"accounts": [account(i, -60 * i) for i in range(1, PAGES * PER_PAGE + 1)]}) as crm:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with two hundred accounts, an hour apart."""
+    folder = tmp_path_factory.mktemp("loaded")
+    with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"accounts": two_hundred()}):
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
         assert materialize("accounts").success
-        crm.seen.clear()
+    return folder
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch, loaded: Path, data_dir: Path) -> Iterator[ScriptedCrm]:
+    """The two hundred accounts on twenty pages, all loaded; no request has been seen yet."""
+    copytree(loaded, data_dir)
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(PER_PAGE))
+    with configured_crm(lists={"accounts": two_hundred()}) as crm:
         yield crm
 
 

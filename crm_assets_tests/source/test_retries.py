@@ -70,8 +70,7 @@ def http_date_in(seconds: int) -> str:
     [
         pytest.param(429, lambda: "1", 0.9, id="seconds-429"),
         pytest.param(503, lambda: "1", 0.9, id="seconds-503"),
-        pytest.param(429, lambda: http_date_in(2), 0.9, id="http-date-429"),
-        pytest.param(503, lambda: http_date_in(2), 0.9, id="http-date-503"),
+        pytest.param(429, lambda: http_date_in(2), 0.9, id="http-date"),
         pytest.param(429, lambda: "0", 0, id="zero"),
         pytest.param(429, lambda: http_date_in(-60), 0, id="date-that-is-over"),
         pytest.param(503, lambda: "soon", 0, id="unreadable-503"),
@@ -182,13 +181,12 @@ def test_no_more_requests_are_in_flight_than_allowed(monkeypatch: pytest.MonkeyP
     assert reading.ids == list(range(1, 901))
 
 
-def test_a_429_makes_every_request_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_request_leaves_before_the_retry_after_of_another_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(900)}, latency=0.02) as crm:
-        answer = Response("", 429, headers={"Retry-After": "1"})
-        crm.faults.append(failing("open_tasks", page=6, answers=[answer]))
+        crm.faults.append(failing("open_tasks", page=6, answers=[Response("", 429, headers={"Retry-After": "1"})]))
         reading = read()
         refused = next(seen.at for seen in crm.seen if seen.page == 6)
     # Those that had left before the answer was read may still arrive.
-    assert [seen.page for seen in crm.seen if refused + 0.3 < seen.at < refused + 0.9] == []
+    assert [seen.page for seen in crm.seen if refused + 0.2 < seen.at < refused + 0.9] == []
     assert reading.ids == list(range(1, 901))
     assert reading.report.retries == 1

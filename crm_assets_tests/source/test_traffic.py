@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import pairwise
 
 import pytest
 from requests import PreparedRequest, Request, Response
@@ -13,10 +12,7 @@ from requests import PreparedRequest, Request, Response
 from crm_assets.source import traffic as traffic_module
 from crm_assets.source.read_ahead import ReadAhead
 from crm_assets.source.traffic import Traffic, seconds_until
-from crm_assets_tests.scripted_crm import failing, json_response
 from crm_assets_tests.source.reading import configured_crm, read, tasks
-
-THROTTLED = {"errors": {"message": ["slow down"]}}
 
 
 def departures(traffic: Traffic, count: int, threads: int) -> list[float]:
@@ -31,10 +27,10 @@ def departures(traffic: Traffic, count: int, threads: int) -> list[float]:
 
 
 def test_no_period_sees_more_requests_than_the_rate_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic_module, "MINUTE", 1.0)
+    monkeypatch.setattr(traffic_module, "MINUTE", 0.5)
     left = departures(Traffic(max_in_flight=8, requests_per_minute=10), count=25, threads=8)
     # A thread may look at the clock a little after it was let through.
-    assert all(later - earlier >= 0.7 for earlier, later in zip(left, left[10:], strict=False))
+    assert all(later - earlier >= 0.35 for earlier, later in zip(left, left[10:], strict=False))
 
 
 @pytest.mark.parametrize(
@@ -107,18 +103,6 @@ def test_all_requests_wait_as_long_as_the_api_says(told: Callable[[Traffic], Non
     began = time.monotonic()
     told(traffic)
     assert departures(traffic, count=4, threads=4)[0] - began >= 0.4
-
-
-def test_no_request_leaves_before_the_retry_after_of_another_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(1000)}) as crm:
-        crm.faults.append(failing("open_tasks", page=5, answers=[json_response(THROTTLED, 429, {"Retry-After": "1"})]))
-        read()
-        arrivals = [seen.at for seen in crm.seen]
-        pauses = [later - earlier for earlier, later in pairwise(sorted(arrivals))]
-        assert max(pauses) >= 0.9
-        refused = next(seen.at for seen in crm.seen if seen.page == 5)
-        # Those on their way when the 429 came in may still arrive.
-        assert not [at for at in arrivals if refused + 0.2 < at < refused + 0.9]
 
 
 def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
