@@ -50,6 +50,7 @@ def read(resource: str = "open_tasks") -> Reading:
         with TemporaryDirectory() as folder, crm_source(resource, resolve_settings(), reading.report) as source:
             source.resources[resource].add_map(remember)
             pipeline = dlt.pipeline("reading", pipelines_dir=folder, destination="duckdb")
+            pipeline.config.restore_from_destination = False  # and so keeps no state for it either
             try:
                 pipeline.extract(source, loader_file_format="parquet")
             finally:
