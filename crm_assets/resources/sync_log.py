@@ -1,10 +1,8 @@
 """The raw tables' own records: `raw.sync_log`, a row per materialization, and `raw.rejected_records`."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta, timezone
 from types import MappingProxyType
-from typing import Any
 
 import duckdb
 
@@ -107,7 +105,7 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
     if report.rejected:
         connection.executemany(
             "insert into raw.rejected_records values (?, ?, ?, ?, ?)",
-            [[report.resource, r.page, r.reason, _as_json(r.record), load_id] for r in report.rejected],
+            [[report.resource, r.page, r.reason, r.record, load_id] for r in report.rejected],
         )
     connection.execute("commit")
 
@@ -139,8 +137,3 @@ def declared_table(resource: str) -> str:
     typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
     typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
     return f'create table if not exists raw."{resource}" ({", ".join(typed)})'
-
-
-def _as_json(record: Any) -> str:
-    # ASCII escapes keep what UTF-8 cannot, such as lone surrogates.
-    return json.dumps(record, default=str)

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,9 +15,12 @@ from requests.exceptions import Timeout
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer, SourceError
 from crm_assets.source.settings import setting_name
 
-DIGITS_ALIKE = bytes(ord("0") if chr(code).isdecimal() and code < ord(":") else ord(" ") for code in range(256))
+DIGITS_ALIKE = bytes(ord("0" if chr(code) in ".0123456789" else " ") for code in range(256))
 LONG_NUMBER = b"0" * 20
-"""A number that may not fit 64 bits, in bytes translated by `DIGITS_ALIKE`."""
+"""A number that may not fit 64 bits, whole or broken, in bytes translated by `DIGITS_ALIKE`."""
+
+MOST_DIGITS = 1000
+"""Of an integer; beyond some thousands Python refuses to read one."""
 
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 """Half a pair, escaped or encoded, which stands for no character without its other half."""
@@ -39,6 +44,8 @@ def page_body(where: str, response: Response, data_selector: str) -> dict[str, A
     """
     try:
         body = parse_json(response.content)
+    except RecursionError:
+        raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
     except ValueError:
         kind = response.headers.get("Content-Type", "no content type").split(";")[0][:60]
         raise BadAnswer(
@@ -59,11 +66,13 @@ def page_body(where: str, response: Response, data_selector: str) -> dict[str, A
 def parse_json(content: bytes) -> Any:
     """Parses JSON without loss.
 
-    Numbers that do not fit orjson's 64-bit integers take the standard library's way, and so do NaN and lone surrogates,
-    which orjson refuses and APIs have been seen to send.
+    Numbers that do not fit orjson's 64-bit integers and floats take the standard library's way, and so do NaN and lone
+    surrogates, which orjson refuses and APIs have been seen to send. What no number of Python's holds stays the text
+    that it was written as.
 
     Raises:
         ValueError: The content is not JSON.
+        RecursionError: Arrays or objects are nested more than some hundred levels deep.
     """
     # Twenty digits in a row are looked for in a copy with all digits alike: ten times as fast as a regular expression.
     if LONG_NUMBER not in content.translate(DIGITS_ALIKE):
@@ -71,9 +80,20 @@ def parse_json(content: bytes) -> Any:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             pass
-    # NaN and the infinities are no JSON, and become the texts that they were written as.
-    value = json.loads(content, parse_constant=str)
+    value = json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
     return _encodable(value) if SURROGATE.search(content) else value
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MOST_DIGITS else digits
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    with suppress(InvalidOperation):  # an exponent of many digits
+        if Decimal(repr(number)) == Decimal(digits):
+            return number
+    return digits
 
 
 def _encodable(value: Any) -> Any:

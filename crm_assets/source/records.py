@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dlt
+import orjson
 import pyarrow as pa
 from dlt.common.storages.load_package import load_package_state
 from dlt.extract.items import SupportsPipe
@@ -11,6 +12,8 @@ from dlt.extract.items_transform import ItemTransform
 
 from crm_assets.source.coercion import BIGINT, as_json
 from crm_assets.source.columnar import arrow_table, one_by_one, variant_name
+from crm_assets.source.errors import BadAnswer
+from crm_assets.source.field_names import column_names, snake_case
 from crm_assets.source.read_ahead import page_of
 from crm_assets.source.report import ReadReport, RejectedRecord
 from crm_assets.source.schemas import ResourceSchema
@@ -34,6 +37,7 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         self._report = report
         self._never_stored = frozenset(schema.never_stored)
         self._declared = frozenset(schema.columns) | self._never_stored
+        self._taken = self._declared | {variant_name(name) for name in schema.columns}
         self._set_aside: set[tuple[int, int]] = set()
         self._waiting: list[dict[str, Any]] = []
         self._yielded = False
@@ -43,8 +47,21 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         return self
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
-        """Yields what is ready to be loaded once one more page (dlt's `PageData`) is there."""
-        records = self._loadable(item, page_of(item.response.request))
+        """Yields what is ready to be loaded once one more page (dlt's `PageData`) is there.
+
+        Raises:
+            BadAnswer: A value is nested so deeply that it cannot be written.
+        """
+        page = page_of(item.response.request)
+        try:
+            yield from self._batches(item, page)
+        except RecursionError:
+            raise BadAnswer(
+                f"{self._report.resource}, page {page}: a record is nested more deeply than can be stored"
+            ) from None
+
+    def _batches(self, item: Any, page: int) -> Iterator[Any]:
+        records = self._loadable(item, page)
         if all(self._declared.issuperset(record) for record in records):
             self._waiting += records
         else:
@@ -67,19 +84,26 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
                 loadable.append(record)
             elif (page, position) not in self._set_aside:  # a page can be read twice
                 self._set_aside.add((page, position))
-                self._report.rejected.append(RejectedRecord(page, reason, self._without_secrets(record)))
+                self._report.rejected.append(RejectedRecord(page, reason, as_json(self._without_secrets(record))))
         return loadable
 
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, dict):
-            return {key: self._without_secrets(item) for key, item in value.items() if key not in self._never_stored}
+            return {key: self._without_secrets(item) for key, item in value.items() if not self._is_secret(key)}
         return value
+
+    def _is_secret(self, key: str) -> bool:
+        return key in self._never_stored or snake_case(key) in self._never_stored
 
     def _fitted(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record for dlt's ordinary way, its declared fields fitted just as an Arrow table would hold them."""
-        fitted = {key: value for key, value in record.items() if key not in self._never_stored}
+        undeclared = [key for key in record if key not in self._declared and not self._is_secret(key)]
+        fitted: dict[str, Any] = {}
+        for key, name in column_names(undeclared, self._taken).items():
+            value = record[key]
+            fitted[name if _is_plain(value) else variant_name(name)] = value if _is_plain(value) else as_json(value)
         for name, column in self._schema.columns.items():
             [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
             if column.data_type == "json" and fitted[name] is not None:
@@ -89,6 +113,15 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
             if misfit is not None:
                 fitted[variant_name(name)] = misfit
         return fitted
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether dlt's ordinary way keeps the value: it knows no long integers, and bears some nesting only."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return not isinstance(value, int) or value in BIGINT
 
 
 def record_id(record: Any) -> int | None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
-from typing import Any
 
 
 class ReadMode(str, Enum):
@@ -15,11 +14,11 @@ class ReadMode(str, Enum):
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A record that cannot be loaded, as it came. `page` counts from 1."""
+    """A record that cannot be loaded, as the JSON text that it came as. `page` counts from 1."""
 
     page: int
     reason: str
-    record: Any
+    record: str
 
 
 @dataclass
