@@ -22,8 +22,10 @@ LONG_NUMBER = b"0" * 20
 MOST_DIGITS = 1000
 """Of an integer; beyond some thousands Python refuses to read one."""
 
-SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
-"""Half a pair, escaped or encoded, which stands for no character without its other half."""
+ESCAPE = re.compile(
+    rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
+)
+"""What is well escaped, half a surrogate pair that stands alone, and surrogates that are encoded as if characters."""
 
 MESSAGE_LENGTH = 300
 """Characters of the API's own error message that are passed on."""
@@ -80,8 +82,8 @@ def parse_json(content: bytes) -> Any:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             pass
-    value = json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
-    return _encodable(value) if SURROGATE.search(content) else value
+    content = ESCAPE.sub(_encodable, content)
+    return json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
 
 
 def _integer(digits: str) -> int | str:
@@ -96,15 +98,12 @@ def _float(digits: str) -> float | str:
     return digits
 
 
-def _encodable(value: Any) -> Any:
-    """The value with each half of a surrogate pair that stands alone replaced, as no text on disk can hold it."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
-        return [_encodable(item) for item in value]
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    return value
+def _encodable(escape: re.Match[bytes]) -> bytes:
+    """Replaces half a surrogate pair, as it stands for no character, and no text on disk can hold it."""
+    if escape[1]:
+        return escape[1]
+    halves = (escape[2] or b"").decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return halves.decode("utf-16-le", "replace").encode() or "\N{REPLACEMENT CHARACTER}".encode()
 
 
 def connection_problem(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """From pages as they came to batches that can be loaded: unusable records are set aside, secrets never get through."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,8 @@ from crm_assets.source.schemas import ResourceSchema
 
 BATCH_ROWS = 5000
 """Records of several pages go on together: an Arrow table costs the same for fifty rows as for thousands."""
+
+DIGITS = re.compile("-?[0-9]+")
 
 Batch = pa.Table | list[dict[str, Any]]
 
@@ -127,7 +130,7 @@ def _is_plain(value: Any) -> bool:
 def record_id(record: Any) -> int | None:
     """The id of a record as a 64-bit integer, or None when it has none that could be a primary key."""
     value = record.get("id") if isinstance(record, dict) else None
-    if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii():
+    if isinstance(value, str) and len(value) <= len(str(BIGINT.start)) and DIGITS.fullmatch(value):
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and value in BIGINT:
         return value

@@ -7,7 +7,7 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
-from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.scripted_crm import always, json_response
 
 PERSON = "Jane Doe"
 
@@ -43,36 +43,6 @@ def test_a_resource_that_recovers_between_two_tries_is_loaded(data_dir: Path) ->
     assert run.success
     assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (2, [1, 1, 1, 1, 1, 1, 2])
     assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
-
-
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        pytest.param(
-            lambda: json_response({"errors": {"code": 403, "message": ["No access"]}, "record": {"name": PERSON}}, 403),
-            ["open_tasks, page 1", "403", "No access", "SOURCES__CRM__API_KEY"],
-            id="refusal",
-        ),
-        pytest.param(
-            lambda: json_response({"items": [{"id": 1, "title": PERSON}]}),
-            ["open_tasks, page 1", "'tasks'", "SOURCES__CRM__ENDPOINTS"],
-            id="bad-answer",
-        ),
-    ],
-)
-def test_what_cannot_get_better_is_asked_once(answer: object, told: list[str], data_dir: Path) -> None:
-    assert callable(answer)
-    with configured_crm(lists={"accounts": [{"id": 1}]}) as crm:
-        crm.faults.append(always("open_tasks", answer))
-        run = materialize("open_tasks", "accounts")
-    assert not run.success
-    assert run.materialized == {"accounts"}
-    assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (1, [1])
-    for word in told:
-        assert word in run.failure("open_tasks")
-    assert PERSON not in run.everything_told
-    assert KEY not in run.everything_told
-    assert rows(data_dir / "crm.duckdb", "select resource from raw.sync_log") == [("accounts",)]
 
 
 def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -> None:

@@ -1,0 +1,302 @@
+"""The fault matrix: what an API can do wrong, fault by fault, and what a materialization makes of it.
+
+Every fault is one of four kinds. What passes is tried again, and leaves no trace in the table. What will not pass is
+told at once, in one sentence that shows nothing of the data, and the table stays as it was. A record that cannot be
+loaded is set aside, and all others are loaded. A value or a name that is out of the ordinary is kept.
+
+What happens to a machine instead of an API: `resources/test_crash.py`, `resources/test_warehouse.py`.
+"""
+
+import asyncio
+import gzip
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from crm_assets.source import attempts
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import KEY, Dropped, Late, always, failing, json_response
+
+PERSON = "Jane Doe"
+DEEP = b"[" * 900 + b"]" * 900
+AS_BEFORE, NOW = tasks(70), [task | {"title": "Changed"} for task in tasks(130)]
+
+
+class HungUp(Response):
+    """An answer of which only the headers come, and then the end of the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send no body."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
+
+
+class Endless(Response):
+    """An answer whose body does not end. `pause`: seconds from one piece to the next."""
+
+    def __init__(self, piece: bytes, pause: float) -> None:
+        """Nothing is sent yet."""
+        super().__init__()
+        self._piece, self._pause = piece, pause
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the other side has had enough."""
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()  # the request, of which there is no more
+        gone = asyncio.ensure_future(receive())
+        while not gone.done():
+            await send({"type": "http.response.body", "body": self._piece, "more_body": True})
+            await asyncio.sleep(self._pause)
+
+
+def body(content: Any) -> Response:
+    """A page with status 200 that holds just this."""
+    packed = content if isinstance(content, bytes) else json.dumps(content).encode()
+    return Response(packed, media_type="application/json")
+
+
+def packed(content: bytes) -> Response:
+    """A page that says of itself that it is compressed."""
+    return Response(content, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+
+
+def titles(database: Path) -> list[tuple[Any, ...]]:
+    """Ids and titles of the tasks in the table."""
+    return rows(database, "select id, title from raw.open_tasks order by id")
+
+
+def expected(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    """What `titles` gives for these."""
+    return [(record["id"], record["title"]) for record in records]
+
+
+@pytest.fixture(scope="module")
+def loaded_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with seventy tasks."""
+    folder = tmp_path_factory.mktemp("loaded")
+    with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": AS_BEFORE}):
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        assert materialize("open_tasks").success
+    return folder
+
+
+PASSING: dict[str, tuple[Callable[[], Response], int]] = {
+    "429": (lambda: Response("", 429), 1),
+    "429 with Retry-After": (lambda: Response("", 429, headers={"Retry-After": "1"}), 1),
+    "429 with a Retry-After that nobody can read": (lambda: Response("", 429, headers={"Retry-After": "soon"}), 2),
+    "500": (lambda: Response("", 500), 3),
+    "502, a gateway's web page": (lambda: Response("<html></html>", 502, media_type="text/html"), 1),
+    "503": (lambda: Response("", 503), 2),
+    "504": (lambda: Response("", 504), 1),
+    "the connection is closed after the headers": (HungUp, 1),
+    "the connection is closed within the answer": (Dropped, 2),
+    "no answer in time": (lambda: Late(0.6), 1),
+}
+"""Fault -> the answer, and how often it comes in place of page 2."""
+
+
+@pytest.mark.parametrize(("answer", "times"), PASSING.values(), ids=PASSING)
+def test_what_passes_leaves_no_trace(
+    answer: Callable[[], Response], times: int, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copytree(loaded_before, data_dir)
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_TIMEOUT", "0.3")
+    with configured_crm(lists={"open_tasks": NOW}) as crm:
+        crm.faults.append(failing("open_tasks", page=2, answers=[answer() for _ in range(times)]))
+        run = materialize("open_tasks")
+    assert run.success
+    assert (run.attempts("open_tasks"), run.metadata("open_tasks")["crm/retries"]) == (1, times)
+    assert titles(data_dir / "crm.duckdb") == expected(NOW)
+
+
+LASTING: dict[str, tuple[Callable[[], Response], str]] = {
+    "500 for ever": (lambda: json_response({"message": "Out of order"}, 500), "status 500, 'Out of order'"),
+    "429 for ever": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
+    "the connection is closed each time": (HungUp, "SOURCES__CRM__BASE_URL"),
+}
+"""Fault -> the answer to every request for page 2, and what is told of it."""
+
+
+@pytest.mark.parametrize(("answer", "told"), LASTING.values(), ids=LASTING)
+def test_what_does_not_pass_is_given_up_after_sixteen_requests(
+    answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path
+) -> None:
+    copytree(loaded_before, data_dir)
+    with configured_crm(lists={"open_tasks": NOW}) as crm:
+        crm.faults.append(lambda seen: answer() if seen.page == 2 else None)
+        run = materialize("open_tasks")
+    assert not run.success
+    assert (run.attempts("open_tasks"), crm.pages("open_tasks").count(2)) == (4, 16)
+    assert "open_tasks, page 2: " in run.failure("open_tasks")
+    assert told in run.failure("open_tasks")
+    assert titles(data_dir / "crm.duckdb") == expected(AS_BEFORE)
+
+
+AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
+    "400": (lambda: json_response({"errors": {"message": ["Bad page"]}}, 400), "status 400, 'Bad page'"),
+    "401": (lambda: Response("", 401), "status 401.*SOURCES__CRM__API_KEY"),
+    "403": (lambda: json_response({"message": "No", "name": PERSON}, 403), "status 403, 'No'.*SOURCES__CRM__API_KEY"),
+    "404": (lambda: Response("", 404), "status 404.*SOURCES__CRM__ENDPOINTS"),
+    "422": (lambda: json_response({"errors": ["No such filter"]}, 422), "'No such filter'.*SOURCES__CRM__ENDPOINTS"),
+    "204 without content": (lambda: Response(status_code=204), "status 204"),
+    "a redirect to another host": (
+        lambda: Response("", 302, headers={"Location": "http://elsewhere.invalid/tasks"}),
+        "status 302.*elsewhere.invalid.*SOURCES__CRM__BASE_URL",
+    ),
+    "a web page with status 200": (lambda: body(f"<html>{PERSON}</html>".encode()), "not JSON.*SOURCES__CRM__BASE_URL"),
+    "a body cut in the middle": (lambda: body(json.dumps({"tasks": [{"title": PERSON}]}).encode()[:-4]), "not JSON"),
+    "an empty body": (lambda: body(b""), "not JSON"),
+    "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
+    "a body that does not end": (lambda: Endless(b" " * 4096, pause=0), "does not end"),
+    "a body that comes in drop by drop": (lambda: Endless(b" ", pause=0.05), "does not end"),
+    "gzip that is none": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
+    "gzip cut in the middle": (
+        lambda: packed(gzip.compress(json.dumps({"tasks": NOW}).encode())[:-99]),
+        "not JSON|Content-Encoding",
+    ),
+    "null": (lambda: body(None), "no 'tasks'"),
+    "a number": (lambda: body(5), "no 'tasks'"),
+    "an array": (lambda: body([{"id": 1, "title": PERSON}]), "no 'tasks'"),
+    "no data key": (lambda: body({"items": [{"id": 1, "title": PERSON}]}), "no 'tasks'.*'items'"),
+    "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is no array"),
+    "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is no array"),
+    "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is no array"),
+    "nested without end": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
+    "the same page over and over": (lambda: body({"tasks": tasks(50)}), "ignore the query parameter `page`"),
+}
+"""Fault -> the answer to every request, and what is told of it, as a regular expression."""
+
+
+@pytest.mark.parametrize(("answer", "told"), AT_ONCE.values(), ids=AT_ONCE)
+def test_what_will_not_pass_is_told_at_once(
+    answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copytree(loaded_before, data_dir)
+    monkeypatch.setattr(attempts, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(attempts, "MAX_BODY_SECONDS", 0.1)
+    with configured_crm() as crm:
+        crm.faults.append(always("open_tasks", answer))
+        run = materialize("open_tasks")
+    assert not run.success
+    assert (run.attempts("open_tasks"), crm.pages("open_tasks").count(1)) == (1, 1)
+    failure = run.failure("open_tasks")
+    assert re.search(f"^open_tasks, page [1-9]: .*{told}", failure)
+    assert len(failure) < 500
+    for shown in (PERSON, KEY):
+        assert shown not in run.everything_told
+    assert titles(data_dir / "crm.duckdb") == expected(AS_BEFORE)
+
+
+SET_ASIDE: dict[str, tuple[Any, str]] = {
+    "a text in place of a record": ("just text", "not an object but a text"),
+    "a number in place of a record": (5, "not an object but a number"),
+    "null in place of a record": (None, "not an object but null"),
+    "an array in place of a record": ([1, 2], "not an object but an array"),
+    "no id": ({"name": "none"}, "no id"),
+    "an id that is null": ({"id": None, "name": "null"}, "no id"),
+    "an id of letters": ({"id": "D-17"}, "not a 64-bit integer but a text"),
+    "an empty id": ({"id": ""}, "not a 64-bit integer but a text"),
+    "an id that is true": ({"id": True}, "not a 64-bit integer but a boolean"),
+    "an id with a fraction": ({"id": 1.5}, "not a 64-bit integer but a number"),
+    "an id that is an object": ({"id": {"value": 1}}, "not a 64-bit integer but an object"),
+    "an id of more than 64 bits": ({"id": 2**63}, "not a 64-bit integer but a number"),
+    "an id of thirty digits in a text": ({"id": "9" * 30}, "not a 64-bit integer but a text"),
+    "an id of five thousand digits": (b'{"id": ' + b"9" * 5000 + b"}", "not a 64-bit integer but a text"),
+}
+"""Fault -> the record, and the reason that is given."""
+
+KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
+    "a number as text": ({"amount": "7700.0", "probability": "40"}, {"amount": Decimal(7700), "probability": 40}),
+    "a text as number": ({"name": 5}, {"name": "5"}),
+    "an object in a text": ({"name": {"first": "A"}}, {"name": '{"first":"A"}'}),
+    "a text in a number": ({"probability": "forty"}, {"probability": None, "probability__v_text": "forty"}),
+    "a text in a decimal": ({"amount": "a lot"}, {"amount": None, "amount__v_text": "a lot"}),
+    "more decimal places than are kept": (
+        {"amount": "0.1234567891"},
+        {"amount": None, "amount__v_text": "0.1234567891"},
+    ),
+    "a number in a truth value": ({"is_deleted": 1}, {"is_deleted": None, "is_deleted__v_text": "1"}),
+    "a date that is none": ({"closed_date": "2026-02-30"}, {"closed_date": None, "closed_date__v_text": "2026-02-30"}),
+    "an instant that is none": ({"updated_at": "soon"}, {"updated_at": None, "updated_at__v_text": "soon"}),
+    "a text in place of an array": ({"tags": "a;b"}, {"tags": '"a;b"'}),
+    "NaN": (b'{"amount": NaN}', {"amount": None, "amount__v_text": "NaN"}),
+    "a number that no float holds": (b'{"amount": 1e400}', {"amount": None, "amount__v_text": "1e400"}),
+    "a number with more digits than a float has": (
+        b'{"amount": 12345678901234567890.125}',
+        {"amount": Decimal("12345678901234567890.125")},
+    ),
+    "half a surrogate pair": ({"name": "a \ud83d b"}, {"name": "a \ufffd b"}),
+    "a NUL character": ({"name": "a\0b"}, {"name": "a\0b"}),
+    "a field of ten million characters": ({"name": "x" * 10_000_000}, {"name": "x" * 10_000_000}),
+    "an array nine hundred levels deep": (
+        b'{"name": ' + b"[" * 900 + b"]" * 900 + b"}",
+        {"name": "[" * 900 + "]" * 900},
+    ),
+    "the same, unknown": (b'{"new": ' + b"[" * 900 + b"]" * 900 + b"}", {"new__v_text": "[" * 900 + "]" * 900}),
+    "an unknown integer of more than 64 bits": ({"long": 2**64}, {"long__v_text": str(2**64)}),
+    "a long integer within an unknown object": ({"odd": {"a": 2**70}}, {"odd__v_text": f'{{"a":{2**70}}}'}),
+    "names that differ only by case": (
+        {"name": "a", "Name": "b", "NAME": "c"},
+        {"name": "a", "name__hdcd1d522": "b", "name__heaa58932": "c"},
+    ),
+    "names that differ only by their spelling": (
+        {"fooBar": 1, "foo_bar": 2, "foo-bar": 3},
+        {"foo_bar": 2, "foo_bar__h5a906c24": 1, "foo_bar__h7d89c4f5": 3},
+    ),
+    "names that are SQL": ({"select": 1, "drop table x;": 2}, {"select": 1, "drop_table_xx": 2}),
+    "names with quotes and spaces": ({'a"b': 1, "c'd": 2, "e f": 3}, {"a_b": 1, "c_d": 2, "e_f": 3}),
+    "names of letters beyond ASCII": ({"größe": 1}, {"gr_e": 1}),
+    "names of nothing": ({"": 1, " ": 2}, {"field__he3b0c442": 1, "field__h36a9e7f1": 2}),
+    "names of dlt's own columns": ({"_dlt_id": "mine"}, {"id__hf4f88bc8": "mine"}),
+}
+"""Fault -> the record without its id, and columns of its row."""
+
+
+def as_sent(record: Any) -> bytes:
+    return record if isinstance(record, bytes) else json.dumps(record).encode()
+
+
+@pytest.fixture(scope="module")
+def with_odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database after one read of everything that is set aside or kept, among two usual records."""
+    odd = [as_sent(record) for record, _ in SET_ASIDE.values()]
+    for number, (record, _) in enumerate(KEPT.values()):
+        odd.append(b'{"id": %d, ' % number + as_sent(record)[1:])
+    records = [b'{"id": 1000}', *odd, b'{"id": 1001}']
+    page = b'{"deals": [' + b",".join(records) + b'], "meta": {"total": %d}}' % len(records)
+    folder = tmp_path_factory.mktemp("records")
+    with pytest.MonkeyPatch.context() as monkeypatch, configured_crm() as crm:
+        crm.faults.append(lambda _: body(page))
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        run = materialize("won_deals")
+    assert run.success
+    assert run.metadata("won_deals")["crm/complete"] is False
+    return folder / "crm.duckdb"
+
+
+@pytest.mark.parametrize(("record", "reason"), SET_ASIDE.values(), ids=SET_ASIDE)
+def test_what_cannot_be_loaded_is_set_aside(record: Any, reason: str, with_odd_records: Path) -> None:
+    sent = json.loads(record, parse_int=str) if isinstance(record, bytes) else record
+    kept = rows(with_odd_records, "select record, reason from raw.rejected_records where resource = 'won_deals'")
+    [told] = [told for text, told in kept if repr(json.loads(text)) == repr(sent)]  # repr tells True from 1
+    assert reason in told
+
+
+@pytest.mark.parametrize(("fault", "columns"), [(name, columns) for name, (_, columns) in KEPT.items()], ids=KEPT)
+def test_what_is_out_of_the_ordinary_is_kept(fault: str, columns: dict[str, Any], with_odd_records: Path) -> None:
+    listed = ", ".join(f'"{name}"' for name in columns)
+    number = list(KEPT).index(fault)
+    found = rows(with_odd_records, f"select {listed} from raw.won_deals where id = {number}")
+    assert found == [tuple(columns.values())]
+
+
+def test_usual_records_among_them_are_loaded(with_odd_records: Path) -> None:
+    [(count, usual)] = rows(with_odd_records, "select count(*), count(*) filter (id >= 1000) from raw.won_deals")
+    assert (count, usual) == (len(KEPT) + 2, 2)
