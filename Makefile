@@ -53,6 +53,10 @@ format: .venv/dev ## Format code and SQL
 bench: .venv/runtime ## Compare a raw sync with plain dlt, as a Markdown table
 	$(BIN)/python benchmarks/raw_sync.py
 
+.PHONY: soak
+soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then compare all tables with an undisturbed run's
+	$(BIN)/python benchmarks/soak.py --seconds 1800
+
 .PHONY: clean
 clean: ## Remove what was installed and what Dagster wrote; the data stay
 	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache

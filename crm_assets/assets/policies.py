@@ -1,5 +1,7 @@
 """What holds for all assets: who owns them, and how often a failed one is tried again."""
 
+from functools import cache
+
 from dagster import Backoff, Jitter, RetryPolicy
 
 from crm_assets.source.errors import SettingsError
@@ -8,6 +10,7 @@ from crm_assets.source.settings import CrmSettings, resolve_settings
 OWNERS = ("team:sales-operations",)
 
 
+@cache
 def retry_policy() -> RetryPolicy:
     """Three more tries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), give or take a jitter."""
     try:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from dlt.common.normalizers.utils import generate_dlt_ids
 
 from crm_assets.source.coercion import DECIMAL_PRECISION, DECIMAL_SCALE, DoesNotFit, as_json, as_text, fit
@@ -100,6 +101,17 @@ def _whole(data_type: str, values: Sequence[Any], kinds: set[type]) -> pa.Array:
         return pa.array([None if value is None else as_json(value) for value in values], arrow_type)
     if data_type == "decimal" and int in kinds:
         values = [None if value is None else str(value) for value in values]
-    if data_type in {"decimal", "timestamp", "date"}:
+    if data_type == "decimal":
+        return _decimals(pa.array(values, pa.string()))
+    if data_type in {"timestamp", "date"}:
         return pa.array(values, pa.string()).cast(arrow_type)
     return pa.array(values, arrow_type)
+
+
+def _decimals(texts: pa.StringArray) -> pa.Array:
+    # Arrow multiplies by 10^9 in 128 bits, and does not notice every overflow: 3743106039873429137970549819721 became
+    # 3743106039873429137971.549673984. What may overflow goes the exact way, one by one.
+    long = pc.greater(pc.binary_length(texts), DECIMAL_PRECISION - DECIMAL_SCALE)
+    if pc.any(pc.or_(long, pc.match_substring(texts, "e", ignore_case=True))).as_py():
+        raise ValueError
+    return texts.cast(ARROW_TYPES["decimal"])

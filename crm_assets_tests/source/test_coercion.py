@@ -105,6 +105,13 @@ def test_a_whole_column_holds_what_its_values_are_one_by_one(data_type: str, dat
     assert (beside.to_pylist() if beside is not None else [None] * len(values)) == misfits
 
 
+def test_a_number_that_overflows_in_arrow_does_not_become_another() -> None:
+    array, beside = typed_array("decimal", ["7.5", 3743106039873429137970549819721])
+    assert array.to_pylist() == [Decimal("7.5"), None]
+    assert beside is not None
+    assert beside.to_pylist() == [None, "3743106039873429137970549819721"]
+
+
 @pytest.mark.parametrize("data_type", ARROW_TYPES)
 @given(value=json_values)
 def test_nothing_is_lost(data_type: str, value: Any) -> None:

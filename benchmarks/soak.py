@@ -1,0 +1,264 @@
+"""Whether kill -9 harms the tables: concurrent runs against a faulty sandbox, killed at random, then a comparison.
+
+    .venv/bin/python benchmarks/soak.py --kills 200 --processes 3
+
+In each round the sandbox stands still at a later instant, and fails in another way. A run that is not killed has to
+succeed; where every request fails, it has to tell so. After every kill, no id may occur twice and no row may be gone.
+At the end, a full refresh has to leave the same tables as one in an empty data directory.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+from tempfile import mkdtemp
+from threading import Lock
+
+import duckdb
+
+from crm_assets.resources.warehouse import Warehouse
+from crm_assets.source.endpoints import ENDPOINTS
+
+KEY, BEGIN = "soak", datetime(2026, 1, 31, tzinfo=timezone.utc)
+RUNS_A_ROUND = 4  # of each process
+LONGEST_RUN, SECONDS_A_KILL = 300.0, 60.0
+KILLED, BY_COMMAND, BROKEN = 0.75, 0.15, 0.1  # shares: of the runs, of the runs, of the rounds
+IDS = dict(zip(ENDPOINTS, ("account_id", "contact_id", "deal_id", "task_id", "appointment_id"), strict=True))
+VARYING = {"_dlt_load_id", "_dlt_id", "last_seen_load_id", "taken_at"}  # when, or by which load, a row came
+DAGSTER, LOCATION = str(Path(sys.executable).with_name("dagster")), ("-m", "crm_assets.definitions")
+SELECTED = "__ASSET_JOB"  # the name that Dagster gives it
+JOB = [DAGSTER, "job", "execute", *LOCATION, "-j"]
+DAILY = {"pipeline_health_daily": "snapshot_date = current_date"}  # keeps a row of every day
+IN_PROCESS = """
+import sys
+from dagster import AssetKey
+from crm_assets.definitions import defs
+job, *resources = sys.argv[1:]
+selection = [AssetKey(["raw", resource]) for resource in resources] or None
+result = defs.resolve_job_def(job).execute_in_process(asset_selection=selection, raise_on_error=False)
+sys.exit(not result.success)
+"""
+
+
+class Harm(Exception):
+    """Something is not as it has to be."""
+
+
+def expect(holds: bool, otherwise: str) -> None:
+    """Raises `Harm` unless it holds."""
+    if not holds:
+        raise Harm(otherwise)
+
+
+@dataclass
+class Soak:
+    """A data directory, what runs on it, and what was seen so far."""
+
+    data: Path
+    options: argparse.Namespace
+    give_up_at: float
+    usual: float = 8.0  # seconds from a run's start in Dagster to its end
+    rows: Counter[str] = field(default_factory=Counter)
+    seen: Counter[str] = field(default_factory=Counter)
+    lock: Lock = field(default_factory=Lock)
+
+    def over(self) -> bool:
+        """Whether no further run is to start."""
+        return time.monotonic() >= self.give_up_at or self.seen["kills"] >= (self.options.kills or sys.maxsize)
+
+    def run_one(self, url: str, broken: int | None, seed: float) -> None:
+        """One run, killed or not, and what has to be true after it. `broken`: the status of every answer."""
+        if self.over():
+            return
+        dice = random.Random(seed)  # noqa: S311 - chance that repeats
+        command = drawn_command(dice)
+        after = dice.uniform(0, 1.1 * self.usual) if dice.random() < KILLED else None
+        status, output = self.execute(command, self.data, url, after)
+        if status == -signal.SIGKILL:
+            self.check(f"after {command[-3:]} was killed")
+            return
+        told = status == 1 and f"status {broken}" in output
+        expect(told if broken else status == 0, f"{command[-3:]} ended with {status}:\n{output[-6000:]}")
+        with self.lock:
+            self.seen["failed as told" if told else "ok"] += 1
+
+    def execute(self, command: list[str], data: Path, url: str, after: float | None = None) -> tuple[int, str]:
+        """Runs a command, and kills it so many seconds after its run has started, if it still runs."""
+        folder = Path(mkdtemp(prefix="run", dir=data.parent))
+        output, given = folder / "output", environment(data, url)
+        with output.open("wb") as log:
+            process = subprocess.Popen(command, env=given, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+        give_up_at = time.monotonic() + LONGEST_RUN
+        while process.poll() is None and b"RUN_START" not in output.read_bytes() and time.monotonic() < give_up_at:
+            time.sleep(0.02)
+        begun = time.monotonic()
+        try:
+            process.wait(LONGEST_RUN if after is None else after)
+            self.usual += (time.monotonic() - begun - self.usual) * 0.3 * (after is None)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        text = output.read_text(errors="replace")
+        if process.returncode == -signal.SIGKILL:
+            expect(after is not None, f"{command[-3:]} did not end:\n{text[-6000:]}")
+            self.count_kill(process.pid, text)
+        shutil.rmtree(folder, ignore_errors=True)
+        return process.returncode, text
+
+    def count_kill(self, pid: int, output: str) -> None:
+        """Counts a kill, whether it met a turn at the database, and the kind of step that it interrupted."""
+        with self.lock, suppress(OSError):
+            steps = re.findall(r" - (\w+) - STEP_START", output) or ["no step"]
+            self.seen.update(("kills", f"kills in {steps[-1].partition('__')[0]}"))
+            self.seen["kills in a turn at the database"] += (
+                f'"pid": {pid},' in (self.data / "crm.duckdb.holder").read_text()
+            )
+
+    def check(self, when: str) -> None:
+        """Looks at the raw tables in a turn of its own: each id once, and no row gone."""
+        warehouse = Warehouse(database=str(self.data / "crm.duckdb"))
+        with suppress(FileNotFoundError), warehouse.get_connection(read_only=True) as connection:
+            for resource in ENDPOINTS:
+                count, ids, earlier = 0, 0, self.rows[resource]
+                with suppress(duckdb.CatalogException):  # no run has come that far
+                    found = connection.sql(f"from raw.{resource} select count(*), count(distinct id)")
+                    [(count, ids)] = found.fetchall()
+                expect(count == ids >= earlier, f"raw.{resource}: {count} rows, {ids} ids, {earlier} before, {when}")
+                self.rows[resource] = count
+
+    def finish(self, url: str) -> Counter[str]:
+        """Compares with what a full refresh makes in an empty directory, and returns how many rows tables have."""
+        today, fresh = None, self.data.with_name("fresh")
+        while today != datetime.now(timezone.utc).date():  # marts tell the days up to today
+            today = datetime.now(timezone.utc).date()
+            for data in (self.data, fresh):
+                status, output = self.execute([*JOB, "crm_full_refresh"], data, url)
+                expect(status == 0, f"undisturbed, it ended with {status}:\n{output[-6000:]}")
+        self.check("at the end")
+        left = sorted(path.name for path in (self.data / "pipelines").iterdir())
+        expect(not left, f"working folders of killed runs are left: {left}")
+        found, expected = shown_rows(self.data / "crm.duckdb"), shown_rows(fresh / "crm.duckdb")
+        for kind, rows in (("too many", found - expected), ("missing", expected - found)):
+            expect(not rows, f"{rows.total()} rows {kind}, such as {min(rows, default=())}")
+        return Counter(table for table, _ in found.elements())
+
+
+def drawn_command(dice: random.Random) -> list[str]:
+    """A job, or some of the raw assets, in a process of one kind or the other."""
+    job = dice.choice(("crm_full_refresh", "crm_incremental", SELECTED))
+    resources = dice.sample(list(ENDPOINTS), dice.randint(0, len(ENDPOINTS))) if job == SELECTED else []
+    if dice.random() >= BY_COMMAND:
+        return [sys.executable, "-c", IN_PROCESS, job, *resources]
+    if job != SELECTED:
+        return [*JOB, job]
+    keys = (f'key:"raw/{resource}"' for resource in resources)
+    return [DAGSTER, "asset", "materialize", *LOCATION, "--select", " or ".join(keys) or "*"]
+
+
+def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
+    """Arguments of the sandbox for faults that retries overcome; in some rounds for ever, with the status of all."""
+    broken = dice.choice((403, 503)) if dice.random() < BROKEN else None
+    drawn = dice.choice((429, 500, 502, 503, 504)), dice.choice((0, 0.05, 0.2))
+    status, rate = (broken, 1) if broken else drawn
+    told = [] if broken else dice.choice(([], ["--retry-after=0"], ["--retry-after=1"]))
+    return [f"--fail-rate={rate}", f"--fail-status={status}", f"--latency={dice.choice((0, 5, 20))}", *told], broken
+
+
+def environment(data: Path, url: str) -> dict[str, str]:
+    """Of a run: settings come from here alone."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_HOME", "SOURCES__"))}
+    return kept | {
+        "CRM_DATA_DIR": str(data),
+        "SOURCES__CRM__BASE_URL": url,
+        "SOURCES__CRM__API_KEY": KEY,
+        "SOURCES__CRM__REQUEST_BACKOFF_FACTOR": "0.05",
+        "SOURCES__CRM__ASSET_RETRY_DELAY": "0",
+        "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "DLT_DATA_DIR": str(data.parent / "dlt"),
+    }
+
+
+def shown_rows(database: Path) -> Counter[tuple[str, str]]:
+    """Tables and their rows as text: those of raw that staging shows, and all of the models'."""
+    conditions = {f"raw.{name}": f"id in (from staging.stg_{name} select {key})" for name, key in IDS.items()}
+    found: Counter[tuple[str, str]] = Counter()
+    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
+        models = connection.sql("from information_schema.tables select table_schema, table_name").fetchall()
+        conditions |= {f"{s}.{name}": DAILY.get(name, "true") for s, name in models if s in {"staging", "marts"}}
+        for table, condition in conditions.items():
+            relation = connection.sql(f"from {table} where {condition}")
+            rows = (zip(relation.columns, row, strict=True) for row in relation.fetchall())
+            found.update((table, repr(sorted(pair for pair in row if pair[0] not in VARYING))) for row in rows)
+    return found
+
+
+@contextmanager
+def sandbox(options: argparse.Namespace, port: int, now: datetime, faults: list[str]) -> Iterator[str]:
+    """A sandbox in a process of its own, its world frozen; yields its base URL."""
+    command = [sys.executable, "-m", "crm_assets.sandbox", f"--port={port}", f"--key={KEY}", *faults]
+    command += [f"--rows={options.rows}", f"--seed={options.seed}", f"--now={now.isoformat()}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert url is not None
+        try:
+            yield url[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def play(soak: Soak) -> None:
+    """Rounds until it is over, the comparison, and what to tell of both."""
+    options, dice = soak.options, random.Random(soak.options.seed)  # noqa: S311 - chance that repeats
+    now, port, started = BEGIN, 0, time.monotonic()
+    while not soak.over():
+        now += timedelta(minutes=dice.randint(1, 600))
+        faults, broken = drawn_faults(dice)
+        with sandbox(options, port, now, faults) as base_url, ThreadPoolExecutor(options.processes) as pool:
+            port = int(base_url.rpartition(":")[2])
+            seeds = [dice.random() for _ in range(options.processes * RUNS_A_ROUND)]
+            list(pool.map(partial(soak.run_one, base_url, broken), seeds))  # the first error cancels the rest
+        minutes = (time.monotonic() - started) / 60
+        told = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
+        print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {told}", file=sys.stderr, flush=True)
+    with sandbox(options, port, now, []) as base_url:
+        rows = soak.finish(base_url)
+    print(f"{told}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
+    table = (f"| {table} | {count:,} |" for table, count in rows.items())
+    print("| table | rows, the same as undisturbed |\n| --- | ---: |", *table, sep="\n")
+
+
+def main() -> None:
+    """Plays; exits with 1 if something is not as it has to be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60, help="how long new runs are started")
+    parser.add_argument("--kills", type=int, help="instead of a time: how many kills; at most a minute for each")
+    parser.add_argument("--processes", type=int, default=3, help="runs at once")
+    parser.add_argument("--rows", type=int, default=2000, help="records over the five lists")
+    parser.add_argument("--seed", type=int, default=1, help="of the records and of chance")
+    options = parser.parse_args()
+    seconds = options.kills * SECONDS_A_KILL if options.kills else options.seconds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    folder = Path(mkdtemp(prefix="soak"))
+    try:
+        play(Soak(folder / "data", options, time.monotonic() + seconds))
+    except Harm as harm:
+        sys.exit(f"{harm}\nThe data are kept in {folder}")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
