@@ -58,7 +58,7 @@ def table(database: Path) -> tuple[dict[str, str], list[tuple[Any, ...]]]:
 
 
 @settings(
-    max_examples=4, phases=WITHOUT_SHRINKING, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=3, phases=WITHOUT_SHRINKING, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(listed=records)
 def test_both_ways_make_the_same_table(listed: list[dict[str, Any]]) -> None:

