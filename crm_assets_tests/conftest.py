@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 
 # Where a change is judged, the same examples are tried each time; elsewhere each run tries new ones.
-settings.register_profile("same examples", derandomize=True, deadline=None)
-settings.register_profile("new examples", deadline=None)
+settings.register_profile("same examples", derandomize=True, deadline=None, max_examples=50)
+settings.register_profile("new examples", deadline=None, max_examples=50)
 # By hand, for hours if need be: pytest --hypothesis-profile=long crm_assets_tests/source
 settings.register_profile("long", deadline=None, max_examples=10_000)
 settings.load_profile("same examples" if os.environ.get("CI") else "new examples")

@@ -49,8 +49,9 @@ class Warehouse(DuckDBResource):
         if is_published(path):
             return
         with writer_lock(path, self.lock_wait, get_dagster_logger().info):
-            # Opened and closed, it has nothing left in its write-ahead log, and nobody else has it.
-            self._connect(path, read_only=False).close()
+            if path.with_name(f"{path.name}.wal").exists():
+                # A killed process left it. Opened and closed, the database has it in itself.
+                self._connect(path, read_only=False).close()
             publish(path)
 
     @contextmanager

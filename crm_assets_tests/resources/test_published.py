@@ -39,6 +39,17 @@ def test_what_did_not_change_is_not_copied_again(data_dir: Path) -> None:
     assert copy.stat().st_ino == before
 
 
+def test_what_a_killed_process_left_in_the_write_ahead_log_is_in_the_copy(data_dir: Path) -> None:
+    data_dir.mkdir()
+    database = data_dir / "crm.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("create schema raw; create table raw.open_tasks as select 1 as id")
+    assert database.with_name("crm.duckdb.wal").exists()
+    Warehouse(database=str(database)).publish()
+    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
+
+
 def test_a_copy_that_cannot_be_made_fails_no_run_and_leaves_the_one_before(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
