@@ -40,10 +40,13 @@ class ReadAhead:
 
     def expect(self, request: PreparedRequest, pages: range) -> None:
         """Starts to fetch the same list's `pages`, but for those that are coming already."""
+        before, after = PAGE.split(request.url or "", maxsplit=1)
         for page in pages:
-            following = request_of_page(request, page)
-            if following.url not in self._coming:
-                self._coming[following.url] = self._start(following)
+            url = f"{before}{page}{after}"
+            if url not in self._coming:
+                following = request.copy()
+                following.url = url
+                self._coming[url] = self._start(following)
 
     def close(self) -> None:
         """Forgets what was fetched ahead, and starts nothing more."""
@@ -62,10 +65,3 @@ def page_of(request: PreparedRequest) -> int:
     """The page that a request asks for."""
     [page] = PAGE.findall(request.url or "")
     return int(page)
-
-
-def request_of_page(request: PreparedRequest, page: int) -> PreparedRequest:
-    """The same request for another page."""
-    following = request.copy()
-    following.url = PAGE.sub(str(page), request.url or "")
-    return following
