@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
 
-from crm_assets.sandbox import serving_sandbox
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets.source.settings import CrmSettings, EndpointSettings, resolve_settings
 
@@ -34,6 +33,9 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         if not settings.is_sandbox:
             return settings
         if self._sandbox is None:
+            # Here, as a real CRM is read without it.
+            from crm_assets.sandbox import serving_sandbox
+
             sandbox = self._until_end_of_run.enter_context(serving_sandbox())
             get_dagster_logger().info(
                 f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"

@@ -17,7 +17,7 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
 
-LOAD_MEMORY = "192MiB"
+LOAD_MEMORY = "128MiB"
 """What DuckDB may keep in memory while it loads: without a limit it keeps most of a million rows. A job for which this
 is too little, with very long values, gets all there is when dlt starts it again."""
 

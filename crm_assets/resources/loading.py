@@ -25,6 +25,9 @@ RAW = "raw"
 
 LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set preserve_insertion_order = false"
 
+LARGE = 16 * 2**20
+"""Bytes of load files from which on one thread loads them: each thread keeps buffers for every column, beyond the limit."""
+
 
 class WarehousePipeline(Pipeline):
     """A dlt pipeline that takes its turn at the warehouse.
@@ -43,9 +46,11 @@ class WarehousePipeline(Pipeline):
         """Commits the load package, and in the same turn whatever belongs to it."""
         with self.warehouse.get_connection() as connection:
             connection.execute(LOADING)
+            if sum(file.stat().st_size for file in Path(self.working_dir).rglob("*.parquet")) > LARGE:
+                connection.execute("set threads = 1")
             info = super().load(*args, **kwargs)
             info.raise_on_failed_jobs()
-            connection.execute(f"{memory_as_usual()}; reset preserve_insertion_order")
+            connection.execute(f"{memory_as_usual()}; reset threads; reset preserve_insertion_order")
             self.on_loaded(connection, info.loads_ids[-1])
             return info
 

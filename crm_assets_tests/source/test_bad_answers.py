@@ -66,6 +66,11 @@ def test_what_the_content_type_says_does_not_matter(crm: ScriptedCrm) -> None:
         pytest.param(b"[1e400, 1e-5]", ["1e400", 1e-5], id="beyond floats"),
         pytest.param(b"0.12345678901234567890", "0.12345678901234567890", id="more digits than a float has"),
         pytest.param(b"123456789012345678901234567890", 123456789012345678901234567890, id="more than 64 bits"),
+        pytest.param(
+            b'{"a": "12345678901234567890", "b":-12345678901234567890}',
+            {"a": "12345678901234567890", "b": -12345678901234567890},
+            id="many digits in a text and in a number",
+        ),
         pytest.param(b"9" * 5000, "9" * 5000, id="five thousand digits"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', {"a": 1}, id="a byte order mark"),
     ],
