@@ -26,7 +26,7 @@ RAW = "raw"
 LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set preserve_insertion_order = false"
 
 LARGE = 16 * 2**20
-"""Bytes of load files from which on one thread loads them: each thread keeps buffers for every column, beyond the limit."""
+"""Bytes of load files from which on one thread loads them: each has buffers for every column, beyond the limit."""
 
 
 class WarehousePipeline(Pipeline):
