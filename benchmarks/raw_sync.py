@@ -9,16 +9,16 @@ of Python included; "steps" is the part after Dagster has started.
 import argparse
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox_process import sandbox
 
 HERE = Path(__file__).resolve().parent
 KEY = "benchmark"
@@ -35,32 +35,6 @@ class Measured:
     peak: float
     requests: int
     steps: float | None
-
-
-@contextmanager
-def sandbox(rows: int, latency: int) -> Iterator[str]:
-    """A sandbox in a process of its own, its world frozen, its records rendered; yields its base URL."""
-    command = [
-        sys.executable,
-        "-m",
-        "crm_assets.sandbox",
-        "--port",
-        "0",
-        "--key",
-        KEY,
-        "--rows",
-        str(rows),
-        "--now",
-        NOW,
-    ]
-    with subprocess.Popen([*command, "--latency", str(latency)], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert url is not None
-        try:
-            yield url[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
 
 
 def commands(base_url: str, folder: Path) -> Mapping[str, list[str]]:
@@ -134,7 +108,8 @@ def main() -> None:
     print("| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for rows in options.rows:
         for latency in options.latency:
-            with sandbox(rows, latency) as base_url:
+            world = (f"--rows={rows}", f"--now={NOW}", f"--latency={latency}", "--port=0")
+            with sandbox(KEY, *world) as base_url:
                 measure("crm_assets", base_url, options.in_flight)  # the sandbox renders its records
                 runs: dict[str, list[Measured]] = {variant: [] for variant in options.variants}
                 for _ in range(options.repeat):

@@ -17,9 +17,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -28,6 +27,7 @@ from tempfile import mkdtemp
 from threading import Lock
 
 import duckdb
+from sandbox_process import sandbox
 
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets.source.endpoints import ENDPOINTS
@@ -205,36 +205,23 @@ def shown_rows(database: Path) -> Counter[tuple[str, str]]:
     return found
 
 
-@contextmanager
-def sandbox(options: argparse.Namespace, port: int, now: datetime, faults: list[str]) -> Iterator[str]:
-    """A sandbox in a process of its own, its world frozen; yields its base URL."""
-    command = [sys.executable, "-m", "crm_assets.sandbox", f"--port={port}", f"--key={KEY}", *faults]
-    command += [f"--rows={options.rows}", f"--seed={options.seed}", f"--now={now.isoformat()}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
-        assert url is not None
-        try:
-            yield url[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
 def play(soak: Soak) -> None:
     """Rounds until it is over, the comparison, and what to tell of both."""
     options, dice = soak.options, random.Random(soak.options.seed)  # noqa: S311 - chance that repeats
     now, port, started = BEGIN, 0, time.monotonic()
+    world = (f"--rows={options.rows}", f"--seed={options.seed}")
     while not soak.over():
         now += timedelta(minutes=dice.randint(1, 600))
         faults, broken = drawn_faults(dice)
-        with sandbox(options, port, now, faults) as base_url, ThreadPoolExecutor(options.processes) as pool:
+        where = (f"--port={port}", f"--now={now.isoformat()}")
+        with sandbox(KEY, *world, *where, *faults) as base_url, ThreadPoolExecutor(options.processes) as pool:
             port = int(base_url.rpartition(":")[2])
             seeds = [dice.random() for _ in range(options.processes * RUNS_A_ROUND)]
             list(pool.map(partial(soak.run_one, base_url, broken), seeds))  # the first error cancels the rest
         minutes = (time.monotonic() - started) / 60
         told = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
         print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {told}", file=sys.stderr, flush=True)
-    with sandbox(options, port, now, []) as base_url:
+    with sandbox(KEY, *world, *where) as base_url:
         rows = soak.finish(base_url)
     print(f"{told}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
     table = (f"| {table} | {count:,} |" for table, count in rows.items())

@@ -135,30 +135,6 @@ class ScriptedCrm:
         return slice(start, start + (self.page_sizes[page - 1] if page <= len(self.page_sizes) else 0))
 
 
-class Dropped(Response):
-    """An answer that breaks off: the server closes the connection in the middle of the body."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send less than was promised."""
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b'{"tasks": [', "more_body": True})
-
-
-class Late(Response):
-    """An answer that takes its time."""
-
-    def __init__(self, seconds: float) -> None:
-        """Nothing is waited for yet."""
-        super().__init__()
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait, then send."""
-        await asyncio.sleep(self._seconds)
-        await super().__call__(scope, receive, send)
-
-
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """An answer as an API gives it."""
     return Response(json.dumps(body), status, headers=headers, media_type="application/json")

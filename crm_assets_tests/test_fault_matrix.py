@@ -7,7 +7,6 @@ loaded is set aside, and all others are loaded. A value or a name that is out of
 What happens to a machine instead of an API: `resources/test_crash.py`, `resources/test_warehouse.py`.
 """
 
-import asyncio
 import gzip
 import json
 import re
@@ -19,43 +18,17 @@ from typing import Any
 
 import pytest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
 
 from crm_assets.source import attempts
 from crm_assets.source.answers import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
-from crm_assets_tests.scripted_crm import KEY, Dropped, Late, always, failing, json_response
+from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late
+from crm_assets_tests.scripted_crm import KEY, always, failing, json_response
 
 PERSON = "Jane Doe"
 DEEP = b"[" * 900 + b"]" * 900
 AS_BEFORE, NOW = tasks(70), [task | {"title": "Changed"} for task in tasks(130)]
-
-
-class HungUp(Response):
-    """An answer of which only the headers come, and then the end of the connection."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send no body."""
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
-
-
-class Endless(Response):
-    """An answer whose body does not end. `pause`: seconds from one piece to the next."""
-
-    def __init__(self, piece: bytes, pause: float) -> None:
-        """Nothing is sent yet."""
-        super().__init__()
-        self._piece, self._pause = piece, pause
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the other side has had enough."""
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await receive()  # the request, of which there is no more
-        gone = asyncio.ensure_future(receive())
-        while not gone.done():
-            await send({"type": "http.response.body", "body": self._piece, "more_body": True})
-            await asyncio.sleep(self._pause)
 
 
 def body(content: Any) -> Response:

@@ -85,7 +85,7 @@ def parse_json(content: bytes) -> Any:
             return orjson.loads(content)
         except orjson.JSONDecodeError:
             pass
-    content = ESCAPE.sub(_encodable, content)
+    content = ESCAPE.sub(_whole_characters, content)
     return json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
 
 
@@ -101,7 +101,7 @@ def _float(digits: str) -> float | str:
     return digits
 
 
-def _encodable(escape: re.Match[bytes]) -> bytes:
+def _whole_characters(escape: re.Match[bytes]) -> bytes:
     """Replaces half a surrogate pair, as it stands for no character, and no text on disk can hold it."""
     if escape[1]:
         return escape[1]

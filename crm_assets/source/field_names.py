@@ -10,6 +10,9 @@ NAMING = NamingConvention()
 OF_DLT = "_dlt_"
 """What the names of dlt's own columns begin with."""
 
+OF_VARIANTS = "__v_"
+"""What the names of columns for values of another type have in them."""
+
 
 def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str]:
     """Key -> column name, each name once and none of it in `taken`.
@@ -31,7 +34,7 @@ def snake_case(key: str) -> str:
 
 
 def _is_free(name: str, taken: Collection[str]) -> bool:
-    return bool(name) and name not in taken and not name.startswith(OF_DLT)
+    return bool(name) and name not in taken and not name.startswith(OF_DLT) and OF_VARIANTS not in name
 
 
 def _told_apart(key: str, name: str) -> str:

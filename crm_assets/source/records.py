@@ -40,7 +40,6 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         self._report = report
         self._never_stored = frozenset(schema.never_stored)
         self._declared = frozenset(schema.columns) | self._never_stored
-        self._taken = self._declared | {variant_name(name) for name in schema.columns}
         self._set_aside: set[tuple[int, int]] = set()
         self._waiting: list[dict[str, Any]] = []
         self._yielded = False
@@ -98,15 +97,17 @@ class LoadableBatches(ItemTransform[Any, dict[str, Any]]):
         return value
 
     def _is_secret(self, key: str) -> bool:
-        return key in self._never_stored or snake_case(key) in self._never_stored
+        return snake_case(key) in self._never_stored
 
     def _fitted(self, record: dict[str, Any]) -> dict[str, Any]:
         """The record for dlt's ordinary way, its declared fields fitted just as an Arrow table would hold them."""
         undeclared = [key for key in record if key not in self._declared and not self._is_secret(key)]
         fitted: dict[str, Any] = {}
-        for key, name in column_names(undeclared, self._taken).items():
-            value = record[key]
-            fitted[name if _is_plain(value) else variant_name(name)] = value if _is_plain(value) else as_json(value)
+        for key, name in column_names(undeclared, self._declared).items():
+            if _is_plain(record[key]):
+                fitted[name] = record[key]
+            else:
+                fitted[variant_name(name)] = as_json(record[key])
         for name, column in self._schema.columns.items():
             [fitted[name]], [misfit] = one_by_one(column.data_type, [record.get(name)])
             if column.data_type == "json" and fitted[name] is not None:

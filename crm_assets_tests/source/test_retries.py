@@ -12,7 +12,8 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.source.errors import ApiUnavailable
-from crm_assets_tests.scripted_crm import Dropped, Late, ScriptedCrm, always, failing, json_response
+from crm_assets_tests.faulty_answers import Dropped, Late
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
 from crm_assets_tests.source.reading import IN_TURN, configured_crm, read, tasks
 
 RETRIED = (429, 500, 502, 503, 504)
