@@ -5,7 +5,6 @@ from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
 from crm_assets.assets.raw import RAW_ASSETS
-from crm_assets.assets.raw_checks import RAW_CHECKS
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.resources.crm import CrmConnection
@@ -13,7 +12,7 @@ from crm_assets.resources.warehouse import Warehouse
 
 defs = Definitions(
     assets=[*RAW_ASSETS, *MODEL_ASSETS],
-    asset_checks=[*RAW_CHECKS, *MODEL_CHECKS],
+    asset_checks=MODEL_CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,
     resources={"crm": CrmConnection(), "dlt": DagsterDltResource(), "warehouse": Warehouse()},

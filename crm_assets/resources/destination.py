@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dlt
 import duckdb
@@ -81,16 +81,17 @@ class WarehouseClient(DuckDbClient):
 
 
 class WarehouseDestination(dlt.destinations.duckdb):
-    """dlt's DuckDB destination, which works out its capabilities once.
+    """dlt's DuckDB destination, which works out its capabilities once a process.
 
-    A run asks for them some thirty times, and each time dlt resolves the destination's whole configuration from all
-    providers: half the time of a small load.
+    A run asks for them some thirty times a resource, and each time dlt resolves the destination's whole configuration
+    from all providers: half the time of a small load. They are the same for every database.
     """
+
+    _known: ClassVar[dict[type | None, DestinationCapabilitiesContext]] = {}
 
     def __init__(self, path: Path) -> None:
         """Loads into the database at `path`."""
         super().__init__(credentials=str(path), destination_name="duckdb")
-        self._known: dict[type | None, DestinationCapabilitiesContext] = {}
 
     def capabilities(
         self, config: DuckDbClientConfiguration | None = None, naming: NamingConvention | None = None

@@ -3,6 +3,7 @@
 Reading the API takes long and needs no database, so nobody waits for it.
 """
 
+import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import dlt
 import duckdb
 from dlt.common.pipeline import LoadInfo
+from dlt.common.schema import Schema
 from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
@@ -23,10 +25,8 @@ from crm_assets.resources.warehouse import Warehouse
 RAW = "raw"
 """DuckDB schema (dlt dataset) of the raw tables."""
 
-LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set preserve_insertion_order = false"
-
-LARGE = 16 * 2**20
-"""Bytes of load files from which on one thread loads them: each has buffers for every column, beyond the limit."""
+LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
+"""One thread: each has buffers for every column, within the limit and beyond it, and merges are no faster with more."""
 
 
 class WarehousePipeline(Pipeline):
@@ -38,16 +38,10 @@ class WarehousePipeline(Pipeline):
     warehouse: Warehouse
     on_loaded: Callable[[duckdb.DuckDBPyConnection, str], object]
 
-    def _sync_destination(self, *args: Any, **kwargs: Any) -> None:
-        with self.warehouse.get_connection():
-            super()._sync_destination(*args, **kwargs)
-
     def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
         """Commits the load package, and in the same turn whatever belongs to it."""
         with self.warehouse.get_connection() as connection:
             connection.execute(LOADING)
-            if sum(file.stat().st_size for file in Path(self.working_dir).rglob("*.parquet")) > LARGE:
-                connection.execute("set threads = 1")
             info = super().load(*args, **kwargs)
             info.raise_on_failed_jobs()
             connection.execute(f"{memory_as_usual()}; reset threads; reset preserve_insertion_order")
@@ -76,11 +70,27 @@ def warehouse_pipeline(
         )
         pipeline.warehouse = warehouse
         pipeline.on_loaded = on_loaded
+        # The cursor comes from the table, and the schema from `loaded_schema`: nothing else has to be kept.
+        pipeline.config.restore_from_destination = False
         try:
             with _dlt_silent():
                 yield pipeline
         finally:
             pipeline.deactivate()
+
+
+def loaded_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Schema | None:
+    """The dlt schema of a resource's last load, with the columns that no YAML declares; None before the first.
+
+    dlt would restore a pipeline's whole state with it, and load that state anew: a third of a small load's time.
+    """
+    try:
+        stored = connection.execute(
+            f"select schema from {RAW}._dlt_version where schema_name = ? order by inserted_at desc limit 1", [resource]
+        ).fetchone()
+    except duckdb.CatalogException:
+        return None
+    return Schema.from_dict(json.loads(stored[0])) if stored else None
 
 
 @contextmanager

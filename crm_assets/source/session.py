@@ -8,7 +8,7 @@ import threading
 from typing import Any
 
 from dlt.sources.helpers.requests import Client
-from requests import PreparedRequest, Response, Session
+from requests import PreparedRequest, Request, Response, Session
 from requests.exceptions import ChunkedEncodingError, ContentDecodingError, RequestException, Timeout
 from requests.exceptions import ConnectionError as ConnectionFailed
 from requests.hooks import default_hooks
@@ -19,7 +19,7 @@ from crm_assets.source.attempts import OK, AttemptAdapter
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer
 from crm_assets.source.personal import disguise
-from crm_assets.source.read_ahead import ReadAhead, page_of
+from crm_assets.source.read_ahead import PAGE, ReadAhead, page_of
 from crm_assets.source.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.settings import CrmSettings
@@ -66,12 +66,21 @@ class PageSession(Session):
         self._closed = threading.Event()
         self._read_ahead = ReadAhead(self._fetch, self._traffic, settings.max_in_flight)
         self._environment: Any = None
+        self._prepared: PreparedRequest | None = None
         self._pages_read = 0
         self._largest_page = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PageSession":
         """Stays itself: rest_api copies its configuration to validate it."""
         return self
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """As requests does, but once: of the pages that follow, only the number is new."""
+        if self._prepared is None:
+            self._prepared = super().prepare_request(request)
+        prepared = self._prepared.copy()
+        prepared.url = PAGE.sub(str(request.params["page"]), prepared.url or "", count=1)
+        return prepared
 
     def merge_environment_settings(self, url: Any, *args: Any) -> Any:
         """Proxies and certificates as the environment says: looked up once, as all requests go to one host."""

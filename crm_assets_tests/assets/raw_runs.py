@@ -9,14 +9,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult
+from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
 
 from crm_assets.definitions import defs
 from crm_assets.source.endpoints import ENDPOINTS
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
-
-WITHOUT_CHECKS = Definitions(assets=defs.assets, resources=defs.resources, executor=defs.executor)
-"""The code location without its checks, which have tests of their own and would double the time."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def materialize(*resources: str, mode: str | None = None) -> Run:
         {"ops": {f"raw__{resource}": {"config": {"mode": mode}} for resource in resources}} if mode else {}
     )
     return Run(
-        WITHOUT_CHECKS.resolve_implicit_global_asset_job_def().execute_in_process(
+        defs.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=[AssetKey(["raw", resource]) for resource in resources],
             run_config=config,
             instance=_instance(),

@@ -8,7 +8,7 @@ from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstanc
 
 from crm_assets.assets.models import MODEL_ASSETS
 from crm_assets.assets.raw import RAW_ASSETS
-from crm_assets.assets.raw_checks import CHECKS, raw_checks
+from crm_assets.assets.raw_checks import CHECKS
 from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets.source.endpoints import ENDPOINTS
@@ -141,7 +141,7 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
     selection = AssetSelection.assets(staging) | AssetSelection.checks_for_assets(AssetKey(["raw", "open_tasks"]))
     with DagsterInstance.ephemeral() as instance:
         return materialize(
-            [*RAW_ASSETS, *MODEL_ASSETS, raw_checks("open_tasks")],
+            [*RAW_ASSETS, *MODEL_ASSETS],
             selection=selection,
             resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None},
             instance=instance,
