@@ -1,12 +1,13 @@
 """The code location: five raw assets, the models built from them, and when they run."""
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
 from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
+from crm_assets.automation.thread_executor import thread_executor
 from crm_assets.resources.crm import CrmConnection
 from crm_assets.resources.warehouse import Warehouse
 
@@ -16,6 +17,5 @@ defs = Definitions(
     jobs=JOBS,
     schedules=SCHEDULES,
     resources={"crm": CrmConnection(), "dlt": DagsterDltResource(), "warehouse": Warehouse()},
-    # DuckDB has one writer, so a process per step would only add the time it takes to start one.
-    executor=in_process_executor,
+    executor=thread_executor,
 )

@@ -1,13 +1,16 @@
 """The commands of the README, as processes of their own: exit codes, what is read, and where the key does not show."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster import DagsterInstance, DagsterRunStatus
 
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
@@ -18,10 +21,8 @@ UPDATED = "2026-01-01T00:00:00Z"
 TALKATIVE = {"RUNTIME__LOG_LEVEL": "DEBUG"}
 
 
-def dagster(
-    *arguments: str, tmp_path: Path, settings: Mapping[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Runs a dagster command in an empty folder, with nothing in the environment but what is given."""
+def started(*arguments: str, tmp_path: Path, settings: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
+    """Starts a dagster command in an empty folder, with nothing in the environment but what is given."""
     home = tmp_path / "home"
     home.mkdir(exist_ok=True)
     environment = {
@@ -32,15 +33,23 @@ def dagster(
         "DLT_PROJECT_DIR": os.environ["DLT_PROJECT_DIR"],
         "RUNTIME__DLTHUB_TELEMETRY": "false",
     }
-    return subprocess.run(
+    return subprocess.Popen(
         [str(DAGSTER), *arguments, "-m", "crm_assets.definitions"],
         cwd=home,
         env=environment | dict(settings or {}),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=110,
-        check=False,
     )
+
+
+def dagster(
+    *arguments: str, tmp_path: Path, settings: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Runs such a command to its end."""
+    with started(*arguments, tmp_path=tmp_path, settings=settings) as process:
+        stdout, stderr = process.communicate(timeout=110)
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
 def one_each() -> dict[str, list[Any]]:
@@ -135,3 +144,28 @@ def test_the_tables_command_tells_what_is_wrong(
     output = capsys.readouterr()
     assert told in output.err
     assert KEY not in output.err + output.out
+
+
+def test_a_terminated_run_ends_on_all_threads_and_leaves_nothing_to_mend(tmp_path: Path) -> None:
+    with scripted_crm(lists=one_each()) as crm:
+        crm.holds_back = lambda seen: seen.resource != "accounts"
+        arguments = ("asset", "materialize", "--select", "group:raw")
+        # A process lasts as long as its last request.
+        settings = crm.settings() | {"SOURCES__CRM__REQUEST_TIMEOUT": "2"}
+        with started(*arguments, tmp_path=tmp_path, settings=settings) as process:
+            while not {"contacts", "open_tasks"} <= {seen.resource for seen in crm.seen}:
+                time.sleep(0.02)
+            with DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+                # As Dagster's UI does it: the wish is noted, then the process gets a signal.
+                [run] = instance.get_runs()
+                instance.report_run_canceling(run)
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=30)
+                [run] = instance.get_runs()
+        assert (process.returncode, run.status) == (1, DagsterRunStatus.CANCELED)
+        crm.holds_back = None
+        again = dagster(*arguments, tmp_path=tmp_path, settings=crm.settings())
+    assert again.returncode == 0, again.stderr
+    logged = rows(tmp_path / "data" / "crm.duckdb", "select resource from raw.sync_log where complete")
+    assert {resource for (resource,) in logged} == set(RESOURCES)
+    assert list((tmp_path / "data" / "pipelines").iterdir()) == []

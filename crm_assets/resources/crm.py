@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Any
 
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
@@ -15,6 +17,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
 
     _until_end_of_run: ExitStack = PrivateAttr()
     _sandbox: CrmSettings | None = PrivateAttr(default=None)
+    _starting: Any = PrivateAttr(default_factory=Lock)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["CrmConnection"]:
@@ -32,23 +35,25 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         settings = resolve_settings()
         if not settings.is_sandbox:
             return settings
-        if self._sandbox is None:
-            # Here, as a real CRM is read without it.
-            from crm_assets.sandbox import serving_sandbox
+        with self._starting:
+            return self._sandbox or self._start_sandbox(settings)
 
-            sandbox = self._until_end_of_run.enter_context(serving_sandbox())
-            get_dagster_logger().info(
-                f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"
-            )
-            self._sandbox = settings.model_copy(
-                update={
-                    "base_url": sandbox.base_url,
-                    "api_key": SecretStr(sandbox.api_key),
-                    "api_key_name": "api_key",
-                    "endpoints": {
-                        name: EndpointSettings(params=dict(endpoint.sandbox_params))
-                        for name, endpoint in ENDPOINTS.items()
-                    },
-                }
-            )
+    def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
+        # Here, as a real CRM is read without it.
+        from crm_assets.sandbox import serving_sandbox
+
+        sandbox = self._until_end_of_run.enter_context(serving_sandbox())
+        get_dagster_logger().info(
+            f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"
+        )
+        self._sandbox = settings.model_copy(
+            update={
+                "base_url": sandbox.base_url,
+                "api_key": SecretStr(sandbox.api_key),
+                "api_key_name": "api_key",
+                "endpoints": {
+                    name: EndpointSettings(params=dict(endpoint.sandbox_params)) for name, endpoint in ENDPOINTS.items()
+                },
+            }
+        )
         return self._sandbox

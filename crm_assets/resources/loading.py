@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
+from uuid import uuid4
 
 import dlt
 import duckdb
@@ -100,11 +100,16 @@ def _dlt_silent() -> Iterator[None]:
     What goes wrong is raised all the same, and told without them.
     """
     logger = logging.getLogger("dlt")
-    logger.disabled, was_disabled = True, logger.disabled
+
+    # One for each pipeline, as several run at a time.
+    def nothing(_: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(nothing)
     try:
         yield
     finally:
-        logger.disabled = was_disabled
+        logger.removeFilter(nothing)
 
 
 @contextmanager
@@ -125,13 +130,14 @@ def _working_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
         lock_file.unlink(missing_ok=True)
         stale.release()
-    folder = Path(mkdtemp(dir=parent))
+    # The lock comes first: without it, the folder of a run that just begins would look like a stale one.
+    folder = parent / uuid4().hex
     lock = FileLock(f"{folder}.lock", mode=0o600)
     lock.acquire()
+    folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        lock_file = Path(lock.lock_file)
-        lock_file.unlink(missing_ok=True)
+        Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()

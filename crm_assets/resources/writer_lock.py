@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -51,7 +52,8 @@ def writer_lock(database: Path, wait: float, announce: Callable[[str], object]) 
                     f"{database} was held for {wait:.0f} s by {_holder_text(holder)}. Wait until it is "
                     "done or stop it, then run this again"
                 ) from None
-            announce(f"Waiting for {database.name}, held by {_holder_text(holder)} ({waited:.0f} of {wait:.0f} s)")
+            if _holder_told(holder).get("pid") != os.getpid():  # our other threads need not be announced
+                announce(f"Waiting for {database.name}, held by {_holder_text(holder)} ({waited:.0f} of {wait:.0f} s)")
             patience = min(ANNOUNCE_EVERY, wait - waited)
     try:
         _write_holder(holder)
@@ -73,9 +75,17 @@ def _write_holder(holder: Path) -> None:
         holder.write_text(text, encoding="utf-8")
 
 
-def _holder_text(holder: Path) -> str:
+def _holder_told(holder: Path) -> dict[str, Any]:
     try:
         told = json.loads(holder.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _holder_text(holder: Path) -> str:
+    told = _holder_told(holder)
+    try:
         return f"process {told['pid']} ({told['command']}, since {told['since']})"
-    except (OSError, ValueError, KeyError):
+    except KeyError:
         return "another process"

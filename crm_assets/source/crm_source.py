@@ -1,10 +1,7 @@
 """The CRM as a dlt source: one declarative `rest_api` configuration for all resources."""
 
-import atexit
-import gc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from functools import cache
 from typing import Any
 
 from dlt.common.jsonpath import compile_path
@@ -15,6 +12,7 @@ from pydantic import SecretStr
 from requests import Session
 
 from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.garbage import garbage_of_reads_only
 from crm_assets.source.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
 from crm_assets.source.paginator import FullReadPaginator
 from crm_assets.source.records import LoadableBatches
@@ -47,7 +45,7 @@ def crm_source(
     """
     if cursor is None:
         report.mode = ReadMode.full
-    with closing(PageSession(settings, resource, report)) as session, _garbage_of_this_read_only():
+    with closing(PageSession(settings, resource, report)) as session, garbage_of_reads_only:
         config = rest_api_config(resource, settings, report, session, cursor)
         source = rest_api_source(config, name=resource, max_table_nesting=0)
         source.resources[resource].add_step(LoadableBatches(resource_schema(resource), report))
@@ -106,23 +104,3 @@ def rest_api_config(
 def column_hints(resource: str) -> dict[str, Any]:
     """Dlt's column hints of a resource: its declared columns."""
     return {name: column.hint() for name, column in resource_schema(resource).columns.items()} | DLT_COLUMNS
-
-
-@cache
-def _nothing_collected_at_exit() -> None:
-    atexit.register(gc.freeze)
-
-
-@contextmanager
-def _garbage_of_this_read_only() -> Iterator[None]:
-    """Spares Python's garbage collector all objects that were there before: a tenth of a read's time.
-
-    A page's thousands of values make it go through everything again and again, the two hundred thousand of the
-    imported libraries included. It would do so once more when the process ends: another tenth of a second run.
-    """
-    _nothing_collected_at_exit()
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()

@@ -14,6 +14,9 @@ PAGE = re.compile(r"(?<=[?&]page=)\d+")
 WORTH_A_REQUEST = 0.01
 """Seconds of waiting for a page after which one more may be on its way: about what it takes to process one."""
 
+INTERRUPTIBLE = 0.5
+"""Seconds after which a thread that waits for a page looks whether its run is to end."""
+
 
 class ReadAhead:
     """Fetches pages on threads, hands each out when it is asked for, and keeps no more than were fetched ahead."""
@@ -36,6 +39,8 @@ class ReadAhead:
         coming = self._coming.pop(request.url, None) or self._start(request)
         if not coming.done() and wait([coming], WORTH_A_REQUEST).not_done:
             self._traffic.widen()
+        while wait([coming], INTERRUPTIBLE).not_done:
+            pass  # a thread that waits without an end could not be interrupted
         return coming.result()
 
     def expect(self, request: PreparedRequest, pages: range) -> None:
