@@ -72,7 +72,7 @@ def measure(variant: str, base_url: str, in_flight: int) -> Measured:
         text = output.read_text(errors="replace")
         if status != 0:
             sys.exit(f"{variant} failed:\n{text[-3000:]}")
-        steps = re.search(r"Finished steps in process .* in (?:([\d.]+)m)?([\d.]+)(ms|s)\b", text)
+        steps = re.search(r"Finished steps in (?:([\d.]+)m)?([\d.]+)(ms|s)\b", text)
         seconds = None
         if steps:
             seconds = float(steps[1] or 0) * 60 + float(steps[2]) / (1000 if steps[3] == "ms" else 1)
