@@ -70,7 +70,7 @@ Events: TypeAlias = "SimpleQueue[tuple[StepThread, DagsterEvent | None]]"
 
 
 class ThreadExecutor(Executor):
-    """Runs steps as soon as what they depend on is there, some at a time."""
+    """Runs steps as soon as what they depend on is there, some at a time. Knows no hooks, as this project has none."""
 
     @property
     def retries(self) -> RetryMode:

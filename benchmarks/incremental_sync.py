@@ -1,0 +1,89 @@
+"""How many requests a sync takes when few records have changed, as a Markdown table.
+
+    .venv/bin/python benchmarks/incremental_sync.py --rows 40000 --hours 9
+
+Reads the sandbox in full, lets its clock go on by some hours, and reads it incrementally. A full read into another
+database then tells whether a record is missing or differs, and in which columns.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+from sandbox_process import sandbox
+
+KEY = "benchmark"
+NOON = datetime(2026, 11, 2, 12, tzinfo=timezone.utc)
+DAGSTER = Path(sys.executable).with_name("dagster")
+RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+
+
+def sync(base_url: str, data_dir: Path, mode: str) -> None:
+    """Materializes the raw assets."""
+    config = {"ops": {f"raw__{resource}": {"config": {"mode": mode}} for resource in RESOURCES}}
+    command = [DAGSTER, "asset", "materialize", "-m", "crm_assets.definitions", "--select", "group:raw"]
+    environment = os.environ | {
+        "CRM_DATA_DIR": str(data_dir),
+        "SOURCES__CRM__BASE_URL": base_url,
+        "SOURCES__CRM__API_KEY": KEY,
+    }
+    subprocess.run([*command, "--config-json", json.dumps(config)], env=environment, check=True, capture_output=True)
+
+
+def compared(synced: Path, full: Path, changed_since: datetime) -> Iterator[tuple[str | int, ...]]:
+    """A row a resource: records, those changed, mode, requests of the first sync and of the second, what differs."""
+    with duckdb.connect(str(synced), read_only=True) as connection:
+        connection.execute(f"attach '{full}' as other (read_only)")
+        for resource in RESOURCES:
+            [[records, changed]] = connection.execute(
+                f"select count(*), count(*) filter (updated_at > ?) from other.raw.{resource}", [changed_since]
+            ).fetchall()
+            [(_, before), (mode, after)] = connection.execute(
+                "select mode, requests from raw.sync_log where resource = ? order by _dlt_load_id", [resource]
+            ).fetchall()
+            [[missing]] = connection.execute(
+                f"select count(*) from other.raw.{resource} where id not in (select id from raw.{resource})"
+            ).fetchall()
+            differing = [
+                name
+                for (name, *_) in connection.execute(f"describe raw.{resource}").fetchall()
+                if not name.startswith("_dlt_")
+                and connection.execute(
+                    f"select 1 from raw.{resource} as a join other.raw.{resource} as b using (id) "
+                    f"where a.{name} is distinct from b.{name} limit 1"
+                ).fetchone()
+            ]
+            yield resource, records, changed, mode, before, after, missing, ", ".join(differing) or "none"
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
+    parser.add_argument("--hours", type=float, default=9, help="time between the two syncs")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        synced, full = Path(name, "synced"), Path(name, "full")
+        later = NOON + timedelta(hours=options.hours)
+        with sandbox(KEY, f"--rows={options.rows}", f"--now={NOON.isoformat()}", "--port=0") as base_url:
+            sync(base_url, synced, "full")
+        with sandbox(KEY, f"--rows={options.rows}", f"--now={later.isoformat()}", "--port=0") as base_url:
+            sync(base_url, synced, "incremental")
+            sync(base_url, full, "full")
+        print(
+            "| resource | records | changed | mode | requests before | requests after | missing | columns that differ |"
+        )
+        print("| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |")
+        for row in compared(synced / "crm.duckdb", full / "crm.duckdb", NOON):
+            print("|", " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in row), "|")
+
+
+if __name__ == "__main__":
+    main()
