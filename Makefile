@@ -50,8 +50,9 @@ format: .venv/dev ## Format code and SQL
 	$(BIN)/sqlfluff fix --processes 2 crm_assets/models
 
 .PHONY: bench
-bench: .venv/runtime ## Compare a raw sync with plain dlt, as a Markdown table
+bench: .venv/runtime ## Compare a raw sync with plain dlt, and an incremental one with a full one, as Markdown tables
 	$(BIN)/python benchmarks/raw_sync.py
+	$(BIN)/python benchmarks/incremental_sync.py
 
 .PHONY: soak
 soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then compare all tables with an undisturbed run's

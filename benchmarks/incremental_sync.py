@@ -1,8 +1,8 @@
 """How many requests a sync takes when few records have changed, as a Markdown table.
 
-    .venv/bin/python benchmarks/incremental_sync.py --rows 40000 --hours 9
+    .venv/bin/python benchmarks/incremental_sync.py --rows 40000 --minutes 5
 
-Reads the sandbox in full, lets its clock go on by some hours, and reads it incrementally. A full read into another
+Reads the sandbox in full, lets its clock go on by some minutes, and reads it incrementally. A full read into another
 database then tells whether a record is missing or differs, and in which columns.
 """
 
@@ -67,11 +67,11 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
-    parser.add_argument("--hours", type=float, default=9, help="time between the two syncs")
+    parser.add_argument("--minutes", type=float, default=5, help="time between the two syncs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         synced, full = Path(name, "synced"), Path(name, "full")
-        later = NOON + timedelta(hours=options.hours)
+        later = NOON + timedelta(minutes=options.minutes)
         with sandbox(KEY, f"--rows={options.rows}", f"--now={NOON.isoformat()}", "--port=0") as base_url:
             sync(base_url, synced, "full")
         with sandbox(KEY, f"--rows={options.rows}", f"--now={later.isoformat()}", "--port=0") as base_url:
