@@ -12,7 +12,6 @@ from pydantic import SecretStr
 from requests import Session
 
 from crm_assets.source.endpoints import ENDPOINTS
-from crm_assets.source.garbage import garbage_of_reads_only
 from crm_assets.source.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
 from crm_assets.source.paginator import FullReadPaginator
 from crm_assets.source.records import LoadableBatches
@@ -45,7 +44,7 @@ def crm_source(
     """
     if cursor is None:
         report.mode = ReadMode.full
-    with closing(PageSession(settings, resource, report)) as session, garbage_of_reads_only:
+    with closing(PageSession(settings, resource, report)) as session:
         config = rest_api_config(resource, settings, report, session, cursor)
         source = rest_api_source(config, name=resource, max_table_nesting=0)
         source.resources[resource].add_step(LoadableBatches(resource_schema(resource), report))
