@@ -117,7 +117,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         with failures_explained(resource), warehouse_pipeline(resource, warehouse, committed) as pipeline:
             settings = crm.settings()
             cursor = None
-            with warehouse.get_connection() as connection:
+            with warehouse.look() as connection:
                 schema = loaded_schema(connection, resource)
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, settings.incremental_lag)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import dlt
 import duckdb
+from dlt.common.configuration.specs import base_configuration
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.normalizers.naming import NamingConvention
@@ -16,6 +17,9 @@ from dlt.destinations.impl.duckdb.configuration import DuckDbClientConfiguration
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.destinations.sql_jobs import SqlMergeFollowupJob
+
+# dlt takes types apart ten thousand times a load, always the same ones, to tell which settings are secrets.
+base_configuration.extract_inner_hint = cache(base_configuration.extract_inner_hint)  # type: ignore[assignment]
 
 LOAD_MEMORY = "128MiB"
 """What DuckDB may keep in memory while it loads: without a limit it keeps most of a million rows. A job for which this

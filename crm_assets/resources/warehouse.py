@@ -70,6 +70,24 @@ class Warehouse(DuckDBResource):
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
+    @contextmanager
+    def look(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for a short look at what is committed, for which no other thread's turn has to end.
+
+        There is nothing to see in it while there is no file yet.
+
+        Raises:
+            WarehouseBusy: Another process held the file for longer than `lock_wait`.
+        """
+        path = self.path
+        if not path.exists():
+            with duckdb.connect() as connection:
+                yield connection
+            return
+        beside = writer_lock(path, self.lock_wait, get_dagster_logger().info, alone=False)
+        with beside, closing(self._connect(path, read_only=False)) as connection:
+            yield connection
+
     def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it."""
         give_up_at = time.monotonic() + self.lock_wait
@@ -78,6 +96,10 @@ class Warehouse(DuckDBResource):
             try:
                 # Within a process, connections share a file only if configured alike, and dlt configures nothing.
                 return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
+            except duckdb.ConnectionException as error:
+                # A look beside a turn that only reads, or the other way round.
+                if "different configuration" not in str(error) or time.monotonic() >= give_up_at:
+                    raise
             except duckdb.IOException as error:
                 if "Could not set lock" not in str(error):
                     raise
@@ -90,7 +112,7 @@ class Warehouse(DuckDBResource):
                 if not announced:
                     get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
                     announced = True
-                time.sleep(0.2)
+            time.sleep(0.1)
 
 
 @contextmanager

@@ -1,15 +1,17 @@
-"""One process at a time may have the DuckDB file open for writing.
+"""One process at a time may have the DuckDB file open for writing, and within it one thread at a time may write.
 
-The lock is the operating system's (flock): it ends with the process that holds it, also on `kill -9`.
+The lock between processes is the operating system's (flock): it ends with the process that holds it, also on `kill -9`.
 """
 
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,74 +20,122 @@ from filelock import FileLock, Timeout
 ANNOUNCE_EVERY = 10.0
 """Seconds between two messages of a process that waits."""
 
+INTERRUPTIBLE = 0.5
+"""Seconds after which a thread that waits for another looks whether its run is to end."""
+
+Announce = Callable[[str], object]
+
 
 class WarehouseBusy(Exception):
     """The database was held by someone else for longer than the wait is long."""
 
 
 @contextmanager
-def writer_lock(database: Path, wait: float, announce: Callable[[str], object]) -> Iterator[None]:
+def writer_lock(database: Path, wait: float, announce: Announce, *, alone: bool = True) -> Iterator[None]:
     """Holds the right to open `database` while the body runs.
 
     Args:
         database: The DuckDB file; the lock is a file beside it.
         wait: Seconds to wait at most.
-        announce: Called with a sentence that tells for whom we wait, at once and then every ten seconds.
+        announce: Called with a sentence that tells for which process we wait, at once and then every ten seconds.
+        alone: Whether other threads of this process are kept out, too. A body that only reads need not wait for them:
+            within a process, DuckDB shows it the last state that was committed.
 
     Raises:
         WarehouseBusy: The wait was over. Tells who holds the database.
     """
-    # Records are personal data: the folder is its owner's alone.
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = FileLock(f"{database}.lock", mode=0o600)
-    holder = Path(f"{database}.holder")
-    started = time.monotonic()
-    patience = 0.05
-    while True:
-        try:
-            lock.acquire(timeout=min(patience, wait), poll_interval=0.02)
-            break
-        except Timeout:
-            waited = time.monotonic() - started
-            if waited >= wait:
-                raise WarehouseBusy(
-                    f"{database} was held for {wait:.0f} s by {_holder_text(holder)}. Wait until it is "
-                    "done or stop it, then run this again"
-                ) from None
-            if _holder_told(holder).get("pid") != os.getpid():  # our other threads need not be announced
-                announce(f"Waiting for {database.name}, held by {_holder_text(holder)} ({waited:.0f} of {wait:.0f} s)")
-            patience = min(ANNOUNCE_EVERY, wait - waited)
-    try:
-        _write_holder(holder)
+    hold = _hold_on(database.absolute())
+    with hold.of_threads(wait) if alone else nullcontext(), hold.of_processes(wait, announce):
         yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
 
 
-def _write_holder(holder: Path) -> None:
-    text = json.dumps(
-        {
-            "pid": os.getpid(),
-            "command": Path(sys.argv[0]).name,
-            "since": datetime.now(timezone.utc).isoformat("T", "seconds"),
-        }
-    )
-    with suppress(OSError):  # it only serves messages
-        holder.write_text(text, encoding="utf-8")
+class _Hold:
+    """This process's hold on a database: taken from other processes by the first thread, given back by the last."""
+
+    def __init__(self, database: Path) -> None:
+        self._database = database
+        self._holder = Path(f"{database}.holder")
+        self._lock = FileLock(f"{database}.lock", mode=0o600, thread_local=False)
+        self._alone = threading.Lock()
+        self._counting = threading.Lock()
+        self._threads = 0
+
+    @contextmanager
+    def of_threads(self, wait: float) -> Iterator[None]:
+        self._acquire(self._alone, wait)
+        try:
+            yield
+        finally:
+            self._alone.release()
+
+    @contextmanager
+    def of_processes(self, wait: float, announce: Announce) -> Iterator[None]:
+        self._acquire(self._counting, wait)  # whoever has it may be waiting for a process
+        try:
+            if self._threads == 0:
+                self._take(wait, announce)
+            self._threads += 1
+        finally:
+            self._counting.release()
+        try:
+            yield
+        finally:
+            with self._counting:
+                self._threads -= 1
+                if self._threads == 0:
+                    self._holder.unlink(missing_ok=True)
+                    self._lock.release()
+
+    def _acquire(self, lock: threading.Lock, wait: float) -> None:
+        give_up_at = time.monotonic() + wait
+        while not lock.acquire(timeout=max(0, min(INTERRUPTIBLE, give_up_at - time.monotonic()))):
+            if time.monotonic() >= give_up_at:
+                raise self._busy(wait)
+
+    def _take(self, wait: float, announce: Announce) -> None:
+        # Records are personal data: the folder is its owner's alone.
+        self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        started = time.monotonic()
+        patience = 0.05
+        while True:
+            try:
+                self._lock.acquire(timeout=min(patience, wait), poll_interval=0.02)
+                break
+            except Timeout:
+                waited = time.monotonic() - started
+                if waited >= wait:
+                    raise self._busy(wait) from None
+                announce(
+                    f"Waiting for {self._database.name}, held by {self._holder_text()} ({waited:.0f} of {wait:.0f} s)"
+                )
+                patience = min(ANNOUNCE_EVERY, wait - waited)
+        self._write_holder()
+
+    def _busy(self, wait: float) -> WarehouseBusy:
+        return WarehouseBusy(
+            f"{self._database} was held for {wait:.0f} s by {self._holder_text()}. Wait until it is done or stop it, "
+            "then run this again"
+        )
+
+    def _write_holder(self) -> None:
+        text = json.dumps(
+            {
+                "pid": os.getpid(),
+                "command": Path(sys.argv[0]).name,
+                "since": datetime.now(timezone.utc).isoformat("T", "seconds"),
+            }
+        )
+        with suppress(OSError):  # it only serves messages
+            self._holder.write_text(text, encoding="utf-8")
+
+    def _holder_text(self) -> str:
+        try:
+            told: Any = json.loads(self._holder.read_text(encoding="utf-8"))
+            return f"process {told['pid']} ({told['command']}, since {told['since']})"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
 
 
-def _holder_told(holder: Path) -> dict[str, Any]:
-    try:
-        told = json.loads(holder.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _holder_text(holder: Path) -> str:
-    told = _holder_told(holder)
-    try:
-        return f"process {told['pid']} ({told['command']}, since {told['since']})"
-    except KeyError:
-        return "another process"
+@cache
+def _hold_on(database: Path) -> _Hold:
+    return _Hold(database)

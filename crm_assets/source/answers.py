@@ -15,12 +15,12 @@ from requests.exceptions import Timeout
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer, SourceError
 from crm_assets.source.settings import setting_name
 
-DIGITS_ALIKE = bytes(ord("0" if chr(code) in ".0123456789" else " ") for code in range(256))
-LONG_NUMBER = b"0" * 20
-"""A number that may not fit 64 bits, whole or broken, in bytes translated by `DIGITS_ALIKE`."""
-
-OUTSIDE_TEXTS = re.compile(rb"(?:\A|[\s:,\[-])[0-9][0-9.]{19}")
-"""Such a number where JSON can have one; most runs of digits are within a token or an address."""
+ALIKE = bytes(
+    ord("0" if chr(code) in ".0123456789" else " " if chr(code) in " \t\r\n:,[-" else "x") for code in range(256)
+)
+LONG_NUMBER = b" " + b"0" * 20
+"""A number that may not fit 64 bits, whole or broken, where JSON can have one, in bytes translated by `ALIKE`. Most
+runs of digits are within a token or an address."""
 
 MOST_DIGITS = 1000
 """Of an integer; beyond some thousands Python refuses to read one."""
@@ -79,8 +79,9 @@ def parse_json(content: bytes) -> Any:
         ValueError: The content is not JSON.
         RecursionError: Arrays or objects are nested more than some hundred levels deep.
     """
-    # Twenty digits in a row are looked for in a copy with all digits alike: ten times as fast as a regular expression.
-    if LONG_NUMBER not in content.translate(DIGITS_ALIKE) or not OUTSIDE_TEXTS.search(content):
+    # Long numbers are looked for in a copy with all digits alike: ten times as fast as a regular expression.
+    alike = content.translate(ALIKE)
+    if LONG_NUMBER not in alike and not alike.startswith(LONG_NUMBER.lstrip()):
         try:
             return orjson.loads(content)
         except orjson.JSONDecodeError:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -23,6 +24,12 @@ from crm_assets.resources.writer_lock import writer_lock
 with writer_lock(Path(sys.argv[1]), 5, print):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
+"""
+HOLD_AT_ONCE = """
+import sys
+from crm_assets.resources.warehouse import Warehouse
+with Warehouse(database=sys.argv[1], lock_wait=0).get_connection():
+    pass
 """
 READ_FROM_OUTSIDE = """
 import sys, time
@@ -156,6 +163,62 @@ def test_threads_take_turns(database: Path) -> None:
     assert failures == []
     with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
         assert connection.execute("select i from t").fetchall() == [(21,)]
+
+
+def test_a_look_does_not_wait_for_another_threads_turn_and_sees_what_was_committed(database: Path) -> None:
+    warehouse = Warehouse(database=str(database), lock_wait=0)
+    with warehouse.get_connection() as connection:
+        connection.execute("begin")
+        connection.execute("insert into t values (2)")
+        with warehouse.look() as beside:
+            assert beside.execute("select i from t").fetchall() == [(1,)]
+        connection.execute("commit")
+        with warehouse.look() as beside:
+            assert beside.execute("select count(*) from t").fetchall() == [(2,)]
+
+
+def test_a_look_that_outlasts_the_turn_keeps_other_processes_waiting(database: Path) -> None:
+    command = [sys.executable, "-c", HOLD_AT_ONCE, str(database)]
+    warehouse = Warehouse(database=str(database), lock_wait=30)
+    with warehouse.look() as beside:
+        with warehouse.get_connection() as connection:
+            connection.execute("insert into t values (2)")
+        assert subprocess.run(command, check=False, capture_output=True).returncode != 0
+        assert beside.execute("select count(*) from t").fetchall() == [(2,)]
+    subprocess.run(command, check=True)
+
+
+def test_a_look_waits_for_another_process(database: Path, told: list[str]) -> None:
+    with held(HOLD_OUR_LOCK, database, 1) as process:
+        with Warehouse(database=str(database), lock_wait=30).look() as connection:
+            assert connection.execute("select i from t").fetchall() == [(1,)]
+        assert any(str(process.pid) in message for message in told), told
+
+
+def test_a_look_before_there_is_a_file_finds_nothing_and_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "crm.duckdb"
+    with Warehouse(database=str(path)).look() as connection:
+        assert connection.execute("select * from information_schema.tables").fetchall() == []
+    assert not path.exists()
+
+
+def test_a_look_and_a_reading_turn_bear_each_other(database: Path) -> None:
+    """DuckDB refuses connections of one process that are configured differently, as long as one of them is open."""
+    warehouse = Warehouse(database=str(database), lock_wait=30)
+    counted: list[int] = []
+
+    def count(connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+        for _ in range(10):
+            with connect() as connection:
+                counted.extend(row[0] for row in connection.execute("select i from t").fetchall())
+
+    connects = [warehouse.look, partial(warehouse.get_connection, read_only=True)]
+    threads = [threading.Thread(target=count, args=[connect]) for connect in connects]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted == [1] * 20
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["sandbox", "a-crm"])
