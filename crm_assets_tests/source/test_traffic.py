@@ -2,17 +2,22 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from requests import PreparedRequest, Request, Response
+from requests import PreparedRequest, Request
+from requests import Response as Received
+from starlette.responses import Response
 
 from crm_assets.source import traffic as traffic_module
 from crm_assets.source.read_ahead import ReadAhead
 from crm_assets.source.traffic import Traffic, seconds_until
+from crm_assets_tests.scripted_crm import ScriptedCrm, failing
 from crm_assets_tests.source.reading import configured_crm, read, tasks
+
+ROWS = 900
 
 
 def departures(traffic: Traffic, count: int, threads: int) -> list[float]:
@@ -42,10 +47,10 @@ def test_the_window_grows_up_to_its_maximum_where_pages_have_to_be_waited_for(
 ) -> None:
     traffic = Traffic(max_in_flight=8, requests_per_minute=None)
 
-    def fetch(request: PreparedRequest) -> Response:
+    def fetch(request: PreparedRequest) -> Received:
         with traffic.passage(request.place):  # type: ignore[attr-defined]
             time.sleep(seconds)
-        return Response()
+        return Received()
 
     pages = ReadAhead(fetch, traffic, threads=8)
     seen = []
@@ -103,6 +108,43 @@ def test_all_requests_wait_as_long_as_the_api_says(told: Callable[[Traffic], Non
     began = time.monotonic()
     told(traffic)
     assert departures(traffic, count=4, threads=4)[0] - began >= 0.4
+
+
+def read_both() -> None:
+    """Reads two resources of one CRM at the same time, completely."""
+    with ThreadPoolExecutor(2) as pool:
+        for reading in pool.map(read, ["open_tasks", "past_appointments"]):
+            assert reading.ids == list(range(1, ROWS + 1))
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    """A CRM with two lists of eighteen pages."""
+    lists = {resource: tasks(ROWS) for resource in ("open_tasks", "past_appointments")}
+    with configured_crm(monkeypatch, lists=lists, latency=0.02) as crm:
+        yield crm
+
+
+def test_no_period_sees_more_requests_of_all_resources_than_the_rate_allows_retries_included(
+    crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic_module, "MINUTE", 1.0)
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_MINUTE", "15")
+    crm.faults += [failing("open_tasks", page=page, answers=[Response("", 503)] * 2) for page in (1, 2, 9)]
+    read_both()
+    came = sorted(seen.at for seen in crm.seen)
+    assert len(came) >= 36 + 6
+    # Some milliseconds pass between a departure and its arrival.
+    assert all(later - earlier >= 0.8 for earlier, later in zip(came, came[15:], strict=False))
+
+
+def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm) -> None:
+    crm.faults.append(failing("open_tasks", page=6, answers=[Response("", 429, headers={"Retry-After": "1"})]))
+    read_both()
+    refused = next(seen.at for seen in crm.seen if (seen.resource, seen.page) == ("open_tasks", 6))
+    # Those that had left before the answer was read may still arrive.
+    assert [seen for seen in crm.seen if refused + 0.2 < seen.at < refused + 0.9] == []
+    assert {seen.resource for seen in crm.seen if seen.at > refused + 0.9} == {"open_tasks", "past_appointments"}
 
 
 def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
