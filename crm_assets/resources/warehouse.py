@@ -3,8 +3,9 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 from dagster import InitResourceContext, get_dagster_logger
@@ -12,10 +13,14 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
 from crm_assets.resources.data_dir import database_path
-from crm_assets.resources.published import is_published, publish
+from crm_assets.resources.lake import LakeError, configured_lake, publish_to_lake
+from crm_assets.resources.published import is_published, publish, published_path
 from crm_assets.resources.writer_lock import WarehouseBusy, writer_lock
 from crm_assets.source.errors import SourceError
 from crm_assets.source.settings import resolve_settings
+
+OPENING_OR_CLOSING = Lock()
+"""DuckDB refuses to open a file that another thread of the process is about to close."""
 
 
 class Warehouse(DuckDBResource):
@@ -34,25 +39,44 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Publishes a copy when the run ends, if it changed anything. That it could not is told, and fails nothing."""
+        """Publishes when the run ends, if it changed anything. That it could not is told, and fails nothing."""
         try:
             yield self
         finally:
             try:
-                self.publish()
+                if self.publish():
+                    self.publish_to_lake()
             except (OSError, SourceError, WarehouseBusy, duckdb.Error) as error:
                 get_dagster_logger().warning(f"The published copy stays as it was: {error}")
+            except LakeError as error:
+                get_dagster_logger().warning(f"The lake stays as it was: {error}")
 
-    def publish(self) -> None:
-        """Copies the database for readers that must never be in the way, unless its copy is up to date."""
+    def publish(self) -> bool:
+        """Copies the database for readers that must never be in the way. Returns whether there was anything new."""
         path = self.path
         if is_published(path):
-            return
+            return False
         with writer_lock(path, self.lock_wait, get_dagster_logger().info):
             if path.with_name(f"{path.name}.wal").exists():
                 # A killed process left it. Opened and closed, the database has it in itself.
                 self._connect(path, read_only=False).close()
             publish(path)
+        return True
+
+    def publish_to_lake(self) -> None:
+        """Puts the analysts' tables into the lake, if one is configured. Generated records never get there.
+
+        Raises:
+            LakeError: The lake is as it was.
+        """
+        lake = configured_lake()
+        if lake is None:
+            return
+        if resolve_settings().is_sandbox:
+            get_dagster_logger().info("The sandbox's records are generated: they are not put into the lake")
+            return
+        tables = publish_to_lake(published_path(self.path), lake, self.lock_wait, self.connection_config)
+        get_dagster_logger().info(f"{tables} tables are in the lake as they are now")
 
     @contextmanager
     def get_connection(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -66,7 +90,7 @@ class Warehouse(DuckDBResource):
         if read_only and not path.exists():
             raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
         turn = writer_lock(path, self.lock_wait, get_dagster_logger().info)
-        with turn, _owner_only(), closing(self._connect(path, read_only)) as connection:
+        with turn, _owner_only(), _closing(self._connect(path, read_only)) as connection:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
@@ -85,7 +109,7 @@ class Warehouse(DuckDBResource):
                 yield connection
             return
         beside = writer_lock(path, self.lock_wait, get_dagster_logger().info, alone=False)
-        with beside, closing(self._connect(path, read_only=False)) as connection:
+        with beside, _closing(self._connect(path, read_only=False)) as connection:
             yield connection
 
     def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -95,7 +119,8 @@ class Warehouse(DuckDBResource):
         while True:
             try:
                 # Within a process, connections share a file only if configured alike, and dlt configures nothing.
-                return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
+                with OPENING_OR_CLOSING:
+                    return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
             except duckdb.ConnectionException as error:
                 # A look beside a turn that only reads, or the other way round.
                 if "different configuration" not in str(error) or time.monotonic() >= give_up_at:
@@ -113,6 +138,15 @@ class Warehouse(DuckDBResource):
                     get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
                     announced = True
             time.sleep(0.1)
+
+
+@contextmanager
+def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    try:
+        yield connection
+    finally:
+        with OPENING_OR_CLOSING:
+            connection.close()
 
 
 @contextmanager
