@@ -60,6 +60,9 @@ def _transposed(records: Sequence[dict[str, Any]], names: Iterable[str]) -> Iter
 def typed_array(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
     """The values as an array of the type, and beside it, if there are any, the texts of those that do not fit it."""
     arrow_type = ARROW_TYPES[data_type]
+    if data_type == "text":
+        with suppress(pa.ArrowException, ValueError):  # Arrow itself takes nothing but texts for a text
+            return pa.array(values, arrow_type), None
     kinds = set(map(type, values)) - {NoneType}
     if not kinds:
         return pa.nulls(len(values), arrow_type), None
