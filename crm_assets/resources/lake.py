@@ -5,6 +5,7 @@ or on S3, and its catalog in a database, such as Postgres. Only whole states are
 """
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,13 +21,16 @@ SCHEMAS = ("staging", "marts")
 KEPT = "7 days"
 """How long earlier states can be read; after that their files are removed."""
 
+SECRETS = re.compile(
+    r"""(?:password|key|secret|token)\w*\s*=\s*(?:'([^']+)'|([^'&;\s]+))|://([^@/\s]+)@""", re.IGNORECASE
+)
+
 TABLES = """
 select
-    table_catalog,
     table_schema,
     table_name
 from information_schema.tables
-where table_catalog in ('published', 'lake') and table_schema in ?
+where table_catalog = ? and table_schema in ? and table_type in ?
 order by all
 """
 
@@ -57,6 +61,15 @@ class Lake:
         """
         if not self.address.startswith("ducklake:"):
             raise LakeError("CRM_LAKE must begin with ducklake: such as ducklake:postgres:dbname=lake host=db")
+
+    def without_secrets(self, text: str) -> str:
+        """A message of DuckDB's on one line, without the passwords that the address or the files' place hold.
+
+        Its extensions quote the address whole, in part, or as they understood it.
+        """
+        for named, quoted, in_url in SECRETS.findall(f"{self.address} {self.files}"):
+            text = text.replace(named or quoted or in_url, "***")
+        return " ".join(text.split())
 
 
 def configured_lake() -> Lake | None:
@@ -92,29 +105,33 @@ def publish_to_lake(published: Path, lake: Lake, wait: float, config: Mapping[st
     except Timeout:
         raise LakeError(f"another run has been writing to it for {wait:.0f} s") from None
     except duckdb.Error as error:
-        told = str(error).replace(lake.address.removeprefix("ducklake:"), "CRM_LAKE")
-        raise LakeError(" ".join(told.split())) from None
+        raise LakeError(f"{type(error).__name__}: {lake.without_secrets(str(error))}") from None
 
 
 def _publish(published: Path, lake: Lake, config: Mapping[str, Any]) -> int:
     files = f"(data_path {_literal(lake.files)})" if lake.files else ""
     with closing(duckdb.connect(config=dict(config))) as connection:
+        connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"attach {_literal(str(published))} as published (read_only)")
         connection.execute(f"attach {_literal(lake.address)} as lake {files}")
-        connection.execute("begin")
-        found = connection.execute(TABLES, [SCHEMAS]).fetchall()
-        tables = {catalog: {(s, t) for c, s, t in found if c == catalog} for catalog in ("published", "lake")}
-        for schema in SCHEMAS:
-            connection.execute(f"create schema if not exists lake.{schema}")
-        for schema, table in sorted(tables["published"]):
-            name = f'{schema}."{table}"'
-            connection.execute(f"create or replace table lake.{name} as from published.{name}")
-        for schema, table in tables["lake"] - tables["published"]:
-            connection.execute(f'drop table lake.{schema}."{table}"')
-        connection.execute("commit")
         for procedure in ("ducklake_expire_snapshots", "ducklake_cleanup_old_files"):
             connection.execute(f"call {procedure}('lake', older_than => now() - interval '{KEPT}')")
-    return len(tables["published"])
+        connection.execute("begin")
+        tables = connection.execute(TABLES, ["published", SCHEMAS, ("BASE TABLE", "VIEW")]).fetchall()
+        earlier = connection.execute(TABLES, ["lake", SCHEMAS, ("BASE TABLE",)]).fetchall()
+        for schema in SCHEMAS:
+            connection.execute(f"create schema if not exists lake.{schema}")
+        for schema, table in sorted(set(earlier) - set(tables)):
+            connection.execute(f"drop table lake.{schema}.{_identifier(table)}")
+        for schema, table in tables:
+            name = f"{schema}.{_identifier(table)}"
+            connection.execute(f"create or replace table lake.{name} as from published.{name}")
+        connection.execute("commit")
+    return len(tables)
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

@@ -42,9 +42,11 @@ class WarehousePipeline(Pipeline):
         """Commits the load package, and in the same turn whatever belongs to it."""
         with self.warehouse.get_connection() as connection:
             connection.execute(LOADING)
-            info = super().load(*args, **kwargs)
+            try:
+                info = super().load(*args, **kwargs)
+            finally:  # they are the database's, and stay as long as any thread has it open
+                connection.execute(f"{memory_as_usual()}; reset threads; reset preserve_insertion_order")
             info.raise_on_failed_jobs()
-            connection.execute(f"{memory_as_usual()}; reset threads; reset preserve_insertion_order")
             self.on_loaded(connection, info.loads_ids[-1])
             return info
 

@@ -59,7 +59,8 @@ class Warehouse(DuckDBResource):
         with writer_lock(path, self.lock_wait, get_dagster_logger().info):
             if path.with_name(f"{path.name}.wal").exists():
                 # A killed process left it. Opened and closed, the database has it in itself.
-                self._connect(path, read_only=False).close()
+                with _closing(self._connect(path, read_only=False)):
+                    pass
             publish(path)
         return True
 

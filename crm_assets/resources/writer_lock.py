@@ -56,41 +56,48 @@ class _Hold:
         self._database = database
         self._holder = Path(f"{database}.holder")
         self._lock = FileLock(f"{database}.lock", mode=0o600, thread_local=False)
-        self._alone = threading.Lock()
-        self._counting = threading.Lock()
-        self._threads = 0
+        self._alone = threading.RLock()
+        self._entering = threading.RLock()
+        self._inside: set[object] = set()
 
     @contextmanager
     def of_threads(self, wait: float) -> Iterator[None]:
-        self._acquire(self._alone, wait)
-        try:
+        with self._acquired(self._alone, wait):
             yield
-        finally:
-            self._alone.release()
 
     @contextmanager
     def of_processes(self, wait: float, announce: Announce) -> Iterator[None]:
-        self._acquire(self._counting, wait)  # whoever has it may be waiting for a process
+        me = object()
         try:
-            if self._threads == 0:
-                self._take(wait, announce)
-            self._threads += 1
-        finally:
-            self._counting.release()
-        try:
+            with self._acquired(self._entering, wait):  # whoever has it may be waiting for a process
+                if not self._inside:
+                    self._take(wait, announce)
+                self._inside.add(me)
             yield
         finally:
-            with self._counting:
-                self._threads -= 1
-                if self._threads == 0:
-                    self._holder.unlink(missing_ok=True)
-                    self._lock.release()
+            if me in self._inside or (self._lock.is_locked and not self._inside):
+                self._leave(me)
 
-    def _acquire(self, lock: threading.Lock, wait: float) -> None:
+    def _leave(self, me: object) -> None:
+        with self._entering:
+            self._inside.discard(me)
+            if not self._inside and self._lock.is_locked:
+                with suppress(OSError):  # it only serves messages
+                    self._holder.unlink()
+                self._lock.release(force=True)
+
+    @contextmanager
+    def _acquired(self, lock: "threading.RLock", wait: float) -> Iterator[None]:
+        """Holds a lock of this process. An interrupt may come right after it was acquired, as at any other line."""
         give_up_at = time.monotonic() + wait
-        while not lock.acquire(timeout=max(0, min(INTERRUPTIBLE, give_up_at - time.monotonic()))):
-            if time.monotonic() >= give_up_at:
-                raise self._busy(wait)
+        try:
+            while not lock.acquire(timeout=max(0, min(INTERRUPTIBLE, give_up_at - time.monotonic()))):
+                if time.monotonic() >= give_up_at:
+                    raise self._busy(wait)
+            yield
+        finally:
+            with suppress(RuntimeError):  # it is not ours
+                lock.release()
 
     def _take(self, wait: float, announce: Announce) -> None:
         # Records are personal data: the folder is its owner's alone.

@@ -16,7 +16,7 @@ from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer, Sour
 from crm_assets.source.settings import setting_name
 
 ALIKE = bytes(
-    ord("0" if chr(code) in ".0123456789" else " " if chr(code) in " \t\r\n:,[-" else "x") for code in range(256)
+    ord("0" if chr(code) in "-.0123456789" else " " if chr(code) in " \t\r\n:,[" else "x") for code in range(256)
 )
 LONG_NUMBER = b" " + b"0" * 20
 """A number that may not fit 64 bits, whole or broken, where JSON can have one, in bytes translated by `ALIKE`. Most

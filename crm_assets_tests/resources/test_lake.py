@@ -11,7 +11,7 @@ import pytest
 from dagster import AssetKey
 
 from crm_assets.definitions import defs
-from crm_assets.resources.lake import LakeError
+from crm_assets.resources.lake import Lake, LakeError
 from crm_assets.resources.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, tasks
 
@@ -104,6 +104,17 @@ def test_a_table_that_is_gone_leaves_the_lake_and_can_be_read_as_it_was(address:
 
 
 @pytest.mark.usefixtures("a_crm")
+def test_names_with_quotes_and_the_views_of_others_are_no_hindrance(address: str) -> None:
+    published('create schema marts; create table marts."a ""b""" as select 1 as i')
+    with duckdb.connect() as connection:
+        connection.execute(f"attach '{address}' as lake; create view lake.marts.theirs as select 1 as i")
+    published('create table marts."c" as select 2 as i')
+    with reader(address) as connection:
+        tables = connection.execute("select table_name from information_schema.tables order by all").fetchall()
+    assert tables == [('a "b"',), ("c",), ("theirs",)]
+
+
+@pytest.mark.usefixtures("a_crm")
 def test_raw_tables_stay_where_they_are(address: str) -> None:
     published("create schema raw; create table raw.t as select 1 as i")
     published("create schema marts; create table marts.t as from raw.t")
@@ -137,6 +148,22 @@ def test_a_lake_out_of_reach_fails_no_run_and_its_password_is_not_told(
     [warning] = [message for message in told if "lake" in message]
     assert warning.startswith("The lake stays as it was: ")
     assert "hush" not in warning
+
+
+@pytest.mark.parametrize(
+    ("address", "files"),
+    [
+        pytest.param("ducklake:postgres:dbname=lake password=hush host=db", "", id="in a connection string"),
+        pytest.param("ducklake:postgres:dbname=lake password = 'hush' host=db", "", id="quoted"),
+        pytest.param("ducklake:postgres:postgresql://me:hush@db/lake", "", id="in a URL"),
+        pytest.param("ducklake:crm.ducklake", "s3://bucket/crm?s3_secret_access_key=hush", id="in the files' place"),
+    ],
+)
+def test_no_message_tells_a_password(address: str, files: str) -> None:
+    quoted = address.removeprefix("ducklake:postgres:")
+    told = Lake(address, files).without_secrets(f'Unable to connect to Postgres at "{quoted}", {files}: no route')
+    assert "hush" not in told
+    assert "no route" in told
 
 
 @pytest.mark.usefixtures("a_crm")

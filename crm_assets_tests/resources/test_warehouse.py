@@ -1,5 +1,6 @@
 """One writer at a time, a bounded wait that says for whom, and a connection that never stays open."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -186,6 +187,30 @@ def test_a_look_that_outlasts_the_turn_keeps_other_processes_waiting(database: P
         assert subprocess.run(command, check=False, capture_output=True).returncode != 0
         assert beside.execute("select count(*) from t").fetchall() == [(2,)]
     subprocess.run(command, check=True)
+
+
+@pytest.mark.parametrize("connect", ["get_connection", "look"])
+def test_a_thread_that_is_interrupted_while_it_waits_leaves_nothing_to_wait_for(database: Path, connect: str) -> None:
+    """The interrupt comes to it at the very line that acquires what another thread gives back."""
+    warehouse = Warehouse(database=str(database), lock_wait=5)
+    for _ in range(20):
+        threads: list[threading.Thread] = []
+
+        def wait() -> None:
+            with suppress(KeyboardInterrupt), getattr(warehouse, connect)():
+                time.sleep(0.01)
+
+        with warehouse.get_connection():
+            threads = [threading.Thread(target=wait) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                interrupted = ctypes.c_ulong(thread.ident or 0)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(interrupted, ctypes.py_object(KeyboardInterrupt))
+        for thread in threads:
+            thread.join()
+    write(database, lock_wait=0)
+    subprocess.run([sys.executable, "-c", HOLD_AT_ONCE, str(database)], check=True)
 
 
 def test_a_look_waits_for_another_process(database: Path, told: list[str]) -> None:

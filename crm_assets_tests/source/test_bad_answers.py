@@ -71,6 +71,7 @@ def test_what_the_content_type_says_does_not_matter(crm: ScriptedCrm) -> None:
             {"a": "12345678901234567890", "b": -12345678901234567890},
             id="many digits in a text and in a number",
         ),
+        pytest.param(b'{"a":-9223372036854775809}', {"a": -9223372036854775809}, id="just below 64 bits"),
         pytest.param(b"9" * 5000, "9" * 5000, id="five thousand digits"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', {"a": 1}, id="a byte order mark"),
     ],
