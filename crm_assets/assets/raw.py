@@ -1,6 +1,7 @@
 """The raw assets: an op for each resource, so that one that fails neither stops nor repeats the others."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,8 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
 
         with failures_explained(resource), warehouse_pipeline(resource, warehouse, committed) as pipeline:
             settings = crm.settings()
-            cursor = None
-            with warehouse.look() as connection:
+            schema, cursor = None, None
+            with suppress(FileNotFoundError), warehouse.look() as connection:
                 schema = loaded_schema(connection, resource)
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, settings.incremental_lag)

@@ -87,9 +87,7 @@ class Warehouse(DuckDBResource):
             WarehouseBusy: Another process held the file for longer than `lock_wait`.
             FileNotFoundError: Opened read-only, and there is no file yet.
         """
-        path = self.path
-        if read_only and not path.exists():
-            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
+        path = self._existing_path() if read_only else self.path
         turn = writer_lock(path, self.lock_wait, get_dagster_logger().info)
         with turn, _owner_only(), _closing(self._connect(path, read_only)) as connection:
             connection.execute("set TimeZone = 'UTC'")
@@ -99,19 +97,20 @@ class Warehouse(DuckDBResource):
     def look(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection for a short look at what is committed, for which no other thread's turn has to end.
 
-        There is nothing to see in it while there is no file yet.
-
         Raises:
             WarehouseBusy: Another process held the file for longer than `lock_wait`.
+            FileNotFoundError: There is no file yet.
         """
-        path = self.path
-        if not path.exists():
-            with duckdb.connect() as connection:
-                yield connection
-            return
+        path = self._existing_path()
         beside = writer_lock(path, self.lock_wait, get_dagster_logger().info, alone=False)
         with beside, _closing(self._connect(path, read_only=False)) as connection:
             yield connection
+
+    def _existing_path(self) -> Path:
+        path = self.path
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
+        return path
 
     def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it."""
