@@ -29,8 +29,8 @@ from threading import Lock
 import duckdb
 from sandbox_process import sandbox
 
-from crm_assets.resources.warehouse import Warehouse
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.warehouse.warehouse import Warehouse
 
 KEY, BEGIN = "soak", datetime(2026, 1, 31, tzinfo=timezone.utc)
 RUNS_A_ROUND = 4  # of each process

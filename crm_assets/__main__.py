@@ -2,8 +2,8 @@
 
 import sys
 
-from crm_assets.resources.warehouse import Warehouse
 from crm_assets.source.errors import SettingsError
+from crm_assets.warehouse.warehouse import Warehouse
 
 TABLES = """
 select table_schema, table_name

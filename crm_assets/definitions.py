@@ -8,8 +8,8 @@ from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.automation.thread_executor import thread_executor
-from crm_assets.resources.crm import CrmConnection
-from crm_assets.resources.warehouse import Warehouse
+from crm_assets.connection import CrmConnection
+from crm_assets.warehouse.warehouse import Warehouse
 
 defs = Definitions(
     assets=[*RAW_ASSETS, *MODEL_ASSETS],

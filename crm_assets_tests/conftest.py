@@ -1,7 +1,9 @@
 """Every test runs as on a machine where nothing is configured, and writes into a folder of its own."""
 
+import logging
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,20 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "data"
     monkeypatch.setenv("CRM_DATA_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """Messages of Dagster's logger, as they come."""
+    from dagster import get_dagster_logger  # after pytest_configure
+
+    messages: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
+    logger = get_dagster_logger()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel("INFO")
+    yield messages
+    logger.removeHandler(handler)
+    logger.setLevel(level)

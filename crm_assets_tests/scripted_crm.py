@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crm_assets.sandbox.serving import serving
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
 
 KEY = "key-of-the-scripted-crm"
 

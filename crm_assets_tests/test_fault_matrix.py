@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from crm_assets.source import attempts
-from crm_assets.source.answers import parse_json
+from crm_assets.source.http import attempts
+from crm_assets.source.http.answers import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from crm_assets.resources.writer_lock import WarehouseBusy
 from crm_assets.source.errors import SourceError
+from crm_assets.warehouse.lock import WarehouseBusy
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from dagster import (
 from crm_assets.assets.data_test_runs import Outcome, run_test
 from crm_assets.assets.data_tests import DataTest
 from crm_assets.assets.model import Model
-from crm_assets.resources.warehouse import Warehouse
-from crm_assets.resources.writer_lock import WarehouseBusy
+from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.warehouse import Warehouse
 
 COLUMNS_DOCUMENTED = "columns_documented"
 """The check that the YAML lists the columns which the table has. Only the table can tell."""

@@ -11,7 +11,7 @@ from sqlglot.errors import ParseError, SqlglotError
 from crm_assets.assets.data_tests import DataTestError
 from crm_assets.assets.model import BOOKKEEPING, Model
 from crm_assets.assets.model_files import MODELS_DIR, ModelsRefused, read_models
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
 
 RAW_TABLES = frozenset(f"raw.{resource}" for resource in ENDPOINTS) | BOOKKEEPING
 MATERIALIZATIONS = ("view", "table", "incremental")

@@ -25,8 +25,8 @@ from crm_assets.assets.model_builds import ModelError, WrongRows, build
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
 from crm_assets.assets.model_loading import load_models
 from crm_assets.assets.table_metadata import count_rows, table_columns
-from crm_assets.resources.warehouse import Warehouse
-from crm_assets.resources.writer_lock import WarehouseBusy
+from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.warehouse import Warehouse
 
 
 def model_asset(model: Model) -> AssetsDefinition:

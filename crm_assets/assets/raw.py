@@ -27,15 +27,15 @@ from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata
-from crm_assets.resources.crm import CrmConnection
-from crm_assets.resources.loading import RAW, loaded_schema, warehouse_pipeline
-from crm_assets.resources.sync_log import read_cursor, write_sync_log
-from crm_assets.resources.warehouse import Warehouse
-from crm_assets.resources.writer_lock import WarehouseBusy
+from crm_assets.connection import CrmConnection
 from crm_assets.source import schemas
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import crm_source, declared_source
-from crm_assets.source.endpoints import ENDPOINTS
-from crm_assets.source.report import ReadMode, ReadReport
+from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.warehouse.loading import RAW, loaded_schema, warehouse_pipeline
+from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.sync_log import read_cursor, write_sync_log
+from crm_assets.warehouse.warehouse import Warehouse
 
 ONLY_FOR_DLT_ASSETS = {META_KEY_SOURCE, META_KEY_PIPELINE, META_KEY_TRANSLATOR}
 

@@ -23,7 +23,7 @@ from crm_assets.assets.raw_findings import (
     primary_key,
     rows_match_source,
 )
-from crm_assets.resources.loading import RAW
+from crm_assets.warehouse.loading import RAW
 
 
 @dataclass(frozen=True)

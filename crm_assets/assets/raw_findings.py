@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from crm_assets.resources.loading import RAW
-from crm_assets.resources.sync_log import DUCKDB_TYPES
 from crm_assets.source.schemas import resource_schema
+from crm_assets.warehouse.loading import RAW
+from crm_assets.warehouse.sync_log import DUCKDB_TYPES
 
 LAST_READ = """
 select

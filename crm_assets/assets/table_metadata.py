@@ -6,9 +6,9 @@ from typing import Any
 import duckdb
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
-from crm_assets.resources.loading import RAW
-from crm_assets.source.report import ReadReport
+from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
+from crm_assets.warehouse.loading import RAW
 
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:

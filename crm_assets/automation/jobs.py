@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dagster import AssetSelection, RunConfig, define_asset_job
 
 from crm_assets.assets.raw import RAW_ASSETS, ReadConfig
-from crm_assets.source.endpoints import ENDPOINTS
-from crm_assets.source.report import ReadMode
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.reading.report import ReadMode
 
 
 def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:

@@ -2,7 +2,7 @@
 
 Dagster's own executors run one step after the other, or each in a process of its own, which takes two seconds to start.
 What steps share bears threads: dlt keeps its contexts by thread, requests queue in one place for all reads
-(`source/traffic.py`), and the database is written by one at a time (`resources/writer_lock.py`).
+(`source/http/limits.py`), and the database is written by one at a time (`warehouse/lock.py`).
 """
 
 import ctypes

@@ -11,14 +11,14 @@ from dlt.sources.rest_api.typing import RESTAPIConfig
 from pydantic import SecretStr
 from requests import Session
 
-from crm_assets.source.endpoints import ENDPOINTS
-from crm_assets.source.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
-from crm_assets.source.paginator import FullReadPaginator
-from crm_assets.source.records import LoadableBatches
-from crm_assets.source.report import ReadMode, ReadReport
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.http.session import PageSession
+from crm_assets.source.reading.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
+from crm_assets.source.reading.paginator import FullReadPaginator
+from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.session import PageSession
 from crm_assets.source.settings import CrmSettings
+from crm_assets.source.typing.records import LoadableBatches
 
 DLT_COLUMNS = {
     "_dlt_load_id": {"name": "_dlt_load_id", "data_type": "text", "nullable": False},

@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.errors import SettingsError
 
 SECTION = "sources.crm"

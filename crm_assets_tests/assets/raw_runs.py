@@ -12,7 +12,7 @@ import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
 
 from crm_assets.definitions import defs
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 

@@ -21,7 +21,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.model_checks import cross_checks
 from crm_assets.assets.models import model_asset
 from crm_assets.definitions import defs
-from crm_assets.resources.warehouse import Warehouse
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.model_project import ModelProject
 
 SALES = AssetKey(["marts", "sales"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
-from crm_assets_tests.source.test_coercion import fitting_values, json_values
+from crm_assets_tests.source.typing.test_values import fitting_values, json_values
 
 RESOURCE = "won_deals"
 COLUMNS = resource_schema(RESOURCE).columns

@@ -10,8 +10,8 @@ from crm_assets.assets.models import MODEL_ASSETS
 from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.assets.raw_checks import CHECKS
 from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
-from crm_assets.resources.warehouse import Warehouse
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 
 

@@ -10,9 +10,9 @@ import duckdb
 from crm_assets.assets.model import Model
 from crm_assets.assets.model_builds import build
 from crm_assets.assets.model_loading import load_models
-from crm_assets.resources.sync_log import DUCKDB_TYPES, TABLES
-from crm_assets.source.endpoints import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
+from crm_assets.warehouse.sync_log import DUCKDB_TYPES, TABLES
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 """Load ids, one after the other."""

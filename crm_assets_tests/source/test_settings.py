@@ -11,7 +11,7 @@ import pytest
 
 from crm_assets.source.errors import SettingsError
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
-from crm_assets_tests.source.reading import configured_crm, read, tasks
+from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
 PREFIX = "SOURCES__CRM__"
 
@@ -224,7 +224,7 @@ def test_toml_files_are_read(extra: str, tmp_path: Path, monkeypatch: pytest.Mon
         (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS_TOML, encoding="utf-8")
         monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
         # dlt reads the files once per process.
-        code = "from crm_assets_tests.source.reading import read; print(read().ids)"
+        code = "from crm_assets_tests.source.source_reads import read; print(read().ids)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     if extra:
         assert "page_size" in done.stderr

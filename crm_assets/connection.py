@@ -1,0 +1,59 @@
+"""The connection to the CRM: the configured one, or the bundled sandbox while nothing is configured."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Any
+
+from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
+from pydantic import PrivateAttr, SecretStr
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.settings import CrmSettings, EndpointSettings, resolve_settings
+
+
+class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
+    """Tells a run which CRM to read. Settings and the key are resolved when asked for, never at import."""
+
+    _until_end_of_run: ExitStack = PrivateAttr()
+    _sandbox: CrmSettings | None = PrivateAttr(default=None)
+    _starting: Any = PrivateAttr(default_factory=Lock)
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["CrmConnection"]:
+        """Keeps a sandbox that was started until the run ends."""
+        with ExitStack() as self._until_end_of_run:
+            yield self
+        self._sandbox = None
+
+    def settings(self) -> CrmSettings:
+        """Settings to read with; starts the sandbox if neither a base URL nor a key is configured.
+
+        Raises:
+            SettingsError: A setting is missing, unknown or not allowed.
+        """
+        settings = resolve_settings()
+        if not settings.is_sandbox:
+            return settings
+        with self._starting:
+            return self._sandbox or self._start_sandbox(settings)
+
+    def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
+        # Here, as a real CRM is read without it.
+        from crm_assets.sandbox import serving_sandbox
+
+        sandbox = self._until_end_of_run.enter_context(serving_sandbox())
+        get_dagster_logger().info(
+            f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"
+        )
+        self._sandbox = settings.model_copy(
+            update={
+                "base_url": sandbox.base_url,
+                "api_key": SecretStr(sandbox.api_key),
+                "api_key_name": "api_key",
+                "endpoints": {
+                    name: EndpointSettings(params=dict(endpoint.sandbox_params)) for name, endpoint in ENDPOINTS.items()
+                },
+            }
+        )
+        return self._sandbox

@@ -1,0 +1,1 @@
+"""JSON values to typed columns without loss, and personal data. Imports `api`, `settings` and `schemas`."""

@@ -1,0 +1,91 @@
+"""Success that brings no page of records: asked once, and explained without showing what came."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.responses import Response
+
+from crm_assets.source.errors import BadAnswer
+from crm_assets.source.http.answers import parse_json
+from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+
+PERSON = "Jane Doe"
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+        yield crm
+
+
+def body(content: Any) -> bytes:
+    return json.dumps(content).encode()
+
+
+@pytest.mark.parametrize("content", [b"", body({"tasks": PERSON}), body({"items": [PERSON]})])
+def test_a_later_page_that_is_none_is_told_with_its_number_and_asked_for_once(crm: ScriptedCrm, content: bytes) -> None:
+    crm.faults.append(lambda seen: Response(content, 200, media_type="application/json") if seen.page == 3 else None)
+    with pytest.raises(BadAnswer, match=r"^open_tasks, page 3: .{20}") as raised:
+        read()
+    assert crm.pages("open_tasks").count(3) == 1
+    assert not raised.value.retriable
+    assert PERSON not in str(raised.value)
+
+
+def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
+    packed = gzip.compress(body({"tasks": tasks(2), "meta": {"total": 2}}))
+    crm.faults.append(lambda _: Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json"))
+    assert read().ids == [1, 2]
+    assert "gzip" in crm.seen[0].headers["accept-encoding"]
+
+
+def test_what_the_content_type_says_does_not_matter(crm: ScriptedCrm) -> None:
+    page = Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain")
+    crm.faults.append(lambda _: page)
+    assert read().ids == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        pytest.param(rb'"\ud83d\ude00"', "\N{GRINNING FACE}", id="a pair"),
+        pytest.param(rb'"a \ud83d b"', "a \ufffd b", id="half a pair"),
+        pytest.param(rb'"\ude00\ud83d"', "\ufffd\ufffd", id="a pair the wrong way round"),
+        pytest.param(rb'"\\ud83d \ud83d"', "\\ud83d \ufffd", id="a backslash before letters"),
+        pytest.param(b'"\xed\xa0\xbd\xed\xb8\x80"', "\N{GRINNING FACE}", id="a pair encoded as two characters"),
+        pytest.param(b'"\xed\xa0\xbd"', "\ufffd", id="half a pair encoded as a character"),
+        pytest.param(b"[NaN, -Infinity]", ["NaN", "-Infinity"], id="no numbers"),
+        pytest.param(b"[1e400, 1e-5]", ["1e400", 1e-5], id="beyond floats"),
+        pytest.param(b"0.12345678901234567890", "0.12345678901234567890", id="more digits than a float has"),
+        pytest.param(b"123456789012345678901234567890", 123456789012345678901234567890, id="more than 64 bits"),
+        pytest.param(
+            b'{"a": "12345678901234567890", "b":-12345678901234567890}',
+            {"a": "12345678901234567890", "b": -12345678901234567890},
+            id="many digits in a text and in a number",
+        ),
+        pytest.param(b'{"a":-9223372036854775809}', {"a": -9223372036854775809}, id="just below 64 bits"),
+        pytest.param(b"9" * 5000, "9" * 5000, id="five thousand digits"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', {"a": 1}, id="a byte order mark"),
+    ],
+)
+def test_json_is_parsed_without_loss(content: bytes, value: Any) -> None:
+    assert parse_json(content) == value
+
+
+@given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.booleans())
+def test_what_any_json_writer_wrote_is_read(value: Any, ascii_only: bool) -> None:
+    assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@given(st.binary() | st.text(alphabet='{}[]",:\\udD89aeE+-.0123tfn ').map(str.encode))
+def test_any_bytes_are_json_or_are_not(content: bytes) -> None:
+    with suppress(ValueError):
+        json.dumps(parse_json(content), ensure_ascii=False).encode()

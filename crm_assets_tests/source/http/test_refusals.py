@@ -1,0 +1,125 @@
+"""What will not pass by itself is asked once, and the error tells what to do about it."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crm_assets.sandbox.serving import serving
+from crm_assets.source.errors import ApiRefusal
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, json_response
+from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+
+SECRET_OF_A_BODY = "somebody@example.com"  # noqa: S105 - stands for what must not be shown
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+        yield crm
+
+
+@pytest.mark.parametrize(
+    ("status", "settings"),
+    [
+        (400, []),
+        (401, ["SOURCES__CRM__API_KEY", "SOURCES__CRM__API_KEY_NAME"]),
+        (403, ["SOURCES__CRM__API_KEY"]),
+        (404, ["SOURCES__CRM__BASE_URL", "SOURCES__CRM__ENDPOINTS"]),
+        (410, []),
+        (422, ["SOURCES__CRM__ENDPOINTS"]),
+        (501, []),
+        (505, []),
+        (201, []),
+    ],
+)
+def test_a_refusal_is_final(crm: ScriptedCrm, status: int, settings: list[str]) -> None:
+    body = {"errors": {"code": status, "message": ["Not like this"]}}
+    crm.faults.append(always("open_tasks", lambda: json_response(body, status)))
+    with pytest.raises(ApiRefusal) as raised:
+        read()
+    told = str(raised.value)
+    assert crm.pages("open_tasks") == [1]
+    assert not raised.value.retriable
+    for word in ("open_tasks", "page 1", str(status), "Not like this", *settings):
+        assert word in told
+
+
+def test_a_refusal_in_the_middle_names_its_page(crm: ScriptedCrm) -> None:
+    crm.faults.append(lambda seen: Response("", 403) if seen.page == 2 else None)
+    with pytest.raises(ApiRefusal, match="open_tasks, page 2: status 403"):
+        read()
+    assert crm.pages("open_tasks").count(2) == 1
+
+
+HTML = f"<html><body>{SECRET_OF_A_BODY}</body></html>"
+NESTED = {"errors": {"code": 403, "message": ["No access", "Ask your admin"], "record": {"email": SECRET_OF_A_BODY}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "shown"),
+    [
+        pytest.param(json.dumps(NESTED), "application/json", "No access; Ask your admin", id="errors-code-message"),
+        pytest.param('{"errors": {"message": ["No access"]}}', "application/json", "No access", id="errors-message"),
+        pytest.param('{"errors": ["No access"]}', "application/json", "No access", id="errors-list"),
+        pytest.param(
+            json.dumps({"message": "No access", "contact": SECRET_OF_A_BODY}),
+            "application/json",
+            "No access",
+            id="message",
+        ),
+        pytest.param(HTML, "text/html", None, id="html"),
+        pytest.param(SECRET_OF_A_BODY, "text/plain", None, id="text"),
+        pytest.param(json.dumps([{"email": SECRET_OF_A_BODY}]), "application/json", None, id="array"),
+        pytest.param(json.dumps({"email": SECRET_OF_A_BODY}), "application/json", None, id="other-object"),
+        pytest.param("", "application/json", None, id="nothing"),
+    ],
+)
+def test_of_an_errors_body_only_its_message_is_shown(
+    crm: ScriptedCrm, content: str, kind: str, shown: str | None
+) -> None:
+    crm.faults.append(always("open_tasks", lambda: Response(content, 403, media_type=kind)))
+    with pytest.raises(ApiRefusal, match="open_tasks, page 1: status 403") as raised:
+        read()
+    told = str(raised.value)
+    assert (shown is None) == ("'" not in told)
+    assert (shown or "") in told
+    assert SECRET_OF_A_BODY not in told
+    assert "<html" not in told
+
+
+def test_a_long_message_is_cut(crm: ScriptedCrm) -> None:
+    crm.faults.append(always("open_tasks", lambda: json_response({"message": "x" * 100_000}, 403)))
+    with pytest.raises(ApiRefusal) as raised:
+        read()
+    assert 100 < len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_the_key_stays_here(crm: ScriptedCrm, status: int) -> None:
+    visitors: list[dict[str, str]] = []
+
+    async def elsewhere(request: Request) -> Response:
+        visitors.append(dict(request.headers))
+        return json_response({"tasks": []})
+
+    with serving(Starlette(routes=[Route("/{path:path}", elsewhere)])) as other:
+        crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Location": f"{other}/v1/tasks"})))
+        with pytest.raises(ApiRefusal) as raised:
+            read()
+    told = str(raised.value)
+    assert visitors == []
+    assert crm.pages("open_tasks") == [1]
+    for word in ("open_tasks", str(status), other.removeprefix("http://"), "SOURCES__CRM__BASE_URL"):
+        assert word in told
+
+
+def test_the_key_is_in_no_error(crm: ScriptedCrm) -> None:
+    crm.faults.append(lambda seen: json_response({"message": "No such key"}, 401) if seen.headers["api_key"] else None)
+    with pytest.raises(ApiRefusal) as raised:
+        read()
+    assert KEY not in f"{raised.value!r} {raised.value.__dict__} {raised.value.__cause__!r}"

@@ -1,0 +1,192 @@
+"""What may pass by itself is tried again, a bounded number of times; what asks for patience gets it."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+from starlette.responses import Response
+
+from crm_assets.source.errors import ApiUnavailable
+from crm_assets_tests.faulty_answers import Dropped, Late
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
+from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
+
+RETRIED = (429, 500, 502, 503, 504)
+
+
+@pytest.fixture
+def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    for name, value in IN_TURN.items():
+        monkeypatch.setenv(name, value)
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+        yield crm
+
+
+def gaps(crm: ScriptedCrm) -> list[float]:
+    """Seconds between one request and the next."""
+    return [later.at - earlier.at for earlier, later in zip(crm.seen, crm.seen[1:], strict=False)]
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        *(pytest.param(lambda status=status: Response("", status), id=str(status)) for status in RETRIED),
+        pytest.param(lambda: Response("<html>503</html>", 503, media_type="text/html"), id="gateway-page"),
+        pytest.param(Dropped, id="dropped-connection"),
+        pytest.param(lambda: Late(1.5), id="time-out"),
+    ],
+)
+def test_what_may_pass_is_tried_again(
+    crm: ScriptedCrm, passing: Callable[[], Response], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_TIMEOUT", "0.5")
+    crm.faults.append(failing("open_tasks", page=2, answers=[passing()]))
+    reading = read()
+    assert crm.pages("open_tasks") == [1, 2, 2, 3]
+    assert reading.ids == list(range(1, 131))
+    assert (reading.report.requests, reading.report.retries, reading.report.complete) == (4, 1, True)
+
+
+def test_two_503_and_a_429_in_the_middle_change_nothing(crm: ScriptedCrm) -> None:
+    answers = [Response("", 503), Response("", 503), Response("", 429, headers={"Retry-After": "1"})]
+    crm.faults.append(failing("open_tasks", page=2, answers=answers))
+    reading = read()
+    assert crm.pages("open_tasks") == [1, 2, 2, 2, 2, 3]
+    assert reading.ids == list(range(1, 131))
+    assert (reading.report.requests, reading.report.retries, reading.report.complete) == (6, 3, True)
+    assert 0.9 < gaps(crm)[3] < 20
+
+
+def http_date_in(seconds: int) -> str:
+    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "at_least"),
+    [
+        pytest.param(503, lambda: "1", 0.9, id="seconds"),
+        pytest.param(429, lambda: http_date_in(2), 0.9, id="http-date"),
+        pytest.param(429, lambda: "0", 0, id="zero"),
+        pytest.param(429, lambda: http_date_in(-60), 0, id="date-that-is-over"),
+        pytest.param(503, lambda: "soon", 0, id="unreadable-503"),
+        pytest.param(429, lambda: "soon", 0, id="unreadable-429"),
+        pytest.param(429, lambda: "-5", 0, id="negative"),
+    ],
+)
+def test_retry_after_is_waited_for(
+    crm: ScriptedCrm, status: int, retry_after: Callable[[], str], at_least: float
+) -> None:
+    crm.faults.append(
+        failing("open_tasks", page=1, answers=[Response("", status, headers={"Retry-After": retry_after()})])
+    )
+    reading = read()
+    assert crm.pages("open_tasks") == [1, 1, 2, 3]
+    assert reading.report.complete
+    assert gaps(crm)[0] >= at_least
+    assert at_least or gaps(crm)[0] < 0.8
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_waits_grow_by_the_backoff_factor(crm: ScriptedCrm, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0.1")
+    crm.faults.append(failing("open_tasks", page=1, answers=[Response("", status) for _ in range(3)]))
+    read()
+    first, second, third = gaps(crm)[:3]
+    assert first >= 0.08
+    assert 1.4 < second / first < 2.9
+    assert 1.4 < third / second < 2.9
+
+
+@pytest.mark.parametrize("attempts", [1, 4], ids=["no-retry", "default"])
+@pytest.mark.parametrize("status", [429, 500])
+def test_what_does_not_pass_ends_after_a_bounded_number_of_requests(
+    crm: ScriptedCrm, status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if attempts != 4:
+        monkeypatch.setenv("SOURCES__CRM__REQUEST_MAX_ATTEMPTS", str(attempts))
+    crm.faults.append(always("open_tasks", lambda: json_response({"message": "Overloaded"}, status)))
+    with pytest.raises(ApiUnavailable, match=f"open_tasks, page 1: status {status}, 'Overloaded'") as raised:
+        read()
+    assert crm.pages("open_tasks") == [1] * attempts
+    assert raised.value.retriable
+
+
+def test_a_last_page_that_fails_is_not_taken_for_the_end(crm: ScriptedCrm) -> None:
+    crm.faults.append(lambda seen: Response("", 500) if seen.page == 3 else None)
+    with pytest.raises(ApiUnavailable, match="open_tasks, page 3: status 500"):
+        read()
+    assert crm.pages("open_tasks") == [1, 2, 3, 3, 3, 3]
+
+
+@contextmanager
+def closing_server() -> Iterator[tuple[str, list[float]]]:
+    """A server that closes every connection without a word; the list tells when."""
+    closed: list[float] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(100_000)
+                closed.append(time.monotonic())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", closed
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(timeout=5)
+
+
+def test_a_server_that_hangs_up_each_time_is_given_up(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing_server() as (base_url, closed):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", base_url)
+        with pytest.raises(ApiUnavailable, match="open_tasks, page 1: .*SOURCES__CRM__BASE_URL"):
+            read()
+    assert len(closed) == 4
+    assert crm.seen == []
+
+
+def test_nobody_listening_is_explained(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+    with pytest.raises(ApiUnavailable, match="open_tasks, page 1: .*SOURCES__CRM__BASE_URL"):
+        read()
+    assert crm.seen == []
+
+
+def test_an_answer_that_never_comes_is_given_up(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_TIMEOUT", "0.2")
+    crm.faults.append(always("open_tasks", lambda: Late(0.6)))
+    with pytest.raises(ApiUnavailable, match="open_tasks, page 1: no answer in time"):
+        read()
+    assert crm.pages("open_tasks") == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_no_more_requests_are_in_flight_than_allowed(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(most))
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(900)}, latency=0.03) as crm:
+        reading = read()
+    assert crm.most_in_flight == most
+    assert reading.ids == list(range(1, 901))
+
+
+def test_no_request_leaves_before_the_retry_after_of_another_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(900)}, latency=0.02) as crm:
+        crm.faults.append(failing("open_tasks", page=6, answers=[Response("", 429, headers={"Retry-After": "1"})]))
+        reading = read()
+        refused = next(seen.at for seen in crm.seen if seen.page == 6)
+    # Those that had left before the answer was read may still arrive.
+    assert [seen.page for seen in crm.seen if refused + 0.2 < seen.at < refused + 0.9] == []
+    assert reading.ids == list(range(1, 901))
+    assert reading.report.retries == 1

@@ -1,0 +1,78 @@
+"""Lists change while they are read: what is in them from the first request to the last must be in the result."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
+from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+
+ROWS = 230
+
+
+@pytest.fixture(params=["1", "8"], ids=["one-at-a-time", "ahead"])
+def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", request.param)
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(ROWS)}) as crm:
+        yield crm
+
+
+def change_before(page: int, change: Callable[[], object]) -> Callable[[Seen], None]:
+    """Makes the change once, before the page is answered for the first time."""
+    left = [change]
+
+    def before_page(seen: Seen) -> None:
+        if seen.page == page and left:
+            left.pop()()
+
+    return before_page
+
+
+@pytest.mark.parametrize("page", [2, 5])
+@pytest.mark.parametrize("removed", [1, 60])
+def test_records_removed_from_a_page_already_read_take_none_with_them(
+    crm: ScriptedCrm, page: int, removed: int
+) -> None:
+    records = crm.lists["open_tasks"]
+
+    def remove() -> None:
+        del records[:removed]
+
+    crm.before_page = change_before(page, remove)
+    reading = read()
+    assert set(reading.ids) >= set(range(removed + 1, ROWS + 1))
+    assert reading.report.rows_in_source == ROWS - removed
+    assert len(crm.seen) < 40
+
+
+def test_a_record_removed_before_each_page_takes_none_with_it(crm: ScriptedCrm) -> None:
+    records = crm.lists["open_tasks"]
+    pages_left = [2, 3, 4, 5]
+
+    def remove(seen: Seen) -> None:
+        if seen.page in pages_left:
+            pages_left.remove(seen.page)
+            del records[0]
+
+    crm.before_page = remove
+    reading = read()
+    assert not pages_left
+    assert set(reading.ids) >= set(range(5, ROWS + 1))
+
+
+@pytest.mark.parametrize("page", [2, 5])
+def test_a_record_added_at_the_front_doubles_none(crm: ScriptedCrm, page: int) -> None:
+    records = crm.lists["open_tasks"]
+    crm.before_page = change_before(page, lambda: records.insert(0, {"id": 9000, "title": "New"}))
+    reading = read()
+    assert set(reading.ids) >= set(range(1, ROWS + 1))
+    assert reading.report.rows_read == len(set(reading.ids))
+
+
+def test_without_a_total_a_record_removed_while_pages_are_read_does_not_end_the_read(crm: ScriptedCrm) -> None:
+    """What moved onto a page already read cannot be noticed then; all else must come."""
+    crm.with_meta = False
+    records = crm.lists["open_tasks"]
+    crm.before_page = change_before(3, lambda: records.pop(0))
+    reading = read()
+    assert len(set(range(1, ROWS + 1)) - set(reading.ids)) <= 1

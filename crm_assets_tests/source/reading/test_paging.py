@@ -1,0 +1,132 @@
+"""Every record of every page, with as few requests as it takes, whatever the API tells of its lists."""
+
+from typing import Any
+
+import pytest
+
+from crm_assets.source.errors import BadAnswer
+from crm_assets_tests.scripted_crm import always, json_response
+from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
+
+
+@pytest.fixture
+def _in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in IN_TURN.items():
+        monkeypatch.setenv(name, value)
+
+
+SHAPES = [
+    pytest.param(0, (), [1], [1], id="empty"),
+    pytest.param(1, (), [1], [1, 2], id="one-record"),
+    pytest.param(49, (), [1], [1, 2], id="one-short-page"),
+    pytest.param(50, (), [1], [1, 2], id="one-full-page"),
+    pytest.param(51, (), [1, 2], [1, 2, 3], id="one-more"),
+    pytest.param(150, (), [1, 2, 3], [1, 2, 3, 4], id="full-last-page"),
+    pytest.param(420, (), list(range(1, 10)), list(range(1, 11)), id="many-pages"),
+    pytest.param(130, (50, 20, 50, 10), [1, 2, 3, 4], [1, 2, 3, 4, 5], id="short-page-before-the-end"),
+    pytest.param(60, (1, 49, 3, 7), [1, 2, 3, 4], [1, 2, 3, 4, 5], id="pages-of-any-size"),
+]
+
+
+@pytest.mark.usefixtures("_in_turn")
+@pytest.mark.parametrize(("rows", "page_sizes", "with_total", "without_total"), SHAPES)
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+def test_each_page_is_asked_for_once_and_in_order(
+    rows: int,
+    page_sizes: tuple[int, ...],
+    with_total: list[int],
+    without_total: list[int],
+    with_meta: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lists = {"open_tasks": tasks(rows)}
+    with configured_crm(monkeypatch, lists=lists, page_sizes=page_sizes, with_meta=with_meta) as crm:
+        reading = read()
+    assert crm.pages("open_tasks") == (with_total if with_meta else without_total)
+    assert reading.ids == list(range(1, rows + 1))
+    assert (reading.report.rows_read, reading.report.complete) == (rows, True)
+    assert reading.report.rows_in_source == (rows if with_meta else None)
+    assert (reading.report.requests, reading.report.retries) == (len(crm.seen), 0)
+
+
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+@pytest.mark.parametrize("rows", [130, 1000], ids=["few-pages", "many-pages"])
+def test_several_pages_at_a_time_are_asked_for_once_each(
+    rows: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, with_meta=with_meta, latency=0.01) as crm:
+        reading = read()
+    pages = -(-rows // 50)
+    asked = sorted(crm.pages("open_tasks"))
+    assert asked == list(range(1, len(asked) + 1))
+    assert len(asked) == pages if with_meta else pages < len(asked) <= pages + 8
+    assert reading.ids == list(range(1, rows + 1))
+    assert reading.report.complete
+
+
+@pytest.mark.parametrize(
+    ("setting", "asked", "pages"),
+    [(None, "50", [1, 2, 3]), ("100", "100", [1, 2]), ("7", "7", list(range(1, 19)))],
+    ids=["default", "cap", "small"],
+)
+@pytest.mark.usefixtures("_in_turn")
+def test_the_page_size_is_a_setting(
+    setting: str | None, asked: str, pages: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if setting:
+        monkeypatch.setenv("SOURCES__CRM__PER_PAGE", setting)
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120)}) as crm:
+        reading = read()
+    assert {seen.params["per_page"] for seen in crm.seen} == {asked}
+    assert crm.pages("open_tasks") == pages
+    assert len(reading.records) == 120
+
+
+def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}, side_loaded=True):
+        reading = read()
+    assert reading.ids == list(range(1, 61))
+    assert {record["title"] for record in reading.records} == {f"Task {id_}" for id_ in range(1, 61)}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(lambda _seen, _true: 60, id="too-small"),
+        pytest.param(lambda _seen, _true: 0, id="none"),
+        pytest.param(lambda seen, true: 60 if seen.page == 2 else true, id="too-small-on-one-page"),
+        pytest.param(lambda _seen, true: true + 7, id="too-large"),
+        pytest.param(lambda _seen, true: true + 500, id="far-too-large"),
+        pytest.param(lambda seen, true: true + 500 if seen.page == 1 else true, id="too-large-on-the-first-page"),
+        pytest.param(lambda _seen, true: f"{true}", id="as-text"),
+        pytest.param(lambda _seen, _true: "many", id="not-a-number"),
+        pytest.param(lambda _seen, _true: None, id="null"),
+        pytest.param(lambda _seen, _true: -1, id="negative"),
+    ],
+)
+def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(170)}, total=told) as crm:
+        reading = read()
+    assert set(reading.ids) == set(range(1, 171))
+    assert reading.report.rows_read == 170
+    assert len(crm.seen) < 150
+
+
+def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    same = {"tasks": tasks(50)}
+    with (
+        configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(same))]) as crm,
+        pytest.raises(BadAnswer, match=r"open_tasks, page \d.* ignore the query parameter `page`") as raised,
+    ):
+        read()
+    assert "Task 1" not in str(raised.value)
+    assert len(crm.seen) < 15
+
+
+def test_an_api_that_ignores_the_page_but_counts_right_has_all_on_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {"tasks": tasks(70), "meta": {"total": 70}}
+    with configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
+        reading = read()
+    assert set(reading.ids) == set(range(1, 71))
+    assert crm.pages("open_tasks")[0] == 1
+    assert reading.report.complete

@@ -1,0 +1,77 @@
+"""Reads one resource through the real source, as far as dlt's extraction: no warehouse, which would only cost time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dlt
+import pyarrow as pa
+import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from crm_assets.source.crm_source import crm_source
+from crm_assets.source.errors import SourceError
+from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.settings import resolve_settings
+from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
+
+IN_TURN = {"SOURCES__CRM__MAX_IN_FLIGHT": "1"}
+"""The setting for one request at a time, where a test looks at their order."""
+
+
+@dataclass
+class Reading:
+    """What a read gave: the records that would be loaded, and the report."""
+
+    report: ReadReport
+    records: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[Any]:
+        """Ids of the records, sorted; an id that came twice is there twice."""
+        return sorted(record["id"] for record in self.records)
+
+
+def read(resource: str = "open_tasks") -> Reading:
+    """Reads a resource completely, with the settings of the environment.
+
+    Raises:
+        SourceError: As the source raised it, out of dlt's wrapping.
+    """
+    reading = Reading(ReadReport(resource))
+
+    def remember(item: Any) -> Any:
+        reading.records.extend(item.to_pylist() if isinstance(item, pa.Table) else [item])
+        return item
+
+    try:
+        with TemporaryDirectory() as folder, crm_source(resource, resolve_settings(), reading.report) as source:
+            source.resources[resource].add_map(remember)
+            pipeline = dlt.pipeline("reading", pipelines_dir=folder, destination="duckdb")
+            pipeline.config.restore_from_destination = False  # and so keeps no state for it either
+            try:
+                pipeline.extract(source, loader_file_format="parquet")
+            finally:
+                pipeline.deactivate()
+    except PipelineStepFailed as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, SourceError):
+            cause = cause.__cause__ or cause.__context__
+        raise (cause or error) from None
+    return reading
+
+
+@contextmanager
+def configured_crm(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Iterator[ScriptedCrm]:
+    """A scripted CRM that the environment points at."""
+    with scripted_crm(**arguments) as crm:
+        for name, value in crm.settings().items():
+            monkeypatch.setenv(name, value)
+        yield crm
+
+
+def tasks(count: int) -> list[dict[str, Any]]:
+    """Tasks with ids from 1."""
+    return [{"id": id_, "title": f"Task {id_}"} for id_ in range(1, count + 1)]

@@ -1,0 +1,79 @@
+"""The published copy: made at the end of a run, put in its place at once, never in a reader's way."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+
+COUNT = "select count(*) from raw.open_tasks"
+
+
+def test_a_run_ends_with_a_copy_of_what_it_loaded(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(70)}):
+        materialize("open_tasks")
+    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(70,)]
+
+
+def test_a_reader_of_the_copy_neither_waits_nor_keeps_a_run_waiting(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
+        materialize("open_tasks")
+        with duckdb.connect(str(data_dir / "crm.published.duckdb"), read_only=True) as reader:
+            crm.lists["open_tasks"] += tasks(5, first=71)
+            assert materialize("open_tasks").success
+            assert reader.execute(COUNT).fetchall() == [(70,)]
+    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(75,)]
+
+
+def test_what_did_not_change_is_not_copied_again(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        materialize("open_tasks")
+    copy = data_dir / "crm.published.duckdb"
+    before = copy.stat().st_ino
+    Warehouse().publish()
+    assert copy.stat().st_ino == before
+
+
+def test_what_a_killed_process_left_in_the_write_ahead_log_is_in_the_copy(data_dir: Path) -> None:
+    data_dir.mkdir()
+    database = data_dir / "crm.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("create schema raw; create table raw.open_tasks as select 1 as id")
+    assert database.with_name("crm.duckdb.wal").exists()
+    Warehouse(database=str(database)).publish()
+    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
+
+
+def test_a_copy_that_cannot_be_made_fails_no_run_and_leaves_the_one_before(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        materialize("open_tasks")
+        crm.lists["open_tasks"] = tasks(4)
+
+        def no_room(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copyfileobj", no_room)
+        assert materialize("open_tasks").success
+    assert rows(data_dir / "crm.duckdb", COUNT) == [(4,)]
+    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(3,)]
+    assert not list(data_dir.glob("*.unfinished"))
+
+
+def test_files_with_records_are_their_owners_alone(data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        with configured_crm(lists={"open_tasks": tasks(3)}):
+            materialize("open_tasks")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir() if path.is_file()}
+    assert {mode & 0o077 for mode in modes.values()} == {0}, modes
