@@ -1,10 +1,21 @@
-"""Repeatable chance: numbers and instants that follow from a seed alone."""
+"""Repeatable chance, and time: numbers and instants (seconds since 1970, UTC) that follow from a seed alone."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from random import Random
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 _T = TypeVar("_T")
+
+MINUTE: Final = 60
+HOUR: Final = 60 * MINUTE
+DAY: Final = 24 * HOUR
+
+_FIRST_OFFICE_HOUR = 13  # UTC; 8 in the morning where most of the owners sit, at -05:00
+_OFFICE_QUARTERS = 36
+
+# The API mixes offsets within one record, most of them the account's own.
+_OFFSETS = tuple(timezone(timedelta(hours=hours)) for hours in (-5, -5, 0, 1))
 
 _WORD = 2**64 - 1
 _MULTIPLIER = 0x9E3779B97F4A7C15
@@ -12,11 +23,7 @@ _FINISHER = 0xBF58476D1CE4E5B9
 
 
 def mix(*parts: int) -> int:
-    """Scramble integers into one 64-bit number: the same parts always give the same number.
-
-    Python's own ``hash`` may differ from one release to the next; this one must not, because
-    two processes have to agree on every record.
-    """
+    """Scramble integers into one 64-bit number: the same in every process and every release of Python."""
     value = 0
     for part in parts:
         value = ((value ^ part) * _MULTIPLIER + 1) & _WORD
@@ -30,48 +37,10 @@ def fraction(*parts: int) -> float:
     return (mix(*parts) >> 11) / 2**53
 
 
-class Beat(NamedTuple):
-    """The latest of a train of instants; seconds since 1970, UTC.
-
-    Attributes:
-        number: Which beat of the train it is.
-        at: When it fell.
-        until: When the next one falls.
-    """
-
-    number: int
-    at: int
-    until: int
-
-
-def last_beat(seed: int, period: int, now: int) -> Beat:
-    """Find the latest beat at or before an instant, without counting through those before it.
-
-    Beat n falls somewhere in the first nine tenths of the n-th period, so beats come irregularly
-    and yet never out of order nor two in the same second.
-
-    Args:
-        seed: Tells this train of beats from every other one.
-        period: The mean distance of two beats in seconds; at least 10.
-        now: The instant, in seconds since 1970, UTC.
-    """
-    phase = seed % period
-
-    def instant(number: int) -> int:
-        return phase + number * period + mix(seed, number) % (period * 9 // 10)
-
-    number = (now - phase) // period
-    at = instant(number)
-    if at <= now:
-        return Beat(number, at, instant(number + 1))
-    return Beat(number - 1, instant(number - 1), at)
-
-
 class Dice(Random):
     """A generator to be seeded anew for each record.
 
-    It builds on ``random`` alone: of the standard generator's methods only that one is promised to give
-    the same numbers in every release of Python. It is also the quickest.
+    It builds on ``random`` alone, the one method that gives the same numbers in every release of Python.
     """
 
     def pick(self, items: Sequence[_T]) -> _T:
@@ -86,10 +55,41 @@ class Dice(Random):
         """Draw whether something happens that happens in a share of the cases, 0 to 1."""
         return self.random() < share
 
-    def maybe(self, share: float, value: _T) -> _T | None:
-        """Draw the value in a share of the cases, else nothing."""
-        return value if self.random() < share else None
 
-    def digits(self, count: int) -> str:
-        """Draw a text of digits; the first is not 0."""
-        return str(self.number(10 ** (count - 1), 10**count))
+class Beat(NamedTuple):
+    """One of a train of instants: its number, when it falls, and when the next one does."""
+
+    number: int
+    at: int
+    until: int
+
+
+def last_beat(seed: int, period: int, now: int) -> Beat:
+    """Find the latest beat at or before an instant, without counting through those before it.
+
+    Beat n falls somewhere in the first nine tenths of the n-th period, so beats come irregularly
+    and yet never out of order nor two in the same second. A period has at least 10 seconds.
+    """
+    phase = seed % period
+
+    def instant(number: int) -> int:
+        return phase + number * period + mix(seed, number) % (period * 9 // 10)
+
+    number = (now - phase) // period
+    at = instant(number)
+    if at <= now:
+        return Beat(number, at, instant(number + 1))
+    return Beat(number - 1, instant(number - 1), at)
+
+
+def timestamp(instant: int) -> str:
+    """Write an instant as ISO 8601, at one of several offsets."""
+    offset = _OFFSETS[instant // MINUTE % len(_OFFSETS)]
+    return datetime.fromtimestamp(instant, offset).isoformat().replace("+00:00", "Z")
+
+
+def office_time(instant: int, draw: int) -> int:
+    """Find an office hour on that day, or on the Friday before its weekend; ``draw``, any number, tells which."""
+    day = instant // DAY
+    day -= max(0, (day + 3) % 7 - 4)  # Saturday and Sunday; 1970 began on a Thursday
+    return day * DAY + _FIRST_OFFICE_HOUR * HOUR + draw % _OFFICE_QUARTERS * 15 * MINUTE

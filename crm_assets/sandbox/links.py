@@ -1,52 +1,61 @@
-"""Who belongs to whom: the owners, and the accounts and contacts that other records point at.
+"""Who there is in the CRM, and who belongs to whom."""
 
-Only records that never leave their list are pointed at, so that no pointer ever dangles.
-"""
-
+from collections.abc import Sequence
 from typing import Any, Final
 
+from mimesis import Address, Locale, Person
+
 from crm_assets.sandbox.chance import fraction, mix
-from crm_assets.sandbox.listing import Listing
-from crm_assets.sandbox.names import Names
-from crm_assets.sandbox.slots import Entry
-from crm_assets.sandbox.words import domain
+from crm_assets.sandbox.listing import Entry, Listing
+from crm_assets.sandbox.words import FORMS, TRADES, domain
 
-OWNERS: Final = 8
-FIRST_OWNER_ID: Final = 402_000_017_001
+FIRST_USER_ID: Final = 402_000_017_001
+STAGE_ID: Final = 402_000_150_567  # of every deal here
+ARRAYS: Final = {"sales_accounts": "sales_account", "users": "owner", "deal_stages": None}
+"""The arrays that can be side-loaded, and the include that asks for each, if any."""
 
-_ACCOUNT, _CONTACT, _OWNER = range(201, 204)
-_COMPANY_OF_OWNERS = "Crm Sandbox"
-_UNASSIGNED: Final = 0.05
-_WITHOUT_ACCOUNT: Final = 0.1
+_FIRST, _LAST, _TRADE, _FORM, _ACCOUNT, _CONTACT, _OWNER = range(101, 108)
+_FIRST_NAMES, _LAST_NAMES, _STREETS, _USERS = 2_000, 1_000, 500, 8
+_UNASSIGNED, _WITHOUT_ACCOUNT = 0.05, 0.1  # shares of the records
 
 
 class Links:
-    """Finds what a record points at. A record's seed decides, for its whole life."""
+    """Names people and companies, and finds what a record points at; its seed decides, for its whole life.
 
-    def __init__(self, seed: int, accounts: Listing, contacts: Listing, names: Names) -> None:
-        """Link records to the lasting ones of two lists.
+    Only records that never leave their list are pointed at, so that no pointer ever dangles.
 
-        Args:
-            seed: The seed of the world; it names the owners.
-            accounts: The list of accounts.
-            contacts: The list of contacts.
-            names: Names companies and people.
-        """
-        self._names = names
-        self._accounts = accounts
-        self._contacts = contacts
-        self.users = [_user(FIRST_OWNER_ID + number, *names.person(mix(seed, number))) for number in range(OWNERS)]
+    Attributes:
+        users: The users, as the API side-loads them.
+        streets: The names of streets.
+    """
+
+    def __init__(self, seed: int, accounts: Listing, contacts: Listing) -> None:
+        """Draw the names of a world, once: each takes longer than all the rest of a record."""
+        self._accounts, self._contacts = accounts, contacts
+        person, address = Person(Locale.EN, seed=seed), Address(Locale.EN, seed=seed)
+        self._first = [person.first_name() for _ in range(_FIRST_NAMES)]
+        self._last = [person.last_name() for _ in range(_LAST_NAMES)]
+        self.streets = [address.street_name() for _ in range(_STREETS)]
+        self.users: list[dict[str, Any]] = []
+        for number in range(_USERS):
+            first, last = self.person(mix(seed, number))
+            user = {"id": FIRST_USER_ID + number, "display_name": f"{first} {last}", "is_active": True}
+            email = f"{first}.{last}@crm-sandbox.example".lower()
+            self.users.append({**user, "email": email, "work_number": None, "mobile_number": None})
+
+    def person(self, seed: int) -> tuple[str, str]:
+        """Give the first and the last name of the person of a seed."""
+        return self._first[mix(seed, _FIRST) % _FIRST_NAMES], self._last[mix(seed, _LAST) % _LAST_NAMES]
+
+    def company(self, seed: int) -> str:
+        """Name the company of a seed, such as ``Bauer Logistics GmbH``."""
+        last = self._last[mix(seed, _LAST) % _LAST_NAMES]
+        return f"{last} {TRADES[mix(seed, _TRADE) % len(TRADES)]} {FORMS[mix(seed, _FORM) % len(FORMS)]}"
 
     def owner_id(self, entry: Entry) -> int | None:
         """Give the id of the user a record is assigned to; a few are assigned to nobody."""
         draw = fraction(entry.seed, _OWNER)
-        if draw < _UNASSIGNED:
-            return None
-        return FIRST_OWNER_ID + int(OWNERS * draw**2)
-
-    def user(self, owner_id: int) -> dict[str, Any]:
-        """Give the user with an id, as the API side-loads it."""
-        return self.users[owner_id - FIRST_OWNER_ID]
+        return None if draw < _UNASSIGNED else FIRST_USER_ID + int(_USERS * draw**2)
 
     def account(self, entry: Entry) -> Entry | None:
         """Give the account of a contact or a deal; a few have none."""
@@ -54,35 +63,44 @@ class Links:
             return None
         return _pick(self._accounts, fraction(entry.seed, _ACCOUNT))
 
+    def parent_id(self, entry: Entry) -> int | None:
+        """Give the id of the account that an account belongs to, unless that is itself."""
+        parent = self.account(entry)
+        return parent.id if parent and parent.id != entry.id else None
+
     def contact(self, entry: Entry) -> Entry | None:
         """Give the contact whom a task or an appointment is about."""
         return _pick(self._contacts, fraction(entry.seed, _CONTACT))
 
-    def partial_account(self, account: Entry) -> dict[str, Any]:
+    def included(self, entry: Entry, wanted: frozenset[str]) -> dict[str, Any]:
+        """Give the fields that ``include=`` adds to a record."""
+        fields: dict[str, Any] = {}
+        if wanted & {"sales_account", "sales_accounts"}:
+            account = self.account(entry)
+            fields["sales_account_id"] = account and account.id
+            if "sales_accounts" in wanted:
+                fields["sales_accounts"] = [self._partial(account)] if account else []
+        if "owner" in wanted:
+            fields["owner_id"] = self.owner_id(entry)
+        return fields
+
+    def side_loaded(self, array: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+        """Give the array of some name that goes with the records of a page."""
+        if array == "users":
+            owners = {self.owner_id(entry) for entry in entries} - {None}
+            return [user for user in self.users if user["id"] in owners]
+        if array == "sales_accounts":
+            accounts = {account.id: account for account in map(self.account, entries) if account}
+            return [self._partial(account) for account in accounts.values()]
+        return [{"id": STAGE_ID, "name": "Won", "forecast_type": "Closed Won"}]
+
+    def _partial(self, account: Entry) -> dict[str, Any]:
         """Give the short form in which the API side-loads an account."""
-        name = self._names.company(account.seed)
-        return {
-            "partial": True,
-            "id": account.id,
-            "name": name,
-            "avatar": None,
-            "website": f"https://{domain(name)}",
-            "last_contacted": None,
-        }
+        name = self.company(account.seed)
+        nulls: dict[str, Any] = {"avatar": None, "last_contacted": None}
+        return {"partial": True, "id": account.id, "name": name, "website": f"https://{domain(name)}", **nulls}
 
 
 def _pick(listing: Listing, draw: float) -> Entry | None:
     """Pick a lasting record; squaring the draw gives a few of them most of the business."""
-    lasting = listing.slots.lasting
-    return listing.entries[int(lasting * draw**2)] if lasting else None
-
-
-def _user(user_id: int, first_name: str, last_name: str) -> dict[str, Any]:
-    return {
-        "id": user_id,
-        "display_name": f"{first_name} {last_name}",
-        "email": f"{first_name}.{last_name}@{domain(_COMPANY_OF_OWNERS)}".lower(),
-        "is_active": True,
-        "work_number": None,
-        "mobile_number": None,
-    }
+    return listing.entries[int(listing.lasting * draw**2)] if listing.lasting else None

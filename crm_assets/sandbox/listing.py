@@ -1,90 +1,155 @@
-"""One list of the CRM at an instant: its records' entries, their order, their answers' bytes."""
+"""One list of the CRM at an instant.
+
+A list of N records has N slots. In each, one record after the other lives its life: it enters the
+list, changes at instants of its own, and in most slots leaves again, whereupon the next one takes its
+place under a new id. All of it follows from the seed and the instant, so that any instant can be
+looked at without the history before it, and the list keeps its size.
+"""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from math import ceil
 from operator import attrgetter
+from typing import Final, NamedTuple
 
-from crm_assets.sandbox.slots import Entry, Slots
+from crm_assets.sandbox.chance import DAY, MINUTE, Beat, fraction, last_beat, mix
 
-_Order = list[tuple[int, int, int]]
+WORLD_BEGIN: Final = int(datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp())  # nothing can be looked at before
+MOST_SLOTS: Final = 1_000_000  # of one list: an id is made of a second and a slot's number
+_FIRST_ID_AT: Final = int(datetime(2015, 1, 1, tzinfo=timezone.utc).timestamp())
+_IMPORT_SPAN: Final = 730 * DAY  # lasting records were entered in the two years before the world began
+_NEVER: Final = 2**62
+_LIFE, _UPDATE, _COMPUTED, _LEAD, _EARLY = range(1, 6)
+
+# Few records see most of the changes. Of every forty slots one changes every few minutes, three
+# every few days, eight in one stroke with their neighbours (a bulk edit: equal instants), the rest
+# once in months.
+_CYCLE, _BULK_GROUP = 40, 200
+_HOT, _WARM, _BULK = range(1), range(1, 4), range(4, 12)
+_HOT_PERIOD, _WARM_PERIOD, _COLD_PERIOD, _COMPUTED_PERIOD = 10 * MINUTE, 2 * DAY, 120 * DAY, DAY
+_BRIEF, _BRIEF_LIFE = 0.01, 25 * MINUTE  # a few slots' records leave within the hour
+
+# A client's clock that runs ahead makes one in this many records look updated before it was created.
+_EARLY_EVERY, _EARLY_SECONDS = 150, 40
+
+
+@dataclass(frozen=True)
+class Tempo:
+    """How the records of one list come and go. Durations are in seconds, shares from 0 to 1."""
+
+    life: int  # how long a record stays, on average
+    lasting: float = 0  # the share of the slots whose record never leaves, so that others can refer to it
+    lead: tuple[int, int] = (0, 0)  # the least and the most time from a record's creation to its entering the list
+    touched: bool = True  # whether entering the list is itself a change of the record
+    # When a record is due, from its seed, entering, leaving and version, if the list is always in that order.
+    due: Callable[[int, int, int, int], int] | None = None
+
+
+class Entry(NamedTuple):
+    """The record in a slot between two changes."""
+
+    slot: int
+    seed: int  # what follows from it stays for the record's life
+    id: int  # used by no other record of the list at any time
+    entered: int  # when it entered the list
+    created_at: int
+    updated_at: int
+    version: int  # which change somebody made last; 0 if none
+    computed_at: int  # when its computed fields were computed last
+    due: int
+    until: int  # when the next change of any kind comes
 
 
 class Listing:
-    """The entries of one list, kept at an instant that mostly moves forward.
+    """The records of one list, kept at an instant that mostly moves forward.
 
-    Orders and rendered records are made when first asked for. When time moves on, those of the few
-    slots that changed are made anew and all others kept.
+    Orders and rendered records are made when first asked for, and kept as long as they hold.
     """
 
-    def __init__(self, slots: Slots, render: Callable[[Entry], bytes]) -> None:
-        """Begin with no instant at all; ``move`` sets one.
-
-        Args:
-            slots: What stands where at which instant.
-            render: Writes a record as JSON.
-        """
-        self.slots = slots
+    def __init__(self, seed: int, size: int, tempo: Tempo, render: Callable[[Entry, frozenset[str]], bytes]) -> None:
+        """Begin with no instant at all: ``move`` sets one. ``render`` writes a record as JSON."""
+        self.size = size
+        self.lasting = ceil(size * tempo.lasting)  # so many slots, from the first, hold a record that never leaves
         self.entries: list[Entry] = []
-        self._render = render
-        self._bodies: list[bytes | None] = [None] * slots.size
-        self._orders: dict[str, _Order] = {}
+        self._seed, self._tempo, self._render = seed, tempo, render
+        self._bodies: dict[frozenset[str], dict[int, bytes]] = {}
+        self._orders: dict[tuple[str, bool], list[Entry]] = {}
         self._now = self._until = 0
 
-    def __len__(self) -> int:
-        """How many records the list has."""
-        return self.slots.size
-
     def move(self, now: int) -> None:
-        """Look at another instant, in seconds since 1970, UTC."""
+        """Look at another instant; what did not change since the last one is kept."""
         if self._now <= now < self._until:
             return
         if now < self._now or not self.entries:
-            stale = range(self.slots.size)
-            self.entries = [self.slots.entry(slot, now) for slot in stale]
-            self._bodies = [None] * self.slots.size
-            self._orders.clear()
+            self.entries = [self._entry(slot, now) for slot in range(self.size)]
+            self._bodies.clear()
         else:
-            self._replace([entry.slot for entry in self.entries if entry.until <= now], now)
+            for slot in [entry.slot for entry in self.entries if entry.until <= now]:
+                self.entries[slot] = self._entry(slot, now)
+                for bodies in self._bodies.values():
+                    bodies.pop(slot, None)
+        self._orders.clear()
         self._now = now
-        self._until = min((entry.until for entry in self.entries), default=2**62)
+        self._until = min((entry.until for entry in self.entries), default=_NEVER)
 
-    def page(self, sort: str, *, descending: bool, start: int, stop: int) -> Sequence[Entry]:
-        """Give the entries from one position up to another, in an order.
+    def ordered(self, sort: str, *, descending: bool) -> Sequence[Entry]:
+        """Give all entries in the order of one of their attributes, equal ones in the order of their ids."""
+        order = self._orders.get((sort, descending))
+        if order is None:
+            order = sorted(self.entries, key=attrgetter(sort, "id"), reverse=descending)
+            self._orders[sort, descending] = order
+        return order
 
-        Args:
-            sort: The attribute of an entry to order by; equal ones are ordered by id.
-            descending: Whether the greatest comes first.
-            start: The first position, from 0.
-            stop: The position after the last one; may lie past the end.
-        """
-        if sort not in self._orders:
-            self._orders[sort] = sorted(_key(entry, sort) for entry in self.entries)
-        order = self._orders[sort]
-        if descending:
-            size = len(order)
-            keys = order[max(0, size - stop) : max(0, size - start)][::-1]
-        else:
-            keys = order[start:stop]
-        return [self.entries[slot] for _, _, slot in keys]
+    def body(self, entry: Entry, wanted: frozenset[str]) -> bytes:
+        """Give a record as a JSON object, with what is wanted beside its own fields."""
+        bodies = self._bodies.setdefault(wanted, {})
+        if entry.slot not in bodies:
+            bodies[entry.slot] = self._render(entry, wanted)
+        return bodies[entry.slot]
 
-    def body(self, entry: Entry) -> bytes:
-        """Give a record as a JSON object."""
-        body = self._bodies[entry.slot]
-        if body is None:
-            body = self._bodies[entry.slot] = self._render(entry)
-        return body
+    def _entry(self, slot: int, now: int) -> Entry:
+        """Tell what stands in a slot at an instant."""
+        seed, tempo = mix(self._seed, slot), self._tempo
+        life = self._life(slot, seed, now)
+        record = mix(seed, life.number)
+        least, most = tempo.lead
+        created = life.at - least - int((most - least) * fraction(record, _LEAD) ** 2) if most else life.at
+        version, updated, until = self._update(slot, seed, now)
+        floor = life.at if tempo.touched else created
+        if updated < floor:
+            early = mix(record, _EARLY) % _EARLY_EVERY == 0
+            version, updated = 0, floor - (1 + record % _EARLY_SECONDS if early else 0)
+        computed = last_beat(mix(seed, _COMPUTED), _COMPUTED_PERIOD, now)
+        return Entry(
+            slot=slot,
+            seed=record,
+            id=(life.at - _FIRST_ID_AT) * MOST_SLOTS + slot,
+            entered=life.at,
+            created_at=created,
+            updated_at=updated,
+            version=version,
+            computed_at=max(computed.at, life.at),
+            due=tempo.due(record, life.at, life.until, version) if tempo.due else 0,
+            until=min(life.until, until, computed.until),
+        )
 
-    def _replace(self, stale: list[int], now: int) -> None:
-        fresh = [self.slots.entry(slot, now) for slot in stale]
-        for entry in fresh:
-            self.entries[entry.slot] = entry
-            self._bodies[entry.slot] = None
-        changed = set(stale)
-        for sort, order in self._orders.items():
-            # Sorting a list that is all but sorted takes one pass.
-            order[:] = [key for key in order if key[2] not in changed]
-            order.extend(_key(entry, sort) for entry in fresh)
-            order.sort()
+    def _life(self, slot: int, seed: int, now: int) -> Beat:
+        """The life of the record in a slot: its number, when it enters, when it leaves."""
+        if slot < self.lasting:
+            return Beat(0, WORLD_BEGIN - 1 - mix(seed, _LIFE) % _IMPORT_SPAN, _NEVER)
+        brief = slot >= self.size - ceil(self.size * _BRIEF)
+        return last_beat(mix(seed, _LIFE), _spread(_BRIEF_LIFE if brief else self._tempo.life, seed), now)
+
+    def _update(self, slot: int, seed: int, now: int) -> Beat:
+        """The latest change that somebody made in a slot."""
+        place = slot % _CYCLE
+        if place in _BULK:
+            seed = mix(self._seed, slot // _BULK_GROUP)
+        period = _HOT_PERIOD if place in _HOT else _WARM_PERIOD if place in _WARM else _spread(_COLD_PERIOD, seed)
+        return last_beat(mix(seed, _UPDATE), period, now)
 
 
-def _key(entry: Entry, sort: str) -> tuple[int, int, int]:
-    return attrgetter(sort)(entry), entry.id, entry.slot
+def _spread(mean: int, seed: int) -> int:
+    """Half to one and a half times a mean: slots that differ make for many short and few long ages."""
+    return mean // 2 + seed % mean

@@ -1,61 +1,94 @@
-"""The sandbox's HTTP side: an ASGI application that answers as the CRM's API does."""
+"""The sandbox's HTTP side: an ASGI application that answers as the CRM's API does, or fails as it does."""
 
+import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from http import HTTPStatus
-from typing import TypeAlias
+from itertools import count
+from typing import Final, TypeAlias
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crm_assets.sandbox.asking import query
-from crm_assets.sandbox.errors import error
-from crm_assets.sandbox.resources import RESOURCES, Resource
-from crm_assets.sandbox.world import World
+from crm_assets.sandbox.chance import fraction
+from crm_assets.sandbox.world import RESOURCES, World
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the instant at which the CRM is looked at, with its time zone."""
 
-KEY_HEADER = "api_key"
-"""The request header that carries the API key."""
-
-_Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+_KEY_HEADER: Final = "api_key"
+_PATHS: Final = {resource.path: resource for resource in RESOURCES}
 
 
-def crm_app(world: World, *, api_key: str, clock: Clock) -> Starlette:
-    """Serve a world's five lists.
+@dataclass(frozen=True)
+class Faults:
+    """What goes wrong on purpose; nothing unless told.
 
-    Args:
-        world: The generated CRM.
-        api_key: The key that every request must carry.
-        clock: Asked once for each request.
+    Attributes:
+        latency: How long every answer is held back; seconds.
+        status: The HTTP status of a failing answer, 400 to 599.
+        rate: The share of the requests that fail, from 0 to 1.
+        retry_after: What a failing answer says in ``Retry-After``: seconds or an HTTP date.
+
+    Raises:
+        ValueError: If a value is out of its range.
     """
 
-    async def listing(request: Request, resource: Resource) -> Response:
-        if not secrets.compare_digest(request.headers.get(KEY_HEADER, "").encode(), api_key.encode()):
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, f"The header {KEY_HEADER} holds no valid API key.")
-        try:
-            wanted = query(request.query_params)
-        except ValueError as refusal:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, str(refusal)) from refusal
+    latency: float = 0
+    status: int = 503
+    rate: float = 0
+    retry_after: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if not self.latency >= 0:
+            raise ValueError(f"the latency must not be negative: {self.latency}")
+        if self.status not in range(400, 600):
+            raise ValueError(f"a fault's status is one of 400 to 599: {self.status}")
+        if not 0 <= self.rate <= 1:
+            raise ValueError(f"the rate of faults is from 0 to 1: {self.rate}")
+
+    def answer(self) -> Response:
+        """Make an answer that fails."""
+        headers = {"Retry-After": self.retry_after} if self.retry_after else None
+        if self.status in (502, 503, 504):  # by a gateway
+            page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status}</h1></body></html>"
+            return HTMLResponse(page, self.status, headers)
+        return _error(self.status, "This fault was asked for.", headers)
+
+
+def crm_app(world: World, *, api_key: str, clock: Clock, faults: Faults, seed: int) -> ASGIApp:
+    """Serve a world's five lists.
+
+    The clock is asked once for each request. Seed and number of requests before decide which requests fail.
+    """
+    requests = count()
+
+    def answer(request: Request) -> Response:
+        resource = _PATHS.get(request.url.path)
+        if not resource:
+            return _error(404, "Not Found")
+        if request.method != "GET":
+            return _error(405, "Method Not Allowed")
+        if not secrets.compare_digest(request.headers.get(_KEY_HEADER, "").encode(), api_key.encode()):
+            return _error(401, f"The header {_KEY_HEADER} holds no valid API key.")
         world.move(int(clock().timestamp()))
-        return Response(world.answer(resource, wanted), media_type="application/json")
+        try:
+            return Response(world.answer(resource, request.query_params), media_type="application/json")
+        except ValueError as refusal:
+            return _error(400, str(refusal))
 
-    def endpoint(resource: Resource) -> _Endpoint:
-        return partial(listing, resource=resource)
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if faults.latency:
+            await asyncio.sleep(faults.latency)
+        due = fraction(seed, next(requests)) < faults.rate
+        await (faults.answer() if due else answer(Request(scope)))(scope, receive, send)
 
-    return Starlette(
-        routes=[Route(resource.path, endpoint(resource)) for resource in RESOURCES],
-        exception_handlers={HTTPException: _refusal},
-    )
+    return app
 
 
-async def _refusal(request: Request, refusal: Exception) -> Response:  # noqa: ARG001 - Starlette's signature
-    if not isinstance(refusal, HTTPException):
-        raise refusal
-    return error(refusal.status_code, refusal.detail, refusal.headers)
+def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with an error as the API words them."""
+    return JSONResponse({"errors": {"code": status, "message": [message]}}, status, headers)

@@ -1,5 +1,6 @@
 """The generated CRM: five lists at an instant, and the answers to questions about them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -7,61 +8,75 @@ from typing import Final
 
 import orjson
 
-from crm_assets.sandbox.chance import Dice, mix
-from crm_assets.sandbox.including import included
-from crm_assets.sandbox.links import Links
-from crm_assets.sandbox.listing import Listing
-from crm_assets.sandbox.names import Names
-from crm_assets.sandbox.resources import ACCOUNTS, CONTACTS, Resource, shares
-from crm_assets.sandbox.scene import Stage
-from crm_assets.sandbox.slots import WORLD_BEGIN, Entry, Slots
+from crm_assets.sandbox import records
+from crm_assets.sandbox.chance import DAY, mix
+from crm_assets.sandbox.fields import Scene, Table, record_maker
+from crm_assets.sandbox.links import ARRAYS, Links
+from crm_assets.sandbox.listing import MOST_SLOTS, WORLD_BEGIN, Entry, Listing, Tempo
+from crm_assets.sandbox.oddities import add_unknown_fields, change_a_type
 
-SORTS: Final = ("id", "created_at", "updated_at")
-"""The fields a sortable list can be ordered by; any other is taken for the first."""
+_SORTS: Final = ("id", "created_at", "updated_at")
+_PER_PAGE: Final = 25
+_MOST_PER_PAGE: Final = 100
+_MOST_UNKNOWN_FIELDS: Final = 1_000
 
 
-@dataclass(frozen=True)
-class Query:
-    """What a client asks of a list.
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One list of the API, and all in which it differs from the others."""
 
-    Attributes:
-        page: The page, from 1.
-        per_page: How many records a page has.
-        sort: The field to order by; has no effect on lists that cannot be sorted.
-        descending: Whether the greatest comes first.
-        include: What to side-load.
-    """
+    path: str
+    data_key: str  # under which key its records stand
+    percent: int  # how many of every hundred records of the CRM are in it
+    table: Table  # its fields
+    tempo: Tempo  # how its records come and go
+    account_include: str | None = None  # the include that adds accounts; where there is one, "owner" adds users
 
-    page: int = 1
-    per_page: int = 25
-    sort: str = SORTS[0]
-    descending: bool = False
-    include: frozenset[str] = frozenset()
+    @property
+    def sortable(self) -> bool:
+        """Whether ``sort`` is honoured; if not, the list is in order of what is due, and ``meta`` counts no pages."""
+        return self.tempo.due is None
+
+
+_STAYING: Final = Tempo(life=300 * DAY, lasting=0.5)
+_WON: Final = Tempo(life=400 * DAY, lead=(2 * DAY, 150 * DAY))
+_OPEN: Final = Tempo(life=20 * DAY, due=records.due_date)
+_PAST: Final = Tempo(life=400 * DAY, lead=(4 * DAY, 25 * DAY), touched=False, due=records.end_date)
+
+ACCOUNTS: Final = Resource("/v1/accounts", "sales_accounts", 10, records.ACCOUNT, _STAYING)
+CONTACTS: Final = Resource("/v1/contacts", "contacts", 50, records.CONTACT, _STAYING, "sales_accounts")
+DEALS: Final = Resource("/v1/deals", "deals", 15, records.DEAL, _WON, "sales_account")
+TASKS: Final = Resource("/v1/tasks", "tasks", 15, records.TASK, _OPEN)
+APPOINTMENTS: Final = Resource("/v1/appointments", "appointments", 10, records.APPOINTMENT, _PAST)
+RESOURCES: Final = (ACCOUNTS, CONTACTS, DEALS, TASKS, APPOINTMENTS)
 
 
 class World:
     """A CRM of generated records, as a pure function of seed, size and instant."""
 
-    def __init__(self, rows: int, seed: int) -> None:
-        """Lay out the slots; records are made when asked for.
-
-        Args:
-            rows: How many records there are in all five lists together.
-            seed: Any integer; another seed makes another CRM.
-        """
+    def __init__(
+        self, rows: int, seed: int, *, unknown_fields: int = 0, odd_types: float = 0, side_load: bool = False
+    ) -> None:
+        """Lay out the lists; records are made when asked for. `serving_sandbox` explains the arguments."""
+        if not 0 <= rows <= MOST_SLOTS:
+            raise ValueError(f"the sandbox has 0 to {MOST_SLOTS:,} rows, not {rows:,}")
+        if not 0 <= unknown_fields <= _MOST_UNKNOWN_FIELDS:
+            raise ValueError(f"a record has 0 to {_MOST_UNKNOWN_FIELDS:,} unknown fields, not {unknown_fields:,}")
+        if not 0 <= odd_types <= 1:
+            raise ValueError(f"the share of records with an odd type is from 0 to 1: {odd_types}")
+        self._unknown_fields, self._odd_types, self._side_load = unknown_fields, odd_types, side_load
+        sizes = {resource: rows * resource.percent // 100 for resource in RESOURCES}
+        sizes[CONTACTS] += rows - sum(sizes.values())
         self._listings = {
-            resource: Listing(Slots(mix(seed, number), size, resource.tempo), partial(self._render, resource))
-            for number, (resource, size) in enumerate(shares(rows).items())
+            resource: Listing(mix(seed, number), sizes[resource], resource.tempo, partial(self._render, resource))
+            for number, resource in enumerate(RESOURCES)
         }
-        names = Names(seed)
-        self._links = Links(seed, self._listings[ACCOUNTS], self._listings[CONTACTS], names)
-        self._stage = Stage(self._links, names, Dice(), Dice())
+        self._makers = {resource: record_maker(resource.table) for resource in RESOURCES}
+        self._links = Links(seed, self._listings[ACCOUNTS], self._listings[CONTACTS])
+        self._scene = Scene(self._links)
 
     def move(self, now: int) -> None:
         """Look at the CRM at an instant.
-
-        Args:
-            now: Seconds since 1970, UTC.
 
         Raises:
             ValueError: If the instant lies before the world begins.
@@ -71,41 +86,47 @@ class World:
         for listing in self._listings.values():
             listing.move(now)
 
-    def answer(self, resource: Resource, query: Query) -> bytes:
-        """Answer a question about a list, as JSON; a page past the end has no records."""
-        listing = self._listings[resource]
-        sort = "due"
+    def answer(self, resource: Resource, asked: Mapping[str, str]) -> bytes:
+        """Answer a request with some parameters, as JSON; a page past the end has no records.
+
+        Raises:
+            ValueError: If a page or a page size is not a whole number from 1.
+        """
+        page = _positive(asked, "page", 1)
+        per_page = min(_positive(asked, "per_page", _PER_PAGE), _MOST_PER_PAGE)
+        listing, sort, descending = self._listings[resource], "due", False
         if resource.sortable:
-            sort = query.sort if query.sort in SORTS else SORTS[0]
-        start = (query.page - 1) * query.per_page
-        entries = listing.page(
-            sort,
-            descending=query.descending and resource.sortable,
-            start=start,
-            stop=start + query.per_page,
-        )
-        bodies = [listing.body(entry) for entry in entries]
-        arrays: list[bytes] = []
-        added = included(resource, query.include, entries, self._links)
-        if added:
-            bodies = [_extended(body, fields) for body, fields in zip(bodies, added.fields, strict=True)]
-            arrays = [b'"%b":%b,' % (key.encode(), orjson.dumps(rows)) for key, rows in added.arrays.items()]
-        meta = {"total": len(listing)}
-        if resource.counts_pages:
-            meta = {"total_pages": ceil(len(listing) / query.per_page), **meta}
-        return b'{%b"%b":[%b],"meta":%b}' % (
-            b"".join(arrays),
+            sort = asked["sort"] if asked.get("sort") in _SORTS else _SORTS[0]
+            descending = asked.get("sort_type") == "desc"
+        entries = listing.ordered(sort, descending=descending)[(page - 1) * per_page : page * per_page]
+        includes = {resource.account_include, "owner"} if resource.account_include else set()
+        wanted = frozenset(includes & {*asked.get("include", "").split(",")})
+        meta = {"total": listing.size}
+        if resource.sortable:
+            meta = {"total_pages": ceil(listing.size / per_page), **meta}
+        arrays = ARRAYS if self._side_load else [array for array in ARRAYS if ARRAYS[array] in wanted]
+        before = {name: self._links.side_loaded(name, entries) for name in arrays if name != resource.data_key}
+        return b'%b"%b":[%b],"meta":%b}' % (
+            orjson.dumps(before)[:-1] + b"," * bool(before),
             resource.data_key.encode(),
-            b",".join(bodies),
+            b",".join(listing.body(entry, wanted) for entry in entries),
             orjson.dumps(meta),
         )
 
-    def _render(self, resource: Resource, entry: Entry) -> bytes:
-        body = orjson.dumps(resource.record(self._stage.scene(entry)))
+    def _render(self, resource: Resource, entry: Entry, wanted: frozenset[str]) -> bytes:
+        self._scene.begin(entry)
+        record = self._makers[resource](self._scene)
+        change_a_type(record, entry.seed, self._odd_types)
+        add_unknown_fields(record, entry.seed, self._unknown_fields)
+        body = orjson.dumps(record | self._links.included(entry, wanted))
         # A copy is as large as the body; orjson's own buffer is kept at twice that and more.
         return bytes(memoryview(body))
 
 
-def _extended(body: bytes, fields: dict[str, object]) -> bytes:
-    """Add fields to a JSON object without parsing it."""
-    return body[:-1] + b"," + orjson.dumps(fields)[1:]
+def _positive(asked: Mapping[str, str], name: str, default: int) -> int:
+    text = asked.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or int(text) < 1:
+        raise ValueError(f"{name} must be a whole number from 1, not {text[:20]!r}")
+    return int(text)

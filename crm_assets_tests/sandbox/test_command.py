@@ -33,6 +33,20 @@ def test_it_serves_until_told_to_end(end: signal.Signals) -> None:
     assert rest == ("", "")
 
 
+def test_what_real_ones_add_can_be_asked_for() -> None:
+    odd = ("--port", "0", "--key", "secret", "--rows", "50", "--unknown-fields", "1", "--odd-types", "1", "--side-load")
+    with subprocess.Popen([*COMMAND, *odd], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            base_url = process.stdout.readline().strip()
+            answer = requests.get(base_url + "/v1/tasks", headers={"api_key": "secret"}, timeout=10).json()
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+    assert "users" in answer
+    assert all("region_1" in task for task in answer["tasks"])
+
+
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
@@ -43,6 +57,9 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         "rows",
         "seed",
         "now",
+        "unknown-fields",
+        "odd-types",
+        "side-load",
         "latency",
         "fail-rate",
         "fail-status",
@@ -61,6 +78,8 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         (["--fail-rate", "2"], "from 0 to 1"),
         (["--fail-status", "200"], "400 to 599"),
         (["--latency", "-1"], "negative"),
+        (["--unknown-fields", "-1"], "0 to 1,000 unknown fields"),
+        (["--odd-types", "2"], "from 0 to 1"),
     ],
 )
 def test_a_wrong_option_is_explained(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:

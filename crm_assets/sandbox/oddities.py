@@ -1,0 +1,48 @@
+"""What real installations add to the API's plain records: fields and arrays unheard of, and values of other types."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from crm_assets.sandbox.chance import fraction, mix
+
+_ODD, _WHICH, _UNKNOWN = range(501, 504)
+_ONE_NULL_IN: Final = 12
+_KEPT: Final = ("id", "updated_at")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
+
+# A name's stem tells the type of its values; each follows from a number drawn.
+_STEMS: Final[tuple[tuple[str, Callable[[int], Any]], ...]] = (
+    ("region", lambda draw: ("North", "East", "South", "West")[draw % 4]),
+    ("seat_count", lambda draw: draw % 500),
+    ("usage_ratio", lambda draw: draw % 10_000 / 10_000),
+    ("is_partner", lambda draw: draw % 3 == 0),
+    ("billing", lambda draw: {"currency": ("EUR", "USD")[draw % 2], "days": draw % 60, "contact": None}),
+    ("cost_center", lambda draw: f"{draw % 10_000:05d}"),
+    ("renewal_on", lambda draw: f"2027-{draw % 12 + 1:02d}-{draw % 28 + 1:02d}"),
+    ("channels", lambda draw: ["mail", "phone", "chat"][: draw % 4]),
+)
+
+
+def add_unknown_fields(record: dict[str, Any], seed: int, count: int) -> None:
+    """Add fields that no schema declares; a field's values have the same JSON type in all records, or are null."""
+    for number in range(1, count + 1):
+        stem, make = _STEMS[(number - 1) % len(_STEMS)]
+        draw = mix(seed, _UNKNOWN, number)
+        record[f"{stem}_{number}"] = make(draw >> 8) if draw % _ONE_NULL_IN else None
+
+
+def change_a_type(record: dict[str, Any], seed: int, share: float) -> None:
+    """Give, in a share of the records, one field a value of another JSON type, or no time where a time is usual."""
+    if fraction(seed, _ODD) < share:
+        names = [name for name, value in record.items() if isinstance(value, int | str) and name not in _KEPT]
+        name = names[mix(seed, _WHICH) % len(names)]
+        record[name] = _of_another_type(record[name])
+
+
+def _of_another_type(value: int | str) -> int | str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    return "n/a" if _TIME.match(value) else len(value)
