@@ -13,6 +13,12 @@ from crm_assets_tests.models.times import utc
 LISTED = {"sales_accounts": '[{"id": 1, "name": "Acme"}, {"id": 2}]'}
 
 
+def marked(*are_primary: Any) -> dict[str, str]:
+    """Accounts 1, 2 … sent along with a contact, and what each says of being the primary one."""
+    accounts = [{"id": id_, "is_primary": is_primary} for id_, is_primary in enumerate(are_primary, 1)]
+    return {"sales_accounts": json.dumps(accounts)}
+
+
 def test_texts_are_trimmed_and_empty_ones_are_null(crm: RawTables) -> None:
     crm.add("accounts", 1, name=" Acme ", city="  ", zipcode="01234", external_id="")
 
@@ -49,12 +55,21 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables, sent: str | None, tags
         pytest.param({"sales_account_id": 7, **LISTED}, 7, id="own field"),
         pytest.param(LISTED, 1, id="first of the list"),
         pytest.param({"sales_accounts": '[{"id": "2"}]'}, 2, id="id as a text"),
+        pytest.param(marked(False, True), 2, id="the one marked as primary"),
+        pytest.param(marked(None, False, True), 3, id="marked, behind others"),
+        pytest.param(marked(True, True), 1, id="the first of two that are marked"),
+        pytest.param(marked(False, False), 1, id="none is marked"),
+        pytest.param(marked(None, None), 1, id="no word of what is primary"),
+        pytest.param(marked(0, "yes", {}), 1, id="marked in a way that nobody knows"),
+        pytest.param({"sales_account_id": 7, **marked(False, True)}, 7, id="own field before one marked as primary"),
+        pytest.param({"sales_accounts": '[null, 5, {"id": 3, "is_primary": true}]'}, 3, id="what is no account"),
+        pytest.param({"sales_accounts": "[]"}, None, id="empty list"),
         pytest.param({"sales_accounts": '{"id": 1}'}, None, id="not a list"),
         pytest.param({"sales_accounts": "null"}, None, id="JSON null"),
         pytest.param({}, None, id="neither"),
     ],
 )
-def test_a_contacts_account_is_its_own_or_the_first_sent_along(
+def test_a_contacts_account_is_its_own_or_the_primary_or_first_one_sent_along(
     crm: RawTables, sent: dict[str, Any], account_id: int | None
 ) -> None:
     crm.add("contacts", 1, **sent)

@@ -15,14 +15,54 @@ present as (
     where last_complete_read.load_id is null or source._dlt_load_id >= last_complete_read.load_id
 ),
 
+listed as (
+    select
+        id,
+        case when json_type(sales_accounts) = 'ARRAY' then try_cast(sales_accounts as json[]) end as accounts
+    from present
+),
+
+-- One row an account sent along with a contact, numbered as sent.
+sent_along as (
+    select
+        id,
+        unnest(accounts) as account,
+        generate_subscripts(accounts, 1) as place
+    from listed
+),
+
+identified as (
+    select
+        id,
+        place,
+        try_cast(json_extract_string(account, '$.id') as bigint) as account_id,
+        coalesce(json_extract_string(account, '$.is_primary') = 'true', false) as is_primary
+    from sent_along
+),
+
+-- The one that is marked as primary, or else the first.
+main_accounts as (
+    select
+        id,
+        account_id
+    from identified
+    where account_id is not null
+    qualify row_number() over (partition by id order by is_primary desc, place asc) = 1
+),
+
+linked as (
+    select
+        present.*,
+        coalesce(present.sales_account_id, main_accounts.account_id) as account_id
+    from present
+    left join main_accounts on present.id = main_accounts.id
+),
+
 renamed as (
     select
         -- keys
         id as contact_id,
-        coalesce(
-            sales_account_id,
-            try_cast(json_extract_string(sales_accounts, '$[0].id') as bigint)
-        ) as account_id,
+        account_id,
         owner_id,
         territory_id,
         lead_source_id,
@@ -110,7 +150,7 @@ renamed as (
         updated_at,
         coalesce(is_deleted, false) as is_deleted,
         _dlt_load_id as last_seen_load_id
-    from present
+    from linked
 )
 
 select * from renamed
