@@ -1,15 +1,21 @@
 """The connection to the CRM: the configured one, or the bundled sandbox while nothing is configured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from threading import Lock
-from typing import Any
+from types import MappingProxyType
 
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
 
-from crm_assets.source.api import ENDPOINTS
-from crm_assets.source.settings import CrmSettings, EndpointSettings, resolve_settings
+from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
+
+SANDBOX_PARAMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {"contacts": {"include": "sales_accounts,owner"}, "won_deals": {"include": "sales_account,owner"}}
+)
+"""Query parameters asked of the sandbox, so that its records carry the foreign keys which plain lists leave out."""
+
+SANDBOX = "the bundled sandbox"
+"""What its records are known to come from: its address is another one each time."""
 
 
 class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
@@ -17,7 +23,6 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
 
     _until_end_of_run: ExitStack = PrivateAttr()
     _sandbox: CrmSettings | None = PrivateAttr(default=None)
-    _starting: Any = PrivateAttr(default_factory=Lock)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["CrmConnection"]:
@@ -35,11 +40,16 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         settings = resolve_settings()
         if not settings.is_sandbox:
             return settings
-        with self._starting:
-            return self._sandbox or self._start_sandbox(settings)
+        return self._sandbox or self._start_sandbox(settings)
+
+    def address(self, settings: CrmSettings) -> str:
+        """What tells this CRM from others."""
+        return SANDBOX if self._sandbox else settings.base_url or ""
 
     def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
-        # Here, as a real CRM is read without it.
+        # Steps that run in a process each start a sandbox each. Its records follow from the seed and the wall clock
+        # alone, so all of them show the same CRM.
+        # Imported here, as a real CRM is read without it.
         from crm_assets.sandbox import serving_sandbox
 
         sandbox = self._until_end_of_run.enter_context(serving_sandbox())
@@ -51,9 +61,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
                 "base_url": sandbox.base_url,
                 "api_key": SecretStr(sandbox.api_key),
                 "api_key_name": "api_key",
-                "endpoints": {
-                    name: EndpointSettings(params=dict(endpoint.sandbox_params)) for name, endpoint in ENDPOINTS.items()
-                },
+                "endpoints": {name: EndpointSettings(params=dict(params)) for name, params in SANDBOX_PARAMS.items()},
             }
         )
         return self._sandbox

@@ -5,9 +5,9 @@ from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
 from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
-from crm_assets.automation.thread_executor import thread_executor
 from crm_assets.connection import CrmConnection
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -17,5 +17,5 @@ defs = Definitions(
     jobs=JOBS,
     schedules=SCHEDULES,
     resources={"crm": CrmConnection(), "dlt": DagsterDltResource(), "warehouse": Warehouse()},
-    executor=thread_executor,
+    executor=configured_executor(),
 )

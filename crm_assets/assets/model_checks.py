@@ -56,7 +56,7 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
     )
     def compare(warehouse: Warehouse) -> AssetCheckResult:
         try:
-            with warehouse.get_connection(read_only=True) as connection:
+            with warehouse.read_connection() as connection:
                 return check_result(run_test(connection, model, test))
         except (WarehouseBusy, FileNotFoundError) as error:
             return check_result(Outcome(test, problem=str(error)))

@@ -4,8 +4,9 @@ from functools import cache
 
 from dagster import Backoff, Jitter, RetryPolicy
 
+from crm_assets.dagster_internals import FailuresOnly
+from crm_assets.settings import CrmSettings, resolve_settings
 from crm_assets.source.errors import SettingsError
-from crm_assets.source.settings import CrmSettings, resolve_settings
 
 OWNERS = ("team:sales-operations",)
 
@@ -18,4 +19,4 @@ def retry_policy() -> RetryPolicy:
     except SettingsError:
         # Definitions must load whatever the settings are. The run tells what is wrong with them.
         delay = CrmSettings().asset_retry_delay
-    return RetryPolicy(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+    return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

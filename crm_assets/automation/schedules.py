@@ -1,14 +1,27 @@
 """The schedules, off until they are turned on: each resource hourly, spread over the hour, and a nightly full read."""
 
 import os
+from zoneinfo import ZoneInfo
 
-from dagster import ScheduleDefinition
+from dagster import ScheduleDefinition, get_dagster_logger
 
 from crm_assets.automation.jobs import RESOURCE_JOBS, crm_full_refresh
 
-TIMEZONE = os.environ.get("CRM_SCHEDULE_TIMEZONE") or "UTC"
-"""IANA name of the time zone that the schedules go by, from `CRM_SCHEDULE_TIMEZONE`."""
 
+def configured_timezone() -> str:
+    """IANA name of the time zone in `CRM_SCHEDULE_TIMEZONE`. One that is none is warned of: schedules have to load."""
+    name = os.environ.get("CRM_SCHEDULE_TIMEZONE") or "UTC"
+    try:
+        return ZoneInfo(name).key
+    except (LookupError, ValueError, OSError):  # of no zone, of a path, of a folder of zones
+        get_dagster_logger().warning(
+            f"CRM_SCHEDULE_TIMEZONE is {name!r}, which is no time zone: UTC is used. Allowed are names such as "
+            "Europe/Berlin"
+        )
+        return "UTC"
+
+
+TIMEZONE = configured_timezone()
 MINUTES_APART = 60 // len(RESOURCE_JOBS)
 
 SCHEDULES = [

@@ -1,30 +1,27 @@
-"""The DuckDB warehouse: one file, opened by one writer at a time, always closed again, copied at the end of a run."""
+"""The DuckDB warehouse: one file, opened by one process at a time, always closed again, copied at the end of a run."""
 
-import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from threading import Lock
 
 import duckdb
 from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field
 
+from crm_assets.dagster_internals import other_steps_follow
+from crm_assets.settings import resolve_settings
 from crm_assets.source.errors import SourceError
-from crm_assets.source.settings import resolve_settings
 from crm_assets.warehouse.data_dir import database_path
+from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lake import LakeError, configured_lake, publish_to_lake
 from crm_assets.warehouse.lock import WarehouseBusy, writer_lock
 from crm_assets.warehouse.published import is_published, publish, published_path
 
-OPENING_OR_CLOSING = Lock()
-"""DuckDB refuses to open a file that another thread of the process is about to close."""
-
 
 class Warehouse(DuckDBResource):
-    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits its turn."""
+    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits for the lock."""
 
     database: str = Field(
         default="",
@@ -39,12 +36,12 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Publishes when the run ends, if it changed anything. That it could not is told, and fails nothing."""
+        """Publishes when the run ends, if it changed anything. That it could not is logged, and fails nothing."""
         try:
             yield self
         finally:
             try:
-                if self.publish():
+                if not other_steps_follow(context) and self.publish():
                     self.publish_to_lake()
             except (OSError, SourceError, WarehouseBusy, duckdb.Error) as error:
                 get_dagster_logger().warning(f"The published copy stays as it was: {error}")
@@ -56,10 +53,10 @@ class Warehouse(DuckDBResource):
         path = self.path
         if is_published(path):
             return False
-        with writer_lock(path, self.lock_wait, get_dagster_logger().info):
+        with self._locked(path):
             if path.with_name(f"{path.name}.wal").exists():
                 # A killed process left it. Opened and closed, the database has it in itself.
-                with _closing(self._connect(path, read_only=False)):
+                with self._connected(path, read_only=False):
                     pass
             publish(path)
         return True
@@ -80,55 +77,47 @@ class Warehouse(DuckDBResource):
         get_dagster_logger().info(f"{tables} tables are in the lake as they are now")
 
     @contextmanager
-    def get_connection(self, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+    def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection whose session thinks in UTC; closed at the end whatever happens.
 
         Raises:
             WarehouseBusy: Another process held the file for longer than `lock_wait`.
             FileNotFoundError: Opened read-only, and there is no file yet.
         """
-        path = self._existing_path() if read_only else self.path
-        turn = writer_lock(path, self.lock_wait, get_dagster_logger().info)
-        with turn, _owner_only(), _closing(self._connect(path, read_only)) as connection:
+        path = self.path
+        if read_only and not path.exists():
+            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
+        with self._locked(path), self._connected(path, read_only=read_only) as connection:
+            yield connection
+
+    def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection for reading, and for a short time: whoever wants to write waits for it."""
+        return self.get_connection(read_only=True)
+
+    def _locked(self, path: Path) -> AbstractContextManager[None]:
+        return writer_lock(path, self.lock_wait, get_dagster_logger().info)
+
+    @contextmanager
+    def _connected(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        is_new = not path.exists()
+        with closing(self._connect(path, read_only=read_only)) as connection:
+            if is_new:
+                # It will hold personal data. DuckDB makes it as all files are made, and refuses one made beforehand.
+                path.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
-    @contextmanager
-    def look(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for a short look at what is committed, for which no other thread's turn has to end.
-
-        Raises:
-            WarehouseBusy: Another process held the file for longer than `lock_wait`.
-            FileNotFoundError: There is no file yet.
-        """
-        path = self._existing_path()
-        beside = writer_lock(path, self.lock_wait, get_dagster_logger().info, alone=False)
-        with beside, _closing(self._connect(path, read_only=False)) as connection:
-            yield connection
-
-    def _existing_path(self) -> Path:
-        path = self.path
-        if not path.exists():
-            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
-        return path
-
-    def _connect(self, path: Path, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it."""
+    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it open."""
         give_up_at = time.monotonic() + self.lock_wait
         announced = False
         while True:
             try:
-                # Within a process, connections share a file only if configured alike, and dlt configures nothing.
-                with OPENING_OR_CLOSING:
-                    return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
-            except duckdb.ConnectionException as error:
-                # A look beside a turn that only reads, or the other way round.
-                if "different configuration" not in str(error) or time.monotonic() >= give_up_at:
-                    raise
+                return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
             except duckdb.IOException as error:
-                if "Could not set lock" not in str(error):
+                holder = lock_holder(error)
+                if holder is None:
                     raise
-                holder = str(error).partition("held in ")[2].partition(". See")[0] or "another process"
                 if time.monotonic() >= give_up_at:
                     raise WarehouseBusy(
                         f"{path} was held open for {self.lock_wait:.0f} s by {holder}. Close it there (a notebook's "
@@ -138,22 +127,3 @@ class Warehouse(DuckDBResource):
                     get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
                     announced = True
             time.sleep(0.1)
-
-
-@contextmanager
-def _closing(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    try:
-        yield connection
-    finally:
-        with OPENING_OR_CLOSING:
-            connection.close()
-
-
-@contextmanager
-def _owner_only() -> Iterator[None]:
-    """Has files made that their owner alone can read: the database and its write-ahead log hold personal data."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)

@@ -1,21 +1,23 @@
 """One writer at a time, a bounded wait that says for whom, and a connection that never stays open."""
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import duckdb
+import filelock
 import pytest
 
-from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse import lock
+from crm_assets.warehouse.lock import WarehouseBusy, writer_lock
 from crm_assets.warehouse.warehouse import Warehouse
 
 HOLD_OUR_LOCK = """
@@ -25,12 +27,6 @@ from crm_assets.warehouse.lock import writer_lock
 with writer_lock(Path(sys.argv[1]), 5, print):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
-"""
-HOLD_AT_ONCE = """
-import sys
-from crm_assets.warehouse.warehouse import Warehouse
-with Warehouse(database=sys.argv[1], lock_wait=0).get_connection():
-    pass
 """
 READ_FROM_OUTSIDE = """
 import sys, time
@@ -83,27 +79,20 @@ def test_a_transaction_under_way_when_the_body_raises_is_undone(database: Path) 
         connection.execute("begin")
         connection.execute("delete from t")
         _ = 1 / 0
-    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
+    with Warehouse(database=str(database)).read_connection() as connection:
         assert connection.execute("select i from t").fetchall() == [(1,)]
 
 
 def test_a_read_only_connection_cannot_write(database: Path) -> None:
-    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
+    with Warehouse(database=str(database)).read_connection() as connection:
         assert connection.execute("select i from t").fetchall() == [(1,)]
         with pytest.raises(duckdb.InvalidInputException, match="read-only"):
             connection.execute("insert into t values (2)")
 
 
-@pytest.mark.parametrize(
-    "connect",
-    [lambda warehouse: warehouse.get_connection(read_only=True), lambda warehouse: warehouse.look()],
-    ids=["read-only", "a-look"],
-)
-def test_reading_what_is_not_there_says_what_to_do_and_makes_no_file(
-    tmp_path: Path, connect: Callable[[Warehouse], AbstractContextManager[duckdb.DuckDBPyConnection]]
-) -> None:
+def test_reading_what_is_not_there_says_what_to_do_and_makes_no_file(tmp_path: Path) -> None:
     path = tmp_path / "data" / "crm.duckdb"
-    with pytest.raises(FileNotFoundError, match="materialize"), connect(Warehouse(database=str(path))):
+    with pytest.raises(FileNotFoundError, match="materialize"), Warehouse(database=str(path)).read_connection():
         pass
     assert not path.exists()
 
@@ -123,7 +112,7 @@ def test_a_process_that_has_the_database_is_waited_for(database: Path, code: str
     with held(code, database, 1) as process:
         write(database, lock_wait=30)
         assert any(str(process.pid) in message for message in told), told
-    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
+    with Warehouse(database=str(database)).read_connection() as connection:
         assert connection.execute("select count(*) from t").fetchall() == [(2,)]
 
 
@@ -148,99 +137,48 @@ def test_a_killed_process_leaves_nothing_to_wait_for(database: Path) -> None:
         write(database, lock_wait=0)
 
 
-def test_threads_take_turns(database: Path) -> None:
-    failures: list[BaseException] = []
+def test_an_interrupt_at_any_line_leaves_nothing_locked(database: Path) -> None:
+    ours = {str(Path(lock.__file__)), *map(str, Path(filelock.__file__).parent.glob("*.py"))}
+    for interrupted in range(1, 10_000):
+        lines = count(1)
 
-    def count_up() -> None:
+        def interrupt(
+            frame: FrameType, event: str, _: object, lines: Iterator[int] = lines, at: int = interrupted
+        ) -> Any:
+            if frame.f_code.co_filename not in ours or frame.f_code.co_name == "__del__":
+                return None
+            if event == "line" and next(lines) == at:
+                raise KeyboardInterrupt
+            return interrupt
+
+        before = sys.gettrace()
+        sys.settrace(interrupt)
         try:
-            for _ in range(5):
-                with Warehouse(database=str(database), lock_wait=30).get_connection() as connection:
-                    [[i]] = connection.execute("select i from t").fetchall()
-                    connection.execute("update t set i = ?", [i + 1])
-        except BaseException as error:  # noqa: BLE001 - told below
-            failures.append(error)
-
-    threads = [threading.Thread(target=count_up) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
-    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
-        assert connection.execute("select i from t").fetchall() == [(21,)]
+            with writer_lock(database, 5, print):
+                pass
+        except KeyboardInterrupt:
+            continue
+        finally:
+            sys.settrace(before)
+            with writer_lock(database, 0, print):
+                pass
+        assert interrupted > 20
+        return
 
 
-def test_a_look_does_not_wait_for_another_threads_turn_and_sees_what_was_committed(database: Path) -> None:
-    warehouse = Warehouse(database=str(database), lock_wait=0)
-    with warehouse.get_connection() as connection:
-        connection.execute("begin")
-        connection.execute("insert into t values (2)")
-        with warehouse.look() as beside:
-            assert beside.execute("select i from t").fetchall() == [(1,)]
-        connection.execute("commit")
-        with warehouse.look() as beside:
-            assert beside.execute("select count(*) from t").fetchall() == [(2,)]
-
-
-def test_a_look_that_outlasts_the_turn_keeps_other_processes_waiting(database: Path) -> None:
-    command = [sys.executable, "-c", HOLD_AT_ONCE, str(database)]
-    warehouse = Warehouse(database=str(database), lock_wait=30)
-    with warehouse.look() as beside:
-        with warehouse.get_connection() as connection:
-            connection.execute("insert into t values (2)")
-        assert subprocess.run(command, check=False, capture_output=True).returncode != 0
-        assert beside.execute("select count(*) from t").fetchall() == [(2,)]
-    subprocess.run(command, check=True)
-
-
-@pytest.mark.parametrize("connect", ["get_connection", "look"])
-def test_a_thread_that_is_interrupted_while_it_waits_leaves_nothing_to_wait_for(database: Path, connect: str) -> None:
-    """The interrupt comes to it at the very line that acquires what another thread gives back."""
-    warehouse = Warehouse(database=str(database), lock_wait=5)
-    for _ in range(20):
-        threads: list[threading.Thread] = []
-
-        def wait() -> None:
-            with suppress(KeyboardInterrupt), getattr(warehouse, connect)():
-                time.sleep(0.01)
-
-        with warehouse.get_connection():
-            threads = [threading.Thread(target=wait) for _ in range(3)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                interrupted = ctypes.c_ulong(thread.ident or 0)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(interrupted, ctypes.py_object(KeyboardInterrupt))
-        for thread in threads:
-            thread.join()
-    write(database, lock_wait=0)
-    subprocess.run([sys.executable, "-c", HOLD_AT_ONCE, str(database)], check=True)
-
-
-def test_a_look_waits_for_another_process(database: Path, told: list[str]) -> None:
+def test_a_reader_waits_for_another_process(database: Path, told: list[str]) -> None:
     with held(HOLD_OUR_LOCK, database, 1) as process:
-        with Warehouse(database=str(database), lock_wait=30).look() as connection:
+        with Warehouse(database=str(database), lock_wait=30).read_connection() as connection:
             assert connection.execute("select i from t").fetchall() == [(1,)]
         assert any(str(process.pid) in message for message in told), told
 
 
-def test_a_look_and_a_reading_turn_bear_each_other(database: Path) -> None:
-    """DuckDB refuses connections of one process that are configured differently, as long as one of them is open."""
-    warehouse = Warehouse(database=str(database), lock_wait=30)
-    counted: list[int] = []
-
-    def count(connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
-        for _ in range(10):
-            with connect() as connection:
-                counted.extend(row[0] for row in connection.execute("select i from t").fetchall())
-
-    connects = [warehouse.look, partial(warehouse.get_connection, read_only=True)]
-    threads = [threading.Thread(target=count, args=[connect]) for connect in connects]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert counted == [1] * 20
+def test_a_reader_sees_what_a_killed_process_left_in_the_write_ahead_log(database: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("insert into t values (2)")
+    with Warehouse(database=str(database)).read_connection() as connection:
+        assert connection.execute("select i from t order by i").fetchall() == [(1,), (2,)]
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["sandbox", "a-crm"])

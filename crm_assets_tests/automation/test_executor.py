@@ -1,0 +1,174 @@
+"""Dagster's own executors: which one is chosen, and that runs mean the same with either."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from dagster import (
+    DagsterInstance,
+    JobExecutionResult,
+    ReexecutionOptions,
+    build_reconstructable_job,
+    execute_job,
+)
+
+from crm_assets.automation.executor import EXECUTORS, configured_executor
+from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
+
+pytestmark = pytest.mark.slow
+
+RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+AT_ONCE = {"start_method": {"forkserver": {"preload_modules": ["crm_assets_tests.automation.executor_jobs"]}}}
+"""Processes that start with everything imported."""
+
+UPDATED = "2026-01-01T00:00:00Z"
+JOBS = "crm_assets_tests.automation.executor_jobs"
+TABLES = """
+select table_schema || '.' || table_name
+from information_schema.tables
+where table_schema in ('raw', 'staging', 'marts') and table_name not in ('sync_log', 'pipeline_health_daily')
+    and not starts_with(table_name, '_dlt')
+"""
+
+
+def executed(
+    job: str, executor: str, instance: DagsterInstance, options: ReexecutionOptions | None = None
+) -> AbstractContextManager[JobExecutionResult]:
+    """Executes a job, in processes that other processes can join."""
+    # The process that steps are forked from keeps the environment that it was started in.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    return execute_job(
+        build_reconstructable_job(JOBS, "project_job", reconstructable_kwargs={"name": job, "executor": executor}),
+        instance,
+        run_config={"execution": {"config": AT_ONCE}} if executor == "multiprocess" else {},
+        reexecution_options=options,
+    )
+
+
+def one_each() -> dict[str, list[Any]]:
+    return {resource: [{"id": 1, "updated_at": UPDATED}] for resource in RESOURCES}
+
+
+def tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What all tables hold that do not tell of the runs themselves."""
+    found = {}
+    for (table,) in rows(database, TABLES):
+        found[table] = sorted(
+            rows(database, f"select columns(c -> not contains(c, 'load_id') and c != '_dlt_id') from {table}"), key=repr
+        )
+    return found
+
+
+@contextmanager
+def copies(file: Path) -> Iterator[set[int]]:
+    """The inodes of a file while the body runs: one for each time that it is put in its place."""
+    seen: set[int] = set()
+    ended = Event()
+
+    def watch() -> None:
+        while not ended.wait(0.005):
+            if file.exists():
+                seen.add(file.stat().st_ino)
+
+    watching = Thread(target=watch)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watching.join()
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run in which the contacts failed."""
+
+    executor: str
+    run_id: str
+    crm: ScriptedCrm
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
+    """A Dagster instance that processes share."""
+    with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def failed_run(
+    request: pytest.FixtureRequest, instance: DagsterInstance, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FailedRun]:
+    """Executed once for all tests that look at it."""
+    folder = tmp_path_factory.mktemp("failed")
+    with configured_crm(lists=one_each()) as crm, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("NOTES", str(folder / "notes"))
+        environment.setenv("CRM_DATA_DIR", str(folder / "data"))
+        crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
+        with executed("few", request.param, instance) as result:
+            assert not result.success
+        crm.faults.clear()
+        yield FailedRun(request.param, result.run_id, crm, folder)
+
+
+@pytest.mark.parametrize("name", EXECUTORS)
+def test_the_setting_chooses_the_executor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_EXECUTOR", name)
+    assert configured_executor().name == name
+
+
+def test_without_a_setting_steps_run_in_the_runs_process() -> None:
+    assert configured_executor().name == "in_process"
+
+
+def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+    monkeypatch.setenv("CRM_EXECUTOR", "threads")
+    assert configured_executor().name == "in_process"
+    [warning] = told
+    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS):
+        assert word in warning
+
+
+def test_both_executors_make_the_same_tables_and_publish_once_a_run(
+    instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    with configured_crm(lists=one_each()):
+        for name in EXECUTORS:
+            monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / name))
+            monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+            copy = tmp_path / name / "crm.published.duckdb"
+            with copies(copy) as published, executed("few", name, instance) as result:
+                assert result.success
+            assert published == {copy.stat().st_ino}
+            made += [tables(tmp_path / name / "crm.duckdb"), tables(copy)]
+    assert made == [made[0]] * 4
+    assert {"raw.accounts", "staging.stg_contacts"} <= made[0].keys()
+
+
+def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
+    notes = (failed_run.folder / "notes").read_text(encoding="utf-8").splitlines()
+    assert {"failure of raw__contacts", "success of raw__accounts"} <= set(notes)
+
+
+def test_a_run_in_which_something_failed_publishes_the_rest(failed_run: FailedRun) -> None:
+    copy = failed_run.folder / "data" / "crm.published.duckdb"
+    assert rows(copy, "select count(*) from raw.accounts") == [(1,)]
+
+
+def test_a_re_execution_from_failure_runs_what_failed_and_what_follows_it(
+    failed_run: FailedRun, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_DATA_DIR", str(failed_run.folder / "data"))
+    options = ReexecutionOptions.from_failure(failed_run.run_id, instance)
+    with executed("few", failed_run.executor, instance, options) as result:
+        ran = {event.step_key for event in result.all_events if event.is_step_success}
+    assert {"raw__contacts", "staging__stg_contacts"} <= ran
+    assert "raw__accounts" not in ran
