@@ -1,38 +1,51 @@
-"""The five resources of the CRM: where each is served and what its API can do. The one place where they differ."""
+"""The CRM's API as data: the words it uses, and its five lists. The one place where resources differ.
+
+The facts come from public clients, captured answers and the vendor's documentation.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+
+ID = "id"
+"""The field that tells a list's records apart: a 64-bit integer."""
+
+UPDATED_AT = "updated_at"
+"""The field that tells when a record was changed last."""
+
+PAGE = "page"
+"""The query parameter for the number of a page, counted from 1."""
+
+PER_PAGE = "per_page"
+"""The query parameter for the records a page."""
+
+NEWEST_FIRST: Mapping[str, str] = MappingProxyType({"sort": UPDATED_AT, "sort_type": "desc"})
+"""Query parameters that ask for the records changed last."""
+
+META, TOTAL = "meta", "total"
+"""Where an answer tells how many records the whole list has. It may be absent."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where and how one resource is served.
+    """Where one resource is served.
 
     Attributes:
         path: Path below the API's base URL.
         data_selector: Top-level key of the answer that holds the array of records.
-        summary: What a record is, for the catalog.
-        sandbox_params: Extra query parameters asked of the bundled sandbox, so that its records carry the foreign
-            keys which plain lists leave out.
     """
 
     path: str
     data_selector: str
-    summary: str
-    sandbox_params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
-        "accounts": Endpoint("/v1/accounts", "sales_accounts", "Companies the sales team works with"),
-        "contacts": Endpoint(
-            "/v1/contacts", "contacts", "People at those companies", {"include": "sales_accounts,owner"}
-        ),
-        "won_deals": Endpoint("/v1/deals", "deals", "Deals that were won", {"include": "sales_account,owner"}),
-        "open_tasks": Endpoint("/v1/tasks", "tasks", "Tasks that are not done yet"),
-        "past_appointments": Endpoint("/v1/appointments", "appointments", "Appointments that took place"),
+        "accounts": Endpoint("/v1/accounts", "sales_accounts"),
+        "contacts": Endpoint("/v1/contacts", "contacts"),
+        "won_deals": Endpoint("/v1/deals", "deals"),
+        "open_tasks": Endpoint("/v1/tasks", "tasks"),
+        "past_appointments": Endpoint("/v1/appointments", "appointments"),
     }
 )
 """Resource name -> endpoint, in the order in which the resources are shown and run."""

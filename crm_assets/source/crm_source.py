@@ -1,76 +1,106 @@
 """The CRM as a dlt source: one declarative `rest_api` configuration for all resources."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
+from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import RESTAPIConfig
 from pydantic import SecretStr
 from requests import Session
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.settings import CrmSettings
+from crm_assets.source.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
+from crm_assets.source.dlt_internals import compile_path
+from crm_assets.source.http.limits import limits_of
 from crm_assets.source.http.session import PageSession
-from crm_assets.source.reading.incremental import SORT_NEWEST_FIRST, Cursor, IncrementalPaginator
+from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
-from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.settings import CrmSettings
-from crm_assets.source.typing.records import LoadableBatches
+from crm_assets.source.typing.batches import RecordBatches
+from crm_assets.source.typing.redaction import redact
 
-DLT_COLUMNS = {
-    "_dlt_load_id": {"name": "_dlt_load_id", "data_type": "text", "nullable": False},
-    "_dlt_id": {"name": "_dlt_id", "data_type": "text", "nullable": False, "unique": True, "row_key": True},
-}
-"""The columns that dlt adds, declared as it does: Arrow tables come with them."""
+
+@dataclass(frozen=True)
+class Known:
+    """What earlier reads have left.
+
+    Attributes:
+        cursor: What an incremental read may stop at; without one it is a full read.
+        types: Column -> data type of the columns that are stored.
+        sent: Requests of earlier processes, as seconds ago and how many: they count for the rates.
+    """
+
+    cursor: Cursor | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    sent: Sequence[tuple[float, int]] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """One read of one resource. The source can be iterated once; the rest is complete after that."""
+
+    source: DltSource
+    batches: RecordBatches
+    report: Callable[[], ReadReport]
 
 
 @contextmanager
-def crm_source(
-    resource: str, settings: CrmSettings, report: ReadReport, cursor: Cursor | None = None
-) -> Iterator[DltSource]:
-    """The dlt source that reads one resource once, counting into `report`. Sends nothing before it is iterated.
+def crm_read(
+    resource: str,
+    settings: CrmSettings,
+    known: Known,
+    announce: Callable[[str], object],
+) -> Iterator[Read]:
+    """One read of a resource. Sends nothing before its source is iterated.
 
-    The source, and with it the dlt schema, is named after the resource, so that five resources in one dataset do not
-    write each other's schema versions.
+    The source, and with it the dlt schema, is named after the resource.
 
     Args:
         resource: The resource to read.
         settings: With a base URL and a key.
-        report: Its mode tells how to read.
-        cursor: What an incremental read may stop at; without one it is a full read.
+        known: What earlier reads have left.
+        announce: Called with sentences about long waits.
     """
-    if cursor is None:
-        report.mode = ReadMode.full
-    with closing(PageSession(settings, resource, report)) as session:
-        config = rest_api_config(resource, settings, report, session, cursor)
+    limits_of(settings).count_earlier(known.sent)
+    schema = resource_schema(resource)
+    redaction = partial(redact, columns=schema.columns, settings=settings)
+    with closing(PageSession(settings, resource, redaction, announce)) as session:
+        paginator = (
+            IncrementalPaginator(session, resource, settings, known.cursor)
+            if known.cursor
+            else FullReadPaginator(session, resource, settings)
+        )
+        config = rest_api_config(resource, settings, session, paginator, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)
-        source.resources[resource].add_step(LoadableBatches(resource_schema(resource), report))
-        yield source
+        batches = RecordBatches(resource, schema, known.types)
+        source.resources[resource].add_step(batches)
+        yield Read(source, batches, lambda: paginator.report(batches.rejected))
 
 
 def declared_source() -> DltSource:
     """All resources as declared, for asset specs: nothing is resolved, and it cannot be read."""
     settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
     first, *others = (
-        rest_api_config(resource, settings, ReadReport(resource), Session(), None) for resource in ENDPOINTS
+        rest_api_config(resource, settings, Session(), SinglePagePaginator(), {}) for resource in ENDPOINTS
     )
     first["resources"] += [resource for config in others for resource in config["resources"]]
     return rest_api_source(first, name="crm", max_table_nesting=0)
 
 
 def rest_api_config(
-    resource: str, settings: CrmSettings, report: ReadReport, session: Session, cursor: Cursor | None
+    resource: str,
+    settings: CrmSettings,
+    session: Session,
+    paginator: BasePaginator,
+    params: Mapping[str, Any],
 ) -> RESTAPIConfig:
     """The `rest_api` configuration of one resource. Needs settings with a base URL and a key."""
-    params: dict[str, Any] = {**settings.params(resource), "per_page": settings.per_page}
-    if cursor is None:
-        paginator = FullReadPaginator(report)
-    else:
-        params |= SORT_NEWEST_FIRST
-        paginator = IncrementalPaginator(report, cursor)
     return {
         "client": {
             "base_url": settings.base_url or "",
@@ -83,14 +113,14 @@ def rest_api_config(
             "headers": {"Accept": "application/json"},
             "session": session,
         },
-        "resource_defaults": {"primary_key": "id", "write_disposition": "merge"},
+        "resource_defaults": {"primary_key": ID, "write_disposition": "append"},
         "resources": [
             {
                 "name": resource,
-                "columns": column_hints(resource),
+                "columns": {column.name: column.hint() for column in resource_schema(resource).columns.values()},
                 "endpoint": {
                     "path": settings.path(resource),
-                    "params": params,
+                    "params": {**settings.params(resource), PER_PAGE: settings.per_page, **params},
                     # Compiled once; dlt would compile a text anew for every page.
                     "data_selector": compile_path(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
@@ -98,8 +128,3 @@ def rest_api_config(
             }
         ],
     }
-
-
-def column_hints(resource: str) -> dict[str, Any]:
-    """Dlt's column hints of a resource: its declared columns."""
-    return {name: column.hint() for name, column in resource_schema(resource).columns.items()} | DLT_COLUMNS

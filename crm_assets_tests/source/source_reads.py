@@ -1,20 +1,21 @@
-"""Reads one resource through the real source, as far as dlt's extraction: no warehouse, which would only cost time."""
+"""Reads one resource through the real source, as far as Parquet files: no warehouse, which would only cost time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import dlt
-import pyarrow as pa
 import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
+from pyarrow import parquet
 
-from crm_assets.source.crm_source import crm_source
+from crm_assets.settings import resolve_settings
+from crm_assets.source.crm_source import Known, crm_read
 from crm_assets.source.errors import SourceError
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.source.settings import resolve_settings
+from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 IN_TURN = {"SOURCES__CRM__MAX_IN_FLIGHT": "1"}
@@ -27,6 +28,7 @@ class Reading:
 
     report: ReadReport
     records: list[dict[str, Any]] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[Any]:
@@ -40,27 +42,21 @@ def read(resource: str = "open_tasks") -> Reading:
     Raises:
         SourceError: As the source raised it, out of dlt's wrapping.
     """
-    reading = Reading(ReadReport(resource))
-
-    def remember(item: Any) -> Any:
-        reading.records.extend(item.to_pylist() if isinstance(item, pa.Table) else [item])
-        return item
-
+    announced: list[str] = []
     try:
-        with TemporaryDirectory() as folder, crm_source(resource, resolve_settings(), reading.report) as source:
-            source.resources[resource].add_map(remember)
-            pipeline = dlt.pipeline("reading", pipelines_dir=folder, destination="duckdb")
-            pipeline.config.restore_from_destination = False  # and so keeps no state for it either
-            try:
-                pipeline.extract(source, loader_file_format="parquet")
-            finally:
-                pipeline.deactivate()
+        with (
+            TemporaryDirectory() as folder,
+            crm_read(resource, resolve_settings(), Known(), announced.append) as reading,
+            landing_pipeline(resource, Path(folder)) as landing,
+        ):
+            landing.pipeline.run(reading.source, loader_file_format="parquet")
+            records = [record for file in landing.files for record in parquet.read_table(file).to_pylist()]
     except PipelineStepFailed as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, SourceError):
             cause = cause.__cause__ or cause.__context__
         raise (cause or error) from None
-    return reading
+    return Reading(reading.report(), records, announced)
 
 
 @contextmanager

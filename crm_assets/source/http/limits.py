@@ -1,158 +1,137 @@
 """How fast requests may leave: one control for all reads of this process against one API.
 
-Every attempt passes here, retries included. The window of requests in flight starts small, grows whenever a page had
-to be waited for, and is halved by a 429, which also stops everybody until the API says that it may go on.
+Every attempt passes here, retries included. A 429 halves the window of requests in flight, and stops all requests until
+the API says that they may go on.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field
 from functools import cache
-from itertools import count
 
-MINUTE = 60.5
-"""Seconds in which `requests_per_minute` may leave: half a second over a minute, for what the network adds."""
+from crm_assets.settings import CrmSettings, setting_name
 
-LEAVING = 0.002
-"""Seconds that one request may take to be written before the next may leave all the same."""
+MINUTE, HOUR = 60.0, 3600.0
 
-MAX_PAUSE = 300.0
-"""Seconds that an API can make us wait at most with one answer."""
+MARGIN = 0.5
+"""Seconds that a rate's period is longer here than at the API, for what the network adds."""
 
-EPOCH_SECONDS = 1_000_000_000
-"""A rate limit's reset of at least this many seconds is an instant, a smaller one a duration."""
+WORTH_A_MESSAGE = 5.0
+"""Seconds of waiting for a rate after which the log says so."""
+
+INTERRUPTIBLE = 0.5
+"""Seconds after which a thread that waits looks whether its read was closed."""
 
 
-class Traffic:
-    """The window, the rate and the pauses. All methods may be called from any thread."""
+class ReadClosed(Exception):
+    """The read that a request belongs to has ended."""
 
-    def __init__(self, max_in_flight: int, requests_per_minute: int | None) -> None:
-        """Starts with a window of two."""
-        self._max_in_flight = max_in_flight
-        self._requests_per_minute = requests_per_minute
-        self._window = min(2.0, max_in_flight)
-        self._throttled = False
+
+@dataclass
+class Rate:
+    """At most `requests` in any `period` (seconds)."""
+
+    setting: str
+    requests: int
+    period: float
+    departures: deque[float] = field(default_factory=deque)
+
+    def wait(self, now: float) -> float:
+        """Seconds until one more request may leave."""
+        while self.departures and self.departures[0] + self.period + MARGIN <= now:
+            self.departures.popleft()
+        if len(self.departures) < self.requests:
+            return 0.0
+        return self.departures[0] + self.period + MARGIN - now
+
+
+class Limits:
+    """The window, the rates and the pauses. All methods may be called from any thread.
+
+    Attributes:
+        window: Requests that may be in flight now.
+    """
+
+    def __init__(self, window: int, rates: Sequence[Rate] = ()) -> None:
+        """Has at most `window` requests in flight."""
+        self.window = window
+        self._rates = rates
         self._in_flight = 0
-        self._leaving: int | None = None
         self._not_before = 0.0
-        self._departures: deque[float] = deque(maxlen=requests_per_minute or 1)
-        self._places = count()
-        self._lock = threading.Lock()
-        self._queue: dict[int, threading.Condition] = {}
-
-    @property
-    def window(self) -> int:
-        """How many requests may be in flight now."""
-        return int(self._window)
-
-    def take_place(self) -> int:
-        """A place in the queue: whoever took one earlier leaves earlier, however long its thread takes to come."""
-        with self._lock:
-            place = next(self._places)
-            self._queue[place] = threading.Condition(self._lock)
-            return place
-
-    def give_up(self, place: int) -> None:
-        """Gives a place back, if it was not used."""
-        with self._lock:
-            self._queue.pop(place, None)
-            self._wake_first()
+        self._changed = threading.Condition()
 
     @contextmanager
-    def passage(self, place: int | None = None) -> Iterator[Callable[[], None]]:
+    def request(self, closed: threading.Event, announce: Callable[[str], object]) -> Iterator[None]:
         """Waits until one more request may leave; the body is its way there and back.
 
-        Yields what to call once the request is written. The next leaves then, and not before, so that an API sees pages
-        in the order in which they are wanted.
+        Args:
+            closed: Ends the waiting once it is set.
+            announce: Called with a sentence when a rate makes the request wait for long.
+
+        Raises:
+            ReadClosed: `closed` was set.
         """
-        place = self.take_place() if place is None else place
-        with self._lock:
-            # A retry comes back to the place it had: behind one whose thread waits for ours, both would wait for ever.
-            turn = self._queue.setdefault(place, threading.Condition(self._lock))
-            while (wait := self._wait(place)) > 0:
-                turn.wait(wait)
-            del self._queue[place]
+        with self._changed:
+            announced = ""
+            while (wait := self._wait()) > 0:
+                if closed.is_set():
+                    raise ReadClosed
+                used_up = next((rate for rate in self._rates if rate.wait(time.monotonic()) >= WORTH_A_MESSAGE), None)
+                if used_up and not announced:
+                    announced = f"{setting_name(used_up.setting)} ({used_up.requests}) is used up"
+                    announce(f"{announced}: the next request leaves in {wait:,.0f} s")
+                self._changed.wait(min(wait, INTERRUPTIBLE))
             self._in_flight += 1
-            self._leaving = place
-            self._departures.append(time.monotonic())
-            self._wake_first()
+            for rate in self._rates:
+                rate.departures.append(time.monotonic())
+            self._changed.notify()
         try:
-            yield lambda: self._written(place)
+            yield
         finally:
-            with self._lock:
+            with self._changed:
                 self._in_flight -= 1
-                self._wake_first()
+                self._changed.notify()
 
-    def _written(self, place: int) -> None:
-        with self._lock:
-            if self._leaving == place:
-                self._leaving = None
-                self._wake_first()
-
-    def _wake_first(self) -> None:
-        """Lets the first in the queue look again: only it can leave, and waking all of them costs a lot."""
-        if self._queue:
-            self._queue[min(self._queue)].notify()
-
-    def _wait(self, place: int) -> float:
-        """Seconds until the request in this place may leave, as far as can be told now."""
+    def _wait(self) -> float:
+        """Seconds until a request may leave, as far as can be told now."""
+        if self._in_flight >= self.window:
+            return INTERRUPTIBLE  # whoever comes back wakes us
         now = time.monotonic()
-        if self._in_flight >= self.window or place != min(self._queue):
-            return MINUTE  # whoever comes back or leaves wakes us
-        allowed_at = self._not_before
-        if self._leaving is not None:
-            allowed_at = max(allowed_at, self._departures[-1] + LEAVING)
-        if self._requests_per_minute and len(self._departures) == self._requests_per_minute:
-            allowed_at = max(allowed_at, self._departures[0] + MINUTE)
-        return allowed_at - now
+        return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self._rates))
 
-    def succeeded(self, headers: Mapping[str, str]) -> None:
-        """When the answer says that nothing remains of the rate limit, waits for the next period."""
-        with self._lock:
-            if headers.get("X-RateLimit-Remaining", "").strip() == "0":
-                self._pause(seconds_until(headers.get("X-RateLimit-Reset") or headers.get("Retry-After")) or 1.0)
+    def halve(self) -> None:
+        """Halves the window, after a 429."""
+        with self._changed:
+            self.window = max(1, self.window // 2)
 
-    def widen(self) -> None:
-        """Grows the window, as pages are used up faster than they come: twofold until a 429 was seen, then by one."""
-        with self._lock:
-            self._window = min(self._window + (1 if self._throttled else self._window), self._max_in_flight)
-            self._wake_first()
+    def pause(self, seconds: float) -> bool:
+        """Stops all requests for some seconds. Returns whether they were not stopped for about as long already."""
+        with self._changed:
+            until = time.monotonic() + seconds
+            news = until > self._not_before + 1
+            self._not_before = max(self._not_before, until)
+            return news
 
-    def throttled(self, headers: Mapping[str, str], backoff: float) -> None:
-        """Halves the window and stops all departures for as long as the 429 asks, or else for `backoff` seconds."""
-        with self._lock:
-            self._throttled = True
-            self._window = max(1.0, self._window / 2)
-            wait = seconds_until(headers.get("Retry-After"))
-            self._pause(backoff if wait is None else wait)
+    def count_earlier(self, sent: Iterable[tuple[float, int]]) -> None:
+        """Counts what earlier processes sent, as seconds ago and requests, unless this one has sent any itself."""
+        with self._changed:
+            now = time.monotonic()
+            for rate in self._rates:
+                if not rate.departures:
+                    for seconds_ago, requests in sorted(sent, reverse=True):
+                        rate.departures.extend([now - seconds_ago] * requests)
 
-    def _pause(self, seconds: float) -> None:
-        self._not_before = max(self._not_before, time.monotonic() + min(seconds, MAX_PAUSE))
+
+def limits_of(settings: CrmSettings) -> Limits:
+    """The control that all reads of one API share, for as long as the process lives."""
+    return _limits(settings.base_url, settings.max_in_flight, settings.requests_per_minute, settings.requests_per_hour)
 
 
 @cache
-def traffic_to(base_url: str, max_in_flight: int, requests_per_minute: int | None) -> Traffic:
-    """The control that all reads of one API share, for as long as the process lives."""
+def _limits(base_url: str | None, max_in_flight: int, per_minute: int | None, per_hour: int | None) -> Limits:
     del base_url  # tells one API from another
-    return Traffic(max_in_flight, requests_per_minute)
-
-
-def seconds_until(told: str | None) -> float | None:
-    """Seconds to wait by a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also epoch seconds).
-
-    None when nothing usable was told.
-    """
-    if not told:
-        return None
-    try:
-        seconds = float(told)
-        return max(0.0, seconds - time.time() if seconds >= EPOCH_SECONDS else seconds)
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(told).timestamp() - time.time())
-    except ValueError:
-        return None
+    rates = [("requests_per_minute", per_minute, MINUTE), ("requests_per_hour", per_hour, HOUR)]
+    return Limits(max_in_flight, [Rate(name, requests, period) for name, requests, period in rates if requests])

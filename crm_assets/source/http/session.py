@@ -1,152 +1,256 @@
-"""HTTP to the CRM: dlt's requests client with the retries that are wanted, counted, and answers checked for sense.
+"""The requests session that `rest_api` is given: it returns pages of one resource, or an error that says what is wrong.
 
-The session knows one resource; `rest_api` uses it like any other requests session.
+It fetches the pages that the paginator has asked for on threads, and decides nothing about their order.
 """
 
-import math
 import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
+from urllib.parse import urlsplit
 
-from dlt.sources.helpers.requests import Client
-from requests import PreparedRequest, Request, Response, Session
-from requests.exceptions import ChunkedEncodingError, ContentDecodingError, RequestException, Timeout
-from requests.exceptions import ConnectionError as ConnectionFailed
-from requests.hooks import default_hooks
-from tenacity import Retrying, sleep_using_event
+import tenacity
+from requests import PreparedRequest, Request, Response, Session, exceptions
+from requests.adapters import HTTPAdapter
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.settings import CrmSettings, is_loopback
+from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer
-from crm_assets.source.http.answers import connection_problem, page_body, page_total, status_error
-from crm_assets.source.http.attempts import OK, AttemptAdapter
-from crm_assets.source.http.limits import traffic_to
-from crm_assets.source.reading.read_ahead import PAGE, ReadAhead, page_of
-from crm_assets.source.reading.report import ReadMode, ReadReport
-from crm_assets.source.schemas import resource_schema
-from crm_assets.source.settings import CrmSettings
-from crm_assets.source.typing.redaction import disguise
+from crm_assets.source.http import answers
+from crm_assets.source.http.answers import OK, Answer
+from crm_assets.source.http.limits import limits_of
+from crm_assets.source.http.page import Page, parse_page
 
-RETRIED_STATUS = (429, 500, 502, 503, 504)
-RETRIED_EXCEPTIONS = (ConnectionFailed, Timeout, ChunkedEncodingError)
+RETRIED_EXCEPTIONS = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
 
-GUESSED_SHARE = 4
-"""Where the end of a read is not known, a fourth as many pages are guessed ahead as were read."""
+WORTH_A_THREAD = 0.003
+"""Seconds that an answer takes, on average, from which on pages are fetched ahead on threads."""
 
-WINDOWS_AHEAD = 2
-"""Pages that are kept ready or on their way, in windows: none is free for long while a batch is being put together."""
+WORTH_A_MESSAGE = 1.0
+"""Seconds that an API asks to wait and that the log mentions."""
+
+INTERRUPTIBLE = 0.5
+"""Seconds after which a thread that waits for a page looks whether its run is to end."""
+
+MAX_BODY_BYTES = 256 * 2**20
+MAX_BODY_SECONDS = 300.0
+"""A body that is larger, or still comes in after this time, is taken for one without end."""
+
+CHUNK_BYTES = 2**20
+
+
+class WantedPage(PreparedRequest):
+    """What `rest_api` carries from `prepare_request` to `send`."""
+
+    def __init__(self, wanted: Request) -> None:
+        """Remembers the page that `wanted` asks for now: `rest_api` asks for all pages with the same request."""
+        super().__init__()
+        self.wanted = wanted
+        self.number: int = wanted.params[PAGE]
+
+
+class PageResponse(Response):
+    """What `rest_api` gets for an answer: a page, parsed already."""
+
+    def __init__(self, page: Page) -> None:
+        """Has status 200."""
+        super().__init__()
+        self.status_code = OK
+        self.page = page
+
+    def json(self, **kwargs: Any) -> Any:
+        """The records under the name of each list: `rest_api` selects those that it reads."""
+        return {endpoint.data_selector: self.page.records for endpoint in ENDPOINTS.values()}
 
 
 class PageSession(Session):
-    """A requests session whose answers are pages of one resource, or errors that say what is wrong.
+    """Fetches pages of one resource, several at a time.
 
-    Retries 429, 500, 502, 503, 504, dropped connections and time-outs as the settings say, waiting as long as
-    `Retry-After` asks or exponentially. Never follows a redirect: the key would go along. Fetches pages ahead.
+    Retries what is transient as the settings say, waiting as long as `Retry-After` asks or exponentially. Never follows
+    a redirect: the key would go along.
+
+    Attributes:
+        requests: Requests sent so far, retries included.
+        retries: Of those, how many repeated one that had failed.
+        limits: How fast requests may leave.
     """
 
-    def __init__(self, settings: CrmSettings, resource: str, report: ReadReport) -> None:
-        """Opens no connection yet."""
+    def __init__(
+        self,
+        settings: CrmSettings,
+        resource: str,
+        redact: Callable[[list[Any]], None],
+        announce: Callable[[str], object],
+    ) -> None:
+        """Opens no connection yet.
+
+        Args:
+            settings: With a base URL and a key.
+            resource: Whose pages to fetch.
+            redact: Changes the records of a page in place, before anybody else sees them.
+            announce: Called from the thread that reads, with sentences about long waits.
+        """
         super().__init__()
-        self._resource = resource
-        self._data_selector = ENDPOINTS[resource].data_selector
-        self._report = report
+        self.requests = self.retries = 0
+        self.limits = limits_of(settings)
         self._settings = settings
-        self._columns = resource_schema(resource).columns
-        self._traffic = traffic_to(settings.base_url or "", settings.max_in_flight, settings.requests_per_minute)
-        self._adapter = AttemptAdapter(report, self._traffic, settings.request_backoff_factor, settings.max_in_flight)
+        self._resource = resource
+        self._redact = redact
+        self._announce = announce
+        self._messages: SimpleQueue[str] = SimpleQueue()
         self._closed = threading.Event()
-        client = Client(
-            status_codes=RETRIED_STATUS,
-            exceptions=RETRIED_EXCEPTIONS,
-            request_max_attempts=settings.request_max_attempts,
-            request_backoff_factor=settings.request_backoff_factor,
+        self._counting = threading.Lock()
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_in_flight)
+        self._pool = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="crm-page")
+        self._coming: dict[int, Future[Page]] = {}
+        self._seconds = 0.0
+        self._reader = threading.get_ident()
+        self._template: PreparedRequest | None = None
+        self._environment: Any = {}
+        self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
+        self._retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(settings.request_max_attempts),
+            retry=tenacity.retry_if_exception_type(RETRIED_EXCEPTIONS)
+            | tenacity.retry_if_result(lambda answer: answer.status in answers.TRANSIENT),
+            wait=self._seconds_before_retry,
+            sleep=tenacity.sleep_using_event(self._closed),
+            retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
-        # Its retries alone: its sessions would keep cookies and follow redirects, at a tenth of the cost of a request.
-        retrying: Any = client.session.send
-        self._with_retries: Retrying = retrying.retry.copy(sleep=sleep_using_event(self._closed))
-        self._read_ahead = ReadAhead(self._fetch, self._traffic, settings.max_in_flight)
-        self._environment: Any = None
-        self._prepared: PreparedRequest | None = None
-        self._pages_read = 0
-        self._largest_page = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PageSession":
         """Stays itself: rest_api copies its configuration to validate it."""
         return self
 
-    def prepare_request(self, request: Request) -> PreparedRequest:
-        """As requests does, but once: of the pages that follow, only the number is new."""
-        if self._prepared is None:
-            self._prepared = super().prepare_request(request)
-        prepared = self._prepared.copy()
-        prepared.url = PAGE.sub(str(request.params["page"]), prepared.url or "", count=1)
-        return prepared
+    def start(self, request: Request, pages: Iterable[int]) -> None:
+        """Starts to fetch pages of the list that `request` asks for, but for those that are coming already.
 
-    def merge_environment_settings(self, url: Any, *args: Any) -> Any:
-        """Proxies and certificates as the environment says: looked up once, as all requests go to one host."""
-        if self._environment is None:
-            self._environment = super().merge_environment_settings(url, *args)
-        return self._environment.copy()
+        Does nothing while an answer comes as soon as it is asked for: handing pages from thread to thread would cost as
+        much time as reading them.
+        """
+        if self._seconds >= WORTH_A_THREAD:
+            for number in pages:
+                if number not in self._coming:
+                    self._coming[number] = self._pool.submit(self._fetch, self._prepare(request, number), number)
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """What `send` takes."""
+        return WantedPage(request)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """Returns an answer that holds a page, and starts to fetch those that will follow.
+        """Returns a page: one that was started, or else fetches it.
 
         Raises:
             ApiUnavailable: Still failing after all retries.
             ApiRefusal: Any other status but 200.
             BadAnswer: Status 200 with a body that is no page of this resource.
         """
-        # rest_api's own hook raises on status 4xx and 5xx before the client could retry.
-        request.hooks = default_hooks()
-        response = self._read_ahead.get(request)
-        self._expect_following(request, response)
-        return response
+        if not isinstance(request, WantedPage):
+            raise TypeError("requests come from prepare_request")
+        coming = self._coming.pop(request.number, None)
+        if coming is None:
+            return PageResponse(self._fetch(self._prepare(request.wanted, request.number), request.number))
+        while True:
+            with suppress(FutureTimeout):  # a wait without an end could not be interrupted
+                page = coming.result(INTERRUPTIBLE)
+                break
+            self._pass_messages_on()
+        self._pass_messages_on()
+        return PageResponse(page)
+
+    def _pass_messages_on(self) -> None:
+        while not self._messages.empty():
+            self._announce(self._messages.get())
+
+    def _say(self, sentence: str) -> None:
+        """Announces a sentence, by way of the thread that reads."""
+        self._messages.put(sentence)
+        if threading.get_ident() == self._reader:
+            self._pass_messages_on()
 
     def close(self) -> None:
         """Ends all waiting; threads end as soon as their request does."""
         self._closed.set()
-        self._read_ahead.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._coming.clear()
         self._adapter.close()
         super().close()
 
-    def _expect_following(self, request: PreparedRequest, response: Response) -> None:
-        """Fetches ahead as many pages as the window allows and the list seems to have.
+    def _prepare(self, request: Request, number: int) -> PreparedRequest:
+        """As requests would prepare it, but once: of the pages that follow, only the number is new."""
+        if self._template is None:
+            self._template = super().prepare_request(request)
+            # Proxies and certificates as the environment says: looked up once, as all requests go to one host.
+            self._environment = self.merge_environment_settings(self._template.url, {}, True, None, None)
+            if is_loopback(urlsplit(request.url or "").hostname or ""):
+                self._environment["proxies"] = {}  # no proxy leads to this machine
+        prepared = self._template.copy()
+        prepared.prepare_url(request.url or "", {**request.params, PAGE: number})
+        return prepared
 
-        Where the end is not known, or may be near, at most a fourth of the pages read so far is guessed ahead: a
-        list's end, or an incremental read's, then costs few requests in vain.
-        """
-        page, records = page_of(request), len(response.json()[self._data_selector])
-        total = page_total(response)
-        self._pages_read += 1
-        self._largest_page = max(self._largest_page, records)
-        if not records:
-            return
-        ahead = self._traffic.window * WINDOWS_AHEAD
-        if total is not None:
-            ahead = min(ahead, math.ceil(total / self._largest_page) - page)
-        elif records < self._largest_page:
-            ahead = 0
-        if total is None or self._report.mode is ReadMode.incremental:
-            ahead = min(ahead, self._pages_read // GUESSED_SHARE)
-        self._report.pages_ahead = max(self._report.pages_ahead, ahead)
-        self._read_ahead.expect(request, range(page + 1, page + 1 + ahead))
-
-    def _fetch(self, request: PreparedRequest) -> Response:
-        where = f"{self._resource}, page {page_of(request)}"
+    def _fetch(self, request: PreparedRequest, number: int) -> Page:
+        where = f"{self._resource}, page {number}"
         try:
-            response: Response = self._with_retries(
-                self._adapter.send, request, **self._environment or {}, timeout=self._settings.request_timeout
-            )
+            answer: Answer = self._retrying(self._attempt, request, where)
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
-        except ContentDecodingError:
+        except exceptions.ContentDecodingError:
             raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
         except RETRIED_EXCEPTIONS as error:
-            raise ApiUnavailable(f"{where}: {connection_problem(error)}") from None
-        except RequestException as error:
+            raise ApiUnavailable(f"{where}: {answers.connection_problem(error)}") from None
+        except exceptions.RequestException as error:
             raise ApiRefusal(f"{where}: the request could not be sent ({type(error).__name__})") from None
-        if response.status_code != OK:
-            raise status_error(where, response, retried=response.status_code in RETRIED_STATUS)
-        body = page_body(where, response, self._data_selector)
-        disguise(body[self._data_selector], self._columns, self._settings)
-        # Parsed once; the paginator and the data selector read it, too.
-        response.json = lambda **_: body  # type: ignore[method-assign]
-        return response
+        if number > 1 and answer.status in answers.BEYOND_THE_CAP:
+            return Page(number, [], refusal=str(answers.status_error(where, answer)))
+        if answer.status != OK:
+            raise answers.status_error(where, answer)
+        page = parse_page(where, number, answer, ENDPOINTS[self._resource].data_selector)
+        self._redact(page.records)
+        return page
+
+    def _attempt(self, request: PreparedRequest, where: str) -> Answer:
+        """Sends once, and reads the whole answer while the request still counts as in flight."""
+        with self.limits.request(self._closed, self._say):
+            with self._counting:
+                self.requests += 1
+            sent_at = time.monotonic()
+            response = self._adapter.send(request, timeout=self._settings.request_timeout, **self._environment)
+            answer = Answer(response.status_code, response.headers, b"".join(_body(response)))
+            self._seconds = (self._seconds + time.monotonic() - sent_at) / 2
+        most = self._settings.request_max_wait
+        if answer.status == OK:
+            self._pause(answer, min(answer.until_reset, most))
+        elif answer.status in answers.TRANSIENT and (answer.retry_after or 0) > most:
+            raise answers.wait_too_long(where, answer, most)
+        return answer
+
+    def _seconds_before_retry(self, state: tenacity.RetryCallState) -> float:
+        with self._counting:
+            self.retries += 1
+        answer = state.outcome.result() if state.outcome and not state.outcome.failed else None
+        seconds = self._backoff(state) if answer is None or answer.retry_after is None else answer.retry_after
+        if answer and answer.status == answers.TOO_MANY_REQUESTS:
+            self.limits.halve()
+            self._pause(answer, seconds)
+        elif answer and answer.retry_after:
+            self._pause(answer, seconds, everybody=False)
+        return seconds
+
+    def _pause(self, answer: Answer, seconds: float, *, everybody: bool = True) -> None:
+        """Stops all requests, if everybody has to wait, and says so where it takes long."""
+        if (not everybody or self.limits.pause(seconds)) and seconds >= WORTH_A_MESSAGE:
+            self._say(f"{self._resource}: status {answer.status}, the API asks to wait {seconds:,.0f} s")
+
+
+def _body(response: Response) -> Iterator[bytes]:
+    """The body as requests itself would read it, but not for ever."""
+    size, give_up_at = 0, time.monotonic() + MAX_BODY_SECONDS
+    for chunk in response.iter_content(CHUNK_BYTES):
+        yield chunk
+        size += len(chunk)
+        if size > MAX_BODY_BYTES or time.monotonic() > give_up_at:
+            response.close()
+            raise BadAnswer(f"the answer does not end: {size:,} bytes came in so far")

@@ -1,16 +1,16 @@
 """Reading the newest changes only: newest first, stop early, and check that the API does sort."""
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
-from dlt.common.time import ensure_datetime_in_tz
-
+from crm_assets.settings import CrmSettings
+from crm_assets.source.api import UPDATED_AT
+from crm_assets.source.http.page import Page
+from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator
-from crm_assets.source.reading.report import ReadMode, ReadReport
-
-SORT_NEWEST_FIRST = {"sort": "updated_at", "sort_type": "desc"}
-"""Query parameters that ask for the records changed last."""
+from crm_assets.source.reading.report import ReadMode
+from crm_assets.source.typing.columns import typed_column
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,28 @@ class IncrementalPaginator(FullReadPaginator):
     goes on to the end as a full one.
     """
 
-    def __init__(self, report: ReadReport, cursor: Cursor) -> None:
+    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, cursor: Cursor) -> None:
         """Starts before page 1; see `FullReadPaginator`."""
-        super().__init__(report)
+        super().__init__(session, resource, settings)
+        self._mode = ReadMode.incremental
         self._cursor = cursor
         self._last: datetime | None = None
 
-    def _at_end(self, records: list[Any]) -> bool:
-        if self._report.mode is ReadMode.incremental and records:
-            changed_at = [updated_at(record) for record in records]
+    def _at_end(self, page: Page) -> bool:
+        if self._mode is ReadMode.incremental and page.records:
+            changed_at = updated_at(page.records)
             if not self._newest_first(changed_at):
-                self._report.mode = ReadMode.full
-                self._report.notes.append("The API does not sort by updated_at as asked: reading all pages")
+                self._mode = ReadMode.full
+                self._notes.append(f"The API does not sort by {UPDATED_AT} as asked: reading all pages")
             elif all(at is not None and at < self._cursor.read_to for at in changed_at):
                 return True
-        return super()._at_end(records)
+        return super()._at_end(page)
 
     def _end_of_pass(self) -> None:
-        if self._report.mode is ReadMode.full:
+        if self._mode is ReadMode.full:
             super()._end_of_pass()
             return
-        self._has_next_page = False
-        self._report.complete = not self._unidentified
+        self._end()
 
     def _newest_first(self, changed_at: list[datetime | None]) -> bool:
         for at in changed_at:
@@ -67,12 +67,8 @@ class IncrementalPaginator(FullReadPaginator):
         return True
 
 
-def updated_at(record: Any) -> datetime | None:
-    """When a record was changed last, UTC; None when it does not tell."""
-    value = record.get("updated_at") if isinstance(record, dict) else None
-    if not isinstance(value, str):
-        return None
-    try:
-        return ensure_datetime_in_tz(value, timezone.utc)
-    except ValueError:
-        return None
+def updated_at(records: list[Any]) -> list[datetime | None]:
+    """When records were changed last, UTC; None for one that does not tell."""
+    values = [record.get(UPDATED_AT) if isinstance(record, dict) else None for record in records]
+    instants, _ = typed_column("timestamp", values)
+    return list(instants.to_pylist())

@@ -1,19 +1,24 @@
-"""Paging through a whole resource: from page 1 to the API's end, by what the pages hold.
+"""Paging through a whole resource: which page is next, which are fetched ahead, where the list ends.
 
 `meta` is a help, never a need: the API's total can end a read one request earlier, and it can show that records moved
-between pages while they were read. It cannot make the read stop short of a record.
+between pages while they were read, or that the API lists fewer than it counts. It cannot make the read stop short of a
+record.
 """
 
 import math
+from collections.abc import Iterable
+from datetime import datetime, timezone
 from typing import Any
 
-from dlt.sources.helpers.rest_client.paginators import PageNumberPaginator
-from requests import Response
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from requests import Request, Response
 
+from crm_assets.settings import CrmSettings, setting_name
+from crm_assets.source.api import PAGE
 from crm_assets.source.errors import BadAnswer
-from crm_assets.source.http.answers import page_total
-from crm_assets.source.reading.report import ReadReport
-from crm_assets.source.typing.records import record_id
+from crm_assets.source.http.page import Page
+from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.reading.report import ReadMode, ReadReport, RejectedRecord
 
 STUCK_AFTER = 3
 """Pages in a row without a new id, after which the API is taken to ignore `page`."""
@@ -24,28 +29,65 @@ MAX_PASSES = 3
 MAX_STEPS_BACK = 50
 """How often one read may go back for records that moved to an earlier page."""
 
+WINDOWS_AHEAD = 2
+"""Pages that are kept ready or on their way, in windows: none is free for long while a batch is being put together."""
 
-class FullReadPaginator(PageNumberPaginator):
+GUESSED_SHARE = 4
+"""Where the end of a read is not known, a fourth as many pages are guessed ahead as were read."""
+
+
+class FullReadPaginator(BasePaginator):
     """Reads every page, in order, until an empty one, or until all records that the API counts were received.
 
     - When the API's total drops between two pages, a record was removed and those behind it moved forward, one of them
       perhaps onto a page already read: the read goes back over the pages that were under way.
-    - When the ids received fall short of the total at the end, the list is read once more, until they suffice.
+    - When the records received fall short of the total at the end, the list is read once more, until they suffice or
+      bring nothing new. A list that stays short is not complete: the API may list no more than a part of it.
     """
 
-    def __init__(self, report: ReadReport) -> None:
-        """Starts before page 1. `report` receives the counts, and `complete` when the end was reached."""
-        super().__init__(base_page=1, page_param="page", total_path=None, stop_after_empty_page=True)
-        self._report = report
+    def __init__(self, session: PageSession, resource: str, settings: CrmSettings) -> None:
+        """Starts before page 1. `session` fetches the pages, `settings` tell whether the API's total can be trusted."""
+        super().__init__()
+        self._session, self._resource = session, resource
+        self._total_is_exact = settings.total_is_exact(resource)
+        self._mode = ReadMode.full
+        self._started_at = datetime.now(timezone.utc)
+        self._incomplete_because = "the read did not come to its end"
+        self._notes: list[str] = []
+        self._next: int | None = 1
         self._ids: set[int] = set()
-        self._unidentified = 0
+        self._unidentified = self._rows_read = 0
         self._total: int | None = None
         self._total_changed = False
         self._passes = 1
-        self._read_before_pass = 0
-        self._steps_back = 0
-        self._pages_without_news = 0
+        self._read_before_pass = self._received_in_pass = 0
+        self._steps_back = self._pages_without_news = 0
+        self._pages_read = self._last_page = self._most_ahead = 0
         self._largest_page = 1
+
+    def report(self, rejected: Iterable[RejectedRecord]) -> ReadReport:
+        """The read in numbers."""
+        return ReadReport(
+            resource=self._resource,
+            mode=self._mode,
+            started_at=self._started_at,
+            requests=self._session.requests,
+            retries=self._session.retries,
+            rows_read=self._rows_read,
+            rows_in_source=self._total,
+            incomplete_because=self._incomplete_because,
+            rejected=tuple(rejected),
+            notes=tuple(self._notes),
+        )
+
+    @property
+    def has_next_page(self) -> bool:
+        """Whether the read goes on."""
+        return self._next is not None
+
+    def init_request(self, request: Request) -> None:
+        """Asks for page 1."""
+        request.params[PAGE] = self._next
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
         """Counts the page's records and decides which page is next, if any.
@@ -53,67 +95,120 @@ class FullReadPaginator(PageNumberPaginator):
         Raises:
             BadAnswer: The API sends the same records over and over.
         """
-        records = data or []
-        news = self._count(records)
-        removed = self._watch_total(page_total(response))
-        self._largest_page = max(self._largest_page, len(records))
+        if not isinstance(response, PageResponse):
+            raise TypeError("responses come from PageSession")
+        page = response.page
+        if page.refusal:
+            # Behind a page that is shorter than others, the list has ended: a cap cuts after a whole one.
+            if self._total is None and self._last_page < self._largest_page:
+                self._end_of_pass()
+            else:
+                self._end_at_cap(page)
+            return
+        news = self._count(page)
+        removed = self._watch_total(page.total)
         if removed and self._steps_back < MAX_STEPS_BACK:
             self._steps_back += 1
-            pages_back = self._report.pages_ahead + math.ceil(removed / self._largest_page)
+            pages_back = self._most_ahead + math.ceil(removed / self._largest_page)
             self._pages_without_news = -pages_back
-            self.current_value = max(1, self.current_value - pages_back)
-        elif self._at_end(records):
+            self._next = max(1, page.number - pages_back)
+        elif self._at_end(page):
             self._end_of_pass()
         else:
-            self._check_progress(news)
-            self.current_value += 1
+            self._check_progress(page, news)
+            self._next = page.number + 1
 
-    def _count(self, records: list[Any]) -> int:
+    def update_request(self, request: Request) -> None:
+        """Asks for the next page, and has those fetched that are likely to follow it."""
+        if self._next is None:
+            return
+        request.params[PAGE] = self._next
+        ahead = self._pages_ahead()
+        self._most_ahead = max(self._most_ahead, ahead)
+        self._session.start(request, range(self._next, self._next + max(1, ahead)))
+
+    def _pages_ahead(self) -> int:
+        """Pages to have ready or on their way, the next one included: as many as the list seems to have."""
+        ahead = self._session.limits.window * WINDOWS_AHEAD
+        if self._total is not None:
+            ahead = min(ahead, math.ceil(self._total / self._largest_page) + 1 - (self._next or 1))
+        elif self._last_page < self._largest_page:
+            return 0
+        if self._total is None or self._mode is ReadMode.incremental:
+            # A list's end, or an incremental read's, then costs few requests in vain.
+            ahead = min(ahead, self._pages_read // GUESSED_SHARE)
+        return ahead
+
+    def _count(self, page: Page) -> int:
         """Counts records, and returns how many of them are new."""
-        known = self._report.rows_read
-        ids = [record_id(record) for record in records]
-        self._ids.update(id_ for id_ in ids if id_ is not None)
+        known = self._rows_read
+        self._ids.update(id_ for id_ in page.ids if id_ is not None)
         if self._passes == 1:
-            self._unidentified += ids.count(None)
-        self._report.rows_read = len(self._ids) + self._unidentified
-        return self._report.rows_read - known
+            self._unidentified += page.ids.count(None)
+        self._rows_read = len(self._ids) + self._unidentified
+        self._received_in_pass += len(page.records)
+        self._pages_read += 1
+        self._last_page = len(page.records)
+        self._largest_page = max(self._largest_page, self._last_page)
+        return self._rows_read - known
 
     def _watch_total(self, total: int | None) -> int:
         """Remembers the API's total and returns by how many it dropped since the page before."""
-        removed = 0
-        if total is not None and self._total is not None and total != self._total:
-            self._total_changed = True
-            removed = max(0, self._total - total)
+        before = self._total
         if total is not None:
-            self._total = self._report.rows_in_source = total
-        return removed
+            self._total = total
+        if before is None or self._total is None or self._total == before:
+            return 0
+        self._total_changed = True
+        return max(0, before - self._total)
 
-    def _at_end(self, records: list[Any]) -> bool:
+    def _at_end(self, page: Page) -> bool:
         # Only a total that stood still can be compared: a record received and removed since would count twice.
-        return not records or (not self._total_changed and self._report.rows_read == self._total)
+        return not page.records or (not self._total_changed and self._rows_read == self._total)
 
     def _end_of_pass(self) -> None:
-        short = self._total is not None and self._report.rows_read < self._total
-        brought_news = self._report.rows_read > self._read_before_pass
+        brought_news = self._rows_read > self._read_before_pass
+        # Some APIs list a record twice, always the same one: it counts twice in their total, too.
+        repeats_only = not brought_news and self._received_in_pass >= (self._total or 0)
+        short = self._total is not None and self._rows_read < self._total and not repeats_only and self._total_is_exact
         if short and brought_news and self._passes < MAX_PASSES:
             self._passes += 1
-            self._read_before_pass = self._report.rows_read
+            self._read_before_pass = self._rows_read
+            self._received_in_pass = 0
             self._total_changed = False
-            self.current_value = 1
-            self._report.notes.append(
-                f"{self._report.rows_read} of {self._total} records received: records moved between pages while they "
-                "were read, or the API counts some that it does not list. Reading the list again"
+            self._next = 1
+            self._notes.append(
+                f"{self._rows_read} of {self._total} records received: records moved between pages while they were "
+                "read, or the API counts some that it does not list. Reading the list again"
             )
             return
-        self._has_next_page = False
-        self._report.complete = not (short and brought_news) and not self._unidentified
+        self._end(
+            f"the API counts {self._total} records and listed {self._rows_read}. If it always counts some that it does "
+            f"not list, set total_is_exact to false for {self._resource} in {setting_name('endpoints')}"
+            if short
+            else ""
+        )
 
-    def _check_progress(self, news: int) -> None:
+    def _end(self, incomplete_because: str = "") -> None:
+        self._next = None
+        if not incomplete_because and self._unidentified:
+            incomplete_because = f"{self._unidentified} records have no usable id"
+        self._incomplete_because = incomplete_because
+
+    def _end_at_cap(self, page: Page) -> None:
+        self._end(
+            f"the API lists no more than {page.number - 1} pages, {self._rows_read} of {self._total or 'unknown'} "
+            f"records ({page.refusal}). Ask for a shorter list with params in {setting_name('endpoints')}, or for "
+            f"larger pages with {setting_name('per_page')}"
+        )
+        self._notes.append(f"Incomplete: {self._incomplete_because}")
+
+    def _check_progress(self, page: Page, news: int) -> None:
         if self._passes > 1:
             return
         self._pages_without_news = 0 if news else self._pages_without_news + 1
         if self._pages_without_news >= STUCK_AFTER:
             raise BadAnswer(
-                f"{self._report.resource}, page {self.current_value}: {STUCK_AFTER} pages in a row brought no record "
-                "that was not there before. The API seems to ignore the query parameter `page`"
+                f"{self._resource}, page {page.number}: {STUCK_AFTER} pages in a row brought no record that was not "
+                f"there before. The API seems to ignore the query parameter `{PAGE}`"
             )

@@ -1,7 +1,7 @@
 """What one read of one resource found out, for the sync log, the asset's metadata and the checks."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 
 
@@ -21,33 +21,44 @@ class RejectedRecord:
     record: str
 
 
-@dataclass
+@dataclass(frozen=True)
 class ReadReport:
-    """Counts of one read, filled while it goes on.
+    """One read in numbers.
 
     Attributes:
         resource: The resource read.
         mode: What the read turned out to be; an incremental read may turn into a full one.
         started_at: UTC instant before the first request.
-        pages_ahead: The most pages that were fetched, or on their way, before their turn.
         requests: HTTP requests sent, retries included.
         retries: Of those, how many repeated one that had failed.
-        rows_read: Records received, each id counted once, plus those set aside.
+        rows_read: Records received, each id counted once, plus those rejected.
         rows_in_source: Records in the list by the API's own count; None when it does not tell.
-        complete: Whether the read ended where it should: a full one on the API's last page with nothing set aside,
-            an incremental one at what is already loaded.
-        rejected: Records set aside.
+        incomplete_because: Why the read did not end where it should. Empty when it did: a full one on the API's last
+            page with nothing rejected, an incremental one at what is already loaded.
+        rejected: Records that cannot be loaded.
         notes: Sentences for the run's log about what was unusual.
     """
 
     resource: str
-    mode: ReadMode = ReadMode.full
-    started_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
-    pages_ahead: int = 0
-    requests: int = 0
-    retries: int = 0
-    rows_read: int = 0
-    rows_in_source: int | None = None
-    complete: bool = False
-    rejected: list[RejectedRecord] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    mode: ReadMode
+    started_at: datetime
+    requests: int
+    retries: int
+    rows_read: int
+    rows_in_source: int | None
+    incomplete_because: str
+    rejected: tuple[RejectedRecord, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the read ended where it should."""
+        return not self.incomplete_because
+
+    @property
+    def summary(self) -> str:
+        """One line for the run's log."""
+        retries = f" and {self.retries} retries" if self.retries else ""
+        incomplete = f"; incomplete: {self.incomplete_because}" if self.incomplete_because else ""
+        read = f"{self.rows_read:,} records in {self.requests:,} requests{retries}"
+        return f"{self.resource}: {read} ({self.mode.value}){incomplete}"

@@ -1,120 +1,173 @@
-"""Records to Arrow tables typed by the declared schema, a column at a time: spares dlt's row-by-row normalizer."""
+"""JSON values to Arrow columns of a type: exactly, or not at all.
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+"12" fits a bigint and 5 fits a text, but "007" is not the number 7, and a number with more decimal places than the
+column keeps does not fit. What does not fit is kept as text in a column beside it, `<column>__v_text`.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from operator import itemgetter
+from datetime import datetime, timezone
 from types import NoneType
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
-from dlt.common.normalizers.utils import generate_dlt_ids
 
-from crm_assets.source.schemas import Column
-from crm_assets.source.typing.values import DECIMAL_PRECISION, DECIMAL_SCALE, DoesNotFit, as_json, as_text, fit
+from crm_assets.source.http.page import BIGINT
+from crm_assets.source.typing.field_names import OF_VARIANTS
 
-ARROW_TYPES: Mapping[str, pa.DataType] = {
-    "text": pa.string(),
-    "bigint": pa.int64(),
-    "decimal": pa.decimal128(DECIMAL_PRECISION, DECIMAL_SCALE),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "date": pa.date32(),
-    "bool": pa.bool_(),
-    "json": pa.string(),
+TYPES: Mapping[str, tuple[pa.DataType, type | None]] = {
+    "text": (pa.string(), str),
+    "bigint": (pa.int64(), int),
+    "double": (pa.float64(), float),
+    "decimal": (pa.decimal128(38, 9), str),
+    "timestamp": (pa.timestamp("us", tz="UTC"), str),
+    "date": (pa.date32(), str),
+    "bool": (pa.bool_(), bool),
+    "json": (pa.string(), None),
 }
+"""dlt's data type -> Arrow's, and the kind of JSON value that Arrow makes one of."""
 
-PLAIN: Mapping[str, frozenset[type]] = {
-    "text": frozenset({str}),
-    "bigint": frozenset({int}),
-    "decimal": frozenset({str, int}),
-    "timestamp": frozenset({str}),
-    "date": frozenset({str}),
-    "bool": frozenset({bool}),
-    "json": frozenset({dict, list, str, int, float, bool}),
-}
-"""Data type -> the Python types that Arrow can take as a whole column."""
+DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
+"""How a text has to spell a number to be one: no sign but a minus, no leading zeros, no underscore. Not more digits
+than the column has: Arrow does not notice every overflow, 3743106039873429137970549819721 became another number."""
 
+HAS_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
+ZEROS_BEYOND_MICROSECONDS = r"(\.[0-9]{6})0+"
 
-def arrow_table(records: Sequence[dict[str, Any]], columns: Mapping[str, Column], load_id: str) -> pa.Table:
-    """One row a record: the declared columns, `<column>__v_text` for values that fit theirs not, and dlt's own two."""
-    arrays: dict[str, pa.Array] = {}
-    for (name, column), values in zip(columns.items(), _transposed(records, columns), strict=True):
-        array, misfits = typed_array(column.data_type, values)
-        arrays[name] = array
-        if misfits is not None:
-            arrays[variant_name(name)] = misfits
-    arrays["_dlt_load_id"] = pa.array([load_id] * len(records), pa.string())
-    arrays["_dlt_id"] = pa.array(generate_dlt_ids(len(records)), pa.string())
-    return pa.table(arrays)
+FIRST = datetime(1, 1, 1, tzinfo=timezone.utc)
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
+"""Arrow and DuckDB hold years that Python cannot read back."""
 
+EXACT_FLOAT = 2**53
+"""Integers up to here are exact when a float holds them."""
 
-def _transposed(records: Sequence[dict[str, Any]], names: Iterable[str]) -> Iterator[Sequence[Any]]:
-    """The records' values, name by name; None where a record has not the name."""
-    # A copy and one look-up for all names takes a fourth of the time of one look-up a name.
-    blank = dict.fromkeys(names)
-    in_order = itemgetter(*blank)
-    return zip(*[in_order(blank | record) for record in records], strict=True)
-
-
-def typed_array(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
-    """The values as an array of the type, and beside it, if there are any, the texts of those that do not fit it."""
-    arrow_type = ARROW_TYPES[data_type]
-    if data_type == "text":
-        with suppress(pa.ArrowException, ValueError):  # Arrow itself takes nothing but texts for a text
-            return pa.array(values, arrow_type), None
-    kinds = set(map(type, values)) - {NoneType}
-    if not kinds:
-        return pa.nulls(len(values), arrow_type), None
-    if kinds <= PLAIN[data_type]:
-        try:
-            return _whole(data_type, values, kinds), None
-        except (pa.ArrowException, OverflowError, ValueError):
-            pass  # some value is no number, no date …: find out which, one by one
-    fitting, misfits = one_by_one(data_type, values)
-    return pa.array(fitting, arrow_type), pa.array(misfits, pa.string()) if any(
-        m is not None for m in misfits
-    ) else None
-
-
-def one_by_one(data_type: str, values: Iterable[Any]) -> tuple[list[Any], list[str | None]]:
-    """The values that fit, and the texts of those that do not; None in the place of the other."""
-    fitting: list[Any] = []
-    misfits: list[str | None] = []
-    for value in values:
-        try:
-            fitting.append(fit(data_type, value))
-            misfits.append(None)
-        except DoesNotFit:
-            fitting.append(None)
-            misfits.append(as_text(value))
-    return fitting, misfits
+DOES_NOT_FIT = (pa.ArrowException, ValueError, TypeError, LookupError, OverflowError, AttributeError)
+"""What is raised by values that have no exact form in a type."""
 
 
 def variant_name(column: str) -> str:
-    """The column for values that do not fit `column`, in dlt's way of naming variants."""
-    return f"{column}__v_text"
+    """The column for values that do not fit `column`, in dlt's way of naming variants. It is always a text."""
+    return f"{column}{OF_VARIANTS}text"
 
 
-def _whole(data_type: str, values: Sequence[Any], kinds: set[type]) -> pa.Array:
-    arrow_type = ARROW_TYPES[data_type]
-    if data_type == "json":
-        with suppress(TypeError):  # an integer of more than 64 bits
-            return pa.array([None if value is None else orjson.dumps(value) for value in values], arrow_type)
-        return pa.array([None if value is None else as_json(value) for value in values], arrow_type)
-    if data_type == "decimal" and int in kinds:
-        values = [None if value is None else str(value) for value in values]
-    if data_type == "decimal":
-        return _decimals(pa.array(values, pa.string()))
-    if data_type in {"timestamp", "date"}:
-        return pa.array(values, pa.string()).cast(arrow_type)
+def varies(column: str) -> str | None:
+    """The column that `column` is a variant of, of whatever type it may be; None if it is none."""
+    name, _, data_type = column.rpartition(OF_VARIANTS)
+    return name if name and data_type in TYPES else None
+
+
+def as_text(value: Any) -> str:
+    """Any JSON value as text: a string as it is, everything else as JSON."""
+    return value if isinstance(value, str) else as_json(value)
+
+
+def as_json(value: Any) -> str:
+    """The JSON text of a value; integers may be of any size."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def narrowest_type(values: Collection[Any]) -> str | None:
+    """The data type of a column that no schema declares, from its first values; None if all of them are null.
+
+    The narrowest of bool, bigint, double, json and text that holds all of them exactly. Texts stay texts whatever they
+    look like: who wants a date declares it.
+    """
+    kinds = set(map(type, values)) - {NoneType}
+    integers = [value for value in values if type(value) is int]
+    if not kinds:
+        return None
+    if str in kinds:
+        return "text"
+    if kinds == {int} and all(integer in BIGINT for integer in integers):
+        return "bigint"
+    if kinds <= {int, float} and all(abs(integer) <= EXACT_FLOAT for integer in integers):
+        return "double"
+    return "bool" if kinds == {bool} else "json"
+
+
+def typed_column(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
+    """The values as an array of the type, and beside it, if there are any, the texts of those that do not fit it."""
+    with suppress(*DOES_NOT_FIT):
+        return _array(data_type, values), None
+    fits = [_fits(data_type, value) for value in values]
+    fitting = [value if fit else None for value, fit in zip(values, fits, strict=True)]
+    misfits = [None if fit else as_text(value) for value, fit in zip(values, fits, strict=True)]
+    return _array(data_type, fitting), pa.array(misfits, pa.string())
+
+
+def _fits(data_type: str, value: Any) -> bool:
+    try:
+        _array(data_type, [value])
+    except DOES_NOT_FIT:
+        return False
+    return True
+
+
+def _array(data_type: str, values: Sequence[Any]) -> pa.Array:
+    """The values as an array of the type. Raises one of `DOES_NOT_FIT` unless all of them fit."""
+    arrow_type, kind = TYPES[data_type]
+    kinds = set(map(type, values)) - {NoneType}
+    if not kinds:
+        return pa.nulls(len(values), arrow_type)
+    if kinds != {kind}:
+        values = [None if value is None else _CONVERTED[data_type](value) for value in values]
+    if data_type in {"decimal", "date", "timestamp"}:
+        return _parsed(data_type, pa.array(values, pa.string()), arrow_type)
     return pa.array(values, arrow_type)
 
 
-def _decimals(texts: pa.StringArray) -> pa.Array:
-    # Arrow multiplies by 10^9 in 128 bits, and does not notice every overflow: 3743106039873429137970549819721 became
-    # 3743106039873429137971.549673984. What may overflow goes the exact way, one by one.
-    long = pc.greater(pc.binary_length(texts), DECIMAL_PRECISION - DECIMAL_SCALE)
-    if pc.any(pc.or_(long, pc.match_substring(texts, "e", ignore_case=True))).as_py():
+def _parsed(data_type: str, texts: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
+    if data_type == "decimal":
+        if not pc.all(pc.match_substring_regex(texts, DECIMAL)).as_py():
+            raise ValueError
+        return texts.cast(arrow_type)
+    if data_type == "timestamp":
+        texts = pc.replace_substring_regex(pc.ascii_upper(texts), ZEROS_BEYOND_MICROSECONDS, r"\1")
+        in_utc = pc.binary_join_element_wise(texts, "Z", "")
+        texts = pc.if_else(pc.match_substring_regex(texts, HAS_ZONE), texts, in_utc)
+    times = texts.cast(arrow_type)
+    found = pc.min_max(times.cast(TYPES["timestamp"][0]))
+    if not FIRST <= found["min"].as_py() <= found["max"].as_py() <= LAST:
         raise ValueError
-    return texts.cast(ARROW_TYPES["decimal"])
+    return times
+
+
+def _as_bigint(value: Any) -> int:
+    integer = int(value)
+    is_same = str(integer) == value if isinstance(value, str) else integer == value
+    if not is_same or isinstance(value, bool) or (isinstance(value, float) and abs(value) >= EXACT_FLOAT):
+        raise ValueError
+    return integer
+
+
+def _as_double(value: Any) -> float:
+    number = float(value)
+    is_same = as_json(number) == value if isinstance(value, str) else abs(value) <= EXACT_FLOAT
+    if isinstance(value, bool) or not (is_same or isinstance(value, float)):
+        raise ValueError
+    return number
+
+
+def _as_decimal(value: Any) -> str:
+    if isinstance(value, bool):
+        raise TypeError
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+_CONVERTED: Mapping[str, Any] = {
+    "text": as_text,
+    "bigint": _as_bigint,
+    "double": _as_double,
+    "decimal": _as_decimal,
+    "timestamp": str.upper,
+    "date": str.upper,
+    "bool": lambda value: {"true": True, "false": False}[as_text(value)],
+    "json": as_json,
+}
+"""Data type -> from a value of another kind to one that Arrow takes for it; raises one of `DOES_NOT_FIT`."""

@@ -3,8 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Collection
+from functools import lru_cache
 
-from dlt.common.normalizers.naming.snake_case import NamingConvention
+from crm_assets.source.dlt_internals import NamingConvention
 
 NAMING = NamingConvention()
 OF_DLT = "_dlt_"
@@ -28,6 +29,7 @@ def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str
     }
 
 
+@lru_cache(maxsize=10_000)
 def snake_case(key: str) -> str:
     """The column name that dlt gives a key; empty where nothing of the key can stand in one."""
     return NAMING.normalize_path(key)

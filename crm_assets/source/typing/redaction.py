@@ -5,15 +5,15 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.schemas import Column
-from crm_assets.source.settings import CrmSettings, PersonalData
-from crm_assets.source.typing.values import as_text
+from crm_assets.source.typing.columns import as_text
 
 HASHED_TYPES = frozenset({"text", "json"})
 """Types that can hold a hash. A personal date or number is left out instead."""
 
 
-def disguise(records: list[Any], columns: Mapping[str, Column], settings: CrmSettings) -> None:
+def redact(records: list[Any], columns: Mapping[str, Column], settings: CrmSettings) -> None:
     """Changes records in place, as `personal_data` says. Only declared columns are known to be personal.
 
     The same value has the same hash under the same key, in every column and resource, so that joins still work.

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.responses import Response
 
 from crm_assets.source.errors import BadAnswer
-from crm_assets.source.http.answers import parse_json
+from crm_assets.source.http.exact_json import parse_json
 from crm_assets_tests.scripted_crm import ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
@@ -89,3 +89,10 @@ def test_what_any_json_writer_wrote_is_read(value: Any, ascii_only: bool) -> Non
 def test_any_bytes_are_json_or_are_not(content: bytes) -> None:
     with suppress(ValueError):
         json.dumps(parse_json(content), ensure_ascii=False).encode()
+
+
+@pytest.mark.usefixtures("crm")
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "all_proxy"])
+def test_a_crm_on_this_machine_is_not_asked_through_a_proxy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert len(read().records) == 130

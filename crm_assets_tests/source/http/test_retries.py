@@ -1,5 +1,6 @@
 """What may pass by itself is tried again, a bounded number of times; what asks for patience gets it."""
 
+import re
 import socket
 import threading
 import time
@@ -9,14 +10,18 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
+from dlt.pipeline.exceptions import PipelineStepFailed
 from starlette.responses import Response
 
-from crm_assets.source.errors import ApiUnavailable
+from crm_assets.source.errors import ApiRefusal, ApiUnavailable
+from crm_assets.source.http import limits
+from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Dropped, Late
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
 from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
 
-RETRIED = (429, 500, 502, 503, 504)
+RETRIED = (408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 524, 529, 530, 599)
+NOT_RETRIED = (400, 402, 405, 409, 410, 418, 423, 426, 451, 501, 505)
 
 
 @pytest.fixture
@@ -50,6 +55,14 @@ def test_what_may_pass_is_tried_again(
     assert crm.pages("open_tasks") == [1, 2, 2, 3]
     assert reading.ids == list(range(1, 131))
     assert (reading.report.requests, reading.report.retries, reading.report.complete) == (4, 1, True)
+
+
+@pytest.mark.parametrize("status", NOT_RETRIED)
+def test_what_would_be_refused_again_is_not_tried_again(crm: ScriptedCrm, status: int) -> None:
+    crm.faults.append(failing("open_tasks", page=1, answers=[Response("", status)]))
+    with pytest.raises(ApiRefusal, match=f"open_tasks, page 1: status {status}"):
+        read()
+    assert crm.pages("open_tasks") == [1]
 
 
 def test_two_503_and_a_429_in_the_middle_change_nothing(crm: ScriptedCrm) -> None:
@@ -89,6 +102,56 @@ def test_retry_after_is_waited_for(
     assert reading.report.complete
     assert gaps(crm)[0] >= at_least
     assert at_least or gaps(crm)[0] < 0.8
+
+
+@pytest.fixture
+def _own_limits() -> Iterator[None]:
+    """Others do not wait because of what was said here: all scripted CRMs have the same address."""
+    yield
+    limits._limits.cache_clear()
+
+
+class Waiting(Exception):
+    """The read waits, and has said so."""
+
+
+def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Reads until the log mentions a wait; returns what it says."""
+    said: list[str] = []
+
+    def stop(_: PageSession, sentence: str) -> None:
+        said.append(sentence)
+        raise Waiting
+
+    monkeypatch.setattr(PageSession, "_say", stop)
+    with pytest.raises(PipelineStepFailed):
+        read()
+    return said[0]
+
+
+@pytest.mark.usefixtures("_own_limits")
+@pytest.mark.parametrize("status", [408, 429, 503, 524])
+@pytest.mark.parametrize("told", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
+def test_a_long_wait_that_the_api_asks_for_is_told_and_kept(
+    crm: ScriptedCrm, status: int, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Retry-After": told()})))
+    assert re.fullmatch(
+        rf"open_tasks: status {status}, the API asks to wait 4(49|5[01]) s", read_until_it_waits(monkeypatch)
+    )
+    assert crm.pages("open_tasks") == [1]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("told", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
+def test_a_wait_longer_than_the_settings_allow_is_an_error_at_once(
+    crm: ScriptedCrm, status: int, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_MAX_WAIT", "300")
+    crm.faults.append(failing("open_tasks", page=2, answers=[Response("", status, headers={"Retry-After": told()})]))
+    with pytest.raises(ApiRefusal, match=rf"status {status}.* wait 4.. s, .*SOURCES__CRM__REQUEST_MAX_WAIT \(300 s\)"):
+        read()
+    assert crm.pages("open_tasks").count(2) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500])

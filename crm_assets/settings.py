@@ -13,8 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dlt
-from dlt.common.configuration.container import Container
-from dlt.common.configuration.specs import PluggableRunContext
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -25,7 +23,8 @@ from pydantic import (
     model_validator,
 )
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS, PAGE, PER_PAGE
+from crm_assets.source.dlt_internals import configured_tables
 from crm_assets.source.errors import SettingsError
 
 SECTION = "sources.crm"
@@ -34,12 +33,19 @@ SECRETS = frozenset({"api_key", "personal_data_key"})
 
 
 class EndpointSettings(BaseModel):
-    """What an installation may say differently about one resource: its path, and extra query parameters."""
+    """What an installation may say differently about one resource.
+
+    Attributes:
+        path: Path below the base URL.
+        params: Extra query parameters.
+        total_is_exact: False where the API is known to count more records than it lists.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str | None = Field(default=None, min_length=1)
     params: dict[str, str | int | bool] = {}
+    total_is_exact: bool = True
 
     @field_validator("path")
     @classmethod
@@ -52,7 +58,7 @@ class EndpointSettings(BaseModel):
     @field_validator("params")
     @classmethod
     def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
-        taken = sorted(params.keys() & {"page", "per_page"})
+        taken = sorted(params.keys() & {PAGE, PER_PAGE})
         if taken:
             raise ValueError(
                 f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
@@ -83,8 +89,10 @@ class CrmSettings(BaseModel):
     per_page: int = Field(default=50, ge=1, le=100)
     max_in_flight: int = Field(default=8, ge=1, le=64)
     requests_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_hour: int | None = Field(default=None, ge=1)
     request_max_attempts: int = Field(default=4, ge=1, le=10)
     request_backoff_factor: float = Field(default=2, ge=0, le=60)
+    request_max_wait: float = Field(default=3600, ge=0, le=86400)
     request_timeout: float = Field(default=60, gt=0, le=600)
     incremental_lag: float = Field(default=300, ge=0, le=86400)
     asset_retry_delay: float = Field(default=30, ge=0, le=3600)
@@ -153,7 +161,7 @@ class CrmSettings(BaseModel):
             raise ValueError(_missing("base_url", "api_key"))
         if self.base_url and not self.allow_http:
             parts = urlsplit(self.base_url)
-            if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
                 raise ValueError(
                     f"{_named('base_url')} must start with https://, or the key would travel unencrypted; "
                     f"if you mean it, set {_named('allow_http')} to true"
@@ -179,6 +187,11 @@ class CrmSettings(BaseModel):
         """Extra query parameters of `resource`."""
         configured = self.endpoints.get(resource)
         return configured.params if configured else {}
+
+    def total_is_exact(self, resource: str) -> bool:
+        """Whether the API lists as many records of `resource` as it counts."""
+        configured = self.endpoints.get(resource)
+        return configured is None or configured.total_is_exact
 
 
 def resolve_settings() -> CrmSettings:
@@ -244,14 +257,13 @@ def _unknown_settings() -> list[str]:
         for name in os.environ
         if name.upper().startswith(ENV_PREFIX) and name.upper().removeprefix(ENV_PREFIX) not in known
     ]
-    for provider in Container()[PluggableRunContext].providers.providers:
-        table, _ = provider.get_value("crm", dict, None, "sources") if provider.supports_sections else (None, "")
-        if isinstance(table, Mapping):
-            unknown += [f"{SECTION}.{key} ({provider.name})" for key in table if str(key).upper() not in known]
+    for provider, table in configured_tables("sources", "crm"):
+        unknown += [f"{SECTION}.{key} ({provider})" for key in table if str(key).upper() not in known]
     return sorted(unknown)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

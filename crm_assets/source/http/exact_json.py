@@ -1,0 +1,77 @@
+"""JSON parsed without loss, at the speed of orjson wherever orjson loses nothing."""
+
+import json
+import re
+from contextlib import suppress
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import orjson
+
+ALIKE = bytes(
+    ord(
+        "0"
+        if chr(code) in "-0123456789"
+        else "e"
+        if chr(code) in "eE"
+        else "."
+        if chr(code) == "."
+        else " "
+        if chr(code) in " \t\r\n:,["
+        else "x"
+    )
+    for code in range(256)
+)
+"""Digits alike, and what may stand before a number alike: long numbers are found ten times as fast as in the text."""
+
+SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 4)
+"""Part of every number that orjson rounds: 20 characters, 8 digits on one side of a point, a very small exponent."""
+
+ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|[0.]+e0{4})")
+"""A number outside texts that 64 bits, whole or broken, may not hold exactly."""
+
+MOST_DIGITS = 1000
+"""Of an integer; beyond some thousands Python refuses to read one."""
+
+ESCAPE = re.compile(
+    rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
+)
+"""What is well escaped, half a surrogate pair that stands alone, and surrogates that are encoded as if characters."""
+
+
+def parse_json(content: bytes) -> Any:
+    """Parses JSON without loss.
+
+    Numbers that orjson would round take the standard library's way, and so do NaN and lone surrogates, which it refuses
+    and APIs have been seen to send. A number that no Python number holds stays the text that it was written as.
+
+    Raises:
+        ValueError: The content is not JSON.
+        RecursionError: Arrays or objects are nested more than some hundred levels deep.
+    """
+    alike = b" " + content.translate(ALIKE)
+    if not (any(part in alike for part in SUSPECTS) and ROUNDED.search(alike)):
+        with suppress(orjson.JSONDecodeError):
+            return orjson.loads(content)
+    content = ESCAPE.sub(_whole_characters, content)
+    return json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= MOST_DIGITS else digits
+
+
+def _float(digits: str) -> float | str:
+    number = float(digits)
+    with suppress(InvalidOperation):  # an exponent of many digits
+        if Decimal(repr(number)) == Decimal(digits):
+            return number
+    return digits
+
+
+def _whole_characters(escape: re.Match[bytes]) -> bytes:
+    """Replaces half a surrogate pair, as it stands for no character, and no text on disk can hold it."""
+    if escape[1]:
+        return escape[1]
+    halves = (escape[2] or b"").decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
+    return halves.decode("utf-16-le", "replace").encode() or "\N{REPLACEMENT CHARACTER}".encode()

@@ -1,0 +1,88 @@
+"""A page of a list, parsed once: what paging, typing and the report need of an answer."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm_assets.settings import setting_name
+from crm_assets.source.api import ID, META, TOTAL
+from crm_assets.source.errors import BadAnswer
+from crm_assets.source.http.answers import Answer
+from crm_assets.source.http.exact_json import parse_json
+
+BIGINT = range(-(2**63), 2**63)
+INTEGER = re.compile("0|-?[1-9][0-9]*")
+"""How a text has to spell an integer to be one: "007" and "-0" are texts of their own."""
+
+SHOWN_KEYS = 5
+SHOWN_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        number: Counts from 1.
+        records: As the API sent them, redacted.
+        total: Records in the whole list by the API's own count; None when the answer does not tell.
+        refusal: Why the API did not send this page although it sent others; empty when it did.
+        ids: The id of each record; None for a record that cannot be loaded without one.
+    """
+
+    number: int
+    records: list[Any]
+    total: int | None = None
+    refusal: str = ""
+    ids: list[int | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Reads the ids, once for all who need them."""
+        object.__setattr__(self, "ids", [record_id(record) for record in self.records])
+
+
+def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> Page:
+    """The page in an answer's body, a JSON object in which `data_selector` is an array.
+
+    Raises:
+        BadAnswer: The body is anything else. The message tells what it is, and shows nothing of it.
+    """
+    try:
+        body = parse_json(answer.content)
+    except RecursionError:
+        raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
+    except ValueError:
+        kind = answer.headers.get("Content-Type", "no content type")[:60]
+        raise BadAnswer(
+            f"{where}: status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON. "
+            f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"
+        ) from None
+    if not isinstance(body, dict) or data_selector not in body:
+        keys = ", ".join(sorted(map(repr, body))[:SHOWN_KEYS]) if isinstance(body, dict) else "no object"
+        keys = keys[:SHOWN_LENGTH] or "nothing"
+        raise BadAnswer(
+            f"{where}: status 200, but the answer has no {data_selector!r} (it has {keys}). "
+            f"Check this resource's path in {setting_name('endpoints')}"
+        )
+    records = body[data_selector]
+    if not isinstance(records, list):
+        raise BadAnswer(f"{where}: {data_selector!r} is no array of records but {type(records).__name__}")
+    return Page(number, records, _total(body.get(META)))
+
+
+def record_id(record: Any) -> int | None:
+    """The id of a record as a 64-bit integer, or None when it has none that could be a primary key."""
+    value = record.get(ID) if isinstance(record, Mapping) else None
+    if isinstance(value, str) and len(value) <= len(str(BIGINT.start)) and INTEGER.fullmatch(value):
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value in BIGINT:
+        return value
+    return None
+
+
+def _total(meta: Any) -> int | None:
+    total = meta.get(TOTAL) if isinstance(meta, dict) else None
+    if isinstance(total, str) and total.isdecimal():
+        total = int(total)
+    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
