@@ -157,7 +157,7 @@ def always(resource: str, answer: Callable[[], Response]) -> Fault:
 
 @contextmanager
 def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
-    """A scripted CRM that answers on loopback until the body ends, at an address of its own."""
+    """A scripted CRM that answers on loopback until the body ends."""
     crm = ScriptedCrm(**arguments)
 
     def route(resource: str) -> Route:
@@ -166,7 +166,8 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
 
         return Route(crm.paths.get(resource, ENDPOINTS[resource].path), endpoint)
 
-    name = f"crm-{next(_numbers)}"
+    # One after the other they have the same address, and are one CRM whose lists change; side by side they are two.
+    name = next(name for number in count(1) if (name := f"crm-{number}") not in _answering)
     crm.base_url = f"{_server()}/{name}"
     _answering[name] = Starlette(routes=[route(resource) for resource in ENDPOINTS])
     try:
@@ -176,7 +177,6 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
 
 
 _answering: dict[str, Starlette] = {}
-_numbers = count(1)
 
 
 @cache

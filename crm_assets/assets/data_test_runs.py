@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from crm_assets.assets.data_tests import DataTest
 from crm_assets.assets.model import Model
+from crm_assets.warehouse.duckdb_messages import reason
 
 SAMPLE_ROWS = 5
 """Rows shown of those that fail. Shown are key columns and the tested one: rows are personal data."""
@@ -75,8 +76,7 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
         columns = [column[0] for column in found.description[:-1]]
         rows = found.fetchall()
     except duckdb.Error as error:
-        reason = " ".join(str(error).partition("LINE ")[0].split())
-        return Outcome(test, problem=f"{reason} (in {model.properties_path})", sql=sql)
+        return Outcome(test, problem=f"{reason(error)} (in {model.properties_path})", sql=sql)
     return Outcome(test, rows[0][-1] if rows else 0, columns, [row[:-1] for row in rows], sql=sql)
 
 

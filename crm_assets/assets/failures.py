@@ -23,7 +23,9 @@ def failures_explained(resource: str) -> Iterator[None]:
     """
     try:
         yield
-    except (SourceError, WarehouseBusy, PipelineStepFailed) as error:
+    except Failure:
+        raise
+    except Exception as error:  # noqa: BLE001 # whatever it is, its message may hold records
         told = _cause_of_ours(error)
         if isinstance(told, SourceError):
             raise Failure(description=str(told), allow_retries=told.retriable) from None
@@ -39,9 +41,9 @@ def _cause_of_ours(error: BaseException) -> BaseException | None:
     return seen
 
 
-def _unexpected(resource: str, error: BaseException) -> Failure:
-    step = error.step if isinstance(error, PipelineStepFailed) else "run"
-    root = error
+def _unexpected(resource: str, error: Exception) -> Failure:
+    step = error.step if isinstance(error, PipelineStepFailed) else "load"
+    root: BaseException = error
     while cause := (root.__cause__ or root.__context__):
         root = cause
     frames = traceback.extract_tb(root.__traceback__)
@@ -49,7 +51,7 @@ def _unexpected(resource: str, error: BaseException) -> Failure:
     last = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return Failure(
         description=(
-            f"{resource}: dlt's step {step!r} failed with {type(root).__module__}.{type(root).__qualname__}{last}. Its "
+            f"{resource}: the {step} failed with {type(root).__module__}.{type(root).__qualname__}{last}. Its "
             "message is not shown, as it may hold records; the tables are as they were before"
         ),
         metadata={"where": MetadataValue.md(f"```\n{places}\n```")},

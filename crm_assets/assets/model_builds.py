@@ -5,7 +5,6 @@ rows, for those too who read it by other ways than Dagster, and what depends on 
 run after the transaction, since what merely watches must not decide.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -13,6 +12,7 @@ import duckdb
 
 from crm_assets.assets.data_test_runs import Outcome, run_tests
 from crm_assets.assets.model import Model
+from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 
 
 class ModelError(Exception):
@@ -64,14 +64,11 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Outcome]:
 
 def explained(model: Model, error: duckdb.Error) -> str:
     """DuckDB's message with the model's file and line in place of the statement's."""
-    text = str(error)
-    line = re.search(r"^LINE (\d+):", text, re.MULTILINE)
+    at = line(error)
     # The statement has one line before the model's first.
-    where = f"{model.path}:{max(1, int(line[1]) - 1)}" if line else str(model.path)
-    reason = " ".join(text[: line.start()].split()) if line else text.strip()
-    missing = re.search(r"(Table|Schema|schema) (with name )?.* does not exist", reason)
-    advice = ". Materialize the assets that it depends on first" if missing else ""
-    return f"{where}: {reason}{advice}"
+    where = f"{model.path}:{max(1, at - 1)}" if at else str(model.path)
+    advice = ". Materialize the assets that it depends on first" if is_about_missing_table(error) else ""
+    return f"{where}: {reason(error)}{advice}"
 
 
 @contextmanager

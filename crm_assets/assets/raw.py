@@ -1,11 +1,10 @@
 """The raw assets: an op for each resource, so that one that fails neither stops nor repeats the others."""
 
+import gc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import duckdb
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
@@ -17,8 +16,7 @@ from dagster import (
     MaterializeResult,
     multi_asset,
 )
-from dagster_dlt import DagsterDltResource, DagsterDltTranslator, build_dlt_asset_specs
-from dagster_dlt.constants import META_KEY_PIPELINE, META_KEY_SOURCE, META_KEY_TRANSLATOR
+from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
@@ -28,16 +26,20 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata
 from crm_assets.connection import CrmConnection
+from crm_assets.dagster_internals import dlt_specs
+from crm_assets.settings import setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
-from crm_assets.source.crm_source import crm_source, declared_source
-from crm_assets.source.reading.report import ReadMode, ReadReport
-from crm_assets.warehouse.loading import RAW, loaded_schema, warehouse_pipeline
+from crm_assets.source.crm_source import Known, crm_read, declared_source
+from crm_assets.source.errors import SettingsError
+from crm_assets.source.reading.report import ReadMode
+from crm_assets.warehouse.landing import landing_pipeline
+from crm_assets.warehouse.loading import LoadPackage
+from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.lock import WarehouseBusy
-from crm_assets.warehouse.sync_log import read_cursor, write_sync_log
+from crm_assets.warehouse.raw_tables import RAW, stored_types
+from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
-
-ONLY_FOR_DLT_ASSETS = {META_KEY_SOURCE, META_KEY_PIPELINE, META_KEY_TRANSLATOR}
 
 
 class ReadConfig(Config):
@@ -78,13 +80,6 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def raw_specs() -> Iterator[AssetSpec]:
-    """The specs of all resources, without what dagster-dlt keeps in them for `@dlt_assets`: the whole source."""
-    for spec in build_dlt_asset_specs(declared_source(), None, RawTranslator()):  # type: ignore[arg-type]
-        metadata = {key: value for key, value in spec.metadata.items() if key not in ONLY_FOR_DLT_ASSETS}
-        yield spec.replace_attributes(metadata=metadata)
-
-
 def raw_asset(spec: AssetSpec) -> AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are made when it runs."""
     resource = spec.key.path[-1]
@@ -106,52 +101,89 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         if not context.selected_asset_keys:
             yield from checks_alone(warehouse, resource)
             return
-        report = ReadReport(resource, mode=config.mode)
-        metadata: dict[str, Any] = {}
-        checks: list[AssetCheckResult] = []
-
-        def committed(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-            write_sync_log(connection, report, load_id)
-            metadata.update(raw_metadata(connection, report, load_id))
-            checks.extend(check_results(connection, resource))
-
-        with failures_explained(resource), warehouse_pipeline(resource, warehouse, committed) as pipeline:
+        with failures_explained(resource), landing_pipeline(resource, warehouse.path.parent) as landing:
             settings = crm.settings()
-            schema, cursor = None, None
-            with suppress(FileNotFoundError), warehouse.look() as connection:
-                schema = loaded_schema(connection, resource)
-                if config.mode is ReadMode.incremental:
-                    cursor = read_cursor(connection, resource, settings.incremental_lag)
-            if config.mode is ReadMode.incremental and cursor is None:
-                context.log.info("An incremental read needs a complete full one before it: reading all pages")
-            with crm_source(resource, settings, report, cursor) as source:
-                if schema is not None:
-                    schema.update_schema(source.schema)
-                    source.schema = schema
-                results = list(
-                    dlt.run(
-                        context=context,
-                        dlt_source=source,
-                        dlt_pipeline=pipeline,
-                        dagster_dlt_translator=RawTranslator(),
-                        loader_file_format="parquet",
-                    )
+            asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
+            known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
+            if config.mode is ReadMode.incremental and known.cursor is None:
+                context.log.info("An incremental read needs a complete full one of the same list: reading all pages")
+            with rare_garbage_collection(), crm_read(resource, settings, known, context.log.info) as read:
+                [result] = dlt.run(
+                    context=context,
+                    dlt_source=read.source,
+                    dlt_pipeline=landing.pipeline,
+                    dagster_dlt_translator=RawTranslator(),
+                    loader_file_format="parquet",
                 )
-        for note in report.notes:
-            context.log.info(note)
-        for result in results:
-            yield MaterializeResult(asset_key=result.asset_key, metadata=metadata, check_results=checks)
+            report = read.report()
+            package = LoadPackage(
+                read.batches.load_id, landing.files, read.batches.types, read.batches.rows, report, asked
+            )
+            with warehouse.get_connection() as connection:
+                changes = load_package(connection, package)
+                metadata = raw_metadata(connection, report, package.load_id)
+                checks = check_results(connection, resource)
+        for sentence in (*report.notes, *changes, report.summary):
+            context.log.info(sentence)
+        yield MaterializeResult(asset_key=result.asset_key, metadata=metadata, check_results=checks)
 
     return load
+
+
+@contextmanager
+def rare_garbage_collection() -> Iterator[None]:
+    """Has Python look for garbage rarely while the body runs.
+
+    Pages come as hundreds of thousands of values without a cycle among them. As set by Python, the collector goes
+    through these, and all objects of the imported libraries, again and again. Those are left out of it, also when the
+    process ends.
+    """
+    before = gc.get_threshold()
+    gc.unfreeze()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMode, lag: float) -> Known:
+    """What earlier reads of a resource have left.
+
+    Raises:
+        SettingsError: The tables hold records of another CRM.
+    """
+    try:
+        with warehouse.read_connection() as connection:
+            loaded = loaded_from(connection)
+            if loaded not in {None, asked.base_url}:
+                raise another_crm(warehouse.path, str(loaded), asked.base_url)
+            return Known(
+                cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
+                types=stored_types(connection, resource),
+                sent=recent_requests(connection),
+            )
+    except FileNotFoundError:
+        return Known()
+
+
+def another_crm(database: Path, loaded: str, configured: str) -> SettingsError:
+    """The error for settings that lead to another CRM than the one whose records are loaded."""
+    return SettingsError(
+        f"{database} holds the records of {loaded}, and {setting_name('base_url')} is {configured}. Records of two "
+        "CRMs must not mix: set CRM_DATA_DIR to a folder of its own for each. If it is the same CRM at a new address, "
+        "run: python -m crm_assets accept-address"
+    )
 
 
 def checks_alone(warehouse: Warehouse, resource: str) -> list[AssetCheckResult]:
     """A raw asset's checks on the table as it is, for when they are executed without it."""
     try:
-        with warehouse.get_connection(read_only=True) as connection:
+        with warehouse.read_connection() as connection:
             return check_results(connection, resource)
     except (WarehouseBusy, FileNotFoundError) as error:
         raise Failure(description=str(error), allow_retries=False) from None
 
 
-RAW_ASSETS = [raw_asset(spec) for spec in raw_specs()]
+RAW_ASSETS = [raw_asset(spec) for spec in dlt_specs(declared_source(), RawTranslator())]

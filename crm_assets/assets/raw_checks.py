@@ -1,4 +1,4 @@
-"""The checks of the raw assets, made with each load while its turn at the database lasts.
+"""The checks of the raw assets, made with each load, over the connection that it was made with.
 
 Only a broken primary key keeps the models from being built. The others watch: whatever they find, the run
 goes on.
@@ -18,31 +18,33 @@ from dagster import (
 
 from crm_assets.assets.raw_findings import (
     Finding,
+    complete_read,
     declared_schema,
     no_rejected_records,
     primary_key,
     rows_match_source,
 )
-from crm_assets.warehouse.loading import RAW
+from crm_assets.warehouse.raw_tables import RAW
 
 
 @dataclass(frozen=True)
 class RawCheck:
-    """One check, the same for every resource: what it looks at, what holds when it passes, whether it blocks."""
+    """One check, the same for every resource: how it is made, what holds when it passes, whether it blocks."""
 
-    look: Callable[[duckdb.DuckDBPyConnection, str], Finding]
+    find: Callable[[duckdb.DuckDBPyConnection, str], Finding]
     description: str
     blocking: bool = False
 
     @property
     def name(self) -> str:
         """The check's name in Dagster."""
-        return self.look.__name__
+        return self.find.__name__
 
 
 CHECKS = (
     RawCheck(primary_key, "Every row has an id, and no id occurs twice.", blocking=True),
     RawCheck(declared_schema, "The table has the declared columns with their types, and no others."),
+    RawCheck(complete_read, "The last read came to its end: the API's last page, or what was loaded already."),
     RawCheck(rows_match_source, "The table shows as many rows as the API says that its list has."),
     RawCheck(no_rejected_records, "The last read could load every record."),
 )
@@ -58,16 +60,16 @@ def check_specs(resource: str) -> list[AssetCheckSpec]:
 
 
 def check_results(connection: duckdb.DuckDBPyConnection, resource: str) -> list[AssetCheckResult]:
-    """What all checks of one raw table find. Never fails: a check that could not look has not passed."""
+    """What all checks of one raw table find. Never fails: a check that raised an error has not passed."""
     return [_result(check, connection, resource) for check in CHECKS]
 
 
 def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, resource: str) -> AssetCheckResult:
     try:
-        finding = check.look(connection, resource)
-    except Exception as error:  # noqa: BLE001 # a look that fails is a finding, and no failure of the load
-        get_dagster_logger().warning(f"{check.name} of {RAW}.{resource} could not look: {error}")
-        finding = Finding(False, f"could not look: {error}")
+        finding = check.find(connection, resource)
+    except Exception as error:  # noqa: BLE001 # is a finding, and no failure of the load
+        get_dagster_logger().warning(f"{check.name} of {RAW}.{resource} could not be made: {error}")
+        finding = Finding(False, f"could not be made: {error}")
     return AssetCheckResult(
         asset_key=AssetKey([RAW, resource]),
         check_name=check.name,

@@ -6,14 +6,26 @@ from dataclasses import dataclass, field
 import duckdb
 
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.loading import RAW
-from crm_assets.warehouse.sync_log import DUCKDB_TYPES
+from crm_assets.source.typing.columns import varies
+from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, RAW
 
 LAST_READ = """
 select
     rows_in_source,
     mode
 from raw.sync_log
+where resource = ?
+order by _dlt_load_id desc
+limit 1
+"""
+
+INCOMPLETE_BECAUSE = """
+select
+    mode,
+    complete,
+    incomplete_because
+from raw.sync_log
+inner join raw.sync_details using (resource, _dlt_load_id)
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -41,7 +53,7 @@ order by reason
 
 @dataclass(frozen=True)
 class Finding:
-    """What a look at a raw table found. `numbers` are shown beside the sentence."""
+    """What a check of a raw table found. `numbers` are shown beside the sentence."""
 
     passed: bool
     sentence: str
@@ -75,7 +87,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
             [RAW, resource],
         ).fetchall()
     )
-    variants = [name for name in found if name.rpartition("__v_")[0] in declared]
+    variants = [name for name in found if varies(name) in declared]
     drift = {
         "values of another type, kept in": variants,
         "not declared": [name for name in found if name not in declared and name not in variants],
@@ -83,7 +95,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         "of another type than declared": [
             f"{name} ({found[name]})"
             for name, column in declared.items()
-            if name in found and not found[name].lower().startswith(DUCKDB_TYPES[column.data_type])
+            if name in found and found[name] != DUCKDB_TYPES[column.data_type]
         ],
     }
     numbers = {what: len(names) for what, names in drift.items() if names}
@@ -121,10 +133,21 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     )
 
 
+def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+    """Whether the last read came to its end. Nothing counts as vanished because of one that did not."""
+    last = connection.execute(INCOMPLETE_BECAUSE, [resource]).fetchone()
+    if last is None:
+        return Finding(True, "not read yet")
+    mode, complete, because = last
+    if complete:
+        return Finding(True, f"the last read ({mode}) came to its end")
+    return Finding(False, f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it")
+
+
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the last read could load every record. Tells reasons and counts, never a record."""
     reasons = dict(connection.execute(REJECTED, {"resource": resource}).fetchall())
     if not reasons:
-        return Finding(True, "no record was set aside")
+        return Finding(True, "no record was rejected")
     listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
-    return Finding(False, f"records were set aside: {listed}. They are in {RAW}.rejected_records", reasons)
+    return Finding(False, f"records were rejected: {listed}. They are in {RAW}.rejected_records", reasons)

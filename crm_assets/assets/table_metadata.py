@@ -8,7 +8,7 @@ from dagster import TableColumn, TableColumnConstraints, TableSchema
 
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.loading import RAW
+from crm_assets.warehouse.raw_tables import RAW
 
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from crm_assets import PROJECT_DIR
-from crm_assets.source.settings import CrmSettings
+from crm_assets.settings import CrmSettings
 
 
 def data_dir() -> Path:

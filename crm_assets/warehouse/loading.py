@@ -1,145 +1,142 @@
-"""dlt pipelines into the warehouse: the database is held only while state is read and while a load is committed.
+"""From dlt's Parquet files into a raw table, in one transaction: columns, rows, the sync log.
 
-Reading the API takes long and needs no database, so nobody waits for it.
+The database is held only for that. Reading the API takes long and needs no database, so nobody waits for it.
 """
 
-import json
-import logging
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
-import dlt
 import duckdb
-from dlt.common.pipeline import LoadInfo
-from dlt.common.schema import Schema
-from dlt.pipeline.pipeline import Pipeline
-from filelock import FileLock, Timeout
 
-from crm_assets.warehouse.destination import LOAD_MEMORY, WarehouseDestination, memory_as_usual
-from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
+from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.typing.batches import POSITION
+from crm_assets.warehouse.raw_tables import (
+    DUCKDB_TYPES,
+    RAW,
+    alter,
+    conversions,
+    declared_table,
+    fill,
+    stored_columns,
+)
+from crm_assets.warehouse.sync_log import TABLES, Asked, write_sync_log
 
-RAW = "raw"
-"""DuckDB schema (dlt dataset) of the raw tables."""
+LOAD_MEMORY = "128MiB"
+"""What DuckDB may keep in memory while it loads: without a limit it keeps most of a million rows. A load for which this
+is too little, with very long values, is made again with all there is."""
 
-LOADING = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
+NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
 """One thread: each has buffers for every column, within the limit and beyond it, and merges are no faster with more."""
 
+RECORDS = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 
-class WarehousePipeline(Pipeline):
-    """A dlt pipeline that takes its turn at the warehouse.
 
-    While it has it, a connection is held open, so that a reader from outside cannot come between two of dlt's own.
+@dataclass(frozen=True)
+class LoadPackage:
+    """What one read brought.
+
+    Attributes:
+        load_id: dlt's, which grows with the time a read began.
+        files: Parquet files with its records.
+        types: Column -> data type.
+        rows: Records in the files.
+        report: The read in numbers.
+        asked: What was asked for.
     """
 
-    warehouse: Warehouse
-    on_loaded: Callable[[duckdb.DuckDBPyConnection, str], object]
+    load_id: str
+    files: Sequence[Path]
+    types: Mapping[str, str]
+    rows: int
+    report: ReadReport
+    asked: Asked
 
-    def load(self, *args: Any, **kwargs: Any) -> LoadInfo:
-        """Commits the load package, and in the same turn whatever belongs to it."""
-        with self.warehouse.get_connection() as connection:
-            connection.execute(LOADING)
-            try:
-                info = super().load(*args, **kwargs)
-            finally:  # they are the database's, and stay as long as any thread has it open
-                connection.execute(f"{memory_as_usual()}; reset threads; reset preserve_insertion_order")
-            info.raise_on_failed_jobs()
-            self.on_loaded(connection, info.loads_ids[-1])
-            return info
+    @property
+    def has_repeated_ids(self) -> bool:
+        """Whether some records came more than once."""
+        return self.rows > self.report.rows_read - len(self.report.rejected)
+
+    @property
+    def patterns(self) -> list[str]:
+        """The files for DuckDB, which takes a path for a pattern."""
+        return [escape(str(file)) for file in self.files]
 
 
-@contextmanager
-def warehouse_pipeline(
-    resource: str, warehouse: Warehouse, on_loaded: Callable[[duckdb.DuckDBPyConnection, str], object]
-) -> Iterator[WarehousePipeline]:
-    """The pipeline of one resource, in a working folder of its own that is removed at the end.
+def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
+    """Merges a package into its raw table and logs it: all of it or nothing.
 
-    Args:
-        resource: Names the pipeline, whose name stays the same from run to run.
-        warehouse: Where to load.
-        on_loaded: Called with a connection and the load id once the tables are committed, before the turn ends.
+    A row that a read which began later has loaded already stays as it is: reads of one resource can overlap. Of a
+    record that came several times, the one changed last is kept, and among equals the one that came last.
+
+    Returns:
+        Sentences about columns whose type has changed.
     """
-    with _working_folder(warehouse.path.parent / "pipelines") as folder:
-        pipeline = dlt.pipeline(
-            pipeline_name=f"crm_{resource}",
-            pipelines_dir=str(folder),
-            destination=WarehouseDestination(warehouse.path),
-            dataset_name=RAW,
-            _impl_cls=WarehousePipeline,
-        )
-        pipeline.warehouse = warehouse
-        pipeline.on_loaded = on_loaded
-        # The cursor comes from the table, and the schema from `loaded_schema`: nothing else has to be kept.
-        pipeline.config.restore_from_destination = False
-        try:
-            with _dlt_silent():
-                yield pipeline
-        finally:
-            pipeline.deactivate()
-
-
-def loaded_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Schema | None:
-    """The dlt schema of a resource's last load, with the columns that no YAML declares; None before the first.
-
-    dlt would restore a pipeline's whole state with it, and load that state anew: a third of a small load's time.
-    """
+    [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
+    connection.execute(NARROW)
     try:
-        stored = connection.execute(
-            f"select schema from {RAW}._dlt_version where schema_name = ? order by inserted_at desc limit 1", [resource]
-        ).fetchone()
-    except duckdb.CatalogException:
-        return None
-    return Schema.from_dict(json.loads(stored[0])) if stored else None
-
-
-@contextmanager
-def _dlt_silent() -> Iterator[None]:
-    """Keeps dlt's own messages out of the log: they show values, of which DuckDB's errors are full.
-
-    What goes wrong is raised all the same, and told without them.
-    """
-    logger = logging.getLogger("dlt")
-
-    # One for each pipeline, as several run at a time.
-    def nothing(_: logging.LogRecord) -> bool:
-        return False
-
-    logger.addFilter(nothing)
-    try:
-        yield
+        return _load(connection, package)
+    except duckdb.OutOfMemoryException:
+        connection.execute(f"set memory_limit = '{memory}'")
+        return _load(connection, package)
     finally:
-        logger.removeFilter(nothing)
+        connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
 
 
-@contextmanager
-def _working_folder(parent: Path) -> Iterator[Path]:
-    """A new folder below `parent`; those that killed processes left there are removed on the way.
-
-    A folder in use is told from a stale one by a lock that ends with its process.
-    """
-    # With records in its files it is its owner's alone, and so is the data directory around it.
-    parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    parent.mkdir(mode=0o700, exist_ok=True)
-    for lock_file in parent.glob("*.lock"):
-        stale = FileLock(lock_file)
-        try:
-            stale.acquire(timeout=0)
-        except Timeout:
-            continue
-        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-        lock_file.unlink(missing_ok=True)
-        stale.release()
-    # The lock comes first: without it, the folder of a run that just begins would look like a stale one.
-    folder = parent / uuid4().hex
-    lock = FileLock(f"{folder}.lock", mode=0o600)
-    lock.acquire()
-    folder.mkdir(mode=0o700)
+def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
+    resource = package.report.resource
+    connection.execute("begin")
     try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+        connection.execute(TABLES)
+        for name in ENDPOINTS:
+            connection.execute(declared_table(name))
+        changes = conversions(connection, resource, package.types)
+        alter(connection, resource, changes)
+        if package.files:
+            _add_columns(connection, package)
+        fill(connection, resource, changes)
+        if package.files:
+            _merge(connection, package)
+        write_sync_log(connection, package.report, package.asked, package.load_id)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return [f"{RAW}.{resource}: {change}" for change in changes]
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
+    """Adds what the table does not have yet: new fields, fields declared since, columns for what does not fit."""
+    resource = package.report.resource
+    stored = stored_columns(connection, resource)
+    for column in _columns(connection, package):
+        if column not in stored:
+            type_ = DUCKDB_TYPES[package.types.get(column, "text")]
+            connection.execute(f'alter table {RAW}."{resource}" add column "{column}" {type_}')
+
+
+def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
+    table = f'{RAW}."{package.report.resource}"'
+    parameters = {"files": package.patterns, "load_id": package.load_id}
+    newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
+    chosen = f"{ID} not in ({newer})"
+    if package.has_repeated_ids:
+        # Two narrow columns: sorting all columns of all rows would take gigabytes at a million.
+        changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)"
+        last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
+        chosen += f" and {POSITION} in ({last})"
+    columns = _columns(connection, package)
+    names = ", ".join(f'"{column}"' for column in columns)
+    values = ", ".join(f'"{column}"{"::json" if package.types.get(column) == "json" else ""}' for column in columns)
+    connection.execute(
+        f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
+    )
+    connection.execute(f"insert into {table} ({names}) select {values} from {RECORDS} where {chosen}", parameters)
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
+    """The columns of the package's files, but for the one that only tells an order."""
+    described = connection.execute(f"from {RECORDS} limit 0", {"files": package.patterns}).description
+    return [column for column, *_ in described or () if column != POSITION]

@@ -1,15 +1,15 @@
-"""The raw tables' own records: `raw.sync_log`, a row per materialization, and `raw.rejected_records`."""
+"""The raw tables' own records: `raw.sync_log`, `raw.sync_details` and `raw.rejected_records`."""
 
+import json
 from collections.abc import Mapping
-from datetime import timedelta, timezone
-from types import MappingProxyType
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import duckdb
 
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.source.schemas import resource_schema
 
 TABLES = """
 create schema if not exists raw;
@@ -24,6 +24,14 @@ create table if not exists raw.sync_log (
     rows_in_source bigint,
     _dlt_load_id varchar not null
 );
+create table if not exists raw.sync_details (
+    resource varchar not null,
+    base_url varchar not null,
+    path varchar not null,
+    params json not null,
+    incomplete_because varchar not null,
+    _dlt_load_id varchar not null
+);
 create table if not exists raw.rejected_records (
     resource varchar not null,
     page bigint not null,
@@ -32,12 +40,21 @@ create table if not exists raw.rejected_records (
     _dlt_load_id varchar not null
 );
 """
+"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for."""
 
 CURSOR = """
 with last_full as (
     select max(_dlt_load_id) as load_id
     from raw.sync_log
     where resource = $resource and mode = 'full' and complete
+),
+
+same_list as (
+    select count(*) > 0 as is_same
+    from raw.sync_details
+    inner join last_full on sync_details._dlt_load_id = last_full.load_id
+    where
+        resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
 ),
 
 reads_since as (
@@ -61,33 +78,41 @@ select
     began
 from present
 cross join reads_since
-where all_complete
+cross join same_list
+where all_complete and is_same
 """
 
-DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "text": "varchar",
-        "bigint": "bigint",
-        "decimal": "decimal(38,9)",
-        "timestamp": "timestamp with time zone",
-        "date": "date",
-        "bool": "boolean",
-        "json": "json",
-    }
-)
-"""dlt's type -> the type of its column in DuckDB."""
+RECENT = """
+select
+    epoch(now() - started_at),
+    requests
+from raw.sync_log
+where started_at > now() - interval 1 hour
+"""
 
 
-def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> None:
-    """Adds one read to the log, and what it set aside, in one transaction.
+@dataclass(frozen=True)
+class Asked:
+    """What a read asks for. Other records are to be expected when any of it changes.
 
-    Runs after the raw table was committed. Between the two, the table holds a load that the log does not know yet:
-    its rows show, and nothing counts as vanished because of it, so that a crash there leaves a consistent state.
+    Attributes:
+        base_url: Tells the CRM.
+        path: Of the list, below the base URL.
+        params: Extra query parameters, as JSON.
     """
-    connection.execute("begin")
-    connection.execute(TABLES)
-    for resource in ENDPOINTS:
-        connection.execute(declared_table(resource))
+
+    base_url: str
+    path: str
+    params: str
+
+    @classmethod
+    def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "Asked":
+        """With the parameters in an order of their own."""
+        return cls(base_url, path, json.dumps(dict(params), sort_keys=True))
+
+
+def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
+    """Adds one read to the log, with what it asked for and what it rejected."""
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -102,38 +127,55 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
             load_id,
         ],
     )
+    connection.execute(
+        "insert into raw.sync_details values (?, ?, ?, ?, ?, ?)",
+        [report.resource, asked.base_url, asked.path, asked.params, report.incomplete_because, load_id],
+    )
     if report.rejected:
         connection.executemany(
             "insert into raw.rejected_records values (?, ?, ?, ?, ?)",
             [[report.resource, r.page, r.reason, r.record, load_id] for r in report.rejected],
         )
-    connection.execute("commit")
 
 
-def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, lag: float) -> Cursor | None:
+def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | None:
     """What an incremental read of `resource` may stop at, from the table and its log; None when it must read all.
 
-    It needs a complete full read, and nothing incomplete since. It goes back to before that read (or a complete one
-    since) began, because what changed while it went on may have been missed, and to the newest row if that is older;
-    in both cases by `lag` seconds more.
+    It needs a complete full read of the same list, and nothing incomplete since. It goes back to before that read (or a
+    complete one since) began, because what changed while it went on may have been missed, and to the newest row if that
+    is older; in both cases by `lag` seconds more.
     """
+    parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
     try:
-        found = connection.execute(CURSOR.format(table=f'raw."{resource}"'), {"resource": resource}).fetchone()
+        found = connection.execute(CURSOR.format(table=f'raw."{resource}"'), parameters).fetchone()
     except duckdb.CatalogException:
         return None  # nothing was loaded yet
     if found is None or found[0] is None or found[1] is None:
         return None
     newest, began = (at.astimezone(timezone.utc) for at in found)
-    return Cursor(newest=newest, read_to=min(newest, began) - timedelta(seconds=lag))
+    oldest = datetime.min.replace(tzinfo=timezone.utc) + timedelta(seconds=lag)
+    return Cursor(newest=newest, read_to=max(min(newest, began), oldest) - timedelta(seconds=lag))
 
 
-def declared_table(resource: str) -> str:
-    """The statement for a resource's raw table as declared, unless it is there.
+def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """The base URL of the CRM that the raw tables come from; None when nothing was loaded yet."""
+    try:
+        found = connection.execute(
+            "select base_url from raw.sync_details order by _dlt_load_id desc limit 1"
+        ).fetchone()
+    except duckdb.CatalogException:
+        return None
+    return str(found[0]) if found else None
 
-    Models read several resources. The first read of one of them leaves empty tables for the others, so that the models
-    can be built from what there is.
-    """
-    columns = resource_schema(resource).columns.values()
-    typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
-    typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
-    return f'create table if not exists raw."{resource}" ({", ".join(typed)})'
+
+def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None:
+    """Takes what was loaded for records of the CRM at `base_url`: the same one, at a new address."""
+    connection.execute("update raw.sync_details set base_url = ?", [base_url])
+
+
+def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
+    """Seconds ago and requests of each read that began within the last hour."""
+    try:
+        return connection.execute(RECENT).fetchall()
+    except duckdb.CatalogException:
+        return []

@@ -162,7 +162,10 @@ def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, 
 
 
 def test_what_merely_watches_stops_nothing(crm: RawTables, tmp_path: Path) -> None:
-    crm.connection.execute("drop table raw.rejected_records; alter table raw.open_tasks add column mood varchar")
+    crm.connection.execute(
+        "drop table raw.rejected_records; drop table raw.sync_details; "
+        "alter table raw.open_tasks add column mood varchar"
+    )
     crm.add("open_tasks", 1)
     log(crm, FIRST, in_source=9)
 

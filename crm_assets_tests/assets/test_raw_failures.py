@@ -63,12 +63,12 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
 def test_a_load_that_duckdb_refuses_shows_no_record(
     data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody changed a column's type by hand: DuckDB's message holds the value that does not fit any more."""
+    """Somebody made a column unique by hand: DuckDB's message holds the value that comes twice."""
     with configured_crm() as crm:
         assert materialize("open_tasks").success
         with duckdb.connect(str(data_dir / "crm.duckdb")) as connection:
-            connection.execute("alter table raw.open_tasks alter column title type integer")
-        crm.lists["open_tasks"] = [{"id": 1, "title": PERSON}]
+            connection.execute("create unique index titles on raw.open_tasks (title)")
+        crm.lists["open_tasks"] = [{"id": 1, "title": PERSON}, {"id": 2, "title": PERSON}]
         run = materialize("open_tasks")
     assert not run.success
     assert "open_tasks" in run.failure("open_tasks")

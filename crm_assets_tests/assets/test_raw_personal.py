@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.settings import CrmSettings
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 
 CONTACT = {

@@ -12,7 +12,8 @@ from crm_assets.assets.model_builds import build
 from crm_assets.assets.model_loading import load_models
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.sync_log import DUCKDB_TYPES, TABLES
+from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
+from crm_assets.warehouse.sync_log import TABLES
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 """Load ids, one after the other."""
@@ -46,7 +47,7 @@ class RawTables:
 
     def clear(self) -> None:
         """Empties the raw tables and forgets the marts."""
-        for table in (*ENDPOINTS, "sync_log"):
+        for table in (*ENDPOINTS, "sync_log", "sync_details"):
             self.connection.execute(f"delete from raw.{table}")
         self.connection.execute("drop schema if exists marts cascade")
         self.connection.execute("set TimeZone = 'UTC'")

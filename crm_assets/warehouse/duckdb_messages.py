@@ -1,0 +1,39 @@
+"""What is read out of DuckDB's error messages, whose wording it does not promise.
+
+`test_contracts.py` fails when an upgrade words them otherwise. Until then nothing would be lost but convenience: a
+database that a notebook has open is not waited for, and messages name no line and give no advice.
+"""
+
+import re
+
+import duckdb
+
+LOCKED = "Could not set lock"
+HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
+LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
+MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
+
+
+def lock_holder(error: duckdb.Error) -> str | None:
+    """Which process has the database open; None when that is not why DuckDB could not open it."""
+    text = str(error)
+    if LOCKED not in text:
+        return None
+    holder = HOLDER.search(text)
+    return holder[1] if holder else "another process"
+
+
+def reason(error: duckdb.Error) -> str:
+    """What DuckDB refused, on one line, without the statement that it shows below."""
+    return " ".join(LINE.split(str(error))[0].split())
+
+
+def line(error: duckdb.Error) -> int | None:
+    """The line of the statement that DuckDB points at; None when it points at none."""
+    found = LINE.search(str(error))
+    return int(found[1]) if found else None
+
+
+def is_about_missing_table(error: duckdb.Error) -> bool:
+    """Whether a table or schema that the statement reads is not there."""
+    return MISSING.search(reason(error)) is not None

@@ -1,0 +1,170 @@
+"""The raw tables' columns: as declared, as stored, and how a stored one comes to follow its declaration."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date
+from decimal import Context, Decimal
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from crm_assets.source.http.exact_json import parse_json
+from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.columns import typed_column, variant_name, varies
+
+RAW = "raw"
+"""DuckDB schema of the raw tables."""
+
+DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "VARCHAR",
+        "bigint": "BIGINT",
+        "double": "DOUBLE",
+        "decimal": "DECIMAL(38,9)",
+        "timestamp": "TIMESTAMP WITH TIME ZONE",
+        "date": "DATE",
+        "bool": "BOOLEAN",
+        "json": "JSON",
+    }
+)
+"""dlt's type -> the type of its column in DuckDB."""
+
+DATA_TYPES = {duckdb_type: data_type for data_type, duckdb_type in DUCKDB_TYPES.items()}
+
+EXACT = Context(prec=38)
+"""Python's own context rounds to 28 digits, silently."""
+
+COLUMNS = """
+select
+    column_name,
+    data_type
+from information_schema.columns
+where table_schema = ? and table_name = ?
+order by ordinal_position
+"""
+
+
+def declared_table(resource: str) -> str:
+    """The statement for a resource's raw table as declared, unless it is there.
+
+    Models read several resources. The first read of one of them leaves empty tables for the others, so that the models
+    can be built from what there is.
+    """
+    columns = resource_schema(resource).columns.values()
+    typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
+    typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
+    return f'create table if not exists {RAW}."{resource}" ({", ".join(typed)})'
+
+
+def stored_columns(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
+    """Column -> DuckDB type of a raw table, in its order; empty when there is none."""
+    return dict(connection.execute(COLUMNS, [RAW, resource]).fetchall())
+
+
+def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
+    """Column -> data type of a raw table, without dlt's own columns and variants.
+
+    A type that nothing here makes is read as text, which holds all of its values.
+    """
+    return {
+        name: DATA_TYPES.get(type_, "text")
+        for name, type_ in stored_columns(connection, resource).items()
+        if not name.startswith("_dlt_") and varies(name) is None
+    }
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A column on its way to another type.
+
+    Attributes:
+        column: Its name.
+        stored: Its DuckDB type until now.
+        data_type: The type that it gets.
+        variant: The column for what does not fit; None where all does and none is there.
+        values: `_dlt_id`, `value` and `variant` of the rows that are not null, of the new type.
+    """
+
+    column: str
+    stored: str
+    data_type: str
+    variant: str | None
+    values: pa.Table
+
+    def __str__(self) -> str:
+        """For the log: what changed, without any value."""
+        misfits = len(self.values) - self.values["variant"].null_count
+        kept = f"; {misfits:,} values that do not fit are in {self.variant}" if misfits else ""
+        return f"{self.column} is {DUCKDB_TYPES[self.data_type]} now, no more {self.stored}{kept}"
+
+
+def conversions(connection: duckdb.DuckDBPyConnection, resource: str, types: Mapping[str, str]) -> list[Conversion]:
+    """What has to change for the stored columns to have these types, computed by the same rules as for new values."""
+    stored = stored_columns(connection, resource)
+    wanted = dict(types) | {name: "text" for name in stored if name.endswith(variant_name(""))}
+    changed = [name for name, type_ in stored.items() if name in wanted and type_ != DUCKDB_TYPES[wanted[name]]]
+    # A variant changes together with its column.
+    return [
+        _conversion(connection, resource, name, wanted[name], stored) for name in changed if varies(name) not in changed
+    ]
+
+
+def _conversion(
+    connection: duckdb.DuckDBPyConnection, resource: str, column: str, data_type: str, stored: Mapping[str, str]
+) -> Conversion:
+    variant: str | None = variant_name(column)
+    has_variant = variant in stored
+    value = f'"{column}"' if stored[column] in DATA_TYPES else f'"{column}"::varchar'
+    text = f'"{variant}"::varchar' if has_variant else "null::varchar"
+    found = connection.execute(
+        f"select _dlt_id, {value} as value, {text} as variant "
+        f'from {RAW}."{resource}" where {value} is not null or {text} is not null'
+    ).to_arrow_table()
+    values = [
+        _restored(value, stored[column], data_type) if value is not None else _restored(text, "VARCHAR", data_type)
+        for value, text in zip(found["value"].to_pylist(), found["variant"].to_pylist(), strict=True)
+    ]
+    fitting, misfits = typed_column(data_type, values)
+    if misfits is None:
+        variant = variant if has_variant else None
+        misfits = pa.nulls(len(values), pa.string())
+    table = pa.table({"_dlt_id": found["_dlt_id"], "value": fitting, "variant": misfits})
+    return Conversion(column, stored[column], data_type, variant, table)
+
+
+def _restored(value: Any, stored: str, data_type: str) -> Any:
+    """The JSON value that a stored one stands for."""
+    is_json = stored == DUCKDB_TYPES["json"]
+    if is_json or (data_type == "json" and isinstance(value, str) and value[:1] in {"{", "["}):
+        with suppress(ValueError):
+            return parse_json(value.encode())
+    elif isinstance(value, date):  # a datetime, too
+        return value.isoformat().replace("+00:00", "Z")
+    elif isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else f"{value.normalize(EXACT):f}"
+    return value
+
+
+def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
+    """Gives columns their new types, empty. Comes before any row is changed: DuckDB wants it so in a transaction."""
+    for change in changes:
+        table = f'alter table {RAW}."{resource}"'
+        if change.variant:
+            connection.execute(f'{table} add column if not exists "{change.variant}" varchar')
+            connection.execute(f'{table} alter column "{change.variant}" type varchar using null')
+        connection.execute(f'{table} alter column "{change.column}" type {DUCKDB_TYPES[change.data_type]} using null')
+
+
+def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
+    """Puts the converted values where they belong."""
+    for change in changes:
+        variant = f', "{change.variant}" = converted.variant' if change.variant else ""
+        connection.register("converted", change.values)
+        connection.execute(
+            f'update {RAW}."{resource}" as stored set "{change.column}" = converted.value{variant} '
+            "from converted where stored._dlt_id = converted._dlt_id"
+        )
+        connection.unregister("converted")

@@ -1,0 +1,263 @@
+"""An API that lists less than it has, or another list than before: what is loaded, what is told, what stays visible."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import Response
+
+from crm_assets.__main__ import main
+from crm_assets.source.http import limits
+from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import KEY, Seen, json_response, scripted_crm
+
+pytestmark = pytest.mark.slow
+
+PRESENT = """
+select count(*)
+from raw.{resource}
+where _dlt_load_id >= (select max(_dlt_load_id) from raw.sync_log where mode = 'full' and complete)
+"""
+"""Rows that staging shows."""
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Path:
+    return data_dir / "crm.duckdb"
+
+
+def check(run: Run, name: str) -> tuple[bool, str]:
+    """What a check of the run found: whether it passed, and what it says."""
+    [found] = [found for found in run.result.get_asset_check_evaluations() if found.check_name == name]
+    return found.passed, found.description or ""
+
+
+def endpoints(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps(settings))
+
+
+# A list that is shorter than the API says
+
+
+@pytest.mark.parametrize("listed", [100, 120, 150, 1])
+def test_a_list_shorter_than_the_total_is_incomplete_and_nothing_vanishes(listed: int, database: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(170)}, total=lambda _seen, _true: 170) as crm:
+        assert materialize("open_tasks").metadata("open_tasks")["crm/complete"] is True
+        crm.lists["open_tasks"] = tasks(listed)
+        run = materialize("open_tasks")
+    assert run.success
+    assert run.metadata("open_tasks")["crm/complete"] is False
+    assert rows(database, PRESENT.format(resource="open_tasks")) == [(170,)]
+    passed, told = check(run, "complete_read")
+    assert not passed
+    for word in (f"counts 170 records and listed {listed}", "total_is_exact", "SOURCES__CRM__ENDPOINTS"):
+        assert word in told
+
+
+def test_an_api_that_is_known_to_count_more_than_it_lists_is_believed_no_further(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoints(monkeypatch, open_tasks={"total_is_exact": False})
+    with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, _true: 170) as crm:
+        materialize("open_tasks")
+        crm.lists["open_tasks"] = tasks(60)
+        crm.seen.clear()
+        run = materialize("open_tasks")
+    assert run.metadata("open_tasks")["crm/complete"] is True
+    assert check(run, "complete_read")[0]
+    assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
+    assert crm.pages("open_tasks").count(1) == 1
+
+
+def test_after_a_short_list_the_next_whole_one_counts_again(database: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, true: max(true, 100)) as crm:
+        for listed in (100, 60):
+            crm.lists["open_tasks"] = tasks(listed)
+            materialize("open_tasks")
+        crm.total = None
+        run = materialize("open_tasks")
+    assert check(run, "complete_read")[0]
+    assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
+
+
+# A list that is cut at a page
+
+
+def capped(page: int, status: int) -> Any:
+    """Refuses the pages behind this one."""
+
+    def fault(seen: Seen) -> Response | None:
+        return json_response({"message": "Too deep"}, status) if seen.page > page else None
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("cap", "status", "with_meta"),
+    [(20, 400, True), (1, 404, True), (2, 416, False), (7, 422, False), (20, 404, False)],
+)
+def test_what_comes_before_a_cap_is_loaded_and_the_cap_is_told(
+    cap: int, status: int, with_meta: bool, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "5")
+    with configured_crm(lists={"open_tasks": tasks(150)}, with_meta=with_meta) as crm:
+        materialize("open_tasks")
+        crm.faults.append(capped(cap, status))
+        crm.lists["open_tasks"] = [task | {"title": "Changed"} for task in tasks(150)]
+        run = materialize("open_tasks")
+    assert run.success
+    assert rows(database, "select count(*) from raw.open_tasks where title = 'Changed'") == [(5 * cap,)]
+    assert rows(database, PRESENT.format(resource="open_tasks")) == [(150,)]
+    assert run.metadata("open_tasks")["crm/complete"] is False
+    assert run.attempts("open_tasks") == 1
+    passed, told = check(run, "complete_read")
+    assert not passed
+    for word in (f"no more than {cap} pages, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
+        assert word in told
+
+
+def test_a_cap_behind_the_last_record_is_none() -> None:
+    with configured_crm(lists={"open_tasks": tasks(100)}, faults=[capped(2, 400)]):
+        run = materialize("open_tasks")
+    assert run.metadata("open_tasks")["crm/complete"] is True
+
+
+@pytest.mark.parametrize(("listed", "is_complete"), [(120, True), (100, False)], ids=["short", "full"])
+def test_without_a_total_a_refusal_behind_a_short_page_is_the_end_of_the_list(listed: int, is_complete: bool) -> None:
+    with configured_crm(lists={"open_tasks": tasks(listed)}, with_meta=False) as crm:
+        crm.faults.append(capped(-(-listed // 50), 404))
+        run = materialize("open_tasks")
+    assert run.metadata("open_tasks")["crm/rows_read"] == listed
+    assert run.metadata("open_tasks")["crm/complete"] is is_complete
+
+
+@pytest.mark.parametrize("status", [400, 404, 416, 422])
+def test_a_refusal_of_the_first_page_is_no_cap(status: int, database: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(100)}, faults=[capped(0, status)]):
+        run = materialize("open_tasks")
+    assert not run.success
+    assert f"open_tasks, page 1: status {status}, 'Too deep'" in run.failure("open_tasks")
+    assert not database.exists()
+
+
+# An allowance
+
+
+def test_what_earlier_runs_sent_counts_for_an_hourly_rate(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(limits, "WORTH_A_MESSAGE", 0.1)
+    with configured_crm(lists={"open_tasks": tasks(150)}) as crm:
+        materialize("open_tasks")
+        sent = len(crm.seen)
+        # As in another process, where nothing was sent yet.
+        limits._limits.cache_clear()
+        monkeypatch.setattr(limits, "HOUR", 2.0)
+        monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", str(sent + 1))
+        [began] = [seen.at for seen in crm.seen[:1]]
+        materialize("open_tasks")
+    later = crm.seen[sent + 1 :]
+    assert later
+    assert min(seen.at for seen in later) - began >= 1.9
+    assert f"SOURCES__CRM__REQUESTS_PER_HOUR ({sent + 1}) is used up" in capfd.readouterr().err
+
+
+# Another list than before
+
+
+def contacts(count: int) -> list[dict[str, Any]]:
+    return [{"id": n, "updated_at": f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z"} for n in range(count)]
+
+
+OTHER_LISTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another parameter": ({}, {"params": {"include": "sales_accounts"}}),
+    "another value": ({"params": {"include": "owner"}}, {"params": {"include": "sales_accounts"}}),
+    "a parameter less": ({"params": {"include": "owner", "filter": "mine"}}, {"params": {"include": "owner"}}),
+    "a value of another type": ({"params": {"deep": True}}, {"params": {"deep": "yes"}}),
+    "another path": ({"path": "/v1/contacts"}, {"path": "/v1/contacts/view/4000123"}),
+}
+SAME_LISTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "nothing": ({}, {}),
+    "the usual path, spelt out": ({}, {"path": "/v1/contacts"}),
+    "parameters in another order": ({"params": {"a": 1, "b": 2}}, {"params": {"b": 2, "a": 1}}),
+    "how far the total counts": ({}, {"total_is_exact": False}),
+}
+"""What the settings say of contacts before and after."""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_other"),
+    [(*pair, True) for pair in OTHER_LISTS.values()] + [(*pair, False) for pair in SAME_LISTS.values()],
+    ids=[*OTHER_LISTS, *SAME_LISTS],
+)
+def test_another_list_is_read_in_full_once_and_the_same_one_is_not(
+    before: dict[str, Any], after: dict[str, Any], is_other: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")
+    with configured_crm(lists={"contacts": contacts(60)}, paths={"contacts": "/v1/{any:path}"}):
+        endpoints(monkeypatch, contacts=before)
+        materialize("contacts")
+        endpoints(monkeypatch, contacts=after)
+        modes = [
+            materialize("contacts", mode="incremental").metadata("contacts")["crm/mode"] for _ in range(1 + is_other)
+        ]
+    assert modes == (["full", "incremental"] if is_other else ["incremental"])
+
+
+# Another CRM
+
+
+@pytest.mark.parametrize("mode", ["full", "incremental"])
+@pytest.mark.parametrize("resource", ["accounts", "contacts"])
+def test_records_of_another_crm_are_not_mixed_in(
+    mode: str, resource: str, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted_crm(lists={"accounts": contacts(3)}) as one, scripted_crm(lists={resource: contacts(5)}) as other:
+        for name, value in one.settings().items():
+            monkeypatch.setenv(name, value)
+        assert materialize("accounts").success
+        before = rows(database, "from raw.accounts order by id")
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", other.base_url)
+        run = materialize(resource, mode=mode)
+        assert not run.success
+        assert (run.attempts(resource), other.seen) == (1, [])
+        for word in (one.base_url, other.base_url, "CRM_DATA_DIR", "accept-address"):
+            assert word in run.failure(resource)
+        assert rows(database, "from raw.accounts order by id") == before
+        assert rows(database, "select count(*) from raw.sync_log") == [(1,)]
+
+        monkeypatch.setattr("sys.argv", ["crm_assets", "accept-address"])
+        assert main() == 0
+        assert other.base_url in capsys.readouterr().out
+        run = materialize(resource, mode=mode)
+    assert run.success
+    assert rows(database, f"select count(*) from raw.{resource}") == [(5,)]
+
+
+def test_a_slash_behind_the_address_makes_no_other_crm(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(lists={"accounts": contacts(3)}) as crm:
+        assert materialize("accounts").success
+        with monkeypatch.context() as spelt_otherwise:
+            spelt_otherwise.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/")
+            assert materialize("accounts").success
+
+
+def test_another_crm_may_have_a_folder_of_its_own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one", "other"):
+        monkeypatch.setenv("CRM_DATA_DIR", str(data_dir / name))
+        with scripted_crm(lists={"accounts": contacts(3)}), configured_crm(lists={"accounts": contacts(3)}):
+            assert materialize("accounts").success
+
+
+@pytest.mark.parametrize("is_configured", [True, False], ids=["nothing loaded", "no CRM configured"])
+def test_there_is_nothing_to_accept(
+    is_configured: bool, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["crm_assets", "accept-address"])
+    if is_configured:
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
+        monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
+    assert main() == 1
+    assert ("does not exist yet" if is_configured else "No CRM is configured") in capsys.readouterr().err
+    assert not database.exists()

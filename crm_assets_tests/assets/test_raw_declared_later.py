@@ -1,0 +1,320 @@
+"""A field is declared, or declared otherwise, when its values are stored already: the table follows its declaration."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.source import schemas
+from crm_assets.source.typing.columns import TYPES
+from crm_assets.warehouse import loading
+from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
+from crm_assets_tests.assets.declaring import Declarations
+from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declarations]:
+    yield Declarations(tmp_path / "schemas", monkeypatch)
+    monkeypatch.undo()
+    schemas.resource_schema.cache_clear()
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Path:
+    return data_dir / "crm.duckdb"
+
+
+def load(*records: dict[str, Any]) -> Run:
+    """Reads a list of these."""
+    with configured_crm(lists={"open_tasks": list(records)}):
+        run = materialize("open_tasks")
+    assert run.success, run.failure("open_tasks")
+    return run
+
+
+def scores(*values: Any, first: int = 1) -> list[dict[str, Any]]:
+    """Records with these scores."""
+    return [{"id": id_, "score": value} for id_, value in enumerate(values, first)]
+
+
+def found(database: Path, column: str = "score") -> list[tuple[Any, Any]]:
+    """What is in a column and in the variant beside it, by id."""
+    variant = f"{column}__v_text" if f"{column}__v_text" in columns(database, "open_tasks") else "null"
+    return rows(database, f"select {column}, {variant} from raw.open_tasks order by id")
+
+
+def everything(database: Path) -> list[Any]:
+    """All columns and rows of the raw tables' own."""
+    return [columns(database, "open_tasks"), rows(database, "from raw.open_tasks order by id")]
+
+
+STORED: dict[str, list[Any]] = {
+    "text": [
+        "7",
+        "007",
+        "0.5",
+        "true",
+        "2024-01-05",
+        "2024-01-05T10:00:00+05:30",
+        "2024-01-05T10:00:00Z",
+        "x",
+        "",
+        "1e3",
+    ],
+    "bigint": [7, 0, -1, 2**53 + 1, 2**63 - 1, -(2**63)],
+    "double": [0.5, 3.0, -1e300, 1e16, 0.1234567891],
+    "decimal": [7700, "0.5", "-12345678901234567890.123456789"],
+    "bool": [True, False],
+    "timestamp": ["2024-01-05T10:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"],
+    "date": ["2024-01-05", "0001-01-01", "9999-12-31"],
+    "json": [{"a": [1, None, 2**70]}, [], "x", 7, 0.5, True, "2024-01-05", "7"],
+}
+"""Type -> values that fit it, spelt as the column gives them back."""
+
+CHANGES = [(old, new) for old in STORED for new in TYPES]
+
+
+@pytest.fixture(scope="module")
+def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two databases of the same records: declarations changed after the load, and declared so from the beginning."""
+    records = [
+        {"id": id_} | {f"{old}_{new}": STORED[old][id_] for old, new in CHANGES if id_ < len(STORED[old])}
+        for id_ in range(max(map(len, STORED.values())))
+    ]
+    before = {f"{old}_{new}": old for old, new in CHANGES}
+    after = {f"{old}_{new}": new for old, new in CHANGES}
+    folder = tmp_path_factory.mktemp("changed")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        declarations = Declarations(folder / "schemas", monkeypatch)
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder / "changed"))
+        declarations.declare(**before)
+        load(*records)
+        declarations.declare(**after)
+        load()
+        monkeypatch.setenv("CRM_DATA_DIR", str(folder / "fresh"))
+        load(*records)
+    schemas.resource_schema.cache_clear()
+    return folder / "changed" / "crm.duckdb", folder / "fresh" / "crm.duckdb"
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
+def test_stored_values_become_what_they_would_be_had_the_column_always_been_declared_so(
+    old: str, new: str, changed_and_fresh: tuple[Path, Path]
+) -> None:
+    changed, fresh = changed_and_fresh
+    assert columns(changed, "open_tasks")[f"{old}_{new}"] == DUCKDB_TYPES[new]
+    values = found(changed, f"{old}_{new}")[: len(STORED[old])]
+    assert values == found(fresh, f"{old}_{new}")[: len(STORED[old])]
+    assert [(value is None) + (beside is None) for value, beside in values] == [1] * len(values)
+
+
+LATER: dict[str, tuple[list[Any], str, list[Any], list[Any]]] = {
+    "integers, then decimals": (
+        [1, 2, 3], "decimal", [0.5, "1.5", "n/a"],
+        [*((Decimal(n), None) for n in (1, 2, 3)), (Decimal("0.5"), None), (Decimal("1.5"), None), (None, "n/a")],
+    ),
+    "integers, then texts": (
+        [1, None, -3], "text", ["n1", 4], [("1", None), (None, None), ("-3", None), ("n1", None), ("4", None)]
+    ),
+    "truth values, then texts": ([True, False], "text", ["yes"], [("true", None), ("false", None), ("yes", None)]),
+    "texts, then integers": (["7", "007", "x"], "bigint", [8], [(7, None), (None, "007"), (None, "x"), (8, None)]),
+    "texts, then truth values": (["true", "yes"], "bool", [False], [(True, None), (None, "yes"), (False, None)]),
+    "fractions, then integers": ([0.5, 2.0], "bigint", ["3"], [(None, "0.5"), (2, None), (3, None)]),
+    "JSON, then texts": ([{"a": 1}, 5, "x"], "text", ["y"], [('{"a":1}', None), ("5", None), ("x", None), ("y", None)]),
+    "texts of JSON, then JSON": (
+        ["x", {"a": 1}], "json", [[2]], [('"x"', None), ('{"a":1}', None), ("[2]", None)]
+    ),
+}  # fmt: skip
+"""First values, the type that is declared then, later values, and what all of them are in the end."""
+
+
+@pytest.mark.parametrize(("first", "data_type", "later", "expected"), LATER.values(), ids=LATER)
+def test_values_before_and_after_the_declaration_follow_it(
+    first: list[Any], data_type: str, later: list[Any], expected: list[Any], declarations: Declarations, database: Path
+) -> None:
+    load(*scores(*first))
+    declarations.declare(score=data_type)
+    load(*scores(*later, first=len(first) + 1))
+    assert found(database) == expected
+
+
+def test_what_lay_beside_the_column_moves_into_it_where_it_fits_the_new_type(
+    declarations: Declarations, database: Path
+) -> None:
+    load(*scores(1))
+    load(*scores(1, 0.5, "007", "2024-01-05", {"a": 1}))
+    declarations.declare(score="decimal")
+    load()
+    assert found(database) == [
+        (Decimal(1), None),
+        (Decimal("0.5"), None),
+        (None, "007"),
+        (None, "2024-01-05"),
+        (None, '{"a":1}'),
+    ]
+    declarations.declare(score="json")
+    load()
+    column, beside = zip(*found(database), strict=True)
+    assert set(beside) == {None}
+    assert list(map(json.loads, column)) == [1, "0.5", "007", "2024-01-05", {"a": 1}]
+    declarations.declare(score="text")
+    load()
+    assert found(database) == [(text, None) for text in ("1", "0.5", "007", "2024-01-05", '{"a":1}')]
+
+
+def test_the_log_says_what_changed_and_shows_no_value(
+    declarations: Declarations, capfd: pytest.CaptureFixture[str]
+) -> None:
+    load(*scores("Jane Doe", "7", "John Doe"))
+    declarations.declare(score="bigint")
+    capfd.readouterr()
+    run = load()
+    told = capfd.readouterr().err
+    assert "raw.open_tasks: score is BIGINT now, no more VARCHAR; 2 values that do not fit are in score__v_text" in told
+    assert "Doe" not in told + run.everything_told
+    load()
+    assert "no more" not in capfd.readouterr().err
+
+
+def test_a_field_that_is_declared_no_more_stays_as_it_is(declarations: Declarations, database: Path) -> None:
+    declarations.declare(score="decimal")
+    load(*scores("1.5", "x"))
+    declarations.declare()
+    load(*scores(2, "y", first=3))
+    assert columns(database, "open_tasks")["score"] == DUCKDB_TYPES["decimal"]
+    assert found(database) == [(Decimal("1.5"), None), (None, "x"), (Decimal(2), None), (None, "y")]
+
+
+@pytest.mark.parametrize("step", ["fill", "write_sync_log"])
+def test_a_load_that_fails_half_way_leaves_everything_as_it_was(
+    step: str, declarations: Declarations, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(*scores(1, 2))
+    before = everything(database)
+    declarations.declare(score="text")
+    with monkeypatch.context() as patch, configured_crm(lists={"open_tasks": scores("n1")}):
+        patch.setattr(loading, step, partial(_after, getattr(loading, step), _fail))
+        assert not materialize("open_tasks").success
+    assert everything(database) == before
+    load(*scores("n1"))
+    assert found(database) == [("n1", None), ("2", None)]
+
+
+def _after(step: Any, then: Any, *arguments: Any) -> None:
+    step(*arguments)
+    then()
+
+
+def _fail() -> None:
+    raise duckdb.IOException("the disk is full")
+
+
+KILLED = """
+import os, signal
+from functools import partial
+from pathlib import Path
+from crm_assets.source import schemas
+from crm_assets.warehouse import loading
+from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.assets.test_raw_declared_later import _after
+schemas.SCHEMAS_DIR = Path({folder!r})
+loading.fill = partial(_after, loading.fill, lambda: os.kill(os.getpid(), signal.SIGKILL))
+materialize("open_tasks")
+"""
+
+
+def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: Declarations, database: Path) -> None:
+    load(*scores(1, 2))
+    before = everything(database)
+    declarations.declare(score="text")
+    with configured_crm(lists={"open_tasks": scores("n1")}) as crm:
+        code = KILLED.format(folder=str(declarations.folder))
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | crm.settings(), capture_output=True, check=False
+        )
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    assert everything(database) == before
+    load(*scores("n1"))
+    assert found(database) == [("n1", None), ("2", None)]
+
+
+def by_hand(database: Path, sql: str) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(sql)
+
+
+VARIANTS: dict[str, tuple[str, str, str]] = {
+    "an instant": ("timestamptz", "2024-03-01 04:30:00+00", "2024-03-01T04:30:00Z"),
+    "an integer": ("bigint", "7", "7"),
+    "a truth value": ("boolean", "true", "true"),
+    "an instant without a zone": ("timestamp", "2024-03-01 04:30:00", "2024-03-01 04:30:00"),
+}
+"""Type of an old variant -> a value, and its text."""
+
+
+@pytest.mark.parametrize(("type_", "value", "text"), VARIANTS.values(), ids=VARIANTS)
+def test_an_old_variant_that_is_no_text_becomes_one(type_: str, value: str, text: str, database: Path) -> None:
+    load({"id": 1}, {"id": 2, "due_date": "2024-03-01T00:00:00Z"})
+    by_hand(
+        database,
+        f"alter table raw.open_tasks add column due_date__v_text {type_}; "
+        f"update raw.open_tasks set due_date__v_text = '{value}' where id = 1",
+    )
+    load({"id": 3, "due_date": "n/a"})
+    assert columns(database, "open_tasks")["due_date__v_text"] == "VARCHAR"
+    assert [beside for _, beside in found(database, "due_date")] == [text, None, "n/a"]
+
+
+def test_an_old_variant_that_is_no_text_moves_into_the_column_when_its_type_changes(
+    declarations: Declarations, database: Path
+) -> None:
+    load(*scores(1, 2))
+    by_hand(
+        database,
+        "alter table raw.open_tasks add column score__v_text boolean; "
+        "update raw.open_tasks set score = null, score__v_text = true where id = 1",
+    )
+    declarations.declare(score="text")
+    load()
+    assert found(database) == [("true", None), ("2", None)]
+
+
+BY_HAND: dict[str, tuple[str, str, str]] = {
+    "a narrower integer": ("status", "integer", "BIGINT"),
+    "a wider integer": ("status", "hugeint", "BIGINT"),
+    "a text": ("status", "varchar", "BIGINT"),
+    "a fraction": ("status", "double", "BIGINT"),
+    "an instant without a zone": ("due_date", "timestamp", "TIMESTAMP WITH TIME ZONE"),
+    "the id, narrower": ("id", "integer", "BIGINT"),
+    "the id, wider": ("id", "hugeint", "BIGINT"),
+    "an undeclared integer, narrower": ("score", "integer", "VARCHAR"),
+    "an undeclared integer, wider": ("score", "hugeint", "VARCHAR"),
+}
+"""A column, the type that somebody gave it, and the one that it gets."""
+
+
+@pytest.mark.parametrize(("column", "type_", "expected"), BY_HAND.values(), ids=BY_HAND)
+def test_a_type_that_was_changed_by_hand_is_brought_back(
+    column: str, type_: str, expected: str, database: Path
+) -> None:
+    sent = [{"id": id_, "status": 7, "due_date": "2024-03-01T00:00:00Z", "score": 5} for id_ in (1, 2)]
+    load(*sent)
+    [before, _] = rows(database, f"select {column}::varchar from raw.open_tasks order by id")
+    by_hand(database, f"alter table raw.open_tasks alter {column} type {type_}")
+    load(sent[1])
+    assert columns(database, "open_tasks")[column] == expected
+    assert rows(database, f"select {column}::varchar from raw.open_tasks order by id")[0] == before
+    assert rows(database, "select id from raw.open_tasks order by id") == [(1,), (2,)]
