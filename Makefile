@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .PHONY: help
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
@@ -24,8 +24,18 @@ tables: .venv/runtime ## Show the tables, their row counts and where the databas
 	@$(BIN)/python -m crm_assets
 
 .PHONY: test
-test: .venv/dev ## Run the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
+test: .venv/dev ## Run the tests, but for the slow ones
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+
+.PHONY: test-slow
+test-slow: .venv/dev ## Run the slow tests: executors, cancelled runs, changed declarations, arbitrary records
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+
+# No constraints here: what an upgrade would break is seen before constraints.txt is renewed.
+.PHONY: test-latest
+test-latest: .venv-latest/bin/python ## Run the tests with the newest versions that pyproject.toml allows, in .venv-latest
+	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
+	$< -m pytest -n auto --dist worksteal
 
 .PHONY: lint
 lint: .venv/dev ## Check format, code, types, import rules and SQL
@@ -60,7 +70,7 @@ soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then com
 
 .PHONY: clean
 clean: ## Remove what was installed and what Dagster wrote; the data stay
-	rm -rf .venv .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-latest .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Dagster's storage is set up here, once: processes that start together would trip over each other in doing so.
 .dagster/dagster.yaml: | .venv/runtime
@@ -68,10 +78,10 @@ clean: ## Remove what was installed and what Dagster wrote; the data stay
 	@ln -sf ../dagster.yaml $@
 	@$(DAGSTER) instance info > /dev/null 2>&1 || { rm $@; exit 1; }
 
-.venv/bin/python:
+.venv/bin/python .venv-latest/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv $(@D:/bin=)
 
 .venv/runtime: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP_INSTALL) --editable .

@@ -1,0 +1,357 @@
+"""What is used of libraries beyond what they promise: one test for each, which names what an upgrade has changed.
+
+What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py` and `warehouse/duckdb_messages.py`.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import (
+    AssetCheckResult,
+    AssetKey,
+    ConfigurableResource,
+    DagsterInstance,
+    Definitions,
+    InitResourceContext,
+    asset,
+    asset_check,
+    job,
+    op,
+)
+from dlt.common import logger as dlt_logger
+from dlt.extract import DltSource
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from dlt.sources.rest_api import rest_api_source
+from pydantic import PrivateAttr
+from requests import PreparedRequest, Request, Response, Session
+
+from crm_assets.assets.raw import RawTranslator
+from crm_assets.dagster_internals import FailuresOnly, dlt_specs, other_steps_follow
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.crm_source import declared_source
+from crm_assets.source.dlt_internals import ItemTransform, NamingConvention, compile_path, generate_dlt_ids
+from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, lock_holder, reason
+from crm_assets.warehouse.landing import landing_pipeline
+
+PAGES: tuple[list[dict[str, int]], ...] = ([{"id": 1}, {"id": 2}], [{"id": 3}], [])
+"""What the API of these tests lists. The last page is empty, as the page behind a list's end is."""
+
+
+class ProbeResponse(Response):
+    """A page that never was on a network."""
+
+    def __init__(self, records: list[dict[str, int]]) -> None:
+        super().__init__()
+        self.status_code = 200
+        self.records = records
+
+    def json(self, **_: Any) -> Any:
+        return {"people": self.records}
+
+
+class ProbeSession(Session):
+    """Answers from `PAGES`, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prepared: list[PreparedRequest] = []
+        self.sent: list[PreparedRequest] = []
+        self.responses: list[Response] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "ProbeSession":
+        return self
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        self.prepared.append(PreparedRequest())
+        return self.prepared[-1]
+
+    def send(self, request: PreparedRequest, **_: Any) -> Response:
+        self.responses.append(ProbeResponse(PAGES[len(self.sent)]))
+        self.sent.append(request)
+        return self.responses[-1]
+
+
+class ProbePaginator(BasePaginator):
+    """Goes on until a page is empty, and counts the pages."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pages = 0
+
+    def update_state(self, response: Response, data: list[Any] | None = None) -> None:
+        self.pages += 1
+        self._has_next_page = bool(data)
+
+    def update_request(self, request: Request) -> None:
+        pass
+
+
+class ProbeStep(ItemTransform[Any, dict[str, Any]]):
+    """Remembers what comes by."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__call__)
+        self.items: list[Any] = []
+        self.went_on: list[bool] = []
+
+    def __call__(self, item: Any, meta: Any = None) -> Any:
+        self.items.append(item)
+        self.went_on.append(item.paginator.has_next_page)
+        return item
+
+
+@dataclass
+class Probe:
+    """A list read by dlt, with all that took part in it."""
+
+    session: ProbeSession = field(default_factory=ProbeSession)
+    paginator: ProbePaginator = field(default_factory=ProbePaginator)
+    step: ProbeStep = field(default_factory=ProbeStep)
+    records: list[Any] = field(default_factory=list)
+
+    def source(self) -> DltSource:
+        """The list as `rest_api` has it."""
+        source = rest_api_source(
+            {
+                "client": {"base_url": "https://crm.invalid", "session": self.session},
+                "resources": [
+                    {
+                        "name": "people",
+                        "endpoint": {"data_selector": compile_path("people"), "paginator": self.paginator},
+                    }
+                ],
+            }
+        )
+        source.resources["people"].add_step(self.step)
+        return source
+
+
+@pytest.fixture(scope="module")
+def probe() -> Probe:
+    """Read once for all tests that look at it."""
+    probe = Probe()
+    probe.records = list(probe.source())
+    return probe
+
+
+def test_dlt_gives_steps_whole_pages(probe: Probe) -> None:
+    seen = [list(item) for item in probe.step.items]
+    assert seen == list(PAGES), f"dlt: steps added with add_step no longer see each page as a whole, but {seen}"
+    assert probe.step.went_on == [True, True, False], (
+        "dlt: when a page reaches a step, its paginator no longer knows whether the read goes on"
+    )
+    responses = [item.response for item in probe.step.items]
+    assert all(map(lambda one, other: one is other, responses, probe.session.responses)), (
+        "dlt: pages no longer carry the response that the session returned"
+    )
+
+
+def test_dlt_uses_the_session_and_the_paginator_that_it_is_given(probe: Probe) -> None:
+    assert len(probe.session.sent) == len(PAGES), (
+        "dlt: RESTClient no longer calls send of the session that rest_api is given once a page"
+    )
+    assert probe.session.sent == probe.session.prepared, (
+        "dlt: RESTClient no longer sends what the session's prepare_request returned"
+    )
+    assert probe.paginator.pages == len(PAGES), "dlt: rest_api uses a copy of the paginator that it is given"
+
+
+def test_dlt_takes_a_compiled_selector(probe: Probe) -> None:
+    assert probe.records == [record for page in PAGES for record in page], (
+        "dlt: rest_api no longer takes a data_selector made by compile_path"
+    )
+
+
+def test_dlt_makes_row_ids() -> None:
+    ids = generate_dlt_ids(1000)
+    assert len(set(ids)) == 1000, "dlt: generate_dlt_ids no longer gives as many different ids as asked for"
+    assert {type(id_) for id_ in ids} == {str}, "dlt: generate_dlt_ids no longer gives texts"
+
+
+@pytest.mark.parametrize(
+    ("key", "column"),
+    [
+        ("Name", "name"),
+        ("fooBar", "foo_bar"),
+        ("HTTPCode", "http_code"),
+        ("2nd", "_2nd"),
+        ("a__b", "a__b"),
+        ("x-y.z", "x_y_z"),
+        ("größe", "gr_e"),
+        ("trailing_", "trailingx"),
+        ("  ", ""),
+    ],
+)
+def test_dlt_names_columns_as_before(key: str, column: str) -> None:
+    named = NamingConvention().normalize_path(key)
+    assert named == column, f"dlt: snake case makes {named!r} of {key!r}: stored columns are called {column!r}"
+
+
+def test_dlt_tells_what_its_toml_files_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text("[sources.crm]\nper_page = 20\n", encoding="utf-8")
+    (tmp_path / ".dlt" / "secrets.toml").write_text("[sources.crm]\napi_key = 'k'\n", encoding="utf-8")
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
+    # dlt reads the files once per process.
+    code = (
+        "import json; from crm_assets.source.dlt_internals import configured_tables; "
+        "print(json.dumps({name: list(table) for name, table in configured_tables('sources', 'crm')}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, f"dlt: dlt.config.config_providers can no longer be asked for a table: {done.stderr}"
+    assert json.loads(done.stdout) == {"secrets.toml": ["api_key"], "config.toml": ["per_page"]}, (
+        "dlt: its providers no longer tell what each TOML file holds of a section"
+    )
+
+
+def test_dlt_logs_to_the_logger_that_is_silenced(tmp_path: Path) -> None:
+    seen: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: seen.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("dlt").addHandler(handler)
+    try:
+        with landing_pipeline("accounts", tmp_path):
+            dlt_logger.error("while a resource is read")
+        dlt_logger.error("afterwards")
+    finally:
+        logging.getLogger("dlt").removeHandler(handler)
+    assert seen == ["afterwards"], f"dlt: its messages no longer come from the logger named dlt itself: {seen}"
+
+
+@contextmanager
+def attempts(error: Callable[[], BaseException]) -> Iterator[list[int]]:
+    """How often Dagster starts an op with one more try, if it ends with this error."""
+    made: list[int] = []
+
+    @op(retry_policy=FailuresOnly(max_retries=1))
+    def failing() -> None:
+        made.append(len(made) + 1)
+        raise error()
+
+    @job
+    def alone() -> None:
+        failing()
+
+    try:
+        with DagsterInstance.ephemeral() as instance:
+            alone.execute_in_process(instance=instance, raise_on_error=False)
+    except KeyboardInterrupt:
+        pass
+    yield made
+
+
+def test_dagster_asks_for_a_delay_inside_the_except_block() -> None:
+    with attempts(lambda: ValueError("a failure")) as made:
+        assert made == [1, 2], "Dagster: calculate_delay of a policy derived from RetryPolicy no longer decides"
+    with attempts(KeyboardInterrupt) as made:
+        assert made == [1], (
+            "Dagster: an op that was interrupted is tried again, since calculate_delay of its retry policy is no "
+            "longer called in the except block of the interrupt"
+        )
+
+
+class Watch(ConfigurableResource):  # type: ignore[type-arg]
+    """Tells whether other steps follow, during the run and when it ends."""
+
+    _context: InitResourceContext = PrivateAttr()
+
+    @contextmanager
+    def yield_for_execution(self, context: InitResourceContext) -> Iterator["Watch"]:
+        self._context = context
+        yield self
+        FOLLOWED.append(other_steps_follow(context))
+
+    def look(self) -> None:
+        """Remembers whether other steps follow now."""
+        FOLLOWED.append(other_steps_follow(self._context))
+
+
+FOLLOWED: list[bool] = []
+
+
+def test_dagster_logs_what_is_planned_and_what_has_ended() -> None:
+    @asset
+    def first(watch: Watch) -> None:
+        watch.look()
+
+    @asset(deps=[first])
+    def second() -> None:
+        pass
+
+    @asset_check(asset=second)
+    def last(watch: Watch) -> AssetCheckResult:
+        watch.look()
+        return AssetCheckResult(passed=True)
+
+    FOLLOWED.clear()
+    definitions = Definitions(assets=[first, second], asset_checks=[last], resources={"watch": Watch()})
+    with DagsterInstance.ephemeral() as instance:
+        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+    assert result.success
+    during_first, during_last, at_the_end = FOLLOWED
+    assert during_first, "Dagster: instance.all_logs has not what is planned when a run's first step begins"
+    assert during_last, "Dagster: a step that is a check is no longer logged as planned, or ends before its body does"
+    assert not at_the_end, "Dagster: when a run's resources are torn down, the end of each step is not logged yet"
+
+
+def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
+    specs = list(dlt_specs(declared_source(), RawTranslator()))
+    assert [spec.key for spec in specs] == [AssetKey(["raw", resource]) for resource in ENDPOINTS], (
+        "dagster-dlt: build_dlt_asset_specs no longer makes a spec of each resource where the pipeline is None"
+    )
+    kept = {name for spec in specs for name in spec.metadata if not name.startswith("dagster/")}
+    assert not kept, f"dagster-dlt: specs keep {kept}, and with it the whole source"
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory."""
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def refused(connection: duckdb.DuckDBPyConnection, sql: str) -> duckdb.Error:
+    """How DuckDB refuses a statement."""
+    with pytest.raises(duckdb.Error) as raised:
+        connection.execute(sql)
+    return raised.value
+
+
+def test_duckdb_says_who_has_the_file_open(tmp_path: Path) -> None:
+    database = tmp_path / "crm.duckdb"
+    code = f"import duckdb; held = duckdb.connect({str(database)!r}); print('held', flush=True); input()"
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        with pytest.raises(duckdb.IOException) as raised:
+            duckdb.connect(str(database))
+        process.kill()
+    holder = lock_holder(raised.value)
+    assert holder is not None, f"DuckDB: a file that another process has open is refused in other words: {raised.value}"
+    assert str(process.pid) in holder, f"DuckDB: who has the file open is said in other words: {raised.value}"
+    assert "\n" not in holder, f"DuckDB: the sentence about who has the file open ends otherwise: {raised.value}"
+    assert "See" not in holder, f"DuckDB: the sentence about who has the file open ends otherwise: {raised.value}"
+
+
+def test_duckdb_points_at_the_line(connection: duckdb.DuckDBPyConnection) -> None:
+    error = refused(connection, "select\n    1,\n    nonsense")
+    assert line(error) == 3, f"DuckDB: the line of an error is told in other words: {error}"
+    assert "nonsense" in reason(error), f"DuckDB: the reason no longer stands before the line: {error}"
+    assert "LINE" not in reason(error), f"DuckDB: the line of an error is told in other words: {error}"
+
+
+@pytest.mark.parametrize("table", ["nowhere", "no_schema.nowhere"])
+def test_duckdb_says_that_a_table_is_missing(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+    error = refused(connection, f"from {table}")
+    assert is_about_missing_table(error), f"DuckDB: a missing table or schema is told in other words: {error}"
+    assert not is_about_missing_table(refused(connection, "select nonsense"))
