@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from crm_assets_tests.assets.raw_runs import rows
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
 
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -32,6 +33,8 @@ def started(*arguments: str, tmp_path: Path, settings: Mapping[str, str] | None 
         "CRM_DATA_DIR": str(tmp_path / "data"),
         "DLT_PROJECT_DIR": os.environ["DLT_PROJECT_DIR"],
         "RUNTIME__DLTHUB_TELEMETRY": "false",
+        "PYTHONPATH": str(Path(__file__).parents[1]),
+        "DAGSTER_MULTIPROCESS_EXECUTOR_MAX_CONCURRENT": "1",
     }
     return subprocess.Popen(
         [str(DAGSTER), *arguments, "-m", "crm_assets.definitions"],
@@ -40,6 +43,7 @@ def started(*arguments: str, tmp_path: Path, settings: Mapping[str, str] | None 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -146,26 +150,53 @@ def test_the_tables_command_tells_what_is_wrong(
     assert KEY not in output.err + output.out
 
 
-def test_a_terminated_run_ends_on_all_threads_and_leaves_nothing_to_mend(tmp_path: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("executor", "command"),
+    [
+        pytest.param("in_process", ("asset", "materialize", "--select", "group:raw"), id="in-process"),
+        pytest.param("multiprocess", ("job", "execute", "-j", "crm_full_refresh"), id="multiprocess"),
+    ],
+)
+def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
+    executor: str, command: tuple[str, ...], tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with scripted_crm(lists=one_each()) as crm:
-        crm.holds_back = lambda seen: seen.resource != "accounts"
-        arguments = ("asset", "materialize", "--select", "group:raw")
         # A process lasts as long as its last request.
         settings = crm.settings() | {"SOURCES__CRM__REQUEST_TIMEOUT": "2"}
-        with started(*arguments, tmp_path=tmp_path, settings=settings) as process:
-            while not {"contacts", "open_tasks"} <= {seen.resource for seen in crm.seen}:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        assert materialize("accounts").success
+        crm.lists["accounts"] = [{"id": id_, "updated_at": UPDATED} for id_ in (1, 2)]
+        crm.seen.clear()
+        crm.holds_back = lambda _: True
+        with started(*command, tmp_path=tmp_path, settings=settings | {"CRM_EXECUTOR": executor}) as process:
+            while not crm.seen and process.poll() is None:
                 time.sleep(0.02)
             with DagsterInstance.from_config(str(tmp_path / "home")) as instance:
                 # As Dagster's UI does it: the wish is noted, then the process gets a signal.
                 [run] = instance.get_runs()
                 instance.report_run_canceling(run)
                 process.send_signal(signal.SIGINT)
-                process.communicate(timeout=30)
+                process.communicate(timeout=20)
                 [run] = instance.get_runs()
-        assert (process.returncode, run.status) == (1, DagsterRunStatus.CANCELED)
+        assert (process.returncode != 0, run.status) == (True, DagsterRunStatus.CANCELED)
+        assert processes_of(process) == 0
+        assert list((data_dir / "pipelines").iterdir()) == []
+        with Warehouse(lock_wait=0).get_connection() as connection:
+            assert connection.execute("select id from raw.accounts").fetchall() == [(1,)]
         crm.holds_back = None
-        again = dagster(*arguments, tmp_path=tmp_path, settings=crm.settings())
-    assert again.returncode == 0, again.stderr
-    logged = rows(tmp_path / "data" / "crm.duckdb", "select resource from raw.sync_log where complete")
-    assert {resource for (resource,) in logged} == set(RESOURCES)
-    assert list((tmp_path / "data" / "pipelines").iterdir()) == []
+        assert materialize("accounts").success
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.accounts") == [(2,)]
+
+
+def processes_of(process: "subprocess.Popen[str]", patience: float = 5) -> int:
+    """1 if anything is left of a command that has ended, which may take a moment; otherwise 0."""
+    give_up_at = time.monotonic() + patience
+    while time.monotonic() < give_up_at:
+        try:
+            os.killpg(process.pid, 0)
+        except ProcessLookupError:
+            return 0
+        time.sleep(0.05)
+    return 1

@@ -47,6 +47,8 @@ print(assets, violations)
                 "SOURCES__CRM__ASSET_RETRY_DELAY": "soon",
                 "SOURCES__CRM__UNKNOWN": "1",
                 "CRM_DATA_DIR": "/proc/nowhere",
+                "CRM_EXECUTOR": "threads",
+                "CRM_SCHEDULE_TIMEZONE": "Europe",
             },
             id="all-settings-broken",
         ),
@@ -58,7 +60,7 @@ def test_loading_needs_no_setting_no_network_and_writes_nothing(settings: dict[s
     done = subprocess.run(
         [sys.executable, "-B", "-c", LOAD],
         cwd=empty,
-        env={"PATH": os.defpath, "HOME": "/proc/nowhere"} | settings,
+        env={"PATH": os.defpath, "HOME": "/proc/nowhere", "PYTHONPATH": str(Path(__file__).parents[1])} | settings,
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,10 +1,11 @@
 """The fault matrix: what an API can do wrong, fault by fault, and what a materialization makes of it.
 
-Every fault is one of four kinds. What passes is tried again, and leaves no trace in the table. What will not pass is
-told at once, in one sentence that shows nothing of the data, and the table stays as it was. A record that cannot be
-loaded is set aside, and all others are loaded. A value or a name that is out of the ordinary is kept.
+Every fault is one of five kinds. What passes is tried again, and leaves no trace in the table. What will not pass is
+told at once, in one sentence that shows nothing of the data, and the table stays as it was. What ends a list early is
+told, and what came before it is loaded. A record that cannot be loaded is set aside, and all others are loaded. A value
+or a name that is out of the ordinary is kept.
 
-What happens to a machine instead of an API: `resources/test_crash.py`, `resources/test_warehouse.py`.
+What happens to a machine instead of an API: `warehouse/test_crash.py`, `warehouse/test_warehouse.py`.
 """
 
 import gzip
@@ -19,8 +20,8 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from crm_assets.source.http import attempts
-from crm_assets.source.http.answers import parse_json
+from crm_assets.source.http import session
+from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late
@@ -63,6 +64,8 @@ def loaded_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 PASSING: dict[str, tuple[Callable[[], Response], int]] = {
+    "408": (lambda: Response("", 408), 1),
+    "425": (lambda: Response("", 425), 2),
     "429": (lambda: Response("", 429), 1),
     "429 with Retry-After": (lambda: Response("", 429, headers={"Retry-After": "1"}), 1),
     "429 with a Retry-After that nobody can read": (lambda: Response("", 429, headers={"Retry-After": "soon"}), 2),
@@ -70,6 +73,8 @@ PASSING: dict[str, tuple[Callable[[], Response], int]] = {
     "502, a gateway's web page": (lambda: Response("<html></html>", 502, media_type="text/html"), 1),
     "503": (lambda: Response("", 503), 2),
     "504": (lambda: Response("", 504), 1),
+    "520, a gateway's web page": (lambda: Response("<html></html>", 520, media_type="text/html"), 1),
+    "524": (lambda: Response("", 524), 3),
     "the connection is closed after the headers": (HungUp, 1),
     "the connection is closed within the answer": (Dropped, 2),
     "no answer in time": (lambda: Late(0.6), 1),
@@ -93,6 +98,7 @@ def test_what_passes_leaves_no_trace(
 
 LASTING: dict[str, tuple[Callable[[], Response], str]] = {
     "500 for ever": (lambda: json_response({"message": "Out of order"}, 500), "status 500, 'Out of order'"),
+    "524 for ever": (lambda: Response("", 524), "status 524"),
     "429 for ever": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
     "the connection is closed each time": (HungUp, "SOURCES__CRM__BASE_URL"),
 }
@@ -118,6 +124,11 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "400": (lambda: json_response({"errors": {"message": ["Bad page"]}}, 400), "status 400, 'Bad page'"),
     "401": (lambda: Response("", 401), "status 401.*SOURCES__CRM__API_KEY"),
     "403": (lambda: json_response({"message": "No", "name": PERSON}, 403), "status 403, 'No'.*SOURCES__CRM__API_KEY"),
+    "501": (lambda: Response("", 501), "status 501"),
+    "a wait longer than is allowed": (
+        lambda: Response("", 503, headers={"Retry-After": "7200"}),
+        "status 503.*7,200 s.*SOURCES__CRM__REQUEST_MAX_WAIT",
+    ),
     "404": (lambda: Response("", 404), "status 404.*SOURCES__CRM__ENDPOINTS"),
     "422": (lambda: json_response({"errors": ["No such filter"]}, 422), "'No such filter'.*SOURCES__CRM__ENDPOINTS"),
     "204 without content": (lambda: Response(status_code=204), "status 204"),
@@ -154,8 +165,8 @@ def test_what_will_not_pass_is_told_at_once(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copytree(loaded_before, data_dir)
-    monkeypatch.setattr(attempts, "MAX_BODY_BYTES", 2**20)
-    monkeypatch.setattr(attempts, "MAX_BODY_SECONDS", 0.1)
+    monkeypatch.setattr(session, "MAX_BODY_BYTES", 2**20)
+    monkeypatch.setattr(session, "MAX_BODY_SECONDS", 0.1)
     with configured_crm() as crm:
         crm.faults.append(always("open_tasks", answer))
         run = materialize("open_tasks")
@@ -169,6 +180,35 @@ def test_what_will_not_pass_is_told_at_once(
     assert titles(data_dir / "crm.duckdb") == expected(AS_BEFORE)
 
 
+ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
+    "400 behind page 2": (lambda: Response("", 400), "no more than 2 pages, 100 of 130 records.*status 400"),
+    "404 behind page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
+    "416 behind page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),
+    "422 behind page 2": (lambda: Response("", 422), "no more than 2 pages, 100 of 130 records.*status 422"),
+    "empty pages behind page 2": (
+        lambda: body({"tasks": [], "meta": {"total": 130}}),
+        "counts 130 records and listed 100.*total_is_exact",
+    ),
+}
+"""Fault -> the answer to every request behind page 2, and what the check says of it."""
+
+
+@pytest.mark.parametrize(("answer", "told"), ENDS_EARLY.values(), ids=ENDS_EARLY)
+def test_what_ends_early_is_loaded_and_told_as_incomplete(
+    answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path
+) -> None:
+    copytree(loaded_before, data_dir)
+    with configured_crm(lists={"open_tasks": NOW}) as crm:
+        crm.faults.append(lambda seen: answer() if seen.page > 2 else None)
+        run = materialize("open_tasks")
+    assert run.success
+    assert run.metadata("open_tasks")["crm/complete"] is False
+    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "complete_read"]
+    assert not check.passed
+    assert re.search(told, check.description or "")
+    assert titles(data_dir / "crm.duckdb") == expected(NOW[:100])
+
+
 SET_ASIDE: dict[str, tuple[Any, str]] = {
     "a text in place of a record": ("just text", "not an object but a text"),
     "a number in place of a record": (5, "not an object but a number"),
@@ -176,6 +216,8 @@ SET_ASIDE: dict[str, tuple[Any, str]] = {
     "an array in place of a record": ([1, 2], "not an object but an array"),
     "no id": ({"name": "none"}, "no id"),
     "an id that is null": ({"id": None, "name": "null"}, "no id"),
+    "an id with leading zeros": ({"id": "007"}, "not a 64-bit integer but a text"),
+    "an id that is minus nothing": ({"id": "-0"}, "not a 64-bit integer but a text"),
     "an id of letters": ({"id": "D-17"}, "not a 64-bit integer but a text"),
     "an empty id": ({"id": ""}, "not a 64-bit integer but a text"),
     "an id that is true": ({"id": True}, "not a 64-bit integer but a boolean"),
@@ -192,6 +234,23 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "a text as number": ({"name": 5}, {"name": "5"}),
     "an object in a text": ({"name": {"first": "A"}}, {"name": '{"first":"A"}'}),
     "a text in a number": ({"probability": "forty"}, {"probability": None, "probability__v_text": "forty"}),
+    "a number spelt otherwise": (
+        {"probability": "007", "amount": "+7"},
+        {"probability": None, "probability__v_text": "007", "amount": None, "amount__v_text": "+7"},
+    ),
+    "a day with a time in a date": (
+        {"closed_date": "2024-03-01T10:00:00+05:30"},
+        {"closed_date": None, "closed_date__v_text": "2024-03-01T10:00:00+05:30"},
+    ),
+    "an instant before all others": (
+        {"updated_at": "0001-01-01T00:00:00+05:30"},
+        {"updated_at": None, "updated_at__v_text": "0001-01-01T00:00:00+05:30"},
+    ),
+    "an instant behind all others": (
+        {"updated_at": "9999-12-31T23:59:59-05:00"},
+        {"updated_at": None, "updated_at__v_text": "9999-12-31T23:59:59-05:00"},
+    ),
+    "an unknown field that is null": ({"name": "a", "nothing": None}, {"name": "a"}),
     "a text in a decimal": ({"amount": "a lot"}, {"amount": None, "amount__v_text": "a lot"}),
     "more decimal places than are kept": (
         {"amount": "0.1234567891"},
@@ -218,9 +277,9 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
         b'{"name": ' + b"[" * 900 + b"]" * 900 + b"}",
         {"name": "[" * 900 + "]" * 900},
     ),
-    "the same, unknown": (b'{"new": ' + b"[" * 900 + b"]" * 900 + b"}", {"new__v_text": "[" * 900 + "]" * 900}),
-    "an unknown integer of more than 64 bits": ({"long": 2**64}, {"long__v_text": str(2**64)}),
-    "a long integer within an unknown object": ({"odd": {"a": 2**70}}, {"odd__v_text": f'{{"a":{2**70}}}'}),
+    "the same, unknown": (b'{"new": ' + b"[" * 900 + b"]" * 900 + b"}", {"new": "[" * 900 + "]" * 900}),
+    "an unknown integer of more than 64 bits": ({"long": 2**64}, {"long": str(2**64)}),
+    "a long integer within an unknown object": ({"odd": {"a": 2**70}}, {"odd": f'{{"a":{2**70}}}'}),
     "names that differ only by case": (
         {"name": "a", "Name": "b", "NAME": "c"},
         {"name": "a", "name__hdcd1d522": "b", "name__heaa58932": "c"},
@@ -246,7 +305,7 @@ def as_sent(record: Any) -> bytes:
 def with_odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database after one read of everything that is set aside or kept, among two usual records.
 
-    A page with an undeclared field is loaded in another way, so those have a page of their own.
+    Those with an undeclared field have a page of their own.
     """
     declared = set(resource_schema("won_deals").columns)
     pages: dict[int, list[bytes]] = {
