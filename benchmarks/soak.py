@@ -130,7 +130,7 @@ class Soak:
     def check(self, when: str) -> None:
         """Looks at the raw tables in a turn of its own: each id once, and no row gone."""
         warehouse = Warehouse(database=str(self.data / "crm.duckdb"))
-        with suppress(FileNotFoundError), warehouse.get_connection(read_only=True) as connection:
+        with suppress(FileNotFoundError), warehouse.read_connection() as connection:
             for resource in ENDPOINTS:
                 count, ids, earlier = 0, 0, self.rows[resource]
                 with suppress(duckdb.CatalogException):  # no run has come that far
@@ -195,7 +195,7 @@ def shown_rows(database: Path) -> Counter[tuple[str, str]]:
     """Tables and their rows as text: those of raw that staging shows, and all of the models'."""
     conditions = {f"raw.{name}": f"id in (from staging.stg_{name} select {key})" for name, key in IDS.items()}
     found: Counter[tuple[str, str]] = Counter()
-    with Warehouse(database=str(database)).get_connection(read_only=True) as connection:
+    with Warehouse(database=str(database)).read_connection() as connection:
         models = connection.sql("from information_schema.tables select table_schema, table_name").fetchall()
         conditions |= {f"{s}.{name}": DAILY.get(name, "true") for s, name in models if s in {"staging", "marts"}}
         for table, condition in conditions.items():
