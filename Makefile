@@ -28,7 +28,7 @@ test: .venv/dev ## Run the tests, but for the slow ones
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
 
 .PHONY: test-slow
-test-slow: .venv/dev ## Run the slow tests: executors, cancelled runs, changed declarations, arbitrary records
+test-slow: .venv/dev ## Run the slow tests: executors, killed and cancelled runs, changed declarations, the lake
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 # No constraints here: what an upgrade would break is seen before constraints.txt is renewed.

@@ -119,11 +119,11 @@ class Soak:
         return process.returncode, text
 
     def count_kill(self, pid: int, output: str) -> None:
-        """Counts a kill, whether it met a turn at the database, and the kind of step that it interrupted."""
+        """Counts a kill, whether it met a locked database, and the kind of step that it interrupted."""
         with self.lock, suppress(OSError):
             steps = re.findall(r" - (\w+) - STEP_START", output) or ["no step"]
             self.seen.update(("kills", f"kills in {steps[-1].partition('__')[0]}"))
-            self.seen["kills in a turn at the database"] += (
+            self.seen["kills while the database was locked"] += (
                 f'"pid": {pid},' in (self.data / "crm.duckdb.holder").read_text()
             )
 

@@ -13,6 +13,8 @@ import pytest
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
+pytestmark = pytest.mark.slow
+
 BEFORE, AFTER = 300, 900
 COMMAND = "from crm_assets_tests.assets.raw_runs import materialize; materialize('open_tasks')"
 

@@ -15,6 +15,8 @@ from crm_assets.warehouse.lake import Lake, LakeError
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, tasks
 
+pytestmark = pytest.mark.slow
+
 COUNT = "select count(*) from lake.staging.stg_open_tasks"
 
 
