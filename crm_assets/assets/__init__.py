@@ -1,1 +1,1 @@
-"""What Dagster shows: raw assets, models and checks."""
+"""What Dagster shows: raw assets and models, their checks and metadata. Imports `warehouse` and `source`."""

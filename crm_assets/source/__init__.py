@@ -1,1 +1,1 @@
-"""The CRM's side in dlt terms: settings, HTTP, paging, schemas. Knows nothing of Dagster."""
+"""The CRM in dlt terms: its API, its schemas, reading, HTTP and typing. Imports `settings`, never Dagster or DuckDB."""

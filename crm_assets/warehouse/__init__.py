@@ -1,1 +1,1 @@
-"""What runs need from outside: the DuckDB warehouse and the connection to the CRM."""
+"""Where tables are kept: connections, lock, loading, sync log, published copy and lake. Imports `source`."""

@@ -1,1 +1,1 @@
-"""One attempt at a request, retries and limits; answers and errors. Imports `api`, `settings` and `schemas` only."""
+"""One attempt at a request, retries and limits; answers, pages and errors. Imports `api` and `settings`."""

@@ -1,1 +1,1 @@
-"""Page order, the end of a list and pages read ahead. Imports `http` and `api`."""
+"""Page order, the end of a list, pages read ahead and the report. Imports `http` and `typing`."""

@@ -18,7 +18,8 @@ from crm_assets.source.api import PAGE
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
-from crm_assets.source.reading.report import ReadMode, ReadReport, RejectedRecord
+from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.source.typing.batches import RejectedRecord
 
 STUCK_AFTER = 3
 """Pages in a row without a new id, after which the API is taken to ignore `page`."""

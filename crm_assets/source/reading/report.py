@@ -4,21 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from crm_assets.source.typing.batches import RejectedRecord
+
 
 class ReadMode(str, Enum):
     """How a resource is read: all of it, or the newest changes only."""
 
     full = "full"
     incremental = "incremental"
-
-
-@dataclass(frozen=True)
-class RejectedRecord:
-    """A record that cannot be loaded, as the JSON text that it came as. `page` counts from 1."""
-
-    page: int
-    reason: str
-    record: str
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""JSON values to typed columns without loss, and personal data. Imports `api`, `settings` and `schemas`."""
+"""JSON values to typed columns without loss, and personal data. Imports `http.page` and `schemas`."""

@@ -5,6 +5,7 @@ column, or is chosen once, from the first values seen.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -16,7 +17,6 @@ from crm_assets.source.api import ID
 from crm_assets.source.dlt_internals import ItemTransform, generate_dlt_ids
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.page import Page
-from crm_assets.source.reading.report import RejectedRecord
 from crm_assets.source.schemas import ResourceSchema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import column_names, snake_case
@@ -28,6 +28,15 @@ POSITION = "_dlt_position"
 """The column that tells in what order records were received; it is not stored."""
 
 JSON_TYPES = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+
+
+@dataclass(frozen=True)
+class RejectedRecord:
+    """A record that cannot be loaded, as the JSON text that it came as. `page` counts from 1."""
+
+    page: int
+    reason: str
+    record: str
 
 
 class RecordBatches(ItemTransform[Any, dict[str, Any]]):
