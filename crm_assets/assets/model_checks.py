@@ -16,9 +16,9 @@ from dagster import (
     asset_check,
 )
 
-from crm_assets.assets.data_test_runs import Outcome, run_test
-from crm_assets.assets.data_tests import DataTest
-from crm_assets.assets.model import Model
+from crm_assets.sql_models.data_test_runs import Outcome, run_test
+from crm_assets.sql_models.data_tests import DataTest
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -18,13 +18,13 @@ from dagster import (
 
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.column_lineage import column_lineage, known_columns
-from crm_assets.assets.data_test_runs import run_test
-from crm_assets.assets.model import Model
-from crm_assets.assets.model_builds import ModelError, WrongRows, build
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
-from crm_assets.assets.model_loading import load_models
 from crm_assets.assets.table_metadata import count_rows, table_columns
+from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.sql_models.data_test_runs import run_test
+from crm_assets.sql_models.lineage import column_lineage, known_columns
+from crm_assets.sql_models.loading import load_models
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.assets.model import Model
-from crm_assets.assets.model_builds import build
-from crm_assets.assets.model_loading import load_models
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
+from crm_assets.sql_models.builds import build
+from crm_assets.sql_models.loading import load_models
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
 from crm_assets.warehouse.sync_log import TABLES
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm_assets.assets.model import Model
+from crm_assets.sql_models.model import Model
 from crm_assets_tests.models.raw_tables import RawTables, models
 
 every_model = pytest.mark.parametrize("model", models().values(), ids=models().keys())

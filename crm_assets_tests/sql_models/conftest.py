@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets_tests.assets.model_project import ModelProject
+from crm_assets_tests.sql_models.model_project import ModelProject
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 
 import duckdb
 
-from crm_assets.assets.data_test_runs import Outcome, run_tests
-from crm_assets.assets.model import Model
+from crm_assets.sql_models.data_test_runs import Outcome, run_tests
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 
 

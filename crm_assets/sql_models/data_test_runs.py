@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from crm_assets.assets.data_tests import DataTest
-from crm_assets.assets.model import Model
+from crm_assets.sql_models.data_tests import DataTest
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.duckdb_messages import reason
 
 SAMPLE_ROWS = 5

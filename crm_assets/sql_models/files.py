@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from crm_assets.assets.model import FOLDER_DEFAULTS, Model
 from crm_assets.source.schemas import FAST_SAFE_LOADER
+from crm_assets.sql_models.model import FOLDER_DEFAULTS, Model
 
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 

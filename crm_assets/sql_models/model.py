@@ -11,7 +11,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.assets.data_tests import DataTest, read_data_tests
+from crm_assets.sql_models.data_tests import DataTest, read_data_tests
 
 FOLDER_DEFAULTS: Mapping[str, str] = MappingProxyType({"staging": "view", "marts": "table"})
 """Folder -> materialization. A folder is also the DuckDB schema and the asset group of its models."""

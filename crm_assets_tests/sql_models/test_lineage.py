@@ -4,7 +4,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.assets.column_lineage import Origin, column_lineage
+from crm_assets.sql_models.lineage import Origin, column_lineage
 
 SCHEMAS = {
     "raw": {

@@ -22,11 +22,17 @@ from crm_assets.assets.model_checks import cross_checks
 from crm_assets.assets.models import model_asset
 from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.model_project import ModelProject
+from crm_assets_tests.sql_models.model_project import ModelProject
 
 SALES = AssetKey(["marts", "sales"])
 UNIQUE = "columns: [{name: day, description: The day., data_tests: [unique]}]"
 WARN = "columns: [{name: day, description: The day., data_tests: [{expression: {expression: %s, severity: warn}}]}]"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ModelProject:
+    """A folder for models, empty."""
+    return ModelProject(tmp_path / "models")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.assets.data_test_runs import Outcome, run_test
-from crm_assets_tests.assets.model_project import ModelProject
+from crm_assets.sql_models.data_test_runs import Outcome, run_test
+from crm_assets_tests.sql_models.model_project import ModelProject
 
 NAME = 'a "quoted" name'
 ROWS = """

@@ -8,10 +8,10 @@ from typing import Any
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
-from crm_assets.assets.data_tests import DataTestError
-from crm_assets.assets.model import BOOKKEEPING, Model
-from crm_assets.assets.model_files import MODELS_DIR, ModelsRefused, read_models
 from crm_assets.source.api import ENDPOINTS
+from crm_assets.sql_models.data_tests import DataTestError
+from crm_assets.sql_models.files import MODELS_DIR, ModelsRefused, read_models
+from crm_assets.sql_models.model import BOOKKEEPING, Model
 
 RAW_TABLES = frozenset(f"raw.{resource}" for resource in ENDPOINTS) | BOOKKEEPING
 MATERIALIZATIONS = ("view", "table", "incremental")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from crm_assets.assets.model_files import ModelsRefused
-from crm_assets.assets.model_loading import load_models
-from crm_assets_tests.assets.model_project import ModelProject
+from crm_assets.sql_models.files import ModelsRefused
+from crm_assets.sql_models.loading import load_models
+from crm_assets_tests.sql_models.model_project import ModelProject
 
 
 def test_the_projects_own_models_are_accepted() -> None:

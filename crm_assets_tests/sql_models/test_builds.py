@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.assets.model_builds import ModelError, WrongRows, build
-from crm_assets_tests.assets.model_project import ModelProject
+from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets_tests.sql_models.model_project import ModelProject
 
 INCREMENTAL = """
 config: {materialized: incremental, unique_key: day}
