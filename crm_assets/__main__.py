@@ -1,64 +1,60 @@
-"""`python -m crm_assets`: shows the warehouse's tables, their row counts and where the database file lies."""
+"""The command line: python -m crm_assets [COMMAND]."""
 
-import argparse
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
 
-from crm_assets.settings import resolve_settings
-from crm_assets.source.errors import SettingsError
-from crm_assets.warehouse.sync_log import accept_address, loaded_from
-from crm_assets.warehouse.warehouse import Warehouse
+import duckdb
 
-TABLES = """
-select table_schema, table_name
-from information_schema.tables
-where table_schema in ('raw', 'staging', 'marts') and table_name not like '\\_dlt%' escape '\\'
-order by position(table_schema in 'raw staging marts'), table_name
-"""
-
-
-def show_tables() -> None:
-    """Prints the tables."""
-    warehouse = Warehouse()
-    with warehouse.read_connection() as connection:
-        tables = connection.execute(TABLES).fetchall()
-        counted = [
-            (f"{schema}.{table}", connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone())
-            for schema, table in tables
-        ]
-    width = max((len(name) for name, _ in counted), default=5)
-    print(f"\n{'table':<{width}}  {'rows':>9}")
-    for name, row in counted:
-        print(f"{name:<{width}}  {row[0] if row else 0:>9,}")
-    print(f"\n{warehouse.path}")
+from crm_assets.commands import accept_address, tables
+from crm_assets.source.errors import SourceError
+from crm_assets.warehouse.lake import LakeError
+from crm_assets.warehouse.lock import WarehouseBusy
 
 
-def accept_configured_address() -> None:
-    """Takes what is loaded for records of the configured CRM, which has moved to another address."""
-    base_url = resolve_settings().base_url
-    if base_url is None:
-        raise SettingsError("No CRM is configured: set its new address and key first")
-    warehouse = Warehouse()
-    with warehouse.read_connection() as connection:  # there has to be a database
-        known = loaded_from(connection)
-    if known is not None:
-        with warehouse.get_connection() as connection:
-            accept_address(connection, base_url)
-    print(f"{warehouse.path} holds the records of {base_url} from now on")
+class Command(Protocol):
+    """A module of `crm_assets.commands`."""
+
+    __doc__: str | None
+
+    def add_arguments(self, parser: ArgumentParser, /) -> None:
+        """Adds what the command takes."""
+
+    def run(self, arguments: Namespace, /) -> int:
+        """Does it, and returns the process's exit code."""
 
 
-COMMANDS = {"tables": show_tables, "accept-address": accept_configured_address}
+COMMANDS: Mapping[str, Command] = MappingProxyType({"tables": tables, "accept-address": accept_address})
+"""Name -> module. The first one runs when none is named."""
+
+EXPECTED_ERRORS = (SourceError, WarehouseBusy, LakeError, OSError, duckdb.IOException)
+"""What a user can act on: told in a sentence. Anything else is a fault of the program, and shows where it happened."""
+
+
+def command_line() -> ArgumentParser:
+    """The parser, with each command's docstring as its help."""
+    parser = ArgumentParser(prog="python -m crm_assets", description="What can be done besides running assets.")
+    default, *_ = COMMANDS
+    subparsers = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", description=f"{default} if none is named"
+    )
+    for name, command in COMMANDS.items():
+        first_line, *_ = (command.__doc__ or "").splitlines()
+        command.add_arguments(subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__))
+    return parser
 
 
 def main() -> int:
     """Runs a command; returns the process's exit code."""
-    parser = argparse.ArgumentParser(prog="python -m crm_assets", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=COMMANDS, default="tables", help="(default: %(default)s)")
+    default, *_ = COMMANDS
+    arguments = command_line().parse_args(sys.argv[1:] or [default])
     try:
-        COMMANDS[parser.parse_args().command]()
-    except (FileNotFoundError, SettingsError) as error:
+        return COMMANDS[arguments.command].run(arguments)
+    except EXPECTED_ERRORS as error:
         print(error, file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

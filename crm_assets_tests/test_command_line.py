@@ -142,6 +142,7 @@ def test_the_tables_command_tells_what_is_wrong(
 ) -> None:
     from crm_assets.__main__ import main
 
+    monkeypatch.setattr(sys, "argv", ["crm_assets", "tables"])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     assert main() == 1

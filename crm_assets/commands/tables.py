@@ -1,0 +1,33 @@
+"""Show the warehouse's tables, their row counts and where the database file lies."""
+
+from argparse import ArgumentParser, Namespace
+
+from crm_assets.warehouse.warehouse import Warehouse
+
+TABLES = """
+select table_schema, table_name
+from information_schema.tables
+where table_schema in ('raw', 'staging', 'marts') and table_name not like '\\_dlt%' escape '\\'
+order by position(table_schema in 'raw staging marts'), table_name
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Takes none."""
+
+
+def run(_: Namespace) -> int:
+    """Prints the tables."""
+    warehouse = Warehouse()
+    with warehouse.read_connection() as connection:
+        tables = connection.execute(TABLES).fetchall()
+        counted = [
+            (f"{schema}.{table}", connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone())
+            for schema, table in tables
+        ]
+    width = max((len(name) for name, _ in counted), default=5)
+    print(f"\n{'table':<{width}}  {'rows':>9}")
+    for name, row in counted:
+        print(f"{name:<{width}}  {row[0] if row else 0:>9,}")
+    print(f"\n{warehouse.path}")
+    return 0
