@@ -18,7 +18,7 @@ from dagster import (
 
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -50,7 +50,7 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
     @asset_check(
         name=test.name,
         asset=asset_key(model.address),
-        additional_deps=[asset_key(test.arguments["to"])],
+        additional_deps=[asset_key(asset_behind(test.arguments["to"]))],
         description=test.description,
         blocking=test.blocks,
     )

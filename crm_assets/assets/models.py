@@ -24,7 +24,7 @@ from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.lineage import column_lineage, known_columns
 from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -86,9 +86,9 @@ def _lineage(connection: duckdb.DuckDBPyConnection, model: Model) -> Mapping[str
         "dagster/column_lineage": TableColumnLineage(
             {
                 column: [
-                    TableColumnDep(asset_key(f"{schema}.{table}"), name)
-                    for schema, table, name in origins
-                    if f"{schema}.{table}" in model.depends_on
+                    TableColumnDep(asset_key(source), name)
+                    for source, name in dict.fromkeys((asset_behind(f"{s}.{t}"), name) for s, t, name in origins)
+                    if source in model.depends_on
                 ]
                 for column, origins in lineage.items()
             }

@@ -7,6 +7,7 @@ import duckdb
 
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import varies
+from crm_assets.warehouse.present import PRESENT
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, RAW
 
 LAST_READ = """
@@ -29,15 +30,6 @@ inner join raw.sync_details using (resource, _dlt_load_id)
 where resource = ?
 order by _dlt_load_id desc
 limit 1
-"""
-
-PRESENT = """
-select count(*)
-from {table}
-where
-    _dlt_load_id >= coalesce(
-        (select max(_dlt_load_id) from raw.sync_log where resource = ? and mode = 'full' and complete), ''
-    )
 """
 
 REJECTED = """
@@ -114,7 +106,7 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     if last is None or last[0] is None:
         return Finding(True, "the API did not tell how many records it has")
     in_source, mode = last
-    [[present]] = connection.execute(PRESENT.format(table=f'{RAW}."{resource}"'), [resource]).fetchall()
+    [[present]] = connection.execute(f'select count(*) from {PRESENT}."{resource}"').fetchall()
     numbers = {"rows": present, "rows in source": in_source}
     if present == in_source:
         return Finding(True, f"{present} rows, as the API says", numbers)

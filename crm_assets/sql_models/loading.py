@@ -12,8 +12,10 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.data_tests import DataTestError
 from crm_assets.sql_models.files import MODELS_DIR, ModelsRefused, read_models
 from crm_assets.sql_models.model import BOOKKEEPING, Model
+from crm_assets.warehouse.present import PRESENT
+from crm_assets.warehouse.raw_tables import RAW
 
-RAW_TABLES = frozenset(f"raw.{resource}" for resource in ENDPOINTS) | BOOKKEEPING
+RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING
 MATERIALIZATIONS = ("view", "table", "incremental")
 MODEL_KEYS = frozenset({"name", "description", "config", "meta", "columns", "data_tests"})
 CONFIG_KEYS = frozenset({"materialized", "unique_key", "meta"})

@@ -12,12 +12,20 @@ import sqlglot
 from sqlglot import exp
 
 from crm_assets.sql_models.data_tests import DataTest, read_data_tests
+from crm_assets.warehouse.present import PRESENT
+from crm_assets.warehouse.raw_tables import RAW
 
 FOLDER_DEFAULTS: Mapping[str, str] = MappingProxyType({"staging": "view", "marts": "table"})
 """Folder -> materialization. A folder is also the DuckDB schema and the asset group of its models."""
 
-BOOKKEEPING = frozenset({"raw.sync_log", "raw.rejected_records"})
+BOOKKEEPING = frozenset({"raw.sync_log", "raw.sync_details", "raw.rejected_records", "present.since"})
 """Tables that every raw asset writes to; they are no assets."""
+
+
+def asset_behind(address: str) -> str:
+    """The address of the asset that keeps a table: `raw.accounts` also for the view of its present rows."""
+    schema, _, table = address.partition(".")
+    return f"{RAW}.{table}" if schema == PRESENT else address
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,9 @@ class Model:
     def own_tests(self) -> Sequence[DataTest]:
         """The tests that need no other tables than those the model reads."""
         within_reach = self.depends_on | {self.address}
-        return [test for test in self.data_tests if test.arguments.get("to", self.address) in within_reach]
+        return [
+            test for test in self.data_tests if asset_behind(test.arguments.get("to", self.address)) in within_reach
+        ]
 
     @property
     def cross_tests(self) -> Sequence[DataTest]:
@@ -160,4 +170,4 @@ class Model:
     @property
     def depends_on(self) -> frozenset[str]:
         """Addresses of the assets it reads: all its tables but for the raw assets' own records."""
-        return self.reads - BOOKKEEPING
+        return frozenset(map(asset_behind, self.reads - BOOKKEEPING))

@@ -13,6 +13,7 @@ import duckdb
 from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
+from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
     DUCKDB_TYPES,
     RAW,
@@ -99,6 +100,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
         fill(connection, resource, changes)
         if package.files:
             _merge(connection, package)
+        show_present(connection, resource)
         write_sync_log(connection, package.report, package.asked, package.load_id)
         connection.execute("commit")
     except BaseException:

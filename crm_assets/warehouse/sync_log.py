@@ -39,14 +39,23 @@ create table if not exists raw.rejected_records (
     record json,
     _dlt_load_id varchar not null
 );
+create schema if not exists present;
+create view if not exists present.since as
+select
+    resource,
+    max(_dlt_load_id) as load_id
+from raw.sync_log
+where mode = 'full' and complete
+group by resource;
 """
-"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for."""
+"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for. One row a resource in
+`present.since`: the last complete full read of it."""
 
 CURSOR = """
 with last_full as (
-    select max(_dlt_load_id) as load_id
-    from raw.sync_log
-    where resource = $resource and mode = 'full' and complete
+    select load_id
+    from present.since
+    where resource = $resource
 ),
 
 same_list as (
@@ -66,17 +75,15 @@ reads_since as (
     where resource = $resource and _dlt_load_id >= last_full.load_id
 ),
 
-present as (
+newest_row as (
     select max(updated_at) as newest
     from {table}
-    cross join last_full
-    where _dlt_load_id >= last_full.load_id
 )
 
 select
     newest,
     began
-from present
+from newest_row
 cross join reads_since
 cross join same_list
 where all_complete and is_same
@@ -147,7 +154,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     """
     parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
     try:
-        found = connection.execute(CURSOR.format(table=f'raw."{resource}"'), parameters).fetchone()
+        found = connection.execute(CURSOR.format(table=f'present."{resource}"'), parameters).fetchone()
     except duckdb.CatalogException:
         return None  # nothing was loaded yet
     if found is None or found[0] is None or found[1] is None:

@@ -12,6 +12,7 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
+from crm_assets.warehouse.present import present_view
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
 from crm_assets.warehouse.sync_log import TABLES
 
@@ -44,6 +45,7 @@ class RawTables:
                 for column in resource_schema(resource).columns.values()
             )
             self.connection.execute(f"create table raw.{resource} ({columns}, _dlt_load_id varchar, _dlt_id varchar)")
+            self.connection.execute(present_view(self.connection, resource))
 
     def clear(self) -> None:
         """Empties the raw tables and forgets the marts."""

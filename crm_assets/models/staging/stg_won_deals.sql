@@ -1,22 +1,5 @@
-with source as (
-    select * from raw.won_deals
-),
-
-last_complete_read as (
-    select max(_dlt_load_id) as load_id
-    from raw.sync_log
-    where resource = 'won_deals' and mode = 'full' and complete
-),
-
-present as (
-    select source.*
-    from source
-    cross join last_complete_read
-    where last_complete_read.load_id is null or source._dlt_load_id >= last_complete_read.load_id
-),
-
 -- The day of winning: the CRM's closing date, or else the day on which the deal's stage last changed.
-dated as (
+with dated as (
     select
         *,
         cast(created_at at time zone 'UTC' as date) as created_on,
@@ -24,66 +7,62 @@ dated as (
             closed_date,
             cast(coalesce(stage_updated_time, updated_at, created_at) at time zone 'UTC' as date)
         ) as won_on
-    from present
-),
-
-renamed as (
-    select
-        -- keys
-        id as deal_id,
-        sales_account_id as account_id,
-        owner_id,
-        deal_pipeline_id as pipeline_id,
-        deal_stage_id as stage_id,
-        deal_type_id,
-        deal_reason_id,
-        deal_product_id as product_id,
-        deal_payment_status_id as payment_status_id,
-        lead_source_id,
-        campaign_id,
-        territory_id,
-        currency_id,
-        web_form_id,
-
-        -- what
-        nullif(trim(name), '') as deal_name,
-        amount,
-        base_currency_amount,
-        coalesce(base_currency_amount, amount) as won_amount,
-        expected_deal_value,
-        probability,
-        forecast_category,
-        deal_prediction,
-        has_products,
-        products,
-
-        -- when
-        won_on,
-        closed_date as closed_on,
-        expected_close as expected_close_on,
-        case when won_on >= created_on then date_diff('day', created_on, won_on) end as days_to_win,
-        coalesce(won_on < created_on, false) as is_back_dated,
-        age as crm_age_days,
-        stage_updated_time as stage_updated_at,
-        deal_prediction_last_updated_at as deal_prediction_updated_at,
-
-        -- contact history
-        last_contacted_via_sales_activity as last_activity_at,
-        nullif(trim(last_contacted_sales_activity_mode), '') as last_activity_mode,
-        upcoming_activities_time as next_activity_at,
-        nullif(trim(recent_note), '') as recent_note,
-
-        -- free-form
-        case when json_type(tags) = 'ARRAY' then try_cast(tags as varchar[]) end as tags,
-        custom_field as custom_fields,
-
-        -- life cycle
-        last_assigned_at,
-        created_at,
-        updated_at,
-        coalesce(is_deleted, false) as is_deleted,
-        _dlt_load_id as last_seen_load_id
-    from dated
+    from present.won_deals
 )
 
-select * from renamed
+select
+    -- keys
+    id as deal_id,
+    sales_account_id as account_id,
+    owner_id,
+    deal_pipeline_id as pipeline_id,
+    deal_stage_id as stage_id,
+    deal_type_id,
+    deal_reason_id,
+    deal_product_id as product_id,
+    deal_payment_status_id as payment_status_id,
+    lead_source_id,
+    campaign_id,
+    territory_id,
+    currency_id,
+    web_form_id,
+
+    -- what
+    name as deal_name,
+    amount,
+    base_currency_amount,
+    coalesce(base_currency_amount, amount) as won_amount,
+    expected_deal_value,
+    probability,
+    forecast_category,
+    deal_prediction,
+    has_products,
+    products,
+
+    -- when
+    won_on,
+    closed_date as closed_on,
+    expected_close as expected_close_on,
+    case when won_on >= created_on then date_diff('day', created_on, won_on) end as days_to_win,
+    coalesce(won_on < created_on, false) as is_back_dated,
+    age as crm_age_days,
+    stage_updated_time as stage_updated_at,
+    deal_prediction_last_updated_at as deal_prediction_updated_at,
+
+    -- contact history
+    last_contacted_via_sales_activity as last_activity_at,
+    last_contacted_sales_activity_mode as last_activity_mode,
+    upcoming_activities_time as next_activity_at,
+    recent_note,
+
+    -- free-form
+    case when json_type(tags) = 'ARRAY' then try_cast(tags as varchar[]) end as tags,
+    custom_field as custom_fields,
+
+    -- life cycle
+    last_assigned_at,
+    created_at,
+    updated_at,
+    coalesce(is_deleted, false) as is_deleted,
+    _dlt_load_id as last_seen_load_id
+from dated

@@ -1,0 +1,74 @@
+"""The views of schema present: the rows that the CRM lists now, with cleaned texts, in a file and in a lake."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.warehouse.present import show_present
+from crm_assets.warehouse.raw_tables import declared_table
+from crm_assets.warehouse.sync_log import TABLES
+
+ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
+LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
+
+
+@pytest.fixture(params=["file", "lake"])
+def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Empty raw tables and their views, in a DuckDB file or in a DuckLake."""
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
+        if request.param == "lake":
+            [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
+            connection.execute(f"load '{extension}'")
+            connection.execute(f"attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
+        connection.execute(TABLES)
+        for resource in ENDPOINTS:
+            connection.execute(declared_table(resource))
+        show_present(connection, "open_tasks")
+        yield connection
+
+
+def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str | None]]:
+    return connection.execute("select id, title from present.open_tasks order by id").fetchall()
+
+
+def test_a_row_is_shown_if_the_last_complete_full_read_or_a_later_one_saw_it(
+    warehouse: duckdb.DuckDBPyConnection,
+) -> None:
+    for id_, load in enumerate(("1", "2", "3"), 1):
+        warehouse.execute(ADD, [id_, "Call", load])
+    for resource, mode, complete, load in [
+        ("open_tasks", "full", True, "2"),
+        ("open_tasks", "full", False, "3"),
+        ("open_tasks", "incremental", True, "3"),
+        ("accounts", "full", True, "3"),
+    ]:
+        warehouse.execute(LOG, [resource, mode, complete, load])
+
+    assert shown(warehouse) == [(2, "Call"), (3, "Call")]
+
+
+def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyConnection) -> None:
+    for id_, title in enumerate((" Call ", "  ", ""), 1):
+        warehouse.execute(ADD, [id_, title, "1"])
+
+    assert shown(warehouse) == [(1, "Call"), (2, None), (3, None)]
+
+
+def test_what_does_not_fit_its_column_is_shown_as_it_is(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("alter table raw.open_tasks add column due_date__v_text varchar")
+    warehouse.execute(ADD, [1, "Call", "1"])
+    warehouse.execute("update raw.open_tasks set due_date__v_text = ' soon '")
+    show_present(warehouse, "open_tasks")
+
+    assert warehouse.execute("select due_date__v_text from present.open_tasks").fetchall() == [(" soon ",)]
+
+
+def test_a_column_of_a_later_load_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
+    warehouse.execute("alter table raw.open_tasks add column priority bigint")
+    show_present(warehouse, "open_tasks")
+
+    assert warehouse.execute("select priority from present.open_tasks").fetchall() == []
