@@ -38,11 +38,12 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was read to its end."""
+    """An answer that was read to its end. `seconds`: from sending the request to that end."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
+    seconds: float = 0.0
 
     @property
     def retry_after(self) -> float | None:
@@ -84,7 +85,7 @@ def status_error(where: str, answer: Answer) -> SourceError:
     message = api_message(answer.content)
     text = f"{where}: status {answer.status}{f', {message!r}' if message else ''}."
     if answer.status in TRANSIENT:
-        return ApiUnavailable(f"{text} It stayed so with every retry")
+        return ApiUnavailable(f"{text} The API is busy or out of order, which may pass")
     if answer.status in REDIRECTS:
         target = urlsplit(answer.headers.get("Location", "")).netloc or "another path"
         return ApiRefusal(

@@ -85,6 +85,7 @@ class PageSession(Session):
         resource: str,
         redact: Callable[[list[Any]], None],
         announce: Callable[[str], object],
+        watch: Callable[[Answer], object] = lambda _: None,
     ) -> None:
         """Opens no connection yet.
 
@@ -93,6 +94,7 @@ class PageSession(Session):
             resource: Whose pages to fetch.
             redact: Changes the records of a page in place, before anybody else sees them.
             announce: Called from the thread that reads, with sentences about long waits.
+            watch: Called with every answer, from the thread that it came to.
         """
         super().__init__()
         self.requests = self.retries = 0
@@ -101,6 +103,7 @@ class PageSession(Session):
         self._resource = resource
         self._redact = redact
         self._announce = announce
+        self._watch = watch
         self._messages: SimpleQueue[str] = SimpleQueue()
         self._closed = threading.Event()
         self._counting = threading.Lock()
@@ -218,8 +221,10 @@ class PageSession(Session):
                 self.requests += 1
             sent_at = time.monotonic()
             response = self._adapter.send(request, timeout=self._settings.request_timeout, **self._environment)
-            answer = Answer(response.status_code, response.headers, b"".join(_body(response)))
-            self._seconds = (self._seconds + time.monotonic() - sent_at) / 2
+            body = b"".join(_body(response))
+            answer = Answer(response.status_code, response.headers, body, time.monotonic() - sent_at)
+            self._seconds = (self._seconds + answer.seconds) / 2
+        self._watch(answer)
         most = self._settings.request_max_wait
         if answer.status == OK:
             self._pause(answer, min(answer.until_reset, most))
