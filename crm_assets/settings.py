@@ -98,7 +98,15 @@ class CrmSettings(BaseModel):
     asset_retry_delay: float = Field(default=30, ge=0, le=3600)
     personal_data: PersonalData = PersonalData.keep
     personal_data_key: SecretStr | None = None
+    personal_data_allowed: tuple[str, ...] = ()
     endpoints: dict[str, EndpointSettings] = {}
+
+    @field_validator("personal_data_allowed", mode="before")
+    @classmethod
+    def _names_from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [name for part in value.split(",") if (name := part.strip())]
 
     @field_validator("endpoints", mode="before")
     @classmethod

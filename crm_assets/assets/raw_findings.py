@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import varies
 from crm_assets.warehouse.present import PRESENT
@@ -41,6 +42,16 @@ where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw
 group by reason
 order by reason
 """
+
+
+DROPPED = """
+select field
+from raw.dropped_fields
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+order by field
+"""
+
+SHOWN_FIELDS = 20
 
 
 @dataclass(frozen=True)
@@ -90,11 +101,29 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
             if name in found and found[name] != DUCKDB_TYPES[column.data_type]
         ],
     }
+    dropped = _dropped_fields(connection, resource)
+    advice = f"Compare with source/schemas/{resource}.yaml and declare what is to stay"
+    if dropped:
+        drift |= {"not declared, and left out": dropped}
+        advice += f", or list undeclared fields that hold no personal data in {setting_name('personal_data_allowed')}"
     numbers = {what: len(names) for what, names in drift.items() if names}
     if not numbers:
         return Finding(True, f"all {len(declared)} declared columns, and no others")
-    listed = "; ".join(f"{what}: {', '.join(names)}" for what, names in drift.items() if names)
-    return Finding(False, f"{listed}. Compare with source/schemas/{resource}.yaml and declare what is to stay", numbers)
+    listed = "; ".join(f"{what}: {_shown(names)}" for what, names in drift.items() if names)
+    return Finding(False, f"{listed}. {advice}", numbers)
+
+
+def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
+    """Fields that the last read left out. A database of an earlier release does not tell."""
+    try:
+        return [field for (field,) in connection.execute(DROPPED, {"resource": resource}).fetchall()]
+    except duckdb.CatalogException:
+        return []
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN_FIELDS} more" if len(names) > SHOWN_FIELDS else ""
+    return ", ".join(names[:SHOWN_FIELDS]) + more
 
 
 def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:

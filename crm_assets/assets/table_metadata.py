@@ -28,6 +28,7 @@ def raw_metadata(connection: duckdb.DuckDBPyConnection, report: ReadReport, load
         "crm/retries": report.retries,
         "crm/rows_read": report.rows_read,
         "crm/rows_rejected": len(report.rejected),
+        "crm/fields_left_out": len(report.dropped_fields),
         "crm/load_id": load_id,
         "dagster/row_count": count_rows(connection, RAW, report.resource),
         "dagster/table_name": f"{RAW}.{report.resource}",

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dlt.extract import DltSource
@@ -23,7 +22,7 @@ from crm_assets.source.reading.paginator import FullReadPaginator
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
-from crm_assets.source.typing.redaction import redact
+from crm_assets.source.typing.redaction import Redaction
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ def crm_read(
     """
     limits_of(settings).count_earlier(known.sent)
     schema = resource_schema(resource)
-    redaction = partial(redact, columns=schema.columns, settings=settings)
-    with closing(PageSession(settings, resource, redaction, announce)) as session:
+    redaction = Redaction(settings, schema.columns)
+    with closing(PageSession(settings, resource, redaction.records, announce)) as session:
         paginator = (
             IncrementalPaginator(session, resource, settings, known.cursor)
             if known.cursor
@@ -80,7 +79,12 @@ def crm_read(
         source = rest_api_source(config, name=resource, max_table_nesting=0)
         batches = RecordBatches(resource, schema, known.types)
         source.resources[resource].add_step(batches)
-        yield Read(source, batches, lambda: paginator.report(batches.rejected))
+
+        def report() -> ReadReport:
+            dropped = sorted(redaction.dropped - schema.never_stored.keys())
+            return replace(paginator.report(batches.rejected), dropped_fields=tuple(dropped))
+
+        yield Read(source, batches, report)
 
 
 def declared_source() -> DltSource:

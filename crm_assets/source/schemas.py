@@ -20,13 +20,17 @@ FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.Safe
 
 @dataclass(frozen=True)
 class Column:
-    """One declared column; `data_type` is dlt's (text, bigint, decimal, timestamp, date, bool, json)."""
+    """One declared column; `data_type` is dlt's (text, bigint, decimal, timestamp, date, bool, json).
+
+    `fields` are the known names within the objects of a json column: where personal data are not kept, no others stay.
+    """
 
     name: str
     data_type: str
     description: str
     nullable: bool = True
     personal: bool = False
+    fields: tuple[str, ...] = ()
 
     def hint(self) -> TColumnSchema:
         """The column as a dlt hint."""
@@ -62,6 +66,9 @@ def resource_schema(resource: str) -> ResourceSchema:
     declared = yaml.load((SCHEMAS_DIR / f"{resource}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506
     return ResourceSchema(
         description=declared["description"].strip(),
-        columns={name: Column(name=name, **column) for name, column in declared["columns"].items()},
+        columns={
+            name: Column(name=name, **column | {"fields": tuple(column.get("fields", ()))})
+            for name, column in declared["columns"].items()
+        },
         never_stored=declared.get("never_stored", {}),
     )

@@ -1,4 +1,4 @@
-"""The raw tables' own records: `raw.sync_log`, `raw.sync_details` and `raw.rejected_records`."""
+"""The raw tables' own records: `raw.sync_log`, `raw.sync_details`, `raw.rejected_records`, `raw.dropped_fields`."""
 
 import json
 from collections.abc import Mapping
@@ -37,6 +37,11 @@ create table if not exists raw.rejected_records (
     page bigint not null,
     reason varchar not null,
     record json,
+    _dlt_load_id varchar not null
+);
+create table if not exists raw.dropped_fields (
+    resource varchar not null,
+    field varchar not null,
     _dlt_load_id varchar not null
 );
 create schema if not exists present;
@@ -119,7 +124,7 @@ class Asked:
 
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
-    """Adds one read to the log, with what it asked for and what it rejected."""
+    """Adds one read to the log, with what it asked for, rejected and left out."""
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -142,6 +147,11 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         connection.executemany(
             "insert into raw.rejected_records values (?, ?, ?, ?, ?)",
             [[report.resource, r.page, r.reason, r.record, load_id] for r in report.rejected],
+        )
+    if report.dropped_fields:
+        connection.executemany(
+            "insert into raw.dropped_fields values (?, ?, ?)",
+            [[report.resource, field, load_id] for field in report.dropped_fields],
         )
 
 

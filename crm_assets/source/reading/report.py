@@ -30,6 +30,7 @@ class ReadReport:
             page with nothing rejected, an incremental one at what is already loaded.
         rejected: Records that cannot be loaded.
         notes: Sentences for the run's log about what was unusual.
+        dropped_fields: Undeclared fields that were left out, as `personal_data` says. Names, never values.
     """
 
     resource: str
@@ -42,6 +43,7 @@ class ReadReport:
     incomplete_because: str
     rejected: tuple[RejectedRecord, ...]
     notes: tuple[str, ...]
+    dropped_fields: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:

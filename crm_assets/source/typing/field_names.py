@@ -1,6 +1,7 @@
 """Names for undeclared fields: dlt's snake case, and a hash where that would put two fields into one column."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
@@ -13,6 +14,9 @@ OF_DLT = "_dlt_"
 
 OF_VARIANTS = "__v_"
 """What the names of columns for values of another type have in them."""
+
+TOLD_APART = re.compile("__h[0-9a-f]{8}$")
+"""What the names of columns end with whose fields would have shared one."""
 
 
 def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str]:
@@ -33,6 +37,11 @@ def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str
 def snake_case(key: str) -> str:
     """The column name that dlt gives a key; empty where nothing of the key can stand in one."""
     return NAMING.normalize_path(key)
+
+
+def without_hash(column: str) -> str:
+    """A column's name as it would be if no other field had asked for it."""
+    return TOLD_APART.sub("", column)
 
 
 def _is_free(name: str, taken: Collection[str]) -> bool:

@@ -1,38 +1,173 @@
-"""Personal data that are not to be kept: left out, or replaced with keyed hashes, before anything else sees them."""
+"""Personal data that are not to be kept: left out, or replaced with keyed hashes, before anything else sees them.
+
+What is not known cannot be told to be free of personal data. So unless `personal_data` is keep, a field stays only if
+a schema declares it or `personal_data_allowed` lists it: in records, and in objects within them, at any depth.
+"""
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+import json
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+from functools import cache, lru_cache
 from typing import Any
 
 from crm_assets.settings import CrmSettings, PersonalData
-from crm_assets.source.schemas import Column
-from crm_assets.source.typing.columns import as_text
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.http.exact_json import parse_json
+from crm_assets.source.schemas import Column, resource_schema
+from crm_assets.source.typing.columns import as_json
+from crm_assets.source.typing.field_names import snake_case, without_hash
 
 HASHED_TYPES = frozenset({"text", "json"})
-"""Types that can hold a hash. A personal date or number is left out instead."""
+"""Types of columns that can hold a hash. A personal date or number is left out instead."""
+
+A_HASH = re.compile("[0-9a-f]{64}")
+
+A_NAME = re.compile(r"\w[\w -]{0,63}")
+"""What is shown of dropped fields: names. Other keys of an object may well be data, such as e-mail addresses."""
 
 
-def redact(records: list[Any], columns: Mapping[str, Column], settings: CrmSettings) -> None:
-    """Changes records in place, as `personal_data` says. Only declared columns are known to be personal.
+class Redaction:
+    """What `personal_data` does to the values of one resource. Threads may share it.
 
-    The same value has the same hash under the same key, in every column and resource, so that joins still work.
+    The same text has the same hash under the same key, in every column and resource, so that joins still work.
+
+    Attributes:
+        dropped: Undeclared fields that were left out so far: names, or `column.*` for fields within a column.
     """
-    if settings.personal_data is PersonalData.keep:
-        return
-    replaced = {
-        name: _replacement(column, settings.personal_data, settings.hash_key)
-        for name, column in columns.items()
-        if column.personal
+
+    def __init__(self, settings: CrmSettings, columns: Mapping[str, Column], *, is_hashed: bool = False) -> None:
+        """Prepares the rules.
+
+        Args:
+            settings: What is to become of personal data, and which undeclared fields stay.
+            columns: The declared columns of the resource; none for values that belong to none, of which only fields
+                that the settings list stay.
+            is_hashed: Whether the values have been hashed before: then what looks like a hash stays as it is.
+        """
+        self.dropped: set[str] = set()
+        self._policy, self._key = settings.personal_data, settings.hash_key
+        self._listed = frozenset(map(snake_case, settings.personal_data_allowed))
+        self._columns = columns
+        self._is_hashed = is_hashed
+
+    def records(self, records: list[Any]) -> None:
+        """Redacts the records of a page in place."""
+        if self._policy is not PersonalData.keep:
+            records[:] = [self.record(record) for record in records]
+
+    def record(self, record: Any) -> Any:
+        """A record without what is not to be kept. One that came within a list, or is none at all, is redacted, too."""
+        if isinstance(record, list):
+            return [self.record(item) for item in record]
+        if not isinstance(record, dict):
+            return None
+        return {field: self._field(field, value) for field, value in record.items() if self._is_kept(field)}
+
+    def _field(self, name: str, value: Any) -> Any:
+        try:
+            return self._value_of(name, value)
+        except RecursionError:  # nested more deeply than can be looked into
+            self.dropped.add(f"{name}.*")
+            return None
+
+    def _value_of(self, name: str, value: Any) -> Any:
+        column = self._columns.get(name)
+        if column is None:
+            return self.value(value, within=name, is_personal=is_personal_name(name))
+        if column.personal and column.data_type not in HASHED_TYPES:
+            return None
+        return self.value(value, within=name, is_personal=column.personal, fields=column.fields)
+
+    def value(self, value: Any, *, within: str, is_personal: bool = False, fields: Collection[str] = ()) -> Any:
+        """Any JSON value without what is not to be kept: records that came along with others, for instance.
+
+        Looks into objects and arrays at any depth, and into texts that are JSON themselves.
+
+        Args:
+            value: The value; it stays as it is.
+            within: Names the column or array that it belongs to, for `dropped`.
+            is_personal: Whether all of it is personal, whatever its fields are called.
+            fields: Names of fields of its objects that are known, and stay. Those that a schema of any resource calls
+                personal are redacted all the same.
+        """
+        if self._policy is PersonalData.keep or value is None:
+            return value
+        if isinstance(value, dict):
+            return self._object(value, within, is_personal, fields)
+        if isinstance(value, list):
+            items = [self.value(item, within=within, is_personal=is_personal, fields=fields) for item in value]
+            return [item for item in items if item is not None] or None if is_personal else items
+        if isinstance(value, str):
+            return self._hidden(value) if is_personal else self._text(value, within, fields)
+        return None if is_personal else value
+
+    def _object(self, value: dict[str, Any], within: str, is_personal: bool, fields: Collection[str]) -> Any:
+        kept: dict[str, Any] = {}
+        for field, inner in value.items():
+            listed = snake_case(field) in self._listed
+            if listed or field in fields:
+                hidden = is_personal_name(field) or (is_personal and not listed)
+                kept[field] = self.value(inner, within=within, is_personal=hidden, fields=fields)
+            else:
+                self.dropped.add(f"{within}.*")
+        if is_personal and all(inner is None for inner in kept.values()):
+            return None
+        return kept
+
+    def _text(self, text: str, within: str, fields: Collection[str]) -> str | None:
+        if not text.lstrip().startswith(("{", "[")):
+            return text
+        try:
+            parsed = parse_json(text.encode())
+        except (ValueError, RecursionError):
+            return text
+        redacted = self.value(parsed, within=within, fields=fields)
+        return text if redacted == parsed else as_json(redacted)
+
+    def _hidden(self, text: str) -> str | None:
+        if self._policy is PersonalData.leave_out:
+            return None
+        if self._is_hashed and A_HASH.fullmatch(text):
+            return text
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+    def _is_kept(self, field: str) -> bool:
+        if field in self._columns or snake_case(field) in self._listed:
+            return True
+        self.dropped.add(field if A_NAME.fullmatch(field) else "*")
+        return False
+
+
+def rules(settings: CrmSettings) -> str:
+    """A digest of everything that decides what stays, besides `personal_data` and its key: it changes when they do."""
+    declared = {
+        f"{resource}.{name}": [column.personal, *column.fields]
+        for resource in ENDPOINTS
+        for name, column in resource_schema(resource).columns.items()
     }
-    for record in records:
-        if isinstance(record, dict):
-            for name in replaced.keys() & record.keys():
-                if record[name] is not None:
-                    record[name] = replaced[name](record[name])
+    told = json.dumps([declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
-def _replacement(column: Column, how: PersonalData, key: bytes) -> Callable[[Any], str | None]:
-    if how is PersonalData.leave_out or column.data_type not in HASHED_TYPES:
-        return lambda _: None
-    return lambda value: hmac.new(key, as_text(value).encode(), hashlib.sha256).hexdigest()
+@lru_cache(maxsize=10_000)
+def is_personal_name(field: str) -> bool:
+    """Whether a field is called as a personal column of any resource, in whatever spelling: `E-Mail`, `firstName`."""
+    return _folded(without_hash(field)) in _personal_names()
+
+
+@cache
+def _personal_names() -> frozenset[str]:
+    return frozenset(
+        _folded(name)
+        for resource in ENDPOINTS
+        for name, column in resource_schema(resource).columns.items()
+        if column.personal
+    )
+
+
+def _folded(name: str) -> str:
+    """The letters and digits of a name, all that its spellings have in common."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))

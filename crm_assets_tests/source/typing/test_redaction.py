@@ -1,0 +1,127 @@
+"""What stays of a record under each policy: personal fields in any spelling and nesting, and fields nobody declared."""
+
+from typing import Any
+
+import pytest
+
+from crm_assets.settings import CrmSettings
+from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.redaction import Redaction, is_personal_name
+
+MARKED = "Ada Marked"
+
+
+def redaction(policy: str, *allowed: str, resource: str = "contacts", is_hashed: bool = False) -> Redaction:
+    given = {"personal_data": policy, "personal_data_key": "a key", "personal_data_allowed": allowed}
+    return Redaction(CrmSettings.model_validate(given), resource_schema(resource).columns, is_hashed=is_hashed)
+
+
+def left_out(record: Any, *allowed: str, resource: str = "contacts") -> Any:
+    return redaction("leave_out", *allowed, resource=resource).record(record)
+
+
+def hashed(record: Any, *allowed: str, resource: str = "contacts") -> Any:
+    return redaction("hash", *allowed, resource=resource).record(record)
+
+
+@pytest.mark.parametrize(
+    "name", ["email", "Email", "E-MAIL", "e mail", "eMail", "first name", "FirstName", "\uff45mail"]
+)
+def test_a_name_is_personal_in_every_spelling(name: str) -> None:
+    assert is_personal_name(name)
+
+
+def test_a_declared_personal_field_is_empty() -> None:
+    assert left_out({"id": 1, "email": MARKED, "lead_score": 3}) == {"id": 1, "email": None, "lead_score": 3}
+
+
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+def test_an_undeclared_field_is_dropped_and_its_name_told(policy: str) -> None:
+    one = redaction(policy)
+    assert one.record({"id": 1, "Email": MARKED, "nickname": MARKED}) == {"id": 1}
+    assert one.dropped == {"Email", "nickname"}
+
+
+def test_a_key_that_is_no_name_is_not_told() -> None:
+    one = redaction("leave_out")
+    one.record({"ada.marked@example.com": 1, "custom_field": {MARKED: 1}})
+    assert one.dropped == {"*", "custom_field.*"}
+
+
+def test_a_listed_field_stays_in_any_notation() -> None:
+    assert left_out({"cf-Size": 3, "custom_field": {"cf_size": 4}}, "cf_size") == {
+        "cf-Size": 3,
+        "custom_field": {"cf_size": 4},
+    }
+
+
+def test_a_listed_field_that_is_called_as_a_personal_one_is_hidden() -> None:
+    assert left_out({"E-Mail": MARKED}, "e_mail") == {"E-Mail": None}
+    assert MARKED not in str(hashed({"E-Mail": MARKED}, "e_mail"))
+
+
+def test_of_objects_in_a_json_column_only_known_fields_stay() -> None:
+    sent = {"targetables": [{"id": 1, "type": "Contact", "name": MARKED, "owner": {"email": MARKED}}]}
+    assert left_out(sent, resource="open_tasks") == {"targetables": [{"id": 1, "type": "Contact"}]}
+
+
+def test_an_object_in_any_other_column_is_looked_into() -> None:
+    assert left_out({"lead_score": {"email": MARKED}, "tags": ["vip", {"email": MARKED}]}) == {
+        "lead_score": {},
+        "tags": ["vip", {}],
+    }
+
+
+def test_a_text_that_is_json_is_looked_into() -> None:
+    assert left_out({"tags": '["vip", {"email": "Ada Marked"}]'}) == {"tags": '["vip",{}]'}
+
+
+def test_a_text_that_only_looks_like_json_stays() -> None:
+    assert left_out({"keyword": "[draft] {1}"}) == {"keyword": "[draft] {1}"}
+
+
+def test_a_record_within_a_list_is_redacted_and_one_that_is_no_object_left_out() -> None:
+    assert left_out([[{"id": 1, "email": MARKED}], MARKED]) == [[{"id": 1, "email": None}], None]
+    assert left_out(MARKED) is None
+
+
+def test_what_is_nested_too_deeply_to_look_into_is_left_out() -> None:
+    deep: Any = MARKED
+    for _ in range(900):
+        deep = [deep]
+    assert left_out({"id": 1, "tags": deep}) == {"id": 1, "tags": None}
+
+
+def test_of_a_personal_json_column_nothing_is_left() -> None:
+    assert left_out({"emails": [{"id": 1, "value": MARKED, "is_primary": True}]}) == {"emails": None}
+
+
+def test_hashed_a_personal_json_column_keeps_its_shape_and_the_hashes_of_its_texts() -> None:
+    found = hashed({"email": MARKED, "emails": [{"id": 1, "value": MARKED, MARKED: 1}]})
+    assert found["emails"] == [{"id": None, "value": found["email"]}]
+    assert found["email"] != MARKED
+
+
+@pytest.mark.parametrize("value", [MARKED, 20260501, "2026-05-01T12:00:00Z"])
+def test_a_personal_date_is_left_out_where_texts_are_hashed(value: Any) -> None:
+    assert hashed({"last_seen": value}) == {"last_seen": None}
+
+
+def test_values_without_a_resource_keep_the_fields_that_the_caller_knows() -> None:
+    user = {"id": 1, "display_name": MARKED, "is_active": True}
+    assert redaction("leave_out").value([user], within="users", fields=("id", "display_name")) == [
+        {"id": 1, "display_name": None}
+    ]
+
+
+def test_what_is_a_hash_already_is_not_hashed_again_where_values_are_known_to_be() -> None:
+    once = hashed({"email": MARKED})
+    assert redaction("hash", is_hashed=True).record(once) == once
+    assert hashed(once) != once
+
+
+def test_kept_everything_stays_as_it_is() -> None:
+    records: list[Any] = [{"Email": MARKED, "nested": [{"email": MARKED}]}, MARKED]
+    before = repr(records)
+    redaction("keep").records(records)
+    assert repr(records) == before
