@@ -5,7 +5,7 @@ Dagster column metadata.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
@@ -34,13 +34,8 @@ class Column:
 
     def hint(self) -> TColumnSchema:
         """The column as a dlt hint."""
-        hint = {
-            "name": self.name,
-            "data_type": self.data_type,
-            "nullable": self.nullable,
-            "description": self.description,
-        }
-        if self.personal:
+        hint = asdict(self)
+        if hint.pop("personal"):
             hint[PERSONAL_HINT] = True
         return hint  # type: ignore[return-value]  # dlt allows x- hints, its TypedDict does not
 

@@ -8,21 +8,11 @@ from typing import Any
 
 import orjson
 
-ALIKE = bytes(
-    ord(
-        "0"
-        if chr(code) in "-0123456789"
-        else "e"
-        if chr(code) in "eE"
-        else "."
-        if chr(code) == "."
-        else " "
-        if chr(code) in " \t\r\n:,["
-        else "x"
-    )
-    for code in range(256)
-)
-"""Digits alike, and what may stand before a number alike: long numbers are found ten times as fast as in the text."""
+KINDS = {"0": "-0123456789", "e": "eE", ".": ".", " ": " \t\r\n:,["}
+"""Kind -> the bytes that are replaced with it, before long numbers are looked for. All others become an x."""
+
+ALIKE = bytes(ord(next((kind for kind in KINDS if chr(code) in KINDS[kind]), "x")) for code in range(256))
+"""The table for `bytes.translate` by kinds: it makes the search for long numbers ten times as fast."""
 
 SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 4)
 """Part of every number that orjson rounds: 20 characters, 8 digits on one side of a point, a very small exponent."""

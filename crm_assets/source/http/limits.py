@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
 from crm_assets.settings import CrmSettings, setting_name
@@ -37,15 +37,14 @@ class Rate:
     setting: str
     requests: int
     period: float
-    departures: deque[float] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        """Remembers when requests left: only the last ones that the rate allows together count."""
+        self.departures = deque[float](maxlen=self.requests)
 
     def wait(self, now: float) -> float:
-        """Seconds until one more request may leave."""
-        while self.departures and self.departures[0] + self.period + MARGIN <= now:
-            self.departures.popleft()
-        if len(self.departures) < self.requests:
-            return 0.0
-        return self.departures[0] + self.period + MARGIN - now
+        """Seconds until one more request may leave; 0 or less when it may at once."""
+        return self.departures[0] + self.period + MARGIN - now if len(self.departures) == self.requests else 0.0
 
 
 class Limits:

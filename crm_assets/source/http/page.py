@@ -1,8 +1,8 @@
 """A page of a list, parsed once: what paging, typing and the report need of an answer."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from crm_assets.settings import setting_name
@@ -28,18 +28,17 @@ class Page:
         records: As the API sent them, redacted.
         total: Records in the whole list by the API's own count; None when the answer does not tell.
         refusal: Why the API did not send this page although it sent others; empty when it did.
-        ids: The id of each record; None for a record that cannot be loaded without one.
     """
 
     number: int
     records: list[Any]
     total: int | None = None
     refusal: str = ""
-    ids: list[int | None] = field(init=False)
 
-    def __post_init__(self) -> None:
-        """Reads the ids, once for all who need them."""
-        object.__setattr__(self, "ids", [record_id(record) for record in self.records])
+    @cached_property
+    def ids(self) -> list[int | None]:
+        """The id of each record; None for a record that has none and cannot be loaded."""
+        return [integer_at(record, ID) for record in self.records]
 
 
 def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> Page:
@@ -68,21 +67,13 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
     records = body[data_selector]
     if not isinstance(records, list):
         raise BadAnswer(f"{where}: {data_selector!r} is no array of records but {type(records).__name__}")
-    return Page(number, records, _total(body.get(META)))
+    total = integer_at(body.get(META), TOTAL)
+    return Page(number, records, total if total is not None and total >= 0 else None)
 
 
-def record_id(record: Any) -> int | None:
-    """The id of a record as a 64-bit integer, or None when it has none that could be a primary key."""
-    value = record.get(ID) if isinstance(record, Mapping) else None
-    if isinstance(value, str) and len(value) <= len(str(BIGINT.start)) and INTEGER.fullmatch(value):
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value in BIGINT:
-        return value
-    return None
-
-
-def _total(meta: Any) -> int | None:
-    total = meta.get(TOTAL) if isinstance(meta, dict) else None
-    if isinstance(total, str) and total.isdecimal():
-        total = int(total)
-    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
+def integer_at(value: Any, key: str) -> int | None:
+    """The 64-bit integer that an object has under a key, as a number or as its text; None if it has none."""
+    found = value.get(key) if isinstance(value, dict) else None
+    if isinstance(found, str) and len(found) <= len(str(BIGINT.start)) and INTEGER.fullmatch(found):
+        found = int(found)
+    return found if type(found) is int and found in BIGINT else None

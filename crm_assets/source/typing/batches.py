@@ -4,7 +4,7 @@ There is one way for all fields. A declared field has its declared type. The typ
 column, or is chosen once, from the first values seen.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -63,7 +63,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self.rows = 0
         self.load_id = ""
         self._resource = resource
-        self._declared = tuple(schema.columns)
+        self._declared = frozenset(schema.columns)
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
@@ -92,24 +92,21 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             yield dlt.mark.materialize_table_schema()
 
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
-        if None in page.ids and page.number not in self._pages_seen:  # a page can be read twice
+        records = list(zip(page.ids, page.records, strict=True))
+        if page.number not in self._pages_seen:  # a page can be read twice
             self.rejected += [
                 RejectedRecord(page.number, why_rejected(record), as_json(self._without_secrets(record)))
-                for record, id_ in zip(page.records, page.ids, strict=True)
+                for id_, record in records
                 if id_ is None
             ]
         self._pages_seen.add(page.number)
-        return [record for record, id_ in zip(page.records, page.ids, strict=True) if id_ is not None]
+        return [record for id_, record in records if id_ is not None]
 
     def _without_secrets(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._without_secrets(item) for item in value]
         if isinstance(value, dict):
-            return {
-                key: self._without_secrets(item)
-                for key, item in value.items()
-                if snake_case(key) not in self._never_stored
-            }
+            return {key: self._without_secrets(item) for key, item in value.items() if self._is_kept(key)}
         return value
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
@@ -134,24 +131,23 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         Where two undeclared fields would share a column, records are renamed first, each by its own fields.
         """
         fields = dict.fromkeys(chain.from_iterable(records))
-        undeclared = [field for field in fields if field not in self._declared and self._is_kept(field)]
-        columns = dict(zip(self._declared, self._declared, strict=True)) | column_names(undeclared, self._declared)
+        columns = self._columns_of(fields)
+        undeclared = columns.keys() - self._declared
         if len(set(map(snake_case, undeclared))) < len(undeclared):
-            records = [self._renamed(record) for record in records]
+            records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
             fields = dict.fromkeys(chain.from_iterable(records))
-            columns = dict(zip(fields, fields, strict=True))  # not named anew: some names would become others
+            columns = {name: name for name in fields}  # not named anew: some names would become others
         for field, values in zip(fields, _transposed(records, fields), strict=True):
             if field in columns:
                 yield columns[field], values
 
+    def _columns_of(self, fields: Iterable[str]) -> dict[str, str]:
+        """Field -> column, but for fields that are never stored."""
+        undeclared = [field for field in fields if field not in self._declared and self._is_kept(field)]
+        return {name: name for name in fields if name in self._declared} | column_names(undeclared, self._declared)
+
     def _is_kept(self, field: str) -> bool:
         return snake_case(field) not in self._never_stored
-
-    def _renamed(self, record: dict[str, Any]) -> dict[str, Any]:
-        declared = {field: value for field, value in record.items() if field in self._declared}
-        undeclared = [field for field in record if field not in self._declared and self._is_kept(field)]
-        names = column_names(undeclared, self._declared)
-        return declared | {name: record[field] for field, name in names.items()}
 
 
 def why_rejected(record: Any) -> str:

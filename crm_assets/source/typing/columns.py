@@ -5,8 +5,9 @@ column keeps does not fit. What does not fit is kept as text in a column beside 
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from types import NoneType
 from typing import Any
@@ -18,17 +19,7 @@ import pyarrow.compute as pc
 from crm_assets.source.http.page import BIGINT
 from crm_assets.source.typing.field_names import OF_VARIANTS
 
-TYPES: Mapping[str, tuple[pa.DataType, type | None]] = {
-    "text": (pa.string(), str),
-    "bigint": (pa.int64(), int),
-    "double": (pa.float64(), float),
-    "decimal": (pa.decimal128(38, 9), str),
-    "timestamp": (pa.timestamp("us", tz="UTC"), str),
-    "date": (pa.date32(), str),
-    "bool": (pa.bool_(), bool),
-    "json": (pa.string(), None),
-}
-"""dlt's data type -> Arrow's, and the kind of JSON value that Arrow makes one of."""
+DECIMALS, INSTANTS = pa.decimal128(38, 9), pa.timestamp("us", tz="UTC")
 
 DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
 """How a text has to spell a number to be one: no sign but a minus, no leading zeros, no underscore. Not more digits
@@ -111,31 +102,13 @@ def _fits(data_type: str, value: Any) -> bool:
 
 def _array(data_type: str, values: Sequence[Any]) -> pa.Array:
     """The values as an array of the type. Raises one of `DOES_NOT_FIT` unless all of them fit."""
-    arrow_type, kind = TYPES[data_type]
+    wanted = TYPES[data_type]
     kinds = set(map(type, values)) - {NoneType}
     if not kinds:
-        return pa.nulls(len(values), arrow_type)
-    if kinds != {kind}:
-        values = [None if value is None else _CONVERTED[data_type](value) for value in values]
-    if data_type in {"decimal", "date", "timestamp"}:
-        return _parsed(data_type, pa.array(values, pa.string()), arrow_type)
-    return pa.array(values, arrow_type)
-
-
-def _parsed(data_type: str, texts: pa.StringArray, arrow_type: pa.DataType) -> pa.Array:
-    if data_type == "decimal":
-        if not pc.all(pc.match_substring_regex(texts, DECIMAL)).as_py():
-            raise ValueError
-        return texts.cast(arrow_type)
-    if data_type == "timestamp":
-        texts = pc.replace_substring_regex(pc.ascii_upper(texts), ZEROS_BEYOND_MICROSECONDS, r"\1")
-        in_utc = pc.binary_join_element_wise(texts, "Z", "")
-        texts = pc.if_else(pc.match_substring_regex(texts, HAS_ZONE), texts, in_utc)
-    times = texts.cast(arrow_type)
-    found = pc.min_max(times.cast(TYPES["timestamp"][0]))
-    if not FIRST <= found["min"].as_py() <= found["max"].as_py() <= LAST:
-        raise ValueError
-    return times
+        return pa.nulls(len(values), wanted.arrow)
+    if kinds != {wanted.kind}:
+        values = [None if value is None else wanted.convert(value) for value in values]
+    return wanted.parse(pa.array(values, pa.string())) if wanted.parse else pa.array(values, wanted.arrow)
 
 
 def _as_bigint(value: Any) -> int:
@@ -154,20 +127,58 @@ def _as_double(value: Any) -> float:
     return number
 
 
-def _as_decimal(value: Any) -> str:
-    if isinstance(value, bool):
-        raise TypeError
-    return repr(value) if isinstance(value, float) else str(value)
+def _as_bool(value: Any) -> bool:
+    return {"true": True, "false": False}[as_text(value)]
 
 
-_CONVERTED: Mapping[str, Any] = {
-    "text": as_text,
-    "bigint": _as_bigint,
-    "double": _as_double,
-    "decimal": _as_decimal,
-    "timestamp": str.upper,
-    "date": str.upper,
-    "bool": lambda value: {"true": True, "false": False}[as_text(value)],
-    "json": as_json,
+def _decimals(texts: pa.StringArray) -> pa.Array:
+    if not pc.all(pc.match_substring_regex(texts, DECIMAL)).as_py():
+        raise ValueError
+    return texts.cast(DECIMALS)
+
+
+def _dates(texts: pa.StringArray) -> pa.Array:
+    return _within_years(texts.cast(pa.date32()))
+
+
+def _timestamps(texts: pa.StringArray) -> pa.Array:
+    texts = pc.replace_substring_regex(pc.ascii_upper(texts), ZEROS_BEYOND_MICROSECONDS, r"\1")
+    in_utc = pc.binary_join_element_wise(texts, "Z", "")
+    return _within_years(pc.if_else(pc.match_substring_regex(texts, HAS_ZONE), texts, in_utc).cast(INSTANTS))
+
+
+def _within_years(times: pa.Array) -> pa.Array:
+    found = pc.min_max(times.cast(INSTANTS))
+    if not FIRST <= found["min"].as_py() <= found["max"].as_py() <= LAST:
+        raise ValueError
+    return times
+
+
+@dataclass(frozen=True)
+class ArrowType:
+    """What becomes of the values of a column. The functions raise one of `DOES_NOT_FIT`.
+
+    Attributes:
+        arrow: The column's type.
+        kind: The type of the values that need no conversion; None if all of them need one.
+        convert: Makes such a value of any other.
+        parse: Makes the column of texts, where Arrow alone would take more than can be read back as sent.
+    """
+
+    arrow: pa.DataType
+    kind: type | None
+    convert: Callable[[Any], Any]
+    parse: Callable[[pa.StringArray], pa.Array] | None = None
+
+
+TYPES: Mapping[str, ArrowType] = {
+    "text": ArrowType(pa.string(), str, as_text),
+    "bigint": ArrowType(pa.int64(), int, _as_bigint),
+    "double": ArrowType(pa.float64(), float, _as_double),
+    "decimal": ArrowType(DECIMALS, str, str, _decimals),
+    "timestamp": ArrowType(INSTANTS, str, str.upper, _timestamps),
+    "date": ArrowType(pa.date32(), str, str.upper, _dates),
+    "bool": ArrowType(pa.bool_(), bool, _as_bool),
+    "json": ArrowType(pa.string(), None, as_json),
 }
-"""Data type -> from a value of another kind to one that Arrow takes for it; raises one of `DOES_NOT_FIT`."""
+"""By dlt's data type."""
