@@ -5,7 +5,7 @@ Dagster column metadata.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from dlt.common.schema.typing import TColumnSchema
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 PERSONAL_HINT = "x-personal-data"
+HINTED = ("name", "data_type", "nullable", "description")
+"""What dlt is told of a column under the same name."""
+
 FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """PyYAML's safe loader in C where it was built with libyaml: ten times as fast, at every start."""
 
@@ -34,8 +37,8 @@ class Column:
 
     def hint(self) -> TColumnSchema:
         """The column as a dlt hint."""
-        hint = asdict(self)
-        if hint.pop("personal"):
+        hint = {key: getattr(self, key) for key in HINTED}
+        if self.personal:
             hint[PERSONAL_HINT] = True
         return hint  # type: ignore[return-value]  # dlt allows x- hints, its TypedDict does not
 
