@@ -23,6 +23,11 @@ dev: .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.
 tables: .venv/runtime ## Show the tables, their row counts and where the database lies
 	@$(BIN)/python -m crm_assets
 
+.PHONY: report
+report: .venv/runtime .dagster/dagster.yaml ## Draw the sales review from the models as they are, and open it in the browser
+	$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
+	@$(BIN)/python -m crm_assets report
+
 .PHONY: test
 test: .venv/dev ## Run the tests, but for the slow ones
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
@@ -43,7 +48,7 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --processes 2 crm_assets/models
+	$(BIN)/sqlfluff lint --processes 2 crm_assets/models crm_assets/reports
 
 .PHONY: audit
 audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies; says so where there is no network
@@ -57,7 +62,7 @@ audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies; sa
 format: .venv/dev ## Format code and SQL
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/sqlfluff fix --processes 2 crm_assets/models
+	$(BIN)/sqlfluff fix --processes 2 crm_assets/models crm_assets/reports
 
 .PHONY: bench
 bench: .venv/runtime ## Compare a raw sync with plain dlt, and an incremental one with a full one, as Markdown tables

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, tables
+from crm_assets.commands import accept_address, report, tables
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.lake import LakeError
 from crm_assets.warehouse.lock import WarehouseBusy
@@ -26,7 +26,9 @@ class Command(Protocol):
         """Does it, and returns the process's exit code."""
 
 
-COMMANDS: Mapping[str, Command] = MappingProxyType({"tables": tables, "accept-address": accept_address})
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {"tables": tables, "accept-address": accept_address, "report": report}
+)
 """Name -> module. The first one runs when none is named."""
 
 EXPECTED_ERRORS = (SourceError, WarehouseBusy, LakeError, OSError, duckdb.IOException)

@@ -5,6 +5,7 @@ from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
 from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.assets.reports import sales_review
 from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
@@ -12,7 +13,7 @@ from crm_assets.connection import CrmConnection
 from crm_assets.warehouse.warehouse import Warehouse
 
 defs = Definitions(
-    assets=[*RAW_ASSETS, *MODEL_ASSETS],
+    assets=[*RAW_ASSETS, *MODEL_ASSETS, sales_review],
     asset_checks=MODEL_CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,

@@ -16,8 +16,8 @@ def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
 
 def _with_its_models(resource: str) -> AssetSelection:
     """A raw asset, the models that depend on it, and those models that these read besides."""
-    raw = AssetSelection.assets(["raw", resource])
-    return raw | (raw.downstream().upstream() & AssetSelection.groups("staging", "marts"))
+    raw, models = AssetSelection.assets(["raw", resource]), AssetSelection.groups("staging", "marts")
+    return raw | ((raw.downstream() & models).upstream() & models)
 
 
 crm_full_refresh = define_asset_job(

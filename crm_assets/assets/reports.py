@@ -1,0 +1,78 @@
+"""The sales review as an asset: a page in the data directory, its charts in the UI."""
+
+from base64 import b64encode
+from typing import Any
+
+import duckdb
+import sqlglot
+from dagster import Failure, MaterializeResult, MetadataValue, asset
+from sqlglot import exp
+
+from crm_assets.assets import policies
+from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
+from crm_assets.settings import resolve_settings
+from crm_assets.warehouse.data_dir import data_dir
+from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+def _tables_read() -> list[list[str]]:
+    """Keys of the models that the report's queries read."""
+    found = {
+        (table.db, table.name)
+        for sql in queries().values()
+        for table in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Table)
+        if table.db
+    }
+    return [list(address) for address in sorted(found)]
+
+
+@asset(
+    key=["reports", "sales_review"],
+    deps=_tables_read(),
+    group_name="reports",
+    kinds={"html", "vega"},
+    owners=policies.OWNERS,
+    retry_policy=policies.retry_policy(),
+    description=(
+        "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
+        "without contact for the longest time. One HTML file, `reports/sales_review.html` in the data directory, that "
+        "needs no network; `make report` draws and opens it."
+    ),
+)
+def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
+    """Draws the review. What it is compared with is the review before, whose numbers lie beside the page."""
+    # Drawing takes a second to import, which the other assets do without.
+    from crm_assets.reports.charts import charts
+    from crm_assets.reports.page import page_path, render, write_privately
+
+    try:
+        with warehouse.read_connection() as connection:
+            review = read_figures(connection)
+    except (FileNotFoundError, WarehouseBusy) as error:
+        raise Failure(description=str(error), allow_retries=False) from None
+    except duckdb.CatalogException:
+        raise Failure(
+            description="The marts that the report reads are not there: materialize groups staging and marts first",
+            allow_retries=False,
+        ) from None
+    of_sandbox = resolve_settings().is_sandbox
+    page = page_path(data_dir(), of_sandbox=of_sandbox)
+    numbers = page.with_suffix(".json")
+    drawn = charts(review)
+    before = headline_before(review, numbers)
+    write_privately(page, render(review, drawn, before, "the bundled sandbox, generated" if of_sandbox else "the CRM"))
+    write_privately(numbers, headline_json(review, before))
+    return MaterializeResult(
+        metadata={
+            "page": MetadataValue.path(page),
+            "figures of": MetadataValue.timestamp(review.taken_at),
+            **{f"crm/{name}": value for name, value in review.headline.items()},
+            **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
+        }
+    )
+
+
+def _picture(png: bytes, description: str) -> str:
+    """An image as Markdown: it is in the event itself, so that the UI needs no other file."""
+    return f"![{description}](data:image/png;base64,{b64encode(png).decode('ascii')})"

@@ -1,0 +1,90 @@
+"""The figures of the sales review: read from the marts, and kept beside the page for the next one to compare with."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+QUERIES = Path(__file__).with_name("sales_review")
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class SalesReview:
+    """What the sales review shows.
+
+    Attributes:
+        taken_at: When the marts counted, UTC.
+        headline: Name of a number -> its value.
+        revenue: `month`, `won_amount`, `won_deals`; the last 24 months, oldest first.
+        backlog: `owner`, `age`, `open_tasks`; owners with the most tasks first.
+        meetings: `week`, `meetings`; the last 26 weeks, oldest first.
+        quiet_accounts: `account`, `owner`, `last_activity`, `days`, `won_amount`; the longest without contact first.
+    """
+
+    taken_at: datetime
+    headline: Mapping[str, float]
+    revenue: Rows
+    backlog: Rows
+    meetings: Rows
+    quiet_accounts: Rows
+
+
+def queries() -> Mapping[str, str]:
+    """The report's SELECTs by name: one for each part of it."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(QUERIES.glob("*.sql"))}
+
+
+def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
+    """Reads the figures from the marts, all from one state of the database.
+
+    Raises:
+        duckdb.CatalogException: The marts have not been built.
+    """
+    connection.execute("begin")
+    try:
+        parts = {name: _rows(connection, sql) for name, sql in queries().items()}
+    finally:
+        connection.execute("rollback")
+    [headline] = parts.pop("headline")
+    numbers = {name: float(value) for name, value in headline.items() if name != "taken_at"}
+    return SalesReview(taken_at=headline["taken_at"], headline=numbers, **parts)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The numbers of a report, and when they were counted."""
+
+    taken_at: datetime
+    numbers: Mapping[str, float]
+
+
+def headline_before(review: SalesReview, path: Path) -> Headline | None:
+    """The numbers to compare with: those of the last report of other figures. None if none can be read."""
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        drawn_again = datetime.fromisoformat(kept["taken_at"]) == review.taken_at
+        before = kept["before"] if drawn_again else kept
+        return before and Headline(datetime.fromisoformat(before["taken_at"]), dict(before["numbers"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def headline_json(review: SalesReview, before: Headline | None) -> str:
+    """What the next report compares with: `{"taken_at": …, "numbers": {"accounts": 120.0, …}, "before": {…}}`."""
+    kept = [
+        headline and {"taken_at": headline.taken_at.isoformat(), "numbers": dict(headline.numbers)}
+        for headline in (Headline(review.taken_at, review.headline), before)
+    ]
+    return json.dumps({**(kept[0] or {}), "before": kept[1]}, indent=2) + "\n"
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    found = connection.execute(sql)
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,86 @@
+"""The page of the sales review: one HTML file that needs no network, no script and no other file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from crm_assets.reports.charts import Chart
+from crm_assets.reports.figures import Headline, SalesReview
+
+HEADLINE: Mapping[str, tuple[str, str]] = {
+    "won_amount_30_days": ("won in 30 days", "company's currency"),
+    "won_deals_30_days": ("deals won in 30 days", ""),
+    "crm_open_deals_amount": ("in open deals", "company's currency"),
+    "appointments_30_days": ("meetings in 30 days", ""),
+    "open_tasks": ("open tasks", ""),
+    "overdue_tasks": ("overdue tasks", ""),
+    "accounts": ("accounts", ""),
+    "contacts": ("contacts", ""),
+}
+"""Number of the headline -> what it counts, and its unit, in the page's order."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of the headline: its value, and by how much it differs from the report before (None: not known)."""
+
+    label: str
+    unit: str
+    value: float
+    change: float | None
+
+
+def numbers(review: SalesReview, before: Headline | None) -> list[Number]:
+    """The headline's numbers, compared with those of an earlier report."""
+    known = before.numbers if before else {}
+    return [
+        Number(label, unit, review.headline[name], review.headline[name] - known[name] if name in known else None)
+        for name, (label, unit) in HEADLINE.items()
+    ]
+
+
+def render(review: SalesReview, charts: list[Chart], before: Headline | None, source: str) -> str:
+    """The page as HTML.
+
+    Args:
+        review: The figures.
+        charts: The same, drawn.
+        before: The numbers to compare with.
+        source: Where the figures come from, for the reader.
+    """
+    environment = Environment(
+        loader=PackageLoader("crm_assets.reports", "sales_review"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        review=review,
+        charts=charts,
+        numbers=numbers(review, before),
+        compared_with=before and before.taken_at,
+        source=source,
+    )
+
+
+def page_path(data_dir: Path, *, of_sandbox: bool) -> Path:
+    """Where the page lies. That of generated records has a name of its own: it is never taken for the CRM's."""
+    return data_dir / "reports" / f"{'sandbox_' if of_sandbox else ''}sales_review.html"
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Writes a file that only its owner can read, and puts it in place at once.
+
+    Raises:
+        OSError: The file cannot be written. The one before is still there.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

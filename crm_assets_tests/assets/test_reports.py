@@ -1,0 +1,66 @@
+"""reports/sales_review: what a materialization leaves."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, MarkdownMetadataValue, materialize
+
+from crm_assets.assets.reports import sales_review
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.models.conftest import _tables, crm
+from crm_assets_tests.models.raw_tables import RawTables
+
+__all__ = ["_tables", "crm"]
+
+
+def drawn(database: Path) -> Any:
+    return materialize(
+        [sales_review],
+        resources={"warehouse": Warehouse(database=str(database))},
+        instance=DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+
+
+@pytest.fixture
+def database(crm: RawTables, data_dir: Path) -> Path:
+    """A file with all models in it."""
+    crm.add("accounts", 1, name="Acme")
+    crm.build()
+    data_dir.mkdir()
+    path = data_dir / "sandbox.duckdb"
+    crm.connection.execute(f"attach '{path}' as file")
+    crm.connection.execute("copy from database memory to file")
+    crm.connection.execute("detach file")
+    return path
+
+
+def test_the_page_is_for_its_owner_only(database: Path, data_dir: Path) -> None:
+    assert drawn(database).success
+
+    files = {path.name: path.stat().st_mode & 0o777 for path in (data_dir / "reports").iterdir()}
+    assert files == {"sandbox_sales_review.html": 0o600, "sandbox_sales_review.json": 0o600}
+    assert "Acme" in (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
+
+
+def test_the_ui_shows_the_charts_and_the_numbers(database: Path) -> None:
+    [event] = drawn(database).get_asset_materialization_events()
+    metadata = event.materialization.metadata
+
+    assert metadata["crm/accounts"].value == 1
+    for chart in ("revenue", "backlog", "meetings"):
+        picture = metadata[chart]
+        assert isinstance(picture, MarkdownMetadataValue)
+        assert (picture.value or "").startswith("![")
+        assert "](data:image/png;base64," in (picture.value or "")
+
+
+def test_without_models_the_failure_says_what_to_do(data_dir: Path) -> None:
+    data_dir.mkdir()
+    path = data_dir / "sandbox.duckdb"
+    with Warehouse(database=str(path)).get_connection():
+        pass
+
+    [failure] = drawn(path).get_step_failure_events()
+    assert "materialize groups staging and marts first" in failure.step_failure_data.user_failure_data.description
