@@ -10,6 +10,7 @@ import duckdb
 
 from crm_assets.commands import accept_address, report, tables
 from crm_assets.source.errors import SourceError
+from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lake import LakeError
 from crm_assets.warehouse.lock import WarehouseBusy
 
@@ -31,7 +32,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
 )
 """Name -> module. The first one runs when none is named."""
 
-EXPECTED_ERRORS = (SourceError, WarehouseBusy, LakeError, OSError, duckdb.IOException)
+EXPECTED_ERRORS = (SourceError, WarehouseBusy, WarehouseUnreachable, LakeError, OSError, duckdb.IOException)
 """What a user can act on: told in a sentence. Anything else is a fault of the program, and shows where it happened."""
 
 

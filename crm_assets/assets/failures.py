@@ -8,6 +8,7 @@ from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from crm_assets.source.errors import SourceError
+from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 
 
@@ -29,14 +30,14 @@ def failures_explained(resource: str) -> Iterator[None]:
         told = _cause_of_ours(error)
         if isinstance(told, SourceError):
             raise Failure(description=str(told), allow_retries=told.retriable) from None
-        if isinstance(told, WarehouseBusy):
+        if isinstance(told, (WarehouseBusy, WarehouseUnreachable)):
             raise Failure(description=str(told), allow_retries=False) from None
         raise _unexpected(resource, error) from None
 
 
 def _cause_of_ours(error: BaseException) -> BaseException | None:
     seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, (SourceError, WarehouseBusy)):
+    while seen is not None and not isinstance(seen, (SourceError, WarehouseBusy, WarehouseUnreachable)):
         seen = seen.__cause__ or seen.__context__
     return seen
 

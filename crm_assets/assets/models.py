@@ -25,6 +25,7 @@ from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.lineage import column_lineage, known_columns
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -46,12 +47,12 @@ def model_asset(model: Model) -> AssetsDefinition:
     )
     def build_model(warehouse: Warehouse) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
         try:
-            with warehouse.get_connection() as connection:
+            with warehouse.get_connection(table=model.address) as connection:
                 result = _materialized(connection, model)
         except WrongRows as refused:
             yield from map(check_result, refused.outcomes)
             raise Failure(description=str(refused), allow_retries=False) from None
-        except (ModelError, WarehouseBusy) as error:
+        except (ModelError, WarehouseBusy, WarehouseUnreachable) as error:
             raise Failure(description=str(error), allow_retries=False) from None
         yield result
 

@@ -101,7 +101,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         if not context.selected_asset_keys:
             yield from checks_alone(warehouse, resource)
             return
-        with failures_explained(resource), landing_pipeline(resource, warehouse.path.parent) as landing:
+        with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
@@ -119,7 +119,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
             package = LoadPackage(
                 read.batches.load_id, landing.files, read.batches.types, read.batches.rows, report, asked
             )
-            with warehouse.get_connection() as connection:
+            with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
                 changes = load_package(connection, package)
                 metadata = raw_metadata(connection, report, package.load_id)
                 checks = check_results(connection, resource)
@@ -153,12 +153,14 @@ def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMo
 
     Raises:
         SettingsError: The tables hold records of another CRM.
+        WarehouseUnreachable: What is read would find no place.
     """
+    warehouse.check()
     try:
         with warehouse.read_connection() as connection:
             loaded = loaded_from(connection)
             if loaded not in {None, asked.base_url}:
-                raise another_crm(warehouse.path, str(loaded), asked.base_url)
+                raise another_crm(warehouse.name, str(loaded), asked.base_url)
             return Known(
                 cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
                 types=stored_types(connection, resource),
@@ -168,10 +170,10 @@ def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMo
         return Known()
 
 
-def another_crm(database: Path, loaded: str, configured: str) -> SettingsError:
+def another_crm(warehouse: str, loaded: str, configured: str) -> SettingsError:
     """The error for settings that lead to another CRM than the one whose records are loaded."""
     return SettingsError(
-        f"{database} holds the records of {loaded}, and {setting_name('base_url')} is {configured}. Records of two "
+        f"{warehouse} holds the records of {loaded}, and {setting_name('base_url')} is {configured}. Records of two "
         "CRMs must not mix: set CRM_DATA_DIR to a folder of its own for each. If it is the same CRM at a new address, "
         "run: python -m crm_assets accept-address"
     )

@@ -23,5 +23,5 @@ def run(_: Namespace) -> int:
     if known is not None:
         with warehouse.get_connection() as connection:
             accept_address(connection, base_url)
-    print(f"{warehouse.path} holds the records of {base_url} from now on")
+    print(f"{warehouse.name} holds the records of {base_url} from now on")
     return 0

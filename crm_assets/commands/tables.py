@@ -29,5 +29,5 @@ def run(_: Namespace) -> int:
     print(f"\n{'table':<{width}}  {'rows':>9}")
     for name, row in counted:
         print(f"{name:<{width}}  {row[0] if row else 0:>9,}")
-    print(f"\n{warehouse.path}")
+    print(f"\n{warehouse.name}")
     return 0

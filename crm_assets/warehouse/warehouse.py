@@ -1,65 +1,100 @@
-"""The DuckDB warehouse: one file, opened by one process at a time, always closed again, copied at the end of a run."""
+"""The warehouse as Dagster's resource: the same methods whatever kind it is of."""
 
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
 from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from crm_assets.dagster_internals import other_steps_follow
 from crm_assets.settings import resolve_settings
 from crm_assets.source.errors import SourceError
-from crm_assets.warehouse.data_dir import database_path
-from crm_assets.warehouse.duckdb_messages import lock_holder
+from crm_assets.warehouse.address import backend_at
+from crm_assets.warehouse.backend import Backend, Published
 from crm_assets.warehouse.lake import LakeError, configured_lake, publish_to_lake
-from crm_assets.warehouse.lock import WarehouseBusy, writer_lock
-from crm_assets.warehouse.published import is_published, publish, published_path
+from crm_assets.warehouse.lock import WarehouseBusy
 
 
 class Warehouse(DuckDBResource):
-    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits for the lock."""
+    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits for its turn."""
 
-    database: str = Field(
-        default="",
-        description="Path of the DuckDB file. Empty: crm.duckdb in the data directory, sandbox.duckdb for the sandbox.",
-    )
-    lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while another process holds the file.")
+    database: str = Field(default="", description="Where the tables are kept. Empty: as CRM_WAREHOUSE says.")
+    lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while others are writing.")
 
-    @property
-    def path(self) -> Path:
-        """The DuckDB file in use."""
-        return Path(self.database) if self.database else database_path(resolve_settings())
+    _opened: Backend | None = PrivateAttr(default=None)
+    _until_end_of_run: ExitStack | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Publishes when the run ends, if it changed anything. That it could not is logged, and fails nothing."""
+        """Publishes when the run ends, if it changed anything. That it could not is logged, and fails nothing.
+
+        Until then connections are kept, where that keeps nobody waiting.
+        """
         try:
-            yield self
+            with ExitStack() as self._until_end_of_run:
+                yield self
         finally:
+            self._opened = self._until_end_of_run = None
             try:
-                if not other_steps_follow(context) and self.publish():
+                if not other_steps_follow(context) and self.publish().is_new:
                     self.publish_to_lake()
             except (OSError, SourceError, WarehouseBusy, duckdb.Error) as error:
                 get_dagster_logger().warning(f"The published copy stays as it was: {error}")
             except LakeError as error:
                 get_dagster_logger().warning(f"The lake stays as it was: {error}")
 
-    def publish(self) -> bool:
-        """Copies the database for readers that must never be in the way. Returns whether there was anything new."""
-        path = self.path
-        if is_published(path):
-            return False
-        with self._locked(path):
-            if path.with_name(f"{path.name}.wal").exists():
-                # A killed process left it. Opened and closed, the database has it in itself.
-                with self._connected(path, read_only=False):
-                    pass
-            publish(path)
-        return True
+    @property
+    def name(self) -> str:
+        """What messages call it, without passwords."""
+        return self._backend.name
+
+    @property
+    def working_folder(self) -> Path:
+        """A folder of this machine for files that a run leaves nothing of."""
+        return self._backend.working_folder
+
+    def check(self) -> None:
+        """Makes sure, before anything is read, that what comes will find a place.
+
+        Raises:
+            WarehouseUnreachable: It would not.
+        """
+        self._backend.check()
+
+    @contextmanager
+    def get_connection(
+        self, *, read_only: bool = False, table: str | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in which `raw.accounts` is a table; closed at the end whatever happens.
+
+        Args:
+            read_only: Whether writing is refused.
+            table: The only table whose rows will be changed, such as `raw.accounts`; None: any. Others can change other
+                tables meanwhile, if the warehouse is of a kind that allows it.
+
+        Raises:
+            WarehouseBusy: Others were writing for longer than `lock_wait`.
+            WarehouseUnreachable: It could not be opened.
+            FileNotFoundError: Opened read-only, and nothing was written yet.
+        """
+        with self._backend.connected(read_only=read_only, table=table) as connection:
+            yield connection
+
+    def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection for reading, and for a short time: whoever wants to write may have to wait for it."""
+        return self.get_connection(read_only=True)
+
+    def publish(self) -> Published:
+        """Lets readers see what is in the tables, as one whole state.
+
+        Raises:
+            OSError: There is no room for a copy, say. Readers see what they saw before.
+            WarehouseBusy: Others were writing for longer than `lock_wait`.
+        """
+        return self._backend.publish()
 
     def publish_to_lake(self) -> None:
         """Puts the analysts' tables into the lake, if one is configured. Generated records never get there.
@@ -73,57 +108,15 @@ class Warehouse(DuckDBResource):
         if resolve_settings().is_sandbox:
             get_dagster_logger().info("The sandbox's records are generated: they are not put into the lake")
             return
-        tables = publish_to_lake(published_path(self.path), lake, self.lock_wait, self.connection_config)
+        tables = publish_to_lake(Path(self.publish().where), lake, self.lock_wait, self.connection_config)
         get_dagster_logger().info(f"{tables} tables are in the lake as they are now")
 
-    @contextmanager
-    def get_connection(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose session thinks in UTC; closed at the end whatever happens.
-
-        Raises:
-            WarehouseBusy: Another process held the file for longer than `lock_wait`.
-            FileNotFoundError: Opened read-only, and there is no file yet.
-        """
-        path = self.path
-        if read_only and not path.exists():
-            raise FileNotFoundError(f"{path} does not exist yet: materialize the assets of group raw first")
-        with self._locked(path), self._connected(path, read_only=read_only) as connection:
-            yield connection
-
-    def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection for reading, and for a short time: whoever wants to write waits for it."""
-        return self.get_connection(read_only=True)
-
-    def _locked(self, path: Path) -> AbstractContextManager[None]:
-        return writer_lock(path, self.lock_wait, get_dagster_logger().info)
-
-    @contextmanager
-    def _connected(self, path: Path, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        is_new = not path.exists()
-        with closing(self._connect(path, read_only=read_only)) as connection:
-            if is_new:
-                # It will hold personal data. DuckDB makes it as all files are made, and refuses one made beforehand.
-                path.chmod(0o600)
-            connection.execute("set TimeZone = 'UTC'")
-            yield connection
-
-    def _connect(self, path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it open."""
-        give_up_at = time.monotonic() + self.lock_wait
-        announced = False
-        while True:
-            try:
-                return duckdb.connect(str(path), read_only=read_only, config=self.connection_config)
-            except duckdb.IOException as error:
-                holder = lock_holder(error)
-                if holder is None:
-                    raise
-                if time.monotonic() >= give_up_at:
-                    raise WarehouseBusy(
-                        f"{path} was held open for {self.lock_wait:.0f} s by {holder}. Close it there (a notebook's "
-                        "connection, a DuckDB shell), then run this again"
-                    ) from None
-                if not announced:
-                    get_dagster_logger().info(f"Waiting for {path.name}, held open by {holder}")
-                    announced = True
-            time.sleep(0.1)
+    @property
+    def _backend(self) -> Backend:
+        if self._opened is not None:
+            return self._opened
+        backend = backend_at(self.database, self.lock_wait, self.connection_config, get_dagster_logger().info)
+        if self._until_end_of_run is not None:
+            self._until_end_of_run.enter_context(backend.kept_open())
+            self._opened = backend
+        return backend

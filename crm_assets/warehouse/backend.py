@@ -1,0 +1,66 @@
+"""What every kind of warehouse offers. Only this package knows which kind is in use."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+
+
+class WarehouseUnreachable(Exception):
+    """The warehouse could not be opened. The message says what could not be reached, and holds no password."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where readers find the tables now.
+
+    Attributes:
+        where: A path, or the warehouse's name.
+        is_new: Whether readers see another state than before this was called.
+        version: Number of that state, where states are numbered.
+    """
+
+    where: str
+    is_new: bool
+    version: int | None = None
+
+
+class Backend(Protocol):
+    """One kind of warehouse."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it, without passwords."""
+
+    @property
+    def working_folder(self) -> Path:
+        """A folder of this machine for files that a run leaves nothing of."""
+
+    def check(self) -> None:
+        """Makes sure that a load would find a place.
+
+        Raises:
+            WarehouseUnreachable: It would not.
+        """
+
+    def connected(self, *, read_only: bool, table: str | None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection in UTC whose default catalog is the warehouse, so that `raw.accounts` is a table of it.
+
+        Args:
+            read_only: Whether writing is refused.
+            table: The only table (`raw.accounts`) whose rows will be changed; None: any. Who changes the same table, or
+                any, comes later.
+
+        Raises:
+            FileNotFoundError: Read-only, and nothing was written yet.
+            WarehouseBusy: Others were writing for longer than the wait is long.
+            WarehouseUnreachable: It could not be opened.
+        """
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """While the body runs, connections may be kept for the next who wants one."""
+
+    def publish(self) -> Published:
+        """Lets readers see what is in the tables, as one whole state."""

@@ -1,0 +1,103 @@
+"""A DuckDB file as the warehouse: opened by one process at a time, always closed again, copied for readers."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from crm_assets.warehouse.backend import Published
+from crm_assets.warehouse.duckdb_messages import lock_holder
+from crm_assets.warehouse.lock import Announce, WarehouseBusy, writer_lock
+from crm_assets.warehouse.published import is_published, publish, published_path
+
+
+@dataclass(frozen=True)
+class DuckDBFile:
+    """One file.
+
+    Attributes:
+        path: Where it lies; it is made when something is written.
+        wait: Seconds to wait while another process has it open.
+        config: DuckDB's configuration.
+        announce: Called with sentences about waiting.
+    """
+
+    path: Path
+    wait: float
+    config: Mapping[str, Any]
+    announce: Announce
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.path)
+
+    @property
+    def working_folder(self) -> Path:
+        """The file's own folder."""
+        return self.path.parent
+
+    def check(self) -> None:
+        """Nothing: the working folder is made there before anything is read."""
+
+    @contextmanager
+    def connected(self, *, read_only: bool, table: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the file, of which there is one at a time, whatever it is for."""
+        if read_only and not self.path.exists():
+            raise FileNotFoundError(f"{self.path} does not exist yet: materialize the assets of group raw first")
+        with self._locked(), self._connected(read_only=read_only) as connection:
+            yield connection
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Keeps nothing: other processes wait for the file."""
+        return nullcontext()
+
+    def publish(self) -> Published:
+        """Copies the file for readers that must never be in the way, unless the copy is as new as the file."""
+        is_new = not is_published(self.path)
+        if is_new:
+            with self._locked():
+                if self.path.with_name(f"{self.path.name}.wal").exists():
+                    # A killed process left it. Opened and closed, the database has it in itself.
+                    with self._connected(read_only=False):
+                        pass
+                publish(self.path)
+        return Published(str(published_path(self.path)), is_new)
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return writer_lock(self.path, self.wait, self.announce)
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        is_new = not self.path.exists()
+        with closing(self._connect(read_only=read_only)) as connection:
+            if is_new:
+                # It will hold personal data. DuckDB makes it as all files are made, and refuses one made beforehand.
+                self.path.chmod(0o600)
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+
+    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it open."""
+        give_up_at = time.monotonic() + self.wait
+        announced = False
+        while True:
+            try:
+                return duckdb.connect(str(self.path), read_only=read_only, config=dict(self.config))
+            except duckdb.IOException as error:
+                holder = lock_holder(error)
+                if holder is None:
+                    raise
+                if time.monotonic() >= give_up_at:
+                    raise WarehouseBusy(
+                        f"{self.path} was held open for {self.wait:.0f} s by {holder}. Close it there (a notebook's "
+                        "connection, a DuckDB shell), then run this again"
+                    ) from None
+                if not announced:
+                    self.announce(f"Waiting for {self.path.name}, held open by {holder}")
+                    announced = True
+            time.sleep(0.1)
