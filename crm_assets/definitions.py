@@ -1,6 +1,6 @@
 """The code location: five raw assets, the models built from them, and when they run."""
 
-from dagster import Definitions
+from dagster import Definitions, get_dagster_logger
 from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
@@ -10,7 +10,11 @@ from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.connection import CrmConnection
+from crm_assets.settings import unknown_variables
 from crm_assets.warehouse.warehouse import Warehouse
+
+for sentence in unknown_variables():
+    get_dagster_logger().warning(sentence)
 
 defs = Definitions(
     assets=[*RAW_ASSETS, *MODEL_ASSETS, sales_review],

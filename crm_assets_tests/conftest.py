@@ -24,9 +24,10 @@ def pytest_configure() -> None:
     for name in [name for name in os.environ if name.upper().startswith(FOREIGN)]:
         del os.environ[name]
     nowhere = tempfile.mkdtemp(prefix="crm_assets_tests_")
-    # dlt reads TOML files of the project and of the user, who may have a real key in either.
+    # Settings are read from files of the project, and dlt's own of the user, who may have a real key in either.
     os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = nowhere
-    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    # Tests run in folders of their own, and so do the processes that they start.
+    os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
     # The assets' retry policy is made when definitions are loaded.
     os.environ["SOURCES__CRM__ASSET_RETRY_DELAY"] = "0"
@@ -39,8 +40,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The data directory of one test."""
+    """The data directory of one test, which runs in a folder without settings."""
     folder = tmp_path / "data"
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CRM_DATA_DIR", str(folder))
     return folder
 

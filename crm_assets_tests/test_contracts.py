@@ -3,7 +3,6 @@
 What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py` and `warehouse/duckdb_messages.py`.
 """
 
-import json
 import logging
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dlt
 import duckdb
 import pytest
 from dagster import (
@@ -38,6 +38,7 @@ from crm_assets.assets.raw import RawTranslator
 from crm_assets.dagster_internals import FailuresOnly, dlt_specs, other_steps_follow
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
+from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.dlt_internals import ItemTransform, NamingConvention, compile_path, generate_dlt_ids
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, lock_holder, reason
 from crm_assets.warehouse.landing import landing_pipeline
@@ -196,21 +197,22 @@ def test_dlt_names_columns_as_before(key: str, column: str) -> None:
     assert named == column, f"dlt: snake case makes {named!r} of {key!r}: stored columns are called {column!r}"
 
 
-def test_dlt_tells_what_its_toml_files_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dlt_makes_no_context_before_one_is_needed(tmp_path: Path) -> None:
     (tmp_path / ".dlt").mkdir()
-    (tmp_path / ".dlt" / "config.toml").write_text("[sources.crm]\nper_page = 20\n", encoding="utf-8")
-    (tmp_path / ".dlt" / "secrets.toml").write_text("[sources.crm]\napi_key = 'k'\n", encoding="utf-8")
-    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
-    # dlt reads the files once per process.
-    code = (
-        "import json; from crm_assets.source.dlt_internals import configured_tables; "
-        "print(json.dumps({name: list(table) for name, table in configured_tables('sources', 'crm')}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, f"dlt: dlt.config.config_providers can no longer be asked for a table: {done.stderr}"
-    assert json.loads(done.stdout) == {"secrets.toml": ["api_key"], "config.toml": ["per_page"]}, (
-        "dlt: its providers no longer tell what each TOML file holds of a section"
-    )
+    (tmp_path / ".dlt" / "config.toml").write_text("not TOML", encoding="utf-8")
+    code = "import crm_assets.definitions, dlt"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"dlt: it reads the working folder's files when it is imported: {done.stderr[-2000:]}"
+
+
+def test_dlt_asks_a_run_context_for_its_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("NORMALIZE__WORKERS=3", encoding="utf-8")
+    with dlt_context(ProjectContext()):
+        assert dlt.config["normalize.workers"] == 3, "dlt: a run context's initial_providers are no longer asked"
+        assert dlt.config["runtime.dlthub_telemetry"] is False
+    with dlt_context(DefaultsContext()):
+        assert dlt.config.get("normalize.workers") is None, "dlt: the context before is not put back"
 
 
 def test_dlt_logs_to_the_logger_that_is_silenced(tmp_path: Path) -> None:

@@ -5,8 +5,7 @@ from functools import cache
 from dagster import Backoff, Jitter, RetryPolicy
 
 from crm_assets.dagster_internals import FailuresOnly
-from crm_assets.settings import CrmSettings, resolve_settings
-from crm_assets.source.errors import SettingsError
+from crm_assets.settings import setting_at_load
 
 OWNERS = ("team:sales-operations",)
 
@@ -14,9 +13,6 @@ OWNERS = ("team:sales-operations",)
 @cache
 def retry_policy() -> RetryPolicy:
     """Three more tries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), give or take a jitter."""
-    try:
-        delay = resolve_settings().asset_retry_delay
-    except SettingsError:
-        # Definitions must load whatever the settings are. The run tells what is wrong with them.
-        delay = CrmSettings().asset_retry_delay
+    # A wrong value is not told here: the run tells.
+    delay = setting_at_load("asset_retry_delay")
     return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

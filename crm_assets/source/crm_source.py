@@ -14,6 +14,7 @@ from requests import Session
 
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
+from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.dlt_internals import compile_path
 from crm_assets.source.http.limits import limits_of
 from crm_assets.source.http.session import PageSession
@@ -69,7 +70,8 @@ def crm_read(
     limits_of(settings).count_earlier(known.sent)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
-    with closing(PageSession(settings, resource, redaction.records, announce)) as session:
+    session = PageSession(settings, resource, redaction.records, announce)
+    with dlt_context(ProjectContext()), closing(session):
         paginator = (
             IncrementalPaginator(session, resource, settings, known.cursor)
             if known.cursor
@@ -94,7 +96,8 @@ def declared_source() -> DltSource:
         rest_api_config(resource, settings, Session(), SinglePagePaginator(), {}) for resource in ENDPOINTS
     )
     first["resources"] += [resource for config in others for resource in config["resources"]]
-    return rest_api_source(first, name="crm", max_table_nesting=0)
+    with dlt_context(DefaultsContext()):
+        return rest_api_source(first, name="crm", max_table_nesting=0)
 
 
 def rest_api_config(

@@ -6,28 +6,17 @@
   each page.
 - `generate_dlt_ids`: row ids as dlt makes them.
 - `NamingConvention`: dlt's snake case, for the names of columns that no schema declares.
-- `configured_tables`: what dlt's providers (TOML files) hold of a section, to report settings that nobody knows.
+- `dlt_context.py`: dlt looks for its settings in a run context's `initial_providers`. Its container makes a context
+  when the first one is needed, and not when dlt is imported.
 - `PageSession` (`http/session.py`) and the paginators (`reading/`): dlt's `RESTClient` uses the very objects that
   `rest_api` is given, calls `prepare_request`, `merge_environment_settings` and `send` of the session, and hands on the
   response of `send`.
 - The logger `dlt`, which all of dlt's messages go to: `warehouse/landing.py` silences it, as they can show values.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
-
-import dlt
 from dlt.common.jsonpath import compile_path
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.normalizers.utils import generate_dlt_ids
 from dlt.extract.items_transform import ItemTransform
 
-__all__ = ["ItemTransform", "NamingConvention", "compile_path", "configured_tables", "generate_dlt_ids"]
-
-
-def configured_tables(section: str, key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Provider's name -> what it holds of table `section.key`, for all of dlt's providers that have tables."""
-    for provider in dlt.config.config_providers:
-        table, _ = provider.get_value(key, dict, None, section) if provider.supports_sections else (None, "")
-        if isinstance(table, Mapping):
-            yield provider.name, table
+__all__ = ["ItemTransform", "NamingConvention", "compile_path", "generate_dlt_ids"]

@@ -4,7 +4,6 @@ A DuckDB file is for one machine. A DuckLake keeps tables as Parquet files where
 or on S3, and its catalog in a database, such as Postgres. Only whole states are ever shown: each is one transaction.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import closing
@@ -14,6 +13,8 @@ from typing import Any
 
 import duckdb
 from filelock import FileLock, Timeout
+
+from crm_assets.settings import resolve_settings
 
 SCHEMAS = ("staging", "marts")
 """What analysts read. Raw tables also hold what vanished, and stay where they are."""
@@ -78,8 +79,11 @@ def configured_lake() -> Lake | None:
     Raises:
         LakeError: `CRM_LAKE` is no address of a DuckLake.
     """
-    address = os.environ.get("CRM_LAKE")
-    return Lake(address, os.environ.get("CRM_LAKE_FILES", "")) if address else None
+    settings = resolve_settings()
+    if settings.lake is None:
+        return None
+    files = settings.lake_files.get_secret_value() if settings.lake_files else ""
+    return Lake(settings.lake.get_secret_value(), files)
 
 
 def publish_to_lake(published: Path, lake: Lake, wait: float, config: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.warehouse.raw_tables import RAW
 
 
@@ -41,7 +42,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         resource: Names the pipeline, whose name stays the same from run to run.
         data_dir: Where working folders are made.
     """
-    with _working_folder(data_dir / "pipelines") as folder:
+    with dlt_context(ProjectContext()), _working_folder(data_dir / "pipelines") as folder:
         landed = folder / "landed"
         landed.mkdir(mode=0o700)
         pipeline = dlt.pipeline(

@@ -1,0 +1,19 @@
+"""All settings: what there is, where they are read, and what is wrong with them. Imports neither Dagster nor dlt."""
+
+from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
+from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.names import setting_name
+from crm_assets.settings.resolving import resolve_settings, setting_at_load, unknown_variables
+from crm_assets.source.errors import SettingsError
+
+__all__ = [
+    "CrmSettings",
+    "EndpointSettings",
+    "PersonalData",
+    "SettingsError",
+    "is_loopback",
+    "resolve_settings",
+    "setting_at_load",
+    "setting_name",
+    "unknown_variables",
+]

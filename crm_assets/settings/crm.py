@@ -1,0 +1,218 @@
+"""Settings about the CRM, and the one object that has all settings."""
+
+import json
+from collections.abc import Mapping
+from enum import Enum
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.names import full_name
+from crm_assets.settings.surroundings import Surroundings
+from crm_assets.source.api import ENDPOINTS
+
+
+class PersonalData(str, Enum):
+    """What becomes of the columns that the schemas mark as personal."""
+
+    keep = "keep"
+    leave_out = "leave_out"
+    hash = "hash"
+
+
+class CrmSettings(Surroundings):
+    """Everything that can be configured.
+
+    Either both `base_url` and `api_key` are given (a real CRM) or neither (the sandbox).
+    """
+
+    base_url: str | None = Field(
+        default=None,
+        description="The API's address. Without it, and without a key, the bundled sandbox is read.",
+        json_schema_extra={"allowed": "a URL with https, or with http to this machine"},
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="The key that the API asks for.",
+        json_schema_extra={"allowed": "printable ASCII on one line"},
+    )
+    api_key_name: str = Field(
+        default="api_key",
+        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+        description="The request header that carries the key.",
+        json_schema_extra={"allowed": "a header's name, such as `Authorization`"},
+    )
+    allow_http: bool = Field(
+        default=False, description="Whether the key may be sent unencrypted, to a host that has no https."
+    )
+    per_page: int = Field(default=50, ge=1, le=100, description="Records a page.")
+    max_in_flight: int = Field(default=8, ge=1, le=64, description="Requests at a time; half as many after each 429.")
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="The most that may be sent, retries included, by all threads of a process."
+    )
+    requests_per_hour: int | None = Field(
+        default=None, ge=1, description="The same for an hour; what earlier runs sent, by `raw.sync_log`, counts."
+    )
+    request_max_wait: float = Field(
+        default=3600,
+        ge=0,
+        le=86400,
+        description="Seconds that an API may ask to wait (`Retry-After`); more is an error.",
+    )
+    request_timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
+    request_max_attempts: int = Field(default=4, ge=1, le=10, description="How often a request is tried in all.")
+    request_backoff_factor: float = Field(
+        default=2, ge=0, le=60, description="Seconds before the first retry, then doubling, or as `Retry-After` says."
+    )
+    incremental_lag: float = Field(
+        default=300, ge=0, le=86400, description="Seconds that an incremental read goes back behind its cursor."
+    )
+    asset_retry_delay: float = Field(
+        default=30, ge=0, le=3600, description="Seconds before an asset's first retry, then doubling."
+    )
+    personal_data: PersonalData = Field(
+        default=PersonalData.keep,
+        description="What becomes of columns tagged `personal_data`; `hash` needs the key below.",
+    )
+    personal_data_key: SecretStr | None = Field(
+        default=None,
+        description="Under one key, the same value has the same hash.",
+        json_schema_extra={"allowed": "a long random text, to be kept"},
+    )
+    personal_data_allowed: tuple[str, ...] = Field(
+        default=(),
+        description="Undeclared fields that are loaded all the same under `leave_out` and `hash`.",
+        json_schema_extra={"allowed": "names, with commas between them"},
+    )
+    endpoints: dict[str, EndpointSettings] = Field(
+        default={},
+        description="`path` and `params` of each resource; `total_is_exact: false` where the API counts more records "
+        "than it lists.",
+        json_schema_extra={
+            "shown_default": "the paths of `source/api.py`",
+            "allowed": "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
+        },
+    )
+
+    @field_validator("personal_data_allowed", mode="before")
+    @classmethod
+    def _names_from_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return [name for part in value.split(",") if (name := part.strip())]
+
+    @field_validator("endpoints", mode="before")
+    @classmethod
+    def _endpoints_from_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
+
+    @field_validator("endpoints")
+    @classmethod
+    def _known_resources(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
+        unknown = sorted(value.keys() - ENDPOINTS.keys())
+        if unknown:
+            raise ValueError(f"names no resource: {', '.join(unknown)}; the resources are {', '.join(ENDPOINTS)}")
+        return value
+
+    @field_validator("api_key", mode="before")
+    @classmethod
+    def _without_line_end(cls, value: Any) -> Any:
+        return value if value is None or isinstance(value, SecretStr) else str(value).strip("\r\n")
+
+    @field_validator("api_key")
+    @classmethod
+    def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if value is not None and (not text.strip() or not text.isascii() or not text.isprintable()):
+            raise ValueError("must be printable ASCII on one line, as it is sent in a request header")
+        return value
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_a_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            well_formed = (
+                parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1) and value.isprintable()
+            )
+        except ValueError:
+            well_formed = False
+        if not well_formed or any(character.isspace() for character in value):
+            raise ValueError("must be a URL such as https://example.com/crm")
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must not hold a user name, a password, a query or a fragment")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _hashes_have_a_key(self) -> "CrmSettings":
+        if self.personal_data is PersonalData.hash and not self.hash_key:
+            raise ValueError(
+                f"{full_name('personal_data_key')} is missing, while personal_data is hash. Set it to a long random "
+                "text, and keep it: with another key the same value has another hash"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _url_and_key_belong_together(self) -> "CrmSettings":
+        if self.base_url and not self.api_key:
+            raise ValueError(_missing("api_key", "base_url"))
+        if self.api_key and not self.base_url:
+            raise ValueError(_missing("base_url", "api_key"))
+        if self.base_url and not self.allow_http:
+            parts = urlsplit(self.base_url)
+            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+                raise ValueError(
+                    f"{full_name('base_url')} must start with https://, or the key would travel unencrypted; "
+                    f"if you mean it, set {full_name('allow_http')} to true"
+                )
+        return self
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key of the hashes that replace personal data; empty when none is set."""
+        return self.personal_data_key.get_secret_value().encode() if self.personal_data_key else b""
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether the bundled sandbox is to be read: neither a base URL nor a key is set."""
+        return self.base_url is None
+
+    def path(self, resource: str) -> str:
+        """Path of `resource` below the base URL."""
+        configured = self.endpoints.get(resource)
+        return (configured and configured.path) or ENDPOINTS[resource].path
+
+    def params(self, resource: str) -> Mapping[str, str | int | bool]:
+        """Extra query parameters of `resource`."""
+        configured = self.endpoints.get(resource)
+        return configured.params if configured else {}
+
+    def total_is_exact(self, resource: str) -> bool:
+        """Whether the API lists as many records of `resource` as it counts."""
+        configured = self.endpoints.get(resource)
+        return configured is None or configured.total_is_exact
+
+
+def _missing(missing: str, given: str) -> str:
+    return (
+        f"{full_name(missing)} is missing, while {given} is set. Set both to read a real CRM, "
+        "or neither to use the bundled sandbox"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

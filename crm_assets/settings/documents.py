@@ -1,0 +1,120 @@
+"""The places that settings are read from: the environment, `.env` files and dlt's TOML files.
+
+The one that counts comes first. `.env` of the working folder stands before the environment, as Dagster's commands lay
+it over the environment before anything of the project is imported: so it is the same for all commands.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import tomli
+from dotenv import dotenv_values
+from dotenv.parser import parse_stream
+
+from crm_assets.settings.places import settings_folders
+from crm_assets.source.errors import SettingsError
+
+ENVIRONMENT = "the environment"
+ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
+
+BESIDE = ""
+"""The key, in a table that variables make, of the value that the table's own variable has: `A` beside `A__B`."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one place says.
+
+    Attributes:
+        place: The file, or `the environment`.
+        folder: What relative paths in it are relative to.
+        tree: Nested tables, as in TOML: `SOURCES__CRM__PER_PAGE` is `per_page` in `crm` in `sources`.
+        problem: Why the file could not be read; there is no tree then.
+        has_variables: Whether names are written as variables there, and not as keys of tables.
+        may_hold_secrets: Whether secrets belong there.
+    """
+
+    place: str
+    folder: Path = Path()
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    problem: str = ""
+    has_variables: bool = True
+    may_hold_secrets: bool = True
+
+
+def documents() -> Iterator[Document]:
+    """All places, the one that counts first."""
+    working, *others = settings_folders()
+    laid_over, problem = _env_file(working / ENV_FILE)
+    yield Document(str(working / ENV_FILE), working, tree(laid_over), problem)
+    environment = {name: value for name, value in os.environ.items() if name not in laid_over}
+    yield Document(ENVIRONMENT, working, tree(environment))
+    yield from _toml_documents(working)
+    for folder in others:
+        variables, problem = _env_file(folder / ENV_FILE)
+        yield Document(str(folder / ENV_FILE), folder, tree(variables), problem)
+        yield from _toml_documents(folder)
+
+
+def tree(variables: Mapping[str, str]) -> dict[str, Any]:
+    """Variables as nested tables. Empty ones count as not set."""
+    nested: dict[str, Any] = {}
+    for name, value in sorted(variables.items(), key=lambda item: -item[0].count("__")):
+        if value:
+            *tables, last = name.lower().split("__")
+            table = nested
+            for key in tables:
+                table = table.setdefault(key, {})
+            if last in table:
+                table[last][BESIDE] = value
+            else:
+                table[last] = value
+    return nested
+
+
+def _toml_documents(folder: Path) -> Iterator[Document]:
+    for name in (SECRETS_FILE, CONFIG_FILE):
+        path = folder / name
+        try:
+            content, problem = tomli.loads(_text(path)), ""
+        except tomli.TOMLDecodeError as error:
+            content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: texts stand in quotes"
+        except SettingsError as error:
+            content, problem = {}, str(error)
+        yield Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=name == SECRETS_FILE)
+
+
+def _env_file(path: Path) -> tuple[dict[str, str], str]:
+    """The variables of a `.env` file, and why it could not be read."""
+    try:
+        text = _text(path)
+    except SettingsError as error:
+        return {}, str(error)
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            return {}, f"{path}, line {binding.original.line}: not of the form NAME=value. Correct or remove this line"
+    values = dotenv_values(stream=StringIO(text))
+    return {name: value for name, value in values.items() if value is not None}, ""
+
+
+def _text(path: Path) -> str:
+    """A file's text; empty if there is none. A folder of that name is another thing: some have a virtual one `.env`.
+
+    Raises:
+        SettingsError: It cannot be read.
+    """
+    content = b""
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return ""
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{path}, line {line}: not UTF-8. Save the file in this encoding") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: {error.strerror}. Let the user who runs this read it") from None

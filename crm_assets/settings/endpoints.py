@@ -1,0 +1,41 @@
+"""What an installation may say differently about one resource."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crm_assets.source.api import PAGE, PER_PAGE
+
+
+class EndpointSettings(BaseModel):
+    """What an installation may say differently about one resource.
+
+    Attributes:
+        path: Path below the base URL.
+        params: Extra query parameters.
+        total_is_exact: False where the API is known to count more records than it lists.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str | None = Field(default=None, min_length=1)
+    params: dict[str, str | int | bool] = {}
+    total_is_exact: bool = True
+
+    @field_validator("path")
+    @classmethod
+    def _stays_with_the_api(cls, path: str | None) -> str | None:
+        # dlt would send a request for a whole URL there, with the key.
+        if path and ("://" in path or path.startswith("//")):
+            raise ValueError("must be a path below base_url, such as /contacts/view/4000123, and no URL of its own")
+        return path
+
+    @field_validator("params")
+    @classmethod
+    def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
+        taken = sorted(params.keys() & {PAGE, PER_PAGE})
+        if taken:
+            raise ValueError(
+                f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
+            )
+        return params

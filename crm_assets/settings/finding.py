@@ -1,0 +1,153 @@
+"""Every setting's value from the place that counts, and every name that nobody knows."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.documents import BESIDE, Document, documents
+from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.names import (
+    PLAIN_KEY,
+    SECTION,
+    SECTION_PREFIX,
+    SURROUNDINGS_PREFIX,
+    full_name,
+    is_about_surroundings,
+    setting_name,
+    toml_name,
+)
+
+
+@dataclass
+class Found:
+    """What all places say together.
+
+    Attributes:
+        values: Setting -> value as it was given.
+        places: Setting -> where it was given: files, or the environment. Tables that were put together have several.
+        unreadable: Sentences about files that could not be read.
+        errors: Sentences about unknown names in the section, and about secrets where they do not belong.
+        unknown: Sentences about other variables that look like settings, and may be another program's.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, list[str]] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: Any, document: Document) -> None:
+        """Takes a value, unless there is one that counts for more. Tables are put together."""
+        if value is None or value == "":
+            return
+        if name in SECRETS and not document.may_hold_secrets:
+            self.errors.append(
+                f"{full_name(name)} stands in {document.place}, which is no place for secrets: move it to "
+                "secrets.toml beside it, to .env, or into the environment"
+            )
+        if name == "data_dir" and not str(value).startswith("~"):
+            value = document.folder / Path(str(value))
+        elif name == "endpoints":
+            value = _tables(value)
+        earlier = self.values.setdefault(name, value)
+        if earlier is not value:
+            if not isinstance(earlier, Mapping) or not isinstance(value, Mapping):
+                return
+            self.values[name] = _put_together(earlier, value)
+        self.places.setdefault(name, []).append(document.place)
+
+
+SECRETS = frozenset(
+    name for name, setting in CrmSettings.model_fields.items() if "SecretStr" in str(setting.annotation)
+)
+"""The settings whose values are never shown."""
+
+
+def find() -> Found:
+    """Reads all places."""
+    found = Found()
+    plain_keys = []
+    for document in documents():
+        if document.problem:
+            found.unreadable.append(document.problem)
+        for key, value in _section(document.tree).items():
+            name = key.lower()
+            if name in CrmSettings.model_fields and not is_about_surroundings(name):
+                found.add(name, value, document)
+                found.errors += _cut_short(name, value, document)
+            else:
+                found.errors.append(_unknown(f"{SECTION_PREFIX}{key.upper()}", document))
+        for key, value in document.tree.items():
+            prefix, name = key[: len(SURROUNDINGS_PREFIX)].upper(), key[len(SURROUNDINGS_PREFIX) :].lower()
+            if key.upper() == PLAIN_KEY:
+                plain_keys.append((value, document))
+            elif prefix == SURROUNDINGS_PREFIX and is_about_surroundings(name):
+                found.add(name, value, document)
+            elif prefix == SURROUNDINGS_PREFIX:
+                found.unknown.append(_unknown(key.upper(), document))
+    for value, document in plain_keys:
+        found.add("api_key", value, document)
+    return found
+
+
+def _section(tree: Mapping[str, Any]) -> Mapping[str, Any]:
+    for table in SECTION:
+        inner = tree.get(table)
+        tree = inner if isinstance(inner, Mapping) else {}
+    return tree
+
+
+def _unknown(variable: str, document: Document) -> str:
+    """A sentence about a name that is none, with the known one that looks most like it."""
+
+    def likeness(name: str) -> float:
+        bare = variable.removeprefix(SECTION_PREFIX).removeprefix(SURROUNDINGS_PREFIX)
+        pairs = ((variable, setting_name(name)), (bare, name.upper()))
+        return sum(SequenceMatcher(None, *pair).ratio() for pair in pairs)
+
+    closest = max(CrmSettings.model_fields, key=likeness)
+    if document.has_variables:
+        return f"Unknown setting {variable} in {document.place}. Did you mean {setting_name(closest)}?"
+    return (
+        f"Unknown setting {toml_name(variable)} in {document.place}. Did you mean {toml_name(setting_name(closest))}?"
+    )
+
+
+def _cut_short(name: str, value: Any, document: Document) -> list[str]:
+    """Sentences about variables that name a resource, and nothing of it."""
+    if name != "endpoints" or not document.has_variables or not isinstance(value, Mapping):
+        return []
+    return [
+        f"Unknown setting {setting_name(name)}__{resource.upper()} in {document.place}. Add what is meant of "
+        f"{resource} to its name: {' or '.join(f'__{of_it.upper()}' for of_it in EndpointSettings.model_fields)}"
+        for resource, of_it in value.items()
+        if resource != BESIDE and not isinstance(of_it, Mapping)
+    ]
+
+
+def _tables(value: Any) -> Any:
+    """Endpoints as tables, which may be given as JSON, also beside variables for parts of them."""
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value  # the validation tells
+    if isinstance(value, Mapping) and BESIDE in value:
+        beside = _tables(value[BESIDE])
+        others = {key: of_it for key, of_it in value.items() if key != BESIDE}
+        return _put_together(others, beside) if isinstance(beside, Mapping) else beside
+    return value
+
+
+def _put_together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two tables as one; where both have a value, the first one's counts."""
+    both = {
+        key: _put_together(value, second[key])
+        for key, value in first.items()
+        if isinstance(value, Mapping) and isinstance(second.get(key), Mapping)
+    }
+    return {**second, **first, **both}

@@ -1,0 +1,83 @@
+"""What is read, checked: an object with all settings, or sentences about all that is wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import ValidationError
+
+from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.finding import SECRETS, Found, find
+from crm_assets.settings.names import full_name
+from crm_assets.source.errors import SettingsError
+
+NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
+"""Dagster needs these when the code location loads. With a wrong one it loads, and runs work, as by default."""
+
+MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "endpoints"})
+"""Values that messages do not repeat: a URL can have a password in it, a query parameter a token."""
+
+
+def resolve_settings() -> CrmSettings:
+    """Reads and checks all settings.
+
+    Raises:
+        SettingsError: A sentence for each file that cannot be read, or for each setting that is missing, unknown or
+            not allowed.
+    """
+    found = find()
+    if found.unreadable:
+        raise SettingsError("\n".join(found.unreadable))
+    for name in NEEDED_AT_LOAD_ONLY:
+        if wrong_value(found, name):
+            del found.values[name]
+    settings, wrong = checked(found)
+    if settings is None or found.errors:
+        raise SettingsError("\n".join((*found.errors, *wrong)))
+    return settings
+
+
+def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
+    """The settings, or a sentence for each that is missing or not allowed."""
+    try:
+        return CrmSettings(**found.values), []
+    except ValidationError as error:
+        return None, [_sentence(detail, found) for detail in error.errors()]
+
+
+def setting_at_load(name: str, warn: Callable[[str], object] | None = None) -> Any:
+    """One setting, for the code location, which loads whatever is wrong.
+
+    Args:
+        name: A setting that can be checked by itself.
+        warn: Called with a sentence if the value is not allowed, and the default is used.
+    """
+    found = find()
+    wrong = wrong_value(found, name)
+    if wrong and warn:
+        warn(f"{wrong} The default is used.")
+    return getattr(CrmSettings(**({} if wrong or name not in found.values else {name: found.values[name]})), name)
+
+
+def wrong_value(found: Found, name: str) -> str:
+    """What is wrong with one setting's value, by itself; empty if nothing is."""
+    try:
+        CrmSettings(**({name: found.values[name]} if name in found.values else {}))
+    except ValidationError as error:
+        return " ".join(_sentence(detail, found) for detail in error.errors())
+    return ""
+
+
+def unknown_variables() -> list[str]:
+    """Sentences about variables that begin as settings do and are none: misspelt, or another program's."""
+    return find().unknown
+
+
+def _sentence(detail: Any, found: Found) -> str:
+    """One validation error as a sentence that names the setting, where it was given, and what is allowed."""
+    reason = str(detail["msg"]).removeprefix("Value error, ")
+    if not detail["loc"]:
+        return f"{reason}."
+    top, *inner = map(str, detail["loc"])
+    within = f", at {'.'.join(inner)}," if inner else ""
+    shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
+    return f"Setting {full_name(top)}{within} in {' and '.join(found.places.get(top, ()))}{shown}: {reason}."
