@@ -11,7 +11,6 @@ from sqlglot import exp
 from crm_assets.assets import policies
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.settings import resolve_settings
-from crm_assets.warehouse.data_dir import data_dir
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -56,8 +55,9 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
             description="The marts that the report reads are not there: materialize groups staging and marts first",
             allow_retries=False,
         ) from None
-    of_sandbox = resolve_settings().is_sandbox
-    page = page_path(data_dir(), of_sandbox=of_sandbox)
+    settings = resolve_settings()
+    of_sandbox = settings.is_sandbox
+    page = page_path(settings.data_dir, of_sandbox=of_sandbox)
     numbers = page.with_suffix(".json")
     drawn = charts(review)
     before = headline_before(review, numbers)

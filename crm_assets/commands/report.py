@@ -5,7 +5,6 @@ from argparse import ArgumentParser, Namespace
 
 from crm_assets.reports.page import page_path
 from crm_assets.settings import resolve_settings
-from crm_assets.warehouse.data_dir import data_dir
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -15,7 +14,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Opens the page that the asset `reports/sales_review` has written, and says where it lies."""
-    page = page_path(data_dir(), of_sandbox=resolve_settings().is_sandbox)
+    settings = resolve_settings()
+    page = page_path(settings.data_dir, of_sandbox=settings.is_sandbox)
     if not page.exists():
         raise FileNotFoundError(f"{page} does not exist yet: materialize the asset reports/sales_review (make report)")
     print(page)
