@@ -1,6 +1,6 @@
 """The tests of a model as asset checks: their specs, and what they found in Dagster's words."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from dagster import (
@@ -10,15 +10,15 @@ from dagster import (
     AssetCheckSpec,
     AssetKey,
     MetadataValue,
-    TableColumn,
-    TableRecord,
-    TableSchema,
     asset_check,
 )
 
+from crm_assets.assets.previews import rows_as_table
+from crm_assets.settings import SettingsError, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -57,8 +57,9 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
     def compare(warehouse: Warehouse) -> AssetCheckResult:
         try:
             with warehouse.read_connection() as connection:
+                report_in(connection, resolve_settings().reporting_timezone)
                 return check_result(run_test(connection, model, test))
-        except (WarehouseBusy, FileNotFoundError) as error:
+        except (WarehouseBusy, SettingsError, FileNotFoundError) as error:
             return check_result(Outcome(test, problem=str(error)))
 
     return compare
@@ -73,7 +74,7 @@ def check_result(outcome: Outcome) -> AssetCheckResult:
     """What a test found: the count, a few rows, and the SQL that finds all of them."""
     metadata: dict[str, Any] = {"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")}
     if outcome.sample:
-        metadata["sample"] = _table(outcome.columns, outcome.sample)
+        metadata["sample"] = rows_as_table(outcome.columns, outcome.sample)
     return AssetCheckResult(
         check_name=outcome.test.name,
         passed=outcome.passed,
@@ -97,14 +98,3 @@ def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
         severity=AssetCheckSeverity.WARN,
         description="; ".join(filter(None, advice)) or "all columns are described",
     )
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> MetadataValue[Any]:
-    return MetadataValue.table(
-        records=[TableRecord(dict(zip(columns, map(_shown, row), strict=True))) for row in rows],
-        schema=TableSchema([TableColumn(name=name, type="string") for name in columns]),
-    )
-
-
-def _shown(value: Any) -> str | int | float | bool | None:
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

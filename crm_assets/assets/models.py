@@ -1,14 +1,16 @@
 """The models as assets: a `.sql` file becomes a view or table, and `from raw.accounts` in it a dependency."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import duckdb
 from dagster import (
     AssetCheckResult,
+    AssetExecutionContext,
     AssetsDefinition,
     Failure,
+    Field,
     MaterializeResult,
     TableColumnDep,
     TableColumnLineage,
@@ -19,19 +21,45 @@ from dagster import (
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
+from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import count_rows, table_columns
+from crm_assets.settings import SettingsError, resolve_settings
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.data_test_runs import run_test
-from crm_assets.sql_models.lineage import column_lineage, known_columns
+from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.sql_models.personal import origins_of, personal_columns
+from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
+FULL_REFRESH = {
+    "full_refresh": Field(
+        bool,
+        default_value=False,
+        description=(
+            "true: begin anew, with what the model's SELECT gives now. Rows of earlier builds are gone, and cannot be "
+            "made again from what the CRM has now: copy the published database first."
+        ),
+    )
+}
 
-def model_asset(model: Model) -> AssetsDefinition:
-    """The asset that builds one model and tests it."""
+BEGINS_ANEW = (
+    "%s begins anew, as full_refresh asks for. Its rows of earlier builds cannot be made again from what the CRM has "
+    "now: until this run ends, the published copy still has them"
+)
+
+
+def model_assets(models: Sequence[Model]) -> list[AssetsDefinition]:
+    """The assets of all models."""
+    known = {model.address: model for model in models}
+    return [model_asset(model, known) for model in models]
+
+
+def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
+    """The asset that builds one model and tests it. `known` are all models, by address."""
 
     @asset(
         key=asset_key(model.address),
@@ -43,47 +71,67 @@ def model_asset(model: Model) -> AssetsDefinition:
         code_version=model.code_version,
         retry_policy=policies.retry_policy(),
         check_specs=check_specs(model),
+        config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={"dagster/table_name": model.address, "dagster/code_references": code_references(_files(model))},
     )
-    def build_model(warehouse: Warehouse) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
+    def build_model(
+        context: AssetExecutionContext, warehouse: Warehouse
+    ) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
+        full_refresh = model.keeps_rows and context.op_execution_context.op_config["full_refresh"]
+        if full_refresh:
+            context.log.warning(BEGINS_ANEW, model.address)
         try:
             with warehouse.get_connection(table=model.address) as connection:
-                result = _materialized(connection, model)
+                report_in(connection, resolve_settings().reporting_timezone)
+                result = _materialized(connection, model, known, full_refresh)
         except WrongRows as refused:
             yield from map(check_result, refused.outcomes)
             raise Failure(description=str(refused), allow_retries=False) from None
-        except (ModelError, WarehouseBusy, WarehouseUnreachable) as error:
+        except (ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable) as error:
             raise Failure(description=str(error), allow_retries=False) from None
         yield result
 
     return build_model
 
 
-def _materialized(connection: duckdb.DuckDBPyConnection, model: Model) -> MaterializeResult[Any]:
-    outcomes = build(connection, model)
-    outcomes += [run_test(connection, model, test) for test in model.own_tests if not test.blocks]
-    columns = table_columns(connection, model.folder, model.name, model.columns)
+def _materialized(
+    connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model], full_refresh: bool
+) -> MaterializeResult[Any]:
+    built = build(connection, model, full_refresh=full_refresh)
+    outcomes = [*built.outcomes, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
+    schemas = known_columns(connection)
+    columns = list(schemas[model.folder][model.name])
+    personal, lineage = _traced(model, known, schemas, columns)
     results = [check_result(outcome) for outcome in outcomes]
     if model.columns:
-        results.append(columns_result(model, [column.name for column in columns.columns]))
+        results.append(columns_result(model, columns))
+    rows = count_rows(connection, model.folder, model.name)
     return MaterializeResult(
         metadata={
-            "dagster/row_count": count_rows(connection, model.folder, model.name),
+            "crm/build_seconds": round(built.seconds, 3),
+            **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
+            "crm/rows_after": rows,
+            "crm/preview": preview(connection, model.address, columns, personal),
+            "dagster/row_count": rows,
             "dagster/table_name": model.address,
-            "dagster/column_schema": columns,
-            **_lineage(connection, model),
+            "dagster/column_schema": table_columns(connection, model.folder, model.name, model.columns, personal),
+            **lineage,
         },
         check_results=results,
     )
 
 
-def _lineage(connection: duckdb.DuckDBPyConnection, model: Model) -> Mapping[str, TableColumnLineage]:
+def _traced(
+    model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
+) -> tuple[Container[str], Mapping[str, TableColumnLineage]]:
+    """Columns that may hold personal data, and where each column comes from. All may, when that cannot be told."""
     try:
-        lineage = column_lineage(model.query, known_columns(connection))
+        personal = personal_columns(model, known, schemas)
+        lineage = origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # a picture is not worth a failed run, whatever is wrong with it
         get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
-        return {}
-    return {
+        return columns, {}
+    return personal, {
         "dagster/column_lineage": TableColumnLineage(
             {
                 column: [
@@ -103,5 +151,5 @@ def _files(model: Model) -> Mapping[Path, str]:
 
 
 MODELS = load_models()
-MODEL_ASSETS = [model_asset(model) for model in MODELS]
+MODEL_ASSETS = model_assets(MODELS)
 MODEL_CHECKS = cross_checks(MODELS)

@@ -1,6 +1,7 @@
 """The raw assets: an op for each resource, so that one that fails neither stops nor repeats the others."""
 
 import gc
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +25,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
-from crm_assets.assets.table_metadata import declared_columns, raw_metadata
+from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
 from crm_assets.dagster_internals import dlt_specs
 from crm_assets.settings import setting_name
@@ -101,6 +102,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         if not context.selected_asset_keys:
             yield from checks_alone(warehouse, resource)
             return
+        began = time.perf_counter()
         with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
@@ -120,11 +122,13 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 read.batches.load_id, landing.files, read.batches.types, read.batches.rows, report, asked
             )
             with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
+                before = rows_before(connection, resource)
                 changes = load_package(connection, package)
-                metadata = raw_metadata(connection, report, package.load_id)
+                metadata = raw_metadata(connection, report, package.load_id, before)
                 checks = check_results(connection, resource)
         for sentence in (*report.notes, *changes, report.summary):
             context.log.info(sentence)
+        metadata = {**metadata, "crm/build_seconds": round(time.perf_counter() - began, 3)}
         yield MaterializeResult(asset_key=result.asset_key, metadata=metadata, check_results=checks)
 
     return load

@@ -6,9 +6,11 @@ from typing import Any
 import duckdb
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
+from crm_assets.assets.previews import preview
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.sql_models.personal import may_be_personal
+from crm_assets.warehouse.raw_tables import RAW, stored_columns
 
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:
@@ -18,9 +20,14 @@ def declared_columns(schema: ResourceSchema) -> TableSchema:
     )
 
 
-def raw_metadata(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> Mapping[str, Any]:
+def raw_metadata(
+    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, rows_before: int
+) -> Mapping[str, Any]:
     """What a raw materialization carries: the read in numbers, and the table as it is now."""
     declared = resource_schema(report.resource).columns
+    columns = list(stored_columns(connection, report.resource))
+    masked = {column for column in columns if may_be_personal(f"{RAW}.{report.resource}", column)}
+    rows = count_rows(connection, RAW, report.resource)
     metadata: dict[str, Any] = {
         "crm/mode": report.mode.value,
         "crm/complete": report.complete,
@@ -30,7 +37,10 @@ def raw_metadata(connection: duckdb.DuckDBPyConnection, report: ReadReport, load
         "crm/rows_rejected": len(report.rejected),
         "crm/fields_left_out": len(report.dropped_fields),
         "crm/load_id": load_id,
-        "dagster/row_count": count_rows(connection, RAW, report.resource),
+        "crm/rows_before": rows_before,
+        "crm/rows_after": rows,
+        "crm/preview": preview(connection, f"{RAW}.{report.resource}", columns, masked),
+        "dagster/row_count": rows,
         "dagster/table_name": f"{RAW}.{report.resource}",
         "dagster/column_schema": table_columns(
             connection,
@@ -43,6 +53,11 @@ def raw_metadata(connection: duckdb.DuckDBPyConnection, report: ReadReport, load
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
     return metadata
+
+
+def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
+    """Rows of a raw table before a load; 0 where there is none yet."""
+    return count_rows(connection, RAW, resource) if stored_columns(connection, resource) else 0
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:

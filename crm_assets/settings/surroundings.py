@@ -27,6 +27,11 @@ class Surroundings(BaseModel):
         description="The time zone that schedules go by.",
         json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
     )
+    reporting_timezone: str = Field(
+        default="UTC",
+        description="The time zone in which the marts' days, weeks and months begin. After a change build all models.",
+        json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
+    )
     executor: Literal["in_process", "multiprocess"] = Field(
         default="in_process",
         description="Whether a run's steps share its process or have one each, which takes two seconds more a step.",
@@ -50,7 +55,7 @@ class Surroundings(BaseModel):
         except RuntimeError:
             raise ValueError("begins with ~, and this user has no home: write the whole path") from None
 
-    @field_validator("schedule_timezone")
+    @field_validator("schedule_timezone", "reporting_timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:

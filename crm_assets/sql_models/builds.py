@@ -5,13 +5,17 @@ rows, for those too who read it by other ways than Dagster, and what depends on 
 run after the transaction, since what merely watches must not decide.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import duckdb
 
 from crm_assets.sql_models.data_test_runs import Outcome, run_tests
 from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 
 
@@ -36,30 +40,52 @@ class WrongRows(Exception):
         )
 
 
-def build(connection: duckdb.DuckDBPyConnection, model: Model) -> list[Outcome]:
+@dataclass(frozen=True)
+class Build:
+    """A model that was built.
+
+    Attributes:
+        outcomes: What its tests of severity error found: all passed.
+        rows_before: Rows that its table had; None where there was none, or a view, which keeps none.
+        seconds: What build and tests took.
+    """
+
+    outcomes: Sequence[Outcome]
+    rows_before: int | None
+    seconds: float
+
+
+def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool = False) -> Build:
     """Replaces the model's view or table by what its SELECT gives now; an incremental one replaces rows by its key.
 
-    Returns:
-        What the tests of severity error found: all passed.
+    Descriptions become comments on it and its columns.
+
+    Args:
+        connection: Where to.
+        model: What to build.
+        full_refresh: Whether an incremental model begins anew, without the rows that it has.
 
     Raises:
         ModelError: DuckDB refused the SQL. The table is as it was.
         WrongRows: A test of severity error failed. The table is as it was.
     """
+    began = time.perf_counter()
     with _transaction(connection):
         try:
             connection.execute(f'create schema if not exists "{model.folder}"')
             existing = _kind(connection, model)
+            rows_before = _count(connection, model) if existing == "table" else None
             if existing not in {None, model.kind}:
                 connection.execute(f"drop {existing} {model.relation}")
-            merging = model.materialized == "incremental" and existing == "table"
-            connection.execute(_merge(model) if merging else _replace(model))
+            merging = model.materialized == "incremental" and existing == "table" and not full_refresh
+            connection.execute(with_timezone(connection, _merge(model) if merging else _replace(model)))
         except duckdb.Error as error:
             raise ModelError(explained(model, error)) from None
         outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
         if not all(outcome.passed for outcome in outcomes):
             raise WrongRows(model, outcomes)
-    return outcomes
+        comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
+    return Build(outcomes, rows_before, time.perf_counter() - began)
 
 
 def explained(model: Model, error: duckdb.Error) -> str:
@@ -99,6 +125,11 @@ def _merge(model: Model) -> str:
         f'select * from {model.relation} anti join new_rows using ("{model.unique_key}")\n'
         "union all by name select * from new_rows"
     )
+
+
+def _count(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
+    [[rows]] = connection.execute(f"select count(*) from {model.relation}").fetchall()
+    return int(rows)
 
 
 def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.duckdb_messages import reason
 
 SAMPLE_ROWS = 5
@@ -67,10 +68,12 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
     query = failing_rows(test, model.relation, model.key_columns, lambda _: "?")
     # Rows that fail a blocking test are not kept. The model's SELECT finds them again.
     relation = f"(\n{model.select}\n)" if test.blocks else model.relation
-    sql = failing_rows(test, relation, model.key_columns, _literal)
+    sql = with_timezone(connection, failing_rows(test, relation, model.key_columns, _literal))
     try:
         found = connection.execute(
-            f"select *, count(*) over () from (\n{query}\n) order by all limit {SAMPLE_ROWS}",
+            with_timezone(
+                connection, f"select *, count(*) over () from (\n{query}\n) order by all limit {SAMPLE_ROWS}"
+            ),
             test.arguments.get("values", []),
         )
         columns = [column[0] for column in found.description[:-1]]

@@ -79,6 +79,11 @@ class Model:
         return "view" if self.materialized == "view" else "table"
 
     @property
+    def keeps_rows(self) -> bool:
+        """Whether it keeps rows of earlier builds, which cannot be made again."""
+        return self.materialized == "incremental"
+
+    @property
     def unique_key(self) -> str | None:
         """The column by which an incremental model replaces rows."""
         key = self.config.get("unique_key")

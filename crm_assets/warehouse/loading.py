@@ -12,7 +12,9 @@ import duckdb
 
 from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
+from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
     DUCKDB_TYPES,
@@ -101,6 +103,9 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
         if package.files:
             _merge(connection, package)
         show_present(connection, resource)
+        declared = resource_schema(resource)
+        described = {name: column.description for name, column in declared.columns.items()}
+        comment(connection, "table", (RAW, resource), declared.description, described)
         write_sync_log(connection, package.report, package.asked, package.load_id)
         connection.execute("commit")
     except BaseException:

@@ -2,7 +2,7 @@
 
 Two rules stand here and nowhere else. A row is present if the last complete full read of its resource, or a read after
 it, saw it; before the first such read all rows are. A text has no blanks around it, and one without a character is
-null. Both are plain views, and no macros: those of a database file cannot be called where its tables are elsewhere.
+null. Both are plain views, and no macros, which every reader of a view that calls them would need.
 """
 
 import duckdb

@@ -1,5 +1,6 @@
 """A model as a Dagster asset: what it says about itself, and what a run of it leaves behind."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,18 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     DagsterInstance,
+    DagsterInvalidConfigError,
     ExecuteInProcessResult,
     TableMetadataValue,
     materialize,
 )
 
-from crm_assets.assets import models as model_assets
+from crm_assets.assets import models as models_module
 from crm_assets.assets import policies
 from crm_assets.assets.model_checks import cross_checks
-from crm_assets.assets.models import model_asset
+from crm_assets.assets.models import model_asset, model_assets
 from crm_assets.definitions import defs
+from crm_assets.sql_models.model import FOLDER_DEFAULTS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.sql_models.model_project import ModelProject
 
@@ -44,13 +47,14 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def run(project: ModelProject, database: Path) -> ExecuteInProcessResult:
+def run(project: ModelProject, database: Path, launchpad: Mapping[str, Any] | None = None) -> ExecuteInProcessResult:
     """Materializes all models of a project with their checks."""
     models = list(project.models().values())
-    assets = [*map(model_asset, models), *cross_checks(models)]
+    assets = [*model_assets(models), *cross_checks(models)]
     with DagsterInstance.ephemeral() as instance:
         resources = {"warehouse": Warehouse(database=str(database))}
-        return materialize(assets, resources=resources, instance=instance, raise_on_error=False)
+        config = {"ops": dict(launchpad or {})}
+        return materialize(assets, resources=resources, instance=instance, run_config=config, raise_on_error=False)
 
 
 def checks(result: ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
@@ -72,8 +76,16 @@ def metadata(result: ExecuteInProcessResult) -> dict[str, Any]:
     return {name: value.value for name, value in event.metadata.items()}
 
 
+def previewed(result: ExecuteInProcessResult) -> list[dict[str, Any]]:
+    """The rows that the materialization of `marts.sales` shows."""
+    [event] = result.asset_materializations_for_node("marts__sales")
+    shown = event.metadata["crm/preview"]
+    assert isinstance(shown, TableMetadataValue)
+    return [dict(record.data) for record in shown.records]
+
+
 def asset(project: ModelProject, sql: str, properties: str = "{}") -> AssetsDefinition:
-    return model_asset(project.mart(sql, properties))
+    return model_asset(project.mart(sql, properties), {})
 
 
 def test_a_model_is_the_asset_of_its_address_with_its_tables_as_dependencies(project: ModelProject) -> None:
@@ -126,13 +138,85 @@ def test_a_materialization_tells_rows_columns_and_where_these_come_from(project:
     assert (origin.asset_key, origin.column_name) == (AssetKey(["raw", "accounts"]), "id")
 
 
+def test_a_materialization_shows_the_first_ten_rows(project: ModelProject, database: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("insert into raw.accounts from range(3, 20)")
+    project.mart("select id as day, 'x' || id as name from raw.accounts")
+
+    assert previewed(run(project, database)) == [{"day": day, "name": f"x{day}"} for day in range(1, 11)]
+
+
+def test_a_preview_masks_what_is_made_from_personal_columns(project: ModelProject, database: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            "create table raw.contacts as select 1 as id, 'Ann' as first_name, null as email, 'x' as cf_new"
+        )
+    project.write("staging/stg_people.sql", "select id, upper(first_name) as name, email, cf_new from raw.contacts")
+    project.mart("select p.id as day, p.name || '!' as name, p.email, p.cf_new, 1 as n from staging.stg_people as p")
+
+    [row] = previewed(run(project, database))
+    assert row == {"day": 1, "name": "(masked)", "email": None, "cf_new": "(masked)", "n": 1}
+
+
+def test_a_preview_masks_everything_when_the_lineage_cannot_be_told(
+    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(models_module, "origins_of", fail)
+    project.mart("select 1 as day")
+
+    assert previewed(run(project, database)) == [{"day": "(masked)"}]
+
+
+def test_a_materialization_tells_rows_before_and_after_and_the_seconds(project: ModelProject, database: Path) -> None:
+    project.mart("select id as day from raw.accounts")
+    assert "crm/rows_before" not in metadata(run(project, database))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("insert into raw.accounts values (3)")
+
+    told = metadata(run(project, database))
+    assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 3)
+    assert told["crm/build_seconds"] > 0
+
+
+def test_an_incremental_model_begins_anew_when_the_launchpad_says_so(project: ModelProject, database: Path) -> None:
+    properties = "{config: {materialized: incremental, unique_key: day}, columns: [{name: day, description: The day.}]}"
+    for number in (1, 2):
+        project.mart(f"select {number} as day", properties)
+        assert metadata(run(project, database))["crm/rows_after"] == number
+
+    anew = run(project, database, {"marts__sales": {"config": {"full_refresh": True}}})
+    told = metadata(anew)
+    assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 1)
+
+
+def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject, database: Path) -> None:
+    project.mart("select 1 as day")
+
+    with pytest.raises(DagsterInvalidConfigError, match="full_refresh"):
+        run(project, database, {"marts__sales": {"config": {"full_refresh": True}}})
+
+
+def test_a_wrong_reporting_time_zone_is_told_by_name(
+    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_REPORTING_TIMEZONE", "Mars/Phobos")
+    project.mart("select 1 as day")
+
+    told = failure(run(project, database))
+    assert "CRM_REPORTING_TIMEZONE" in told
+    assert "is no time zone: give an IANA name such as Europe/Berlin" in told
+
+
 def test_a_model_is_built_even_when_its_lineage_cannot_be_told(
     project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise RecursionError
 
-    monkeypatch.setattr(model_assets, "column_lineage", fail)
+    monkeypatch.setattr(models_module, "origins_of", fail)
     project.mart("select 1 as day")
 
     result = run(project, database)
@@ -238,7 +322,7 @@ def test_an_error_in_sql_is_told_with_file_and_line_and_not_tried_again(project:
 
 def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
     graph = defs.resolve_asset_graph()
-    models = {key for key in graph.materializable_asset_keys if key.path[0] != "raw"}
+    models = {key for key in graph.materializable_asset_keys if key.path[0] in FOLDER_DEFAULTS}
 
-    assert {key.path[0] for key in models} == {"staging", "marts"}
+    assert {key.path[0] for key in models} == set(FOLDER_DEFAULTS)
     assert models <= {check.asset_key for check in graph.asset_check_keys}

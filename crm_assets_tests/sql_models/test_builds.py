@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.sql_models.timezone import report_in
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 INCREMENTAL = """
@@ -171,3 +172,30 @@ def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) 
 
     with pytest.raises(duckdb.ConnectionException):
         build(connection, project.mart("select 1 as day"))
+
+
+@pytest.mark.parametrize("materialized", ["table", "view"])
+def test_descriptions_become_comments(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, materialized: str
+) -> None:
+    properties = (
+        '{description: It\'s one row a day., columns: [{name: day, description: The "day".}], '
+        f"config: {{materialized: {materialized}}}}}"
+    )
+    for _ in range(2):
+        build(connection, project.mart("select 1 as day, 2 as n", properties))
+
+    [[of_table]] = connection.execute(f"select comment from duckdb_{materialized}s() where not internal").fetchall()
+    of_columns = connection.execute("select column_name, comment from duckdb_columns() where not internal").fetchall()
+    assert (of_table, of_columns) == ("It's one row a day.", [("day", 'The "day".'), ("n", None)])
+
+
+def test_the_reporting_time_zone_is_part_of_a_view(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    report_in(connection, "Asia/Kolkata")
+    zone = "getvariable('reporting_timezone')"
+    build(connection, project.mart(f"select {zone} as day", "config: {materialized: view}"))
+    connection.execute("reset variable reporting_timezone")
+
+    assert rows(connection) == [("Asia/Kolkata",)]

@@ -117,5 +117,9 @@ joined as (
 
 select
     *,
-    date_diff('day', cast(last_activity_at as date), current_date) as days_since_last_activity
+    date_diff(
+        'day',
+        cast(last_activity_at at time zone getvariable('reporting_timezone') as date),
+        cast(now() at time zone getvariable('reporting_timezone') as date)
+    ) as days_since_last_activity
 from joined

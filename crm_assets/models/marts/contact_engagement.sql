@@ -82,7 +82,11 @@ joined as (
 dated as (
     select
         *,
-        date_diff('day', cast(last_contact_at as date), current_date) as days_since_last_contact
+        date_diff(
+            'day',
+            cast(last_contact_at at time zone getvariable('reporting_timezone') as date),
+            cast(now() at time zone getvariable('reporting_timezone') as date)
+        ) as days_since_last_contact
     from joined
 )
 

@@ -1,4 +1,8 @@
-with accounts as (
+with today as (
+    select cast(now() at time zone getvariable('reporting_timezone') as date) as day
+),
+
+accounts as (
     select
         count(*) as accounts,
         count(*) filter (where owner_id is null) as accounts_without_owner,
@@ -19,13 +23,14 @@ contacts as (
 deals as (
     select
         count(*) as won_deals,
-        coalesce(sum(won_amount), 0) as won_amount,
-        count(*) filter (where won_on between current_date - 29 and current_date) as won_deals_30_days,
+        coalesce(sum(source.won_amount), 0) as won_amount,
+        count(*) filter (where source.won_on between today.day - 29 and today.day) as won_deals_30_days,
         coalesce(
-            sum(won_amount) filter (where won_on between current_date - 29 and current_date), 0
+            sum(source.won_amount) filter (where source.won_on between today.day - 29 and today.day), 0
         ) as won_amount_30_days
-    from staging.stg_won_deals
-    where not is_deleted
+    from staging.stg_won_deals as source
+    cross join today
+    where not source.is_deleted
 ),
 
 tasks as (
@@ -40,12 +45,13 @@ tasks as (
 appointments as (
     select
         count(*) as past_appointments,
-        count(*) filter (where held_on between current_date - 29 and current_date) as appointments_30_days
-    from staging.stg_past_appointments
+        count(*) filter (where source.held_on between today.day - 29 and today.day) as appointments_30_days
+    from staging.stg_past_appointments as source
+    cross join today
 )
 
 select
-    current_date as snapshot_date,
+    today.day as snapshot_date,
     now() as taken_at,
     accounts.accounts,
     accounts.accounts_without_owner,
@@ -62,7 +68,8 @@ select
     tasks.unassigned_tasks,
     appointments.past_appointments,
     appointments.appointments_30_days
-from accounts
+from today
+cross join accounts
 cross join contacts
 cross join deals
 cross join tasks

@@ -17,18 +17,27 @@ account_links as (
     group by tasks.owner_id
 ),
 
+-- A week from now by the calendar: an hour more or less when the clocks change within it.
+clock as (
+    select
+        cast(now() at time zone getvariable('reporting_timezone') as date) as today,
+        (now() at time zone getvariable('reporting_timezone') + interval 7 day)
+        at time zone getvariable('reporting_timezone') as in_a_week
+),
+
 backlog as (
     select
-        owner_id,
+        tasks.owner_id,
         count(*) as open_tasks,
-        count(*) filter (where due_at < now()) as overdue_tasks,
-        count(*) filter (where due_at >= now() and due_at < now() + interval 7 day) as due_this_week,
-        count(*) filter (where due_at >= now() + interval 7 day) as due_later,
-        count(*) filter (where due_at is null) as without_due_date,
-        min(due_at) as oldest_due_at,
-        min(due_at) filter (where due_at >= now()) as next_due_at
+        count(*) filter (where tasks.due_at < now()) as overdue_tasks,
+        count(*) filter (where tasks.due_at >= now() and tasks.due_at < clock.in_a_week) as due_this_week,
+        count(*) filter (where tasks.due_at >= clock.in_a_week) as due_later,
+        count(*) filter (where tasks.due_at is null) as without_due_date,
+        min(tasks.due_at) as oldest_due_at,
+        min(tasks.due_at) filter (where tasks.due_at >= now()) as next_due_at
     from tasks
-    group by owner_id
+    cross join clock
+    group by tasks.owner_id
 )
 
 select
@@ -42,7 +51,15 @@ select
     cast(backlog.overdue_tasks / nullif(backlog.open_tasks, 0) as decimal(5, 4)) as overdue_share,
     backlog.oldest_due_at,
     backlog.next_due_at,
-    greatest(date_diff('day', cast(backlog.oldest_due_at as date), current_date), 0) as days_overdue_at_most,
+    greatest(
+        date_diff(
+            'day',
+            cast(backlog.oldest_due_at at time zone getvariable('reporting_timezone') as date),
+            clock.today
+        ),
+        0
+    ) as days_overdue_at_most,
     coalesce(account_links.accounts, 0) as accounts
 from backlog
+cross join clock
 left join account_links on backlog.owner_id is not distinct from account_links.owner_id

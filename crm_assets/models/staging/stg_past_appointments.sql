@@ -30,7 +30,7 @@ select
     from_date as starts_at,
     end_date as ends_at,
     held_at,
-    cast(held_at at time zone 'UTC' as date) as held_on,
+    cast(held_at at time zone getvariable('reporting_timezone') as date) as held_on,
     time_zone,
     is_all_day,
     -- A length is believed when it is more than nothing and at most a day.

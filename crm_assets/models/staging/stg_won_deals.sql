@@ -2,10 +2,13 @@
 with dated as (
     select
         *,
-        cast(created_at at time zone 'UTC' as date) as created_on,
+        cast(created_at at time zone getvariable('reporting_timezone') as date) as created_on,
         coalesce(
             closed_date,
-            cast(coalesce(stage_updated_time, updated_at, created_at) at time zone 'UTC' as date)
+            cast(
+                coalesce(stage_updated_time, updated_at, created_at)
+                at time zone getvariable('reporting_timezone') as date
+            )
         ) as won_on
     from present.won_deals
 )

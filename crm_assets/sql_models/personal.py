@@ -1,0 +1,76 @@
+"""Which columns of models may hold personal data: those made from such columns of raw tables, however far up."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.columns import varies
+from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
+from crm_assets.sql_models.model import Model, asset_behind
+
+HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
+"""Tables of ours without a record in them."""
+
+Tables = tuple[tuple[str, str, tuple[str, ...]], ...]
+"""Schema, table and columns of what a model reads: hashable, so that a lineage is worked out once a process."""
+
+
+def may_be_personal(table: str, column: str) -> bool:
+    """Whether a column of a raw table may hold personal data. What nobody has declared may."""
+    resource = table.removeprefix("raw.")
+    if table in HARMLESS or column.startswith("_dlt_"):
+        return False
+    if resource not in ENDPOINTS:
+        return True
+    declared = resource_schema(resource).columns.get(varies(column) or column)
+    return declared is None or declared.personal
+
+
+def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> frozenset[str]:
+    """The columns of a model that may hold personal data.
+
+    Args:
+        model: The model.
+        known: All models, by address.
+        schemas: The columns of what they read.
+
+    Raises:
+        sqlglot.errors.SqlglotError: Where they come from cannot be told.
+    """
+    above = {
+        address: personal_columns(known[address], known, schemas) for address in model.depends_on if address in known
+    }
+    return frozenset(
+        column
+        for column, origins in origins_of(model, schemas).items()
+        for schema, table, origin in origins
+        if (origin in above[f"{schema}.{table}"] if f"{schema}.{table}" in above else _raw(schema, table, origin))
+    )
+
+
+def origins_of(model: Model, schemas: Schemas) -> Mapping[str, Sequence[Origin]]:
+    """The model's column lineage.
+
+    Raises:
+        sqlglot.errors.SqlglotError: The query reads what the schemas do not have.
+    """
+    reads = [address.split(".") for address in sorted(model.reads)]
+    tables = tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, t in reads)
+    return _lineage(model.sql, tables)
+
+
+@cache
+def _lineage(sql: str, tables: Tables) -> Mapping[str, Sequence[Origin]]:
+    schemas: dict[str, dict[str, dict[str, str]]] = {}
+    for schema, table, columns in tables:
+        schemas.setdefault(schema, {})[table] = dict.fromkeys(columns, "unknown")
+    query = sqlglot.parse_one(sql, dialect="duckdb")
+    return column_lineage(query, schemas) if isinstance(query, exp.Query) else {}
+
+
+def _raw(schema: str, table: str, column: str) -> bool:
+    return may_be_personal(asset_behind(f"{schema}.{table}"), column)

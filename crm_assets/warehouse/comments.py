@@ -1,0 +1,53 @@
+"""Descriptions as comments in the database, where DuckDB's UI, DBeaver and Metabase show them."""
+
+from collections.abc import Mapping
+
+import duckdb
+
+COMMENTED = """
+select
+    column_name,
+    coalesce(comment, '')
+from duckdb_columns()
+where database_name = current_database() and schema_name = ? and table_name = ?
+"""
+
+CATALOG = "select type from duckdb_databases() where database_name = current_database()"
+
+
+def comment(
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    address: tuple[str, str],
+    description: str,
+    columns: Mapping[str, str],
+) -> None:
+    """Comments on a table or view and on its columns, all in one go, where they are not there already.
+
+    Args:
+        connection: Where it is.
+        kind: table or view.
+        address: Its schema and its name.
+        description: What a row is.
+        columns: Column -> what it holds. Those that the table does not have are passed over.
+    """
+    schema, name = address
+    relation = f'"{schema}"."{name}"'
+    stored = dict(connection.execute(COMMENTED, address).fetchall())
+    statements = [f"comment on {kind} {relation} is {_literal(description)}"]
+    if kind == "table" or _views_have_columns(connection):
+        statements += [
+            f'comment on column {relation}."{column}" is {_literal(text)}'
+            for column, text in columns.items()
+            if stored.get(column) not in {None, text.strip()}
+        ]
+    connection.execute(";\n".join(statements))
+
+
+def _views_have_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether columns of views can be commented on: in a DuckDB file they can, in a DuckLake they cannot."""
+    return connection.execute(CATALOG).fetchall() == [("duckdb",)]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.strip().replace("'", "''") + "'"

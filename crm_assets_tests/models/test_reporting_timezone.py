@@ -1,0 +1,119 @@
+"""Days, weeks and months of the marts are those of the reporting time zone, as Python reckons them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from crm_assets.sql_models.timezone import report_in
+from crm_assets_tests.models.raw_tables import RawTables
+
+ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+
+INSTANTS = [
+    datetime(*day, hour, minute, tzinfo=timezone.utc)
+    # Ends of months and of a year, both changes of New York's clocks, and a leap day.
+    for day in [(2025, 12, 31), (2026, 1, 1), (2026, 2, 28), (2026, 3, 8), (2026, 3, 9), (2025, 11, 2), (2024, 2, 29)]
+    for hour in (0, 3, 4, 5, 6, 7, 18, 19, 23)
+    for minute in (0, 29, 30, 59)
+]
+
+
+@pytest.fixture(params=ZONES)
+def zone(request: pytest.FixtureRequest) -> ZoneInfo:
+    return ZoneInfo(request.param)
+
+
+@pytest.fixture
+def tables(zone: ZoneInfo) -> Iterator[RawTables]:
+    """Raw tables of a CRM that is reported on in the zone."""
+    tables = RawTables()
+    report_in(tables.connection, zone.key)
+    yield tables
+    tables.connection.close()
+
+
+def now(tables: RawTables) -> datetime:
+    """The moment that the models' statements see: with a transaction under way it stands still."""
+    [[instant]] = tables.connection.execute("select now()").fetchall()
+    assert isinstance(instant, datetime)
+    return instant
+
+
+def day(instant: datetime, zone: ZoneInfo) -> date:
+    return instant.astimezone(zone).date()
+
+
+def test_deals_without_closing_date_are_won_in_the_month_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    for id_, instant in enumerate(INSTANTS):
+        tables.add("won_deals", id_, stage_updated_time=instant, created_at=INSTANTS[0] - timedelta(days=900))
+
+    expected = Counter(day(instant, zone).replace(day=1) for instant in INSTANTS)
+    assert tables.rows("marts.won_revenue_monthly", "month", "won_deals") == sorted(expected.items())
+
+
+def test_days_to_win_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    for id_, (entered, won) in enumerate(pairwise(INSTANTS)):
+        tables.add("won_deals", id_, stage_updated_time=won, created_at=entered)
+
+    lasted = [(day(won, zone) - day(entered, zone)).days for entered, won in pairwise(INSTANTS)]
+    assert tables.rows("staging.stg_won_deals", "deal_id", "days_to_win") == [
+        (id_, days if days >= 0 else None) for id_, days in enumerate(lasted)
+    ]
+
+
+def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    for id_, instant in enumerate(INSTANTS):
+        tables.add("past_appointments", id_, from_date=instant)
+
+    days = [day(instant, zone) for instant in INSTANTS]
+    expected = Counter(day - timedelta(days=day.weekday()) for day in days)
+    assert tables.rows("marts.meeting_activity_weekly", "week", "meetings") == sorted(expected.items())
+
+
+def test_days_since_something_happened_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    today = day(now(tables), zone)
+    for id_, instant in enumerate(INSTANTS):
+        tables.add("accounts", id_, last_contacted=instant)
+        tables.add("contacts", id_, last_contacted=instant)
+        tables.add("open_tasks", id_, owner_id=id_, due_date=instant)
+
+    expected = [(id_, (today - day(instant, zone)).days) for id_, instant in enumerate(INSTANTS)]
+    for mart, key, days in [
+        ("account_overview", "account_id", "days_since_last_activity"),
+        ("contact_engagement", "contact_id", "days_since_last_contact"),
+        ("task_backlog", "owner_id", "days_overdue_at_most"),
+    ]:
+        assert tables.rows(f"marts.{mart}", key, days) == expected, mart
+
+
+def test_a_week_ahead_ends_at_the_same_time_of_day_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    in_a_week = (now(tables).astimezone(zone).replace(tzinfo=None) + timedelta(days=7)).replace(tzinfo=zone)
+    tables.add("open_tasks", 1, due_date=in_a_week.astimezone(timezone.utc) - timedelta(minutes=5))
+    tables.add("open_tasks", 2, due_date=in_a_week.astimezone(timezone.utc) + timedelta(minutes=55))
+
+    assert tables.row("marts.task_backlog", "due_this_week", "due_later") == (1, 1)
+
+
+def test_the_daily_snapshot_is_of_the_zones_day(tables: RawTables, zone: ZoneInfo) -> None:
+    today = day(now(tables), zone)
+    midnight = datetime(today.year, today.month, today.day, tzinfo=zone).astimezone(timezone.utc)
+    for id_, instant in enumerate([midnight - timedelta(days=29) + timedelta(hours=2), midnight - timedelta(days=30)]):
+        tables.add("past_appointments", id_, from_date=instant)
+
+    columns = ("snapshot_date", "appointments_30_days")
+    assert tables.row("marts.pipeline_health_daily", *columns) == (today, 1)
+
+
+def test_a_view_means_the_same_to_a_reader_of_another_time_zone(tables: RawTables, zone: ZoneInfo) -> None:
+    for id_, instant in enumerate(INSTANTS):
+        tables.add("past_appointments", id_, from_date=instant)
+    tables.build("staging.stg_past_appointments")
+
+    with tables.connection.cursor() as reader:  # a session of its own, without the variable
+        reader.execute("set TimeZone = 'Pacific/Auckland'")
+        seen = reader.execute("select held_on from staging.stg_past_appointments order by appointment_id").fetchall()
+    assert seen == [(day(instant, zone),) for instant in INSTANTS]
