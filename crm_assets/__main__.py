@@ -8,7 +8,8 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, report, tables
+from crm_assets.commands import accept_address, report, settings, tables
+from crm_assets.settings import unknown_variables
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lake import LakeError
@@ -28,7 +29,7 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"tables": tables, "accept-address": accept_address, "report": report}
+    {"tables": tables, "settings": settings, "accept-address": accept_address, "report": report}
 )
 """Name -> module. The first one runs when none is named."""
 
@@ -53,6 +54,9 @@ def main() -> int:
     """Runs a command; returns the process's exit code."""
     default, *_ = COMMANDS
     arguments = command_line().parse_args(sys.argv[1:] or [default])
+    if arguments.command != "settings":  # which tells them itself
+        for sentence in unknown_variables():
+            print(sentence, file=sys.stderr)
     try:
         return COMMANDS[arguments.command].run(arguments)
     except EXPECTED_ERRORS as error:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crm_assets.settings.endpoints import EndpointSettings
-from crm_assets.settings.names import full_name
+from crm_assets.settings.names import full_name, setting_name
 from crm_assets.settings.surroundings import Surroundings
 from crm_assets.source.api import ENDPOINTS
 
@@ -205,7 +205,7 @@ class CrmSettings(Surroundings):
 
 def _missing(missing: str, given: str) -> str:
     return (
-        f"{full_name(missing)} is missing, while {given} is set. Set both to read a real CRM, "
+        f"{full_name(missing)} is missing, while {setting_name(given)} is set. Set both to read a real CRM, "
         "or neither to use the bundled sandbox"
     )
 

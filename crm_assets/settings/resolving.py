@@ -55,7 +55,8 @@ def setting_at_load(name: str, warn: Callable[[str], object] | None = None) -> A
     wrong = wrong_value(found, name)
     if wrong and warn:
         warn(f"{wrong} The default is used.")
-    return getattr(CrmSettings(**({} if wrong or name not in found.values else {name: found.values[name]})), name)
+    given = {} if wrong or name not in found.values else {name: found.values[name]}
+    return getattr(CrmSettings(**given), name)
 
 
 def wrong_value(found: Found, name: str) -> str:
@@ -63,8 +64,13 @@ def wrong_value(found: Found, name: str) -> str:
     try:
         CrmSettings(**({name: found.values[name]} if name in found.values else {}))
     except ValidationError as error:
-        return " ".join(_sentence(detail, found) for detail in error.errors())
+        return " ".join(_sentence(detail, found) for detail in error.errors() if name in detail["loc"])
     return ""
+
+
+def problems(found: Found) -> list[str]:
+    """Sentences about all that is wrong, whether or not anything needs it."""
+    return [*found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
 
 
 def unknown_variables() -> list[str]:

@@ -1,16 +1,13 @@
-"""Settings come from where dlt looks for them; what is missing, wrong or unknown is named before any request."""
+"""What is missing, wrong or unknown among the settings is named before any request."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_assets.source.errors import SettingsError
-from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
 PREFIX = "SOURCES__CRM__"
@@ -197,40 +194,3 @@ def test_other_resources_keep_their_path(crm: ScriptedCrm, monkeypatch: pytest.M
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"accounts": {"params": {"filter": "mine"}}}')
     assert read().ids == list(range(1, 61))
     assert all("filter" not in seen.params for seen in crm.seen)
-
-
-SECRETS_TOML = f"""
-[sources.crm]
-api_key = "Token token={KEY}"
-"""
-CONFIG_TOML = """
-[sources.crm]
-base_url = "{base_url}"
-api_key_name = "Authorization"
-per_page = 20
-
-[sources.crm.endpoints.open_tasks]
-path = "/v1/tasks"
-params = {{ filter = "open" }}
-"""
-
-
-@pytest.mark.parametrize("extra", ["", "page_size = 10\n"], ids=["known", "unknown"])
-def test_toml_files_are_read(extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with scripted_crm(lists={"open_tasks": tasks(50)}, credentials=("Authorization", f"Token token={KEY}")) as crm:
-        (tmp_path / ".dlt").mkdir()
-        config = CONFIG_TOML.format(base_url=crm.base_url).replace("per_page = 20\n", f"per_page = 20\n{extra}")
-        (tmp_path / ".dlt" / "config.toml").write_text(config, encoding="utf-8")
-        (tmp_path / ".dlt" / "secrets.toml").write_text(SECRETS_TOML, encoding="utf-8")
-        monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path))
-        # dlt reads the files once per process.
-        code = "from crm_assets_tests.source.source_reads import read; print(read().ids)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    if extra:
-        assert "page_size" in done.stderr
-        assert crm.seen == []
-    else:
-        assert done.stdout.strip() == str(list(range(1, 51))), done.stderr
-        assert {seen.params["filter"] for seen in crm.seen} == {"open"}
-        assert {seen.params["per_page"] for seen in crm.seen} == {"20"}
-    assert KEY not in done.stdout + done.stderr

@@ -1,0 +1,80 @@
+"""The settings described, from what stands in the object itself."""
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.names import is_about_surroundings, setting_name, toml_name
+
+SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_surroundings))
+"""All settings in the order in which they are shown: first those about the CRM."""
+
+SECRET_PARAMETER = re.compile("key|token|secret|password", re.IGNORECASE)
+"""Query parameters whose values are not shown."""
+
+
+def description(name: str) -> str:
+    """What a setting is for."""
+    return str(_property(name)["description"])
+
+
+def allowed(name: str) -> str:
+    """Which values a setting can have."""
+    schema = _property(name)
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    first, *_ = schema.get("anyOf", [schema])
+    values = first.get("enum") or ["true", "false"] * (first["type"] == "boolean")
+    if values:
+        *others, last = (f"`{value}`" for value in values)
+        return f"{', '.join(others)} or {last}"
+    lowest = f"more than {first['exclusiveMinimum']:g}" if "exclusiveMinimum" in first else f"{first['minimum']:g}"
+    kind = "" if first["type"] == "integer" else ", fractions too"
+    return f"{lowest} to {first['maximum']:g}{kind}" if "maximum" in first else f"{lowest} or more{kind}"
+
+
+def default(name: str) -> str:
+    """What counts without a setting; `none` if nothing does."""
+    schema = _property(name)
+    shown = schema.get("shown_default") or schema.get("default")
+    if shown in (None, []):
+        return "none"
+    return str(shown) if "shown_default" in schema else f"`{json.dumps(shown).strip(chr(34))}`"
+
+
+def documented_row(name: str) -> str:
+    """A setting's row in the table of docs/settings.md."""
+    variable = setting_name(name)
+    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {description(name)} |"
+
+
+def shown(value: Any) -> str:
+    """A value that is no secret, for people."""
+    if isinstance(value, Mapping):
+        return json.dumps({name: _without_secrets(of_it) for name, of_it in value.items()})
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value).replace("null", "none")
+    return str(getattr(value, "value", value))
+
+
+def _without_secrets(given: Mapping[str, Any]) -> dict[str, Any]:
+    """One resource's settings, without the values of parameters that name a secret."""
+    params = {key: "***" if SECRET_PARAMETER.search(key) else text for key, text in given.get("params", {}).items()}
+    return {**given, **({"params": params} if params else {})}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return CrmSettings.model_json_schema()
+
+
+def _property(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = _schema()["properties"][name]
+    if "$ref" in schema:
+        return {**_schema()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+    return schema

@@ -1,0 +1,75 @@
+"""`python -m crm_assets settings`: every setting with its value and its origin, and all that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.settings.describing import SETTINGS
+from crm_assets.settings.names import setting_name
+from crm_assets_tests.scripted_crm import KEY
+
+
+@pytest.fixture(autouse=True)
+def command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["crm_assets", "settings"])
+
+
+def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """What was printed, by variable."""
+    lines = [line for line in capsys.readouterr().out.splitlines() if line]
+    return {variable: " ".join(others) for variable, *others in (line.split() for line in lines)}
+
+
+def test_each_has_its_value_and_origin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_text("SOURCES__CRM__BASE_URL=https://crm.example\n", encoding="utf-8")
+    monkeypatch.setenv("API_KEY", KEY)
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__CONTACTS__PARAMS__ACCESS_TOKEN", "hush")
+    assert main() == 0
+    lines = shown(capsys)
+    assert lines.keys() >= {setting_name(name) for name in SETTINGS}
+    assert lines["SOURCES__CRM__BASE_URL"].startswith(f"https://crm.example {tmp_path / '.env'}")
+    assert lines["SOURCES__CRM__API_KEY"].startswith("*** the environment")
+    assert lines["SOURCES__CRM__PER_PAGE"] == "50 default 1 to 100"
+    assert KEY not in str(lines)
+    assert "hush" not in str(lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOURCES__CRM__PER_PAGE", "0"),
+        ("SOURCES__CRM__PERPAGE", "50"),
+        ("SOURCES__CRM__API_KEY", KEY),
+        ("CRM_LAEK", "ducklake:crm"),
+        ("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"),
+        ("CRM_EXECUTOR", "threads"),
+    ],
+)
+def test_it_fails_if_anything_is_wrong_whether_or_not_a_run_needs_it(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert main() == 1
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert name in told
+    assert KEY not in told
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("what is this\n", encoding="utf-8")
+    assert main() == 1
+    assert f"{tmp_path / '.env'}, line 1" in capsys.readouterr().out
+
+
+def test_other_commands_tell_of_variables_that_look_like_settings_and_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["crm_assets", "tables"])
+    monkeypatch.setenv("CRM_LAEK", "ducklake:crm")
+    main()
+    warning, outcome = capsys.readouterr().err.splitlines()
+    assert "CRM_LAEK in the environment. Did you mean CRM_LAKE?" in warning
+    assert "does not exist yet" in outcome

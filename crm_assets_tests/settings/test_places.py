@@ -1,0 +1,175 @@
+"""Where settings are read: the working folder's files, the environment, the project's files. How they are written."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from crm_assets.settings import SettingsError, resolve_settings, setting_at_load
+from crm_assets_tests.scripted_crm import KEY
+
+PER_PAGE = "SOURCES__CRM__PER_PAGE"
+TOML = "[sources.crm]\nper_page = {}\n"
+
+
+@pytest.fixture
+def working(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder. The project's is beside it."""
+    folder = tmp_path / "working"
+    for name in ("working", "project"):
+        (tmp_path / name / ".dlt").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DLT_PROJECT_DIR", str(tmp_path / "project"))
+    return folder
+
+
+def test_the_first_place_counts(working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = [
+        (working / ".env", f"{PER_PAGE}=1"),
+        (None, "2"),
+        (working / ".dlt" / "secrets.toml", TOML.format(3)),
+        (working / ".dlt" / "config.toml", TOML.format(4)),
+        (working.parent / "project" / ".env", f"{PER_PAGE}=5"),
+        (working.parent / "project" / ".dlt" / "secrets.toml", TOML.format(6)),
+        (working.parent / "project" / ".dlt" / "config.toml", TOML.format(7)),
+    ]
+    for path, content in reversed(places):
+        if path:
+            path.write_text(content, encoding="utf-8")
+        else:
+            monkeypatch.setenv(PER_PAGE, content)
+        assert resolve_settings().per_page == 8 - len(places) + places.index((path, content))
+
+
+def test_nothing_is_put_into_the_environment(working: Path) -> None:
+    (working / ".env").write_text(f"{PER_PAGE}=20\n", encoding="utf-8")
+    before = dict(os.environ)
+    assert resolve_settings().per_page == 20
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SOURCES__CRM__API_KEY=a b",
+        "export SOURCES__CRM__API_KEY=a b",
+        "SOURCES__CRM__API_KEY = 'a b'",
+        'SOURCES__CRM__API_KEY="a b"  # the key',
+        "sources__crm__api_key=a b",
+        "API_KEY=a b",
+        "WORD=b\nSOURCES__CRM__API_KEY=a ${WORD}",
+        "SOURCES__CRM__API_KEY=a b\r\nSOURCES__CRM__PER_PAGE=50\r",
+    ],
+    ids=["plain", "export", "single quotes", "double quotes", "small letters", "API_KEY", "reference", "line ends"],
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "byte order mark"])
+def test_env_files_are_read_as_people_write_them(line: str, mark: bytes, working: Path) -> None:
+    content = f"{line}\nSOURCES__CRM__BASE_URL=https://crm.example\n"
+    (working / ".env").write_bytes(mark + content.encode())
+    key = resolve_settings().api_key
+    assert key is not None
+    assert key.get_secret_value() == "a b"
+
+
+@pytest.mark.parametrize("kind", ["variable", "env file", "toml"])
+def test_an_empty_value_counts_as_not_set(kind: str, working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (working.parent / "project" / ".env").write_text("SOURCES__CRM__API_KEY_NAME=X-Key\n", encoding="utf-8")
+    if kind == "variable":
+        monkeypatch.setenv("SOURCES__CRM__API_KEY_NAME", "")
+    elif kind == "env file":
+        (working / ".env").write_text("SOURCES__CRM__API_KEY_NAME=\n", encoding="utf-8")
+    else:
+        (working / ".dlt" / "config.toml").write_text('[sources.crm]\napi_key_name = ""\n', encoding="utf-8")
+    assert resolve_settings().api_key_name == "X-Key"
+
+
+def test_endpoints_are_put_together_from_all_places(working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"contacts": {"path": "/people", "params": {"include": "owner"}}}')
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__CONTACTS__PATH", "/contacts/view/1")
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__OPEN_TASKS__PARAMS__FILTER", "open")
+    (working / ".dlt" / "config.toml").write_text(
+        '[sources.crm.endpoints]\ncontacts = { path = "/x", params = { q = "a" } }\naccounts = { path = "/a" }\n',
+        encoding="utf-8",
+    )
+    settings = resolve_settings()
+    assert settings.path("contacts") == "/contacts/view/1"
+    assert settings.params("contacts") == {"include": "owner", "q": "a"}
+    assert settings.params("open_tasks") == {"filter": "open"}
+    assert settings.path("accounts") == "/a"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        (".env", b"A=1\nthis is no setting\n", 2),
+        (".env", b"A=1\nB='open\n", 2),
+        (".env", "A=1\nB=ü".encode("latin-1"), 2),
+        (".env", "A=1\n".encode("utf-16"), 1),
+        (".dlt/config.toml", b"[sources.crm]\nper_page = many\n", 2),
+        (".dlt/secrets.toml", b'[sources.crm]\n\napi_key = "open\n', 3),
+        (".dlt/secrets.toml", b'[sources.crm]\napi_key = "\xfc"\n', 2),
+    ],
+)
+@pytest.mark.parametrize("folder", ["working", "project"])
+def test_a_file_that_cannot_be_read_is_told_with_its_line(
+    folder: str, name: str, content: bytes, line: int, working: Path
+) -> None:
+    path = working.parent / folder / name
+    path.write_bytes(content)
+    with pytest.raises(SettingsError) as raised:
+        resolve_settings()
+    assert str(raised.value).startswith(f"{path}, line {line}: ")
+    assert setting_at_load("executor") == "in_process", "the code location loads all the same"
+
+
+def test_a_virtual_environment_named_like_the_file_is_none_of_it(working: Path) -> None:
+    (working / ".env" / "bin").mkdir(parents=True)
+    assert resolve_settings().is_sandbox
+
+
+def test_a_secret_does_not_belong_into_the_file_that_git_keeps(working: Path) -> None:
+    (working / ".dlt" / "config.toml").write_text(
+        f'[sources.crm]\nbase_url = "https://crm.example"\napi_key = "{KEY}"\n', encoding="utf-8"
+    )
+    with pytest.raises(SettingsError, match="secrets.toml") as raised:
+        resolve_settings()
+    assert KEY not in str(raised.value)
+
+
+def test_a_misspelt_name_in_a_file_is_told_with_the_file_and_the_closest_one(working: Path) -> None:
+    path = working / ".dlt" / "config.toml"
+    path.write_text("[sources.crm]\npage_size = 10\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        resolve_settings()
+    assert f"sources.crm.page_size in {path}. Did you mean sources.crm.per_page?" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"), [(".env", "working"), (".env", "project"), (".dlt/config.toml", "project")]
+)
+def test_a_relative_folder_is_relative_to_the_file_that_names_it(
+    file: str, folder: str, working: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CRM_DATA_DIR")
+    line = "CRM_DATA_DIR=warehouse" if file == ".env" else 'crm_data_dir = "warehouse"'
+    (working.parent / folder / file).write_text(f"{line}\n", encoding="utf-8")
+    assert resolve_settings().data_dir == working.parent / folder / "warehouse"
+
+
+@pytest.mark.parametrize(("given", "meant"), [("here", "{cwd}/here"), ("~/crm", "{home}/crm"), ("/a/../b", "/a/../b")])
+def test_a_folder_may_be_relative_or_in_the_home(
+    given: str, meant: str, working: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("CRM_DATA_DIR", given)
+    assert resolve_settings().data_dir == Path(meant.format(cwd=working, home="/home/somebody"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"), ("CRM_EXECUTOR", "threads")])
+def test_what_a_run_does_not_need_does_not_fail_it(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    assert resolve_settings().is_sandbox
+    told: list[str] = []
+    setting_at_load(name.removeprefix("CRM_").lower(), told.append)
+    assert name in told[0]
+    assert value in told[0]
