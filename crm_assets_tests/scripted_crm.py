@@ -49,7 +49,7 @@ class ScriptedCrm:
         faults: Asked one after the other; the first answer counts.
         before_page: Called before a page is cut, to change the lists while they are read.
         page_sizes: Sizes of the pages, if not all as large as asked for.
-        side_loaded: Whether another array stands before the data.
+        side_loaded: What stands before the data, by name.
         paths: Resource -> path, where it is not the usual one.
         latency: Seconds that every answer takes.
         holds_back: Keeps the last request's answer for as long as it says so.
@@ -64,7 +64,7 @@ class ScriptedCrm:
     faults: list[Fault] = field(default_factory=list)
     before_page: Callable[[Seen], None] | None = None
     page_sizes: Sequence[int] = ()
-    side_loaded: bool = False
+    side_loaded: dict[str, Any] = field(default_factory=dict)
     paths: Mapping[str, str] = field(default_factory=dict)
     latency: float = 0
     holds_back: Callable[[Seen], bool] | None = None
@@ -114,9 +114,7 @@ class ScriptedCrm:
         if self.before_page:
             self.before_page(seen)
         records = self._sorted(resource, params)
-        body: dict[str, Any] = {}
-        if self.side_loaded:
-            body["users"] = [{"id": 1, "display_name": "Somebody"}]
+        body: dict[str, Any] = dict(self.side_loaded)
         body[ENDPOINTS[resource].data_selector] = records[self._slice(page, int(params.get("per_page", "25")))]
         if self.with_meta:
             body["meta"] = {"total": self.total(seen, len(records)) if self.total else len(records)}

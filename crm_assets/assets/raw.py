@@ -119,7 +119,13 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 )
             report = read.report()
             package = LoadPackage(
-                read.batches.load_id, landing.files, read.batches.types, read.batches.rows, report, asked
+                load_id=read.batches.load_id,
+                files=landing.files,
+                types=read.batches.types,
+                rows=read.batches.rows,
+                side_loads=read.side_loads.table(),
+                report=report,
+                asked=asked,
             )
             with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
                 before = rows_before(connection, resource)

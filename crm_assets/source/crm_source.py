@@ -24,6 +24,7 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
 from crm_assets.source.typing.redaction import Redaction
+from crm_assets.source.typing.side_loads import SideLoads
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Read:
 
     source: DltSource
     batches: RecordBatches
+    side_loads: SideLoads
     report: Callable[[], ReadReport]
 
 
@@ -79,14 +81,16 @@ def crm_read(
         )
         config = rest_api_config(resource, settings, session, paginator, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)
-        batches = RecordBatches(resource, schema, known.types)
+        side_loads = SideLoads(settings)
+        batches = RecordBatches(resource, schema, known.types, side_loads)
         source.resources[resource].add_step(batches)
 
         def report() -> ReadReport:
+            found = paginator.report(batches.rejected)
             dropped = sorted(redaction.dropped - schema.never_stored.keys())
-            return replace(paginator.report(batches.rejected), dropped_fields=tuple(dropped))
+            return replace(found, notes=(*found.notes, *side_loads.notes), dropped_fields=tuple(dropped))
 
-        yield Read(source, batches, report)
+        yield Read(source, batches, side_loads, report)
 
 
 def declared_source() -> DltSource:

@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 from dlt.common.schema.typing import TColumnSchema
+
+from crm_assets.source.api import ENDPOINTS
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 PERSONAL_HINT = "x-personal-data"
@@ -61,7 +64,7 @@ class ResourceSchema:
 @cache
 def resource_schema(resource: str) -> ResourceSchema:
     """Reads the schema of `resource` that ships with the package."""
-    declared = yaml.load((SCHEMAS_DIR / f"{resource}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506
+    declared = _declared(resource)
     return ResourceSchema(
         description=declared["description"].strip(),
         columns={
@@ -70,3 +73,17 @@ def resource_schema(resource: str) -> ResourceSchema:
         },
         never_stored=declared.get("never_stored", {}),
     )
+
+
+@cache
+def side_loaded_columns(array: str) -> Mapping[str, Column]:
+    """The known fields of a side-loaded array's records; none for an array that nobody has declared."""
+    for resource, endpoint in ENDPOINTS.items():
+        if endpoint.data_selector == array:
+            return resource_schema(resource).columns
+    declared = _declared("side_loaded").get(array, {"columns": {}})
+    return {name: Column(name=name, **column) for name, column in declared["columns"].items()}
+
+
+def _declared(name: str) -> Any:
+    return yaml.load((SCHEMAS_DIR / f"{name}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506

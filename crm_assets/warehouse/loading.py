@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
@@ -25,6 +26,7 @@ from crm_assets.warehouse.raw_tables import (
     fill,
     stored_columns,
 )
+from crm_assets.warehouse.side_loaded import SIDE_LOADED, merge_side_loads
 from crm_assets.warehouse.sync_log import TABLES, Asked, write_sync_log
 
 LOAD_MEMORY = "128MiB"
@@ -46,6 +48,7 @@ class LoadPackage:
         files: Parquet files with its records.
         types: Column -> data type.
         rows: Records in the files.
+        side_loads: What came beside the records, as `SideLoads.table` has it.
         report: The read in numbers.
         asked: What was asked for.
     """
@@ -54,6 +57,7 @@ class LoadPackage:
     files: Sequence[Path]
     types: Mapping[str, str]
     rows: int
+    side_loads: pa.Table
     report: ReadReport
     asked: Asked
 
@@ -93,6 +97,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
     connection.execute("begin")
     try:
         connection.execute(TABLES)
+        connection.execute(SIDE_LOADED)
         for name in ENDPOINTS:
             connection.execute(declared_table(name))
         changes = conversions(connection, resource, package.types)
@@ -102,6 +107,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
         fill(connection, resource, changes)
         if package.files:
             _merge(connection, package)
+        merge_side_loads(connection, package.side_loads, package.load_id)
         show_present(connection, resource)
         declared = resource_schema(resource)
         described = {name: column.description for name, column in declared.columns.items()}

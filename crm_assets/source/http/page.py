@@ -1,7 +1,8 @@
 """A page of a list, parsed once: what paging, typing and the report need of an answer."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -28,12 +29,14 @@ class Page:
         records: As the API sent them, redacted.
         total: Records in the whole list by the API's own count; None when the answer does not tell.
         refusal: Why the API did not send this page although it sent others; empty when it did.
+        side_loaded: The other arrays of the answer, by name, as the API sent them: not redacted.
     """
 
     number: int
     records: list[Any]
     total: int | None = None
     refusal: str = ""
+    side_loaded: Mapping[str, list[Any]] = field(default_factory=dict)
 
     @cached_property
     def ids(self) -> list[int | None]:
@@ -68,7 +71,8 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
     if not isinstance(records, list):
         raise BadAnswer(f"{where}: {data_selector!r} is no array of records but {type(records).__name__}")
     total = integer_at(body.get(META), TOTAL)
-    return Page(number, records, total if total is not None and total >= 0 else None)
+    side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
+    return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)
 
 
 def integer_at(value: Any, key: str) -> int | None:

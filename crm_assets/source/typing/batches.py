@@ -20,6 +20,7 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import column_names, snake_case
+from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
 """Records of several pages go on together: an Arrow table costs the same for fifty rows as for thousands."""
@@ -49,13 +50,14 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         load_id: dlt's, which every row carries.
     """
 
-    def __init__(self, resource: str, schema: ResourceSchema, stored: Mapping[str, str]) -> None:
+    def __init__(self, resource: str, schema: ResourceSchema, stored: Mapping[str, str], side_loads: SideLoads) -> None:
         """Prepares the step for one read.
 
         Args:
             resource: For messages.
             schema: The declared columns.
             stored: Column -> data type of the columns that the table has.
+            side_loads: Takes what pages carry beside the list's own records.
         """
         super().__init__(self.__call__)
         self.types = dict(stored) | {name: column.data_type for name, column in schema.columns.items()}
@@ -63,6 +65,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self.rows = 0
         self.load_id = ""
         self._resource = resource
+        self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
@@ -75,6 +78,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             BadAnswer: A value is nested so deeply that it cannot be written.
         """
         page: Page = item.response.page
+        self._side_loads.add(page)
         self.load_id = dlt.current.load_package_state()["load_id"]
         try:
             self._waiting += self._loadable(page)
@@ -95,19 +99,12 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         records = list(zip(page.ids, page.records, strict=True))
         if page.number not in self._pages_seen:  # a page can be read twice
             self.rejected += [
-                RejectedRecord(page.number, why_rejected(record), as_json(self._without_secrets(record)))
+                RejectedRecord(page.number, why_rejected(record), as_json(without_fields(self._never_stored, record)))
                 for id_, record in records
                 if id_ is None
             ]
         self._pages_seen.add(page.number)
         return [record for id_, record in records if id_ is not None]
-
-    def _without_secrets(self, value: Any) -> Any:
-        if isinstance(value, list):
-            return [self._without_secrets(item) for item in value]
-        if isinstance(value, dict):
-            return {key: self._without_secrets(item) for key, item in value.items() if self._is_kept(key)}
-        return value
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
         """One row a record: its columns, `<column>__v_text` for values that do not fit theirs, and dlt's own two."""

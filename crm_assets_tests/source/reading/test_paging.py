@@ -83,7 +83,7 @@ def test_the_page_size_is_a_setting(
 
 
 def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}, side_loaded=True):
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}, side_loaded={"users": [{"id": 1}]}):
         reading = read()
     assert reading.ids == list(range(1, 61))
     assert {record["title"] for record in reading.records} == {f"Task {id_}" for id_ in range(1, 61)}

@@ -1,0 +1,77 @@
+"""What answers carry beside the records of their list: users, stages and the like, which give ids a name."""
+
+from collections import Counter
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pyarrow as pa
+
+from crm_assets.settings import CrmSettings
+from crm_assets.source.api import ENDPOINTS, ID
+from crm_assets.source.http.page import Page, integer_at
+from crm_assets.source.schemas import resource_schema, side_loaded_columns
+from crm_assets.source.typing.columns import as_json
+from crm_assets.source.typing.field_names import snake_case
+from crm_assets.source.typing.redaction import Redaction
+
+SHOWN_LENGTH = 60
+
+COLUMNS = pa.schema([("array_name", pa.string()), ("id", pa.int64()), ("record", pa.string())])
+
+
+class SideLoads:
+    """The side-loaded records of one read.
+
+    The same users come with every page. Each is kept once, as the last page had it.
+    """
+
+    def __init__(self, settings: CrmSettings) -> None:
+        """Begins without any. `settings` tell what becomes of personal data."""
+        self._settings = settings
+        self._records: dict[tuple[str, int], Any] = {}
+        self._without_id: Counter[str] = Counter()
+
+    def add(self, page: Page) -> None:
+        """Takes the arrays of the next page. A record without a usable id can name nothing: it is only counted."""
+        for array, records in page.side_loaded.items():
+            ids = [integer_at(record, ID) for record in records]
+            self._records.update(
+                ((array, id_), record) for id_, record in zip(ids, records, strict=True) if id_ is not None
+            )
+            self._without_id[array] += ids.count(None)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the run's log about what was not kept."""
+        return [
+            f"Side-loaded array {array[:SHOWN_LENGTH]!r}: {count:,} records without a usable id were left out"
+            for array, count in self._without_id.items()
+            if count
+        ]
+
+    def table(self) -> pa.Table:
+        """One row a record, with its JSON text: nothing in it that is never stored, personal data as configured."""
+        rows = list(self._rows())
+        return pa.table([pa.array(column) for column in zip(*rows, strict=True)] or [[], [], []], schema=COLUMNS)
+
+    def _rows(self) -> Iterator[tuple[str, int, str]]:
+        secrets = {field for resource in ENDPOINTS for field in resource_schema(resource).never_stored}
+        redactions = {
+            array: Redaction(self._settings, side_loaded_columns(array))
+            for array in {array for array, _ in self._records}
+        }
+        for (array, id_), record in self._records.items():
+            with suppress(RecursionError):  # nested more deeply than can be written
+                kept = [without_fields(secrets, record)]
+                redactions[array].records(kept)
+                yield array, id_, as_json(kept[0])
+
+
+def without_fields(fields: Container[str], value: Any) -> Any:
+    """A JSON value whose objects have none of these fields, at any depth and in any spelling."""
+    if isinstance(value, list):
+        return [without_fields(fields, item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_fields(fields, item) for key, item in value.items() if snake_case(key) not in fields}
+    return value

@@ -1,0 +1,194 @@
+"""Records that answers carry beside those of their list are kept in raw.side_loaded."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import Seen
+from crm_assets_tests.source.source_reads import read
+
+KEPT = "select array_name, id, record::varchar from raw.side_loaded order by all"
+ADA = {"id": 7, "display_name": "Ada Marked", "email": "ada@example.com", "is_active": True}
+BOB = {"id": 8, "display_name": "Bob Marked", "email": "bob@example.com", "is_active": False}
+
+
+@pytest.fixture
+def database(data_dir: Path) -> Path:
+    """Where the tables are."""
+    return data_dir / "crm.duckdb"
+
+
+def kept(database: Path) -> dict[tuple[str, int], Any]:
+    """Array and id of what is kept -> the record."""
+    return {(array, id_): json.loads(record) for array, id_, record in rows(database, KEPT)}
+
+
+def load(resource: str, side_loaded: dict[str, Any], records: list[Any] | None = None) -> None:
+    """Reads a resource whose every page has these arrays before its records."""
+    with configured_crm(lists={resource: records or [{"id": 1}]}, side_loaded=side_loaded):
+        assert materialize(resource).success
+
+
+def test_every_array_beside_the_data_is_kept(database: Path) -> None:
+    load("open_tasks", {"users": [ADA, BOB], "task_types": [{"id": 1, "name": "Call"}]})
+
+    assert kept(database) == {("task_types", 1): {"id": 1, "name": "Call"}, ("users", 7): ADA, ("users", 8): BOB}
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param('{"id":9007199254740993,"mcr":1450348061427834880}', id="beyond-a-float"),
+        pytest.param('{"id":1,"n":123456789012345678901234567890}', id="beyond-64-bits"),
+        pytest.param('{"id":"12","zip":"007","rate":0.1,"none":null}', id="texts-stay-texts"),
+        pytest.param('{"id":1,"deep":{"b":[1,{"a":"ü \\" 😀"}],"a":{}}}', id="nested"),
+    ],
+)
+def test_a_record_stays_as_it_was_sent(database: Path, sent: str) -> None:
+    load("open_tasks", {"users": [json.loads(sent)]})
+
+    assert [record for _, _, record in rows(database, KEPT)] == [sent]
+
+
+def test_a_record_on_every_page_is_kept_once_as_the_last_page_had_it(database: Path) -> None:
+    def number(seen: Seen) -> None:
+        crm.side_loaded["users"] = [{**ADA, "page": seen.page}]
+
+    with configured_crm(lists={"open_tasks": tasks(160)}, before_page=number) as crm:
+        assert materialize("open_tasks").success
+
+    assert kept(database) == {("users", 7): {**ADA, "page": 4}}
+
+
+def test_the_lists_own_array_is_no_side_load(database: Path) -> None:
+    load("accounts", {"users": [ADA]}, [{"id": 1, "name": "Acme"}])
+
+    assert kept(database) == {("users", 7): ADA}
+
+
+def test_another_lists_array_is_one(database: Path) -> None:
+    load("contacts", {"sales_accounts": [{"id": 5, "name": "Acme", "partial": True}]})
+
+    assert kept(database) == {("sales_accounts", 5): {"id": 5, "name": "Acme", "partial": True}}
+    assert rows(database, "select count(*) from raw.accounts") == [(0,)]
+
+
+@pytest.mark.parametrize("sent", [None, {}, {"id": 1}, "users", 5, []])
+def test_what_is_no_array_of_records_is_passed_over(database: Path, sent: Any) -> None:
+    load("open_tasks", {"users": sent})
+
+    assert kept(database) == {}
+
+
+UNUSABLE = [{"display_name": "Marked"}, None, "x", {"id": 1.5}, {"id": 2**63}, [BOB]]
+
+
+def test_a_record_without_a_usable_id_is_left_out(database: Path) -> None:
+    load("open_tasks", {"users": [ADA, *UNUSABLE]})
+
+    assert kept(database) == {("users", 7): ADA}
+
+
+def test_records_left_out_are_counted_in_the_log() -> None:
+    with configured_crm(lists={"open_tasks": tasks(1)}, side_loaded={"users": UNUSABLE}):
+        [note] = read("open_tasks").report.notes
+
+    assert note == "Side-loaded array 'users': 6 records without a usable id were left out"
+
+
+def test_without_any_array_the_table_is_there_and_empty(database: Path) -> None:
+    load("open_tasks", {})
+
+    assert kept(database) == {}
+
+
+def test_what_another_resource_reads_later_is_newer(database: Path) -> None:
+    load("open_tasks", {"users": [ADA, BOB]})
+    load("contacts", {"users": [{**ADA, "is_active": False}]})
+
+    assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
+
+
+def test_a_read_that_began_earlier_does_not_bring_back_what_a_later_one_replaced(database: Path) -> None:
+    load("contacts", {"users": [{**ADA, "is_active": False}]})
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update raw.side_loaded set _dlt_load_id = '9999999999.5'")  # began long from now
+
+    load("open_tasks", {"users": [ADA, BOB]})
+
+    assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
+
+
+def test_an_incremental_read_keeps_what_it_does_not_bring(database: Path) -> None:
+    contacts = [{"id": id_, "updated_at": f"2026-05-{id_:02d}T12:00:00Z"} for id_ in range(1, 4)]
+    with configured_crm(lists={"contacts": contacts}, side_loaded={"users": [ADA, BOB]}) as crm:
+        assert materialize("contacts").success
+        crm.side_loaded["users"] = [{**BOB, "is_active": True}]
+        assert materialize("contacts", mode="incremental").success
+
+    assert kept(database) == {("users", 7): ADA, ("users", 8): {**BOB, "is_active": True}}
+
+
+def test_a_full_read_without_a_record_says_nothing_about_it(database: Path) -> None:
+    load("open_tasks", {"users": [ADA, BOB]})
+    load("open_tasks", {"users": [BOB]})
+
+    assert kept(database) == {("users", 7): ADA, ("users", 8): BOB}
+
+
+def test_a_database_from_before_has_the_table_after_the_next_load(database: Path) -> None:
+    load("open_tasks", {})
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("drop table raw.side_loaded")
+
+    load("open_tasks", {"users": [ADA]})
+
+    assert kept(database) == {("users", 7): ADA}
+
+
+def test_a_load_that_fails_leaves_the_table_as_it_was(database: Path) -> None:
+    load("open_tasks", {"users": [ADA]})
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("alter table raw.sync_log drop column retries")
+    with configured_crm(lists={"open_tasks": tasks(1)}, side_loaded={"users": [BOB]}):
+        assert not materialize("open_tasks").success
+
+    assert kept(database) == {("users", 7): ADA}
+
+
+def test_tokens_of_side_loaded_deals_are_never_stored(database: Path) -> None:
+    deal = {"id": 3, "name": "Won", "more": [{"collaboration": {"convo_token": "eyJ-secret"}}]}
+    load("contacts", {"deals": [{**deal, "fcWidgetCollaboration": {"auth_token": "eyJ-secret"}}]})
+
+    assert kept(database) == {("deals", 3): {"id": 3, "name": "Won", "more": [{}]}}
+
+
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+def test_personal_data_that_are_not_to_be_kept_are_nowhere_on_the_disk(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, database: Path, policy: str
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key")
+    stage = {"id": 1, "name": "Won"}
+    load("open_tasks", {"users": [{**ADA, "nick": "Marked"}], "deal_stages": [stage], "people": [{"id": 2, **ADA}]})
+
+    assert {("deal_stages", 1): stage}.items() <= kept(database).items()
+    assert kept(database)["users", 7]["is_active"] is True
+    written = b"".join(path.read_bytes() for path in data_dir.rglob("*") if path.is_file())
+    assert b"Marked" not in written
+    assert b"ada@" not in written
+
+
+def test_the_same_address_has_the_same_hash_as_in_a_records_column(
+    monkeypatch: pytest.MonkeyPatch, database: Path
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "hash")
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key")
+    load("contacts", {"users": [ADA]}, [{"id": 1, "email": ADA["email"]}])
+
+    [(hashed,)] = rows(database, "select email from raw.contacts")
+    assert kept(database)["users", 7]["email"] == hashed
