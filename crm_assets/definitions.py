@@ -10,6 +10,8 @@ from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.connection import CrmConnection
+from crm_assets.console.logger import CONSOLE, console_logger
+from crm_assets.console.progress import ReadProgress
 from crm_assets.settings import unknown_variables
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -21,6 +23,12 @@ defs = Definitions(
     asset_checks=MODEL_CHECKS,
     jobs=JOBS,
     schedules=SCHEDULES,
-    resources={"crm": CrmConnection(), "dlt": DagsterDltResource(), "warehouse": Warehouse()},
+    resources={
+        "crm": CrmConnection(),
+        "dlt": DagsterDltResource(),
+        "progress": ReadProgress(),
+        "warehouse": Warehouse(),
+    },
+    loggers={CONSOLE: console_logger},
     executor=configured_executor(),
 )

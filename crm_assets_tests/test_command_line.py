@@ -1,6 +1,7 @@
 """The commands of the README, as processes of their own: exit codes, what is read, and where the key does not show."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,34 @@ def test_the_full_refresh_is_a_job_of_the_command_line(tmp_path: Path) -> None:
     assert rows(tmp_path / "data" / "crm.duckdb", "select distinct mode, complete from raw.sync_log") == [
         ("full", True)
     ]
+
+
+@pytest.mark.slow
+def test_make_demo_shows_a_line_an_asset_and_the_tables_last(tmp_path: Path) -> None:
+    project = Path(__file__).parents[1]
+    shutil.copy(project / "dagster.yaml", tmp_path)
+    done = subprocess.run(
+        ["make", "-f", str(project / "Makefile"), f"BIN={DAGSTER.parent}", "-o", ".venv/runtime", "demo"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "CRM_DATA_DIR": str(tmp_path / "data"),
+            "DLT_PROJECT_DIR": os.environ["DLT_PROJECT_DIR"],
+            "PYTHONPATH": str(project),
+        },
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert len((done.stdout + done.stderr).splitlines()) <= 60
+    assert {line.split()[1].rstrip(":") for line in done.stderr.splitlines()} >= set(RESOURCES)
+    *_, last_table, _, database = done.stdout.splitlines()
+    assert last_table.startswith("marts.")
+    assert database == str(tmp_path / "data" / "sandbox.duckdb")
 
 
 def test_the_definitions_are_valid(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from crm_assets.assets import policies
+from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
 from crm_assets.assets.previews import preview
@@ -106,6 +107,7 @@ def _materialized(
     if model.columns:
         results.append(columns_result(model, columns))
     rows = count_rows(connection, model.folder, model.name)
+    log_with_checks(get_dagster_logger(), f"{model.address}: {rows:,} rows, built in {built.seconds:.1f} s", results)
     return MaterializeResult(
         metadata={
             "crm/build_seconds": round(built.seconds, 3),

@@ -22,11 +22,13 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
 from crm_assets.assets import policies
+from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
+from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
 from crm_assets.settings import setting_name
 from crm_assets.source import schemas
@@ -92,12 +94,13 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         can_subset=True,
         retry_policy=policies.retry_policy(),
     )
-    def load(
+    def load(  # noqa: PLR0913, PLR0917 # Dagster injects resources by parameter
         context: AssetExecutionContext,
         config: ReadConfig,
         dlt: DagsterDltResource,
         crm: CrmConnection,
         warehouse: Warehouse,
+        progress: ReadProgress,
     ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
         if not context.selected_asset_keys:
             yield from checks_alone(warehouse, resource)
@@ -109,7 +112,11 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
             known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
             if config.mode is ReadMode.incremental and known.cursor is None:
                 context.log.info("An incremental read needs a complete full one of the same list: reading all pages")
-            with rare_garbage_collection(), crm_read(resource, settings, known, context.log.info) as read:
+            with (
+                rare_garbage_collection(),
+                progress.shown(resource, context.log.info) as watcher,
+                crm_read(resource, settings, known, watcher.wait, watcher.page) as read,
+            ):
                 [result] = dlt.run(
                     context=context,
                     dlt_source=read.source,
@@ -117,6 +124,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                     dagster_dlt_translator=RawTranslator(),
                     loader_file_format="parquet",
                 )
+            read_at = time.perf_counter()
             report = read.report()
             package = LoadPackage(
                 load_id=read.batches.load_id,
@@ -132,9 +140,12 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 changes = load_package(connection, package)
                 metadata = raw_metadata(connection, report, package.load_id, before)
                 checks = check_results(connection, resource)
-        for sentence in (*report.notes, *changes, report.summary):
+        for sentence in (*report.notes, *changes):
             context.log.info(sentence)
-        metadata = {**metadata, "crm/build_seconds": round(time.perf_counter() - began, 3)}
+        ended = time.perf_counter()
+        made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
+        log_with_checks(context.log, made, checks)
+        metadata = {**metadata, "crm/build_seconds": round(ended - began, 3)}
         yield MaterializeResult(asset_key=result.asset_key, metadata=metadata, check_results=checks)
 
     return load

@@ -5,13 +5,17 @@ from collections.abc import Iterable
 from dagster import AssetSelection, RunConfig, define_asset_job
 
 from crm_assets.assets.raw import RAW_ASSETS, ReadConfig
+from crm_assets.console.logger import CONSOLE
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadMode
 
 
 def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
     ops = {asset.op.name: asset for asset in RAW_ASSETS}
-    return RunConfig(ops={name: ReadConfig(mode=mode) for name in ops if name.removeprefix("raw__") in set(resources)})
+    return RunConfig(
+        ops={name: ReadConfig(mode=mode) for name in ops if name.removeprefix("raw__") in set(resources)},
+        loggers={CONSOLE: {}},
+    )
 
 
 def _with_its_models(resource: str) -> AssetSelection:

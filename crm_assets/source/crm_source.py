@@ -20,6 +20,7 @@ from crm_assets.source.http.limits import limits_of
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
+from crm_assets.source.reading.progress import OnPage
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
@@ -58,6 +59,7 @@ def crm_read(
     settings: CrmSettings,
     known: Known,
     announce: Callable[[str], object],
+    on_page: OnPage,
 ) -> Iterator[Read]:
     """One read of a resource. Sends nothing before its source is iterated.
 
@@ -68,6 +70,7 @@ def crm_read(
         settings: With a base URL and a key.
         known: What earlier reads have left.
         announce: Called with sentences about long waits.
+        on_page: Called after each page with how far the read has come.
     """
     limits_of(settings).count_earlier(known.sent)
     schema = resource_schema(resource)
@@ -75,9 +78,9 @@ def crm_read(
     session = PageSession(settings, resource, redaction.records, announce)
     with dlt_context(ProjectContext()), closing(session):
         paginator = (
-            IncrementalPaginator(session, resource, settings, known.cursor)
+            IncrementalPaginator(session, resource, settings, on_page, known.cursor)
             if known.cursor
-            else FullReadPaginator(session, resource, settings)
+            else FullReadPaginator(session, resource, settings, on_page)
         )
         config = rest_api_config(resource, settings, session, paginator, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)

@@ -14,6 +14,7 @@ from pyarrow import parquet
 from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import Known, crm_read
 from crm_assets.source.errors import SourceError
+from crm_assets.source.reading.progress import Progress
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
@@ -29,6 +30,7 @@ class Reading:
     report: ReadReport
     records: list[dict[str, Any]] = field(default_factory=list)
     announced: list[str] = field(default_factory=list)
+    progress: list[Progress] = field(default_factory=list)
 
     @property
     def ids(self) -> list[Any]:
@@ -43,10 +45,11 @@ def read(resource: str = "open_tasks") -> Reading:
         SourceError: As the source raised it, out of dlt's wrapping.
     """
     announced: list[str] = []
+    progress: list[Progress] = []
     try:
         with (
             TemporaryDirectory() as folder,
-            crm_read(resource, resolve_settings(), Known(), announced.append) as reading,
+            crm_read(resource, resolve_settings(), Known(), announced.append, progress.append) as reading,
             landing_pipeline(resource, Path(folder)) as landing,
         ):
             landing.pipeline.run(reading.source, loader_file_format="parquet")
@@ -56,7 +59,7 @@ def read(resource: str = "open_tasks") -> Reading:
         while cause is not None and not isinstance(cause, SourceError):
             cause = cause.__cause__ or cause.__context__
         raise (cause or error) from None
-    return Reading(reading.report(), records, announced)
+    return Reading(reading.report(), records, announced, progress)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator
+from crm_assets.source.reading.progress import OnPage
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.source.typing.columns import typed_column
 
@@ -34,9 +35,11 @@ class IncrementalPaginator(FullReadPaginator):
     goes on to the end as a full one.
     """
 
-    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, cursor: Cursor) -> None:
+    def __init__(
+        self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage, cursor: Cursor
+    ) -> None:
         """Starts before page 1; see `FullReadPaginator`."""
-        super().__init__(session, resource, settings)
+        super().__init__(session, resource, settings, on_page)
         self._mode = ReadMode.incremental
         self._cursor = cursor
         self._last: datetime | None = None

@@ -18,6 +18,7 @@ from crm_assets.source.api import PAGE
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.typing.batches import RejectedRecord
 
@@ -46,9 +47,10 @@ class FullReadPaginator(BasePaginator):
       bring nothing new. A list that stays short is not complete: the API may list no more than a part of it.
     """
 
-    def __init__(self, session: PageSession, resource: str, settings: CrmSettings) -> None:
+    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage) -> None:
         """Starts before page 1. `session` fetches the pages, `settings` tell whether the API's total can be trusted."""
         super().__init__()
+        self._on_page = on_page
         self._session, self._resource = session, resource
         self._total_is_exact = settings.total_is_exact(resource)
         self._mode = ReadMode.full
@@ -66,6 +68,10 @@ class FullReadPaginator(BasePaginator):
         self._pages_read = self._last_page = self._most_ahead = 0
         self._largest_page = 1
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "FullReadPaginator":
+        """Stays itself: rest_api copies its configuration to validate it."""
+        return self
+
     def report(self, rejected: Iterable[RejectedRecord]) -> ReadReport:
         """The read in numbers."""
         return ReadReport(
@@ -79,6 +85,17 @@ class FullReadPaginator(BasePaginator):
             incomplete_because=self._incomplete_because,
             rejected=tuple(rejected),
             notes=tuple(self._notes),
+        )
+
+    def progress(self) -> Progress:
+        """How far the read has come."""
+        total = self._total if self._mode is ReadMode.full else None
+        return Progress(
+            pages=self._pages_read,
+            pages_expected=None if total is None else math.ceil(total / self._largest_page),
+            records=self._rows_read,
+            records_expected=total,
+            retries=self._session.retries,
         )
 
     @property
@@ -121,6 +138,7 @@ class FullReadPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and has those fetched that are likely to follow it."""
+        self._on_page(self.progress())
         if self._next is None:
             return
         request.params[PAGE] = self._next

@@ -1,0 +1,88 @@
+"""The console logger: a short line for what was read, loaded, built and checked, and for what failed.
+
+Dagster uses a logger of the code location where a run's configuration names it: `loggers: {console: {}}`, as all jobs
+here do. Elsewhere it uses its own, which gets the same messages.
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from dagster import DagsterEvent, DagsterEventType, InitLoggerContext, logger
+
+from crm_assets.console.terminal import terminal
+
+CONSOLE = "console"
+"""The logger's name in a run's configuration."""
+
+TIME = "%H:%M:%S"
+
+
+def _failure(event: DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return f"{event.step_key} failed: {data.user_failure_data.description}"
+    return f"{event.step_key} failed: {data.error_display_string}"
+
+
+def _retry(event: DagsterEvent) -> str:
+    data = event.step_retry_data
+    error = data.error.cause or data.error if data.error else None
+    _, _, reason = error.message.strip().partition(": ") if error else ("", "", "")  # after the exception's class
+    return f"{event.step_key} failed and is tried again in {data.seconds_to_wait or 0:.0f} s: {reason}"
+
+
+EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingProxyType(
+    {
+        DagsterEventType.STEP_FAILURE: _failure,
+        DagsterEventType.STEP_UP_FOR_RETRY: _retry,
+        DagsterEventType.RUN_SUCCESS: lambda _: "Run succeeded",
+        DagsterEventType.RUN_FAILURE: lambda event: f"Run failed: {event.message}",
+        DagsterEventType.RUN_CANCELED: lambda _: "Run cancelled",
+    }
+)
+"""The events of a run that have a line. All others are in the UI."""
+
+
+STYLES: Mapping[int, str] = MappingProxyType({logging.WARNING: "yellow", logging.ERROR: "red"})
+
+
+class ConsoleHandler(logging.Handler):
+    """Writes lines to the terminal, above a progress bar if there is one; otherwise to standard error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Lets messages from INFO on pass, and events that have a line; an event's own level is DEBUG."""
+        event = _event(record)
+        return event.event_type in EVENT_LINES if event else record.levelno >= logging.INFO
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The time, the level above INFO, and the message without run, job and step."""
+        event = _event(record)
+        message = EVENT_LINES[event.event_type](event) if event else record.dagster_meta["orig_message"]  # type: ignore[attr-defined]
+        level = f"{record.levelname} " if record.levelno > logging.INFO else ""
+        return f"{logging.Formatter().formatTime(record, TIME)} {level}{message}"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line."""
+        try:
+            line = self.format(record)
+            if console := terminal():
+                console.print(line, style=STYLES.get(record.levelno), markup=False, soft_wrap=True)
+            else:
+                sys.stderr.write(f"{line}\n")
+        except Exception:  # noqa: BLE001 # logging's own way with what goes wrong while it writes
+            self.handleError(record)
+
+
+@logger(config_schema=None, description="Short lines: what was read, loaded, built and checked, and what failed.")
+def console_logger(_: InitLoggerContext) -> logging.Logger:
+    """The logger of one run."""
+    run_logger = logging.Logger(CONSOLE)  # noqa: LOG001 # of this run alone: Dagster passes it every record
+    run_logger.addHandler(ConsoleHandler())
+    return run_logger
+
+
+def _event(record: logging.LogRecord) -> DagsterEvent | None:
+    event: DagsterEvent | None = record.dagster_meta["dagster_event"]  # type: ignore[attr-defined]
+    return event
