@@ -22,6 +22,9 @@ PER_PAGE = "per_page"
 NEWEST_FIRST: Mapping[str, str] = MappingProxyType({"sort": UPDATED_AT, "sort_type": "desc"})
 """Query parameters that ask for the records changed last."""
 
+INCLUDE = "include"
+"""The query parameter for what is to be sent along with records, separated by commas."""
+
 META, TOTAL = "meta", "total"
 """Where an answer tells how many records the whole list has. It may be absent."""
 
@@ -49,3 +52,39 @@ ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     }
 )
 """Resource name -> endpoint, in the order in which the resources are shown and run."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """How the records of a list tell whose they are.
+
+    Attributes:
+        to: What they belong to: accounts or owners.
+        fields: Any of these tells it.
+        include: What has to be sent along for it; None where plain lists tell it, or no list does.
+    """
+
+    to: str
+    fields: tuple[str, ...]
+    include: str | None = None
+
+
+LINKS: Mapping[str, tuple[Link, ...]] = MappingProxyType(
+    {
+        "accounts": (Link("owners", ("owner_id",)),),
+        "contacts": (
+            Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"),
+            Link("owners", ("owner_id",), "owner"),
+        ),
+        "won_deals": (
+            Link("accounts", ("sales_account_id",), "sales_account"),
+            Link("owners", ("owner_id",), "owner"),
+        ),
+        "open_tasks": (
+            Link("accounts", ("targetables", "targetable_id")),
+            Link("owners", ("owner_id",)),
+        ),
+        "past_appointments": (Link("accounts", ("targetables", "targetable_id")),),
+    }
+)
+"""Resource name -> its links. Tasks and appointments name their targets, which lead to accounts."""

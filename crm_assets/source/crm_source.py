@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from dlt.extract import DltSource
@@ -26,6 +27,9 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import SideLoads
+
+HEADERS: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
+"""Headers of every request, beside the key's."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def rest_api_config(
                 "api_key": settings.api_key.get_secret_value() if settings.api_key else "",
                 "location": "header",
             },
-            "headers": {"Accept": "application/json"},
+            "headers": dict(HEADERS),
             "session": session,
         },
         "resource_defaults": {"primary_key": ID, "write_disposition": "append"},
@@ -134,7 +138,7 @@ def rest_api_config(
                 "columns": {column.name: column.hint() for column in resource_schema(resource).columns.values()},
                 "endpoint": {
                     "path": settings.path(resource),
-                    "params": {**settings.params(resource), PER_PAGE: settings.per_page, **params},
+                    "params": query(resource, settings, params),
                     # Compiled once; dlt would compile a text anew for every page.
                     "data_selector": compile_path(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
@@ -142,3 +146,8 @@ def rest_api_config(
             }
         ],
     }
+
+
+def query(resource: str, settings: CrmSettings, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The query parameters of every request for a list, but for the page: its own, the page size, and `params`."""
+    return {**settings.params(resource), PER_PAGE: settings.per_page, **params}

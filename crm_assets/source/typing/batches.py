@@ -150,13 +150,14 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
 def why_rejected(record: Any) -> str:
     """The reason why a record without a usable id cannot be loaded."""
     if not isinstance(record, dict):
-        return f"not an object but {_json_type(record)}"
+        return f"not an object but {json_type(record)}"
     if record.get(ID) is None:
         return "no id"
-    return f"the id is not a 64-bit integer but {_json_type(record[ID])}"
+    return f"the id is not a 64-bit integer but {json_type(record[ID])}"
 
 
-def _json_type(value: Any) -> str:
+def json_type(value: Any) -> str:
+    """What kind of JSON value it is, for messages."""
     return JSON_TYPES.get(type(value), "a number")
 
 

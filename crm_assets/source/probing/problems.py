@@ -1,0 +1,166 @@
+"""What is wrong with a list, or with all of them together, and the setting to change."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from crm_assets.settings import CrmSettings, PersonalData, setting_name
+from crm_assets.source.api import INCLUDE, PAGE, UPDATED_AT
+from crm_assets.source.http.answers import TOO_MANY_REQUESTS
+from crm_assets.source.probing.allowance import Allowance
+from crm_assets.source.probing.estimate import Read
+from crm_assets.source.probing.fields import FieldFindings
+from crm_assets.source.probing.findings import ListFindings, Problem, Schedules
+from crm_assets.source.probing.links import Linked, includes
+from crm_assets.source.probing.order import Order
+from crm_assets.source.probing.sample import Sample
+
+LARGEST_PAGE = 100
+"""Records a page that the API is known to send at most."""
+
+
+def list_problems(
+    sample: Sample, order: Order, fields: FieldFindings, linked: Mapping[str, Linked], settings: CrmSettings
+) -> list[Problem]:
+    """The problems of one list, those first that keep it from being read."""
+    return [
+        *_not_served(sample),
+        *_not_served_to_its_end(sample, settings),
+        *_order(sample, order),
+        *_links(sample, linked, settings),
+        *_counting(sample),
+        *_fields(sample.resource, fields, settings.personal_data),
+    ]
+
+
+def common_problems(
+    lists: Sequence[ListFindings], full: Read, schedules: Schedules, allowance: Allowance | None, per_page: int
+) -> Iterator[Problem]:
+    """The problems of all lists together: whether their requests are allowed."""
+    needed = full.requests.number
+    if allowance and allowance.remaining is not None and allowance.remaining < needed:
+        yield Problem(
+            None,
+            f"A full read takes {needed:,} requests, and the API allows {allowance.remaining:,} more for now",
+            f"Set {setting_name('requests_per_hour')} to what your plan allows: reads then wait and are not refused",
+        )
+    if schedules.fit is False:
+        limit = setting_name(schedules.allowed_by) if schedules.allowed_by else "the API's rate limit"
+        unsorted = [f"{each.resource}_schedule" for each in lists if each.order is Order.ignored]
+        advice = [
+            f"Raise {limit} if your plan allows it"
+            if schedules.allowed_by
+            else f"Set {setting_name('requests_per_hour')} to {schedules.allowed:,.0f}: reads then wait",
+            f"raise {setting_name('per_page')} to {LARGEST_PAGE}" if per_page < LARGEST_PAGE else "",
+            f"leave {', '.join(unsorted)} off, as these read all pages" if unsorted else "",
+        ]
+        yield Problem(
+            None,
+            f"The schedules take {schedules.busiest_hour:,} requests in their busiest hour, and {limit} allows "
+            f"{schedules.allowed:,.0f}",
+            "; ".join(filter(None, advice)),
+        )
+
+
+def _not_served(sample: Sample) -> Iterator[Problem]:
+    if not sample.error:
+        return
+    advice = ""
+    if sample.order_refused:
+        advice = f"Full reads are answered: leave {sample.resource}_schedule off, and let the nightly one read it"
+    elif sample.answers and sample.answers[-1].status == TOO_MANY_REQUESTS:
+        advice = f"Set {setting_name('requests_per_minute')} or {setting_name('requests_per_hour')} to what is allowed"
+    yield Problem(sample.resource, sample.error, advice, blocks=True)
+
+
+def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Problem]:
+    first, last = sample.first, sample.last
+    params = f"params in {setting_name('endpoints')}"
+    inexact = (
+        f"If it always counts some that it does not list, set total_is_exact to false in {setting_name('endpoints')}"
+    )
+    if first and first.total and not first.records and settings.total_is_exact(sample.resource):
+        yield Problem(sample.resource, f"The API counts {first.total:,} records and lists none", inexact, blocks=True)
+    if not first or not last:
+        return
+    if last.refusal:
+        yield Problem(
+            sample.resource,
+            f"The API does not list to its end: {last.refusal}",
+            f"Ask for a shorter list with {params}, or for larger pages with {setting_name('per_page')}",
+            blocks=True,
+        )
+    elif last.records and last.ids == first.ids:
+        yield Problem(
+            sample.resource,
+            f"Page {last.number} holds the same records as page 1: the API seems to ignore the parameter `{PAGE}`",
+            f"Check this resource's path and {params}",
+            blocks=True,
+        )
+    elif not last.records and first.total is not None and settings.total_is_exact(sample.resource):
+        short_page = sample.page_size < sample.per_page
+        yield Problem(
+            sample.resource,
+            f"The API counts {first.total:,} records, but page {last.number} is empty"
+            + (f": page 1 was a short one, of {sample.page_size}, or it lists fewer than it counts" * short_page),
+            "A full read will tell" if short_page else f"Ask for a shorter list with {params}. {inexact}",
+            blocks=not short_page,
+        )
+
+
+def _order(sample: Sample, order: Order) -> Iterator[Problem]:
+    if order is Order.ignored:
+        yield Problem(
+            sample.resource,
+            f"The API does not sort by {UPDATED_AT}: an incremental read takes as many requests as a full one",
+            f"Where these are too many, leave {sample.resource}_schedule off",
+        )
+
+
+def _links(sample: Sample, linked: Mapping[str, Linked], settings: CrmSettings) -> Iterator[Problem]:
+    missing = {to: found for to, found in linked.items() if found.records and not found.linked}
+    if not missing:
+        return
+    wanted = [found.include for found in missing.values() if found.include]
+    value = ",".join([*includes(settings.params(sample.resource)), *wanted])
+    yield Problem(
+        sample.resource,
+        f"No record is linked to {' and '.join(missing)}",
+        f'Set {INCLUDE} to "{value}" in the params of {sample.resource} in {setting_name("endpoints")}'
+        if wanted
+        else f"The user that {setting_name('api_key')} belongs to may not see them",
+    )
+
+
+def _counting(sample: Sample) -> Iterator[Problem]:
+    first, last = sample.first, sample.last
+    if first and first.records and first.total is None:
+        yield Problem(
+            sample.resource,
+            "The API does not tell how many records there are: how many requests a full read takes is not known",
+        )
+    if first and last and last.records and first.total is not None and sample.page_size < sample.per_page:
+        yield Problem(
+            sample.resource,
+            f"The API sends {sample.page_size} records a page, not {sample.per_page}",
+            f"Nothing is lost; {setting_name('per_page')} cannot raise it further",
+        )
+
+
+def _fields(resource: str, fields: FieldFindings, personal_data: PersonalData) -> Iterator[Problem]:
+    for reason, records in fields.rejected.items():
+        yield Problem(
+            resource,
+            f"{records} of the records seen cannot be loaded: {reason}",
+            f"They will be in raw.rejected_records. Check this resource's path in {setting_name('endpoints')}",
+        )
+    if fields.other_types:
+        yield Problem(
+            resource,
+            f"Values of another type than declared, in {', '.join(fields.other_types)}",
+            f"They are kept as text in columns of their own; declare another type in source/schemas/{resource}.yaml",
+        )
+    if fields.undeclared and personal_data is not PersonalData.keep:
+        yield Problem(
+            resource,
+            f"Fields that no schema declares are left out, as {setting_name('personal_data')} is {personal_data.value}",
+            f"List those that hold no personal data in {setting_name('personal_data_allowed')}",
+        )

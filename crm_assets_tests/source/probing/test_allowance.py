@@ -1,0 +1,140 @@
+"""What the API allows is read from its headers, whichever of the usual ones, and compared with what is needed."""
+
+from collections.abc import Mapping
+
+import pytest
+from requests.structures import CaseInsensitiveDict
+from starlette.responses import Response
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.probing.allowance import Allowance, allowance_of
+from crm_assets.source.probing.findings import CrmFindings
+from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, json_response
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+
+HOUR, DAY = 3600, 86400
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowance"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"X-RateLimit-Limit": "soon"}, None, id="no-number"),
+        pytest.param(
+            {"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "990"}, Allowance(990, 1000, HOUR, False), id="old"
+        ),
+        pytest.param(
+            {"X-RateLimit-Total": "1000", "X-RateLimit-Remaining": "0"}, Allowance(0, 1000, HOUR, False), id="total"
+        ),
+        pytest.param({"X-RateLimit-Remaining": "7"}, Allowance(7, None, HOUR, False), id="no-limit"),
+        pytest.param(
+            {"X-RateLimit-Limit": "5000", "X-RateLimit-Reset": "80000"}, Allowance(None, 5000, DAY, False), id="a-day"
+        ),
+        pytest.param(
+            {"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "50"},
+            Allowance(50, 100, 60, True),
+            id="with-window",
+        ),
+        pytest.param(
+            {"RateLimit": "limit=100, remaining=50, reset=5"}, Allowance(50, 100, HOUR, False), id="one-header"
+        ),
+        pytest.param(
+            {"RateLimit-Policy": '"default";q=400;w=60', "RateLimit": '"default";r=399;t=60'},
+            Allowance(399, 400, 60, True),
+            id="policy",
+        ),
+    ],
+)
+def test_the_allowance_is_read_from_headers(headers: Mapping[str, str], allowance: Allowance | None) -> None:
+    assert allowance_of(CaseInsensitiveDict(headers)) == allowance
+
+
+def limited(crm: ScriptedCrm, headers: dict[str, str]) -> None:
+    """Has the CRM send headers with every answer, as long as it has any left to give."""
+
+    def answer(seen: Seen) -> Response:
+        per_page = int(seen.params["per_page"])
+        records = crm.lists[seen.resource]
+        page = records[(seen.page - 1) * per_page : seen.page * per_page]
+        body = {ENDPOINTS[seen.resource].data_selector: page, "meta": {"total": len(records)}}
+        return json_response(body, headers=headers)
+
+    crm.faults.append(answer)
+
+
+def checked(headers: dict[str, str], count: int = 500) -> CrmFindings:
+    with configured_crm(lists={resource: linked(count) for resource in ENDPOINTS}) as crm:
+        limited(crm, headers)
+        return check(crm)
+
+
+def test_schedules_that_fit_the_allowance_are_no_problem() -> None:
+    findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "990"})
+    schedules = findings.schedules
+    assert (schedules.every_hour, schedules.busiest_hour) == (5 * 2, 5 * 2 + 5 * 10)
+    assert (schedules.allowed, schedules.fit) == (1000, True)
+    assert problems(findings, None) == []
+
+
+def test_schedules_that_do_not_fit_are_reported_with_the_settings_to_change() -> None:
+    findings = checked({"X-RateLimit-Limit": "59", "X-RateLimit-Remaining": "58"})
+    [problem] = problems(findings, None)
+    assert findings.schedules.fit is False
+    assert "60 requests in their busiest hour, and the API's rate limit allows 59" in problem.problem
+    assert "SOURCES__CRM__REQUESTS_PER_HOUR to 59" in problem.advice
+    assert "SOURCES__CRM__PER_PAGE to 100" in problem.advice
+
+
+def test_an_allowance_that_is_nearly_used_up_is_reported() -> None:
+    findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "49"})
+    [problem] = problems(findings, None)
+    assert "takes 50 requests, and the API allows 49 more" in problem.problem
+
+
+def test_a_rate_that_is_set_limits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "30")
+    findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "990"})
+    [problem] = problems(findings, None)
+    assert "SOURCES__CRM__REQUESTS_PER_HOUR allows 30" in problem.problem
+    # 50 requests at 30 an hour: the second half leaves an hour later.
+    assert findings.full.seconds == HOUR
+    assert findings.hourly.seconds < HOUR
+
+
+def test_nothing_is_said_of_schedules_when_nobody_tells_the_allowance() -> None:
+    findings = checked({})
+    assert (findings.allowance, findings.schedules.allowed, findings.schedules.fit) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        pytest.param(429, {"Retry-After": "450"}, id="refused"),
+        pytest.param(200, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "450"}, id="the-last-one-allowed"),
+    ],
+)
+def test_a_check_does_not_wait_for_long_but_says_what_it_could_not_ask(
+    status: int, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The pause that the API asks for is kept by all who read with the same settings in this process.
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(status % 60))
+    with configured_crm(lists={"accounts": linked(60)}) as crm:
+        crm.faults.append(
+            lambda _: json_response({"sales_accounts": linked(50), "meta": {"total": 60}}, status, headers)
+        )
+        findings = check(crm)
+        assert len(crm.seen) == 1
+    assert not findings.can_be_read
+    assert "450 s" in problems(findings, "contacts")[0].problem
+    assert (of(findings, "contacts").status, of(findings, "contacts").full) == (None, None)
+
+
+def test_a_429_is_reported_with_the_settings_for_a_rate_and_not_retried() -> None:
+    with configured_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
+        crm.faults.append(lambda seen: json_response({}, 429) if seen.resource == "contacts" else None)
+        findings = check(crm)
+        assert crm.pages("contacts") == [1]
+    assert [each.resource for each in findings.lists if not each.can_be_read] == ["contacts"]
+    [problem] = problems(findings, "contacts")
+    assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.advice

@@ -1,0 +1,130 @@
+"""What a check expects of reads, and what these take then."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.automation.schedules import SCHEDULES
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.probing.estimate import Bound, Requests
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.source.probing.checked_crm import NOW, check, linked, of
+
+SENT = "select resource, requests from raw.sync_log where mode = '{}'"
+
+
+def lists(*counts: int) -> dict[str, list[Any]]:
+    return {resource: linked(count) for resource, count in zip(ENDPOINTS, counts, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("per_page", "counts", "granted", "latency"),
+    [
+        pytest.param(10, (0, 1, 10, 95, 730), None, 0, id="small-pages"),
+        pytest.param(10, (0, 1, 10, 95, 730), None, 0.005, id="small-pages-ahead", marks=pytest.mark.slow),
+        pytest.param(100, (100, 101, 250, 900, 1999), None, 0, id="large-pages", marks=pytest.mark.slow),
+        pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for", marks=pytest.mark.slow),
+    ],
+)
+def test_a_full_read_takes_the_requests_that_were_expected(
+    per_page: int,
+    counts: tuple[int, ...],
+    granted: int | None,
+    latency: float,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(per_page))
+    page_sizes = [granted] * 16 if granted else []
+    with configured_crm(lists=lists(*counts), page_sizes=page_sizes, latency=latency) as crm:
+        findings = check(crm)
+        assert materialize().success
+    sent = dict(rows(data_dir / "crm.duckdb", SENT.format("full")))
+    for found in findings.lists:
+        assert found.full is not None
+        assert found.full.bound is Bound.about
+        assert abs(found.full.number - sent[found.resource]) <= 0.1 * sent[found.resource], found.resource
+    assert abs(findings.full.requests.number - sum(sent.values())) <= 0.1 * sum(sent.values())
+
+
+@pytest.mark.slow
+def test_an_incremental_read_takes_the_requests_that_were_expected(data_dir: Path) -> None:
+    with configured_crm(
+        lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})
+    ) as crm:
+        crm.lists["open_tasks"].reverse()
+        crm.lists["past_appointments"].reverse()
+        findings = check(crm)
+        assert materialize().success
+        assert materialize(mode="incremental").success
+    sent = dict(rows(data_dir / "crm.duckdb", SENT.format("incremental")))
+    # Those that do not sort are logged as the full reads that they were.
+    assert {resource: of(findings, resource).hourly for resource in sent} == {
+        resource: Requests(number) for resource, number in sent.items()
+    }
+    assert of(findings, "open_tasks").hourly == of(findings, "open_tasks").full == Requests(6)
+
+
+@pytest.mark.parametrize(
+    ("minutes_apart", "hourly"),
+    [
+        # 65 minutes count, the lag of 5 among them: 14 records of the first page, and a page that is older.
+        pytest.param(5, Requests(2), id="counted"),
+        # All of page 1 changed within 9 minutes, so 72 may have within 65: 8 pages, an older one, and 2 ahead in vain.
+        pytest.param(1, Requests(11, Bound.at_most), id="extrapolated"),
+    ],
+)
+def test_changes_are_expected_to_go_on_as_in_the_last_hour(
+    minutes_apart: int, hourly: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "20" if minutes_apart > 1 else "10")
+    records = [
+        {"id": id_, "updated_at": (NOW - timedelta(minutes=minutes_apart * id_)).isoformat()} for id_ in range(500)
+    ]
+    with configured_crm(lists={"accounts": records}) as crm:
+        assert of(check(crm), "accounts").hourly == hourly
+
+
+def test_a_list_without_a_total_has_a_lower_bound_unless_its_end_was_seen() -> None:
+    with configured_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
+        findings = check(crm)
+    assert [each.full for each in findings.lists] == [
+        Requests(1),
+        Requests(2),
+        Requests(2),
+        Requests(3, Bound.at_least),
+        Requests(3, Bound.at_least),
+    ]
+    assert findings.full.requests.bound is Bound.at_least
+
+
+def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
+    with configured_crm(lists=lists(0, 0, 0, 100, 0), total=lambda _, true: 170 if true else 0) as crm:
+        findings = check(crm)
+        assert materialize("open_tasks").success
+    [[sent]] = rows(data_dir / "crm.duckdb", "select requests from raw.sync_log")
+    full = of(findings, "open_tasks").full
+    assert full is not None
+    assert (full.bound, full.number >= sent) == (Bound.at_most, True)
+
+
+def test_requests_in_flight_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {}
+    for in_flight in (1, 10):
+        monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(in_flight))
+        with configured_crm(lists=lists(0, 0, 0, 5000, 0), latency=0.02) as crm:
+            seconds[in_flight] = check(crm).full.seconds
+    assert seconds[1] > 3 * seconds[10]
+
+
+def test_the_schedules_are_those_that_the_check_reckons_with() -> None:
+    """Each list incrementally once an hour, and all of them in full once a day."""
+    minutes, hours = {}, {}
+    for schedule in SCHEDULES:
+        minutes[schedule.job_name], hours[schedule.job_name], *days = str(schedule.cron_schedule).split()
+        assert days == ["*", "*", "*"]
+    assert all(minute.isdecimal() for minute in minutes.values())
+    assert hours.pop("crm_full_refresh").isdecimal()
+    assert hours == {f"{resource}_sync": "*" for resource in ENDPOINTS}

@@ -1,0 +1,113 @@
+"""A check compares fields with the declared ones and tells names, types and counts, never a value."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+
+MARK = "marked-value-8151"
+
+
+def test_fields_are_compared_by_name_and_type() -> None:
+    odd: list[dict[str, Any]] = [
+        {"lead_score": "high"},
+        {"lead_score": True},
+        {"lead_score": "12"},
+        {"lead_score": None},
+    ]
+    records = [record | odd[number % 4] for number, record in enumerate(linked(8, favourite_colour="blue"))]
+    with configured_crm(lists={"contacts": records}) as crm:
+        findings = check(crm)
+    fields = of(findings, "contacts").fields
+    assert fields.undeclared == ["targetables", "favourite_colour"]
+    assert {"mcr_id", "display_name"} <= set(fields.never_sent)
+    assert {"id", "lead_score", "favourite_colour"}.isdisjoint(fields.never_sent)
+    assert {name: (other.declared, other.sent) for name, other in fields.other_types.items()} == {
+        "lead_score": ("bigint", {"a text": 2, "a boolean": 2})
+    }
+    assert any("source/schemas/contacts.yaml" in problem.advice for problem in problems(findings, "contacts"))
+
+
+def test_fields_of_the_last_page_are_seen_as_well() -> None:
+    records = linked(60)
+    records[59]["favourite_colour"] = "blue"
+    with configured_crm(lists={"contacts": records}) as crm:
+        assert "favourite_colour" in of(check(crm), "contacts").fields.undeclared
+
+
+def test_a_field_that_is_never_stored_is_no_undeclared_one() -> None:
+    with configured_crm(lists={"won_deals": linked(3, collaboration={"auth_token": MARK})}) as crm:
+        fields = of(check(crm), "won_deals").fields
+    assert fields.undeclared == ["targetables"]
+
+
+def test_records_that_cannot_be_loaded_are_counted_by_reason() -> None:
+    with configured_crm(lists={"open_tasks": [{"id": 1}, {"title": MARK}, MARK, {"id": MARK}]}) as crm:
+        findings = check(crm)
+    assert of(findings, "open_tasks").fields.rejected == {
+        "no id": 1,
+        "not an object but a text": 1,
+        "the id is not a 64-bit integer but a text": 1,
+    }
+    assert sum("cannot be loaded" in problem.problem for problem in problems(findings, "open_tasks")) == 3
+
+
+@pytest.mark.parametrize("personal_data", ["keep", "leave_out"])
+def test_no_value_is_in_the_findings(personal_data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", personal_data)
+    odd = {
+        f"{MARK}@example.com": MARK,
+        "email": MARK,
+        "due_date": MARK,
+        "lead_score": MARK,
+        "custom_field": {MARK: MARK},
+        "unheard_of": [MARK],
+    }
+    with configured_crm(lists={"contacts": linked(3, **odd), "open_tasks": linked(3, **odd)}) as crm:
+        findings = check(crm)
+    assert of(findings, "open_tasks").fields.other_types
+    assert MARK not in repr(findings)
+    assert MARK not in json.dumps(asdict(findings))
+
+
+def test_fields_that_will_be_left_out_are_reported_with_the_setting_that_keeps_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
+    with configured_crm(lists={"accounts": linked(1, favourite_colour="blue")}) as crm:
+        findings = check(crm)
+    assert "favourite_colour" in of(findings, "accounts").fields.undeclared
+    assert "SOURCES__CRM__PERSONAL_DATA_ALLOWED" in problems(findings, "accounts")[0].advice
+
+
+def test_records_without_links_are_reported_with_the_include_that_would_link_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain: list[Any] = [{"id": id_, "updated_at": "2026-01-01T00:00:00Z", "sales_accounts": []} for id_ in (1, 2)]
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"contacts": {"params": {"include": "territory"}}}')
+    with configured_crm(lists={"contacts": plain, "won_deals": plain, "open_tasks": linked(2)}) as crm:
+        findings = check(crm)
+    links = of(findings, "contacts").linked
+    assert {to: (link.records, link.linked, link.include) for to, link in links.items()} == {
+        "accounts": (2, 0, "sales_accounts"),
+        "owners": (2, 0, "owner"),
+    }
+    [problem] = problems(findings, "contacts")
+    assert problem.problem == "No record is linked to accounts and owners"
+    assert 'include to "territory,sales_accounts,owner"' in problem.advice
+    assert "SOURCES__CRM__ENDPOINTS" in problem.advice
+    assert 'include to "sales_account,owner"' in problems(findings, "won_deals")[0].advice
+    assert {to: link.linked for to, link in of(findings, "open_tasks").linked.items()} == {"accounts": 2, "owners": 2}
+
+
+def test_an_include_that_links_nothing_is_not_recommended_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain: list[Any] = [{"id": 1, "updated_at": "2026-01-01T00:00:00Z", "owner_id": 5}]
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"contacts": {"params": {"include": "sales_accounts,owner"}}}')
+    with configured_crm(lists={"contacts": plain}) as crm:
+        [problem] = problems(check(crm), "contacts")
+    assert problem.problem == "No record is linked to accounts"
+    assert "may not see them" in problem.advice

@@ -1,0 +1,208 @@
+"""A check tells which lists can be read, to their end and newest first, with at most two requests each."""
+
+import json
+from typing import Any
+
+import pytest
+from starlette.responses import HTMLResponse, Response
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.probing.order import Order
+from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.faulty_answers import Dropped
+from crm_assets_tests.scripted_crm import KEY, Seen, always, json_response, scripted_crm
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+
+BEHIND_A_CAP = {"message": "Page too large"}
+
+
+def lists(count: int) -> dict[str, list[Any]]:
+    return {resource: linked(count) for resource in ENDPOINTS}
+
+
+def test_lists_that_are_served_to_their_end_can_be_read() -> None:
+    with configured_crm(lists=lists(120)) as crm:
+        findings = check(crm)
+        assert [(seen.page, seen.params["per_page"]) for seen in crm.seen[:2]] == [(1, "50"), (3, "50")]
+    assert findings.can_be_read
+    assert [(each.status, each.records) for each in findings.lists] == [(200, 120)] * 5
+    assert not [problem for problem in findings.problems if problem.blocks]
+
+
+def test_a_list_of_one_page_takes_one_request() -> None:
+    with configured_crm(lists=lists(50)) as crm:
+        check(crm)
+        assert len(crm.seen) == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "setting"),
+    [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, "")],
+)
+def test_a_list_that_is_refused_is_asked_for_once_and_named_and_the_others_are_checked(
+    status: int, setting: str
+) -> None:
+    with configured_crm(lists=lists(60)) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({"message": "Not for you"}, status)))
+        findings = check(crm)
+        assert crm.pages("contacts") == [1]
+    assert not findings.can_be_read
+    assert [each.resource for each in findings.lists if not each.can_be_read] == ["contacts"]
+    assert of(findings, "contacts").status == status
+    [problem] = problems(findings, "contacts")
+    assert problem.blocks
+    assert f"contacts, page 1: status {status}, 'Not for you'" in problem.problem
+    assert setting in problem.problem
+
+
+def test_a_key_that_the_api_repeats_in_its_refusal_is_not_shown() -> None:
+    with configured_crm(lists=lists(1)) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({"message": f"No such key: {KEY}"}, 401)))
+        findings = check(crm)
+    [problem] = problems(findings, "contacts")
+    assert "No such key: ***" in problem.problem
+    assert KEY not in repr(findings)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(lambda: HTMLResponse("<h1>Welcome</h1>"), 200), (Dropped, None)],
+    ids=["html", "dropped"],
+)
+def test_an_answer_that_is_no_page_keeps_a_list_from_being_read(answer: Any, status: int | None) -> None:
+    with configured_crm(lists=lists(1)) as crm:
+        crm.faults.append(always("open_tasks", answer))
+        findings = check(crm)
+        assert crm.pages("open_tasks") == [1]
+    assert (of(findings, "open_tasks").can_be_read, of(findings, "open_tasks").status) == (False, status)
+    [problem] = problems(findings, "open_tasks")
+    assert "SOURCES__CRM__BASE_URL" in problem.problem
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
+    def capped(seen: Seen) -> Response | None:
+        beyond = seen.resource == "accounts" and seen.page > 2
+        return json_response(BEHIND_A_CAP, status) if beyond else None
+
+    with configured_crm(lists=lists(500)) as crm:
+        crm.faults.append(capped)
+        findings = check(crm)
+    assert not of(findings, "accounts").can_be_read
+    problem, *_ = problems(findings, "accounts")
+    assert "does not list to its end: accounts, page 10: status" in problem.problem
+    assert "SOURCES__CRM__PER_PAGE" in problem.advice
+
+
+def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(lists=lists(100), total=lambda _, __: 170) as crm:
+        findings = check(crm)
+        assert not findings.can_be_read
+        problem, *_ = problems(findings, "accounts")
+        assert "counts 170 records, but page 4 is empty" in problem.problem
+        assert "total_is_exact to false in SOURCES__CRM__ENDPOINTS" in problem.advice
+        inexact = '{"%s": {"total_is_exact": false}}'
+        monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", inexact % "accounts")
+        assert of(check(crm), "accounts").can_be_read
+
+
+def test_a_total_without_any_record_is_reported() -> None:
+    with configured_crm(lists={}, total=lambda _, __: 7) as crm:
+        findings = check(crm)
+    problem, *_ = problems(findings, "accounts")
+    assert (problem.blocks, problem.problem) == (True, "The API counts 7 records and lists none")
+
+
+def test_empty_lists_can_be_read() -> None:
+    with configured_crm(lists={}) as crm:
+        findings = check(crm)
+    assert findings.can_be_read
+    assert findings.problems == []
+    assert {each.order for each in findings.lists} == {Order.unknown}
+
+
+def test_an_api_that_ignores_the_page_is_found_out() -> None:
+    def ignoring(seen: Seen) -> Response | None:
+        records = linked(50)
+        return json_response({"sales_accounts": records, "meta": {"total": 120}}) if seen.page > 1 else None
+
+    with configured_crm(lists=lists(120)) as crm:
+        crm.faults.append(lambda seen: ignoring(seen) if seen.resource == "accounts" else None)
+        findings = check(crm)
+    problem, *_ = problems(findings, "accounts")
+    assert (problem.blocks, "ignore the parameter `page`" in problem.problem) == (True, True)
+
+
+def test_a_page_size_that_the_api_does_not_grant_is_reported() -> None:
+    with configured_crm(lists=lists(100), page_sizes=[25] * 4) as crm:
+        findings = check(crm)
+        assert crm.pages("accounts") == [1, 4]
+    assert findings.can_be_read
+    assert "The API sends 25 records a page, not 50" in [each.problem for each in problems(findings, "accounts")]
+
+
+def test_a_short_first_page_is_no_cap() -> None:
+    with configured_crm(lists=lists(60), page_sizes=[10, 50]) as crm:
+        findings = check(crm)
+    assert findings.can_be_read
+    assert any("page 1 was a short one" in each.problem for each in problems(findings, "accounts"))
+
+
+def test_an_api_that_does_not_sort_is_told_from_one_that_does() -> None:
+    backwards = {resource: linked(120)[::-1] for resource in ENDPOINTS}
+    with configured_crm(lists=backwards, sorts=frozenset({"accounts"})) as crm:
+        findings = check(crm)
+    assert (of(findings, "accounts").order, of(findings, "contacts").order) == (Order.honoured, Order.ignored)
+    assert (of(findings, "contacts").hourly, findings.can_be_read) == (of(findings, "contacts").full, True)
+    [problem] = problems(findings, "contacts")
+    assert "does not sort by updated_at" in problem.problem
+    assert "contacts_schedule" in problem.advice
+
+
+def test_a_list_in_order_within_each_page_only_is_not_sorted() -> None:
+    records = linked(100)
+    with configured_crm(lists={"open_tasks": [*records[50:], *records[:50]]}) as crm:
+        assert of(check(crm), "open_tasks").order is Order.ignored
+
+
+def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
+    def refusing(seen: Seen) -> Response | None:
+        return json_response({"message": "Unknown sort"}, 400) if "sort" in seen.params else None
+
+    with configured_crm(lists=lists(60)) as crm:
+        crm.faults.append(refusing)
+        findings = check(crm)
+        assert [(seen.page, "sort" in seen.params) for seen in crm.seen[:2]] == [(1, True), (1, False)]
+    found = of(findings, "accounts")
+    assert (found.order, found.can_be_read, found.records, found.hourly) == (Order.refused, False, 60, None)
+    [problem] = problems(findings, "accounts")
+    assert "Unknown sort" in problem.problem
+    assert "leave accounts_schedule off" in problem.advice
+
+
+def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
+    with configured_crm(lists=lists(60), with_meta=False) as crm:
+        findings = check(crm)
+        assert crm.pages("accounts") == [1, 2]
+    assert (findings.can_be_read, of(findings, "accounts").records) == (True, None)
+    assert "does not tell how many records" in problems(findings, "accounts")[0].problem
+
+
+def test_the_latency_is_what_answers_take() -> None:
+    with configured_crm(lists=lists(1), latency=0.05) as crm:
+        findings = check(crm)
+    assert all(each.latency is not None and each.latency >= 0.05 for each in findings.lists)
+
+
+def test_another_path_header_and_parameters_are_used_as_a_read_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = "/contacts/view/4000123"
+    with scripted_crm(lists=lists(1), paths={"contacts": path}, credentials=("authorization", "Token token=1")) as crm:
+        own = {
+            "API_KEY": "Token token=1",
+            "API_KEY_NAME": "Authorization",
+            "ENDPOINTS": json.dumps({"contacts": {"path": path, "params": {"filter": "all"}}}),
+        }
+        for name, value in (crm.settings() | {f"SOURCES__CRM__{name}": value for name, value in own.items()}).items():
+            monkeypatch.setenv(name, value)
+        assert check(crm).can_be_read
+        assert [seen.params["filter"] for seen in crm.seen if seen.resource == "contacts"] == ["all"]
