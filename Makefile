@@ -19,6 +19,10 @@ demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundl
 	@$(DAGSTER) job execute -m crm_assets.definitions -j crm_full_refresh
 	@$(BIN)/python -m crm_assets tables
 
+.PHONY: check
+check: .venv/runtime ## Install, ask the CRM at most ten times: can it be read, what do reads cost, which settings to change
+	@$(BIN)/python -m crm_assets check
+
 .PHONY: dev
 dev: .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
 	$(DAGSTER) dev

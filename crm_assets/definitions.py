@@ -6,6 +6,7 @@ from dagster_dlt import DagsterDltResource
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
 from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.assets.reports import sales_review
+from crm_assets.automation.crm_check import crm_check
 from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
@@ -21,7 +22,7 @@ for sentence in unknown_variables():
 defs = Definitions(
     assets=[*RAW_ASSETS, *MODEL_ASSETS, sales_review],
     asset_checks=MODEL_CHECKS,
-    jobs=JOBS,
+    jobs=[*JOBS, crm_check],
     schedules=SCHEDULES,
     resources={
         "crm": CrmConnection(),

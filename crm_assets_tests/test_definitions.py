@@ -90,7 +90,7 @@ def picture(definitions: Definitions) -> str:
         if not job.name.startswith("__"):
             executed = {key.to_user_string() for key in job.asset_layer.selected_asset_keys}
             everything = len(executed) == len(graph.get_all_asset_keys())
-            lines.append(f"  {job.name}: {'all assets' if everything else ', '.join(sorted(executed))}")
+            lines.append(f"  {job.name}: {'all assets' if everything else ', '.join(sorted(executed)) or 'no assets'}")
     lines += ["", "schedules"]
     for schedule in sorted(definitions.schedules or [], key=lambda schedule: schedule.name):
         what = f"{schedule.cron_schedule} {schedule.execution_timezone}, {schedule.job_name}"  # type: ignore[union-attr]

@@ -1,0 +1,80 @@
+"""The check of the CRM as a job, with its findings as metadata. It materializes nothing."""
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+
+from dagster import Failure, MetadataValue, OpExecutionContext, TableColumn, TableRecord, TableSchema, job, op
+
+from crm_assets.connection import CrmConnection
+from crm_assets.source.errors import SourceError
+from crm_assets.source.probing.check import check_crm
+from crm_assets.source.probing.findings import CrmFindings, ListFindings
+
+
+@op(description="Sends at most two requests a list, and tells what reads will meet.")
+def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
+    """Looks at all lists of the CRM.
+
+    Raises:
+        Failure: A setting is wrong, or a list cannot be read. It carries the findings.
+    """
+    try:
+        settings = crm.settings()
+        findings = check_crm(settings, crm.address(settings), datetime.now(timezone.utc), context.log.info)
+    except SourceError as error:
+        raise Failure(description=str(error), allow_retries=False) from None
+    for problem in findings.problems:
+        log = context.log.error if problem.blocks else context.log.warning
+        log(f"{problem.resource or 'all lists'}: {problem.problem}. {problem.advice}")
+    if not findings.can_be_read:
+        unread = [problem for problem in findings.problems if problem.blocks]
+        raise Failure(
+            description="\n".join(f"{problem.resource}: {problem.problem}. {problem.advice}" for problem in unread),
+            metadata=_metadata(findings),
+            allow_retries=False,
+        )
+    context.add_output_metadata(_metadata(findings))
+
+
+@job(description="Checks whether the CRM can be read, what reads cost, and which settings to change. Writes no table.")
+def crm_check() -> None:
+    """One op."""
+    check_lists()
+
+
+def _metadata(findings: CrmFindings) -> dict[str, MetadataValue]:
+    return {
+        "crm": MetadataValue.text(findings.address),
+        "lists": MetadataValue.table([_record(each) for each in findings.lists]),
+        "problems": MetadataValue.table(
+            [
+                TableRecord({"list": each.resource or "all", "problem": each.problem, "advice": each.advice})
+                for each in findings.problems
+            ],
+            TableSchema([TableColumn("list"), TableColumn("problem"), TableColumn("advice")]),
+        ),
+        "findings": MetadataValue.json(json.loads(json.dumps(asdict(findings)))),
+    }
+
+
+def _record(found: ListFindings) -> TableRecord:
+    """One list as a row; what is not known is an empty text."""
+    linked = {to: f"{link.linked} of {link.records}" for to, link in found.linked.items()}
+    return TableRecord(
+        {
+            "list": found.resource,
+            "can be read": found.can_be_read,
+            "status": str(found.status or ""),
+            "latency (ms)": "" if found.latency is None else f"{found.latency * 1000:,.0f}",
+            "records": "" if found.records is None else f"{found.records:,}",
+            "sorts": found.order.value,
+            "with account": linked.get("accounts", ""),
+            "with owner": linked.get("owners", ""),
+            "not declared": len(found.fields.undeclared),
+            "never sent": len(found.fields.never_sent),
+            "of another type": len(found.fields.other_types),
+            "full read": "" if found.full is None else f"{found.full.bound.value} {found.full.number:,}",
+            "incremental read": "" if found.hourly is None else f"{found.hourly.bound.value} {found.hourly.number:,}",
+        }
+    )

@@ -1,0 +1,113 @@
+"""`python -m crm_assets check`: what it prints, its exit code, and that it leaves nothing behind."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.source.api import ENDPOINTS
+from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.source.probing.checked_crm import linked
+
+MARK = "marked-value-8151"
+
+
+def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
+    """Runs the command; returns exit code, output and errors."""
+    monkeypatch.setattr(sys, "argv", ["crm_assets", "check", *arguments])
+    code = main()
+    output = capsys.readouterr()
+    assert KEY not in output.out + output.err
+    assert MARK not in output.out + output.err
+    return code, output.out, output.err
+
+
+def lists(count: int) -> dict[str, list[Any]]:
+    return {resource: linked(count, title=MARK, due_date=MARK, unheard_of=MARK) for resource in ENDPOINTS}
+
+
+def test_a_crm_that_can_be_read_is_shown_in_a_table_of_a_hundred_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(lists=lists(120)) as crm:
+        code, output, _ = check(capsys, monkeypatch)
+    lines = output.splitlines()
+    assert code == 0
+    assert lines[0] == f"CRM: {crm.base_url}"
+    assert max(map(len, lines)) <= 100
+    [accounts] = [line.split() for line in lines if line.startswith("accounts ")]
+    assert [accounts[1], *accounts[4:]] == ["200", "120", "yes", "-", "100%", "3", "2"]
+    assert "A full read:          15 requests, 1 s" in lines
+    assert "  open_tasks, of another type (1): due_date (70 x a text, not timestamp)" in lines
+    assert lines[-1] == "Every list can be read."
+
+
+def test_a_list_that_cannot_be_read_ends_with_an_error_and_the_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(lists=lists(2)) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({"message": "Not\x1b[31m for you"}, 403)))
+        code, output, _ = check(capsys, monkeypatch)
+    assert code == 1
+    assert "status 403" in output
+    assert "SOURCES__CRM__API_KEY" in output
+    assert output.splitlines()[-1] == "Cannot be read, or not to the end: contacts"
+    assert "\x1b" not in output
+
+
+def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(lists=lists(120)) as crm:
+        crm.faults.append(always("contacts", lambda: json_response({}, 404)))
+        code, output, _ = check(capsys, monkeypatch, "--json")
+    findings = json.loads(output)
+    assert (code, findings["can_be_read"]) == (1, False)
+    by_list = {each["resource"]: each for each in findings["lists"]}
+    assert {name: each["status"] for name, each in by_list.items()} == dict.fromkeys(ENDPOINTS, 200) | {"contacts": 404}
+    assert by_list["accounts"]["full"] == {"number": 3, "bound": "about"}
+    assert by_list["contacts"]["full"] is None
+    assert by_list["open_tasks"]["fields"]["other_types"] == {
+        "due_date": {"declared": "timestamp", "sent": {"a text": 70}}
+    }
+    assert findings["schedules"]["fit"] is None
+    assert findings["problems"][0]["resource"] == "contacts"
+
+
+def test_without_settings_the_sandbox_is_checked_and_said_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, output, _ = check(capsys, monkeypatch)
+    assert code == 0
+    assert output.startswith("CRM: the bundled sandbox\nNo CRM is configured: set SOURCES__CRM__BASE_URL")
+
+
+def test_wrong_settings_end_it_before_any_request(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
+    code, output, errors = check(capsys, monkeypatch)
+    assert (code, output) == (1, "")
+    assert "SOURCES__CRM__BASE_URL" in errors
+
+
+def test_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, data_dir: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    written: list[str] = []
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if recording and event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+            written.append(str(arguments[0]))
+
+    recording = True
+    sys.addaudithook(watch)
+    with configured_crm(lists=lists(2)):
+        assert check(capsys, monkeypatch)[0] == 0
+    recording = False
+    assert written == []
+    assert list(tmp_path.iterdir()) == []
+    assert not data_dir.exists()
