@@ -10,6 +10,7 @@ from crm_assets.automation.crm_check import crm_check
 from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
+from crm_assets.automation.sensors import SENSORS
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress
@@ -24,6 +25,7 @@ defs = Definitions(
     asset_checks=MODEL_CHECKS,
     jobs=[*JOBS, crm_check],
     schedules=SCHEDULES,
+    sensors=SENSORS,
     resources={
         "crm": CrmConnection(),
         "dlt": DagsterDltResource(),

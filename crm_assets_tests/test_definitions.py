@@ -95,6 +95,11 @@ def picture(definitions: Definitions) -> str:
     for schedule in sorted(definitions.schedules or [], key=lambda schedule: schedule.name):
         what = f"{schedule.cron_schedule} {schedule.execution_timezone}, {schedule.job_name}"  # type: ignore[union-attr]
         lines.append(f"  {schedule.name}: {what}, {schedule.default_status.value}")
+    lines += ["", "sensors"]
+    lines += [
+        f"  {sensor.name}: {sensor.default_status.value}"
+        for sensor in sorted(definitions.sensors or [], key=lambda sensor: sensor.name)
+    ]
     return "\n".join(lines).lstrip() + "\n"
 
 

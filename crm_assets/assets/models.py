@@ -18,6 +18,7 @@ from dagster import (
     get_dagster_logger,
 )
 
+from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
@@ -71,6 +72,7 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
         owners=[model.owner] if model.owner else policies.OWNERS,
         code_version=model.code_version,
         retry_policy=policies.retry_policy(),
+        hooks=ALERT_HOOKS,
         check_specs=check_specs(model),
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={"dagster/table_name": model.address, "dagster/code_references": code_references(_files(model))},

@@ -21,6 +21,7 @@ from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
+from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
@@ -93,6 +94,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         check_specs=check_specs(resource),
         can_subset=True,
         retry_policy=policies.retry_policy(),
+        hooks=ALERT_HOOKS,
     )
     def load(  # noqa: PLR0913, PLR0917 # Dagster injects resources by parameter
         context: AssetExecutionContext,

@@ -8,6 +8,7 @@ import sqlglot
 from dagster import Failure, MaterializeResult, MetadataValue, asset
 from sqlglot import exp
 
+from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.settings import resolve_settings
@@ -33,6 +34,7 @@ def _tables_read() -> list[list[str]]:
     kinds={"html", "vega"},
     owners=policies.OWNERS,
     retry_policy=policies.retry_policy(),
+    hooks=ALERT_HOOKS,
     description=(
         "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
         "without contact for the longest time. One HTML file, `reports/sales_review.html` in the data directory, that "
@@ -61,7 +63,9 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
     numbers = page.with_suffix(".json")
     drawn = charts(review)
     before = headline_before(review, numbers)
-    write_privately(page, render(review, drawn, before, "the bundled sandbox, generated" if of_sandbox else "the CRM"))
+    write_privately(
+        page, render(review, drawn, before, "the bundled sandbox, generated" if settings.is_sandbox else "the CRM")
+    )
     write_privately(numbers, headline_json(review, before))
     return MaterializeResult(
         metadata={

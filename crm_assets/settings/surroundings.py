@@ -47,6 +47,18 @@ class Surroundings(BaseModel):
         json_schema_extra={"allowed": "a folder that all can reach, or `s3://bucket/crm`"},
     )
 
+    notify: SecretStr | None = Field(
+        default=None,
+        description="Where alerts go: chats, mailboxes, webhooks. Without it they go to the log.",
+        json_schema_extra={"allowed": "Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"},
+    )
+    ui_url: str = Field(
+        default="http://127.0.0.1:3000",
+        pattern=r"^https?://\S+$",
+        description="The address of Dagster's UI, for the links in alerts.",
+        json_schema_extra={"allowed": "a URL"},
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:

@@ -1,0 +1,54 @@
+"""Sensors: they alert to what no hook of an asset sees. They need Dagster's daemon, which `dagster dev` runs, too."""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetCheckEvaluation,
+    DagsterEvent,
+    DagsterEventType,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunFailureSensorContext,
+    RunStatusSensorContext,
+    run_failure_sensor,
+    run_status_sensor,
+)
+
+from crm_assets.alerts.hooks import asset_of, check_incidents
+from crm_assets.alerts.incidents import Incident
+from crm_assets.alerts.settling import settle_incidents
+
+
+@run_failure_sensor(name="alert_of_failed_runs", default_status=DefaultSensorStatus.RUNNING)
+def alert_of_failed_runs(context: RunFailureSensorContext) -> None:
+    """Alerts to runs that ended without a word: killed, never started, or a step whose process died."""
+    run = context.dagster_run
+    failing = [_failed(step) for step in context.get_step_failure_events()]
+    if not failing:
+        failing = [Incident(f"run {run.job_name}", f"A run of {run.job_name} failed: {context.failure_event.message}")]
+    checks, passing = check_incidents(_evaluations(context))
+    settle_incidents([*failing, *checks], passing, f"runs/{run.run_id}")
+
+
+@run_status_sensor(
+    name="alert_of_recovered_runs", run_status=DagsterRunStatus.SUCCESS, default_status=DefaultSensorStatus.RUNNING
+)
+def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
+    """Ends the incident of a job that works again, and tells of checks that ran as steps of their own."""
+    run = context.dagster_run
+    checks, passing = check_incidents(_evaluations(context))
+    settle_incidents(checks, [f"run {run.job_name}", *passing], f"runs/{run.run_id}")
+
+
+SENSORS = [alert_of_failed_runs, alert_of_recovered_runs]
+
+
+def _evaluations(context: RunStatusSensorContext) -> Iterator[AssetCheckEvaluation]:
+    logs = context.instance.all_logs(context.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+    return (entry.get_dagster_event().asset_check_evaluation_data for entry in logs)
+
+
+def _failed(step: DagsterEvent) -> Incident:
+    asset = asset_of(step.step_key or "")
+    error = step.step_failure_data.error
+    return Incident(f"asset {asset}", f"{asset} failed: {error.message if error else 'its process ended'}")

@@ -1,0 +1,148 @@
+"""Alerts: once per incident, with what to do, to wherever they are wanted, and never in the way of a run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from crm_assets_tests.alerts.receivers import Webhook, mailbox, webhook
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
+
+TASK = {"id": 1, "title": "Call"}
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook that alerts go to."""
+    with webhook() as receiver:
+        monkeypatch.setenv("CRM_NOTIFY", receiver.address)
+        yield receiver
+
+
+@pytest.fixture
+def crm() -> Iterator[ScriptedCrm]:
+    """A CRM with one task."""
+    with configured_crm(lists={"open_tasks": [TASK]}) as scripted:
+        yield scripted
+
+
+def refuse(crm: ScriptedCrm) -> None:
+    crm.faults.append(always("open_tasks", lambda: json_response({"message": "Not yours"}, 403)))
+
+
+def test_a_failure_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm) -> None:
+    refuse(crm)
+    assert not materialize("open_tasks").success
+    assert not materialize("open_tasks").success
+    assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]
+
+    crm.faults.clear()
+    assert materialize("open_tasks").success
+    assert materialize("open_tasks").success
+    assert hook.titles[1:] == ["crm_assets: recovered: asset raw/open_tasks"]
+
+
+def test_an_alert_says_what_happened_what_it_means_and_where_to_look(
+    hook: Webhook, crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_UI_URL", "https://dagster.example.com/")
+    refuse(crm)
+    run = materialize("open_tasks")
+
+    [alert] = hook.received
+    assert alert["type"] == "failure"
+    for part in (
+        "raw/open_tasks failed: ",
+        "403",
+        "Not yours",
+        "Its table keeps the rows of the last good run",
+        f"https://dagster.example.com/runs/{run.result.run_id}",
+    ):
+        assert part in alert["message"]
+
+
+def test_a_failed_check_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm) -> None:
+    crm.lists["open_tasks"] = [TASK, {"title": "without id"}]
+    assert materialize("open_tasks").success
+    assert materialize("open_tasks").success
+    [told] = hook.received
+    assert "check raw/open_tasks:" in told["title"]
+
+    crm.lists["open_tasks"] = [TASK]
+    assert materialize("open_tasks").success
+    assert hook.titles[1:] == [told["title"].replace("problem", "recovered")]
+
+
+@pytest.mark.usefixtures("crm")
+def test_a_first_run_in_which_all_is_well_tells_nothing(hook: Webhook, data_dir: Path) -> None:
+    assert materialize("open_tasks").success
+
+    assert hook.received == []
+    assert not (data_dir / "alerts.json").exists()
+
+
+def test_an_alert_that_did_not_arrive_is_sent_with_the_next_run(
+    hook: Webhook, crm: ScriptedCrm, told: list[str]
+) -> None:
+    refuse(crm)
+    hook.status = 500
+    assert not materialize("open_tasks").success
+    assert "An alert did not arrive at the address of kind 'json'" in " ".join(told)
+
+    hook.status = 200
+    assert not materialize("open_tasks").success
+    assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]
+
+
+def test_all_addresses_are_told_and_one_that_fails_keeps_none_from_it(
+    crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], told: list[str]
+) -> None:
+    with webhook() as first, mailbox() as mails, webhook() as broken:
+        broken.status = 500
+        addresses = f"{broken.address}, nonsense://secret-of-nobody {mails.address},{first.address}"
+        monkeypatch.setenv("CRM_NOTIFY", addresses)
+        refuse(crm)
+        run = materialize("open_tasks")
+
+    assert first.titles == ["crm_assets: problem: asset raw/open_tasks"]
+    [mail] = mails.mails
+    assert mail["Subject"] == "crm_assets: problem: asset raw/open_tasks"
+    assert "Not yours" in str(mail)
+    said = " ".join([*told, *capfd.readouterr(), run.everything_told])
+    assert "of kind 'nonsense' that Apprise does not understand" in said
+    assert "secret-of" not in said
+
+
+def test_without_addresses_alerts_go_to_the_log(crm: ScriptedCrm, told: list[str]) -> None:
+    refuse(crm)
+    assert not materialize("open_tasks").success
+
+    assert "crm_assets: problem: asset raw/open_tasks" in " ".join(told)
+
+
+@pytest.mark.usefixtures("crm")
+def test_a_wrong_setting_is_told_as_well(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "many")
+    assert not materialize("open_tasks").success
+
+    [alert] = hook.received
+    assert "SOURCES__CRM__PER_PAGE" in alert["message"]
+
+
+def test_a_failure_that_a_retry_mends_is_not_told(hook: Webhook, crm: ScriptedCrm) -> None:
+    crm.lists["open_tasks"] = tasks(3)
+    crm.faults.append(lambda _: Response("", 500) if len(crm.seen) <= 5 else None)
+    assert materialize("open_tasks").success
+
+    assert hook.received == []
+
+
+def test_a_damaged_file_of_incidents_fails_nothing(hook: Webhook, crm: ScriptedCrm, data_dir: Path) -> None:
+    data_dir.mkdir()
+    (data_dir / "alerts.json").write_text("[not what it was", encoding="utf-8")
+    refuse(crm)
+    assert not materialize("open_tasks").success
+
+    assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]

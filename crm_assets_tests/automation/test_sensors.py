@@ -1,0 +1,59 @@
+"""Sensors: the runs that no hook of an asset could tell of."""
+
+from collections.abc import Iterator
+
+import pytest
+from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, build_run_status_sensor_context
+
+from crm_assets.automation.sensors import alert_of_failed_runs, alert_of_recovered_runs
+from crm_assets.definitions import defs
+from crm_assets_tests.alerts.receivers import Webhook, webhook
+from crm_assets_tests.assets.raw_runs import configured_crm
+
+JOB = "open_tasks_sync"
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """A webhook that alerts go to."""
+    with webhook() as receiver:
+        monkeypatch.setenv("CRM_NOTIFY", receiver.address)
+        yield receiver
+
+
+def kill_a_run(instance: DagsterInstance) -> None:
+    """A run whose process ends without a word, as the daemon finds it."""
+    run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=DagsterRunStatus.STARTED)
+    event = instance.report_run_failed(run, "The process was killed")
+    alert_of_failed_runs(
+        build_run_status_sensor_context("alert_of_failed_runs", event, instance, run).for_run_failure()
+    )
+
+
+def test_a_killed_run_is_told_once_and_the_next_good_one_ends_it(hook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm():
+        kill_a_run(instance)
+        kill_a_run(instance)
+        assert hook.titles == [f"crm_assets: problem: run {JOB}"]
+        assert "The process was killed" in hook.received[0]["message"]
+
+        result = defs.resolve_job_def(JOB).execute_in_process(instance=instance)
+        [success] = [event for event in result.all_events if event.event_type is DagsterEventType.RUN_SUCCESS]
+        alert_of_recovered_runs(
+            build_run_status_sensor_context("alert_of_recovered_runs", success, instance, result.dagster_run)
+        )
+    assert hook.titles[-1] == f"crm_assets: recovered: run {JOB}"
+
+
+def test_what_a_hook_has_told_is_not_told_again(hook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm(credentials=("api_key", "another")):
+        result = defs.resolve_job_def(JOB).execute_in_process(instance=instance, raise_on_error=False)
+        told = list(hook.titles)
+        assert told[0] == "crm_assets: problem: asset raw/open_tasks"
+        [failure] = [event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE]
+        alert_of_failed_runs(
+            build_run_status_sensor_context(
+                "alert_of_failed_runs", failure, instance, result.dagster_run
+            ).for_run_failure()
+        )
+    assert hook.titles == told
