@@ -71,7 +71,7 @@ class Link:
 
 LINKS: Mapping[str, tuple[Link, ...]] = MappingProxyType(
     {
-        "accounts": (Link("owners", ("owner_id",)),),
+        "accounts": (Link("owners", ("owner_id",), "owner"),),
         "contacts": (
             Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"),
             Link("owners", ("owner_id",), "owner"),
@@ -82,9 +82,20 @@ LINKS: Mapping[str, tuple[Link, ...]] = MappingProxyType(
         ),
         "open_tasks": (
             Link("accounts", ("targetables", "targetable_id")),
-            Link("owners", ("owner_id",)),
+            Link("owners", ("owner_id",), "owner"),
         ),
         "past_appointments": (Link("accounts", ("targetables", "targetable_id")),),
     }
 )
 """Resource name -> its links. Tasks and appointments name their targets, which lead to accounts."""
+
+SIDE_LOADS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "accounts": {"owner": "users", "industry_type": "industry_types"},
+        "contacts": {"owner": "users"},
+        "won_deals": {"owner": "users", "deal_stage": "deal_stages"},
+        "open_tasks": {"owner": "users"},
+        "past_appointments": {"creater": "users"},
+    }
+)
+"""Resource name -> `include` -> the array that it brings beside the records, with the names that models show."""

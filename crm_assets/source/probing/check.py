@@ -11,9 +11,9 @@ from crm_assets.source.probing.allowance import Allowance, allowance_of
 from crm_assets.source.probing.estimate import Bound, Requests, full_read, hourly_read, read_of_all
 from crm_assets.source.probing.fields import compare_fields
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem, Schedules
-from crm_assets.source.probing.links import count_links
+from crm_assets.source.probing.links import count_links, missing_arrays
 from crm_assets.source.probing.order import order_of
-from crm_assets.source.probing.problems import common_problems, list_problems
+from crm_assets.source.probing.problems import common_problems, link_problems, list_problems
 from crm_assets.source.probing.sample import LONGEST_WAIT, Sample, take_sample
 
 
@@ -71,8 +71,12 @@ def _list_findings(sample: Sample, settings: CrmSettings, now: datetime) -> tupl
     pages = [page for page in (sample.first, sample.last) if page]
     records = [record for page in pages for record in page.records]
     order, fields = order_of(sample), compare_fields(sample.resource, pages)
-    linked = count_links(sample.resource, records, settings.params(sample.resource))
-    problems = list_problems(sample, order, fields, linked, settings)
+    params = settings.params(sample.resource)
+    linked, unnamed = count_links(sample.resource, records, params), missing_arrays(sample.resource, pages, params)
+    problems = [
+        *list_problems(sample, order, fields, settings),
+        *link_problems(sample.resource, linked, unnamed, settings),
+    ]
     found = ListFindings(
         resource=sample.resource,
         can_be_read=not any(problem.blocks for problem in problems),
@@ -83,6 +87,7 @@ def _list_findings(sample: Sample, settings: CrmSettings, now: datetime) -> tupl
         order=order,
         fields=fields,
         linked=linked,
+        missing_arrays=unnamed,
         full=full_read(sample),
         hourly=hourly_read(sample, settings, now),
     )

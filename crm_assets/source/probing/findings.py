@@ -41,6 +41,7 @@ class ListFindings:
         order: Whether the newest changes come first when they are asked for.
         fields: How fields differ from the declared ones.
         linked: Of accounts and owners, how many records name theirs.
+        missing_arrays: Arrays with names that the answers do not carry -> the `include` that brings them.
         full: Requests of a full read; None for a list that was not served.
         hourly: Requests of an incremental read, an hour after the one before.
     """
@@ -54,6 +55,7 @@ class ListFindings:
     order: Order
     fields: FieldFindings
     linked: Mapping[str, Linked]
+    missing_arrays: Mapping[str, str]
     full: Requests | None
     hourly: Requests | None
 

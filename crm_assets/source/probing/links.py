@@ -1,10 +1,11 @@
-"""Whether records tell whose they are: which accounts and owners they belong to, and what would make the API tell."""
+"""Whether answers tell whose the records are, and what would make the API tell: links to accounts and owners, names."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_assets.source.api import INCLUDE, LINKS, Link
+from crm_assets.source.api import INCLUDE, LINKS, SIDE_LOADS, Link
+from crm_assets.source.http.page import Page
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ def count_links(resource: str, records: Sequence[Any], params: Mapping[str, Any]
             include=link.include if link.include not in asked else None,
         )
         for link in LINKS[resource]
+    }
+
+
+def missing_arrays(resource: str, pages: Sequence[Page], params: Mapping[str, Any]) -> dict[str, str]:
+    """Arrays with names that no answer carried -> the `include` that brings them. Only those not asked for yet."""
+    carried = {name for page in pages for name in page.side_loaded}
+    asked = includes(params)
+    seen_any = any(page.records for page in pages)
+    return {
+        array: include
+        for include, array in SIDE_LOADS[resource].items()
+        if seen_any and array not in carried and include not in asked
     }
 
 

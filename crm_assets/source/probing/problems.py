@@ -17,18 +17,36 @@ LARGEST_PAGE = 100
 """Records a page that the API is known to send at most."""
 
 
-def list_problems(
-    sample: Sample, order: Order, fields: FieldFindings, linked: Mapping[str, Linked], settings: CrmSettings
-) -> list[Problem]:
+def list_problems(sample: Sample, order: Order, fields: FieldFindings, settings: CrmSettings) -> list[Problem]:
     """The problems of one list, those first that keep it from being read."""
     return [
         *_not_served(sample),
         *_not_served_to_its_end(sample, settings),
         *_order(sample, order),
-        *_links(sample, linked, settings),
         *_counting(sample),
         *_fields(sample.resource, fields, settings.personal_data),
     ]
+
+
+def link_problems(
+    resource: str, linked: Mapping[str, Linked], missing: Mapping[str, str], settings: CrmSettings
+) -> Iterator[Problem]:
+    """What a list's answers do not tell. `missing`: arrays with names -> the `include` that brings them."""
+    unlinked = {to: found for to, found in linked.items() if found.records and not found.linked}
+    wanted = dict.fromkeys([*(found.include for found in unlinked.values() if found.include), *missing.values()])
+    told = [
+        f"no record is linked to {' and '.join(unlinked)}" if unlinked else "",
+        f"answers carry no {' and no '.join(missing)}, whose ids stay without names" if missing else "",
+    ]
+    value = ",".join([*includes(settings.params(resource)), *wanted])
+    if unlinked or missing:
+        yield Problem(
+            resource,
+            _sentence("; ".join(filter(None, told))),
+            f'Set {INCLUDE} to "{value}" in the params of {resource} in {setting_name("endpoints")}'
+            if wanted
+            else f"The user that {setting_name('api_key')} belongs to may not see them",
+        )
 
 
 def common_problems(
@@ -58,6 +76,10 @@ def common_problems(
             f"{schedules.allowed:,.0f}",
             "; ".join(filter(None, advice)),
         )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _not_served(sample: Sample) -> Iterator[Problem]:
@@ -113,21 +135,6 @@ def _order(sample: Sample, order: Order) -> Iterator[Problem]:
             f"The API does not sort by {UPDATED_AT}: an incremental read takes as many requests as a full one",
             f"Where these are too many, leave {sample.resource}_schedule off",
         )
-
-
-def _links(sample: Sample, linked: Mapping[str, Linked], settings: CrmSettings) -> Iterator[Problem]:
-    missing = {to: found for to, found in linked.items() if found.records and not found.linked}
-    if not missing:
-        return
-    wanted = [found.include for found in missing.values() if found.include]
-    value = ",".join([*includes(settings.params(sample.resource)), *wanted])
-    yield Problem(
-        sample.resource,
-        f"No record is linked to {' and '.join(missing)}",
-        f'Set {INCLUDE} to "{value}" in the params of {sample.resource} in {setting_name("endpoints")}'
-        if wanted
-        else f"The user that {setting_name('api_key')} belongs to may not see them",
-    )
 
 
 def _counting(sample: Sample) -> Iterator[Problem]:

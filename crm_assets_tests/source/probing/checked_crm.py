@@ -1,15 +1,28 @@
 """Checks a scripted CRM, and never without counting what it was asked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from crm_assets.settings import resolve_settings
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.api import ENDPOINTS, SIDE_LOADS
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
+from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
+
+NAMES: dict[str, Any] = {array: [] for arrays in SIDE_LOADS.values() for array in arrays.values()}
+"""All arrays with names that answers can carry."""
+
+
+@contextmanager
+def tidy_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
+    """A scripted CRM that the environment points at, whose answers carry all that can be asked for."""
+    with configured_crm(**{"side_loaded": NAMES} | arguments) as crm:
+        yield crm
 
 
 def check(crm: ScriptedCrm) -> CrmFindings:

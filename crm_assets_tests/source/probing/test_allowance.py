@@ -9,9 +9,8 @@ from starlette.responses import Response
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.allowance import Allowance, allowance_of
 from crm_assets.source.probing.findings import CrmFindings
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, json_response
-from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 HOUR, DAY = 3600, 86400
 
@@ -64,7 +63,7 @@ def limited(crm: ScriptedCrm, headers: dict[str, str]) -> None:
 
 
 def checked(headers: dict[str, str], count: int = 500) -> CrmFindings:
-    with configured_crm(lists={resource: linked(count) for resource in ENDPOINTS}) as crm:
+    with tidy_crm(lists={resource: linked(count) for resource in ENDPOINTS}) as crm:
         limited(crm, headers)
         return check(crm)
 
@@ -119,7 +118,7 @@ def test_a_check_does_not_wait_for_long_but_says_what_it_could_not_ask(
 ) -> None:
     # The pause that the API asks for is kept by all who read with the same settings in this process.
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(status % 60))
-    with configured_crm(lists={"accounts": linked(60)}) as crm:
+    with tidy_crm(lists={"accounts": linked(60)}) as crm:
         crm.faults.append(
             lambda _: json_response({"sales_accounts": linked(50), "meta": {"total": 60}}, status, headers)
         )
@@ -131,7 +130,7 @@ def test_a_check_does_not_wait_for_long_but_says_what_it_could_not_ask(
 
 
 def test_a_429_is_reported_with_the_settings_for_a_rate_and_not_retried() -> None:
-    with configured_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
+    with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
         crm.faults.append(lambda seen: json_response({}, 429) if seen.resource == "contacts" else None)
         findings = check(crm)
         assert crm.pages("contacts") == [1]

@@ -9,8 +9,8 @@ import pytest
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.estimate import Bound, Requests
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
-from crm_assets_tests.source.probing.checked_crm import NOW, check, linked, of
+from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.source.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
 SENT = "select resource, requests from raw.sync_log where mode = '{}'"
 
@@ -38,7 +38,7 @@ def test_a_full_read_takes_the_requests_that_were_expected(
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(per_page))
     page_sizes = [granted] * 16 if granted else []
-    with configured_crm(lists=lists(*counts), page_sizes=page_sizes, latency=latency) as crm:
+    with tidy_crm(lists=lists(*counts), page_sizes=page_sizes, latency=latency) as crm:
         findings = check(crm)
         assert materialize().success
     sent = dict(rows(data_dir / "crm.duckdb", SENT.format("full")))
@@ -51,9 +51,7 @@ def test_a_full_read_takes_the_requests_that_were_expected(
 
 @pytest.mark.slow
 def test_an_incremental_read_takes_the_requests_that_were_expected(data_dir: Path) -> None:
-    with configured_crm(
-        lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})
-    ) as crm:
+    with tidy_crm(lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})) as crm:
         crm.lists["open_tasks"].reverse()
         crm.lists["past_appointments"].reverse()
         findings = check(crm)
@@ -83,12 +81,12 @@ def test_changes_are_expected_to_go_on_as_in_the_last_hour(
     records = [
         {"id": id_, "updated_at": (NOW - timedelta(minutes=minutes_apart * id_)).isoformat()} for id_ in range(500)
     ]
-    with configured_crm(lists={"accounts": records}) as crm:
+    with tidy_crm(lists={"accounts": records}) as crm:
         assert of(check(crm), "accounts").hourly == hourly
 
 
 def test_a_list_without_a_total_has_a_lower_bound_unless_its_end_was_seen() -> None:
-    with configured_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
+    with tidy_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
         findings = check(crm)
     assert [each.full for each in findings.lists] == [
         Requests(1),
@@ -101,7 +99,7 @@ def test_a_list_without_a_total_has_a_lower_bound_unless_its_end_was_seen() -> N
 
 
 def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
-    with configured_crm(lists=lists(0, 0, 0, 100, 0), total=lambda _, true: 170 if true else 0) as crm:
+    with tidy_crm(lists=lists(0, 0, 0, 100, 0), total=lambda _, true: 170 if true else 0) as crm:
         findings = check(crm)
         assert materialize("open_tasks").success
     [[sent]] = rows(data_dir / "crm.duckdb", "select requests from raw.sync_log")
@@ -114,7 +112,7 @@ def test_requests_in_flight_share_the_time(monkeypatch: pytest.MonkeyPatch) -> N
     seconds = {}
     for in_flight in (1, 10):
         monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(in_flight))
-        with configured_crm(lists=lists(0, 0, 0, 5000, 0), latency=0.02) as crm:
+        with tidy_crm(lists=lists(0, 0, 0, 5000, 0), latency=0.02) as crm:
             seconds[in_flight] = check(crm).full.seconds
     assert seconds[1] > 3 * seconds[10]
 

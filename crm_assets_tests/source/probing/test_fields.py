@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import configured_crm
-from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 MARK = "marked-value-8151"
 
@@ -20,7 +19,7 @@ def test_fields_are_compared_by_name_and_type() -> None:
         {"lead_score": None},
     ]
     records = [record | odd[number % 4] for number, record in enumerate(linked(8, favourite_colour="blue"))]
-    with configured_crm(lists={"contacts": records}) as crm:
+    with tidy_crm(lists={"contacts": records}) as crm:
         findings = check(crm)
     fields = of(findings, "contacts").fields
     assert fields.undeclared == ["targetables", "favourite_colour"]
@@ -35,18 +34,18 @@ def test_fields_are_compared_by_name_and_type() -> None:
 def test_fields_of_the_last_page_are_seen_as_well() -> None:
     records = linked(60)
     records[59]["favourite_colour"] = "blue"
-    with configured_crm(lists={"contacts": records}) as crm:
+    with tidy_crm(lists={"contacts": records}) as crm:
         assert "favourite_colour" in of(check(crm), "contacts").fields.undeclared
 
 
 def test_a_field_that_is_never_stored_is_no_undeclared_one() -> None:
-    with configured_crm(lists={"won_deals": linked(3, collaboration={"auth_token": MARK})}) as crm:
+    with tidy_crm(lists={"won_deals": linked(3, collaboration={"auth_token": MARK})}) as crm:
         fields = of(check(crm), "won_deals").fields
     assert fields.undeclared == ["targetables"]
 
 
 def test_records_that_cannot_be_loaded_are_counted_by_reason() -> None:
-    with configured_crm(lists={"open_tasks": [{"id": 1}, {"title": MARK}, MARK, {"id": MARK}]}) as crm:
+    with tidy_crm(lists={"open_tasks": [{"id": 1}, {"title": MARK}, MARK, {"id": MARK}]}) as crm:
         findings = check(crm)
     assert of(findings, "open_tasks").fields.rejected == {
         "no id": 1,
@@ -67,7 +66,7 @@ def test_no_value_is_in_the_findings(personal_data: str, monkeypatch: pytest.Mon
         "custom_field": {MARK: MARK},
         "unheard_of": [MARK],
     }
-    with configured_crm(lists={"contacts": linked(3, **odd), "open_tasks": linked(3, **odd)}) as crm:
+    with tidy_crm(lists={"contacts": linked(3, **odd), "open_tasks": linked(3, **odd)}) as crm:
         findings = check(crm)
     assert of(findings, "open_tasks").fields.other_types
     assert MARK not in repr(findings)
@@ -78,7 +77,7 @@ def test_fields_that_will_be_left_out_are_reported_with_the_setting_that_keeps_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
-    with configured_crm(lists={"accounts": linked(1, favourite_colour="blue")}) as crm:
+    with tidy_crm(lists={"accounts": linked(1, favourite_colour="blue")}) as crm:
         findings = check(crm)
     assert "favourite_colour" in of(findings, "accounts").fields.undeclared
     assert "SOURCES__CRM__PERSONAL_DATA_ALLOWED" in problems(findings, "accounts")[0].advice
@@ -89,7 +88,7 @@ def test_records_without_links_are_reported_with_the_include_that_would_link_the
 ) -> None:
     plain: list[Any] = [{"id": id_, "updated_at": "2026-01-01T00:00:00Z", "sales_accounts": []} for id_ in (1, 2)]
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"contacts": {"params": {"include": "territory"}}}')
-    with configured_crm(lists={"contacts": plain, "won_deals": plain, "open_tasks": linked(2)}) as crm:
+    with tidy_crm(lists={"contacts": plain, "won_deals": plain, "open_tasks": linked(2)}) as crm:
         findings = check(crm)
     links = of(findings, "contacts").linked
     assert {to: (link.records, link.linked, link.include) for to, link in links.items()} == {
@@ -107,7 +106,18 @@ def test_records_without_links_are_reported_with_the_include_that_would_link_the
 def test_an_include_that_links_nothing_is_not_recommended_again(monkeypatch: pytest.MonkeyPatch) -> None:
     plain: list[Any] = [{"id": 1, "updated_at": "2026-01-01T00:00:00Z", "owner_id": 5}]
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"contacts": {"params": {"include": "sales_accounts,owner"}}}')
-    with configured_crm(lists={"contacts": plain}) as crm:
+    with tidy_crm(lists={"contacts": plain}) as crm:
         [problem] = problems(check(crm), "contacts")
     assert problem.problem == "No record is linked to accounts"
     assert "may not see them" in problem.advice
+
+
+def test_arrays_with_names_that_answers_do_not_carry_are_reported_with_the_include_that_brings_them() -> None:
+    lists: dict[str, list[Any]] = {"won_deals": linked(1), "past_appointments": linked(1), "open_tasks": []}
+    with tidy_crm(lists=lists, side_loaded={"users": []}) as crm:
+        findings = check(crm)
+        assert of(findings, "won_deals").missing_arrays == {"deal_stages": "deal_stage"}
+        assert [of(findings, name).missing_arrays for name in ("past_appointments", "open_tasks")] == [{}, {}]
+        [problem] = problems(findings, "won_deals")
+        assert problem.problem == "Answers carry no deal_stages, whose ids stay without names"
+        assert 'include to "deal_stage" in the params of won_deals' in problem.advice

@@ -8,10 +8,9 @@ from starlette.responses import HTMLResponse, Response
 
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.order import Order
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.faulty_answers import Dropped
 from crm_assets_tests.scripted_crm import KEY, Seen, always, json_response, scripted_crm
-from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems
+from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 BEHIND_A_CAP = {"message": "Page too large"}
 
@@ -21,7 +20,7 @@ def lists(count: int) -> dict[str, list[Any]]:
 
 
 def test_lists_that_are_served_to_their_end_can_be_read() -> None:
-    with configured_crm(lists=lists(120)) as crm:
+    with tidy_crm(lists=lists(120)) as crm:
         findings = check(crm)
         assert [(seen.page, seen.params["per_page"]) for seen in crm.seen[:2]] == [(1, "50"), (3, "50")]
     assert findings.can_be_read
@@ -30,7 +29,7 @@ def test_lists_that_are_served_to_their_end_can_be_read() -> None:
 
 
 def test_a_list_of_one_page_takes_one_request() -> None:
-    with configured_crm(lists=lists(50)) as crm:
+    with tidy_crm(lists=lists(50)) as crm:
         check(crm)
         assert len(crm.seen) == 5
 
@@ -42,7 +41,7 @@ def test_a_list_of_one_page_takes_one_request() -> None:
 def test_a_list_that_is_refused_is_asked_for_once_and_named_and_the_others_are_checked(
     status: int, setting: str
 ) -> None:
-    with configured_crm(lists=lists(60)) as crm:
+    with tidy_crm(lists=lists(60)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not for you"}, status)))
         findings = check(crm)
         assert crm.pages("contacts") == [1]
@@ -56,7 +55,7 @@ def test_a_list_that_is_refused_is_asked_for_once_and_named_and_the_others_are_c
 
 
 def test_a_key_that_the_api_repeats_in_its_refusal_is_not_shown() -> None:
-    with configured_crm(lists=lists(1)) as crm:
+    with tidy_crm(lists=lists(1)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": f"No such key: {KEY}"}, 401)))
         findings = check(crm)
     [problem] = problems(findings, "contacts")
@@ -70,7 +69,7 @@ def test_a_key_that_the_api_repeats_in_its_refusal_is_not_shown() -> None:
     ids=["html", "dropped"],
 )
 def test_an_answer_that_is_no_page_keeps_a_list_from_being_read(answer: Any, status: int | None) -> None:
-    with configured_crm(lists=lists(1)) as crm:
+    with tidy_crm(lists=lists(1)) as crm:
         crm.faults.append(always("open_tasks", answer))
         findings = check(crm)
         assert crm.pages("open_tasks") == [1]
@@ -85,7 +84,7 @@ def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
         beyond = seen.resource == "accounts" and seen.page > 2
         return json_response(BEHIND_A_CAP, status) if beyond else None
 
-    with configured_crm(lists=lists(500)) as crm:
+    with tidy_crm(lists=lists(500)) as crm:
         crm.faults.append(capped)
         findings = check(crm)
     assert not of(findings, "accounts").can_be_read
@@ -95,7 +94,7 @@ def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
 
 
 def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(lists=lists(100), total=lambda _, __: 170) as crm:
+    with tidy_crm(lists=lists(100), total=lambda _, __: 170) as crm:
         findings = check(crm)
         assert not findings.can_be_read
         problem, *_ = problems(findings, "accounts")
@@ -107,14 +106,14 @@ def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyP
 
 
 def test_a_total_without_any_record_is_reported() -> None:
-    with configured_crm(lists={}, total=lambda _, __: 7) as crm:
+    with tidy_crm(lists={}, total=lambda _, __: 7) as crm:
         findings = check(crm)
     problem, *_ = problems(findings, "accounts")
     assert (problem.blocks, problem.problem) == (True, "The API counts 7 records and lists none")
 
 
 def test_empty_lists_can_be_read() -> None:
-    with configured_crm(lists={}) as crm:
+    with tidy_crm(lists={}) as crm:
         findings = check(crm)
     assert findings.can_be_read
     assert findings.problems == []
@@ -126,7 +125,7 @@ def test_an_api_that_ignores_the_page_is_found_out() -> None:
         records = linked(50)
         return json_response({"sales_accounts": records, "meta": {"total": 120}}) if seen.page > 1 else None
 
-    with configured_crm(lists=lists(120)) as crm:
+    with tidy_crm(lists=lists(120)) as crm:
         crm.faults.append(lambda seen: ignoring(seen) if seen.resource == "accounts" else None)
         findings = check(crm)
     problem, *_ = problems(findings, "accounts")
@@ -134,7 +133,7 @@ def test_an_api_that_ignores_the_page_is_found_out() -> None:
 
 
 def test_a_page_size_that_the_api_does_not_grant_is_reported() -> None:
-    with configured_crm(lists=lists(100), page_sizes=[25] * 4) as crm:
+    with tidy_crm(lists=lists(100), page_sizes=[25] * 4) as crm:
         findings = check(crm)
         assert crm.pages("accounts") == [1, 4]
     assert findings.can_be_read
@@ -142,7 +141,7 @@ def test_a_page_size_that_the_api_does_not_grant_is_reported() -> None:
 
 
 def test_a_short_first_page_is_no_cap() -> None:
-    with configured_crm(lists=lists(60), page_sizes=[10, 50]) as crm:
+    with tidy_crm(lists=lists(60), page_sizes=[10, 50]) as crm:
         findings = check(crm)
     assert findings.can_be_read
     assert any("page 1 was a short one" in each.problem for each in problems(findings, "accounts"))
@@ -150,7 +149,7 @@ def test_a_short_first_page_is_no_cap() -> None:
 
 def test_an_api_that_does_not_sort_is_told_from_one_that_does() -> None:
     backwards = {resource: linked(120)[::-1] for resource in ENDPOINTS}
-    with configured_crm(lists=backwards, sorts=frozenset({"accounts"})) as crm:
+    with tidy_crm(lists=backwards, sorts=frozenset({"accounts"})) as crm:
         findings = check(crm)
     assert (of(findings, "accounts").order, of(findings, "contacts").order) == (Order.honoured, Order.ignored)
     assert (of(findings, "contacts").hourly, findings.can_be_read) == (of(findings, "contacts").full, True)
@@ -161,7 +160,7 @@ def test_an_api_that_does_not_sort_is_told_from_one_that_does() -> None:
 
 def test_a_list_in_order_within_each_page_only_is_not_sorted() -> None:
     records = linked(100)
-    with configured_crm(lists={"open_tasks": [*records[50:], *records[:50]]}) as crm:
+    with tidy_crm(lists={"open_tasks": [*records[50:], *records[:50]]}) as crm:
         assert of(check(crm), "open_tasks").order is Order.ignored
 
 
@@ -169,7 +168,7 @@ def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
     def refusing(seen: Seen) -> Response | None:
         return json_response({"message": "Unknown sort"}, 400) if "sort" in seen.params else None
 
-    with configured_crm(lists=lists(60)) as crm:
+    with tidy_crm(lists=lists(60)) as crm:
         crm.faults.append(refusing)
         findings = check(crm)
         assert [(seen.page, "sort" in seen.params) for seen in crm.seen[:2]] == [(1, True), (1, False)]
@@ -181,7 +180,7 @@ def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
 
 
 def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
-    with configured_crm(lists=lists(60), with_meta=False) as crm:
+    with tidy_crm(lists=lists(60), with_meta=False) as crm:
         findings = check(crm)
         assert crm.pages("accounts") == [1, 2]
     assert (findings.can_be_read, of(findings, "accounts").records) == (True, None)
@@ -189,7 +188,7 @@ def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
 
 
 def test_the_latency_is_what_answers_take() -> None:
-    with configured_crm(lists=lists(1), latency=0.05) as crm:
+    with tidy_crm(lists=lists(1), latency=0.05) as crm:
         findings = check(crm)
     assert all(each.latency is not None and each.latency >= 0.05 for each in findings.lists)
 
