@@ -1,12 +1,19 @@
 """Personal data that are not to be kept are in no file of the data directory or of Dagster's, whatever was sent."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
+from dagster import AssetKey, DagsterInstance
 
+from crm_assets.assets.models import MODELS
+from crm_assets.assets.personal_data import make_anew
+from crm_assets.definitions import defs
+from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.marked_records import Marks, found_in_files, marked_lists, personal_settings
 from crm_assets_tests.scripted_crm import ScriptedCrm
@@ -14,12 +21,11 @@ from crm_assets_tests.scripted_crm import ScriptedCrm
 pytestmark = pytest.mark.slow
 
 
-def sync(crm: ScriptedCrm, dagster_home: Path, policy: str, *selected: str) -> str:
-    """Materializes assets as a user does, everything if none are named, and returns what the terminal shows."""
-    dagster_home.mkdir(exist_ok=True)
-    command = ["dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select"]
+def by_command(crm: ScriptedCrm, dagster_home: Path, policy: str) -> str:
+    """Materializes everything as a user does, and returns what the terminal shows."""
+    dagster_home.mkdir()
     run = subprocess.run(
-        [sys.executable, "-m", *command, " or ".join(selected) or "*"],
+        [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select", "*"],
         env={**os.environ, **crm.settings(), **personal_settings(policy), "DAGSTER_HOME": str(dagster_home)},
         capture_output=True,
         text=True,
@@ -29,11 +35,30 @@ def sync(crm: ScriptedCrm, dagster_home: Path, policy: str, *selected: str) -> s
     return run.stdout + run.stderr
 
 
+def sync(dagster_home: Path, policy: str, *resources: str) -> str:
+    """Materializes raw assets in this process, and returns the run's log."""
+    dagster_home.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as monkeypatch, DagsterInstance.local_temp(str(dagster_home)) as instance:
+        for name, value in personal_settings(policy).items():
+            monkeypatch.setenv(name, value)
+        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            asset_selection=[AssetKey(["raw", resource]) for resource in resources], instance=instance
+        )
+        assert result.success
+        return "\n".join(entry.user_message for entry in instance.all_logs(result.run_id))
+
+
+def build_models(database: Path) -> None:
+    """Builds all models, as a run would."""
+    with duckdb.connect(str(database)) as connection:
+        make_anew(connection, MODELS, [model.address for model in MODELS], print)
+
+
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)) as crm:
-        told = sync(crm, tmp_path / "home", policy)
+        told = by_command(crm, tmp_path / "home", policy)
     assert len(marks.made) > 100
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in told] == []
@@ -43,8 +68,36 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
     ]
 
 
-def test_the_search_finds_what_is_kept(data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("before", "after"), [("keep", "leave_out"), ("keep", "hash"), ("hash", "leave_out")])
+def test_after_a_change_nothing_that_was_stored_is_left(
+    data_dir: Path, tmp_path: Path, before: str, after: str
+) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)) as crm:
-        sync(crm, tmp_path / "home", "keep", "key:raw/contacts")
+        sync(tmp_path / "home", before, *ENDPOINTS)
+        build_models(data_dir / "crm.duckdb")
+        kept = personal_texts(data_dir)
+        crm.lists = {"open_tasks": []}
+        told = sync(tmp_path / "later", after, "open_tasks")
+    marks.made += kept
+    assert found_in_files(marks.made, data_dir, tmp_path / "later") == set()
+    assert [mark for mark in marks.made if mark in told] == []
+    assert f"personal_data is {after} now, no more {before}" in told
+    database = data_dir / "crm.duckdb"
+    assert rows(database, "select count(*), count(email) from raw.contacts") == [(9, 0 if after == "leave_out" else 3)]
+    assert rows(database, "select count(*) from marts.contact_engagement") == [(9,)]
+    assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(9,)]
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.iterdir() if path.is_file()} == {0}
+
+
+def personal_texts(data_dir: Path) -> list[str]:
+    """What the personal columns of contacts hold under an earlier policy: hashes are personal data as well."""
+    found = rows(data_dir / "crm.duckdb", "select email, display_name, first_name from raw.contacts")
+    return [text for row in found for text in row if text is not None and len(text) > 30]
+
+
+def test_the_search_finds_what_is_kept(data_dir: Path, tmp_path: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists=marked_lists(marks)):
+        sync(tmp_path / "home", "keep", "contacts")
     assert len(found_in_files(marks.made, data_dir)) > 30

@@ -23,6 +23,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
+from crm_assets.assets.personal_data import follow_personal_data_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import count_rows, table_columns
 from crm_assets.settings import SettingsError, resolve_settings
@@ -84,8 +85,10 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
         if full_refresh:
             context.log.warning(BEGINS_ANEW, model.address)
         try:
+            settings = resolve_settings()
+            follow_personal_data_policy(warehouse, settings, known.values(), context.log.info)
             with warehouse.get_connection(table=model.address) as connection:
-                report_in(connection, resolve_settings().reporting_timezone)
+                report_in(connection, settings.reporting_timezone)
                 result = _materialized(connection, model, known, full_refresh)
         except WrongRows as refused:
             yield from map(check_result, refused.outcomes)

@@ -26,6 +26,8 @@ from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
+from crm_assets.assets.models import MODELS
+from crm_assets.assets.personal_data import follow_personal_data_policy
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
@@ -41,6 +43,7 @@ from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets.warehouse.loading import LoadPackage
 from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.policy import Policy
 from crm_assets.warehouse.raw_tables import RAW, stored_types
 from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
@@ -110,6 +113,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         began = time.perf_counter()
         with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings()
+            follow_personal_data_policy(warehouse, settings, MODELS, context.log.info)
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
             if config.mode is ReadMode.incremental and known.cursor is None:
@@ -136,6 +140,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 side_loads=read.side_loads.table(),
                 report=report,
                 asked=asked,
+                policy=Policy.of(settings),
             )
             with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
                 before = rows_before(connection, resource)

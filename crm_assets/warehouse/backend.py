@@ -64,3 +64,9 @@ class Backend(Protocol):
 
     def publish(self) -> Published:
         """Lets readers see what is in the tables, as one whole state."""
+
+    def erase(self) -> None:
+        """Leaves nothing anywhere of what was taken out of the tables, neither in free blocks nor in earlier states.
+
+        Notes that it is done with `policy.set_erased`, and lets readers see the tables as they are now.
+        """

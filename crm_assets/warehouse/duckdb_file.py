@@ -13,6 +13,7 @@ from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, WarehouseBusy, writer_lock
 from crm_assets.warehouse.published import is_published, publish, published_path
+from crm_assets.warehouse.rewriting import prepare, rewrite
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,16 @@ class DuckDBFile:
                         pass
                 publish(self.path)
         return Published(str(published_path(self.path)), is_new)
+
+    def erase(self) -> None:
+        """Writes the file anew, and the copy."""
+        with self._locked():
+            with self._connected(read_only=False) as connection:
+                broken = prepare(connection)
+            rewrite(self.path, self.config)
+            publish(self.path)
+        if broken:
+            self.announce(f"Dropped, as they read tables that are not there: views {', '.join(broken)}")
 
     def _locked(self) -> AbstractContextManager[None]:
         return writer_lock(self.path, self.wait, self.announce)

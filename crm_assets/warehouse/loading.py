@@ -16,6 +16,7 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.comments import comment
+from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
     DUCKDB_TYPES,
@@ -51,6 +52,7 @@ class LoadPackage:
         side_loads: What came beside the records, as `SideLoads.table` has it.
         report: The read in numbers.
         asked: What was asked for.
+        policy: What became of personal data in it.
     """
 
     load_id: str
@@ -60,6 +62,7 @@ class LoadPackage:
     side_loads: pa.Table
     report: ReadReport
     asked: Asked
+    policy: Policy
 
     @property
     def has_repeated_ids(self) -> bool:
@@ -98,6 +101,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
     try:
         connection.execute(TABLES)
         connection.execute(SIDE_LOADED)
+        note_load(connection, package.policy)
         for name in ENDPOINTS:
             connection.execute(declared_table(name))
         changes = conversions(connection, resource, package.types)

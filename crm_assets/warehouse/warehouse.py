@@ -96,6 +96,15 @@ class Warehouse(DuckDBResource):
         """
         return self._backend.publish()
 
+    def erase(self) -> None:
+        """Leaves nothing anywhere of what was taken out of the tables; readers see the tables as they are now.
+
+        Raises:
+            OSError: There is no room for a second file. The next run tries again.
+            WarehouseBusy: Others were writing for longer than `lock_wait`.
+        """
+        self._backend.erase()
+
     def publish_to_lake(self) -> None:
         """Puts the analysts' tables into the lake, if one is configured. Generated records never get there.
 

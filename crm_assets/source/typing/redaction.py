@@ -64,9 +64,17 @@ class Redaction:
             return [self.record(item) for item in record]
         if not isinstance(record, dict):
             return None
-        return {field: self._field(field, value) for field, value in record.items() if self._is_kept(field)}
+        return {field: self.field(field, value) for field, value in record.items() if self.keeps(field)}
 
-    def _field(self, name: str, value: Any) -> Any:
+    def keeps(self, field: str) -> bool:
+        """Whether a field, or the column that it is stored in, stays. If not, its name is noted in `dropped`."""
+        if field in self._columns or snake_case(without_hash(field)) in self._listed:
+            return True
+        self.dropped.add(field if A_NAME.fullmatch(field) else "*")
+        return False
+
+    def field(self, name: str, value: Any) -> Any:
+        """What becomes of the value of a field that stays."""
         try:
             return self._value_of(name, value)
         except RecursionError:  # nested more deeply than can be looked into
@@ -133,12 +141,6 @@ class Redaction:
         if self._is_hashed and A_HASH.fullmatch(text):
             return text
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
-
-    def _is_kept(self, field: str) -> bool:
-        if field in self._columns or snake_case(field) in self._listed:
-            return True
-        self.dropped.add(field if A_NAME.fullmatch(field) else "*")
-        return False
 
 
 def rules(settings: CrmSettings) -> str:

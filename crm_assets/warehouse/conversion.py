@@ -1,0 +1,211 @@
+"""Stored values follow a change of `personal_data`: what was kept under an earlier policy is left out or hashed, too.
+
+Works on any connection whose default catalog has the schemas `raw`, `present`, `staging` and `marts`.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from crm_assets.settings import CrmSettings, PersonalData
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.http.exact_json import parse_json
+from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.columns import as_json, varies
+from crm_assets.source.typing.redaction import Redaction
+from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
+from crm_assets.warehouse.present import PRESENT, present_view
+from crm_assets.warehouse.raw_tables import RAW, stored_columns
+
+TEXT, JSON = "VARCHAR", "JSON"
+
+TABLES = """
+select
+    table_schema || '.' || table_name as address,
+    table_type
+from information_schema.tables
+where table_catalog = current_database()
+order by address
+"""
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column whose values are converted, in the rows that `where` chooses."""
+
+    address: str
+    name: str
+    type: str
+    where: str = "true"
+
+    def convert(self, connection: duckdb.DuckDBPyConnection, redacted: Callable[[Any], Any]) -> int:
+        """Replaces each value by what `redacted` makes of it. Returns how many rows were changed."""
+        name, table = _name(self.name), quoted(self.address)
+        chosen = f"{self.where} and {name} is not null"
+        if self.type not in {TEXT, JSON}:
+            # Only texts and JSON can have personal data within, or be hashed: all of it goes, or nothing.
+            return _count(connection, f"update {table} set {name} = null where {chosen}") if redacted(0) is None else 0
+        found = connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
+        changes = [(text, after) for (text,) in found if (after := self._after(text, redacted)) != text]
+        if not changes:
+            return 0
+        schema = pa.schema([("before", pa.string()), ("after", pa.string())])
+        connection.register("changes", pa.table(list(map(pa.array, zip(*changes, strict=True))), schema=schema))
+        try:
+            return _count(
+                connection,
+                f"update {table} set {name} = changes.after::{self.type} from changes "
+                f"where {chosen} and {name}::varchar = changes.before",
+            )
+        finally:
+            connection.unregister("changes")
+
+    def _after(self, text: str, redacted: Callable[[Any], Any]) -> str | None:
+        if self.type == TEXT:
+            after = redacted(text)
+            return after if after is None or isinstance(after, str) else as_json(after)
+        value = parse_json(text.encode())
+        after = redacted(value)
+        return text if after == value else None if after is None else as_json(after)
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a change of the policy has changed.
+
+    Attributes:
+        sentences: What was changed, for the log: names and counts, no values.
+        dropped: Addresses of the tables that have to be made anew.
+    """
+
+    sentences: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+
+def follow_policy(
+    connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Mapping[str, Collection[str]]
+) -> Converted:
+    """Has everything that is stored follow the configured policy, in one transaction; does nothing if it does.
+
+    Tables that are made from raw ones are dropped, for the caller to make anew, unless they keep history.
+
+    Args:
+        connection: The warehouse, for writing.
+        settings: With the policy.
+        histories: Address of a table that keeps what cannot be made again -> its columns that may be personal.
+    """
+    wanted, stored = Policy.of(settings), stored_policy(connection)
+    if wanted == stored:
+        return Converted()
+    connection.execute("begin")
+    try:
+        tables = dict(connection.execute(TABLES).fetchall())
+        sentences, dropped = [_introduction(stored, wanted)], []
+        if wanted.personal_data is not PersonalData.keep:
+            is_hashed = stored.personal_data is PersonalData.hash
+            sentences += _raw_tables(connection, settings, tables, is_hashed)
+            for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not _is_raw(a)]:
+                if address in histories:
+                    redaction = Redaction(settings, {}, is_hashed=is_hashed)
+                    sentences += _history(connection, address, histories[address], redaction)
+                else:
+                    connection.execute(f"drop table {quoted(address)}")
+                    dropped.append(address)
+        set_policy(connection, wanted, erased=not any(map(_is_raw, tables)))
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return Converted(sentences, dropped)
+
+
+def _is_raw(address: str) -> bool:
+    return address.startswith(f"{RAW}.")
+
+
+def _introduction(stored: Policy, wanted: Policy) -> str:
+    now, before = wanted.personal_data.value, stored.personal_data.value
+    if now == before:
+        what = "its key" if wanted.rules == stored.rules else "what it applies to"
+        text = f"personal_data is {now} as before, but {what} has changed"
+    else:
+        text = f"personal_data is {now} now, no more {before}"
+    if stored.personal_data is PersonalData.keep:
+        return f"{text}: what is stored is converted"
+    return f"{text}. What was taken away is not stored any more: the next full read of each list brings what it has"
+
+
+def _raw_tables(
+    connection: duckdb.DuckDBPyConnection, settings: CrmSettings, tables: Mapping[str, str], is_hashed: bool
+) -> list[str]:
+    sentences = []
+    for resource in ENDPOINTS:
+        redaction = Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed)
+        if f"{RAW}.{resource}" in tables:
+            sentences += _resource(connection, resource, redaction)
+            if f"{PRESENT}.{resource}" in tables:
+                connection.execute(present_view(connection, resource))
+        if f"{RAW}.rejected_records" in tables:
+            rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = '{resource}'")
+            changed = rejected.convert(connection, redaction.record)
+            sentences += [f"{RAW}.rejected_records: {changed:,} records of {resource}"] if changed else []
+    return sentences
+
+
+def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: Redaction) -> list[str]:
+    table = f"{RAW}.{resource}"
+    columns = {
+        name: type_ for name, type_ in stored_columns(connection, resource).items() if not name.startswith("_dlt_")
+    }
+    # Columns are dropped before any row is changed: DuckDB wants it so in a transaction.
+    dropped = [name for name in columns if not redaction.keeps(varies(name) or name)]
+    for name in dropped:
+        connection.execute(f"alter table {quoted(table)} drop column {_name(name)}")
+    changed = {}
+    for name in columns.keys() - dropped:
+        field = varies(name) or name
+
+        def redacted(value: Any, field: str = field) -> Any:
+            return redaction.field(field, value)
+
+        changed[name] = StoredColumn(table, name, columns[name]).convert(connection, redacted)
+    sentences = [f"{table}: dropped {', '.join(dropped)}"] if dropped else []
+    counted = ", ".join(f"{name} ({changed[name]:,})" for name in columns if changed.get(name))
+    return sentences + ([f"{table}: values changed in {counted}"] if counted else [])
+
+
+def _history(
+    connection: duckdb.DuckDBPyConnection, address: str, personal: Collection[str], redaction: Redaction
+) -> list[str]:
+    def redacted(value: Any) -> Any:
+        return redaction.value(value, within=address, is_personal=True)
+
+    schema, table = address.split(".")
+    types = connection.execute(
+        "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
+        [schema, table],
+    ).fetchall()
+    changed = [
+        (name, StoredColumn(address, name, type_).convert(connection, redacted))
+        for name, type_ in types
+        if name in personal
+    ]
+    counted = ", ".join(f"{name} ({count:,})" for name, count in changed if count)
+    return [f"{address}: values changed in {counted}"] if counted else []
+
+
+def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
+    [[count]] = connection.execute(statement).fetchall()
+    return int(count)
+
+
+def quoted(address: str) -> str:
+    """An address as an identifier."""
+    return ".".join(map(_name, address.split(".", 1)))
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,99 @@
+"""Which personal-data policy the stored tables follow. A database that does not tell keeps everything."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+import duckdb
+
+from crm_assets.settings import CrmSettings, PersonalData
+from crm_assets.source.typing.redaction import rules
+
+TABLE = """
+create schema if not exists raw;
+create table if not exists raw.personal_data_policy (
+    personal_data varchar not null,
+    key_check varchar not null,
+    rules varchar not null,
+    is_erased boolean not null
+);
+"""
+"""One row. `is_erased` is false while free blocks of the file may still hold what was taken out of tables."""
+
+STRICTER_LAST = (PersonalData.keep, PersonalData.hash, PersonalData.leave_out)
+
+MIXED = "mixed"
+"""The rules of tables that were written to under several of them."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What decides which values may be stored.
+
+    Attributes:
+        personal_data: The setting.
+        key_check: Changes with the key of the hashes; empty where nothing is hashed.
+        rules: Changes with the fields that are personal, known or listed; empty where all are kept.
+    """
+
+    personal_data: PersonalData = PersonalData.keep
+    key_check: str = ""
+    rules: str = ""
+
+    @classmethod
+    def of(cls, settings: CrmSettings) -> "Policy":
+        """The policy that the settings ask for."""
+        if settings.personal_data is PersonalData.keep:
+            return cls()
+        hashes = settings.personal_data is PersonalData.hash
+        key_check = hmac.new(settings.hash_key, b"key check", hashlib.sha256).hexdigest() if hashes else ""
+        return cls(settings.personal_data, key_check, rules(settings))
+
+
+def stored_policy(connection: duckdb.DuckDBPyConnection) -> Policy:
+    """The policy that all stored values follow."""
+    row = _row(connection)
+    return Policy(PersonalData(row[0]), row[1], row[2]) if row else Policy()
+
+
+def is_erased(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether nothing that was taken out of the tables is left anywhere."""
+    row = _row(connection)
+    return row is None or row[3]
+
+
+def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
+    """Notes the policy that all stored values follow from now on."""
+    connection.execute(TABLE)
+    connection.execute("delete from raw.personal_data_policy")
+    connection.execute(
+        "insert into raw.personal_data_policy values (?, ?, ?, ?)",
+        [policy.personal_data.value, policy.key_check, policy.rules, erased],
+    )
+
+
+def set_erased(connection: duckdb.DuckDBPyConnection, *, erased: bool) -> None:
+    """Notes whether anything that was taken out of the tables may be left somewhere."""
+    set_policy(connection, stored_policy(connection), erased=erased)
+
+
+def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
+    """Notes that values which follow a policy are being added, within a load's transaction, before the log is written.
+
+    It is another one than that of the stored values if it was changed while the read went on, or by another process.
+    The next run then converts what is stored.
+    """
+    is_first = connection.execute("from raw.sync_log limit 1").fetchone() is None
+    stored = policy if is_first else stored_policy(connection)
+    if stored != policy:
+        laxer = min(stored.personal_data, policy.personal_data, key=STRICTER_LAST.index)
+        policy = Policy() if laxer is PersonalData.keep else Policy(laxer, MIXED, MIXED)
+    if policy != stored_policy(connection):
+        set_policy(connection, policy, erased=is_erased(connection))
+
+
+def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:
+    try:
+        return connection.execute("from raw.personal_data_policy").fetchone()
+    except duckdb.CatalogException:
+        return None
