@@ -4,11 +4,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
 import duckdb
+from sqlglot.errors import SqlglotError
 
 from crm_assets.settings import CrmSettings
-from crm_assets.source.typing.redaction import is_personal_name
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.personal import origins_of, personal_columns
+from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
 from crm_assets.warehouse.warehouse import Warehouse
@@ -37,6 +40,7 @@ def follow_personal_data_policy(
         return  # nothing is stored
     with warehouse.get_connection() as connection:
         converted = follow_policy(connection, settings, _histories(connection, models))
+        report_in(connection, settings.reporting_timezone)
         make_anew(connection, models, converted.dropped, announce)
         must_erase = not is_erased(connection)
     for sentence in converted.sentences:
@@ -63,12 +67,21 @@ def make_anew(
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
-    """Incremental models keep rows that cannot be made again. Their columns that may be personal."""
-    kept = {model.address for model in models if model.materialized == "incremental"}
-    columns = connection.execute(
-        "select table_schema || '.' || table_name, column_name from information_schema.columns"
-    ).fetchall()
+    """Address of each model that keeps rows which cannot be made again -> its columns that may be personal."""
+    known = {model.address: model for model in models}
+    schemas = known_columns(connection)
     return {
-        address: [column for table, column in columns if table == address and is_personal_name(column)]
-        for address in kept
+        address: _personal_columns(model, known, schemas)
+        for address, model in known.items()
+        if model.keeps_rows and model.name in schemas.get(model.folder, {})
     }
+
+
+def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
+    stored = schemas[model.folder][model.name]
+    try:
+        traced = personal_columns(model, known, schemas)
+        # A column of an earlier version of the model comes from nobody knows where.
+        return traced | (stored.keys() - origins_of(model, schemas).keys())
+    except SqlglotError:
+        return stored.keys()

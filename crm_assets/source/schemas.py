@@ -85,5 +85,11 @@ def side_loaded_columns(array: str) -> Mapping[str, Column]:
     return {name: Column(name=name, **column) for name, column in declared["columns"].items()}
 
 
+def side_loaded_arrays() -> list[str]:
+    """The side-loaded arrays whose fields are known, but for those called like a list."""
+    return list(_declared("side_loaded"))
+
+
+@cache
 def _declared(name: str) -> Any:
     return yaml.load((SCHEMAS_DIR / f"{name}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506

@@ -13,7 +13,7 @@ import pyarrow as pa
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.schemas import resource_schema
+from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
@@ -152,6 +152,18 @@ def _raw_tables(
             rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = '{resource}'")
             changed = rejected.convert(connection, redaction.record)
             sentences += [f"{RAW}.rejected_records: {changed:,} records of {resource}"] if changed else []
+    if f"{RAW}.side_loaded" in tables:
+        sentences += _side_loads(connection, settings, is_hashed)
+    return sentences
+
+
+def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
+    sentences = []
+    for (array,) in connection.execute(f"select distinct array_name from {RAW}.side_loaded order by 1").fetchall():
+        redaction = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed)
+        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {_literal(array)}")
+        changed = records.convert(connection, redaction.record)
+        sentences += [f"{RAW}.side_loaded: {changed:,} records of {array!r:.60}"] if changed else []
     return sentences
 
 
@@ -205,6 +217,10 @@ def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
 def quoted(address: str) -> str:
     """An address as an identifier."""
     return ".".join(map(_name, address.split(".", 1)))
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _name(name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.schemas import Column, resource_schema
+from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import snake_case, without_hash
 
@@ -145,10 +145,12 @@ class Redaction:
 
 def rules(settings: CrmSettings) -> str:
     """A digest of everything that decides what stays, besides `personal_data` and its key: it changes when they do."""
+    lists = {resource: resource_schema(resource).columns for resource in ENDPOINTS}
+    arrays = {array: side_loaded_columns(array) for array in side_loaded_arrays()}
     declared = {
-        f"{resource}.{name}": [column.personal, *column.fields]
-        for resource in ENDPOINTS
-        for name, column in resource_schema(resource).columns.items()
+        f"{table}.{name}": [column.personal, *column.fields]
+        for table, columns in {**lists, **arrays}.items()
+        for name, column in columns.items()
     }
     told = json.dumps([declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
