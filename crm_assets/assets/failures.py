@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
+from crm_assets.assets.disk_errors import disk_error
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
@@ -32,21 +33,27 @@ def failures_explained(resource: str) -> Iterator[None]:
             raise Failure(description=str(told), allow_retries=told.retriable) from None
         if isinstance(told, (WarehouseBusy, WarehouseUnreachable)):
             raise Failure(description=str(told), allow_retries=False) from None
+        for cause in _causes(error):
+            if about_files := disk_error(cause):
+                raise Failure(description=f"{resource}: {about_files}", allow_retries=False) from None
         raise _unexpected(resource, error) from None
 
 
 def _cause_of_ours(error: BaseException) -> BaseException | None:
+    ours = (SourceError, WarehouseBusy, WarehouseUnreachable)
+    return next((cause for cause in _causes(error) if isinstance(cause, ours)), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
-    while seen is not None and not isinstance(seen, (SourceError, WarehouseBusy, WarehouseUnreachable)):
+    while seen is not None:
+        yield seen
         seen = seen.__cause__ or seen.__context__
-    return seen
 
 
 def _unexpected(resource: str, error: Exception) -> Failure:
     step = error.step if isinstance(error, PipelineStepFailed) else "load"
-    root: BaseException = error
-    while cause := (root.__cause__ or root.__context__):
-        root = cause
+    *_, root = _causes(error)
     frames = traceback.extract_tb(root.__traceback__)
     places = "".join(traceback.format_list(frames))
     last = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""

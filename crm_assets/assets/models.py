@@ -22,6 +22,7 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
+from crm_assets.assets.disk_errors import disk_error
 from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
 from crm_assets.assets.personal_data import follow_personal_data_policy
 from crm_assets.assets.previews import preview
@@ -95,6 +96,10 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
             raise Failure(description=str(refused), allow_retries=False) from None
         except (ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable) as error:
             raise Failure(description=str(error), allow_retries=False) from None
+        except (OSError, duckdb.Error) as error:
+            if about_files := disk_error(error):
+                raise Failure(description=f"{model.address}: {about_files}", allow_retries=False) from None
+            raise
         yield result
 
     return build_model

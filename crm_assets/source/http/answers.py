@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from requests.exceptions import Timeout
 
 from crm_assets.settings import setting_name
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, SourceError
@@ -71,13 +70,6 @@ def seconds_until(header: str | None) -> float | None:
         except ValueError:
             return None
     return max(0.0, seconds - time.time() if seconds >= EPOCH_SECONDS else seconds)
-
-
-def connection_problem(error: Exception) -> str:
-    """What a request without an answer means, for messages."""
-    if isinstance(error, Timeout):
-        return "no answer in time, with every retry"
-    return f"the connection failed, with every retry ({type(error).__name__}); check {setting_name('base_url')}"
 
 
 def status_error(where: str, answer: Answer) -> SourceError:

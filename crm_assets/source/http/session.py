@@ -19,13 +19,12 @@ from requests.adapters import HTTPAdapter
 
 from crm_assets.settings import CrmSettings, is_loopback
 from crm_assets.source.api import ENDPOINTS, PAGE
-from crm_assets.source.errors import ApiRefusal, ApiUnavailable, BadAnswer
+from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.limits import limits_of
+from crm_assets.source.http.no_answer import may_pass, no_answer
 from crm_assets.source.http.page import Page, parse_page
-
-RETRIED_EXCEPTIONS = (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError)
 
 WORTH_A_THREAD = 0.003
 """Seconds that an answer takes, on average, from which on pages are fetched ahead on threads."""
@@ -117,7 +116,7 @@ class PageSession(Session):
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
-            retry=tenacity.retry_if_exception_type(RETRIED_EXCEPTIONS)
+            retry=tenacity.retry_if_exception(may_pass)
             | tenacity.retry_if_result(lambda answer: answer.status in answers.TRANSIENT),
             wait=self._seconds_before_retry,
             sleep=tenacity.sleep_using_event(self._closed),
@@ -202,10 +201,8 @@ class PageSession(Session):
             raise BadAnswer(f"{where}: {error}") from None
         except exceptions.ContentDecodingError:
             raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
-        except RETRIED_EXCEPTIONS as error:
-            raise ApiUnavailable(f"{where}: {answers.connection_problem(error)}") from None
-        except exceptions.RequestException as error:
-            raise ApiRefusal(f"{where}: the request could not be sent ({type(error).__name__})") from None
+        except OSError as error:  # requests' own errors among them
+            raise no_answer(where, error) from None
         if number > 1 and answer.status in answers.BEYOND_THE_CAP:
             return Page(number, [], refusal=str(answers.status_error(where, answer)))
         if answer.status != OK:

@@ -1,0 +1,57 @@
+"""What the operating system says about files, and what to do about it. Such messages hold no records."""
+
+import errno
+import os
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import duckdb
+
+from crm_assets.settings import setting_name
+
+DATA_DIR = setting_name("data_dir")
+
+NO_ROOM = (
+    f"Make room on this disk, or let {DATA_DIR} name a folder on another one; a warehouse needs three times its size"
+)
+NOT_ALLOWED = f"Let the user who runs this write there, or let {DATA_DIR} name another folder"
+NO_FOLDER = f"Let {DATA_DIR} name a folder"
+
+ADVICE: Mapping[int, str] = MappingProxyType(
+    {
+        errno.ENOSPC: NO_ROOM,
+        errno.EDQUOT: NO_ROOM,
+        errno.EFBIG: NO_ROOM,
+        errno.EACCES: NOT_ALLOWED,
+        errno.EPERM: NOT_ALLOWED,
+        errno.EROFS: NOT_ALLOWED,
+        errno.ENOTDIR: NO_FOLDER,
+        errno.EEXIST: NO_FOLDER,
+        errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+    }
+)
+"""The operating system's number of an error -> what to do."""
+
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        os.strerror(number): ADVICE[number]
+        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
+    }
+)
+"""The operating system's words, as DuckDB quotes them -> what to do."""
+
+QUOTED = re.compile(rf"(?:Could not|Cannot|Failed to) [^:\n]*(?:: )+({'|'.join(map(re.escape, REASONS))})")
+
+
+def disk_error(error: BaseException) -> str:
+    """The message of an error about files, with advice; empty if it is about something else."""
+    if isinstance(error, OSError) and error.errno:
+        return f"{error}. {ADVICE.get(error.errno, f'Check the folder that {DATA_DIR} names')}"
+    if not isinstance(error, duckdb.Error):
+        return ""
+    if quoted := QUOTED.search(str(error)):
+        return f"{quoted[0]}. {REASONS[quoted[1]]}"
+    if isinstance(error, duckdb.IOException):
+        return f"{str(error).splitlines()[0]}. Check the folder that {DATA_DIR} names"
+    return ""

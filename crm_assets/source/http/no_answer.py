@@ -1,0 +1,79 @@
+"""What it means that a request got no answer: whether another attempt may get one, and what to do about it.
+
+These errors come from the operating system, from TLS or from a proxy, and cannot hold a record. What is shown is their
+innermost cause: those around it quote the request, with its parameters.
+"""
+
+import socket
+import ssl
+
+from requests import exceptions
+
+from crm_assets.settings import setting_name
+from crm_assets.source.errors import ApiRefusal, ApiUnavailable, SourceError
+
+TRANSIENT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""TLS ended in the middle, as any connection may."""
+
+PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.InvalidSchema)
+"""The last one is about a SOCKS proxy, for which requests needs a package more."""
+
+CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same request may be answered later."""
+    cause = innermost(error)
+    if isinstance(error, exceptions.ProxyError):
+        return False
+    if isinstance(error, exceptions.SSLError):
+        return isinstance(cause, TRANSIENT_TLS)
+    if isinstance(cause, socket.gaierror):
+        return cause.errno == socket.EAI_AGAIN
+    return isinstance(error, (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError))
+
+
+def innermost(error: BaseException) -> BaseException:
+    """What an error began with."""
+    while cause := (error.__cause__ or error.__context__):
+        error = cause
+    return error
+
+
+def no_answer(where: str, error: OSError) -> SourceError:
+    """The error for a request that got no answer, after all retries that can help."""
+    kind = ApiUnavailable if may_pass(error) else ApiRefusal
+    retried = ", with every retry" if kind is ApiUnavailable else ""
+    return kind(f"{where}: {_what_happened(error)}{retried}. {_advice(error)}")
+
+
+def _what_happened(error: OSError) -> str:
+    cause = innermost(error)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).rstrip(".")
+    if isinstance(error, exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(error, exceptions.ProxyError):
+        return f"the proxy did not let the request through: {reason}"
+    if isinstance(cause, socket.gaierror):
+        return f"the host's name is not known: {reason}"
+    if isinstance(error, exceptions.SSLError):
+        return f"TLS failed: {reason}"
+    if isinstance(error, exceptions.RequestException) and not isinstance(cause, OSError):
+        return f"the connection failed ({type(error).__name__})"
+    return f"the request failed: {reason}"
+
+
+def _advice(error: OSError) -> str:
+    address, cause = setting_name("base_url"), innermost(error)
+    if isinstance(error, PROXY_ERRORS):
+        return "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"Check that {address} has the name that is in the certificate. If your network has a certificate "
+            f"authority of its own, let {CA_VARIABLES} name a file with its certificate"
+        )
+    if isinstance(error, exceptions.SSLError):
+        return f"Check that {address} is an address with https, and the file that {CA_VARIABLES} names, if any"
+    if not isinstance(error, exceptions.RequestException):
+        return f"Check the file that {CA_VARIABLES} names"
+    return f"Check {address}, and the network of this machine"

@@ -1,0 +1,72 @@
+"""What the operating system says about files is told in full, with advice. It is not tried again: nothing would change."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+from crm_assets_tests.assets.raw_runs import materialize
+run = materialize("open_tasks")
+print(run.attempts("open_tasks"), run.failure("open_tasks"))
+"""
+"""A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
+
+PERSON = "Confidential Person"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("limit", "when"), [(2_000, "while reading"), (200_000, "while loading")])
+def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
+    task = {"updated_at": "2026-01-01T00:00:00Z", "title": PERSON * 200}
+    with configured_crm(lists={"open_tasks": [{"id": 1, **task}]}) as crm:
+        assert materialize("open_tasks").success
+        crm.lists["open_tasks"] = [{"id": id_, **task} for id_ in range(1, 501)]
+        code = LIMITED.format(limit=limit)
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ | crm.settings(), capture_output=True, text=True, check=False
+        )
+    attempts, _, told = done.stdout.rstrip().splitlines()[-1].partition(" ")
+    assert attempts == "1"
+    assert told.startswith("open_tasks: ")
+    assert "File too large" in told
+    assert "CRM_DATA_DIR" in told
+    assert (when == "while loading") == ("crm.duckdb" in told)
+    assert PERSON not in told
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(1,)]
+
+
+@pytest.mark.parametrize("below", ["", "/below"], ids=["itself", "a folder above it"])
+def test_a_data_directory_that_is_a_file(below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CRM_DATA_DIR", f"{tmp_path}/file{below}")
+    assert_told_before_any_request("Let CRM_DATA_DIR name a folder", str(tmp_path / "file"))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "read-only"
+    folder.mkdir(mode=0o500)
+    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+    assert_told_before_any_request("Permission denied", "CRM_DATA_DIR", str(folder))
+
+
+def test_a_data_directory_on_a_file_system_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_DATA_DIR", "/proc/crm")
+    assert_told_before_any_request("/proc/crm", "CRM_DATA_DIR")
+
+
+def assert_told_before_any_request(*words: str) -> None:
+    with configured_crm(lists={"open_tasks": [{"id": 1}]}) as crm:
+        run = materialize("open_tasks")
+    assert not run.success
+    assert (run.attempts("open_tasks"), crm.seen) == (1, [])
+    for word in words:
+        assert word in run.failure("open_tasks")

@@ -1,0 +1,160 @@
+"""A request that gets no answer: the cause is told in full, with advice. It is sent again only where that can help."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from crm_assets.source.errors import ApiRefusal, ApiUnavailable
+from crm_assets_tests.scripted_crm import KEY
+from crm_assets_tests.source.source_reads import read
+
+CERTIFICATE = Path(__file__).with_name("other_invalid.pem")
+"""Of the host other.invalid, signed by itself."""
+
+Served = tuple[int, list[int]]
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0.01")
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket], None]) -> Iterator[Served]:
+    """A server on loopback that does something with each connection: its port, and a number for each connection."""
+    connections: list[int] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            connections.append(len(connections))
+            with closing(connection):
+                try:
+                    answer(connection)
+                except OSError:  # the client has hung up
+                    continue
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1], connections
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(timeout=5)
+
+
+def with_certificate(connection: socket.socket) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    with context.wrap_socket(connection, server_side=True) as secured:
+        secured.recv(1)
+
+
+def answering(line: bytes) -> Callable[[socket.socket], None]:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(100_000)
+        connection.sendall(b"HTTP/1.1 " + line + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    return answer
+
+
+def refused(base_url: str, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    """What is told of a read that another attempt would not change."""
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", base_url)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ApiRefusal, match="^open_tasks, page 1: ") as raised:
+        read()
+    assert KEY not in str(raised.value)
+    assert not raised.value.retriable
+    return str(raised.value)
+
+
+def test_a_certificate_that_nobody_vouches_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(with_certificate) as (port, connections):
+        told = refused(f"https://127.0.0.1:{port}", monkeypatch)
+    assert "self-signed certificate" in told
+    assert "REQUESTS_CA_BUNDLE" in told
+    assert len(connections) == 1
+
+
+def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(with_certificate) as (port, connections):
+        told = refused(f"https://127.0.0.1:{port}", monkeypatch, REQUESTS_CA_BUNDLE=str(CERTIFICATE))
+    assert "mismatch, certificate is not valid for '127.0.0.1'" in told
+    assert "SOURCES__CRM__BASE_URL" in told
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("kind", ["missing", "no certificate", "an empty folder"])
+def test_a_bundle_of_certificates_that_is_none(
+    variable: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "bundle"
+    if kind == "no certificate":
+        bundle.write_text("this is none")
+    elif kind == "an empty folder":
+        bundle.mkdir()
+    with server(with_certificate) as (port, connections):
+        told = refused(f"https://127.0.0.1:{port}", monkeypatch, **{variable: str(bundle)})
+    assert variable in told
+    assert kind != "missing" or str(bundle) in told
+    assert len(connections) <= 1
+
+
+def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(answering(b"400 Bad Request")) as (port, connections):
+        told = refused(f"https://127.0.0.1:{port}", monkeypatch)
+    assert "TLS" in told
+    assert "https" in told
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize("base_url", ["http://crm.invalid", "https://crm.invalid"])
+@pytest.mark.parametrize(
+    ("line", "told"), [(b"407 Proxy Authentication Required", "407"), (b"403 Forbidden", "403")], ids=["407", "403"]
+)
+def test_a_proxy_that_refuses(base_url: str, line: bytes, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server(answering(line)) as (port, connections):
+        proxy = f"http://user:hush@127.0.0.1:{port}"
+        message = refused(base_url, monkeypatch, HTTPS_PROXY=proxy, HTTP_PROXY=proxy, SOURCES__CRM__ALLOW_HTTP="true")
+    assert told in message
+    assert base_url.startswith("http:") or "HTTPS_PROXY" in message
+    assert "hush" not in message
+    assert len(connections) == 1
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128", "socks5h://127.0.0.1:{port}", "http://:3128"]
+)
+def test_a_proxy_that_is_not_there(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "HTTPS_PROXY" in refused("https://crm.invalid", monkeypatch, HTTPS_PROXY=proxy.format(port=port))
+
+
+def test_nobody_listening_is_told_after_every_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+    with pytest.raises(ApiUnavailable, match=r"Connection refused, with every retry\. Check SOURCES__CRM__BASE_URL"):
+        read()
+
+
+def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
+    # Without a name server in reach it is a failure that may pass.
+    with pytest.raises((ApiRefusal, ApiUnavailable), match=r"name is not known: .*Check SOURCES__CRM__BASE_URL"):
+        read()
