@@ -1,4 +1,4 @@
-"""What the operating system says about files is told in full, with advice. It is not tried again: nothing would change."""
+"""What the operating system says about files is told in full, with advice, and not tried again."""
 
 import os
 import subprocess
