@@ -6,7 +6,7 @@ Sends at most two requests a list, and writes nothing. The exit code is 0 only i
 import json
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from textwrap import fill
@@ -52,16 +52,14 @@ def report(findings: CrmFindings) -> Iterator[str]:
     yield ""
     yield from _table(findings)
     yield ""
-    yield from _costs(findings)
+    if any(each.full for each in findings.lists):
+        yield from _costs(findings)
+        yield ""
     fields = [line for each in findings.lists for line in _fields(each)]
     if fields:
-        yield from ("", "Fields, by the records seen", *fields)
-    yield ""
+        yield from ("Fields, by the records seen", *fields, "")
     if findings.problems:
-        yield "Problems"
-        for problem in findings.problems:
-            yield from _problem(problem)
-        yield ""
+        yield from ("Problems", *_problems(findings.problems), "")
     unreadable = [each.resource for each in findings.lists if not each.can_be_read]
     yield f"Cannot be read, or not to the end: {', '.join(unreadable)}" if unreadable else "Every list can be read."
 
@@ -122,7 +120,7 @@ def _costs(findings: CrmFindings) -> Iterator[str]:
 
 
 def _cost(read: Read) -> str:
-    return f"{_requests(read.requests)} requests, {_duration(read.seconds)}"
+    return f"{_requests(read.requests)} requests, at least {_duration(read.seconds)}"
 
 
 def _duration(seconds: float) -> str:
@@ -147,10 +145,15 @@ def _fields(found: ListFindings) -> Iterator[str]:
             yield from _wrapped(f"{found.resource}, {what} ({len(names)}): {listed}", "  ")
 
 
-def _problem(problem: Problem) -> Iterator[str]:
-    yield from _wrapped(f"{problem.resource or 'all'}: {problem.problem}", "  ")
-    if problem.advice:
-        yield from _wrapped(f"-> {problem.advice}", "     ")
+def _problems(problems: Sequence[Problem]) -> Iterator[str]:
+    """Each problem once, whichever lists have it."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for each in problems:
+        having.setdefault((each.problem, each.advice), []).append(each.resource or "all lists")
+    for (problem, advice), lists in having.items():
+        yield from _wrapped(f"{', '.join(lists)}: {problem}", "  ")
+        if advice:
+            yield from _wrapped(f"-> {advice}", "     ")
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -45,7 +45,7 @@ def test_a_list_that_cannot_be_read_fails_the_job_once_and_shows_the_findings() 
         assert crm.pages("contacts") == [1]
     assert not result.success
     told = failure(result)
-    assert told.description.startswith("contacts: contacts, page 1: status 403, 'Not for you'")
+    assert told.description.startswith("contacts: page 1: status 403, 'Not for you'")
     assert len(told.metadata["lists"].records) == 5
 
 

@@ -41,7 +41,7 @@ def test_a_crm_that_can_be_read_is_shown_in_a_table_of_a_hundred_columns(
     assert max(map(len, lines)) <= 100
     [accounts] = [line.split() for line in lines if line.startswith("accounts ")]
     assert [accounts[1], *accounts[4:]] == ["200", "120", "yes", "-", "100%", "3", "2"]
-    assert "A full read:          15 requests, 1 s" in lines
+    assert "A full read:          15 requests, at least 1 s" in lines
     assert "  open_tasks, of another type (1): due_date (70 x a text, not timestamp)" in lines
     assert lines[-1] == "Every list can be read."
 
@@ -57,6 +57,17 @@ def test_a_list_that_cannot_be_read_ends_with_an_error_and_the_setting(
     assert "SOURCES__CRM__API_KEY" in output
     assert output.splitlines()[-1] == "Cannot be read, or not to the end: contacts"
     assert "\x1b" not in output
+
+
+def test_a_crm_that_does_not_answer_is_reported_once_for_all_lists_without_estimates(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm() as crm:
+        crm.faults.append(lambda _: json_response({"message": "Invalid key"}, 401))
+        code, output, _ = check(capsys, monkeypatch)
+    assert code == 1
+    assert output.count("Invalid key") == 1
+    assert "A full read" not in output
 
 
 def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

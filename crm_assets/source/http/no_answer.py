@@ -40,10 +40,10 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def no_answer(where: str, error: OSError) -> SourceError:
-    """The error for a request that got no answer, after all retries that can help."""
+def no_answer(where: str, error: OSError, attempts: int) -> SourceError:
+    """The error for a request that got no answer, in as many attempts as are made where another can help."""
     kind = ApiUnavailable if may_pass(error) else ApiRefusal
-    retried = ", with every retry" if kind is ApiUnavailable else ""
+    retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
     return kind(f"{where}: {_what_happened(error)}{retried}. {_advice(error)}")
 
 

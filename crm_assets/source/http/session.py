@@ -202,7 +202,7 @@ class PageSession(Session):
         except exceptions.ContentDecodingError:
             raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
         except OSError as error:  # requests' own errors among them
-            raise no_answer(where, error) from None
+            raise no_answer(where, error, self._settings.request_max_attempts) from None
         if number > 1 and answer.status in answers.BEYOND_THE_CAP:
             return Page(number, [], refusal=str(answers.status_error(where, answer)))
         if answer.status != OK:

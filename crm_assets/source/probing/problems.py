@@ -90,7 +90,12 @@ def _not_served(sample: Sample) -> Iterator[Problem]:
         advice = f"Full reads are answered: leave {sample.resource}_schedule off, and let the nightly one read it"
     elif sample.answers and sample.answers[-1].status == TOO_MANY_REQUESTS:
         advice = f"Set {setting_name('requests_per_minute')} or {setting_name('requests_per_hour')} to what is allowed"
-    yield Problem(sample.resource, sample.error, advice, blocks=True)
+    yield Problem(sample.resource, _of_page(sample, sample.error), advice, blocks=True)
+
+
+def _of_page(sample: Sample, error: str) -> str:
+    """An error without the resource's name, which stands beside it."""
+    return error.removeprefix(f"{sample.resource}, ").removeprefix(f"{sample.resource}: ")
 
 
 def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Problem]:
@@ -106,7 +111,7 @@ def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Pr
     if last.refusal:
         yield Problem(
             sample.resource,
-            f"The API does not list to its end: {last.refusal}",
+            f"The API does not list to its end: {_of_page(sample, last.refusal)}",
             f"Ask for a shorter list with {params}, or for larger pages with {setting_name('per_page')}",
             blocks=True,
         )

@@ -50,7 +50,7 @@ def test_a_list_that_is_refused_is_asked_for_once_and_named_and_the_others_are_c
     assert of(findings, "contacts").status == status
     [problem] = problems(findings, "contacts")
     assert problem.blocks
-    assert f"contacts, page 1: status {status}, 'Not for you'" in problem.problem
+    assert f"page 1: status {status}, 'Not for you'" in problem.problem
     assert setting in problem.problem
 
 
@@ -76,6 +76,7 @@ def test_an_answer_that_is_no_page_keeps_a_list_from_being_read(answer: Any, sta
     assert (of(findings, "open_tasks").can_be_read, of(findings, "open_tasks").status) == (False, status)
     [problem] = problems(findings, "open_tasks")
     assert "SOURCES__CRM__BASE_URL" in problem.problem
+    assert "retry" not in problem.problem
 
 
 @pytest.mark.parametrize("status", [400, 404, 422])
@@ -89,7 +90,7 @@ def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
         findings = check(crm)
     assert not of(findings, "accounts").can_be_read
     problem, *_ = problems(findings, "accounts")
-    assert "does not list to its end: accounts, page 10: status" in problem.problem
+    assert "does not list to its end: page 10: status" in problem.problem
     assert "SOURCES__CRM__PER_PAGE" in problem.advice
 
 
