@@ -10,9 +10,16 @@ from pydantic import PrivateAttr, SecretStr
 from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
 
 SANDBOX_PARAMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"contacts": {"include": "sales_accounts,owner"}, "won_deals": {"include": "sales_account,owner"}}
+    {
+        "accounts": {"include": "owner,industry_type"},
+        "contacts": {"include": "sales_accounts,owner"},
+        "won_deals": {"include": "sales_account,owner,deal_stage"},
+        "open_tasks": {"include": "owner"},
+        "past_appointments": {"include": "creater"},
+    }
 )
-"""Query parameters asked of the sandbox, so that its records carry the foreign keys which plain lists leave out."""
+"""Query parameters asked of the sandbox, so that its records carry the foreign keys which plain lists leave out, and
+its answers what these point at."""
 
 SANDBOX = "the bundled sandbox"
 """What its records are known to come from: its address is another one each time."""

@@ -11,8 +11,13 @@ from crm_assets.sandbox.words import FORMS, TRADES, domain
 
 FIRST_USER_ID: Final = 402_000_017_001
 STAGE_ID: Final = 402_000_150_567  # of every deal here
-ARRAYS: Final = {"sales_accounts": "sales_account", "users": "owner", "deal_stages": None}
-"""The arrays that can be side-loaded, and the include that asks for each, if any."""
+INDUSTRY_ID: Final = 402_000_061_001  # of the first trade; the others follow
+CHOICES: Final = {
+    "deal_stages": [{"id": STAGE_ID, "name": "Won", "position": 6, "forecast_type": "Closed Won"}],
+    "industry_types": [{"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(TRADES)],
+}
+ARRAYS: Final = ("sales_accounts", "users", *CHOICES)
+"""The arrays that can be side-loaded."""
 
 _FIRST, _LAST, _TRADE, _FORM, _ACCOUNT, _CONTACT, _OWNER = range(101, 108)
 _FIRST_NAMES, _LAST_NAMES, _STREETS, _USERS = 2_000, 1_000, 500, 8
@@ -50,7 +55,11 @@ class Links:
     def company(self, seed: int) -> str:
         """Name the company of a seed, such as ``Bauer Logistics GmbH``."""
         last = self._last[mix(seed, _LAST) % _LAST_NAMES]
-        return f"{last} {TRADES[mix(seed, _TRADE) % len(TRADES)]} {FORMS[mix(seed, _FORM) % len(FORMS)]}"
+        return f"{last} {TRADES[self.trade(seed)]} {FORMS[mix(seed, _FORM) % len(FORMS)]}"
+
+    def trade(self, seed: int) -> int:
+        """Tell the number of a company's trade."""
+        return mix(seed, _TRADE) % len(TRADES)
 
     def owner_id(self, entry: Entry) -> int | None:
         """Give the id of the user a record is assigned to; a few are assigned to nobody."""
@@ -82,17 +91,19 @@ class Links:
                 fields["sales_accounts"] = [self._partial(account)] if account else []
         if "owner" in wanted:
             fields["owner_id"] = self.owner_id(entry)
+        if "industry_type" in wanted:
+            fields["industry_type_id"] = INDUSTRY_ID + self.trade(entry.seed)
         return fields
 
     def side_loaded(self, array: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
         """Give the array of some name that goes with the records of a page."""
         if array == "users":
-            owners = {self.owner_id(entry) for entry in entries} - {None}
+            owners = {self.owner_id(entry) or FIRST_USER_ID for entry in entries}
             return [user for user in self.users if user["id"] in owners]
         if array == "sales_accounts":
             accounts = {account.id: account for account in map(self.account, entries) if account}
             return [self._partial(account) for account in accounts.values()]
-        return [{"id": STAGE_ID, "name": "Won", "forecast_type": "Closed Won"}]
+        return CHOICES[array]
 
     def _partial(self, account: Entry) -> dict[str, Any]:
         """Give the short form in which the API side-loads an account."""

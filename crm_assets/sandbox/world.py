@@ -30,7 +30,7 @@ class Resource:
     percent: int  # how many of every hundred records of the CRM are in it
     table: Table  # its fields
     tempo: Tempo  # how its records come and go
-    account_include: str | None = None  # the include that adds accounts; where there is one, "owner" adds users
+    includes: Mapping[str, str]  # what ``include`` can ask for, and the array that it brings
 
     @property
     def sortable(self) -> bool:
@@ -43,11 +43,15 @@ _WON: Final = Tempo(life=400 * DAY, lead=(2 * DAY, 150 * DAY))
 _OPEN: Final = Tempo(life=20 * DAY, due=records.due_date)
 _PAST: Final = Tempo(life=400 * DAY, lead=(4 * DAY, 25 * DAY), touched=False, due=records.end_date)
 
-ACCOUNTS: Final = Resource("/v1/accounts", "sales_accounts", 10, records.ACCOUNT, _STAYING)
-CONTACTS: Final = Resource("/v1/contacts", "contacts", 50, records.CONTACT, _STAYING, "sales_accounts")
-DEALS: Final = Resource("/v1/deals", "deals", 15, records.DEAL, _WON, "sales_account")
-TASKS: Final = Resource("/v1/tasks", "tasks", 15, records.TASK, _OPEN)
-APPOINTMENTS: Final = Resource("/v1/appointments", "appointments", 10, records.APPOINTMENT, _PAST)
+_OF_ACCOUNTS: Final = {"owner": "users", "industry_type": "industry_types"}
+_OF_CONTACTS: Final = {"sales_accounts": "sales_accounts", "owner": "users"}
+_OF_DEALS: Final = {"sales_account": "sales_accounts", "owner": "users", "deal_stage": "deal_stages"}
+
+ACCOUNTS: Final = Resource("/v1/accounts", "sales_accounts", 10, records.ACCOUNT, _STAYING, _OF_ACCOUNTS)
+CONTACTS: Final = Resource("/v1/contacts", "contacts", 50, records.CONTACT, _STAYING, _OF_CONTACTS)
+DEALS: Final = Resource("/v1/deals", "deals", 15, records.DEAL, _WON, _OF_DEALS)
+TASKS: Final = Resource("/v1/tasks", "tasks", 15, records.TASK, _OPEN, {"owner": "users"})
+APPOINTMENTS: Final = Resource("/v1/appointments", "appointments", 10, records.APPOINTMENT, _PAST, {"creater": "users"})
 RESOURCES: Final = (ACCOUNTS, CONTACTS, DEALS, TASKS, APPOINTMENTS)
 
 
@@ -99,13 +103,16 @@ class World:
             sort = asked["sort"] if asked.get("sort") in _SORTS else _SORTS[0]
             descending = asked.get("sort_type") == "desc"
         entries = listing.ordered(sort, descending=descending)[(page - 1) * per_page : page * per_page]
-        includes = {resource.account_include, "owner"} if resource.account_include else set()
-        wanted = frozenset(includes & {*asked.get("include", "").split(",")})
+        wanted = frozenset(resource.includes.keys() & {*asked.get("include", "").split(",")})
         meta = {"total": listing.size}
         if resource.sortable:
             meta = {"total_pages": ceil(listing.size / per_page), **meta}
-        arrays = ARRAYS if self._side_load else [array for array in ARRAYS if ARRAYS[array] in wanted]
-        before = {name: self._links.side_loaded(name, entries) for name in arrays if name != resource.data_key}
+        brought = ARRAYS if self._side_load else [resource.includes[include] for include in wanted]
+        before = {
+            name: self._links.side_loaded(name, entries)
+            for name in ARRAYS
+            if name in brought and name != resource.data_key
+        }
         return b'%b"%b":[%b],"meta":%b}' % (
             orjson.dumps(before)[:-1] + b"," * bool(before),
             resource.data_key.encode(),
@@ -118,7 +125,7 @@ class World:
         record = self._makers[resource](self._scene)
         change_a_type(record, entry.seed, self._odd_types)
         add_unknown_fields(record, entry.seed, self._unknown_fields)
-        body = orjson.dumps(record | self._links.included(entry, wanted))
+        body = orjson.dumps(self._links.included(entry, wanted) | record)
         # A copy is as large as the body; orjson's own buffer is kept at twice that and more.
         return bytes(memoryview(body))
 

@@ -11,6 +11,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.data_tests import DataTest, read_data_tests
 from crm_assets.warehouse.present import PRESENT
 from crm_assets.warehouse.raw_tables import RAW
@@ -18,8 +19,14 @@ from crm_assets.warehouse.raw_tables import RAW
 FOLDER_DEFAULTS: Mapping[str, str] = MappingProxyType({"staging": "view", "marts": "table"})
 """Folder -> materialization. A folder is also the DuckDB schema and the asset group of its models."""
 
-BOOKKEEPING = frozenset({"raw.sync_log", "raw.sync_details", "raw.rejected_records", "present.since"})
+BOOKKEEPING = frozenset(
+    {"raw.sync_log", "raw.sync_details", "raw.rejected_records", "raw.side_loaded", "present.since"}
+)
 """Tables that every raw asset writes to; they are no assets."""
+
+
+SIDE_LOADED = "raw.side_loaded"
+"""What a model that reads it is built after: all raw assets, as any of them may bring users, stages and the like."""
 
 
 def asset_behind(address: str) -> str:
@@ -175,4 +182,5 @@ class Model:
     @property
     def depends_on(self) -> frozenset[str]:
         """Addresses of the assets it reads: all its tables but for the raw assets' own records."""
-        return frozenset(map(asset_behind, self.reads - BOOKKEEPING))
+        side_loaded_by = {f"{RAW}.{resource}" for resource in ENDPOINTS} if SIDE_LOADED in self.reads else set()
+        return frozenset({*map(asset_behind, self.reads - BOOKKEEPING), *side_loaded_by})

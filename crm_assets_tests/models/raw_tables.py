@@ -1,5 +1,6 @@
 """Raw tables with a few rows in them, and the models built on them by the project's own builder."""
 
+import json
 from collections.abc import Collection, Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -14,6 +15,7 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.present import present_view
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
+from crm_assets.warehouse.side_loaded import SIDE_LOADED
 from crm_assets.warehouse.sync_log import TABLES
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
@@ -24,7 +26,7 @@ FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 def models() -> dict[str, Model]:
     """All models of the project by address, each after those that it reads."""
     known = {model.address: model for model in load_models()}
-    order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
+    order = TopologicalSorter({address: sorted(model.depends_on) for address, model in known.items()}).static_order()
     return {address: known[address] for address in order if address in known}
 
 
@@ -39,6 +41,7 @@ class RawTables:
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'")
         self.connection.execute(TABLES)
+        self.connection.execute(SIDE_LOADED)
         for resource in ENDPOINTS:
             columns = ", ".join(
                 f'"{column.name}" {DUCKDB_TYPES[column.data_type]}'
@@ -49,7 +52,7 @@ class RawTables:
 
     def clear(self) -> None:
         """Empties the raw tables and forgets the marts."""
-        for table in (*ENDPOINTS, "sync_log", "sync_details"):
+        for table in (*ENDPOINTS, "sync_log", "sync_details", "side_loaded"):
             self.connection.execute(f"delete from raw.{table}")
         self.connection.execute("drop schema if exists marts cascade")
         self.connection.execute("set TimeZone = 'UTC'")
@@ -61,6 +64,11 @@ class RawTables:
         self.connection.execute(
             f"insert into raw.{resource} ({names}) values ({', '.join('?' for _ in row)})", list(row.values())
         )
+
+    def side_load(self, array: str, id: int, **fields: Any) -> None:  # noqa: A002
+        """Adds a record that came beside others."""
+        record = json.dumps({"id": id, **fields})
+        self.connection.execute("insert into raw.side_loaded values (?, ?, ?, ?)", [array, id, record, FIRST])
 
     def log(self, resource: str, load: str, mode: str = "full", *, complete: bool = True) -> None:
         """Adds a read to the log."""

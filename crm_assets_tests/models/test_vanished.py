@@ -14,6 +14,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm
 CHAIN = [
     AssetKey(["raw", "won_deals"]),
     AssetKey(["staging", "stg_won_deals"]),
+    AssetKey(["staging", "stg_users"]),
     AssetKey(["marts", "won_revenue_monthly"]),
 ]
 

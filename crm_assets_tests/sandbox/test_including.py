@@ -40,6 +40,35 @@ def test_only_the_owner_can_be_included(crm: Client) -> None:
     assert "sales_account_id" not in answer["contacts"][0]
 
 
+@pytest.mark.parametrize(
+    ("path", "include", "field"),
+    [
+        ("/v1/accounts", "owner", "owner_id"),
+        ("/v1/tasks", "owner", "owner_id"),
+        ("/v1/appointments", "creater", "creater_id"),
+    ],
+)
+def test_users_are_side_loaded_where_records_tell_them_anyway(
+    crm: Client, lists: dict[str, list[Row]], path: str, include: str, field: str
+) -> None:
+    answer = crm.get(path, include=include, per_page=100).json()
+    *arrays, key, _ = answer
+    assert arrays == ["users"]
+    assert {row[field] for row in answer[key]} <= {user["id"] for user in answer["users"]} | {None}
+    assert answer[key] == lists[path][:100]
+
+
+def test_an_accounts_industry_is_the_trade_in_its_name(crm: Client) -> None:
+    answer = crm.get("/v1/accounts", include="industry_type", per_page=100).json()
+    industries = {industry["id"]: industry["name"] for industry in answer["industry_types"]}
+    assert all(industries[account["industry_type_id"]] in account["name"] for account in answer["sales_accounts"])
+
+
+def test_a_deals_stage_can_be_side_loaded(crm: Client) -> None:
+    answer = crm.get("/v1/deals", include="deal_stage").json()
+    assert {deal["deal_stage_id"] for deal in answer["deals"]} == {stage["id"] for stage in answer["deal_stages"]}
+
+
 @pytest.mark.parametrize("path", ["/v1/accounts", "/v1/contacts"])
 def test_an_include_without_meaning_adds_nothing(crm: Client, path: str) -> None:
     assert crm.get(path, include="weather").content == crm.get(path).content

@@ -91,7 +91,7 @@ def test_arrays_stand_before_the_records_without_being_asked_for(crm: Client, pa
         answer = client.get(path).json()
     *arrays, key, meta = answer
     assert (key, meta) == (DATA_KEYS[path], "meta")
-    assert {"users", "sales_accounts", "deal_stages"} == {*arrays} | ({key} & {"sales_accounts"})
+    assert {"users", "sales_accounts", "deal_stages", "industry_types"} == {*arrays} | ({key} & {"sales_accounts"})
     assert all("id" in row for array in arrays for row in answer[array])
     assert answer[key] == crm.page(path)
 

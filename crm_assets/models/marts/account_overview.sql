@@ -77,9 +77,13 @@ joined as (
         accounts.account_id,
         accounts.account_name,
         accounts.parent_account_id,
+        parents.account_name as parent_account_name,
         accounts.owner_id,
+        owners.user_name as owner_name,
         accounts.industry_type_id,
+        industries.record_name as industry_name,
         accounts.territory_id,
+        territories.record_name as territory_name,
         accounts.city,
         accounts.country,
         accounts.website,
@@ -109,6 +113,12 @@ joined as (
         ) as last_activity_at
     from accounts
     cross join known
+    left join staging.stg_accounts as parents on accounts.parent_account_id = parents.account_id
+    left join staging.stg_users as owners on accounts.owner_id = owners.user_id
+    left join staging.stg_names as industries
+        on industries.array_name = 'industry_types' and accounts.industry_type_id = industries.record_id
+    left join staging.stg_names as territories
+        on territories.array_name = 'territories' and accounts.territory_id = territories.record_id
     left join contact_counts on accounts.account_id = contact_counts.account_id
     left join deal_sums on accounts.account_id = deal_sums.account_id
     left join task_sums on accounts.account_id = task_sums.account_id

@@ -49,7 +49,9 @@ joined as (
         contacts.job_title,
         contacts.email,
         contacts.owner_id,
+        owners.user_name as owner_name,
         contacts.lifecycle_stage_id,
+        stages.record_name as lifecycle_stage_name,
         contacts.lead_score,
         contacts.subscription_status,
         contacts.account_id,
@@ -75,6 +77,9 @@ joined as (
         accounts.last_appointment_at as account_last_meeting_at
     from contacts
     left join accounts on contacts.account_id = accounts.account_id
+    left join staging.stg_users as owners on contacts.owner_id = owners.user_id
+    left join staging.stg_names as stages
+        on stages.array_name = 'lifecycle_stages' and contacts.lifecycle_stage_id = stages.record_id
     left join meeting_sums on contacts.contact_id = meeting_sums.contact_id
     left join task_sums on contacts.contact_id = task_sums.contact_id
 ),

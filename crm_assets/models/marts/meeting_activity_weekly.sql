@@ -38,6 +38,7 @@ select
     strftime(weekly.week, '%G-W%V') as iso_week,
     coalesce(cast(weekly.creator_id as varchar), 'unknown') as creator,
     weekly.creator_id,
+    creators.user_name as creator_name,
     weekly.meetings,
     weekly.timed_meetings,
     weekly.all_day_meetings,
@@ -45,6 +46,7 @@ select
     cast(weekly.average_minutes as decimal(18, 1)) as average_minutes,
     coalesce(accounts_met.accounts_met, 0) as accounts_met
 from weekly
+left join staging.stg_users as creators on weekly.creator_id = creators.user_id
 left join accounts_met
     on
         weekly.week = accounts_met.week

@@ -43,6 +43,7 @@ backlog as (
 select
     coalesce(cast(backlog.owner_id as varchar), 'unassigned') as owner,
     backlog.owner_id,
+    owners.user_name as owner_name,
     backlog.open_tasks,
     backlog.overdue_tasks,
     backlog.due_this_week,
@@ -62,4 +63,5 @@ select
     coalesce(account_links.accounts, 0) as accounts
 from backlog
 cross join clock
+left join staging.stg_users as owners on backlog.owner_id = owners.user_id
 left join account_links on backlog.owner_id is not distinct from account_links.owner_id

@@ -22,17 +22,19 @@ monthly as (
 )
 
 select
-    month,
-    coalesce(cast(owner_id as varchar), 'unassigned') as owner,
-    owner_id,
-    won_deals,
-    won_amount,
-    cast(average_won_amount as decimal(38, 2)) as average_won_amount,
-    round(average_days_to_win, 1) as average_days_to_win,
-    median_days_to_win,
-    back_dated_deals,
-    deals_without_closed_date,
-    cast(sum(won_deals) over owner_to_date as bigint) as running_won_deals,
-    sum(won_amount) over owner_to_date as running_won_amount
+    monthly.month,
+    coalesce(cast(monthly.owner_id as varchar), 'unassigned') as owner,
+    monthly.owner_id,
+    owners.user_name as owner_name,
+    monthly.won_deals,
+    monthly.won_amount,
+    cast(monthly.average_won_amount as decimal(38, 2)) as average_won_amount,
+    round(monthly.average_days_to_win, 1) as average_days_to_win,
+    monthly.median_days_to_win,
+    monthly.back_dated_deals,
+    monthly.deals_without_closed_date,
+    cast(sum(monthly.won_deals) over owner_to_date as bigint) as running_won_deals,
+    sum(monthly.won_amount) over owner_to_date as running_won_amount
 from monthly
-window owner_to_date as (partition by owner_id order by month)
+left join staging.stg_users as owners on monthly.owner_id = owners.user_id
+window owner_to_date as (partition by monthly.owner_id order by monthly.month)
