@@ -86,16 +86,22 @@ def crm_read(
             if known.cursor
             else FullReadPaginator(session, resource, settings, on_page)
         )
-        config = rest_api_config(resource, settings, session, paginator, NEWEST_FIRST if known.cursor else {})
+        config = rest_api_config(settings, session, {resource: paginator}, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)
         side_loads = SideLoads(settings)
         batches = RecordBatches(resource, schema, known.types, side_loads)
         source.resources[resource].add_step(batches)
 
         def report() -> ReadReport:
-            found = paginator.report(batches.rejected)
             dropped = sorted(redaction.dropped - schema.never_stored.keys())
-            return replace(found, notes=(*found.notes, *side_loads.notes), dropped_fields=tuple(dropped))
+            return replace(
+                paginator.report,
+                requests=session.requests,
+                retries=session.retries,
+                rejected=tuple(batches.rejected),
+                notes=[*paginator.report.notes, *side_loads.notes],
+                dropped_fields=tuple(dropped),
+            )
 
         yield Read(source, batches, side_loads, report)
 
@@ -103,22 +109,18 @@ def crm_read(
 def declared_source() -> DltSource:
     """All resources as declared, for asset specs: nothing is resolved, and it cannot be read."""
     settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
-    first, *others = (
-        rest_api_config(resource, settings, Session(), SinglePagePaginator(), {}) for resource in ENDPOINTS
-    )
-    first["resources"] += [resource for config in others for resource in config["resources"]]
+    config = rest_api_config(settings, Session(), dict.fromkeys(ENDPOINTS, SinglePagePaginator()), {})
     with dlt_context(DefaultsContext()):
-        return rest_api_source(first, name="crm", max_table_nesting=0)
+        return rest_api_source(config, name="crm", max_table_nesting=0)
 
 
 def rest_api_config(
-    resource: str,
     settings: CrmSettings,
     session: Session,
-    paginator: BasePaginator,
+    paginators: Mapping[str, BasePaginator],
     params: Mapping[str, Any],
 ) -> RESTAPIConfig:
-    """The `rest_api` configuration of one resource. Needs settings with a base URL and a key."""
+    """The `rest_api` configuration of the resources that have a paginator. Needs settings with a base URL and a key."""
     return {
         "client": {
             "base_url": settings.base_url or "",
@@ -144,6 +146,7 @@ def rest_api_config(
                     "paginator": paginator,
                 },
             }
+            for resource, paginator in paginators.items()
         ],
     }
 

@@ -40,25 +40,19 @@ class IncrementalPaginator(FullReadPaginator):
     ) -> None:
         """Starts before page 1; see `FullReadPaginator`."""
         super().__init__(session, resource, settings, on_page)
-        self._mode = ReadMode.incremental
+        self.report.mode = ReadMode.incremental
         self._cursor = cursor
         self._last: datetime | None = None
 
     def _at_end(self, page: Page) -> bool:
-        if self._mode is ReadMode.incremental and page.records:
+        if self.report.mode is ReadMode.incremental and page.records:
             changed_at = updated_at(page.records)
             if not self._newest_first(changed_at):
-                self._mode = ReadMode.full
-                self._notes.append(f"The API does not sort by {UPDATED_AT} as asked: reading all pages")
+                self.report.mode = ReadMode.full
+                self.report.notes.append(f"The API does not sort by {UPDATED_AT} as asked: reading all pages")
             elif all(at is not None and at < self._cursor.read_to for at in changed_at):
                 return True
         return super()._at_end(page)
-
-    def _end_of_pass(self) -> None:
-        if self._mode is ReadMode.full:
-            super()._end_of_pass()
-            return
-        self._end()
 
     def _newest_first(self, changed_at: list[datetime | None]) -> bool:
         for at in changed_at:

@@ -6,8 +6,6 @@ record.
 """
 
 import math
-from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
@@ -20,7 +18,6 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
 from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
-from crm_assets.source.typing.batches import RejectedRecord
 
 STUCK_AFTER = 3
 """Pages in a row without a new id, after which the API is taken to ignore `page`."""
@@ -45,63 +42,38 @@ class FullReadPaginator(BasePaginator):
       perhaps onto a page already read: the read goes back over the pages that were under way.
     - When the records received fall short of the total at the end, the list is read once more, until they suffice or
       bring nothing new. A list that stays short is not complete: the API may list no more than a part of it.
+
+    Attributes:
+        report: What is known of the read so far. Requests and rejected records are counted elsewhere.
     """
 
     def __init__(self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage) -> None:
         """Starts before page 1. `session` fetches the pages, `settings` tell whether the API's total can be trusted."""
         super().__init__()
+        self.report = ReadReport(resource)
         self._on_page = on_page
-        self._session, self._resource = session, resource
+        self._session = session
         self._total_is_exact = settings.total_is_exact(resource)
-        self._mode = ReadMode.full
-        self._started_at = datetime.now(timezone.utc)
-        self._incomplete_because = "the read did not come to its end"
-        self._notes: list[str] = []
-        self._next: int | None = 1
         self._ids: set[int] = set()
-        self._unidentified = self._rows_read = 0
-        self._total: int | None = None
-        self._total_changed = False
-        self._passes = 1
-        self._read_before_pass = self._received_in_pass = 0
-        self._steps_back = self._pages_without_news = 0
+        self._unidentified = self._passes = self._steps_back = self._pages_without_news = 0
         self._pages_read = self._last_page = self._most_ahead = 0
         self._largest_page = 1
+        self._begin_pass()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FullReadPaginator":
         """Stays itself: rest_api copies its configuration to validate it."""
         return self
 
-    def report(self, rejected: Iterable[RejectedRecord]) -> ReadReport:
-        """The read in numbers."""
-        return ReadReport(
-            resource=self._resource,
-            mode=self._mode,
-            started_at=self._started_at,
-            requests=self._session.requests,
-            retries=self._session.retries,
-            rows_read=self._rows_read,
-            rows_in_source=self._total,
-            incomplete_because=self._incomplete_because,
-            rejected=tuple(rejected),
-            notes=tuple(self._notes),
-        )
-
     def progress(self) -> Progress:
         """How far the read has come."""
-        total = self._total if self._mode is ReadMode.full else None
+        total = self.report.rows_in_source if self.report.mode is ReadMode.full else None
         return Progress(
             pages=self._pages_read,
             pages_expected=None if total is None else math.ceil(total / self._largest_page),
-            records=self._rows_read,
+            records=self.report.rows_read,
             records_expected=total,
             retries=self._session.retries,
         )
-
-    @property
-    def has_next_page(self) -> bool:
-        """Whether the read goes on."""
-        return self._next is not None
 
     def init_request(self, request: Request) -> None:
         """Asks for page 1."""
@@ -117,11 +89,7 @@ class FullReadPaginator(BasePaginator):
             raise TypeError("responses come from PageSession")
         page = response.page
         if page.refusal:
-            # Behind a page that is shorter than others, the list has ended: a cap cuts after a whole one.
-            if self._total is None and self._last_page < self._largest_page:
-                self._end_of_pass()
-            else:
-                self._end_at_cap(page)
+            self._end_at_refusal(page)
             return
         news = self._count(page)
         removed = self._watch_total(page.total)
@@ -139,88 +107,96 @@ class FullReadPaginator(BasePaginator):
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and has those fetched that are likely to follow it."""
         self._on_page(self.progress())
-        if self._next is None:
-            return
-        request.params[PAGE] = self._next
-        ahead = self._pages_ahead()
-        self._most_ahead = max(self._most_ahead, ahead)
-        self._session.start(request, range(self._next, self._next + max(1, ahead)))
+        if self.has_next_page:
+            request.params[PAGE] = self._next
+            ahead = self._pages_ahead()
+            self._most_ahead = max(self._most_ahead, ahead)
+            self._session.start(request, range(self._next, self._next + max(1, ahead)))
 
     def _pages_ahead(self) -> int:
         """Pages to have ready or on their way, the next one included: as many as the list seems to have."""
         ahead = self._session.limits.window * WINDOWS_AHEAD
-        if self._total is not None:
-            ahead = min(ahead, math.ceil(self._total / self._largest_page) + 1 - (self._next or 1))
+        total = self.report.rows_in_source
+        if total is not None:
+            ahead = min(ahead, math.ceil(total / self._largest_page) + 1 - self._next)
         elif self._last_page < self._largest_page:
             return 0
-        if self._total is None or self._mode is ReadMode.incremental:
+        if total is None or self.report.mode is ReadMode.incremental:
             # A list's end, or an incremental read's, then costs few requests in vain.
             ahead = min(ahead, self._pages_read // GUESSED_SHARE)
         return ahead
 
     def _count(self, page: Page) -> int:
         """Counts records, and returns how many of them are new."""
-        known = self._rows_read
+        known = self.report.rows_read
         self._ids.update(id_ for id_ in page.ids if id_ is not None)
         if self._passes == 1:
             self._unidentified += page.ids.count(None)
-        self._rows_read = len(self._ids) + self._unidentified
+        self.report.rows_read = len(self._ids) + self._unidentified
         self._received_in_pass += len(page.records)
         self._pages_read += 1
         self._last_page = len(page.records)
         self._largest_page = max(self._largest_page, self._last_page)
-        return self._rows_read - known
+        return self.report.rows_read - known
 
     def _watch_total(self, total: int | None) -> int:
         """Remembers the API's total and returns by how many it dropped since the page before."""
-        before = self._total
-        if total is not None:
-            self._total = total
-        if before is None or self._total is None or self._total == before:
+        before = self.report.rows_in_source
+        if total is None or total == before:
+            return 0
+        self.report.rows_in_source = total
+        if before is None:
             return 0
         self._total_changed = True
-        return max(0, before - self._total)
+        return max(0, before - total)
 
     def _at_end(self, page: Page) -> bool:
         # Only a total that stood still can be compared: a record received and removed since would count twice.
-        return not page.records or (not self._total_changed and self._rows_read == self._total)
+        return not page.records or (not self._total_changed and self.report.rows_read == self.report.rows_in_source)
+
+    def _begin_pass(self) -> None:
+        self._passes += 1
+        self._next = 1
+        self._read_before_pass = self.report.rows_read
+        self._received_in_pass = 0
+        self._total_changed = False
 
     def _end_of_pass(self) -> None:
-        brought_news = self._rows_read > self._read_before_pass
+        read, total = self.report.rows_read, self.report.rows_in_source or 0
+        brought_news = read > self._read_before_pass
         # Some APIs list a record twice, always the same one: it counts twice in their total, too.
-        repeats_only = not brought_news and self._received_in_pass >= (self._total or 0)
-        short = self._total is not None and self._rows_read < self._total and not repeats_only and self._total_is_exact
-        if short and brought_news and self._passes < MAX_PASSES:
-            self._passes += 1
-            self._read_before_pass = self._rows_read
-            self._received_in_pass = 0
-            self._total_changed = False
-            self._next = 1
-            self._notes.append(
-                f"{self._rows_read} of {self._total} records received: records moved between pages while they were "
+        repeats_only = not brought_news and self._received_in_pass >= total
+        if read >= total or repeats_only or not self._total_is_exact or self.report.mode is ReadMode.incremental:
+            self._end()
+        elif brought_news and self._passes < MAX_PASSES:
+            self.report.notes.append(
+                f"{read} of {total} records received: records moved between pages while they were "
                 "read, or the API counts some that it does not list. Reading the list again"
             )
+            self._begin_pass()
+        else:
+            self._end(
+                f"the API counts {total} records and listed {read}. If it always counts some that it does "
+                f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
+            )
+
+    def _end_at_refusal(self, page: Page) -> None:
+        total = self.report.rows_in_source
+        if total is None and self._last_page < self._largest_page:
+            # Behind a page that is shorter than others, the list has ended: a cap cuts after a whole one.
+            self._end_of_pass()
             return
         self._end(
-            f"the API counts {self._total} records and listed {self._rows_read}. If it always counts some that it does "
-            f"not list, set total_is_exact to false for {self._resource} in {setting_name('endpoints')}"
-            if short
-            else ""
-        )
-
-    def _end(self, incomplete_because: str = "") -> None:
-        self._next = None
-        if not incomplete_because and self._unidentified:
-            incomplete_because = f"{self._unidentified} records have no usable id"
-        self._incomplete_because = incomplete_because
-
-    def _end_at_cap(self, page: Page) -> None:
-        self._end(
-            f"the API lists no more than {page.number - 1} pages, {self._rows_read} of {self._total or 'unknown'} "
+            f"the API lists no more than {page.number - 1} pages, {self.report.rows_read} of {total or 'unknown'} "
             f"records ({page.refusal}). Ask for a shorter list with params in {setting_name('endpoints')}, or for "
             f"larger pages with {setting_name('per_page')}"
         )
-        self._notes.append(f"Incomplete: {self._incomplete_because}")
+        self.report.notes.append(f"Incomplete: {self.report.incomplete_because}")
+
+    def _end(self, incomplete_because: str = "") -> None:
+        self._has_next_page = False
+        rejected = f"{self._unidentified} records have no usable id" if self._unidentified else ""
+        self.report.incomplete_because = incomplete_because or rejected
 
     def _check_progress(self, page: Page, news: int) -> None:
         if self._passes > 1:
@@ -228,6 +204,6 @@ class FullReadPaginator(BasePaginator):
         self._pages_without_news = 0 if news else self._pages_without_news + 1
         if self._pages_without_news >= STUCK_AFTER:
             raise BadAnswer(
-                f"{self._resource}, page {page.number}: {STUCK_AFTER} pages in a row brought no record that was not "
-                f"there before. The API seems to ignore the query parameter `{PAGE}`"
+                f"{self.report.resource}, page {page.number}: {STUCK_AFTER} pages in a row brought no record that was "
+                f"not there before. The API seems to ignore the query parameter `{PAGE}`"
             )

@@ -1,8 +1,9 @@
 """What one read of one resource found out, for the sync log, the asset's metadata and the checks."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from enum import Enum
+from functools import partial
 
 from crm_assets.source.typing.batches import RejectedRecord
 
@@ -14,9 +15,9 @@ class ReadMode(str, Enum):
     incremental = "incremental"
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReadReport:
-    """One read in numbers.
+    """One read in numbers, which the paginator keeps up to date.
 
     Attributes:
         resource: The resource read.
@@ -34,15 +35,15 @@ class ReadReport:
     """
 
     resource: str
-    mode: ReadMode
-    started_at: datetime
-    requests: int
-    retries: int
-    rows_read: int
-    rows_in_source: int | None
-    incomplete_because: str
-    rejected: tuple[RejectedRecord, ...]
-    notes: tuple[str, ...]
+    mode: ReadMode = ReadMode.full
+    started_at: datetime = field(default_factory=partial(datetime.now, timezone.utc))
+    requests: int = 0
+    retries: int = 0
+    rows_read: int = 0
+    rows_in_source: int | None = None
+    incomplete_because: str = "the read did not come to its end"
+    rejected: tuple[RejectedRecord, ...] = ()
+    notes: list[str] = field(default_factory=list)
     dropped_fields: tuple[str, ...] = ()
 
     @property
