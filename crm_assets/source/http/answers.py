@@ -1,4 +1,4 @@
-"""What an answer says: whether it may pass if asked again, how long it asks to wait, and what is wrong with it."""
+"""What an answer says: whether a retry can help, how long to wait before it, and what went wrong."""
 
 import time
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ OK, TOO_MANY_REQUESTS = 200, 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 505})
-"""Statuses that the same request may not get again: the server is busy or broken, and does not refuse."""
+"""Statuses that a retry can help with: the server is busy or broken, but does not refuse the request."""
 
 BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
-"""Statuses with which an API that served a list's first page refuses a later one: it lists no more than that."""
+"""Statuses with which an API refuses the pages of a list that it does not serve, after it served the first."""
 
 EPOCH_SECONDS = 1_000_000_000
-"""A rate limit's reset of at least this many seconds is an instant, a smaller one a duration."""
+"""A reset of at least this many seconds is an instant (since 1970), a smaller one a duration."""
 
 MESSAGE_LENGTH = 300
 """Characters of the API's own error message that are passed on."""
@@ -58,9 +58,9 @@ class Answer:
 
 
 def seconds_until(header: str | None) -> float | None:
-    """Seconds to wait by a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also epoch seconds).
+    """Seconds to wait, from a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also epoch seconds).
 
-    None when it says nothing usable.
+    None if the header is missing or cannot be read.
     """
     try:
         seconds = float(header or "nothing")
@@ -73,7 +73,7 @@ def seconds_until(header: str | None) -> float | None:
 
 
 def status_error(where: str, answer: Answer) -> SourceError:
-    """The error for a status that is not 200, after all retries that it may have had."""
+    """The error for a status other than 200, after the last retry."""
     message = api_message(answer.content)
     text = f"{where}: status {answer.status}{f', {message!r}' if message else ''}."
     if answer.status in TRANSIENT:
@@ -96,7 +96,7 @@ def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
 
 
 def api_message(content: bytes) -> str:
-    """The message in an error's body, in any of the forms seen; empty when there is none (HTML, nothing)."""
+    """The API's own message in an error's body, in any form seen so far; empty if there is none."""
     try:
         body: Any = orjson.loads(content)
     except ValueError:

@@ -15,25 +15,25 @@ ALIKE = bytes(ord(next((kind for kind in KINDS if chr(code) in KINDS[kind]), "x"
 """The table for `bytes.translate` by kinds: it makes the search for long numbers ten times as fast."""
 
 SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 4)
-"""Part of every number that orjson rounds: 20 characters, 8 digits on one side of a point, a very small exponent."""
+"""Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, a tiny exponent."""
 
 ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|[0.]+e0{4})")
-"""A number outside texts that 64 bits, whole or broken, may not hold exactly."""
+"""A number, not within a text, that a 64-bit integer or float may not hold exactly."""
 
 MOST_DIGITS = 1000
-"""Of an integer; beyond some thousands Python refuses to read one."""
+"""Digits of an integer that Python is asked to read. It refuses some thousands."""
 
 ESCAPE = re.compile(
     rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
 )
-"""What is well escaped, half a surrogate pair that stands alone, and surrogates that are encoded as if characters."""
+"""A valid escape (group 1), a lone surrogate, or surrogates encoded in UTF-8 like characters (group 2)."""
 
 
 def parse_json(content: bytes) -> Any:
     """Parses JSON without loss.
 
-    Numbers that orjson would round take the standard library's way, and so do NaN and lone surrogates, which it refuses
-    and APIs have been seen to send. A number that no Python number holds stays the text that it was written as.
+    The standard library reads what orjson would round, and NaN and lone surrogates, which orjson refuses although some
+    APIs send them. A number that no Python number holds exactly stays a text.
 
     Raises:
         ValueError: The content is not JSON.
@@ -60,7 +60,7 @@ def _float(digits: str) -> float | str:
 
 
 def _whole_characters(escape: re.Match[bytes]) -> bytes:
-    """Replaces half a surrogate pair, as it stands for no character, and no text on disk can hold it."""
+    """Replaces lone surrogates: they are no characters, and no file can hold them."""
     if escape[1]:
         return escape[1]
     halves = (escape[2] or b"").decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")

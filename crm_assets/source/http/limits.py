@@ -1,7 +1,7 @@
-"""How fast requests may leave: one control for all reads of this process against one API.
+"""When requests may leave: one `Limits` for all reads of one API in this process.
 
-Every attempt passes here, retries included. A 429 halves the window of requests in flight, and stops all requests until
-the API says that they may go on.
+It holds back every attempt, retries included. A 429 halves the window of requests in flight, and pauses all requests
+until the time that the API names.
 """
 
 import threading
@@ -17,13 +17,13 @@ from crm_assets.settings import CrmSettings, setting_name
 MINUTE, HOUR = 60.0, 3600.0
 
 MARGIN = 0.5
-"""Seconds that a rate's period is longer here than at the API, for what the network adds."""
+"""Seconds added to a rate's period, because requests do not arrive as evenly as they leave."""
 
 WORTH_A_MESSAGE = 5.0
 """Seconds of waiting for a rate after which the log says so."""
 
 INTERRUPTIBLE = 0.5
-"""Seconds after which a thread that waits looks whether its read was closed."""
+"""Seconds between two looks at whether the read was closed or interrupted, while a thread waits."""
 
 
 class ReadClosed(Exception):
@@ -64,7 +64,7 @@ class Limits:
 
     @contextmanager
     def request(self, closed: threading.Event, announce: Callable[[str], object]) -> Iterator[None]:
-        """Waits until one more request may leave; the body is its way there and back.
+        """Waits until one more request may leave. The request is in flight while the body runs.
 
         Args:
             closed: Ends the waiting once it is set.
@@ -95,7 +95,7 @@ class Limits:
                 self._changed.notify()
 
     def _wait(self) -> float:
-        """Seconds until a request may leave, as far as can be told now."""
+        """Seconds until a request may leave, by what is known now."""
         if self._in_flight >= self.window:
             return INTERRUPTIBLE  # whoever comes back wakes us
         now = time.monotonic()
@@ -107,7 +107,7 @@ class Limits:
             self.window = max(1, self.window // 2)
 
     def pause(self, seconds: float) -> bool:
-        """Stops all requests for some seconds. Returns whether they were not stopped for about as long already."""
+        """Pauses all requests for some seconds. Returns False if they were paused about as long already."""
         with self._changed:
             until = time.monotonic() + seconds
             news = until > self._not_before + 1
@@ -115,7 +115,7 @@ class Limits:
             return news
 
     def count_earlier(self, sent: Iterable[tuple[float, int]]) -> None:
-        """Counts what earlier processes sent, as seconds ago and requests, unless this one has sent any itself."""
+        """Counts requests of earlier processes, unless this one has sent any: how many seconds ago, and how many."""
         with self._changed:
             now = time.monotonic()
             for rate in self._rates:
@@ -125,7 +125,7 @@ class Limits:
 
 
 def limits_of(settings: CrmSettings) -> Limits:
-    """The control that all reads of one API share, for as long as the process lives."""
+    """The limits that all reads of one API share, as long as the process runs."""
     return _limits(settings.base_url, settings.max_in_flight, settings.requests_per_minute, settings.requests_per_hour)
 
 

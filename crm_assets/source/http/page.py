@@ -1,4 +1,4 @@
-"""A page of a list, parsed once: what paging, typing and the report need of an answer."""
+"""A page of a list, parsed once for paging, typing and the report."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from crm_assets.source.http.exact_json import parse_json
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
-"""How a text has to spell an integer to be one: "007" and "-0" are texts of their own."""
+"""A text that is an integer. "007" and "-0" are not: they would come back as 7 and 0."""
 
 SHOWN_KEYS = 5
 SHOWN_LENGTH = 300
@@ -27,8 +27,8 @@ class Page:
     Attributes:
         number: Counts from 1.
         records: As the API sent them, redacted.
-        total: Records in the whole list by the API's own count; None when the answer does not tell.
-        refusal: Why the API did not send this page although it sent others; empty when it did.
+        total: Records in the whole list, as the API counts them; None if the answer does not say.
+        refusal: Why the API did not send this page although it sent earlier ones; empty if it did.
         side_loaded: The other arrays of the answer, by name, as the API sent them: not redacted.
     """
 
@@ -48,7 +48,7 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
     """The page in an answer's body, a JSON object in which `data_selector` is an array.
 
     Raises:
-        BadAnswer: The body is anything else. The message tells what it is, and shows nothing of it.
+        BadAnswer: The body is anything else. The message says what it is, and shows no values.
     """
     try:
         body = parse_json(answer.content)

@@ -1,14 +1,12 @@
-"""The requests session that `rest_api` is given: it returns pages of one resource, or an error that says what is wrong.
+"""The requests session for `rest_api`: it returns pages of one resource, or raises an error that says what is wrong.
 
-It fetches the pages that the paginator has asked for on threads, and decides nothing about their order.
+It fetches pages ahead on threads. Which ones, and in which order, is for the paginator to say.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,22 +20,19 @@ from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
-from crm_assets.source.http.limits import limits_of
+from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of
 from crm_assets.source.http.no_answer import may_pass, no_answer
 from crm_assets.source.http.page import Page, parse_page
 
 WORTH_A_THREAD = 0.003
-"""Seconds that an answer takes, on average, from which on pages are fetched ahead on threads."""
+"""Pages are fetched ahead on threads if an answer takes at least this many seconds on average."""
 
 WORTH_A_MESSAGE = 1.0
-"""Seconds that an API asks to wait and that the log mentions."""
-
-INTERRUPTIBLE = 0.5
-"""Seconds after which a thread that waits for a page looks whether its run is to end."""
+"""The log mentions a wait that the API asks for if it takes at least this many seconds."""
 
 MAX_BODY_BYTES = 256 * 2**20
 MAX_BODY_SECONDS = 300.0
-"""A body that is larger, or still comes in after this time, is taken for one without end."""
+"""Limits of a body: one that is larger, or takes longer, is considered endless."""
 
 CHUNK_BYTES = 2**20
 
@@ -46,14 +41,14 @@ class WantedPage(PreparedRequest):
     """What `rest_api` carries from `prepare_request` to `send`."""
 
     def __init__(self, wanted: Request) -> None:
-        """Remembers the page that `wanted` asks for now: `rest_api` asks for all pages with the same request."""
+        """Keeps the page number of this moment: `rest_api` changes the same request for each page."""
         super().__init__()
         self.wanted = wanted
         self.number: int = wanted.params[PAGE]
 
 
 class PageResponse(Response):
-    """What `rest_api` gets for an answer: a page, parsed already."""
+    """What `rest_api` gets as an answer: a parsed page."""
 
     def __init__(self, page: Page) -> None:
         """Has status 200."""
@@ -62,15 +57,15 @@ class PageResponse(Response):
         self.page = page
 
     def json(self, **kwargs: Any) -> Any:
-        """The records under the name of each list: `rest_api` selects those that it reads."""
+        """The records under the name of each list, since `rest_api` selects one of them."""
         return {endpoint.data_selector: self.page.records for endpoint in ENDPOINTS.values()}
 
 
 class PageSession(Session):
     """Fetches pages of one resource, several at a time.
 
-    Retries what is transient as the settings say, waiting as long as `Retry-After` asks or exponentially. Never follows
-    a redirect: the key would go along.
+    Retries transient errors as the settings say, after the wait that `Retry-After` asks for, or else with exponential
+    backoff. Never follows a redirect, since the key would go along.
 
     Attributes:
         requests: Requests sent so far, retries included.
@@ -112,7 +107,10 @@ class PageSession(Session):
         self._seconds = 0.0
         self._reader = threading.get_ident()
         self._template: PreparedRequest | None = None
-        self._environment: Any = {}
+        # Proxies and certificates as the environment says: looked up once, as all requests go to one host.
+        self._environment: Any = self.merge_environment_settings(settings.base_url, {}, True, None, None)
+        if is_loopback(urlsplit(settings.base_url or "").hostname or ""):
+            self._environment["proxies"] = {}  # no proxy leads to this machine
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
@@ -128,10 +126,9 @@ class PageSession(Session):
         return self
 
     def start(self, request: Request, pages: Iterable[int]) -> None:
-        """Starts to fetch pages of the list that `request` asks for, but for those that are coming already.
+        """Starts to fetch pages of the list that `request` asks for, unless they are on their way already.
 
-        Does nothing while an answer comes as soon as it is asked for: handing pages from thread to thread would cost as
-        much time as reading them.
+        Does nothing while answers come at once: to hand pages from thread to thread would cost more than it gains.
         """
         if self._seconds >= WORTH_A_THREAD:
             for number in pages:
@@ -143,32 +140,29 @@ class PageSession(Session):
         return WantedPage(request)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """Returns a page: one that was started, or else fetches it.
+        """Returns the page that `request` asks for. Fetches it now unless it was started before.
 
         Raises:
-            ApiUnavailable: Still failing after all retries.
-            ApiRefusal: Any other status but 200.
-            BadAnswer: Status 200 with a body that is no page of this resource.
+            ApiUnavailable: The last retry failed, too.
+            ApiRefusal: Any other status than 200.
+            BadAnswer: Status 200, but the body is not a page of this resource.
         """
         if not isinstance(request, WantedPage):
             raise TypeError("requests come from prepare_request")
         coming = self._coming.pop(request.number, None)
         if coming is None:
             return PageResponse(self._fetch(self._prepare(request.wanted, request.number), request.number))
-        while True:
-            with suppress(FutureTimeout):  # a wait without an end could not be interrupted
-                page = coming.result(INTERRUPTIBLE)
-                break
+        while wait([coming], INTERRUPTIBLE).not_done:  # a wait without an end could not be interrupted
             self._pass_messages_on()
         self._pass_messages_on()
-        return PageResponse(page)
+        return PageResponse(coming.result())
 
     def _pass_messages_on(self) -> None:
         while not self._messages.empty():
             self._announce(self._messages.get())
 
     def _say(self, sentence: str) -> None:
-        """Announces a sentence, by way of the thread that reads."""
+        """Has the reading thread announce a sentence."""
         self._messages.put(sentence)
         if threading.get_ident() == self._reader:
             self._pass_messages_on()
@@ -182,13 +176,9 @@ class PageSession(Session):
         super().close()
 
     def _prepare(self, request: Request, number: int) -> PreparedRequest:
-        """As requests would prepare it, but once: of the pages that follow, only the number is new."""
+        """Prepares a request, all but the page's number only once."""
         if self._template is None:
             self._template = super().prepare_request(request)
-            # Proxies and certificates as the environment says: looked up once, as all requests go to one host.
-            self._environment = self.merge_environment_settings(self._template.url, {}, True, None, None)
-            if is_loopback(urlsplit(request.url or "").hostname or ""):
-                self._environment["proxies"] = {}  # no proxy leads to this machine
         prepared = self._template.copy()
         prepared.prepare_url(request.url or "", {**request.params, PAGE: number})
         return prepared
@@ -212,7 +202,7 @@ class PageSession(Session):
         return page
 
     def _attempt(self, request: PreparedRequest, where: str) -> Answer:
-        """Sends once, and reads the whole answer while the request still counts as in flight."""
+        """Sends once. The request is in flight until the whole answer was read."""
         with self.limits.request(self._closed, self._say):
             with self._counting:
                 self.requests += 1
@@ -248,7 +238,7 @@ class PageSession(Session):
 
 
 def _body(response: Response) -> Iterator[bytes]:
-    """The body as requests itself would read it, but not for ever."""
+    """The decoded body, chunk by chunk. Raises BadAnswer if it does not end."""
     size, give_up_at = 0, time.monotonic() + MAX_BODY_SECONDS
     for chunk in response.iter_content(CHUNK_BYTES):
         yield chunk

@@ -30,9 +30,8 @@ class Cursor:
 class IncrementalPaginator(FullReadPaginator):
     """Reads pages until one lies wholly before the cursor.
 
-    It watches the order as it goes. A record newer than the one before it, or a list that begins before what is
-    already loaded, means that the API does not sort as asked: then nothing is known of the pages to come, and the read
-    goes on to the end as a full one.
+    It checks the order on the way. If a record is newer than the one before it, or the first one older than what is
+    loaded, the API does not sort as asked. The read then becomes a full one, since newer records may come on any page.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class IncrementalPaginator(FullReadPaginator):
 
 
 def updated_at(records: list[Any]) -> list[datetime | None]:
-    """When records were changed last, UTC; None for one that does not tell."""
+    """When each record was last changed, UTC; None if it does not say."""
     values = [record.get(UPDATED_AT) if isinstance(record, dict) else None for record in records]
     instants, _ = typed_column("timestamp", values)
     return list(instants.to_pylist())

@@ -1,8 +1,7 @@
 """Paging through a whole resource: which page is next, which are fetched ahead, where the list ends.
 
-`meta` is a help, never a need: the API's total can end a read one request earlier, and it can show that records moved
-between pages while they were read, or that the API lists fewer than it counts. It cannot make the read stop short of a
-record.
+The API's total is optional. With it a read needs one request less, and notices records that moved between pages, and
+lists that are shorter than the API counts. A wrong total never makes a read skip records.
 """
 
 import math
@@ -20,35 +19,35 @@ from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
 
 STUCK_AFTER = 3
-"""Pages in a row without a new id, after which the API is taken to ignore `page`."""
+"""After this many pages in a row without a new id, the API is considered to ignore `page`."""
 
 MAX_PASSES = 3
-"""How often a list may be read from page 1 when the ids received fall short of the API's total."""
+"""How often a list is read from page 1 at most, while there are fewer ids than the API counts."""
 
 MAX_STEPS_BACK = 50
-"""How often one read may go back for records that moved to an earlier page."""
+"""How often one read goes back at most, for records that moved to an earlier page."""
 
 WINDOWS_AHEAD = 2
-"""Pages that are kept ready or on their way, in windows: none is free for long while a batch is being put together."""
+"""Windows of pages that are fetched ahead, so that requests stay in flight while a batch is put together."""
 
 GUESSED_SHARE = 4
-"""Where the end of a read is not known, a fourth as many pages are guessed ahead as were read."""
+"""If the end of a read is not known, at most a fourth of the pages read so far are fetched ahead."""
 
 
 class FullReadPaginator(BasePaginator):
     """Reads every page, in order, until an empty one, or until all records that the API counts were received.
 
-    - When the API's total drops between two pages, a record was removed and those behind it moved forward, one of them
-      perhaps onto a page already read: the read goes back over the pages that were under way.
-    - When the records received fall short of the total at the end, the list is read once more, until they suffice or
-      bring nothing new. A list that stays short is not complete: the API may list no more than a part of it.
+    - If the API's total drops between two pages, records were removed and later ones moved forward, perhaps onto a page
+      that was read already. The read then goes back over the pages that were in flight.
+    - If fewer records were received at the end than the API counts, the list is read again, until there are enough or
+      nothing new comes. A list that stays short is not complete: the API may list only a part of it.
 
     Attributes:
         report: What is known of the read so far. Requests and rejected records are counted elsewhere.
     """
 
     def __init__(self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage) -> None:
-        """Starts before page 1. `session` fetches the pages, `settings` tell whether the API's total can be trusted."""
+        """Starts before page 1. `session` fetches the pages; `settings` say whether the API's total is exact."""
         super().__init__()
         self.report = ReadReport(resource)
         self._on_page = on_page
@@ -105,7 +104,7 @@ class FullReadPaginator(BasePaginator):
             self._next = page.number + 1
 
     def update_request(self, request: Request) -> None:
-        """Asks for the next page, and has those fetched that are likely to follow it."""
+        """Asks for the next page, and has the session fetch those that probably follow it."""
         self._on_page(self.progress())
         if self.has_next_page:
             request.params[PAGE] = self._next
@@ -114,7 +113,7 @@ class FullReadPaginator(BasePaginator):
             self._session.start(request, range(self._next, self._next + max(1, ahead)))
 
     def _pages_ahead(self) -> int:
-        """Pages to have ready or on their way, the next one included: as many as the list seems to have."""
+        """How many pages to fetch ahead, the next one included: no more than the list seems to have."""
         ahead = self._session.limits.window * WINDOWS_AHEAD
         total = self.report.rows_in_source
         if total is not None:
@@ -122,7 +121,7 @@ class FullReadPaginator(BasePaginator):
         elif self._last_page < self._largest_page:
             return 0
         if total is None or self.report.mode is ReadMode.incremental:
-            # A list's end, or an incremental read's, then costs few requests in vain.
+            # Otherwise the end of the read would waste many requests.
             ahead = min(ahead, self._pages_read // GUESSED_SHARE)
         return ahead
 
@@ -151,7 +150,7 @@ class FullReadPaginator(BasePaginator):
         return max(0, before - total)
 
     def _at_end(self, page: Page) -> bool:
-        # Only a total that stood still can be compared: a record received and removed since would count twice.
+        # A total that changed cannot be compared: records that were removed may have been received before.
         return not page.records or (not self._total_changed and self.report.rows_read == self.report.rows_in_source)
 
     def _begin_pass(self) -> None:
@@ -164,7 +163,7 @@ class FullReadPaginator(BasePaginator):
     def _end_of_pass(self) -> None:
         read, total = self.report.rows_read, self.report.rows_in_source or 0
         brought_news = read > self._read_before_pass
-        # Some APIs list a record twice, always the same one: it counts twice in their total, too.
+        # Some APIs always list a certain record twice, and count it twice.
         repeats_only = not brought_news and self._received_in_pass >= total
         if read >= total or repeats_only or not self._total_is_exact or self.report.mode is ReadMode.incremental:
             self._end()
@@ -183,7 +182,7 @@ class FullReadPaginator(BasePaginator):
     def _end_at_refusal(self, page: Page) -> None:
         total = self.report.rows_in_source
         if total is None and self._last_page < self._largest_page:
-            # Behind a page that is shorter than others, the list has ended: a cap cuts after a whole one.
+            # The page before was shorter than others, so the list has ended. A cap comes after a whole page.
             self._end_of_pass()
             return
         self._end(

@@ -1,7 +1,7 @@
-"""From pages as they came to Arrow tables that can be loaded: unusable records are rejected, secrets never get through.
+"""Makes Arrow tables of pages. Records without an id are rejected, and secrets are dropped.
 
-There is one way for all fields. A declared field has its declared type. The type of any other is that of its stored
-column, or is chosen once, from the first values seen.
+A declared field has its declared type. Any other has the type of its stored column, or else one that is chosen once,
+from its first values.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,17 +23,17 @@ from crm_assets.source.typing.field_names import column_names, snake_case
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
-"""Records of several pages go on together: an Arrow table costs the same for fifty rows as for thousands."""
+"""Records of an Arrow table. To make one costs about the same for fifty rows as for thousands."""
 
 POSITION = "_dlt_position"
-"""The column that tells in what order records were received; it is not stored."""
+"""The column for the order in which records were received. It is not stored."""
 
 JSON_TYPES = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
 
 
 @dataclass(frozen=True)
 class RejectedRecord:
-    """A record that cannot be loaded, as the JSON text that it came as. `page` counts from 1."""
+    """A record that cannot be loaded, as JSON text. `page` counts from 1."""
 
     page: int
     reason: str
@@ -72,7 +72,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self._waiting: list[dict[str, Any]] = []
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
-        """Yields an Arrow table whenever enough pages (dlt's `PageData`) are there, and at the end of the read.
+        """Takes a page (dlt's `PageData`). Yields an Arrow table if there are enough records, or it is the last page.
 
         Raises:
             BadAnswer: A value is nested so deeply that it cannot be written.
@@ -92,7 +92,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
                 f"{self._resource}, page {page.number}: a record is nested more deeply than can be stored"
             ) from None
         if is_last and not self.rows:
-            # Nothing at all would leave no load package behind, and with it no load id.
+            # Otherwise dlt would make no load package, and there would be no load id.
             yield dlt.mark.materialize_table_schema()
 
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
@@ -107,12 +107,12 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         return [record for id_, record in records if id_ is not None]
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
-        """One row a record: its columns, `<column>__v_text` for values that do not fit theirs, and dlt's own two."""
+        """One row a record, with variant columns for values that do not fit, and with dlt's own two columns."""
         arrays: dict[str, pa.Array] = {}
         for name, values in self._columns(records):
             data_type = self.types.get(name) or narrowest_type(values)
             if data_type is None:
-                continue  # nothing but nulls: the type of such a column is not known yet
+                continue  # only nulls: the type is not known yet
             self.types[name] = data_type
             arrays[name], misfits = typed_column(data_type, values)
             if misfits is not None:
@@ -123,9 +123,9 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         return pa.table(arrays)
 
     def _columns(self, records: list[dict[str, Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
-        """The records' values by column, one a record; None where a record has not the field.
+        """Column -> one value a record, None where the record lacks the field.
 
-        Where two undeclared fields would share a column, records are renamed first, each by its own fields.
+        If two undeclared fields would share a column, the fields of each record are renamed first, by its own fields.
         """
         fields = dict.fromkeys(chain.from_iterable(records))
         columns = self._columns_of(fields)
@@ -133,13 +133,13 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         if len(set(map(snake_case, undeclared))) < len(undeclared):
             records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
             fields = dict.fromkeys(chain.from_iterable(records))
-            columns = {name: name for name in fields}  # not named anew: some names would become others
+            columns = {name: name for name in fields}  # names stay: some would change if they were named again
         for field, values in zip(fields, _transposed(records, fields), strict=True):
             if field in columns:
                 yield columns[field], values
 
     def _columns_of(self, fields: Iterable[str]) -> dict[str, str]:
-        """Field -> column, but for fields that are never stored."""
+        """Field -> column, without the fields that are never stored."""
         undeclared = [field for field in fields if field not in self._declared and self._is_kept(field)]
         return {name: name for name in fields if name in self._declared} | column_names(undeclared, self._declared)
 
@@ -166,6 +166,6 @@ def _transposed(records: Sequence[dict[str, Any]], fields: Mapping[str, Any]) ->
     in_order = tuple(fields)
     if all(tuple(record) == in_order for record in records):
         return zip(*map(dict.values, records), strict=True)
-    # A copy and one look-up for all fields takes a fourth of the time of one look-up a field.
+    # One copy and one look-up a record takes a fourth of the time of a look-up for each field.
     look_up = itemgetter(*in_order)
     return zip(*[look_up({**fields, **record}) for record in records], strict=True)

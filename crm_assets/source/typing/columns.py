@@ -1,11 +1,11 @@
-"""JSON values to Arrow columns of a type: exactly, or not at all.
+"""Makes typed Arrow columns of JSON values. A value fits a type exactly, or not at all.
 
 "12" fits a bigint and 5 fits a text, but "007" is not the number 7, and a number with more decimal places than the
-column keeps does not fit. What does not fit is kept as text in a column beside it, `<column>__v_text`.
+column keeps does not fit. What does not fit is kept as text in the variant column, `<column>__v_text`.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,36 +16,38 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_assets.source.http.page import BIGINT
 from crm_assets.source.typing.field_names import OF_VARIANTS
 
 DECIMALS, INSTANTS = pa.decimal128(38, 9), pa.timestamp("us", tz="UTC")
 
 DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
-"""How a text has to spell a number to be one: no sign but a minus, no leading zeros, no underscore. Not more digits
-than the column has: Arrow does not notice every overflow, 3743106039873429137970549819721 became another number."""
+"""A text that is a decimal number: no sign but a minus, no leading zeros, no underscores, and no more digits than the
+column has. Arrow misses some overflows: it made another number of 3743106039873429137970549819721."""
 
 HAS_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 ZEROS_BEYOND_MICROSECONDS = r"(\.[0-9]{6})0+"
 
 FIRST = datetime(1, 1, 1, tzinfo=timezone.utc)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
-"""Arrow and DuckDB hold years that Python cannot read back."""
+"""The first and the last instant that Python can read back. Arrow and DuckDB hold earlier and later ones."""
+
+NARROW_TYPES: Mapping[str, set[type]] = {"bool": {bool}, "bigint": {int}, "double": {int, float}}
+"""Types of undeclared columns, the narrowest first, and the kinds of values that they may hold."""
 
 EXACT_FLOAT = 2**53
 """Integers up to here are exact when a float holds them."""
 
 DOES_NOT_FIT = (pa.ArrowException, ValueError, TypeError, LookupError, OverflowError, AttributeError)
-"""What is raised by values that have no exact form in a type."""
+"""Raised for values that do not fit a type exactly."""
 
 
 def variant_name(column: str) -> str:
-    """The column for values that do not fit `column`, in dlt's way of naming variants. It is always a text."""
+    """The variant column of `column`, named as dlt would. It is always a text."""
     return f"{column}{OF_VARIANTS}text"
 
 
 def varies(column: str) -> str | None:
-    """The column that `column` is a variant of, of whatever type it may be; None if it is none."""
+    """The column whose variant column `column` is, of any type; None if it is no variant column."""
     name, _, data_type = column.rpartition(OF_VARIANTS)
     return name if name and data_type in TYPES else None
 
@@ -63,27 +65,25 @@ def as_json(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def narrowest_type(values: Collection[Any]) -> str | None:
+def narrowest_type(values: Sequence[Any]) -> str | None:
     """The data type of a column that no schema declares, from its first values; None if all of them are null.
 
-    The narrowest of bool, bigint, double, json and text that holds all of them exactly. Texts stay texts whatever they
-    look like: who wants a date declares it.
+    The narrowest of bool, bigint, double, json and text that holds all of them exactly. A text stays a text, also if
+    it looks like a date: declare the column to get another type.
     """
     kinds = set(map(type, values)) - {NoneType}
-    integers = [value for value in values if type(value) is int]
     if not kinds:
         return None
-    if str in kinds:
-        return "text"
-    if kinds == {int} and all(integer in BIGINT for integer in integers):
-        return "bigint"
-    if kinds <= {int, float} and all(abs(integer) <= EXACT_FLOAT for integer in integers):
-        return "double"
-    return "bool" if kinds == {bool} else "json"
+    for data_type, allowed in NARROW_TYPES.items():
+        if kinds <= allowed:
+            with suppress(*DOES_NOT_FIT):
+                _array(data_type, values)
+                return data_type
+    return "text" if str in kinds else "json"
 
 
 def typed_column(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
-    """The values as an array of the type, and beside it, if there are any, the texts of those that do not fit it."""
+    """The values that fit the type as an array of it, and the texts of the others, or None if all of them fit."""
     with suppress(*DOES_NOT_FIT):
         return _array(data_type, values), None
     fits = [_fits(data_type, value) for value in values]
