@@ -1,6 +1,5 @@
 """The requests and the time that reads will take, from two requests a list and the settings."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from crm_assets.source.http.limits import HOUR, MINUTE
 from crm_assets.source.http.session import WORTH_A_THREAD
 from crm_assets.source.probing.allowance import Allowance
 from crm_assets.source.probing.order import Order, changed_since, order_of
-from crm_assets.source.probing.sample import Sample
+from crm_assets.source.probing.sample import Sample, pages_of
 from crm_assets.source.reading.paginator import GUESSED_SHARE
 
 
@@ -49,13 +48,13 @@ def full_read(sample: Sample) -> Requests | None:
         return None
     if sample.total is None:
         return _without_total(sample)
-    pages = math.ceil(sample.total / max(1, sample.page_size))
     if not sample.page_size or sample.last is None:
         return Requests(1)
+    pages = pages_of(sample.total, sample.page_size)
     if sample.last.refusal:
         return Requests(pages, Bound.at_most)
     if not sample.last.records and sample.page_size < sample.per_page:
-        return Requests(math.ceil(sample.total / sample.per_page) + 1)  # the first page was a short one
+        return Requests(pages_of(sample.total, sample.per_page) + 1)  # the first page was a short one
     return Requests(pages) if sample.last.records else Requests(2 * pages, Bound.at_most)
 
 
@@ -77,7 +76,7 @@ def hourly_read(sample: Sample, settings: CrmSettings, now: datetime) -> Request
         return full
     lag = timedelta(seconds=settings.incremental_lag)
     changed, counted = changed_since(sample, now - timedelta(seconds=HOUR) - lag)
-    pages = math.ceil(max(1, changed) / sample.page_size) + 1  # the last one lies wholly before what is known
+    pages = pages_of(max(1, changed), sample.page_size) + 1  # the last one lies wholly before what is known
     pages += pages // GUESSED_SHARE  # fetched ahead in vain
     if full.bound is not Bound.at_least:
         pages = min(pages, full.number)
@@ -96,7 +95,7 @@ def read_of_all(
     rates = [(settings.requests_per_minute, MINUTE), (settings.requests_per_hour, HOUR)]
     if allowance:
         rates.append((allowance.limit, allowance.period))
-    waits = [(math.ceil(number / rate) - 1) * period for rate, period in rates if rate]
+    waits = [(-(-number // rate) - 1) * period for rate, period in rates if rate]
     answering = sum(_answering(sample, read.number, settings) for sample, read in served)
     return Read(Requests(number, bounds.pop() if len(bounds) == 1 else Bound.about), max(answering, *waits, 0.0))
 

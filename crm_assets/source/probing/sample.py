@@ -1,6 +1,5 @@
 """At most two requests for one list, and what came back."""
 
-import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from crm_assets.settings import CrmSettings
 from crm_assets.source.api import NEWEST_FIRST, PAGE
 from crm_assets.source.crm_source import HEADERS, query
 from crm_assets.source.errors import SourceError
-from crm_assets.source.http.answers import OK, Answer
+from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
 
@@ -68,7 +67,14 @@ class Sample:
         if not self.answers:
             return 0.0
         answer = self.answers[-1]
-        return answer.until_reset if answer.status == OK else answer.retry_after or 0.0
+        if answer.status == TOO_MANY_REQUESTS:
+            return answer.retry_after or 0.0
+        return answer.until_reset if answer.status == OK else 0.0
+
+
+def pages_of(records: int, page_size: int) -> int:
+    """How many pages records fill."""
+    return -(-records // page_size)  # exact for any number that an API may claim
 
 
 def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:
@@ -118,7 +124,7 @@ def _last_page(first: Page) -> int | None:
         return None
     if first.total is None:
         return 2
-    number = math.ceil(first.total / len(first.records))
+    number = pages_of(first.total, len(first.records))
     return number if number > 1 else None
 
 

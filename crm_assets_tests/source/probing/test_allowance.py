@@ -9,7 +9,7 @@ from starlette.responses import Response
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.allowance import Allowance, allowance_of
 from crm_assets.source.probing.findings import CrmFindings
-from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, json_response
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, always, json_response
 from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 HOUR, DAY = 3600, 86400
@@ -137,3 +137,10 @@ def test_a_429_is_reported_with_the_settings_for_a_rate_and_not_retried() -> Non
     assert [each.resource for each in findings.lists if not each.can_be_read] == ["contacts"]
     [problem] = problems(findings, "contacts")
     assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.advice
+
+
+def test_one_list_that_asks_to_wait_does_not_keep_the_others_from_being_checked() -> None:
+    with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
+        crm.faults.append(always("accounts", lambda: json_response({}, 503, {"Retry-After": "450"})))
+        findings = check(crm)
+    assert [each.resource for each in findings.lists if not each.can_be_read] == ["accounts"]

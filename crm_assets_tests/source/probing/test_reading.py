@@ -106,6 +106,13 @@ def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyP
         assert of(check(crm), "accounts").can_be_read
 
 
+def test_any_total_that_an_api_may_claim_is_reckoned_with() -> None:
+    with tidy_crm(lists=lists(50), total=lambda _, __: 2**62) as crm:
+        findings = check(crm)
+    assert not findings.can_be_read
+    assert of(findings, "accounts").records == 2**62
+
+
 def test_a_total_without_any_record_is_reported() -> None:
     with tidy_crm(lists={}, total=lambda _, __: 7) as crm:
         findings = check(crm)
