@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 import sqlglot
-from dagster import Failure, MaterializeResult, MetadataValue, asset
+from dagster import Failure, MaterializeResult, MetadataValue, asset, get_dagster_logger
 from sqlglot import exp
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
@@ -67,6 +67,7 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
         page, render(review, drawn, before, "the bundled sandbox, generated" if settings.is_sandbox else "the CRM")
     )
     write_privately(numbers, headline_json(review, before))
+    get_dagster_logger().info(f"Sales review: {page}")
     return MaterializeResult(
         metadata={
             "page": MetadataValue.path(page),

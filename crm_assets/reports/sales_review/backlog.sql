@@ -30,16 +30,25 @@ owners as (
 shown as (
     select
         owner,
-        case when place <= 12 or owners <= 13 then owner else (owners - 12) || ' other owners' end as label,
+        place <= 12 or owners <= 13 as is_named,
+        (owners - 12) || ' other owners' as others,
         least(place, 13) as place
     from owners
+),
+
+named as (
+    select
+        owner,
+        owner_name
+    from marts.task_backlog
 )
 
 select
-    shown.label as owner,
+    case when shown.is_named then coalesce(named.owner_name, shown.owner) else shown.others end as owner,
     tasks.age,
     count(*) as open_tasks
 from tasks
 inner join shown on tasks.owner = shown.owner
-group by shown.label, tasks.age
+left join named on tasks.owner = named.owner
+group by all
 order by min(shown.place), tasks.age

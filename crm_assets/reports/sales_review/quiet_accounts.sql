@@ -7,7 +7,9 @@ accounts as (
     select
         account_overview.account_id,
         account_overview.account_name,
-        coalesce(cast(account_overview.owner_id as varchar), 'unassigned') as owner,
+        coalesce(
+            account_overview.owner_name, cast(account_overview.owner_id as varchar), 'unassigned'
+        ) as owner,
         cast(account_overview.last_activity_at as date) as last_activity,
         date_diff(
             'day',
