@@ -1,25 +1,13 @@
 """The connection to the CRM: the configured one, or the bundled sandbox while nothing is configured."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from types import MappingProxyType
 
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
-
-SANDBOX_PARAMS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "accounts": {"include": "owner,industry_type"},
-        "contacts": {"include": "sales_accounts,owner"},
-        "won_deals": {"include": "sales_account,owner,deal_stage"},
-        "open_tasks": {"include": "owner"},
-        "past_appointments": {"include": "creater"},
-    }
-)
-"""Query parameters asked of the sandbox, so that its records carry the foreign keys which plain lists leave out, and
-its answers what these point at."""
+from crm_assets.source.api import ENDPOINTS, INCLUDE, useful_includes
 
 SANDBOX = "the bundled sandbox"
 """What its records are known to come from: its address is another one each time."""
@@ -68,7 +56,11 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
                 "base_url": sandbox.base_url,
                 "api_key": SecretStr(sandbox.api_key),
                 "api_key_name": "api_key",
-                "endpoints": {name: EndpointSettings(params=dict(params)) for name, params in SANDBOX_PARAMS.items()},
+                "endpoints": {
+                    # So that its records are linked, as plain lists are not, and its answers carry names.
+                    resource: EndpointSettings(params={INCLUDE: ",".join(useful_includes(resource))})
+                    for resource in ENDPOINTS
+                },
             }
         )
         return self._sandbox

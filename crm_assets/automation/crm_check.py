@@ -4,9 +4,20 @@ import json
 from dataclasses import asdict
 from datetime import datetime, timezone
 
-from dagster import Failure, MetadataValue, OpExecutionContext, TableColumn, TableRecord, TableSchema, job, op
+from dagster import (
+    Failure,
+    MetadataValue,
+    OpExecutionContext,
+    RunConfig,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+    job,
+    op,
+)
 
 from crm_assets.connection import CrmConnection
+from crm_assets.console.logger import CONSOLE
 from crm_assets.source.errors import SourceError
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
@@ -34,10 +45,19 @@ def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
             metadata=_metadata(findings),
             allow_retries=False,
         )
+    full, hourly = (
+        f"{read.requests.bound.value} {read.requests.number:,}" for read in (findings.full, findings.hourly)
+    )
+    context.log.info(
+        f"Every list can be read. A full read takes {full} requests, an incremental one an hour later {hourly}"
+    )
     context.add_output_metadata(_metadata(findings))
 
 
-@job(description="Checks whether the CRM can be read, what reads cost, and which settings to change. Writes no table.")
+@job(
+    description="Checks whether the CRM can be read, what reads cost, and which settings to change. Writes no table.",
+    config=RunConfig(loggers={CONSOLE: {}}),
+)
 def crm_check() -> None:
     """One op."""
     check_lists()

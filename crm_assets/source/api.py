@@ -99,3 +99,9 @@ SIDE_LOADS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 """Resource name -> `include` -> the array that it brings beside the records, with the names that models show."""
+
+
+def useful_includes(resource: str) -> list[str]:
+    """All that links the records of a list, and gives names to what they point at."""
+    links = [link.include for link in LINKS[resource] if link.include]
+    return list(dict.fromkeys([*links, *SIDE_LOADS[resource]]))
