@@ -48,9 +48,8 @@ def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
     full, hourly = (
         f"{read.requests.bound.value} {read.requests.number:,}" for read in (findings.full, findings.hourly)
     )
-    context.log.info(
-        f"Every list can be read. A full read takes {full} requests, an incremental one an hour later {hourly}"
-    )
+    told = f"Every list can be read. A full read takes {full} requests, an incremental one an hour later {hourly}"
+    context.log.info(told)
     context.add_output_metadata(_metadata(findings))
 
 
