@@ -8,7 +8,7 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, check, report, settings, tables
+from crm_assets.commands import accept_address, check, forget, report, settings, tables
 from crm_assets.settings import unknown_variables
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
@@ -29,7 +29,14 @@ class Command(Protocol):
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"tables": tables, "check": check, "settings": settings, "accept-address": accept_address, "report": report}
+    {
+        "tables": tables,
+        "check": check,
+        "settings": settings,
+        "accept-address": accept_address,
+        "report": report,
+        "forget": forget,
+    }
 )
 """Name -> module. The first one runs when none is named."""
 

@@ -4,16 +4,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
 import duckdb
+from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
 from crm_assets.settings import CrmSettings
+from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.lineage import Schemas, known_columns
-from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
+from crm_assets.warehouse.forgetting import Erased, forget
 from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
+from crm_assets.warehouse.raw_tables import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -48,6 +52,36 @@ def follow_personal_data_policy(
     if must_erase:
         warehouse.erase()
         announce("The database's file and the published copy are written anew, without what was taken out")
+
+
+def forget_records(
+    warehouse: Warehouse, settings: CrmSettings, models: Collection[Model], resource: str, ids: Collection[int]
+) -> Erased:
+    """Erases records from every table, the database's file and the published copy; no read brings them back.
+
+    Raises:
+        FileNotFoundError: Nothing is stored.
+    """
+    with warehouse.read_connection():
+        pass  # there has to be a database
+    with warehouse.get_connection() as connection:
+        schemas = known_columns(connection)
+        keys = {model.address: str(model.unique_key) for model in models if _is_keyed_by(model, resource, schemas)}
+        tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
+        made = [model.address for model in tables if model.name in schemas.get(model.folder, {})]
+        erased = forget(connection, resource, ids, keys, made)
+        report_in(connection, settings.reporting_timezone)
+        make_anew(connection, models, made, get_dagster_logger().warning)
+    warehouse.erase()
+    return erased
+
+
+def _is_keyed_by(model: Model, resource: str, schemas: Schemas) -> bool:
+    """Whether a model keeps a history of a resource's records."""
+    if not model.keeps_rows or model.name not in schemas.get(model.folder, {}):
+        return False
+    origins = origins_of(model, schemas).get(str(model.unique_key), ())
+    return any((asset_behind(f"{s}.{t}"), name) == (f"{RAW}.{resource}", ID) for s, t, name in origins)
 
 
 def make_anew(

@@ -39,6 +39,7 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import Known, crm_read, declared_source
 from crm_assets.source.errors import SettingsError
 from crm_assets.source.reading.report import ReadMode
+from crm_assets.warehouse.forgetting import read_forgotten
 from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets.warehouse.loading import LoadPackage
 from crm_assets.warehouse.loading import load as load_package
@@ -141,12 +142,15 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 report=report,
                 asked=asked,
                 policy=Policy.of(settings),
+                forgotten=known.forgotten,
+                skipped=read.batches.skipped,
             )
             with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
                 before = rows_before(connection, resource)
                 changes = load_package(connection, package)
                 metadata = raw_metadata(connection, report, package.load_id, before)
                 checks = check_results(connection, resource)
+        metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}
         for sentence in (*report.notes, *changes):
             context.log.info(sentence)
         ended = time.perf_counter()
@@ -193,6 +197,7 @@ def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMo
                 cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
                 types=stored_types(connection, resource),
                 sent=recent_requests(connection),
+                forgotten=read_forgotten(connection),
             )
     except FileNotFoundError:
         return Known()

@@ -8,6 +8,7 @@ import duckdb
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import varies
+from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.present import PRESENT
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, RAW
 
@@ -136,7 +137,9 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
         return Finding(True, "the API did not tell how many records it has")
     in_source, mode = last
     [[present]] = connection.execute(f'select count(*) from {PRESENT}."{resource}"').fetchall()
-    numbers = {"rows": present, "rows in source": in_source}
+    forgotten = listed_but_forgotten(connection, resource)
+    numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
+    in_source -= forgotten
     if present == in_source:
         return Finding(True, f"{present} rows, as the API says", numbers)
     if mode == "incremental" and present > in_source:

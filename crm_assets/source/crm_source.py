@@ -25,6 +25,7 @@ from crm_assets.source.reading.progress import OnPage
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
+from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import SideLoads
 
@@ -40,11 +41,13 @@ class Known:
         cursor: What an incremental read may stop at; without one it is a full read.
         types: Column -> data type of the columns that are stored.
         sent: Requests of earlier processes, as seconds ago and how many: they count for the rates.
+        forgotten: Records that are not to be loaded.
     """
 
     cursor: Cursor | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     sent: Sequence[tuple[float, int]] = ()
+    forgotten: Forgotten = field(default_factory=Forgotten)
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,8 @@ def crm_read(
         )
         config = rest_api_config(settings, session, {resource: paginator}, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)
-        side_loads = SideLoads(settings)
-        batches = RecordBatches(resource, schema, known.types, side_loads)
+        side_loads = SideLoads(settings, known.forgotten)
+        batches = RecordBatches(resource, schema, known.types, side_loads, known.forgotten)
         source.resources[resource].add_step(batches)
 
         def report() -> ReadReport:

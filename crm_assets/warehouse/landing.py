@@ -20,6 +20,9 @@ from filelock import FileLock, Timeout
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.warehouse.raw_tables import RAW
 
+WORKING_FOLDERS = "pipelines"
+"""Where the working folders of runs lie, in the data directory."""
+
 
 @dataclass(frozen=True)
 class Landing:
@@ -42,7 +45,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         resource: Names the pipeline, whose name stays the same from run to run.
         data_dir: Where working folders are made.
     """
-    with dlt_context(ProjectContext()), _working_folder(data_dir / "pipelines") as folder:
+    with dlt_context(ProjectContext()), _working_folder(data_dir / WORKING_FOLDERS) as folder:
         landed = folder / "landed"
         landed.mkdir(mode=0o700)
         pipeline = dlt.pipeline(
@@ -58,6 +61,11 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
                 yield Landing(pipeline, landed)
         finally:
             pipeline.deactivate()
+
+
+def remove_leftovers(data_dir: Path) -> None:
+    """Removes what killed runs have read and not loaded. Runs under way keep what is theirs."""
+    _remove_stale(data_dir / WORKING_FOLDERS)
 
 
 def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[type-arg]
@@ -111,15 +119,7 @@ def _working_folder(parent: Path) -> Iterator[Path]:
     # With records in its files it is its owner's alone, and so is the data directory around it.
     parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     parent.mkdir(mode=0o700, exist_ok=True)
-    for lock_file in parent.glob("*.lock"):
-        stale = FileLock(lock_file)
-        try:
-            stale.acquire(timeout=0)
-        except Timeout:
-            continue
-        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-        lock_file.unlink(missing_ok=True)
-        stale.release()
+    _remove_stale(parent)
     # The lock comes first: without it, the folder of a run that just begins would look like a stale one.
     folder = parent / uuid4().hex
     lock = FileLock(f"{folder}.lock", mode=0o600)
@@ -131,3 +131,15 @@ def _working_folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _remove_stale(parent: Path) -> None:
+    for lock_file in parent.glob("*.lock"):
+        stale = FileLock(lock_file)
+        try:
+            stale.acquire(timeout=0)
+        except Timeout:
+            continue
+        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
+        lock_file.unlink(missing_ok=True)
+        stale.release()

@@ -3,7 +3,7 @@
 The database is held only for that. Reading the API takes long and needs no database, so nobody waits for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -15,7 +15,9 @@ from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
+from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.comments import comment
+from crm_assets.warehouse.forgetting import note_skipped
 from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
@@ -53,6 +55,8 @@ class LoadPackage:
         report: The read in numbers.
         asked: What was asked for.
         policy: What became of personal data in it.
+        forgotten: Records that were left out.
+        skipped: Hashes of the ids of those that came all the same.
     """
 
     load_id: str
@@ -63,11 +67,13 @@ class LoadPackage:
     report: ReadReport
     asked: Asked
     policy: Policy
+    forgotten: Forgotten
+    skipped: Collection[str]
 
     @property
     def has_repeated_ids(self) -> bool:
         """Whether some records came more than once."""
-        return self.rows > self.report.rows_read - len(self.report.rejected)
+        return self.rows + len(self.skipped) > self.report.rows_read - len(self.report.rejected)
 
     @property
     def patterns(self) -> list[str]:
@@ -116,6 +122,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[s
         declared = resource_schema(resource)
         described = {name: column.description for name, column in declared.columns.items()}
         comment(connection, "table", (RAW, resource), declared.description, described)
+        note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
         write_sync_log(connection, package.report, package.asked, package.load_id)
         connection.execute("commit")
     except BaseException:

@@ -20,6 +20,7 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import column_names, snake_case
+from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
@@ -47,10 +48,18 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         types: Column -> data type, of all columns known so far: declared, stored, and found in this read.
         rejected: Records that cannot be loaded.
         rows: Records that were yielded.
+        skipped: Hashes of forgotten ids that came all the same.
         load_id: dlt's, which every row carries.
     """
 
-    def __init__(self, resource: str, schema: ResourceSchema, stored: Mapping[str, str], side_loads: SideLoads) -> None:
+    def __init__(
+        self,
+        resource: str,
+        schema: ResourceSchema,
+        stored: Mapping[str, str],
+        side_loads: SideLoads,
+        forgotten: Forgotten,
+    ) -> None:
         """Prepares the step for one read.
 
         Args:
@@ -58,14 +67,16 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             schema: The declared columns.
             stored: Column -> data type of the columns that the table has.
             side_loads: Takes what pages carry beside the list's own records.
+            forgotten: Records that are left out.
         """
         super().__init__(self.__call__)
         self.types = dict(stored) | {name: column.data_type for name, column in schema.columns.items()}
         self.rejected: list[RejectedRecord] = []
         self.rows = 0
+        self.skipped: set[str] = set()
         self.load_id = ""
         self._resource = resource
-        self._side_loads = side_loads
+        self._side_loads, self._forgotten = side_loads, forgotten
         self._declared = frozenset(schema.columns)
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
@@ -99,12 +110,24 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         records = list(zip(page.ids, page.records, strict=True))
         if page.number not in self._pages_seen:  # a page can be read twice
             self.rejected += [
-                RejectedRecord(page.number, why_rejected(record), as_json(without_fields(self._never_stored, record)))
+                RejectedRecord(page.number, why_rejected(record), as_json(self._shown(record)))
                 for id_, record in records
                 if id_ is None
             ]
         self._pages_seen.add(page.number)
-        return [record for id_, record in records if id_ is not None]
+        return [record for id_, record in records if id_ is not None and not self._skips(id_)]
+
+    def _skips(self, id_: int) -> bool:
+        hashed = self._forgotten.matching(self._resource, id_)
+        if hashed:
+            self.skipped.add(hashed)
+        return hashed is not None
+
+    def _shown(self, record: Any) -> Any:
+        """What is kept of a record that cannot be loaded."""
+        if self._forgotten.matching_within(self._resource, record):
+            return None
+        return without_fields(self._never_stored, record)
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
         """One row a record, with variant columns for values that do not fit, and with dlt's own two columns."""

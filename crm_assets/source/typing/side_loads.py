@@ -13,6 +13,7 @@ from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import snake_case
+from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import Redaction
 
 SHOWN_LENGTH = 60
@@ -26,9 +27,10 @@ class SideLoads:
     The same users come with every page. Each is kept once, as the last page had it.
     """
 
-    def __init__(self, settings: CrmSettings) -> None:
-        """Begins without any. `settings` tell what becomes of personal data."""
+    def __init__(self, settings: CrmSettings, forgotten: Forgotten) -> None:
+        """Begins without any. `settings` tell what becomes of personal data; `forgotten` are left out."""
         self._settings = settings
+        self._forgotten = forgotten
         self._records: dict[tuple[str, int], Any] = {}
         self._without_id: Counter[str] = Counter()
 
@@ -37,7 +39,9 @@ class SideLoads:
         for array, records in page.side_loaded.items():
             ids = [integer_at(record, ID) for record in records]
             self._records.update(
-                ((array, id_), record) for id_, record in zip(ids, records, strict=True) if id_ is not None
+                ((array, id_), record)
+                for id_, record in zip(ids, records, strict=True)
+                if id_ is not None and not self._forgotten.matching_array(array, id_)
             )
             self._without_id[array] += ids.count(None)
 

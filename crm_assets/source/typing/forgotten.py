@@ -1,0 +1,54 @@
+"""Records that were erased for good: known by salted hashes of their ids, and skipped when the CRM lists them again."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from crm_assets.source.api import ENDPOINTS, ID
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The ids that are to be skipped.
+
+    Attributes:
+        salt: The database's own.
+        hashes: Resource -> hashes of its forgotten ids.
+    """
+
+    salt: str = ""
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def matching(self, resource: str, id_: int) -> str | None:
+        """The hash of a record's id if it is forgotten."""
+        hashes = self.hashes.get(resource)
+        if not hashes:
+            return None
+        hashed = id_hash(self.salt, resource, id_)
+        return hashed if hashed in hashes else None
+
+    def matching_array(self, array: str, id_: int) -> str | None:
+        """The same for a record of a side-loaded array, which may be called like a list."""
+        resource = next((name for name, endpoint in ENDPOINTS.items() if endpoint.data_selector == array), "")
+        return self.matching(resource, id_)
+
+    def matching_within(self, resource: str, record: Any) -> bool:
+        """Whether a record that cannot be loaded has a forgotten id, however it is written, or holds one that has."""
+        return bool(self.hashes.get(resource)) and any(self.matching(resource, id_) for id_ in ids_within(record))
+
+
+def id_hash(salt: str, resource: str, id_: int) -> str:
+    """What is remembered of an id."""
+    return hashlib.blake2b(f"{resource} {id_}".encode(), key=salt.encode(), digest_size=32).hexdigest()
+
+
+def ids_within(record: Any) -> Iterator[int]:
+    """All ids of a record that came in an unusable form: within lists, as texts, as broken numbers."""
+    if isinstance(record, list):
+        for item in record:
+            yield from ids_within(item)
+    elif isinstance(record, dict):
+        with suppress(TypeError, ValueError, OverflowError):
+            yield int(record.get(ID, ""))

@@ -1,0 +1,168 @@
+"""Erasing records for good: `raw.forgotten` remembers salted hashes of their ids, so that no read brings them back.
+
+The salt is random, and lies beside the hashes: whoever has the database can still ask of an id whether it is forgotten.
+A key of its own would have to be kept for ever, and all that is forgotten would come back with a new one.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.errors import SourceError
+from crm_assets.source.http.exact_json import parse_json
+from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
+from crm_assets.warehouse.conversion import quoted
+from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.raw_tables import RAW
+
+TABLE = """
+create schema if not exists raw;
+create table if not exists raw.forgotten (
+    resource varchar not null,
+    id_hash varchar not null,
+    salt varchar not null,
+    forgotten_at timestamp with time zone not null,
+    _dlt_load_id varchar not null
+);
+"""
+"""One row an id. `_dlt_load_id` is the last load whose list still had it; empty if none had."""
+
+LISTED = """
+select count(*)
+from raw.forgotten
+where
+    resource = $resource
+    and _dlt_load_id <> ''
+    and _dlt_load_id >= coalesce((select load_id from present.since where resource = $resource), '')
+"""
+
+EXISTING = """
+select table_schema || '.' || table_name
+from information_schema.tables
+where table_catalog = current_database()
+"""
+
+
+class ForgottenMeanwhile(SourceError):
+    """Records were forgotten while a read that may have them went on. Reading again leaves them out."""
+
+    retriable = True
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased: rows by table. Ids that no table had are remembered all the same."""
+
+    rows: Mapping[str, int]
+
+
+def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
+    """What is not to be loaded."""
+    try:
+        rows = connection.execute("select resource, id_hash, salt from raw.forgotten").fetchall()
+    except duckdb.CatalogException:
+        return Forgotten()
+    hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
+    return Forgotten(rows[0][2] if rows else "", hashes)
+
+
+def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
+    """How many forgotten records the CRM's list still has."""
+    try:
+        [[count]] = connection.execute(LISTED, {"resource": resource}).fetchall()
+    except duckdb.CatalogException:
+        return 0
+    return int(count)
+
+
+def forget(
+    connection: duckdb.DuckDBPyConnection,
+    resource: str,
+    ids: Collection[int],
+    keys: Mapping[str, str],
+    made: Iterable[str],
+) -> Erased:
+    """Erases records from all tables, and remembers their ids, in one transaction.
+
+    Args:
+        connection: The warehouse, for writing.
+        resource: Whose records.
+        ids: Their ids.
+        keys: Address of a table that keeps history -> its column with the resource's id.
+        made: Tables that are made from raw ones: dropped, for the caller to make anew.
+    """
+    connection.execute("begin")
+    try:
+        existing = {address for (address,) in connection.execute(EXISTING).fetchall()}
+        for address in made:
+            connection.execute(f"drop table {quoted(address)}")
+        rows = {}
+        for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
+            if address in existing:
+                rows[address] = _delete(connection, address, f'"{column}" in (select unnest($ids))', {"ids": [*ids]})
+        if f"{RAW}.side_loaded" in existing:
+            chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
+            where = "array_name = $array and id in (select unnest($ids))"
+            rows[f"{RAW}.side_loaded"] = _delete(connection, f"{RAW}.side_loaded", where, chosen)
+        if f"{RAW}.rejected_records" in existing:
+            rows[f"{RAW}.rejected_records"] = _forget_rejected(connection, resource, ids)
+        _remember(connection, resource, ids)
+        set_erased(connection, erased=False)
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return Erased(rows)
+
+
+def note_skipped(
+    connection: duckdb.DuckDBPyConnection, resource: str, forgotten: Forgotten, skipped: Iterable[str], load_id: str
+) -> None:
+    """Notes within a load's transaction which forgotten ids the list still had.
+
+    Args:
+        connection: The warehouse, for writing.
+        resource: The resource read.
+        forgotten: What the read has left out.
+        skipped: Hashes of the ids that came.
+        load_id: The load's.
+
+    Raises:
+        ForgottenMeanwhile: More was forgotten since the read began.
+    """
+    known = set().union(*forgotten.hashes.values())
+    if set().union(*read_forgotten(connection).hashes.values()) - known:
+        raise ForgottenMeanwhile(f"{resource}: records were forgotten while they were being read. Read it again")
+    for hashed in skipped:
+        connection.execute(
+            "update raw.forgotten set _dlt_load_id = ? where resource = ? and id_hash = ?", [load_id, resource, hashed]
+        )
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, address: str, where: str, parameters: Mapping[str, object]) -> int:
+    [[count]] = connection.execute(f"delete from {quoted(address)} where {where}", dict(parameters)).fetchall()
+    return int(count)
+
+
+def _forget_rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
+    """Deletes rejected records that have one of the ids, in whatever form, or hold a record that has."""
+    found = connection.execute(
+        f"select distinct record::varchar from {RAW}.rejected_records where resource = ? and record is not null",
+        [resource],
+    ).fetchall()
+    wanted = set(ids)
+    texts = [text for (text,) in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))]
+    where = "resource = $resource and record::varchar in (select unnest($texts))"
+    return _delete(connection, f"{RAW}.rejected_records", where, {"resource": resource, "texts": texts})
+
+
+def _remember(connection: duckdb.DuckDBPyConnection, resource: str, ids: Iterable[int]) -> None:
+    connection.execute(TABLE)
+    known = read_forgotten(connection)
+    salt = known.salt or secrets.token_hex(32)
+    new = {id_hash(salt, resource, id_) for id_ in ids} - known.hashes.get(resource, frozenset())
+    for hashed in sorted(new):
+        connection.execute("insert into raw.forgotten values (?, ?, ?, now(), '')", [resource, hashed, salt])

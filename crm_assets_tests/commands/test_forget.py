@@ -1,0 +1,157 @@
+"""Records are erased for good: from every table and file, and from all that is read later."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.assets.models import MODELS
+from crm_assets.assets.personal_data import make_anew
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
+
+
+def contact(id_: Any, mark: str) -> dict[str, Any]:
+    return {"id": id_, "display_name": mark, "email": mark, "updated_at": UPDATED, "Email": mark}
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", *arguments])
+    return main()
+
+
+def load_marked(marks: Marks) -> list[Any]:
+    """Contacts 1 to 3, of whom 2 also came in ways that cannot be loaded."""
+    return [
+        contact(1, "stays"),
+        contact(2, marks.new()),
+        contact(3, "stays, too"),
+        [contact(2, marks.new())],
+        contact("2.0x", "rejected, and stays"),
+        contact("02", marks.new()),
+    ]
+
+
+def build_models(database: Path) -> None:
+    with duckdb.connect(str(database)) as connection:
+        make_anew(connection, MODELS, [model.address for model in MODELS], print)
+
+
+def read_again(mode: str) -> dict[str, Any]:
+    run = materialize("contacts", mode=mode)
+    assert run.success
+    return run.metadata("contacts")
+
+
+def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marks, database = Marks(), data_dir / "crm.duckdb"
+    with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
+        assert materialize("contacts").success
+        build_models(database)
+        assert found_in_files(marks.made, data_dir) == set(marks.made)
+
+        assert forget(monkeypatch, "contacts", "2", "99") == 0
+
+        assert "1 of 2 records were there" in capsys.readouterr().out
+        assert found_in_files(marks.made, data_dir) == set()
+        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+        assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
+        assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(2,)]
+
+        crm.lists["contacts"] = crm.lists["contacts"][:3]
+        metadata = read_again("full")
+        assert (metadata["crm/complete"], metadata["crm/rows_forgotten"]) == (True, 1)
+        read_again("incremental")
+        assert found_in_files(marks.made, data_dir) == set()
+        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+
+
+def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
+        assert materialize("contacts").success
+        assert forget(monkeypatch, "contacts", "2") == 0
+        run = materialize("contacts")
+        checks = {e.check_name: e.passed for e in run.result.get_asset_check_evaluations()}
+        assert checks["complete_read"]
+        assert checks["rows_match_source"]
+        crm.lists["contacts"].append(contact(1, "again"))
+        assert materialize("contacts").success
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
+
+
+def test_a_rejected_record_with_a_forgotten_id_is_only_counted(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists={"contacts": [contact(1, "a")]}) as crm:
+        assert materialize("contacts").success
+        assert forget(monkeypatch, "contacts", "2") == 0
+        crm.lists["contacts"] += [[contact(2, marks.new())], contact("02", marks.new())]
+        assert materialize("contacts").success
+    assert found_in_files(marks.made, data_dir) == set()
+    assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
+
+
+def test_side_loaded_records_are_forgotten_as_well(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
+        crm.side_loaded = {"contacts": [contact(2, marks.new()), contact(3, "stays")]}
+        assert materialize("won_deals").success
+        assert forget(monkeypatch, "contacts", "2") == 0
+        assert materialize("won_deals").success
+    assert found_in_files(marks.made, data_dir) == set()
+    assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
+
+
+def test_ids_are_kept_as_salted_hashes_once(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    with configured_crm(lists={"contacts": [contact(123456789, "a")]}):
+        assert materialize("contacts").success
+        assert forget(monkeypatch, "contacts", "123456789") == 0
+        assert forget(monkeypatch, "contacts", "123456789") == 0
+    [(resource, hashed, salt)] = rows(data_dir / "crm.duckdb", "select resource, id_hash, salt from raw.forgotten")
+    assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
+
+
+def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
+        assert materialize("contacts").success
+        waiting = [forget]
+
+        def forgets_once(_: object) -> None:
+            if waiting:
+                waiting.pop()(monkeypatch, "contacts", "2")
+
+        crm.before_page = forgets_once
+        run = materialize("contacts")
+        assert run.success
+        assert run.attempts("contacts") == 2
+    assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
+
+
+def test_a_name_that_is_no_resource_is_refused_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        forget(monkeypatch, "people", "1")
+    assert "past_appointments" in capsys.readouterr().err
+
+
+def test_without_a_database_there_is_nothing_to_forget(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forget(monkeypatch, "contacts", "1") == 1
+    assert "does not exist yet" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_it_is_a_command_with_help() -> None:
+    command = [sys.executable, "-m", "crm_assets", "forget", "--help"]
+    assert "RESOURCE" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
