@@ -17,7 +17,7 @@ from crm_assets.assets.previews import rows_as_table
 from crm_assets.settings import SettingsError, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.sql_models.model import BOOKKEEPING, Model, asset_behind
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
@@ -50,7 +50,7 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
     @asset_check(
         name=test.name,
         asset=asset_key(model.address),
-        additional_deps=[asset_key(asset_behind(test.arguments["to"]))],
+        additional_deps=[asset_key(address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))],
         description=test.description,
         blocking=test.blocks,
     )

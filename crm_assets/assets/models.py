@@ -69,8 +69,8 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
         key=asset_key(model.address),
         deps=[asset_key(address) for address in sorted(model.depends_on)],
         group_name=model.folder,
-        description=f"{model.description}\n\n```sql\n{model.sql.strip()}\n```",
-        kinds={"sql", "duckdb", model.kind},
+        description=_description(model),
+        kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
         owners=[model.owner] if model.owner else policies.OWNERS,
         code_version=model.code_version,
         retry_policy=policies.retry_policy(),
@@ -137,6 +137,8 @@ def _traced(
     model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
 ) -> tuple[Container[str], Mapping[str, TableColumnLineage]]:
     """Columns that may hold personal data, and where each column comes from. All may, when that cannot be told."""
+    if model.materialized == "seed":
+        return (), {}  # comes from a file
     try:
         personal = personal_columns(model, known, schemas)
         lineage = origins_of(model, schemas)
@@ -157,9 +159,14 @@ def _traced(
     }
 
 
+def _description(model: Model) -> str:
+    text = model.description or f"One row a line of {model.path.name}."
+    return text if model.materialized == "seed" else f"{model.description}\n\n```sql\n{model.sql.strip()}\n```"
+
+
 def _files(model: Model) -> Mapping[Path, str]:
     documented = {model.properties_path: "documentation and tests"} if model.properties_path else {}
-    return {model.path: "SQL", **documented}
+    return {model.path: "CSV" if model.materialized == "seed" else "SQL", **documented}
 
 
 MODELS = load_models()

@@ -8,6 +8,7 @@ from crm_assets.assets.raw import RAW_ASSETS, ReadConfig
 from crm_assets.console.logger import CONSOLE
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadMode
+from crm_assets.sql_models.folders import FOLDERS
 
 
 def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
@@ -20,7 +21,7 @@ def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
 
 def _with_its_models(resource: str) -> AssetSelection:
     """A raw asset, the models that depend on it, and those models that these read besides."""
-    raw, models = AssetSelection.assets(["raw", resource]), AssetSelection.groups("staging", "marts")
+    raw, models = AssetSelection.assets(["raw", resource]), AssetSelection.groups(*FOLDERS)
     return raw | ((raw.downstream() & models).upstream() & models)
 
 

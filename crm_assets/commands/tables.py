@@ -7,8 +7,8 @@ from crm_assets.warehouse.warehouse import Warehouse
 TABLES = """
 select table_schema, table_name
 from information_schema.tables
-where table_schema in ('raw', 'staging', 'marts') and table_name not like '\\_dlt%' escape '\\'
-order by position(table_schema in 'raw staging marts'), table_name
+where table_schema in ('raw', 'seeds', 'staging', 'snapshots', 'marts') and table_name not like '\\_dlt%' escape '\\'
+order by position(table_schema in 'raw seeds staging snapshots marts'), table_name
 """
 
 

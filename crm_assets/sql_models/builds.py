@@ -6,14 +6,17 @@ run after the transaction, since what merely watches must not decide.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import duckdb
 
-from crm_assets.sql_models.data_test_runs import Outcome, run_tests
+from crm_assets.sql_models.data_test_runs import Outcome, quoted, run_tests
 from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.seeds import first_rejected, forget_rejects
+from crm_assets.sql_models.snapshots import take_snapshot
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
@@ -56,14 +59,14 @@ class Build:
 
 
 def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool = False) -> Build:
-    """Replaces the model's view or table by what its SELECT gives now; an incremental one replaces rows by its key.
+    """Replaces the model's view or table by what its SELECT gives now; one that keeps rows adds to what it has.
 
     Descriptions become comments on it and its columns.
 
     Args:
         connection: Where to.
         model: What to build.
-        full_refresh: Whether an incremental model begins anew, without the rows that it has.
+        full_refresh: Whether an incremental model or a snapshot begins anew, without the rows that it has.
 
     Raises:
         ModelError: DuckDB refused the SQL. The table is as it was.
@@ -77,8 +80,8 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
             rows_before = _count(connection, model) if existing == "table" else None
             if existing not in {None, model.kind}:
                 connection.execute(f"drop {existing} {model.relation}")
-            merging = model.materialized == "incremental" and existing == "table" and not full_refresh
-            connection.execute(with_timezone(connection, _merge(model) if merging else _replace(model)))
+            going_on = model.keeps_rows and existing == "table" and not full_refresh
+            MATERIALIZE[model.materialized](connection, model, going_on=going_on)
         except duckdb.Error as error:
             raise ModelError(explained(model, error)) from None
         outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
@@ -110,21 +113,37 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         raise
 
 
-def _replace(model: Model) -> str:
-    return f"create or replace {model.kind} {model.relation} as\n{model.select}"
+def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
+    select = with_timezone(connection, model.select)
+    new = _merge(model, select) if going_on else f"as\n{select}"
+    connection.execute(f"create or replace {model.kind} {model.relation} {new}")
 
 
-def _merge(model: Model) -> str:
+def _merge(model: Model, select: str) -> str:
     """Earlier rows but those whose key comes again, and the new ones.
 
     Written anew as a whole: so a column that is new, gone or of a wider type costs no earlier row, and DuckDB finds the
     common type. Rows without key are nobody's, and stay.
     """
+    key = ", ".join(quoted(column) for column in model.unique_key)
     return (
-        f"create or replace table {model.relation} as with new_rows as materialized (\n{model.select}\n)\n"
-        f'select * from {model.relation} anti join new_rows using ("{model.unique_key}")\n'
+        f"as with new_rows as materialized (\n{select}\n)\n"
+        f"select * from {model.relation} anti join new_rows using ({key})\n"
         "union all by name select * from new_rows"
     )
+
+
+def _seed(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
+    forget_rejects(connection)
+    _replace(connection, model, going_on=going_on)
+    if problem := first_rejected(connection, model.path, model.config.get("column_types") or {}):
+        raise ModelError(problem)
+
+
+MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType(
+    {"view": _replace, "table": _replace, "incremental": _replace, "seed": _seed, "snapshot": take_snapshot}
+)
+"""Materialization -> what makes it. `going_on` tells whether there are rows of earlier builds to keep."""
 
 
 def _count(connection: duckdb.DuckDBPyConnection, model: Model) -> int:

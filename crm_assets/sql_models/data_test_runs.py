@@ -66,8 +66,8 @@ def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterab
 def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
     """Runs one test on the model's table."""
     query = failing_rows(test, model.relation, model.key_columns, lambda _: "?")
-    # Rows that fail a blocking test are not kept. The model's SELECT finds them again.
-    relation = f"(\n{model.select}\n)" if test.blocks else model.relation
+    # Rows that fail a blocking test are not kept. The SELECT of a model that keeps no others finds them again.
+    relation = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = with_timezone(connection, failing_rows(test, relation, model.key_columns, _literal))
     try:
         found = connection.execute(
@@ -79,7 +79,7 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
         columns = [column[0] for column in found.description[:-1]]
         rows = found.fetchall()
     except duckdb.Error as error:
-        return Outcome(test, problem=f"{reason(error)} (in {model.properties_path})", sql=sql)
+        return Outcome(test, problem=f"{reason(error)} (in {model.properties_path}:{test.line})", sql=sql)
     return Outcome(test, rows[0][-1] if rows else 0, columns, [row[:-1] for row in rows], sql=sql)
 
 
@@ -123,13 +123,18 @@ def _dangling(test: DataTest, relation: str, shown: str, _literal: Literal) -> s
 
 
 def _untrue(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
-    return f"select {shown}\nfrom {relation}\nwhere not (\n    {test.arguments['expression'].strip()}\n)"
+    return f"select {shown}\nfrom {relation}\nwhere not (\n    {test.condition}\n)"
 
 
-def _out_of_limits(test: DataTest, relation: str, _shown: str, _literal: Literal) -> str:
-    operators = {"min": "<", "max": ">"}
-    missed = [f"count(*) {sign} {test.arguments[key]}" for key, sign in operators.items() if key in test.arguments]
-    return f"select count(*) as row_count\nfrom {relation}\nhaving {' or '.join(missed)}"
+def _out_of_range(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
+    operators = {"min_value": "<", "max_value": ">"}
+    column = quoted(test.columns[0])
+    missed = [f"{column} {sign} {test.arguments[key]}" for key, sign in operators.items() if key in test.arguments]
+    return f"select {shown}\nfrom {relation}\nwhere {' or '.join(missed)}"
+
+
+def _found(test: DataTest, _relation: str, _shown: str, _literal: Literal) -> str:
+    return str(test.arguments["sql"])
 
 
 QUERIES: Mapping[str, Callable[[DataTest, str, str, Literal], str]] = MappingProxyType(
@@ -138,8 +143,9 @@ QUERIES: Mapping[str, Callable[[DataTest, str, str, Literal], str]] = MappingPro
         "not_null": _null,
         "accepted_values": _not_accepted,
         "relationships": _dangling,
-        "expression": _untrue,
-        "row_count": _out_of_limits,
-        "unique_combination": _repeated,
+        "dbt_utils.expression_is_true": _untrue,
+        "dbt_utils.accepted_range": _out_of_range,
+        "dbt_utils.unique_combination_of_columns": _repeated,
+        "singular": _found,
     }
 )

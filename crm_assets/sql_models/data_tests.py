@@ -1,4 +1,4 @@
-"""The tests of a model as its YAML declares them: their kinds, what each takes, and how they are named."""
+"""The tests of a model as its YAML declares them, in dbt's words: their kinds, what each takes, and their names."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -6,12 +6,24 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from crm_assets.sql_models.yaml_files import Items, line_of
+
 SEVERITIES = ("error", "warn")
 NAME = re.compile(r"[A-Za-z0-9_]+")
+TEST_KEYS = frozenset({"arguments", "config", "name", "description"})
 
 
 class DataTestError(Exception):
-    """A test is not written as it should be. Tells which, and what to write."""
+    """A test is not written as it should be. Tells which, and what to write.
+
+    Attributes:
+        line: The line of the YAML file.
+    """
+
+    def __init__(self, message: str, line: int) -> None:
+        """With what is wrong, and where."""
+        self.line = line
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -19,11 +31,14 @@ class DataTest:
     """One test of a model's rows.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: One of `KINDS`, or singular.
         column: The column that it is written under; None for a test of the whole model.
-        arguments: What its kind takes.
+        arguments: What its kind takes; `sql` for a singular one.
         severity: error keeps the model from being replaced; warn tells only.
         given_name: The name written in the YAML, if there is one.
+        told: The description written in the YAML, if there is one.
+        reads: Addresses of tables that it compares with.
+        line: Where it is written.
     """
 
     kind: str
@@ -31,20 +46,28 @@ class DataTest:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     severity: str = "error"
     given_name: str | None = None
+    told: str = ""
+    reads: frozenset[str] = frozenset()
+    line: int = 1
 
     @property
     def name(self) -> str:
         """The name of its asset check, such as `account_id_unique`."""
         if self.given_name:
             return self.given_name
-        if self.kind == "unique_combination":
-            return f"{'_'.join(self.columns)}_unique"
-        return "_".join([*self.columns, self.kind])
+        words = {"dbt_utils.unique_combination_of_columns": "unique"}
+        return "_".join([*self.columns, words.get(self.kind, self.kind.removeprefix("dbt_utils."))])
 
     @property
     def columns(self) -> Sequence[str]:
         """The columns that it is about."""
-        return self.arguments.get("columns") or ([self.column] if self.column else [])
+        return self.arguments.get("combination_of_columns") or ([self.column] if self.column else [])
+
+    @property
+    def condition(self) -> str:
+        """What holds in each row, of a test of kind expression_is_true: dbt_utils puts the column before it."""
+        expression = str(self.arguments["expression"]).strip()
+        return f'"{self.column}" {expression}' if self.column else expression
 
     @property
     def blocks(self) -> bool:
@@ -54,11 +77,15 @@ class DataTest:
     @property
     def description(self) -> str:
         """What holds when it passes, as a sentence."""
+        if self.told or self.kind not in KINDS:
+            return self.told or f"No row is found by {self.given_name}.sql."
+        if self.kind == "dbt_utils.expression_is_true":
+            return self.condition.replace('"', "")
         return KINDS[self.kind].sentence.format(column=self.column, limits=self._limits, **self.arguments)
 
     @property
     def _limits(self) -> str:
-        words = {"min": "at least", "max": "at most"}
+        words = {"min_value": "at least", "max_value": "at most"}
         return " and ".join(f"{word} {self.arguments[key]}" for key, word in words.items() if key in self.arguments)
 
 
@@ -81,9 +108,13 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "not_null": Kind("{column} is never null."),
         "accepted_values": Kind("{column} is one of {values}.", frozenset({"values"})),
         "relationships": Kind("{column} is found in {to}, column {field}.", frozenset({"to", "field"})),
-        "expression": Kind("{expression}", frozenset({"expression"}), places=_BOTH),
-        "row_count": Kind("There are {limits} rows.", optional=frozenset({"min", "max"}), places=_MODEL),
-        "unique_combination": Kind("No combination of {columns} occurs twice.", frozenset({"columns"}), places=_MODEL),
+        "dbt_utils.expression_is_true": Kind("{expression}", frozenset({"expression"}), places=_BOTH),
+        "dbt_utils.accepted_range": Kind("{column} is {limits}.", optional=frozenset({"min_value", "max_value"})),
+        "dbt_utils.unique_combination_of_columns": Kind(
+            "No combination of {combination_of_columns} occurs twice.",
+            frozenset({"combination_of_columns"}),
+            places=_MODEL,
+        ),
     }
 )
 
@@ -92,8 +123,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _limit(value: Any) -> bool:
+    return _text(value) or (isinstance(value, (int, float)) and not isinstance(value, bool))
+
+
+def _address(value: Any) -> bool:
+    return _text(value) and "(" not in value
 
 
 def _values(value: Any) -> bool:
@@ -107,14 +142,15 @@ def _texts(value: Any) -> bool:
 ARGUMENTS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
     {
         "values": (_values, "a list of texts or numbers"),
-        "to": (_text, "the address of a table, such as staging.stg_accounts"),
+        "to": (_address, "the address of a table, such as staging.stg_accounts"),
         "field": (_text, "the name of a column"),
         "expression": (_text, "an SQL condition as a text"),
-        "min": (_number, "a whole number"),
-        "max": (_number, "a whole number"),
-        "columns": (_texts, "a list of column names"),
+        "min_value": (_limit, "a number or an SQL expression"),
+        "max_value": (_limit, "a number or an SQL expression"),
+        "combination_of_columns": (_texts, "a list of column names"),
         "severity": (lambda value: value in SEVERITIES, "error or warn"),
         "name": (lambda value: _text(value) and bool(NAME.fullmatch(value)), "made of letters, digits and underscores"),
+        "description": (_text, "a text"),
     }
 )
 """Argument -> whether a value will do, and what it should be."""
@@ -126,49 +162,72 @@ def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
     Raises:
         DataTestError: One of them is of an unknown kind, has wrong arguments, or has another's name.
     """
-    written = [(None, test) for test in properties.get("data_tests") or []]
+    tests = _tests_of(None, properties)
     for column in properties.get("columns") or []:
-        written += [(column["name"], test) for test in column.get("data_tests") or []]
-    tests = [_data_test(column, test) for column, test in written]
-    names = [test.name for test in tests]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataTestError(f"two tests are named {name}: give one of them another name with `name: ...`")
+        tests += _tests_of(column["name"], column)
+    by_name: dict[str, DataTest] = {}
+    for test in tests:
+        if test.name in by_name:
+            raise DataTestError(
+                f"two tests are named {test.name}: give one of them another name with `name: ...`", test.line
+            )
+        by_name[test.name] = test
     return tests
 
 
-def _data_test(column: str | None, written: Any) -> DataTest:
+def _tests_of(column: str | None, entry: Mapping[str, Any]) -> list[DataTest]:
+    written = entry.get("data_tests") or []
+    if not isinstance(written, list):
+        raise DataTestError("data_tests is no list: begin each test with a dash", line_of(entry, "data_tests"))
+    lines = written.lines if isinstance(written, Items) else (1,) * len(written)
+    return [_data_test(column, test, line) for test, line in zip(written, lines, strict=True)]
+
+
+def _data_test(column: str | None, written: Any, line: int) -> DataTest:
     where = f"column {column}" if column else "the model"
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
-        raise DataTestError(f"a test of {where} is neither a kind nor `kind: {{arguments}}`: {written!r}")
-    [(kind, arguments)] = written.items()
+        raise DataTestError(f"a test of {where} is neither a kind nor `kind: {{arguments: …}}`: {written!r}", line)
+    [(kind, given)] = written.items()
     if kind not in KINDS:
-        raise DataTestError(f"a test of {where} is of the unknown kind {kind!r}: use one of {', '.join(KINDS)}")
-    arguments = dict(arguments or {})
-    _check_place(kind, column)
-    _check_arguments(f"test {kind} of {where}", KINDS[kind], arguments)
-    severity, name = arguments.pop("severity", "error"), arguments.pop("name", None)
-    return DataTest(kind, column, arguments, severity, name)
-
-
-def _check_place(kind: str, column: str | None) -> None:
+        raise DataTestError(f"a test of {where} is of the unknown kind {kind!r}: use one of {', '.join(KINDS)}", line)
+    test, given = f"test {kind} of {where}", dict(given or {})
     place = "column" if column else "model"
     if place not in KINDS[kind].places:
         [other] = KINDS[kind].places
-        raise DataTestError(f"test {kind} stands under a {place}: write it under data_tests of a {other}")
-
-
-def _check_arguments(test: str, kind: Kind, arguments: Mapping[str, Any]) -> None:
-    known = kind.required | kind.optional | {"severity", "name"}
-    if unknown := sorted(set(arguments) - known):
-        raise DataTestError(f"{test} takes no {unknown[0]!r}: it takes {', '.join(sorted(known))}")
-    if missing := sorted(kind.required - set(arguments)):
-        raise DataTestError(f"{test} lacks {missing[0]}: add {ARGUMENTS[missing[0]][1]}")
-    if kind.optional and not kind.optional & set(arguments):
-        raise DataTestError(f"{test} lacks a limit: add {' or '.join(sorted(kind.optional))}")
-    for argument, value in arguments.items():
-        will_do, wanted = ARGUMENTS[argument]
+        raise DataTestError(f"test {kind} stands under a {place}: write it under data_tests of a {other}", line)
+    for key in sorted(given.keys() - TEST_KEYS):
+        home = "config" if key == "severity" else "arguments"
+        raise DataTestError(f"{test}: {key} stands beside its {home}: move it below {home}", line)
+    arguments, config = dict(given.get("arguments") or {}), dict(given.get("config") or {})
+    for key in sorted(config.keys() - {"severity"}):
+        raise DataTestError(f"{test}: config {key} is not supported: config takes severity", line)
+    _check_arguments(test, KINDS[kind], arguments, line)
+    named = {key: given[key] for key in ("name", "description") if key in given}
+    for key, value in {**arguments, **config, **named}.items():
+        will_do, wanted = ARGUMENTS[key]
         if not will_do(value):
-            raise DataTestError(f"{test}: {argument} is {value!r}, but should be {wanted}")
+            raise DataTestError(f"{test}: {key} is {value!r}, but should be {wanted}", line)
+    reads = frozenset({arguments["to"]} if "to" in arguments else ())
+    return DataTest(
+        kind,
+        column,
+        arguments,
+        config.get("severity", "error"),
+        named.get("name"),
+        named.get("description", ""),
+        reads,
+        line,
+    )
+
+
+def _check_arguments(test: str, kind: Kind, arguments: Mapping[str, Any], line: int) -> None:
+    known = kind.required | kind.optional
+    if unknown := sorted(set(arguments) - known):
+        takes = f"it takes {', '.join(sorted(known))}" if known else "take it out"
+        raise DataTestError(f"{test} takes no {unknown[0]!r}: {takes}", line)
+    if missing := sorted(kind.required - set(arguments)):
+        raise DataTestError(f"{test} lacks {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
+    if kind.optional and not kind.optional & set(arguments):
+        raise DataTestError(f"{test} lacks a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)

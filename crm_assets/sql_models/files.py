@@ -1,59 +1,102 @@
-"""Models as files: one SELECT in a `.sql` file, its documentation and tests in YAML beside it, in dbt's shape."""
+"""Models as files: a SELECT, a CSV or a snapshot's YAML entry each, documented in dbt's properties files."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from crm_assets.source.schemas import FAST_SAFE_LOADER
-from crm_assets.sql_models.model import FOLDER_DEFAULTS, Model
+from crm_assets.sql_models.dbt_features import IN_YAML
+from crm_assets.sql_models.folders import FOLDERS, TESTS
+from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.refusals import ModelsRefused
+from crm_assets.sql_models.seeds import seed_select
+from crm_assets.sql_models.singular_tests import read_singular_tests
+from crm_assets.sql_models.yaml_files import Items, Section, line_of, read_yaml
 
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
+SUFFIXES = (".sql", ".csv")
 
 
-class ModelsRefused(Exception):
-    """Model files that cannot become assets. Tells every file, what is wrong with it and what to change."""
+Entries = Mapping[str, tuple[Path, Mapping[str, Any]]]
+"""Name -> the YAML file that lists it, and its entry there."""
 
 
 def read_models(models_dir: Path = MODELS_DIR) -> list[Model]:
     """All models below `models_dir`, by address.
 
     Raises:
-        ModelsRefused: A SQL file lies elsewhere; a YAML file cannot be read, names a model twice, or one without SQL.
+        ModelsRefused: A file lies elsewhere; a YAML file cannot be read, names a model twice, or one without a file.
     """
-    models: list[Model] = []
-    for path in sorted(models_dir.rglob("*.sql")):
-        if path.parent.parent != models_dir or path.parent.name not in FOLDER_DEFAULTS:
+    for path in sorted(models_dir.rglob("*.*")):
+        known = path.parent.parent == models_dir and path.parent.name in (*FOLDERS, TESTS)
+        if path.suffix in SUFFIXES and not known:
             raise ModelsRefused(
-                f"{path}: models lie directly in one of the folders {', '.join(FOLDER_DEFAULTS)}: move it"
+                f"{path}: models lie directly in one of the folders {', '.join((*FOLDERS, TESTS))}: move it"
             )
-    for folder in FOLDER_DEFAULTS:
-        entries: dict[str, tuple[Path, Mapping[str, Any]]] = {}
-        for file in sorted([*(models_dir / folder).glob("*.yml"), *(models_dir / folder).glob("*.yaml")]):
-            for entry in _entries(file):
-                name = entry["name"]
-                if name in entries:
-                    raise ModelsRefused(f"{file}: {name} is listed already in {entries[name][0].name}: keep one entry")
-                if not file.with_name(f"{name}.sql").exists():
-                    raise ModelsRefused(f"{file}: {name} has no {name}.sql beside it: add the file or remove the entry")
-                entries[name] = (file, entry)
-        for path in sorted((models_dir / folder).glob("*.sql")):
-            properties_path, properties = entries.get(path.stem, (None, {}))
-            sql = path.read_text(encoding="utf-8")
-            models.append(Model(folder, path.stem, path, sql, properties, properties_path))
-    return models
+    models = [model for folder in FOLDERS for model in _models_in(models_dir / folder)]
+    tests = read_singular_tests(models_dir / TESTS, dict(_entries_in(models_dir / TESTS, "data_tests")), models)
+    return [replace(model, singular_tests=tests.get(model.address, ())) for model in models]
 
 
-def _entries(file: Path) -> Iterator[Mapping[str, Any]]:
+def _models_in(folder: Path) -> Iterator[Model]:
+    kind = FOLDERS[folder.name]
+    entries = dict(_entries_in(folder, kind.key))
+    paths = {path.stem: path for path in sorted(folder.glob(f"*{kind.suffix}"))}
+    for name, (file, entry) in entries.items():
+        if name not in paths and not (kind.key == "snapshots" and entry.get("relation")):
+            also = ", write relation: schema.table in it" if kind.key == "snapshots" else ""
+            raise ModelsRefused(
+                f"{file}:{line_of(entry)}: {name} has no {name}{kind.suffix} beside it: add the file{also} or "
+                "remove the entry"
+            )
+    for name in sorted(paths.keys() | entries.keys()):
+        properties_path, properties = entries.get(name, (None, {}))
+        path = paths.get(name) or properties_path
+        if path is not None:
+            yield Model(folder.name, name, path, _sql(path, properties), properties, properties_path)
+
+
+def _sql(path: Path, properties: Mapping[str, Any]) -> str:
+    if path.suffix == ".csv":
+        return seed_select(path, properties)
+    return path.read_text(encoding="utf-8") if path.suffix == ".sql" else f"select * from {properties['relation']}"
+
+
+def _entries_in(folder: Path, key: str) -> Iterator[tuple[str, tuple[Path, Mapping[str, Any]]]]:
+    seen: dict[str, Path] = {}
+    for file in sorted([*folder.glob("*.yml"), *folder.glob("*.yaml")]):
+        for entry in _entries(file, key):
+            name = entry["name"]
+            if name in seen:
+                raise ModelsRefused(
+                    f"{file}:{line_of(entry)}: {name} is listed already in {seen[name].name}: keep one entry"
+                )
+            seen[name] = file
+            yield name, (file, entry)
+
+
+def _entries(file: Path, key: str) -> Iterator[Mapping[str, Any]]:
     try:
-        document = yaml.load(file.read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506 # safe, and in C
+        document = read_yaml(file)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ModelsRefused(f"{file}{line}: this is not YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ModelsRefused(f"{file}: this is not YAML: {error}") from None
-    listed = document.get("models") if isinstance(document, dict) else None
+    if not isinstance(document, Section):
+        raise ModelsRefused(f"{file}:1: write a list of {key} under the key {key}")
+    for other in document.keys() - {key, "version"}:
+        remedy = IN_YAML.get(other, f"in this folder the key is {key}")
+        raise ModelsRefused(f"{file}:{line_of(document, other)}: {other} cannot be used here: {remedy}")
+    listed = document.get(key)
     if not isinstance(listed, list):
-        raise ModelsRefused(f"{file}: write a list of models under the key models")
+        raise ModelsRefused(f"{file}:{line_of(document, key)}: write a list of {key} under the key {key}")
     for position, entry in enumerate(listed, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
-            raise ModelsRefused(f"{file}: entry {position} under models has no name: give it that of its SQL file")
+            at = listed.lines[position - 1] if isinstance(listed, Items) else 1
+            raise ModelsRefused(
+                f"{file}:{at}: entry {position} under {key} has no name: give it that of its file, without the ending"
+            )
         yield entry

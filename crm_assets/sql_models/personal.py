@@ -41,6 +41,8 @@ def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas)
     Raises:
         sqlglot.errors.SqlglotError: Where they come from cannot be told.
     """
+    if model.materialized == "seed":
+        return frozenset()  # a file of the project's own
     above = {
         address: personal_columns(known[address], known, schemas) for address in model.depends_on if address in known
     }

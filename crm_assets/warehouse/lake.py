@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from crm_assets.settings import resolve_settings
 
-SCHEMAS = ("staging", "marts")
+SCHEMAS = ("seeds", "staging", "snapshots", "marts")
 """What analysts read. Raw tables also hold what vanished, and stay where they are."""
 
 KEPT = "7 days"

@@ -23,13 +23,18 @@ from crm_assets.assets import policies
 from crm_assets.assets.model_checks import cross_checks
 from crm_assets.assets.models import model_asset, model_assets
 from crm_assets.definitions import defs
-from crm_assets.sql_models.model import FOLDER_DEFAULTS
+from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 SALES = AssetKey(["marts", "sales"])
 UNIQUE = "columns: [{name: day, description: The day., data_tests: [unique]}]"
-WARN = "columns: [{name: day, description: The day., data_tests: [{expression: {expression: %s, severity: warn}}]}]"
+WARN = """
+columns:
+  - name: day
+    description: The day.
+    data_tests: [{dbt_utils.expression_is_true: {arguments: {expression: %s}, config: {severity: warn}}}]
+"""
 
 
 @pytest.fixture
@@ -253,21 +258,21 @@ def test_a_failed_error_test_shows_count_rows_and_sql(project: ModelProject, dat
 
 
 def test_a_failed_warn_test_stops_nothing(project: ModelProject, database: Path) -> None:
-    project.mart("select id as day from raw.accounts", WARN % "day < 2")
+    project.mart("select id as day from raw.accounts", WARN % "'< 2'")
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
 
     result = run(project, database)
-    check = checks(result)["day_expression"]
+    check = checks(result)["day_expression_is_true"]
     assert result.success
     assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.WARN, False)
 
 
 def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject, database: Path) -> None:
-    project.mart("select id as day from raw.accounts", WARN % "nope")
+    project.mart("select id as day from raw.accounts", WARN % "'> nope'")
 
     result = run(project, database)
     assert result.success
-    assert "could not be run" in (checks(result)["day_expression"].description or "")
+    assert "could not be run" in (checks(result)["day_expression_is_true"].description or "")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +297,7 @@ RELATED = """
 columns:
   - name: day
     description: The day.
-    data_tests: [{relationships: {to: marts.calendar, field: day, severity: %s}}]
+    data_tests: [{relationships: {arguments: {to: marts.calendar, field: day}, config: {severity: %s}}}]
 """
 
 
@@ -322,7 +327,7 @@ def test_an_error_in_sql_is_told_with_file_and_line_and_not_tried_again(project:
 
 def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
     graph = defs.resolve_asset_graph()
-    models = {key for key in graph.materializable_asset_keys if key.path[0] in FOLDER_DEFAULTS}
+    models = {key for key in graph.materializable_asset_keys if key.path[0] in FOLDERS}
 
-    assert {key.path[0] for key in models} == set(FOLDER_DEFAULTS)
+    assert {key.path[0] for key in models} == set(FOLDERS)
     assert models <= {check.asset_key for check in graph.asset_check_keys}

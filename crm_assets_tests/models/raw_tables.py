@@ -51,10 +51,11 @@ class RawTables:
             self.connection.execute(present_view(self.connection, resource))
 
     def clear(self) -> None:
-        """Empties the raw tables and forgets the marts."""
+        """Empties the raw tables and forgets marts and history."""
         for table in (*ENDPOINTS, "sync_log", "sync_details", "side_loaded"):
             self.connection.execute(f"delete from raw.{table}")
-        self.connection.execute("drop schema if exists marts cascade")
+        for schema in ("marts", "snapshots"):
+            self.connection.execute(f"drop schema if exists {schema} cascade")
         self.connection.execute("set TimeZone = 'UTC'")
 
     def add(self, resource: str, id: int, load: str = FIRST, **columns: Any) -> None:  # noqa: A002
@@ -69,6 +70,11 @@ class RawTables:
         """Adds a record that came beside others."""
         record = json.dumps({"id": id, **fields})
         self.connection.execute("insert into raw.side_loaded values (?, ?, ?, ?)", [array, id, record, FIRST])
+
+    def change(self, resource: str, id: int, **columns: Any) -> None:  # noqa: A002
+        """Changes columns of a row."""
+        values = ", ".join(f'"{name}" = ?' for name in columns)
+        self.connection.execute(f"update raw.{resource} set {values} where id = ?", [*columns.values(), id])
 
     def log(self, resource: str, load: str, mode: str = "full", *, complete: bool = True) -> None:
         """Adds a read to the log."""

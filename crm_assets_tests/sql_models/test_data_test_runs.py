@@ -10,6 +10,8 @@ from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 NAME = 'a "quoted" name'
+EXPRESSION, RANGE = "dbt_utils.expression_is_true", "dbt_utils.accepted_range"
+COMBINATION = "dbt_utils.unique_combination_of_columns"
 ROWS = """
 select * from (values (1, 'a', 10), (2, 'b', -5), (3, 'b', null), (4, null, null)) as t (Key, "a ""quoted"" name", n)
 """
@@ -35,18 +37,30 @@ def run(project: ModelProject, connection: duckdb.DuckDBPyConnection, column: st
     [
         pytest.param(NAME, "unique", [("b", 2)], id="unique: a value twice"),
         pytest.param(NAME, "not_null", [(4, None)], id="not_null: a missing value"),
-        pytest.param(NAME, {"accepted_values": {"values": ["a"]}}, [(2, "b"), (3, "b")], id="accepted_values: another"),
+        pytest.param(
+            NAME,
+            {"accepted_values": {"arguments": {"values": ["a"]}}},
+            [(2, "b"), (3, "b")],
+            id="accepted_values: another",
+        ),
         pytest.param(
             "n",
-            {"relationships": {"to": "marts.sales", "field": "Key"}},
+            {"relationships": {"arguments": {"to": "marts.sales", "field": "Key"}}},
             [(1, 10), (2, -5)],
             id="relationships: not found",
         ),
-        pytest.param("n", {"expression": {"expression": "n > 0"}}, [(2, -5)], id="expression: untrue"),
-        pytest.param(None, {"expression": {"expression": "n <> 10"}}, [(1,)], id="expression of the model: untrue"),
-        pytest.param(None, {"row_count": {"min": 5}}, [(4,)], id="row_count: too few"),
-        pytest.param(None, {"row_count": {"max": 3}}, [(4,)], id="row_count: too many"),
-        pytest.param(None, {"unique_combination": {"columns": [NAME]}}, [("b", 2)], id="unique_combination: twice"),
+        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, [(2, -5)], id="expression: untrue"),
+        pytest.param(
+            None, {EXPRESSION: {"arguments": {"expression": "n <> 10"}}}, [(1,)], id="expression of the model: untrue"
+        ),
+        pytest.param("n", {RANGE: {"arguments": {"min_value": 0}}}, [(2, -5)], id="accepted_range: too little"),
+        pytest.param("n", {RANGE: {"arguments": {"max_value": 9}}}, [(1, 10)], id="accepted_range: too much"),
+        pytest.param(
+            None,
+            {COMBINATION: {"arguments": {"combination_of_columns": [NAME]}}},
+            [("b", 2)],
+            id="unique_combination: twice",
+        ),
     ],
 )
 def test_rows_fail(
@@ -67,11 +81,21 @@ def test_rows_fail(
         pytest.param("Key", "unique", id="unique"),
         pytest.param("n", "unique", id="unique: nulls are no values"),
         pytest.param("Key", "not_null", id="not_null"),
-        pytest.param(NAME, {"accepted_values": {"values": ["a", "b"]}}, id="accepted_values: null passes"),
-        pytest.param("Key", {"relationships": {"to": "marts.sales", "field": "Key"}}, id="relationships"),
-        pytest.param("n", {"expression": {"expression": "n <> 0"}}, id="expression: null passes"),
-        pytest.param(None, {"row_count": {"min": 4, "max": 4}}, id="row_count: the limits are allowed"),
-        pytest.param(None, {"unique_combination": {"columns": ["Key", "n"]}}, id="unique_combination"),
+        pytest.param(
+            NAME, {"accepted_values": {"arguments": {"values": ["a", "b"]}}}, id="accepted_values: null passes"
+        ),
+        pytest.param(
+            "Key", {"relationships": {"arguments": {"to": "marts.sales", "field": "Key"}}}, id="relationships"
+        ),
+        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "<> 0"}}}, id="expression: null passes"),
+        pytest.param(
+            "n",
+            {RANGE: {"arguments": {"min_value": -5, "max_value": "Key + 9"}}},
+            id="accepted_range: limits are allowed",
+        ),
+        pytest.param(
+            None, {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}}, id="unique_combination"
+        ),
     ],
 )
 def test_rows_pass(
@@ -81,7 +105,7 @@ def test_rows_pass(
 
 
 def test_missing_values_make_equal_combinations(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    found = run(project, connection, None, {"unique_combination": {"columns": ["n"]}})
+    found = run(project, connection, None, {COMBINATION: {"arguments": {"combination_of_columns": ["n"]}}})
 
     assert found.sample == [(None, 2)]
 
@@ -102,7 +126,9 @@ def test_the_sql_that_is_shown_finds_the_rows(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
 ) -> None:
     would_end_a_literal = "b' or true --"
-    test: Test = {"accepted_values": {"values": ["a", would_end_a_literal], "severity": severity}}
+    test: Test = {
+        "accepted_values": {"arguments": {"values": ["a", would_end_a_literal]}, "config": {"severity": severity}}
+    }
 
     found = run(project, connection, NAME, test)
     assert connection.execute(found.sql).fetchall() == [(2, "b"), (3, "b")]
@@ -118,7 +144,7 @@ def test_the_rows_that_were_refused_are_found_without_the_table(
 
 
 def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    found = run(project, connection, "n", {"expression": {"expression": "nope > 0"}})
+    found = run(project, connection, "n", {EXPRESSION: {"arguments": {"expression": "> nope"}}})
 
     assert found.found.startswith('could not be run: Binder Error: Referenced column "nope" not found')
     assert not found.passed
@@ -129,8 +155,13 @@ def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: d
     [
         pytest.param("n", "unique", "n_unique", id="of a column"),
         pytest.param("n", {"not_null": {"name": "n_is_there"}}, "n_is_there", id="its own"),
-        pytest.param(None, {"row_count": {"min": 1}}, "row_count", id="of the model"),
-        pytest.param(None, {"unique_combination": {"columns": ["Key", "n"]}}, "Key_n_unique", id="of several columns"),
+        pytest.param("n", {RANGE: {"arguments": {"min_value": 1}}}, "n_accepted_range", id="of dbt_utils"),
+        pytest.param(
+            None,
+            {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}},
+            "Key_n_unique",
+            id="of several columns",
+        ),
     ],
 )
 def test_a_check_is_named_after_what_it_tests(

@@ -4,13 +4,16 @@ import re
 
 import pytest
 
-from crm_assets.sql_models.files import ModelsRefused
+from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.loading import load_models
+from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets_tests.sql_models.model_project import ModelProject
+
+TESTED = "columns: [{name: day, description: The day., data_tests: [{%s}]}]"
 
 
 def test_the_projects_own_models_are_accepted() -> None:
-    assert {model.folder for model in load_models()} == {"staging", "marts"}
+    assert {model.folder for model in load_models()} == set(FOLDERS)
 
 
 def test_every_table_with_a_schema_is_a_dependency_and_no_cte_is(project: ModelProject) -> None:
@@ -70,6 +73,10 @@ def test_an_incremental_models_key_is_tested_without_being_asked_for(project: Mo
         pytest.param("-- to do", "holds 0 statements", id="no statement"),
         pytest.param("insert into raw.accounts select 1", "holds no SELECT but INSERT", id="no select"),
         pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not DuckDB's SQL", id="no SQL"),
+        pytest.param(
+            "select *\nfrom {{ ref('x') }}", "sales.sql:2: dbt's ref cannot be used here: write", id="dbt's ref"
+        ),
+        pytest.param("{% macro x() %}", "dbt's macro cannot be used here: write the SQL itself", id="dbt's macro"),
         pytest.param("select * from marts.sales", "waits for itself, marts.sales reads marts.sales", id="reads itself"),
     ],
 )
@@ -94,11 +101,18 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
 @pytest.mark.parametrize(
     ("properties", "told"),
     [
-        pytest.param("config: {materialized: tabel}", "materialized is 'tabel': use one of view", id="materialization"),
-        pytest.param("config: {materialized: incremental}", "incremental without a unique_key", id="no unique_key"),
-        pytest.param("config: {materialised: view}", "the key 'materialised' is unknown", id="key of config"),
+        pytest.param(
+            "config: {materialized: tabel}", "materialized is 'tabel': use one of table, view", id="materialization"
+        ),
+        pytest.param("config: {materialized: incremental}", "incremental needs a unique_key", id="no unique_key"),
+        pytest.param(
+            "config: {materialised: view}", "the key 'materialised' cannot be used: use one of mat", id="key of config"
+        ),
         pytest.param("config: incremental", "config is 'incremental'", id="config without keys"),
-        pytest.param("tests: [unique]", "the key 'tests' is unknown", id="key of a model"),
+        pytest.param("tests: [unique]", "the key 'tests' cannot be used: call it data_tests", id="dbt's old key"),
+        pytest.param(
+            "constraints: [x]", "'constraints' cannot be used: take it out, and write data_tests", id="dbt's own key"
+        ),
         pytest.param("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME", id="owner"),
         pytest.param("columns: [{name: day}]", "column day has no description", id="undescribed column"),
         pytest.param("columns: [{description: The day.}]", "a column has no name", id="unnamed column"),
@@ -109,37 +123,48 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
             "columns: [{name: day, description: A.}, {name: day, description: B.}]", "day is listed twice", id="twice"
         ),
         pytest.param(
-            "data_tests: [{unique_combination: {columns: [a]}}]", "column a is not documented", id="unknown column"
+            "data_tests: [{dbt_utils.unique_combination_of_columns: {arguments: {combination_of_columns: [a]}}}]",
+            "column a is not documented",
+            id="unknown column",
         ),
         pytest.param("data_tests: [uniqe]", "of the unknown kind 'uniqe': use one of unique", id="kind of test"),
         pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither a kind nor", id="two kinds in one"),
         pytest.param("data_tests: [unique]", "write it under data_tests of a column", id="column's test on the model"),
-        pytest.param("data_tests: [{row_count: {}}]", "lacks a limit: add max or min", id="no limit"),
-        pytest.param("data_tests: [{row_count: {min: many}}]", "min is 'many', but should be a whole", id="limit"),
-        pytest.param("data_tests: [{expression: {}}]", "lacks expression: add an SQL condition", id="no argument"),
-        pytest.param("data_tests: [{row_count: {min: 1, mx: 2}}]", "takes no 'mx': it takes max, min", id="argument"),
+        pytest.param(TESTED % "dbt_utils.accepted_range: {}", "lacks a limit: add max_value or min", id="no limit"),
         pytest.param(
-            "data_tests: [{row_count: {min: 1, severity: fatal}}]",
-            "'fatal', but should be error or warn",
-            id="severity",
+            TESTED % "accepted_values: {arguments: {values: a}}", "values is 'a', but should be", id="no list"
         ),
         pytest.param(
-            "data_tests: [{row_count: {min: 1}}, {row_count: {max: 2}}]",
-            "two tests are named row_count",
+            TESTED % "accepted_values: {values: [1]}", "values stands beside its arguments: move", id="beside"
+        ),
+        pytest.param(
+            TESTED % "unique: {severity: warn}", "severity stands beside its config: move", id="severity beside"
+        ),
+        pytest.param(TESTED % "unique: {config: {where: a}}", "config where is not supported", id="config of a test"),
+        pytest.param(TESTED % "unique: {arguments: {x: 1}}", "takes no 'x': take it out", id="argument"),
+        pytest.param(TESTED % "unique: {config: {severity: fatal}}", "'fatal', but should be error", id="severity"),
+        pytest.param(TESTED % "unique: {name: at least 1}", "made of letters, digits", id="name with spaces"),
+        pytest.param(
+            TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "should be the address", id="dbt's ref"
+        ),
+        pytest.param(
+            "data_tests: [{dbt_utils.expression_is_true: {}}]", "lacks expression: add an SQL", id="no argument"
+        ),
+        pytest.param(
+            "columns: [{name: day, description: D., data_tests: [unique, unique]}]",
+            "two tests are named day_unique",
             id="same name",
         ),
         pytest.param(
-            "data_tests: [{row_count: {min: 1, name: at least 1}}]", "made of letters, digits", id="name with spaces"
-        ),
-        pytest.param(
-            "columns: [{name: day, description: D., data_tests: [{relationships: {to: marts.nope, field: x}}]}]",
+            "columns: [{name: day, description: D., data_tests: "
+            "[{relationships: {arguments: {to: marts.nope, field: x}}}]}]",
             "marts.nope is neither a raw table nor a model",
             id="related to nothing",
         ),
     ],
 )
 def test_properties_are_refused(project: ModelProject, properties: str, told: str) -> None:
-    with pytest.raises(ModelsRefused, match=f"marts.yml: sales: .*{re.escape(told)}"):
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: sales: .*{re.escape(told)}"):
         project.mart("select 1 as day", properties)
 
 
@@ -152,13 +177,17 @@ def test_properties_are_refused(project: ModelProject, properties: str, told: st
         pytest.param("models: {a: 1}", "write a list of models", id="no list"),
         pytest.param("", "write a list of models", id="empty"),
         pytest.param("models: [", "this is not YAML", id="no YAML"),
+        pytest.param("models: [{name: a, name: b}]", "this is not YAML: name stands there twice", id="key twice"),
+        pytest.param("sources: []", "sources cannot be used here: take it out: raw tables", id="dbt's sources"),
+        pytest.param("unit_tests: []", "unit_tests cannot be used here: take it out, and test", id="dbt's unit tests"),
+        pytest.param("snapshots: []", "snapshots cannot be used here: in this folder the key is models", id="folder"),
     ],
 )
 def test_a_yaml_file_is_refused(project: ModelProject, text: str, told: str) -> None:
     project.write("marts/a.sql", "select 1 as x")
     project.write("marts/marts.yml", text)
 
-    with pytest.raises(ModelsRefused, match=f"marts.yml: {told}"):
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: {told}"):
         project.models()
 
 
@@ -166,7 +195,32 @@ def test_a_yaml_file_is_refused(project: ModelProject, text: str, told: str) -> 
 def test_a_model_in_no_known_folder_is_refused(project: ModelProject, file: str) -> None:
     project.write(file, "select 1 as x")
 
-    with pytest.raises(ModelsRefused, match="models lie directly in one of the folders staging, marts"):
+    with pytest.raises(ModelsRefused, match="models lie directly in one of the folders seeds, staging, snapshots"):
+        project.models()
+
+
+def test_a_refusal_names_the_line(project: ModelProject) -> None:
+    project.write("marts/sales.sql", "select\n    id\nfrom raw.acounts")
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:3: it reads raw\.acounts"):
+        project.models()
+
+    project.write("marts/sales.sql", "select 1 as day")
+    project.write(
+        "marts/marts.yml",
+        """
+        models:
+          - name: sales
+            columns:
+              - name: day
+                description: The day.
+                data_tests:
+                  - unique
+                  - not_nul
+        """,
+    )
+    with pytest.raises(
+        ModelsRefused, match=r"marts\.yml:8: sales: a test of column day is of the unknown kind 'not_nul'"
+    ):
         project.models()
 
 
@@ -189,7 +243,7 @@ def test_a_blocking_comparison_with_a_table_built_from_the_model_is_a_cycle(proj
             columns:
               - name: x
                 description: A number.
-                data_tests: [{relationships: {to: marts.b, field: x}}]
+                data_tests: [{relationships: {arguments: {to: marts.b, field: x}}}]
         """,
     )
 

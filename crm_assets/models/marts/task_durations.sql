@@ -1,0 +1,42 @@
+with history as (
+    select
+        task_id,
+        owner_id,
+        due_at,
+        created_at,
+        dbt_valid_from at time zone 'UTC' as seen_from,
+        dbt_valid_to at time zone 'UTC' as seen_until,
+        lag(due_at) over task as due_at_before
+    from snapshots.open_tasks_history
+    window task as (partition by task_id order by dbt_valid_from)
+),
+
+tasks as (
+    select
+        task_id,
+        arg_max(owner_id, seen_from) as owner_id,
+        count(distinct owner_id) as owners,
+        arg_max(due_at, seen_from) as due_at,
+        count(*) filter (where due_at > due_at_before) as times_postponed,
+        coalesce(min(created_at), min(seen_from)) as opened_at,
+        case when count(*) = count(seen_until) then max(seen_until) end as closed_at
+    from history
+    group by task_id
+)
+
+select
+    task_id,
+    owner_id,
+    owners,
+    opened_at,
+    due_at,
+    times_postponed,
+    closed_at,
+    closed_at is null as is_open,
+    closed_at > due_at as was_closed_late,
+    date_diff(
+        'day',
+        cast(opened_at at time zone getvariable('reporting_timezone') as date),
+        cast(coalesce(closed_at, now()) at time zone getvariable('reporting_timezone') as date)
+    ) as days_open
+from tasks

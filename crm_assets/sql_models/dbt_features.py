@@ -1,0 +1,53 @@
+"""What dbt has and the runner has not: each is refused by its name, with what to do instead."""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+JINJA = re.compile(r"\{[{%]-?\s*(\w+)?")
+
+IN_SQL: Mapping[str, str] = MappingProxyType(
+    {
+        "ref": "write the model's address, such as staging.stg_accounts",
+        "source": "write the table's address, such as raw.accounts",
+        "config": "write config in the YAML file beside it",
+        "var": "write the value; the reporting time zone is getvariable('reporting_timezone')",
+        "is_incremental": "write a SELECT for the newest rows; earlier ones are kept by unique_key",
+        "this": "write a SELECT that does not read its own table",
+        "macro": "write the SQL itself, or a model that others read",
+        "snapshot": "write the SELECT alone, and its strategy in the YAML file beside it",
+    }
+)
+"""What stands in braces -> what to write instead."""
+
+IN_YAML: Mapping[str, str] = MappingProxyType(
+    {
+        "sources": "take it out: raw tables are known, and documented in source/schemas",
+        "macros": "take it out, and write the SQL itself",
+        "exposures": "take it out, or keep it in a project of dbt's own",
+        "metrics": "take it out, and write a mart",
+        "semantic_models": "take it out, and write a mart",
+        "saved_queries": "take it out, and write a mart",
+        "groups": "take it out, and name the owner in meta: {owner: team:NAME}",
+        "unit_tests": "take it out, and test the model with pytest, as crm_assets_tests/models does",
+        "analyses": "take it out",
+        "functions": "take it out, and write the SQL itself",
+        "tests": "call it data_tests, as dbt has since 1.8",
+        "versions": "take it out, and give each version a file",
+        "constraints": "take it out, and write data_tests",
+        "tags": "take it out: the folder is the group",
+        "docs": "take it out",
+    }
+)
+"""Key -> what to do instead."""
+
+
+def jinja(sql: str) -> tuple[int, str] | None:
+    """The line of the first template expression in a file and what to write instead; None if there is none."""
+    found = JINJA.search(re.sub(r"--[^\n]*", "", sql))
+    if found is None:
+        return None
+    name = found[1] or ""
+    line = sql[: sql.index(found[0])].count("\n") + 1
+    remedy = IN_SQL.get(name, "write plain SQL")
+    return line, f"dbt's {name or 'templates'} cannot be used here: {remedy}"

@@ -1,0 +1,60 @@
+"""Seeds: CSV files whose columns have the types that their YAML gives them, as dbt's `column_types`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+REASONS: Mapping[str, str] = {
+    "CAST": "its value is none of type {type}: correct it, or the type in column_types",
+    "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
+    "TOO MANY COLUMNS": "the line has more values than the header: put a text with a comma in it between quotes",
+    "UNQUOTED VALUE": "a quote is not closed: close it, and write a quote within a text twice",
+    "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
+    "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
+}
+"""What DuckDB's reader calls it -> what is wrong, and what to do."""
+
+REJECTED = """
+select
+    line,
+    column_idx,
+    column_name,
+    error_type::varchar
+from reject_errors
+order by line, column_idx
+limit 1
+"""
+
+
+def seed_select(path: Path, properties: Mapping[str, Any]) -> str:
+    """The SELECT that reads a seed. Columns without a type get the one that DuckDB finds to hold all values."""
+    config = properties.get("config")
+    types = config.get("column_types") if isinstance(config, dict) else None
+    typed = ", ".join(f"{_literal(str(name))}: {_literal(str(type_))}" for name, type_ in (types or {}).items())
+    options = {"header": "true", "delim": "','", "quote": "'\"'", "escape": "'\"'", "sample_size": "-1"}
+    if typed:
+        options["types"] = f"{{{typed}}}"
+    written = ", ".join(f"{name} = {value}" for name, value in options.items())
+    return f"select * from read_csv({_literal(str(path))}, {written}, store_rejects = true)"
+
+
+def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
+    """Removes what the session's earlier seeds had rejected."""
+    connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
+
+
+def first_rejected(connection: duckdb.DuckDBPyConnection, path: Path, types: Mapping[str, str]) -> str | None:
+    """The first value of a seed that could not be read, as a sentence with line and column; None if all could."""
+    found = connection.execute(REJECTED).fetchone()
+    if found is None:
+        return None
+    line, position, column, kind = found
+    wanted = types.get(column or "", "the one found for the column")
+    reason = REASONS.get(kind, "it cannot be read: compare it with the lines around it").format(type=wanted)
+    return f"{path}:{line}: column {column or position}: {reason}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

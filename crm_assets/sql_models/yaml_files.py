@@ -1,0 +1,64 @@
+"""YAML files whose mappings and lists know their lines, so that a message can name the line to change."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from yaml.constructor import SafeConstructor
+
+from crm_assets.source.schemas import FAST_SAFE_LOADER
+
+
+class Section(dict[str, Any]):
+    """A mapping. `line` is where it begins, `lines` where its keys stand."""
+
+    line: int = 1
+    lines: Mapping[str, int]
+
+
+class Items(list[Any]):
+    """A list. `lines` is where its items begin."""
+
+    lines: tuple[int, ...]
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds, with `Section` and `Items` in place of dict and list.
+
+    Raises:
+        yaml.YAMLError: It is not YAML, or has a key twice.
+    """
+    node = yaml.compose(path.read_bytes(), Loader=FAST_SAFE_LOADER)
+    return None if node is None else _value(node, SafeConstructor())
+
+
+def line_of(value: Any, key: str | None = None) -> int:
+    """The line of a mapping or of one of its keys; 1 for what was not read from a file."""
+    if not isinstance(value, Section):
+        return 1
+    return value.lines.get(key, value.line) if key else value.line
+
+
+def _value(node: yaml.Node, scalars: SafeConstructor) -> Any:
+    if isinstance(node, yaml.SequenceNode):
+        items = Items(_value(item, scalars) for item in node.value)
+        items.lines = tuple(_line(item) for item in node.value)
+        return items
+    if isinstance(node, yaml.MappingNode):
+        scalars.flatten_mapping(node)
+        section = Section()
+        lines: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = scalars.construct_object(key_node)
+            if key in section:
+                raise yaml.MarkedYAMLError(problem=f"{key} stands there twice", problem_mark=key_node.start_mark)
+            section[key] = _value(value_node, scalars)
+            lines[key] = _line(key_node)
+        section.line, section.lines = _line(node), lines
+        return section
+    return scalars.construct_object(node)
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

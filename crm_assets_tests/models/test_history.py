@@ -1,0 +1,74 @@
+"""The marts of history: who owned what when, how deals changed, how long tasks were open."""
+
+from datetime import timedelta
+
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
+from crm_assets_tests.models.times import ago
+
+OWNERSHIP, CHANGES, DURATIONS = "marts.account_ownership", "marts.won_deal_changes", "marts.task_durations"
+
+
+def test_an_account_has_a_row_for_each_owner_that_was_seen(crm: RawTables) -> None:
+    crm.add("accounts", 1, owner_id=7, name="Acme")
+    crm.build("snapshots.accounts_history")
+    crm.change("accounts", 1, territory_id=3)
+    crm.build("snapshots.accounts_history")
+    crm.change("accounts", 1, owner_id=8)
+
+    assert crm.rows(OWNERSHIP, "owner_id", "account_name", "is_current") == [(7, "Acme", False), (8, "Acme", True)]
+    assert crm.rows(OWNERSHIP, "account_id", "owned_until is null or owned_until > owned_from") == [
+        (1, True),
+        (1, True),
+    ]
+
+
+def test_an_account_that_vanished_has_no_owner_since(crm: RawTables) -> None:
+    crm.add("accounts", 1, owner_id=7)
+    crm.build("snapshots.accounts_history")
+    crm.log("accounts", SECOND)
+
+    assert crm.rows(OWNERSHIP, "owner_id", "is_current") == [(7, False)]
+
+
+def test_a_deals_changes_are_told_with_amounts_and_owners(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=7, amount=100)
+    crm.build("snapshots.won_deals_history")
+    crm.change("won_deals", 1, amount=80)
+    crm.build("snapshots.won_deals_history")
+    crm.change("won_deals", 1, owner_id=8)
+
+    assert crm.rows(CHANGES, "version", "change", "amount_change", "owner_id_before", "owner_id") == [
+        (1, "first seen", None, None, 7),
+        (2, "amount", -20, 7, 7),
+        (3, "owner", 0, 7, 8),
+    ]
+
+
+def test_a_deal_that_is_opened_and_won_again_is_told(crm: RawTables) -> None:
+    crm.add("won_deals", 1, FIRST, amount=100)
+    crm.build("snapshots.won_deals_history")
+    crm.log("won_deals", SECOND)
+    crm.build("snapshots.won_deals_history")
+    crm.change("won_deals", 1, _dlt_load_id=SECOND)
+
+    assert crm.rows(CHANGES, "version", "change") == [(1, "first seen"), (2, "reopened"), (3, "won again")]
+
+
+def test_a_task_is_open_from_its_entry_until_it_is_no_longer_found(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, owner_id=7, created_at=ago(days=10), due_date=ago(days=3))
+    crm.build("snapshots.open_tasks_history")
+    crm.change("open_tasks", 1, due_date=ago(days=1), owner_id=8)
+    crm.build("snapshots.open_tasks_history")
+    assert crm.row(DURATIONS, "is_open", "owners", "times_postponed", "owner_id") == (True, 2, 1, 8)
+
+    crm.log("open_tasks", SECOND)
+    columns = ("is_open", "was_closed_late", "closed_at - opened_at > interval 9 day", "days_open between 9 and 11")
+    assert crm.row(DURATIONS, *columns) == (False, True, True, True)
+
+
+def test_a_task_that_is_done_in_time_was_not_closed_late(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, created_at=ago(days=1), due_date=ago(days=0) + timedelta(days=1))
+    crm.build("snapshots.open_tasks_history")
+    crm.log("open_tasks", SECOND)
+
+    assert crm.row(DURATIONS, "was_closed_late") == (False,)

@@ -1,0 +1,44 @@
+"""marts.won_revenue_against_target: one row a month and owner with a target or with deals won."""
+
+from datetime import date
+from decimal import Decimal
+
+from crm_assets_tests.models.raw_tables import RawTables
+
+MART = "marts.won_revenue_against_target"
+OWNER, JANUARY, FEBRUARY = 402000017001, date(2026, 1, 1), date(2026, 2, 1)
+"""An owner of the sample seed, whose target is 60,000 a month in the first quarter of 2026."""
+
+
+def of(crm: RawTables, owner: int | None, *columns: str) -> list[tuple[object, ...]]:
+    """The first two months of an owner's year."""
+    rows = crm.rows(MART, "owner_id", "month", *columns)
+    return [row[1:] for row in rows if row[0] == owner and row[1] in {JANUARY, FEBRUARY}]
+
+
+def test_what_was_won_is_compared_with_the_target(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=OWNER, amount=Decimal(15000), closed_date=date(2026, 1, 9))
+
+    assert of(crm, OWNER, "won_amount", "target_amount", "difference", "attainment") == [
+        (JANUARY, 15000, 60000, -45000, Decimal("0.25")),
+        (FEBRUARY, 0, 60000, -60000, 0),
+    ]
+
+
+def test_deals_without_a_target_have_a_row(crm: RawTables) -> None:
+    crm.add("won_deals", 1, amount=Decimal(5), closed_date=date(2026, 2, 9))
+
+    assert of(crm, None, "owner", "won_amount", "target_amount", "attainment") == [
+        (FEBRUARY, "unassigned", 5, None, None)
+    ]
+
+
+def test_sums_go_from_january(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=OWNER, amount=Decimal(1), closed_date=date(2025, 12, 31))
+    crm.add("won_deals", 2, owner_id=OWNER, amount=Decimal(2), closed_date=date(2026, 1, 9))
+    crm.add("won_deals", 3, owner_id=OWNER, amount=Decimal(4), closed_date=date(2026, 2, 9))
+
+    assert of(crm, OWNER, "won_amount_this_year", "target_amount_this_year") == [
+        (JANUARY, 2, 60000),
+        (FEBRUARY, 6, 120000),
+    ]

@@ -1,0 +1,76 @@
+"""Seeds: CSV files as tables, whose errors are told with line and column."""
+
+from datetime import date
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from crm_assets.sql_models.builds import ModelError, build
+from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.refusals import ModelsRefused
+from crm_assets_tests.sql_models.model_project import ModelProject
+
+TYPES = """
+seeds:
+  - name: targets
+    config:
+      column_types:
+        month: date
+        amount: decimal(18, 2)
+"""
+
+
+def targets(project: ModelProject, csv: str, properties: str = TYPES) -> Model:
+    project.write("seeds/targets.csv", csv)
+    project.write("seeds/seeds.yml", properties)
+    return project.models()["seeds.targets"]
+
+
+def test_a_csv_is_a_table_with_the_types_of_its_yaml(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    build(connection, targets(project, 'month,amount,note\n2026-01-01,100.5,"a, ""b"""\n2026-02-01,,\n'))
+
+    assert connection.execute("from seeds.targets").fetchall() == [
+        (date(2026, 1, 1), Decimal("100.50"), 'a, "b"'),
+        (date(2026, 2, 1), None, None),
+    ]
+
+
+def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write("seeds/targets.csv", "owner,amount\nann,5\n")
+    build(connection, project.models()["seeds.targets"])
+
+    assert connection.execute("from seeds.targets").fetchall() == [("ann", 5)]
+
+
+@pytest.mark.parametrize(
+    ("csv", "told"),
+    [
+        pytest.param("month,amount\n2026-01-01,5\n2026-13-01,6\n", "3: column month: its value is none of", id="date"),
+        pytest.param("month,amount\n2026-01-01,x\n", r"2: column amount: .* type decimal\(18, 2\)", id="number"),
+        pytest.param("month,amount\n2026-01-01,5\n2026-02-01\n", "3: column amount: the line has fewer", id="too few"),
+        pytest.param("month,amount\n2026-01-01,5,6\n", "2: column 3: the line has more values", id="too many"),
+    ],
+)
+def test_an_error_names_line_and_column_and_the_table_stays(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, csv: str, told: str
+) -> None:
+    build(connection, targets(project, "month,amount\n2026-01-01,1\n"))
+
+    for _ in range(2):
+        with pytest.raises(ModelError, match=rf"targets\.csv:{told}"):
+            build(connection, targets(project, csv))
+    assert connection.execute("select amount from seeds.targets").fetchall() == [(Decimal(1),)]
+
+
+def test_a_type_of_a_column_that_is_not_there_is_refused(project: ModelProject) -> None:
+    with pytest.raises(ModelsRefused, match=r"seeds\.yml:6: targets: targets\.csv has no column amount: correct"):
+        targets(project, "month,amonut\n2026-01-01,5\n")
+
+
+def test_the_code_version_changes_with_the_file(project: ModelProject) -> None:
+    before = targets(project, "month,amount\n2026-01-01,5\n").code_version
+
+    assert targets(project, "month,amount\n2026-01-01,6\n").code_version != before
