@@ -62,7 +62,7 @@ class DuckDBFile:
         is_new = not is_published(self.path)
         if is_new:
             with self._locked():
-                if self.path.with_name(f"{self.path.name}.wal").exists():
+                if _log(self.path).exists():
                     # A killed process left it. Opened and closed, the database has it in itself.
                     with self._connected(read_only=False):
                         pass
@@ -85,6 +85,7 @@ class DuckDBFile:
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         is_new = not self.path.exists()
+        _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(self._connect(read_only=read_only)) as connection:
             if is_new:
                 # It will hold personal data. DuckDB makes it as all files are made, and refuses one made beforehand.
@@ -112,3 +113,12 @@ class DuckDBFile:
                     self.announce(f"Waiting for {self.path.name}, held open by {holder}")
                     announced = True
             time.sleep(0.1)
+
+
+def _log(database: Path) -> Path:
+    """DuckDB's write-ahead log.
+
+    Behind a question mark DuckDB expects options, even in a folder's name: `.wal` stands before the first one.
+    """
+    before, mark, behind = str(database.resolve()).partition("?")
+    return Path(f"{before}.wal{mark}{behind}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -45,7 +46,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         resource: Names the pipeline, whose name stays the same from run to run.
         data_dir: Where working folders are made.
     """
-    with dlt_context(ProjectContext()), _working_folder(data_dir / WORKING_FOLDERS) as folder:
+    with dlt_context(ProjectContext()), _place(data_dir) as parent, _working_folder(parent) as folder:
         landed = folder / "landed"
         landed.mkdir(mode=0o700)
         pipeline = dlt.pipeline(
@@ -108,6 +109,17 @@ def _dlt_silent() -> Iterator[None]:
             yield
     finally:
         logger.removeFilter(nothing)
+
+
+@contextmanager
+def _place(data_dir: Path) -> Iterator[Path]:
+    """Where working folders are made: in the data directory, but where dlt would take its path for a format string."""
+    if "%" not in str(data_dir.resolve()):
+        yield data_dir / WORKING_FOLDERS
+        return
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="crm_assets_") as elsewhere:
+        yield Path(elsewhere)
 
 
 @contextmanager

@@ -1,0 +1,39 @@
+"""The data directory may have any name that the file system takes."""
+
+from pathlib import Path
+
+import pytest
+
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+
+NAMES = [
+    *("O'Brien", "100%", "100%s %d", "env=prod", "a?b", "with space", "Zoë", "[x]", "*", "a;b", "--", "$HOME", "#1"),
+    *("{y}", '"quoted"', "~", "back\\slash", "a,b", "a:b", "a&b"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_data_can_be_kept_below_a_folder_of_any_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name / "data"
+    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+    with configured_crm(lists={"open_tasks": [{"id": 1, "title": "Call"}]}) as crm:
+        assert materialize("open_tasks").success
+        crm.lists["open_tasks"] = [{"id": 1, "title": "Called"}]
+        assert materialize("open_tasks").success
+        with Warehouse().read_connection() as connection:
+            assert connection.execute("select id, title from raw.open_tasks").fetchall() == [(1, "Called")]
+    assert rows(folder / "crm.published.duckdb", "select title from raw.open_tasks") == [("Called",)]
+    assert oct(folder.stat().st_mode)[-3:] == "700"
+
+
+def test_the_data_directory_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / "link"))
+    with configured_crm(lists={"open_tasks": [{"id": 1}]}):
+        assert materialize("open_tasks").success
+    assert rows(tmp_path / "elsewhere" / "crm.duckdb", "select id from raw.open_tasks") == [(1,)]
