@@ -1,6 +1,8 @@
 """What is wrong with a list, or with all of them together, and the setting to change."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.api import INCLUDE, PAGE, UPDATED_AT
@@ -43,7 +45,7 @@ def link_problems(
         yield Problem(
             resource,
             _sentence("; ".join(filter(None, told))),
-            f'Set {INCLUDE} to "{value}" in the params of {resource} in {setting_name("endpoints")}'
+            f"Set {_in_endpoints(resource, {'params': {INCLUDE: value}})}"
             if wanted
             else f"The user that {setting_name('api_key')} belongs to may not see them",
         )
@@ -78,6 +80,11 @@ def common_problems(
         )
 
 
+def _in_endpoints(resource: str, values: Mapping[str, Any]) -> str:
+    """The setting of something for one list, as it can be pasted."""
+    return f"in {setting_name('endpoints')}: {json.dumps({resource: values})}"
+
+
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
@@ -101,9 +108,8 @@ def _of_page(sample: Sample, error: str) -> str:
 def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Problem]:
     first, last = sample.first, sample.last
     params = f"params in {setting_name('endpoints')}"
-    inexact = (
-        f"If it always counts some that it does not list, set total_is_exact to false in {setting_name('endpoints')}"
-    )
+    exactness = _in_endpoints(sample.resource, {"total_is_exact": False})
+    inexact = f"If it always counts more than it lists, set {exactness}"
     if first and first.total and not first.records and settings.total_is_exact(sample.resource):
         yield Problem(sample.resource, f"The API counts {first.total:,} records and lists none", inexact, blocks=True)
     if not first or not last:

@@ -97,9 +97,10 @@ def test_records_without_links_are_reported_with_the_include_that_would_link_the
     }
     [problem] = problems(findings, "contacts")
     assert problem.problem == "No record is linked to accounts and owners"
-    assert 'include to "territory,sales_accounts,owner"' in problem.advice
-    assert "SOURCES__CRM__ENDPOINTS" in problem.advice
-    assert 'include to "sales_account,owner"' in problems(findings, "won_deals")[0].advice
+    assert problem.advice == (
+        'Set in SOURCES__CRM__ENDPOINTS: {"contacts": {"params": {"include": "territory,sales_accounts,owner"}}}'
+    )
+    assert '"include": "sales_account,owner"' in problems(findings, "won_deals")[0].advice
     assert {to: link.linked for to, link in of(findings, "open_tasks").linked.items()} == {"accounts": 2, "owners": 2}
 
 
@@ -120,4 +121,4 @@ def test_arrays_with_names_that_answers_do_not_carry_are_reported_with_the_inclu
         assert [of(findings, name).missing_arrays for name in ("past_appointments", "open_tasks")] == [{}, {}]
         [problem] = problems(findings, "won_deals")
         assert problem.problem == "Answers carry no deal_stages, whose ids stay without names"
-        assert 'include to "deal_stage" in the params of won_deals' in problem.advice
+        assert '{"won_deals": {"params": {"include": "deal_stage"}}}' in problem.advice

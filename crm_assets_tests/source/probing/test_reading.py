@@ -100,7 +100,7 @@ def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyP
         assert not findings.can_be_read
         problem, *_ = problems(findings, "accounts")
         assert "counts 170 records, but page 4 is empty" in problem.problem
-        assert "total_is_exact to false in SOURCES__CRM__ENDPOINTS" in problem.advice
+        assert 'in SOURCES__CRM__ENDPOINTS: {"accounts": {"total_is_exact": false}}' in problem.advice
         inexact = '{"%s": {"total_is_exact": false}}'
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", inexact % "accounts")
         assert of(check(crm), "accounts").can_be_read
