@@ -47,7 +47,9 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         # Imported here, as a real CRM is read without it.
         from crm_assets.sandbox import serving_sandbox
 
-        sandbox = self._until_end_of_run.enter_context(serving_sandbox())
+        # A resource that was added to the project is an empty list there.
+        lists = {endpoint.path: endpoint.data_selector for endpoint in ENDPOINTS.values()}
+        sandbox = self._until_end_of_run.enter_context(serving_sandbox(empty_lists=lists))
         get_dagster_logger().info(
             f"No CRM is configured: reading generated records from the bundled sandbox at {sandbox.base_url}"
         )

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
 
 DAGSTER = Path(sys.executable).with_name("dagster")
-RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+RESOURCES = tuple(ENDPOINTS)
 UPDATED = "2026-01-01T00:00:00Z"
 TALKATIVE = {"RUNTIME__LOG_LEVEL": "DEBUG"}
 

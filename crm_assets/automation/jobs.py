@@ -28,14 +28,14 @@ def _with_its_models(resource: str) -> AssetSelection:
 crm_full_refresh = define_asset_job(
     "crm_full_refresh",
     selection=AssetSelection.all(),
-    description="Reads all five resources completely, then builds all models. Notices vanished records.",
+    description="Reads all resources completely, then builds all models. Notices vanished records.",
     config=_reading(ENDPOINTS, ReadMode.full),
 )
 
 crm_incremental = define_asset_job(
     "crm_incremental",
     selection=AssetSelection.all(),
-    description="Reads what changed in the five resources, then builds all models.",
+    description="Reads what changed in all resources, then builds all models.",
     config=_reading(ENDPOINTS, ReadMode.incremental),
 )
 

@@ -4,6 +4,7 @@ from dagster import ScheduleDefinition, get_dagster_logger
 
 from crm_assets.automation.jobs import RESOURCE_JOBS, crm_full_refresh
 from crm_assets.settings import setting_at_load
+from crm_assets.source.api import ENDPOINTS
 
 
 def configured_timezone() -> tuple[str, str]:
@@ -15,17 +16,16 @@ def configured_timezone() -> tuple[str, str]:
 TIMEZONE, WRONG = configured_timezone()
 if WRONG:
     get_dagster_logger().warning(WRONG)
-MINUTES_APART = 60 // len(RESOURCE_JOBS)
 
 SCHEDULES = [
     ScheduleDefinition(
         name=f"{resource}_schedule",
         job=job,
-        cron_schedule=f"{index * MINUTES_APART} * * * *",
+        cron_schedule=f"{ENDPOINTS[resource].minute} * * * *",
         execution_timezone=TIMEZONE,
         description=f"Every hour: what changed in {resource}, and the models that depend on it. {WRONG}".rstrip(),
     )
-    for index, (resource, job) in enumerate(RESOURCE_JOBS.items())
+    for resource, job in RESOURCE_JOBS.items()
 ] + [
     ScheduleDefinition(
         name="crm_full_refresh_schedule",

@@ -59,8 +59,10 @@ class Faults:
         return _error(self.status, "This fault was asked for.", headers)
 
 
-def crm_app(world: World, *, api_key: str, clock: Clock, faults: Faults, seed: int) -> ASGIApp:
-    """Serve a world's five lists.
+def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
+    world: World, *, api_key: str, clock: Clock, faults: Faults, seed: int, empty_lists: Mapping[str, str]
+) -> ASGIApp:
+    """Serve a world's five lists, and empty ones at the paths, with the data keys, of `empty_lists`.
 
     The clock is asked once for each request. Seed and number of requests before decide which requests fail.
     """
@@ -68,12 +70,15 @@ def crm_app(world: World, *, api_key: str, clock: Clock, faults: Faults, seed: i
 
     def answer(request: Request) -> Response:
         resource = _PATHS.get(request.url.path)
-        if not resource:
+        data_key = empty_lists.get(request.url.path)
+        if not resource and not data_key:
             return _error(404, "Not Found")
         if request.method != "GET":
             return _error(405, "Method Not Allowed")
         if not secrets.compare_digest(request.headers.get(_KEY_HEADER, "").encode(), api_key.encode()):
             return _error(401, f"The header {_KEY_HEADER} holds no valid API key.")
+        if not resource:
+            return JSONResponse({data_key: [], "meta": {"total": 0}})
         world.move(int(clock().timestamp()))
         try:
             return Response(world.answer(resource, request.query_params), media_type="application/json")

@@ -3,11 +3,12 @@
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Thread
+from types import MappingProxyType
 from typing import Final
 
 import uvicorn
@@ -82,6 +83,7 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
     unknown_fields: int = 0,
     odd_types: float = 0,
     side_load: bool = False,
+    empty_lists: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningSandbox]:
     """Serve a generated, living CRM on 127.0.0.1 for as long as the block lasts.
 
@@ -95,6 +97,7 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
         unknown_fields: How many more fields every record has than any schema declares, 0 to 1,000.
         odd_types: The share of the records in which one field has a value of another type than usual, 0 to 1.
         side_load: Whether answers carry side-loaded arrays although ``include`` does not ask for them.
+        empty_lists: Path -> data key of lists that the sandbox has no records for. It answers with empty pages there.
 
     Yields:
         Where it is and what key it takes.
@@ -109,6 +112,6 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
     key = api_key or secrets.token_urlsafe(24)
     world = World(rows, seed, unknown_fields=unknown_fields, odd_types=odd_types, side_load=side_load)
     world.move(int(clock().timestamp()))
-    app = crm_app(world, api_key=key, clock=clock, faults=faults or Faults(), seed=seed)
+    app = crm_app(world, api_key=key, clock=clock, faults=faults or Faults(), seed=seed, empty_lists=empty_lists)
     with serving(app, port) as base_url:
         yield RunningSandbox(base_url, key)

@@ -1,4 +1,4 @@
-"""The CRM's API as data: the words it uses, and its five lists. The one place where resources differ.
+"""The CRM's API as data: the words it uses, and its lists. The one place where resources differ.
 
 The facts come from public clients, captured answers and the vendor's documentation.
 """
@@ -31,24 +31,26 @@ META, TOTAL = "meta", "total"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one resource is served.
+    """Where one resource is served, and when it is read.
 
     Attributes:
         path: Path below the API's base URL.
         data_selector: Top-level key of the answer that holds the array of records.
+        minute: Minute of every hour at which its schedule reads what changed; another one for each resource.
     """
 
     path: str
     data_selector: str
+    minute: int
 
 
 ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
-        "accounts": Endpoint("/v1/accounts", "sales_accounts"),
-        "contacts": Endpoint("/v1/contacts", "contacts"),
-        "won_deals": Endpoint("/v1/deals", "deals"),
-        "open_tasks": Endpoint("/v1/tasks", "tasks"),
-        "past_appointments": Endpoint("/v1/appointments", "appointments"),
+        "accounts": Endpoint("/v1/accounts", "sales_accounts", minute=0),
+        "contacts": Endpoint("/v1/contacts", "contacts", minute=12),
+        "won_deals": Endpoint("/v1/deals", "deals", minute=24),
+        "open_tasks": Endpoint("/v1/tasks", "tasks", minute=36),
+        "past_appointments": Endpoint("/v1/appointments", "appointments", minute=48),
     }
 )
 """Resource name -> endpoint, in the order in which the resources are shown and run."""

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from crm_assets.source import schemas
+from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 
-RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+RESOURCES = tuple(ENDPOINTS)
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.marked"  # noqa: S105 - stands for one that must not be stored
 
 VALUES: dict[str, list[Any]] = {

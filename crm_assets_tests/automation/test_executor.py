@@ -18,12 +18,13 @@ from dagster import (
 )
 
 from crm_assets.automation.executor import EXECUTORS, configured_executor
+from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
 
 pytestmark = pytest.mark.slow
 
-RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+RESOURCES = tuple(ENDPOINTS)
 AT_ONCE = {"start_method": {"forkserver": {"preload_modules": ["crm_assets_tests.automation.executor_jobs"]}}}
 """Processes that start with everything imported."""
 
