@@ -7,7 +7,7 @@ from dagster import ConfigurableResource, InitResourceContext, get_dagster_logge
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
-from crm_assets.source.api import ENDPOINTS, INCLUDE, useful_includes
+from crm_assets.source.api import ENDPOINTS, INCLUDE
 
 SANDBOX = "the bundled sandbox"
 """What its records are known to come from: its address is another one each time."""
@@ -60,8 +60,9 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
                 "api_key_name": "api_key",
                 "endpoints": {
                     # So that its records are linked, as plain lists are not, and its answers carry names.
-                    resource: EndpointSettings(params={INCLUDE: ",".join(useful_includes(resource))})
-                    for resource in ENDPOINTS
+                    resource: EndpointSettings(params={INCLUDE: ",".join(endpoint.includes)})
+                    for resource, endpoint in ENDPOINTS.items()
+                    if endpoint.includes
                 },
             }
         )

@@ -4,7 +4,7 @@ The facts come from public clients, captured answers and the vendor's documentat
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 ID = "id"
@@ -30,33 +30,6 @@ META, TOTAL = "meta", "total"
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """Where one resource is served, and when it is read.
-
-    Attributes:
-        path: Path below the API's base URL.
-        data_selector: Top-level key of the answer that holds the array of records.
-        minute: Minute of every hour at which its schedule reads what changed; another one for each resource.
-    """
-
-    path: str
-    data_selector: str
-    minute: int
-
-
-ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
-    {
-        "accounts": Endpoint("/v1/accounts", "sales_accounts", minute=0),
-        "contacts": Endpoint("/v1/contacts", "contacts", minute=12),
-        "won_deals": Endpoint("/v1/deals", "deals", minute=24),
-        "open_tasks": Endpoint("/v1/tasks", "tasks", minute=36),
-        "past_appointments": Endpoint("/v1/appointments", "appointments", minute=48),
-    }
-)
-"""Resource name -> endpoint, in the order in which the resources are shown and run."""
-
-
-@dataclass(frozen=True)
 class Link:
     """How the records of a list tell whose they are.
 
@@ -71,39 +44,71 @@ class Link:
     include: str | None = None
 
 
-LINKS: Mapping[str, tuple[Link, ...]] = MappingProxyType(
+@dataclass(frozen=True)
+class Endpoint:
+    """Where one resource is served, when it is read, and what its records point at.
+
+    Attributes:
+        path: Path below the API's base URL.
+        data_selector: Top-level key of the answer that holds the array of records.
+        minute: Minute of every hour at which its schedule reads what changed; another one for each resource.
+        links: Whose its records are. Tasks and appointments name their targets, which lead to accounts.
+        side_loads: `include` -> the array that it brings beside the records, with the names that models show.
+    """
+
+    path: str
+    data_selector: str
+    minute: int
+    links: tuple[Link, ...] = ()
+    side_loads: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def includes(self) -> list[str]:
+        """All that links the records, and gives names to what they point at."""
+        links = [link.include for link in self.links if link.include]
+        return list(dict.fromkeys([*links, *self.side_loads]))
+
+
+_OWNERS = Link("owners", ("owner_id",), "owner")
+_TARGETS = Link("accounts", ("targetables", "targetable_id"))
+
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
-        "accounts": (Link("owners", ("owner_id",), "owner"),),
-        "contacts": (
-            Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"),
-            Link("owners", ("owner_id",), "owner"),
+        "accounts": Endpoint(
+            "/v1/accounts",
+            "sales_accounts",
+            minute=0,
+            links=(_OWNERS,),
+            side_loads={"owner": "users", "industry_type": "industry_types"},
         ),
-        "won_deals": (
-            Link("accounts", ("sales_account_id",), "sales_account"),
-            Link("owners", ("owner_id",), "owner"),
+        "contacts": Endpoint(
+            "/v1/contacts",
+            "contacts",
+            minute=12,
+            links=(Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"), _OWNERS),
+            side_loads={"owner": "users"},
         ),
-        "open_tasks": (
-            Link("accounts", ("targetables", "targetable_id")),
-            Link("owners", ("owner_id",), "owner"),
+        "won_deals": Endpoint(
+            "/v1/deals",
+            "deals",
+            minute=24,
+            links=(Link("accounts", ("sales_account_id",), "sales_account"), _OWNERS),
+            side_loads={"owner": "users", "deal_stage": "deal_stages"},
         ),
-        "past_appointments": (Link("accounts", ("targetables", "targetable_id")),),
+        "open_tasks": Endpoint(
+            "/v1/tasks",
+            "tasks",
+            minute=36,
+            links=(_TARGETS, _OWNERS),
+            side_loads={"owner": "users"},
+        ),
+        "past_appointments": Endpoint(
+            "/v1/appointments",
+            "appointments",
+            minute=48,
+            links=(_TARGETS,),
+            side_loads={"creater": "users"},
+        ),
     }
 )
-"""Resource name -> its links. Tasks and appointments name their targets, which lead to accounts."""
-
-SIDE_LOADS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {
-        "accounts": {"owner": "users", "industry_type": "industry_types"},
-        "contacts": {"owner": "users"},
-        "won_deals": {"owner": "users", "deal_stage": "deal_stages"},
-        "open_tasks": {"owner": "users"},
-        "past_appointments": {"creater": "users"},
-    }
-)
-"""Resource name -> `include` -> the array that it brings beside the records, with the names that models show."""
-
-
-def useful_includes(resource: str) -> list[str]:
-    """All that links the records of a list, and gives names to what they point at."""
-    links = [link.include for link in LINKS[resource] if link.include]
-    return list(dict.fromkeys([*links, *SIDE_LOADS[resource]]))
+"""Resource name -> endpoint, in the order in which the resources are shown and run."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_assets.source.api import INCLUDE, LINKS, SIDE_LOADS, Link
+from crm_assets.source.api import ENDPOINTS, INCLUDE, Link
 from crm_assets.source.http.page import Page
 
 
@@ -32,7 +32,7 @@ def count_links(resource: str, records: Sequence[Any], params: Mapping[str, Any]
             linked=sum(_has(record, link) for record in records),
             include=link.include if link.include not in asked else None,
         )
-        for link in LINKS[resource]
+        for link in ENDPOINTS[resource].links
     }
 
 
@@ -43,7 +43,7 @@ def missing_arrays(resource: str, pages: Sequence[Page], params: Mapping[str, An
     seen_any = any(page.records for page in pages)
     return {
         array: include
-        for include, array in SIDE_LOADS[resource].items()
+        for include, array in ENDPOINTS[resource].side_loads.items()
         if seen_any and array not in carried and include not in asked
     }
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from crm_assets.settings import resolve_settings
-from crm_assets.source.api import ENDPOINTS, SIDE_LOADS
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
 from crm_assets_tests.assets.raw_runs import configured_crm
@@ -14,7 +14,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 
-NAMES: dict[str, Any] = {array: [] for arrays in SIDE_LOADS.values() for array in arrays.values()}
+NAMES: dict[str, Any] = {array: [] for endpoint in ENDPOINTS.values() for array in endpoint.side_loads.values()}
 """All arrays with names that answers can carry."""
 
 
