@@ -41,7 +41,8 @@ VARYING = {"_dlt_load_id", "_dlt_id", "last_seen_load_id", "taken_at"}  # when, 
 DAGSTER, LOCATION = str(Path(sys.executable).with_name("dagster")), ("-m", "crm_assets.definitions")
 SELECTED = "__ASSET_JOB"  # the name that Dagster gives it
 JOB = [DAGSTER, "job", "execute", *LOCATION, "-j"]
-DAILY = {"pipeline_health_daily": "snapshot_date = current_date"}  # keeps a row of every day
+SEEN_BY_BUILDS = ("account_ownership", "won_deal_changes", "task_durations")  # tell when changes were noticed
+DAILY = {"pipeline_health_daily": "snapshot_date = current_date", **dict.fromkeys(SEEN_BY_BUILDS, "false")}
 IN_PROCESS = """
 import sys
 from dagster import AssetKey

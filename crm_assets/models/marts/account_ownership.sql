@@ -41,6 +41,7 @@ select
     spells.account_id,
     accounts.account_name,
     spells.owner_id,
+    owners.user_name as owner_name,
     spells.owned_from,
     spells.owned_until,
     spells.owned_until is null as is_current,
@@ -51,3 +52,4 @@ select
     ) as days_owned
 from spells
 left join staging.stg_accounts as accounts on spells.account_id = accounts.account_id
+left join staging.stg_users as owners on spells.owner_id = owners.user_id

@@ -25,18 +25,20 @@ tasks as (
 )
 
 select
-    task_id,
-    owner_id,
-    owners,
-    opened_at,
-    due_at,
-    times_postponed,
-    closed_at,
-    closed_at is null as is_open,
-    closed_at > due_at as was_closed_late,
+    tasks.task_id,
+    tasks.owner_id,
+    users.user_name as owner_name,
+    tasks.owners,
+    tasks.opened_at,
+    tasks.due_at,
+    tasks.times_postponed,
+    tasks.closed_at,
+    tasks.closed_at is null as is_open,
+    tasks.closed_at > tasks.due_at as was_closed_late,
     date_diff(
         'day',
-        cast(opened_at at time zone getvariable('reporting_timezone') as date),
-        cast(coalesce(closed_at, now()) at time zone getvariable('reporting_timezone') as date)
+        cast(tasks.opened_at at time zone getvariable('reporting_timezone') as date),
+        cast(coalesce(tasks.closed_at, now()) at time zone getvariable('reporting_timezone') as date)
     ) as days_open
 from tasks
+left join staging.stg_users as users on tasks.owner_id = users.user_id

@@ -26,23 +26,31 @@ compared as (
 )
 
 select
-    deal_id,
-    version,
-    seen_at,
+    compared.deal_id,
+    compared.version,
+    compared.seen_at,
     case
-        when version = 1 then 'first seen'
-        when is_gone then 'reopened'
-        when was_gone then 'won again'
-        when not same_amount then 'amount'
-        when not same_owner then 'owner'
-        when not same_date then 'date'
+        when compared.version = 1 then 'first seen'
+        when compared.is_gone then 'reopened'
+        when compared.was_gone then 'won again'
+        when not compared.same_amount then 'amount'
+        when not compared.same_owner then 'owner'
+        when not compared.same_date then 'date'
         else 'other'
     end as change,
-    account_id,
-    owner_id_before,
-    owner_id,
-    amount_before,
-    won_amount,
-    case when version > 1 then coalesce(won_amount, 0) - coalesce(amount_before, 0) end as amount_change,
-    won_on
+    compared.account_id,
+    compared.owner_id_before,
+    earlier_owners.user_name as owner_name_before,
+    compared.owner_id,
+    owners.user_name as owner_name,
+    compared.amount_before,
+    compared.won_amount,
+    case
+        when compared.version > 1
+            then coalesce(compared.won_amount, 0) - coalesce(compared.amount_before, 0)
+    end as amount_change,
+    compared.won_on
 from compared
+left join staging.stg_users as owners on compared.owner_id = owners.user_id
+left join staging.stg_users as earlier_owners
+    on compared.owner_id_before = earlier_owners.user_id

@@ -28,15 +28,17 @@ joined as (
 )
 
 select
-    month,
-    coalesce(cast(owner_id as varchar), 'unassigned') as owner,
-    owner_id,
-    won_deals,
-    won_amount,
-    target_amount,
-    won_amount - target_amount as difference,
-    cast(won_amount / nullif(target_amount, 0) as decimal(18, 4)) as attainment,
-    sum(won_amount) over year_to_date as won_amount_this_year,
-    sum(target_amount) over year_to_date as target_amount_this_year
+    joined.month,
+    coalesce(cast(joined.owner_id as varchar), 'unassigned') as owner,
+    joined.owner_id,
+    owners.user_name as owner_name,
+    joined.won_deals,
+    joined.won_amount,
+    joined.target_amount,
+    joined.won_amount - joined.target_amount as difference,
+    cast(joined.won_amount / nullif(joined.target_amount, 0) as decimal(18, 4)) as attainment,
+    sum(joined.won_amount) over year_to_date as won_amount_this_year,
+    sum(joined.target_amount) over year_to_date as target_amount_this_year
 from joined
-window year_to_date as (partition by owner_id, date_trunc('year', month) order by month)
+left join staging.stg_users as owners on joined.owner_id = owners.user_id
+window year_to_date as (partition by joined.owner_id, date_trunc('year', joined.month) order by joined.month)
