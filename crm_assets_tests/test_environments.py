@@ -1,0 +1,126 @@
+"""The project as others have it: cloned or installed, started from any folder, with any home."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+READ_TASKS = (str(BIN / "dagster"), "asset", "materialize", "-m", "crm_assets.definitions", "--select")
+TABLES = (sys.executable, "-m", "crm_assets", "tables")
+
+
+def run(
+    *command: str, folder: Path, code: Path, umask: int = 0o022, home: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Runs a command in a folder, with the package from `code` and nothing else in the environment."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
+        | {"DAGSTER_HOME": str(code / "dagster_home")}
+        | ({"HOME": home} if home else {}),
+        umask=umask,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+
+def copy_of_the_project(folder: Path) -> Path:
+    """What git keeps of the project, without anything that was set up here."""
+    for name in ("crm_assets", "crm_assets_tests"):
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "Makefile", "dagster.yaml"):
+        shutil.copy2(PROJECT / name, folder / name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    set_up_dagster(folder)
+    return folder
+
+
+def set_up_dagster(folder: Path) -> None:
+    """Dagster's folder, as make sets it up. Without one, its telemetry writes into the home."""
+    (folder / "dagster_home").mkdir()
+    shutil.copy2(PROJECT / "dagster.yaml", folder / "dagster_home")
+
+
+def filled_in(crm: ScriptedCrm) -> str:
+    """The lines of a `.env` file."""
+    return f"export SOURCES__CRM__BASE_URL='{crm.base_url}'\r\nSOURCES__CRM__API_KEY={KEY}\r\n"
+
+
+@pytest.fixture(scope="module")
+def crm() -> Iterator[ScriptedCrm]:
+    with scripted_crm(lists={name: [{"id": 1}, {"id": 2}] for name in RESOURCES}) as crm:
+        yield crm
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory, crm: ScriptedCrm) -> Path:
+    """A clone in which only `.env` was filled in."""
+    folder = copy_of_the_project(tmp_path_factory.mktemp("clone"))
+    (folder / ".env").write_bytes(filled_in(crm).encode())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the package was installed, not editable."""
+    source = copy_of_the_project(tmp_path_factory.mktemp("source"))
+    site = tmp_path_factory.mktemp("site")
+    install = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--target")
+    subprocess.run([sys.executable, *install, str(site), str(source)], capture_output=True, check=True)
+    set_up_dagster(site)
+    return site
+
+
+def test_make_demo_ends_with_the_tables_of_the_crm_in_the_env_file(clone: Path) -> None:
+    made = run("make", "--assume-old=.venv/runtime", "demo", folder=clone, code=clone)
+    assert made.returncode == 0, made.stderr[-3000:]
+    for resource in RESOURCES:
+        assert f"raw.{resource}" in made.stdout
+    assert made.stdout.rstrip().endswith(f"{clone}/data/crm.duckdb")
+    assert rows(clone / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
+
+
+HOMES = {"no home": "", "a home that cannot be written to": "/proc/1"}
+
+
+@pytest.mark.parametrize("home", HOMES.values(), ids=HOMES)
+def test_commands_agree_from_any_folder(home: str, clone: Path, tmp_path: Path) -> None:
+    shutil.rmtree(clone / "data", ignore_errors=True)
+    read = run(*READ_TASKS, 'key:"raw/open_tasks"', folder=tmp_path, code=clone, umask=0, home=home)
+    assert read.returncode == 0, read.stderr[-3000:]
+    shown = run(*TABLES, folder=clone.parent, code=clone, home=home)
+    assert "raw.open_tasks" in shown.stdout
+    assert str(clone / "data" / "crm.duckdb") in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+    assert [path for path in (clone / "data").rglob("*.duckdb") if path.stat().st_mode & 0o077] == []
+
+
+def test_an_installed_package_has_settings_and_data_in_the_working_folder(
+    installed: Path, crm: ScriptedCrm, tmp_path: Path
+) -> None:
+    before = sorted((installed / "crm_assets").rglob("*"))
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "config.toml").write_text(f'[sources.crm]\nbase_url = "{crm.base_url}"\n', encoding="utf-8")
+    (tmp_path / ".env").write_text(f"SOURCES__CRM__API_KEY={KEY}\n", encoding="utf-8")
+    read = run(*READ_TASKS, '+key:"staging/stg_open_tasks"', folder=tmp_path, code=installed)
+    assert read.returncode == 0, read.stderr[-3000:]
+    assert rows(tmp_path / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
+    shown = run(*TABLES, folder=tmp_path, code=installed)
+    assert str(tmp_path / "data" / "crm.duckdb") in shown.stdout
+    assert sorted((installed / "crm_assets").rglob("*")) == before
+    assert not list(installed.rglob("*.duckdb"))
