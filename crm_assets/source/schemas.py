@@ -90,6 +90,5 @@ def side_loaded_arrays() -> list[str]:
     return list(_declared("side_loaded"))
 
 
-@cache
 def _declared(name: str) -> Any:
     return yaml.load((SCHEMAS_DIR / f"{name}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506

@@ -8,7 +8,6 @@ from sqlglot import exp
 
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.columns import varies
 from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
 from crm_assets.sql_models.model import Model, asset_behind
 
@@ -20,13 +19,16 @@ Tables = tuple[tuple[str, str, tuple[str, ...]], ...]
 
 
 def may_be_personal(table: str, column: str) -> bool:
-    """Whether a column of a raw table may hold personal data. What nobody has declared may."""
+    """Whether a column of a raw table may hold personal data.
+
+    What nobody has declared may, and so may a variant column: a value that does not fit its type may be anything.
+    """
     resource = table.removeprefix("raw.")
     if table in HARMLESS or column.startswith("_dlt_"):
         return False
     if resource not in ENDPOINTS:
         return True
-    declared = resource_schema(resource).columns.get(varies(column) or column)
+    declared = resource_schema(resource).columns.get(column)
     return declared is None or declared.personal
 
 
