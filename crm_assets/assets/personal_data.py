@@ -11,7 +11,7 @@ from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.lineage import Schemas, known_columns
-from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
@@ -65,8 +65,8 @@ def forget_records(
     with warehouse.read_connection():
         pass  # there has to be a database
     with warehouse.get_connection() as connection:
-        schemas = known_columns(connection)
-        keys = {model.address: str(model.unique_key) for model in models if _is_keyed_by(model, resource, schemas)}
+        schemas, known = known_columns(connection), {model.address: model for model in models}
+        keys = {model.address: key for model in models if (key := _key_of(model, known, resource, schemas))}
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
         made = [model.address for model in tables if model.name in schemas.get(model.folder, {})]
         erased = forget(connection, resource, ids, keys, made)
@@ -76,12 +76,22 @@ def forget_records(
     return erased
 
 
-def _is_keyed_by(model: Model, resource: str, schemas: Schemas) -> bool:
-    """Whether a model keeps a history of a resource's records."""
+def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:
+    """The column by which a model keeps a history of a resource's records; None if it keeps none."""
     if not model.keeps_rows or model.name not in schemas.get(model.folder, {}):
-        return False
-    origins = origins_of(model, schemas).get(str(model.unique_key), ())
-    return any((asset_behind(f"{s}.{t}"), name) == (f"{RAW}.{resource}", ID) for s, t, name in origins)
+        return None
+    return next((key for key in model.unique_key if _is_id(model, key, known, resource, schemas)), None)
+
+
+def _is_id(model: Model, column: str, known: Mapping[str, Model], resource: str, schemas: Schemas) -> bool:
+    """Whether a column holds a resource's ids, by whatever models they came."""
+    for schema, table, name in origins_of(model, schemas).get(column, ()):
+        address = asset_behind(f"{schema}.{table}")
+        if (address, name) == (f"{RAW}.{resource}", ID):
+            return True
+        if address in known and _is_id(known[address], name, known, resource, schemas):
+            return True
+    return False
 
 
 def make_anew(
@@ -116,6 +126,6 @@ def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas
     try:
         traced = personal_columns(model, known, schemas)
         # A column of an earlier version of the model comes from nobody knows where.
-        return traced | (stored.keys() - origins_of(model, schemas).keys())
+        return traced | (stored.keys() - origins_of(model, schemas).keys() - {*DBT_COLUMNS, *DELETED_COLUMN})
     except SqlglotError:
         return stored.keys()

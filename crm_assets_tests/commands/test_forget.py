@@ -72,6 +72,23 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
+def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    database = data_dir / "crm.duckdb"
+    deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
+    with configured_crm(lists={"won_deals": deals}):
+        assert materialize("won_deals").success
+        build_models(database)
+        history = "select deal_id, dbt_scd_id, dbt_valid_from from snapshots.won_deals_history order by deal_id"
+        [kept, _] = rows(database, history)
+
+        assert forget(monkeypatch, "won_deals", "2") == 0
+
+    assert rows(database, history) == [kept]
+    assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
+
+
 def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:
