@@ -1,5 +1,6 @@
 """Names beside ids, from what answers carried along."""
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -44,6 +45,26 @@ def test_without_side_loaded_users_the_name_is_null(crm: RawTables, mart: str) -
 def test_a_user_that_is_not_known_is_warned_of(mart: str) -> None:
     [test] = [t for t in models()[mart].data_tests if t.arguments.get("to") == "staging.stg_users"]
     assert not test.blocks
+
+
+@pytest.mark.parametrize(
+    ("mart", "resource", "row"),
+    [
+        ("marts.owner_performance", "accounts", {}),
+        ("marts.account_ownership", "accounts", {}),
+        ("marts.won_deal_changes", "won_deals", {}),
+        ("marts.task_durations", "open_tasks", {}),
+        ("marts.won_revenue_against_target", "won_deals", {"closed_date": date(1999, 1, 10)}),
+    ],
+)
+def test_so_do_marts_of_history_targets_and_performance(
+    crm: RawTables, mart: str, resource: str, row: dict[str, Any]
+) -> None:
+    crm.add(resource, 1, owner_id=ADA, **row)
+    crm.side_load("users", ADA, display_name="Ada")
+
+    crm.build(mart)
+    assert ("Ada",) in crm.connection.execute(f"select owner_name from {mart} where owner_id = {ADA}").fetchall()
 
 
 def test_an_accounts_industry_territory_and_parent_have_names(crm: RawTables) -> None:

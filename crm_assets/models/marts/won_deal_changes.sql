@@ -39,6 +39,7 @@ select
         else 'other'
     end as change,
     compared.account_id,
+    accounts.account_name,
     compared.owner_id_before,
     earlier_owners.user_name as owner_name_before,
     compared.owner_id,
@@ -51,6 +52,7 @@ select
     end as amount_change,
     compared.won_on
 from compared
+left join staging.stg_accounts as accounts on compared.account_id = accounts.account_id
 left join staging.stg_users as owners on compared.owner_id = owners.user_id
 left join staging.stg_users as earlier_owners
     on compared.owner_id_before = earlier_owners.user_id
