@@ -8,12 +8,12 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, check, forget, report, settings, tables
+from crm_assets.commands import accept_address, check, forget, move_to_lake, report, settings, tables
 from crm_assets.settings import unknown_variables
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lake import LakeError
 from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.moving import NotMoved
 
 
 class Command(Protocol):
@@ -34,13 +34,14 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "check": check,
         "settings": settings,
         "accept-address": accept_address,
+        "move-to-lake": move_to_lake,
         "report": report,
         "forget": forget,
     }
 )
 """Name -> module. The first one runs when none is named."""
 
-EXPECTED_ERRORS = (SourceError, WarehouseBusy, WarehouseUnreachable, LakeError, OSError, duckdb.IOException)
+EXPECTED_ERRORS = (SourceError, WarehouseBusy, WarehouseUnreachable, NotMoved, OSError, duckdb.IOException)
 """What a user can act on: told in a sentence. Anything else is a fault of the program, and shows where it happened."""
 
 

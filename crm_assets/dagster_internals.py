@@ -4,20 +4,15 @@
 
 - `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of what ended the attempt, an
   interrupt included.
-- `other_steps_follow`: `DagsterInstance.all_logs`, and that a run's log has what is planned before the first step
-  begins and the end of a step before the step's resources are torn down.
 - `dlt_specs`: `build_dlt_asset_specs` takes None for the pipeline, as long as the translator does not ask for one.
 """
 
 import sys
 from collections.abc import Iterator
 
-from dagster import AssetSpec, DagsterEventType, InitResourceContext, RetryPolicy
+from dagster import AssetSpec, RetryPolicy
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
-
-PLANNED = (DagsterEventType.ASSET_MATERIALIZATION_PLANNED, DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
-ENDED = (DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_SKIPPED)
 
 
 class FailuresOnly(RetryPolicy):
@@ -37,21 +32,6 @@ class FailuresOnly(RetryPolicy):
         if ended_by is not None and not isinstance(ended_by, Exception):
             raise ended_by
         return float(super().calculate_delay(attempt_num))
-
-
-def other_steps_follow(context: InitResourceContext) -> bool:
-    """Whether the run's other steps have not all ended. With a process for each step, resources end with each of them.
-
-    Of several steps that end at the same time, the last one to be logged finds all others there. Once a step failed,
-    others will be skipped by nobody knows when: what follows does not count then.
-    """
-    if context.instance is None or context.run is None:
-        return False
-    steps: dict[DagsterEventType, set[str | None]] = {event_type: set() for event_type in (*PLANNED, *ENDED)}
-    for entry in context.instance.all_logs(context.run.run_id, of_type=set(steps)):
-        steps[entry.get_dagster_event().event_type].add(entry.step_key)
-    planned, ended = (set().union(*(steps[event_type] for event_type in types)) for types in (PLANNED, ENDED))
-    return not steps[DagsterEventType.STEP_FAILURE] and bool(planned - ended)
 
 
 def dlt_specs(source: DltSource, translator: DagsterDltTranslator) -> Iterator[AssetSpec]:

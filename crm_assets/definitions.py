@@ -3,7 +3,9 @@
 from dagster import Definitions, get_dagster_logger
 from dagster_dlt import DagsterDltResource
 
+from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
 from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
+from crm_assets.assets.published import published_database
 from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.assets.reports import sales_review
 from crm_assets.automation.crm_check import crm_check
@@ -21,7 +23,7 @@ for sentence in unknown_variables():
     get_dagster_logger().warning(sentence)
 
 defs = Definitions(
-    assets=[*RAW_ASSETS, *MODEL_ASSETS, sales_review],
+    assets=[*RAW_ASSETS, *MODEL_ASSETS, published_database, sales_review, *MAINTENANCE_ASSETS],
     asset_checks=MODEL_CHECKS,
     jobs=[*JOBS, crm_check],
     schedules=SCHEDULES,

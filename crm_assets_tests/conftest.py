@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from crm_assets_tests.lake_servers import LakeServers, lake_servers, postgres_folder
+
 # Where a change is judged, the same examples are tried each time; elsewhere each run tries new ones.
 settings.register_profile("same examples", derandomize=True, deadline=None, max_examples=50)
 settings.register_profile("new examples", deadline=None, max_examples=50)
@@ -45,6 +47,15 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CRM_DATA_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[LakeServers]:
+    """PostgreSQL and an S3 server, for lakes."""
+    if postgres_folder() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with lake_servers() as servers:
+        yield servers
 
 
 @pytest.fixture

@@ -16,14 +16,8 @@ import dlt
 import duckdb
 import pytest
 from dagster import (
-    AssetCheckResult,
     AssetKey,
-    ConfigurableResource,
     DagsterInstance,
-    Definitions,
-    InitResourceContext,
-    asset,
-    asset_check,
     job,
     op,
 )
@@ -31,11 +25,10 @@ from dlt.common import logger as dlt_logger
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
-from pydantic import PrivateAttr
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.assets.raw import RawTranslator
-from crm_assets.dagster_internals import FailuresOnly, dlt_specs, other_steps_follow
+from crm_assets.dagster_internals import FailuresOnly, dlt_specs
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
@@ -259,50 +252,6 @@ def test_dagster_asks_for_a_delay_inside_the_except_block() -> None:
             "Dagster: an op that was interrupted is tried again, since calculate_delay of its retry policy is no "
             "longer called in the except block of the interrupt"
         )
-
-
-class Watch(ConfigurableResource):  # type: ignore[type-arg]
-    """Tells whether other steps follow, during the run and when it ends."""
-
-    _context: InitResourceContext = PrivateAttr()
-
-    @contextmanager
-    def yield_for_execution(self, context: InitResourceContext) -> Iterator["Watch"]:
-        self._context = context
-        yield self
-        FOLLOWED.append(other_steps_follow(context))
-
-    def look(self) -> None:
-        """Remembers whether other steps follow now."""
-        FOLLOWED.append(other_steps_follow(self._context))
-
-
-FOLLOWED: list[bool] = []
-
-
-def test_dagster_logs_what_is_planned_and_what_has_ended() -> None:
-    @asset
-    def first(watch: Watch) -> None:
-        watch.look()
-
-    @asset(deps=[first])
-    def second() -> None:
-        pass
-
-    @asset_check(asset=second)
-    def last(watch: Watch) -> AssetCheckResult:
-        watch.look()
-        return AssetCheckResult(passed=True)
-
-    FOLLOWED.clear()
-    definitions = Definitions(assets=[first, second], asset_checks=[last], resources={"watch": Watch()})
-    with DagsterInstance.ephemeral() as instance:
-        result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
-    assert result.success
-    during_first, during_last, at_the_end = FOLLOWED
-    assert during_first, "Dagster: instance.all_logs has not what is planned when a run's first step begins"
-    assert during_last, "Dagster: a step that is a check is no longer logged as planned, or ends before its body does"
-    assert not at_the_end, "Dagster: when a run's resources are torn down, the end of each step is not logged yet"
 
 
 def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:

@@ -88,7 +88,7 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
         try:
             settings = resolve_settings()
             follow_personal_data_policy(warehouse, settings, known.values(), context.log.info)
-            with warehouse.get_connection(table=model.address) as connection:
+            with warehouse.get_connection(tables=[model.address]) as connection:
                 report_in(connection, settings.reporting_timezone)
                 result = _materialized(connection, model, known, full_refresh)
         except WrongRows as refused:

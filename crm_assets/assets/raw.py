@@ -114,6 +114,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         began = time.perf_counter()
         with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings()
+            warehouse.check()
             follow_personal_data_policy(warehouse, settings, MODELS, context.log.info)
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
@@ -145,7 +146,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 forgotten=known.forgotten,
                 skipped=read.batches.skipped,
             )
-            with warehouse.get_connection(table=f"{RAW}.{resource}") as connection:
+            with warehouse.get_connection(tables=[f"{RAW}.{table}" for table in package.tables]) as connection:
                 before = rows_before(connection, resource)
                 changes = load_package(connection, package)
                 metadata = raw_metadata(connection, report, package.load_id, before)
@@ -185,9 +186,7 @@ def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMo
 
     Raises:
         SettingsError: The tables hold records of another CRM.
-        WarehouseUnreachable: What is read would find no place.
     """
-    warehouse.check()
     try:
         with warehouse.read_connection() as connection:
             loaded = loaded_from(connection)

@@ -2,7 +2,7 @@
 
 from dagster import ScheduleDefinition, get_dagster_logger
 
-from crm_assets.automation.jobs import RESOURCE_JOBS, crm_full_refresh
+from crm_assets.automation.jobs import MAINTENANCE_JOBS, RESOURCE_JOBS, crm_full_refresh
 from crm_assets.settings import setting_at_load
 from crm_assets.source.api import ENDPOINTS
 
@@ -17,7 +17,7 @@ TIMEZONE, WRONG = configured_timezone()
 if WRONG:
     get_dagster_logger().warning(WRONG)
 
-SCHEDULES = [
+HOURLY = [
     ScheduleDefinition(
         name=f"{resource}_schedule",
         job=job,
@@ -26,12 +26,25 @@ SCHEDULES = [
         description=f"Every hour: what changed in {resource}, and the models that depend on it. {WRONG}".rstrip(),
     )
     for resource, job in RESOURCE_JOBS.items()
-] + [
-    ScheduleDefinition(
-        name="crm_full_refresh_schedule",
-        job=crm_full_refresh,
-        cron_schedule="30 2 * * *",
-        execution_timezone=TIMEZONE,
-        description=f"Every night: all resources completely, so that vanished records are noticed. {WRONG}".rstrip(),
-    )
 ]
+
+FULL_REFRESH = ScheduleDefinition(
+    name="crm_full_refresh_schedule",
+    job=crm_full_refresh,
+    cron_schedule="30 2 * * *",
+    execution_timezone=TIMEZONE,
+    description=f"Every night: all resources completely, so that vanished records are noticed. {WRONG}".rstrip(),
+)
+
+UPKEEP = [
+    ScheduleDefinition(
+        name="lake_maintenance_schedule",
+        job=job,
+        cron_schedule="30 4 * * *",
+        execution_timezone=TIMEZONE,
+        description=f"Every night, after the full reads: small files merged, old states expired. {WRONG}".rstrip(),
+    )
+    for job in MAINTENANCE_JOBS
+]
+
+SCHEDULES = [*HOURLY, FULL_REFRESH, *UPKEEP]

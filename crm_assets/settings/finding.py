@@ -1,10 +1,10 @@
 """Every setting's value from the place that counts, and every name that nobody knows."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from pathlib import Path
 from typing import Any
 
 from crm_assets.settings.crm import CrmSettings
@@ -12,6 +12,7 @@ from crm_assets.settings.documents import BESIDE, Document, documents
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import (
     PLAIN_KEY,
+    RENAMED,
     SECTION,
     SECTION_PREFIX,
     SURROUNDINGS_PREFIX,
@@ -49,8 +50,8 @@ class Found:
                 f"{full_name(name)} stands in {document.place}, which is no place for secrets: move it to "
                 "secrets.toml beside it, to .env, or into the environment"
             )
-        if name == "data_dir" and not str(value).startswith("~"):
-            value = document.folder / Path(str(value))
+        if name in PLACES and not NO_RELATIVE_PATH.match(str(value)):
+            value = str(document.folder / str(value))
         elif name == "endpoints":
             value = _tables(value)
         earlier = self.values.setdefault(name, value)
@@ -65,6 +66,12 @@ SECRETS = frozenset(
     name for name, setting in CrmSettings.model_fields.items() if "SecretStr" in str(setting.annotation)
 )
 """The settings whose values are never shown."""
+
+PLACES = frozenset({"data_dir", "warehouse", "warehouse_files"})
+"""The settings that may be paths, which a file gives relative to where it lies."""
+
+NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
+"""How a home begins, and an address."""
 
 
 def find() -> Found:
@@ -88,7 +95,8 @@ def find() -> Found:
             elif prefix == SURROUNDINGS_PREFIX and is_about_surroundings(name):
                 found.add(name, value, document)
             elif prefix == SURROUNDINGS_PREFIX:
-                found.unknown.append(_unknown(key.upper(), document))
+                sentences = found.errors if key.upper() in RENAMED else found.unknown
+                sentences.append(_unknown(key.upper(), document))
     for value, document in plain_keys:
         found.add("api_key", value, document)
     return found
@@ -102,7 +110,12 @@ def _section(tree: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unknown(variable: str, document: Document) -> str:
-    """A sentence about a name that is none, with the known one that looks most like it."""
+    """A sentence about a name that is none, with the one that took its place, or looks most like it."""
+    if variable in RENAMED:
+        return (
+            f"{variable} in {document.place} is no setting any more: {RENAMED[variable]} says where tables are kept, "
+            "and python -m crm_assets move-to-lake moves those of a file into a lake"
+        )
 
     def likeness(name: str) -> float:
         bare = variable.removeprefix(SECTION_PREFIX).removeprefix(SURROUNDINGS_PREFIX)

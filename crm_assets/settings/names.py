@@ -1,5 +1,8 @@
 """How settings are called: the variable, and the same name in TOML files."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from crm_assets.settings.surroundings import Surroundings
 
 SECTION = ("sources", "crm")
@@ -10,6 +13,9 @@ SECTION_PREFIX, SURROUNDINGS_PREFIX = "SOURCES__CRM__", "CRM_"
 
 PLAIN_KEY = "API_KEY"
 """A second, weaker name for the key."""
+
+RENAMED: Mapping[str, str] = MappingProxyType({"CRM_LAKE": "CRM_WAREHOUSE", "CRM_LAKE_FILES": "CRM_WAREHOUSE_FILES"})
+"""What a setting was called -> what it is called now."""
 
 
 def is_about_surroundings(name: str) -> bool:

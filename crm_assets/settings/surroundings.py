@@ -1,10 +1,11 @@
 """Settings about this machine: where data are kept, and how Dagster runs."""
 
+import re
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from crm_assets.settings.places import default_data_dir
 
@@ -36,15 +37,18 @@ class Surroundings(BaseModel):
         default="in_process",
         description="Whether a run's steps share its process or have one each, which takes two seconds more a step.",
     )
-    lake: SecretStr | None = Field(
+    warehouse: SecretStr | None = Field(
         default=None,
-        description="A DuckLake for readers on other machines.",
-        json_schema_extra={"allowed": "an address such as `ducklake:postgres:dbname=lake host=db`"},
+        description="Where the tables are kept: in a DuckDB file, in a lake that machines share, or at MotherDuck.",
+        json_schema_extra={
+            "shown_default": "`crm.duckdb` in the data directory",
+            "allowed": "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`",
+        },
     )
-    lake_files: SecretStr | None = Field(
+    warehouse_files: SecretStr | None = Field(
         default=None,
-        description="Where the lake keeps its Parquet files, if not where it has them already.",
-        json_schema_extra={"allowed": "a folder that all can reach, or `s3://bucket/crm`"},
+        description="Where a lake keeps its Parquet files.",
+        json_schema_extra={"allowed": "a folder that all machines can reach, or `s3://bucket/crm`"},
     )
 
     notify: SecretStr | None = Field(
@@ -74,3 +78,27 @@ class Surroundings(BaseModel):
             return ZoneInfo(name).key
         except (LookupError, ValueError, OSError):  # of no zone, of a path, of a folder of zones
             raise ValueError("is no time zone: give an IANA name such as Europe/Berlin") from None
+
+    @field_validator("warehouse")
+    @classmethod
+    def _known_kind(cls, address: SecretStr | None) -> SecretStr | None:
+        text = address.get_secret_value() if address else ""
+        kind = re.match(r"(\w{2,}):", text)  # one letter is a drive
+        if kind and kind[1] not in {"ducklake", "md"}:
+            raise ValueError("is neither a path, nor begins with ducklake: or md:")
+        catalog = re.match(r"ducklake:(?:(\w{2,}):|$)", text)
+        if catalog and catalog[1] != "postgres":
+            raise ValueError(
+                "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db, or, to try "
+                "it on one machine, ducklake:/path/to/crm.ducklake"
+            )
+        return address
+
+    @model_validator(mode="after")
+    def _a_lake_has_files(self) -> "Surroundings":
+        if self.warehouse and self.warehouse.get_secret_value().startswith("ducklake:") and not self.warehouse_files:
+            raise ValueError(
+                "CRM_WAREHOUSE_FILES is missing, while CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
+                "files, which all machines can reach: a folder, or s3://bucket/crm"
+            )
+        return self

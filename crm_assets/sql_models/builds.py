@@ -6,9 +6,9 @@ run after the transaction, since what merely watches must not decide.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 import duckdb
@@ -20,6 +20,8 @@ from crm_assets.sql_models.snapshots import take_snapshot
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
+from crm_assets.warehouse.storable import storable
+from crm_assets.warehouse.transactions import committed
 
 
 class ModelError(Exception):
@@ -73,22 +75,28 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         WrongRows: A test of severity error failed. The table is as it was.
     """
     began = time.perf_counter()
-    with _transaction(connection):
-        try:
-            connection.execute(f'create schema if not exists "{model.folder}"')
-            existing = _kind(connection, model)
-            rows_before = _count(connection, model) if existing == "table" else None
-            if existing not in {None, model.kind}:
-                connection.execute(f"drop {existing} {model.relation}")
-            going_on = model.keeps_rows and existing == "table" and not full_refresh
-            MATERIALIZE[model.materialized](connection, model, going_on=going_on)
-        except duckdb.Error as error:
-            raise ModelError(explained(model, error)) from None
-        outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
-        if not all(outcome.passed for outcome in outcomes):
-            raise WrongRows(model, outcomes)
-        comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
+    outcomes, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     return Build(outcomes, rows_before, time.perf_counter() - began)
+
+
+def _build(
+    connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
+) -> tuple[Sequence[Outcome], int | None]:
+    try:
+        connection.execute(f'create schema if not exists "{model.folder}"')
+        existing = _kind(connection, model)
+        rows_before = _count(connection, model) if existing == "table" else None
+        if existing not in {None, model.kind}:
+            connection.execute(f"drop {existing} {model.relation}")
+        going_on = model.keeps_rows and existing == "table" and not full_refresh
+        MATERIALIZE[model.materialized](connection, model, going_on=going_on)
+    except duckdb.Error as error:
+        raise ModelError(explained(model, error)) from None
+    outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
+    if not all(outcome.passed for outcome in outcomes):
+        raise WrongRows(model, outcomes)
+    comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
+    return outcomes, rows_before
 
 
 def explained(model: Model, error: duckdb.Error) -> str:
@@ -100,23 +108,13 @@ def explained(model: Model, error: duckdb.Error) -> str:
     return f"{where}: {reason(error)}{advice}"
 
 
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    connection.execute("begin")
-    try:
-        yield
-        connection.execute("commit")
-    except BaseException:
-        # A connection that broke cannot roll back, and needs not. What went wrong first is what to tell.
-        with suppress(duckdb.Error):
-            connection.execute("rollback")
-        raise
-
-
 def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
     select = with_timezone(connection, model.select)
-    new = _merge(model, select) if going_on else f"as\n{select}"
-    connection.execute(f"create or replace {model.kind} {model.relation} {new}")
+    # One line before the model's first, whatever stands around it: messages count on that.
+    new = _merge(model, select) if going_on else f"\n{select}"
+    if model.kind == "table":
+        new = storable(connection, new)
+    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
 
 
 def _merge(model: Model, select: str) -> str:
@@ -127,7 +125,7 @@ def _merge(model: Model, select: str) -> str:
     """
     key = ", ".join(quoted(column) for column in model.unique_key)
     return (
-        f"as with new_rows as materialized (\n{select}\n)\n"
+        f"with new_rows as materialized (\n{select}\n)\n"
         f"select * from {model.relation} anti join new_rows using ({key})\n"
         "union all by name select * from new_rows"
     )

@@ -13,6 +13,7 @@ import duckdb
 from crm_assets.sql_models.data_test_runs import quoted
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.warehouse.storable import storable
 
 NOW = "(now() at time zone 'UTC')"
 """The time of the build, the same throughout its transaction."""
@@ -25,7 +26,8 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_
     """Adds what has changed to a snapshot's table, or begins it."""
     select = with_timezone(connection, model.select)
     if not going_on:
-        connection.execute(f"create or replace table {model.relation} as {_first(model)}(\n{select}\n)")
+        first = storable(connection, f"{_first(model)}(\n{select}\n)")
+        connection.execute(f"create or replace table {model.relation} as {first}")
         return
     connection.execute(f"create or replace temp table {SOURCE} as\n{select}")
     source, stored = _columns(connection, SOURCE), _columns(connection, model.relation)

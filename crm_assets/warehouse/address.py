@@ -1,24 +1,57 @@
-"""Which warehouse is in use: what `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES` name, or the default."""
+"""Which warehouse is in use: what `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES` say. Generated records have another one.
+
+So they never mix with a real CRM's: the sandbox's file, catalog schema or database lies beside the configured one.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crm_assets.settings import resolve_settings
+from crm_assets.settings import CrmSettings, resolve_settings
+from crm_assets.settings.finding import find
 from crm_assets.warehouse.backend import Backend
-from crm_assets.warehouse.data_dir import database_path
 from crm_assets.warehouse.duckdb_file import DuckDBFile
+from crm_assets.warehouse.lake import Lake
+from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
 from crm_assets.warehouse.lock import Announce
+from crm_assets.warehouse.motherduck import MotherDuck
+
+MOTHERDUCK = "md:"
 
 
 def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: Announce) -> Backend:
     """The warehouse at an address, or the configured one.
 
     Args:
-        address: As in `CRM_WAREHOUSE`; empty: as configured.
+        address: Path of a DuckDB file; empty: as configured.
         wait: Seconds to wait while others are writing.
         config: DuckDB's configuration.
         announce: Called with sentences about waiting.
+
+    Raises:
+        SettingsError: A setting is missing or not allowed.
     """
-    path = Path(address) if address else database_path(resolve_settings())
-    return DuckDBFile(path, wait, config, announce)
+    if address:
+        return DuckDBFile(Path(address), wait, config, announce)
+    settings = resolve_settings()
+    configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
+    if configured.startswith(PREFIX):
+        files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""
+        lake = LakeAddress.of(configured, files, is_sandbox=settings.is_sandbox)
+        return Lake(lake, settings.data_dir, wait, config, announce)
+    if configured.startswith(MOTHERDUCK):
+        name = f"{configured}_sandbox" if settings.is_sandbox else configured
+        return MotherDuck(name, settings.data_dir, config)
+    return DuckDBFile(configured_path(settings), wait, config, announce)
+
+
+def has_maintenance() -> bool:
+    """Whether the configured warehouse is of a kind that something is due for from time to time. Never fails."""
+    return str(find().values.get("warehouse", "")).startswith(PREFIX)
+
+
+def configured_path(settings: CrmSettings) -> Path:
+    """The DuckDB file: the configured one, or that of the data directory."""
+    configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
+    path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
+    return path.with_name("sandbox.duckdb") if settings.is_sandbox else path

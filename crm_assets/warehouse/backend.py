@@ -1,5 +1,6 @@
 """What every kind of warehouse offers. Only this package knows which kind is in use."""
 
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,12 +46,14 @@ class Backend(Protocol):
             WarehouseUnreachable: It would not.
         """
 
-    def connected(self, *, read_only: bool, table: str | None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def connected(
+        self, *, read_only: bool, tables: Collection[str]
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection in UTC whose default catalog is the warehouse, so that `raw.accounts` is a table of it.
 
         Args:
             read_only: Whether writing is refused.
-            table: The only table (`raw.accounts`) whose rows will be changed; None: any. Who changes the same table, or
+            tables: The only ones (`raw.accounts`) whose rows will be changed; empty: any. Who changes one of them, or
                 any, comes later.
 
         Raises:
@@ -70,3 +73,6 @@ class Backend(Protocol):
 
         Notes that it is done with `policy.set_erased`, and lets readers see the tables as they are now.
         """
+
+    def maintain(self) -> Mapping[str, int]:
+        """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""

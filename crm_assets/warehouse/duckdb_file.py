@@ -1,7 +1,7 @@
 """A DuckDB file as the warehouse: opened by one process at a time, always closed again, copied for readers."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class DuckDBFile:
         """Nothing: the working folder is made there before anything is read."""
 
     @contextmanager
-    def connected(self, *, read_only: bool, table: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file, of which there is one at a time, whatever it is for."""
         if read_only and not self.path.exists():
             raise FileNotFoundError(f"{self.path} does not exist yet: materialize the assets of group raw first")
@@ -78,6 +78,10 @@ class DuckDBFile:
             publish(self.path)
         if broken:
             self.announce(f"Dropped, as they read tables that are not there: views {', '.join(broken)}")
+
+    def maintain(self) -> Mapping[str, int]:
+        """Nothing: DuckDB uses free blocks again by itself."""
+        return {}
 
     def _locked(self) -> AbstractContextManager[None]:
         return writer_lock(self.path, self.wait, self.announce)

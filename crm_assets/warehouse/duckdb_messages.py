@@ -12,6 +12,8 @@ LOCKED = "Could not set lock"
 HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
+CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
+MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
 def lock_holder(error: duckdb.Error) -> str | None:
@@ -37,3 +39,13 @@ def line(error: duckdb.Error) -> int | None:
 def is_about_missing_table(error: duckdb.Error) -> bool:
     """Whether a table or schema that the statement reads is not there."""
     return MISSING.search(reason(error)) is not None
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether a transaction failed because another one changed the same, and would succeed if made again."""
+    return isinstance(error, duckdb.TransactionException) and CONFLICT.search(str(error)) is not None
+
+
+def is_about_missing_lake(error: duckdb.Error) -> bool:
+    """Whether a lake was to be read that nothing was written to yet."""
+    return MISSING_LAKE in str(error)

@@ -1,142 +1,185 @@
-"""The lake: the analysts' tables for readers on other machines, who see one whole state while runs go on.
+"""A DuckLake as the warehouse: tables as Parquet files in a shared place, their catalog in PostgreSQL.
 
-A DuckDB file is for one machine. A DuckLake keeps tables as Parquet files where all can reach them, in a shared folder
-or on S3, and its catalog in a database, such as Postgres. Only whole states are ever shown: each is one transaction.
+Every commit is a state that readers on any machine see as a whole. Different tables can be written at the same time.
 """
 
-import re
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
-from crm_assets.settings import resolve_settings
+from crm_assets.warehouse.backend import Published, WarehouseUnreachable
+from crm_assets.warehouse.duckdb_messages import is_about_missing_lake
+from crm_assets.warehouse.extensions import load_extensions
+from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake_files import erase, maintain
+from crm_assets.warehouse.lock import Announce, writer_lock
+from crm_assets.warehouse.names import literal
+from crm_assets.warehouse.object_storage import allow_s3
+from crm_assets.warehouse.policy import set_erased
 
-SCHEMAS = ("seeds", "staging", "snapshots", "marts")
-"""What analysts read. Raw tables also hold what vanished, and stay where they are."""
+CATALOG = "lake"
+"""What a lake is attached as."""
 
-KEPT = "7 days"
-"""How long earlier states can be read; after that their files are removed."""
+COMMIT_RETRIES = 100
+"""How often DuckLake tries to commit when others committed other tables at the same time. Its default of ten is few."""
 
-SECRETS = re.compile(
-    r"""(?:password|key|secret|token)\w*\s*=\s*(?:'([^']+)'|([^'&;\s]+))|://([^@/\s]+)@""", re.IGNORECASE
-)
-
-TABLES = """
-select
-    table_schema,
-    table_name
-from information_schema.tables
-where table_catalog = ? and table_schema in ? and table_type in ?
-order by all
-"""
+EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
 
-class LakeError(Exception):
-    """The lake could not be written. Its message does not hold the address, in which a password may be."""
-
-
-@dataclass(frozen=True)
 class Lake:
-    """A DuckLake.
+    """One lake. Connections see it as their default catalog."""
 
-    Attributes:
-        address: As DuckDB attaches it: `ducklake:postgres:dbname=lake host=db`. A catalog that is a DuckDB file itself,
-            `ducklake:crm.ducklake`, is for trying: whoever reads it keeps others from writing.
-        files: Where its Parquet files lie: a folder, `s3://bucket/crm`. Empty: where it has them already, or, for a
-            catalog that is a file, beside it.
-    """
+    def __init__(
+        self, address: LakeAddress, working_folder: Path, wait: float, config: Mapping[str, Any], announce: Announce
+    ) -> None:
+        """Connects to nothing yet.
 
-    address: str
-    files: str = ""
+        Args:
+            address: Where it is.
+            working_folder: A folder of this machine for files that a run leaves nothing of.
+            wait: Seconds to wait while others write the same table.
+            config: DuckDB's configuration.
+            announce: Called with sentences about waiting.
+        """
+        self.address = address
+        self._working_folder = working_folder
+        self._wait = wait
+        self._config = config
+        self._announce = announce
+        self._keeps = False
+        self._attached: dict[bool, duckdb.DuckDBPyConnection] = {}
 
-    def __post_init__(self) -> None:
-        """Checks the address.
+    @property
+    def name(self) -> str:
+        """The address, without passwords."""
+        return str(self.address)
+
+    @property
+    def working_folder(self) -> Path:
+        """A folder of this machine."""
+        return self._working_folder
+
+    def check(self) -> None:
+        """Reaches the catalog and the place of the files.
 
         Raises:
-            LakeError: It is none of a DuckLake.
+            WarehouseUnreachable: Tells which of them it was.
         """
-        if not self.address.startswith("ducklake:"):
-            raise LakeError("CRM_LAKE must begin with ducklake: such as ducklake:postgres:dbname=lake host=db")
+        with self.connected(read_only=False, tables=["nothing"]) as connection, self._explained("CRM_WAREHOUSE_FILES"):
+            if "://" in self.address.files:
+                connection.execute("select count(*) from glob($files)", {"files": f"{self.address.files}/*"})
+            else:
+                Path(self.address.files).mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def without_secrets(self, text: str) -> str:
-        """A message of DuckDB's on one line, without the passwords that the address or the files' place hold.
+    @contextmanager
+    def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the lake. Readers wait for nobody, and writers for those of the same table."""
+        with self._turn(read_only=read_only, tables=tables):
+            try:
+                with closing(self._connection(read_only=read_only)) as connection:
+                    connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+                    yield connection
+            except BaseException:
+                self._close(read_only=read_only)  # whatever broke, the next one begins anew
+                raise
+            finally:
+                if not self._keeps:
+                    self._close(read_only=read_only)
 
-        Its extensions quote the address whole, in part, or as they understood it.
-        """
-        for named, quoted, in_url in SECRETS.findall(f"{self.address} {self.files}"):
-            text = text.replace(named or quoted or in_url, "***")
-        return " ".join(text.split())
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keeps what is connected: DuckDB's extensions take half a second to load."""
+        self._keeps = self.address.dsn is not None
+        try:
+            yield
+        finally:
+            self._keeps = False
+            self._close(read_only=True)
+            self._close(read_only=False)
 
+    def publish(self) -> Published:
+        """Readers see every commit. Tells the number of the state that they see now."""
+        with self.connected(read_only=True) as connection:
+            [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
+        return Published(self.name, is_new=True, version=version)
 
-def configured_lake() -> Lake | None:
-    """The lake that `CRM_LAKE` and `CRM_LAKE_FILES` name; None when none is.
+    def erase(self) -> None:
+        """Writes files anew that have deleted rows, and removes earlier states and their files."""
+        with self.connected(read_only=False) as connection:
+            erase(connection, CATALOG)
+            set_erased(connection, erased=True)
 
-    Raises:
-        LakeError: `CRM_LAKE` is no address of a DuckLake.
-    """
-    settings = resolve_settings()
-    if settings.lake is None:
-        return None
-    files = settings.lake_files.get_secret_value() if settings.lake_files else ""
-    return Lake(settings.lake.get_secret_value(), files)
+    def maintain(self) -> Mapping[str, int]:
+        """Merges small files, and removes those that only states need which are older than a week."""
+        with self.connected(read_only=False, tables=["maintenance"]) as connection:
+            return maintain(connection, CATALOG)
 
+    def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[None]:
+        if self.address.dsn is None:  # a file: DuckDB lets one process have it
+            return writer_lock(Path(self.address.catalog), self._wait, self._announce)
+        if read_only:
+            return nullcontext()
+        return self._turn_among_writers(self.address.dsn, tables)
 
-def publish_to_lake(published: Path, lake: Lake, wait: float, config: Mapping[str, Any]) -> int:
-    """Puts the tables and views of a published copy into the lake, as tables, and takes out those that are gone.
+    @contextmanager
+    def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[None]:
+        # Imported here, as it comes with the extra "lake" only.
+        import psycopg
 
-    Runs that end at the same time come one after the other; the last one finds the newest copy.
+        from crm_assets.warehouse.turns import turn
 
-    Args:
-        published: A DuckDB file that nobody writes to.
-        lake: Where to.
-        wait: Seconds to wait while another run of this machine does the same.
-        config: DuckDB's configuration.
+        try:
+            with turn(dsn, self.address.schema, tables, self._wait, self._announce):
+                yield
+        except psycopg.OperationalError as error:
+            raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
-    Returns:
-        How many tables there are.
+    def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if read_only not in self._attached:
+            self._attached[read_only] = self._attach(read_only=read_only)
+        return self._attached[read_only].cursor()
 
-    Raises:
-        LakeError: Nothing was changed.
-    """
-    try:
-        with FileLock(f"{published}.lake.lock", timeout=wait, mode=0o600):
-            return _publish(published, lake, config)
-    except Timeout:
-        raise LakeError(f"another run has been writing to it for {wait:.0f} s") from None
-    except duckdb.Error as error:
-        raise LakeError(f"{type(error).__name__}: {lake.without_secrets(str(error))}") from None
+    def _attach(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=dict(self._config))
+        try:
+            load_extensions(connection, EXTENSIONS)
+            if self.address.files.startswith("s3://"):
+                with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
+                    allow_s3(connection)
+            options = [f"data_path {literal(self.address.files)}"]
+            options += [f"metadata_schema {literal(self.address.schema)}"] if self.address.schema else []
+            options += ["read_only"] if read_only else []
+            with self._explained("CRM_WAREHOUSE"):
+                connection.execute(
+                    f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})"
+                )
+            connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
+    def _close(self, *, read_only: bool) -> None:
+        connection = self._attached.pop(read_only, None)
+        if connection is not None:
+            connection.close()
 
-def _publish(published: Path, lake: Lake, config: Mapping[str, Any]) -> int:
-    files = f"(data_path {_literal(lake.files)})" if lake.files else ""
-    with closing(duckdb.connect(config=dict(config))) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach {_literal(str(published))} as published (read_only)")
-        connection.execute(f"attach {_literal(lake.address)} as lake {files}")
-        for procedure in ("ducklake_expire_snapshots", "ducklake_cleanup_old_files"):
-            connection.execute(f"call {procedure}('lake', older_than => now() - interval '{KEPT}')")
-        connection.execute("begin")
-        tables = connection.execute(TABLES, ["published", SCHEMAS, ("BASE TABLE", "VIEW")]).fetchall()
-        earlier = connection.execute(TABLES, ["lake", SCHEMAS, ("BASE TABLE",)]).fetchall()
-        for schema in SCHEMAS:
-            connection.execute(f"create schema if not exists lake.{schema}")
-        for schema, table in sorted(set(earlier) - set(tables)):
-            connection.execute(f"drop table lake.{schema}.{_identifier(table)}")
-        for schema, table in tables:
-            name = f"{schema}.{_identifier(table)}"
-            connection.execute(f"create or replace table lake.{name} as from published.{name}")
-        connection.execute("commit")
-    return len(tables)
+    @contextmanager
+    def _explained(self, setting: str) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.Error, OSError) as error:
+            if isinstance(error, duckdb.Error) and is_about_missing_lake(error):
+                raise FileNotFoundError(
+                    f"{self.name} holds nothing yet: materialize the assets of group raw first"
+                ) from None
+            raise self._unreachable(error, setting) from None
 
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    def _unreachable(self, error: Exception, setting: str) -> WarehouseUnreachable:
+        what = self.address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{self.address.catalog}"
+        return WarehouseUnreachable(
+            self.address.without_secrets(f"{what} could not be reached: {error}. Check {setting}, and whether it runs")
+        )

@@ -5,6 +5,7 @@ The database is held only for that. Reading the API takes long and needs no data
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from glob import escape
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from crm_assets.warehouse.raw_tables import (
 )
 from crm_assets.warehouse.side_loaded import SIDE_LOADED, merge_side_loads
 from crm_assets.warehouse.sync_log import TABLES, Asked, write_sync_log
+from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
 """What DuckDB may keep in memory while it loads: without a limit it keeps most of a million rows. A load for which this
@@ -71,6 +73,11 @@ class LoadPackage:
     skipped: Collection[str]
 
     @property
+    def tables(self) -> list[str]:
+        """The tables in which rows are replaced. To the logs they are only added."""
+        return [self.report.resource, *(["side_loaded"] if len(self.side_loads) else [])]
+
+    @property
     def has_repeated_ids(self) -> bool:
         """Whether some records came more than once."""
         return self.rows + len(self.skipped) > self.report.rows_read - len(self.report.rejected)
@@ -93,41 +100,35 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[st
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     connection.execute(NARROW)
     try:
-        return _load(connection, package)
+        return committed(connection, partial(_load, connection, package))
     except duckdb.OutOfMemoryException:
         connection.execute(f"set memory_limit = '{memory}'")
-        return _load(connection, package)
+        return committed(connection, partial(_load, connection, package))
     finally:
         connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
 
 
 def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
     resource = package.report.resource
-    connection.execute("begin")
-    try:
-        connection.execute(TABLES)
-        connection.execute(SIDE_LOADED)
-        note_load(connection, package.policy)
-        for name in ENDPOINTS:
-            connection.execute(declared_table(name))
-        changes = conversions(connection, resource, package.types)
-        alter(connection, resource, changes)
-        if package.files:
-            _add_columns(connection, package)
-        fill(connection, resource, changes)
-        if package.files:
-            _merge(connection, package)
-        merge_side_loads(connection, package.side_loads, package.load_id)
-        show_present(connection, resource)
-        declared = resource_schema(resource)
-        described = {name: column.description for name, column in declared.columns.items()}
-        comment(connection, "table", (RAW, resource), declared.description, described)
-        note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
-        write_sync_log(connection, package.report, package.asked, package.load_id)
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+    connection.execute(TABLES)
+    connection.execute(SIDE_LOADED)
+    note_load(connection, package.policy)
+    for name in ENDPOINTS:
+        connection.execute(declared_table(name))
+    changes = conversions(connection, resource, package.types)
+    alter(connection, resource, changes)
+    if package.files:
+        _add_columns(connection, package)
+    fill(connection, resource, changes)
+    if package.files:
+        _merge(connection, package)
+    merge_side_loads(connection, package.side_loads, package.load_id)
+    show_present(connection, resource)
+    declared = resource_schema(resource)
+    described = {name: column.description for name, column in declared.columns.items()}
+    comment(connection, "table", (RAW, resource), declared.description, described)
+    note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
+    write_sync_log(connection, package.report, package.asked, package.load_id)
     return [f"{RAW}.{resource}: {change}" for change in changes]
 
 

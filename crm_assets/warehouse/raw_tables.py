@@ -14,6 +14,7 @@ import pyarrow as pa
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
+from crm_assets.warehouse.storable import retype
 
 RAW = "raw"
 """DuckDB schema of the raw tables."""
@@ -151,11 +152,11 @@ def _restored(value: Any, stored: str, data_type: str) -> Any:
 def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
     """Gives columns their new types, empty. Comes before any row is changed: DuckDB wants it so in a transaction."""
     for change in changes:
-        table = f'alter table {RAW}."{resource}"'
+        table = f'{RAW}."{resource}"'
         if change.variant:
-            connection.execute(f'{table} add column if not exists "{change.variant}" varchar')
-            connection.execute(f'{table} alter column "{change.variant}" type varchar using null')
-        connection.execute(f'{table} alter column "{change.column}" type {DUCKDB_TYPES[change.data_type]} using null')
+            connection.execute(f'alter table {table} add column if not exists "{change.variant}" varchar')
+            retype(connection, table, change.variant, "varchar")
+        retype(connection, table, change.column, DUCKDB_TYPES[change.data_type])
 
 
 def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:

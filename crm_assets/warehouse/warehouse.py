@@ -1,6 +1,6 @@
 """The warehouse as Dagster's resource: the same methods whatever kind it is of."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -9,19 +9,16 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from crm_assets.dagster_internals import other_steps_follow
-from crm_assets.settings import resolve_settings
-from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Published
-from crm_assets.warehouse.lake import LakeError, configured_lake, publish_to_lake
-from crm_assets.warehouse.lock import WarehouseBusy
 
 
 class Warehouse(DuckDBResource):
     """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits for its turn."""
 
-    database: str = Field(default="", description="Where the tables are kept. Empty: as CRM_WAREHOUSE says.")
+    database: str = Field(
+        default="", description="Path of a DuckDB file. Empty: the warehouse that CRM_WAREHOUSE names."
+    )
     lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while others are writing.")
 
     _opened: Backend | None = PrivateAttr(default=None)
@@ -29,22 +26,12 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Publishes when the run ends, if it changed anything. That it could not is logged, and fails nothing.
-
-        Until then connections are kept, where that keeps nobody waiting.
-        """
+        """Keeps connections, where that keeps nobody waiting, until the run or its process ends."""
         try:
             with ExitStack() as self._until_end_of_run:
                 yield self
         finally:
             self._opened = self._until_end_of_run = None
-            try:
-                if not other_steps_follow(context) and self.publish().is_new:
-                    self.publish_to_lake()
-            except (OSError, SourceError, WarehouseBusy, duckdb.Error) as error:
-                get_dagster_logger().warning(f"The published copy stays as it was: {error}")
-            except LakeError as error:
-                get_dagster_logger().warning(f"The lake stays as it was: {error}")
 
     @property
     def name(self) -> str:
@@ -66,21 +53,21 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(
-        self, *, read_only: bool = False, table: str | None = None
+        self, *, read_only: bool = False, tables: Collection[str] = ()
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection in which `raw.accounts` is a table; closed at the end whatever happens.
 
         Args:
             read_only: Whether writing is refused.
-            table: The only table whose rows will be changed, such as `raw.accounts`; None: any. Others can change other
-                tables meanwhile, if the warehouse is of a kind that allows it.
+            tables: The only ones whose rows will be changed, such as `raw.accounts`; empty: any. Others can change
+                other tables meanwhile, if the warehouse is of a kind that allows it.
 
         Raises:
             WarehouseBusy: Others were writing for longer than `lock_wait`.
             WarehouseUnreachable: It could not be opened.
             FileNotFoundError: Opened read-only, and nothing was written yet.
         """
-        with self._backend.connected(read_only=read_only, table=table) as connection:
+        with self._backend.connected(read_only=read_only, tables=tables) as connection:
             yield connection
 
     def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -105,20 +92,9 @@ class Warehouse(DuckDBResource):
         """
         self._backend.erase()
 
-    def publish_to_lake(self) -> None:
-        """Puts the analysts' tables into the lake, if one is configured. Generated records never get there.
-
-        Raises:
-            LakeError: The lake is as it was.
-        """
-        lake = configured_lake()
-        if lake is None:
-            return
-        if resolve_settings().is_sandbox:
-            get_dagster_logger().info("The sandbox's records are generated: they are not put into the lake")
-            return
-        tables = publish_to_lake(Path(self.publish().where), lake, self.lock_wait, self.connection_config)
-        get_dagster_logger().info(f"{tables} tables are in the lake as they are now")
+    def maintain(self) -> Mapping[str, int]:
+        """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""
+        return self._backend.maintain()
 
     @property
     def _backend(self) -> Backend:

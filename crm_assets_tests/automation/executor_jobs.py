@@ -13,6 +13,7 @@ from dagster import (
     success_hook,
 )
 
+from crm_assets.assets.published import PUBLISHED
 from crm_assets.automation.executor import EXECUTORS
 from crm_assets.definitions import defs
 
@@ -32,7 +33,7 @@ def notes_failure(context: HookContext) -> None:
     note(f"failure of {context.op.name}")
 
 
-FEW = AssetSelection.assets(["raw", "accounts"], ["raw", "contacts"], ["staging", "stg_contacts"])
+FEW = AssetSelection.assets(["raw", "accounts"], ["raw", "contacts"], ["staging", "stg_contacts"], PUBLISHED)
 
 PROJECTS = {
     name: Definitions(

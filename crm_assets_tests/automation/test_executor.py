@@ -160,9 +160,10 @@ def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
     assert {"failure of raw__contacts", "success of raw__accounts"} <= set(notes)
 
 
-def test_a_run_in_which_something_failed_publishes_the_rest(failed_run: FailedRun) -> None:
-    copy = failed_run.folder / "data" / "crm.published.duckdb"
-    assert rows(copy, "select count(*) from raw.accounts") == [(1,)]
+def test_a_run_in_which_something_failed_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:
+    data = failed_run.folder / "data"
+    assert rows(data / "crm.duckdb", "select count(*) from raw.accounts") == [(1,)]
+    assert not (data / "crm.published.duckdb").exists()
 
 
 def test_a_re_execution_from_failure_runs_what_failed_and_what_follows_it(
@@ -172,5 +173,5 @@ def test_a_re_execution_from_failure_runs_what_failed_and_what_follows_it(
     options = ReexecutionOptions.from_failure(failed_run.run_id, instance)
     with executed("few", failed_run.executor, instance, options) as result:
         ran = {event.step_key for event in result.all_events if event.is_step_success}
-    assert {"raw__contacts", "staging__stg_contacts"} <= ran
+    assert {"raw__contacts", "staging__stg_contacts", "published__database"} <= ran
     assert "raw__accounts" not in ran

@@ -194,3 +194,26 @@ def test_other_resources_keep_their_path(crm: ScriptedCrm, monkeypatch: pytest.M
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"accounts": {"params": {"filter": "mine"}}}')
     assert read().ids == list(range(1, 61))
     assert all("filter" not in seen.params for seen in crm.seen)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"CRM_LAKE": "ducklake:postgres:dbname=lake"}, "CRM_WAREHOUSE says where tables are kept"),
+        ({"CRM_LAKE_FILES": "s3://bucket/crm"}, "CRM_WAREHOUSE_FILES says where tables are kept"),
+        ({"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"}, "neither a path, nor begins with ducklake: or md:"),
+        ({"CRM_WAREHOUSE": "ducklake:mysql:password=hush", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
+        ({"CRM_WAREHOUSE": "ducklake:", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
+        ({"CRM_WAREHOUSE": "ducklake:postgres:password=hush"}, "CRM_WAREHOUSE_FILES is missing"),
+    ],
+)
+def test_a_warehouse_that_is_none_is_explained(
+    crm: ScriptedCrm, settings: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as raised:
+        read()
+    assert words in str(raised.value)
+    assert "hush" not in str(raised.value)
+    assert crm.seen == []

@@ -1,41 +1,49 @@
-"""The lake: the analysts' tables as one state after the other, for readers anywhere. Its catalog here is a file."""
+"""A lake as the warehouse: the same assets, whole states for readers anywhere, and turns among writers of a table."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import psycopg
 import pytest
-from dagster import AssetKey
 
-from crm_assets.definitions import defs
-from crm_assets.warehouse.lake import Lake, LakeError
+from crm_assets.warehouse.lake_address import LakeAddress
+from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, tasks
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import LakeServers
 
 pytestmark = pytest.mark.slow
 
-COUNT = "select count(*) from lake.staging.stg_open_tasks"
+HOLD = """
+import sys, time
+from crm_assets.warehouse.warehouse import Warehouse
+with Warehouse().get_connection(tables=sys.argv[1:] if sys.argv[1] else []):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
-
-@pytest.fixture(autouse=True)
-def extensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home with DuckDB's extension, as it would be downloaded on the first use."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
-    with duckdb.connect() as connection:
-        connection.execute(f"install '{extension}'")
+UPKEEP = """
+from crm_assets.definitions import defs
+assets = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
+schedules = {schedule.name for schedule in defs.schedules}
+print(*sorted(assets & {"lake/maintenance"}), *sorted(schedules & {"lake_maintenance_schedule"}))
+"""
 
 
 @pytest.fixture
-def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of a configured lake that does not exist yet."""
-    address = f"ducklake:{tmp_path / 'crm.ducklake'}"
-    monkeypatch.setenv("CRM_LAKE", address)
-    monkeypatch.setenv("CRM_LAKE_FILES", str(tmp_path / "lake's files"))
-    return address
+def lake(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The settings of a lake that is configured, and empty."""
+    settings = servers.new_lake()
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return settings
 
 
 @pytest.fixture
@@ -45,131 +53,260 @@ def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
 
 
+def read(sql: str) -> list[tuple[Any, ...]]:
+    with Warehouse().read_connection() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def write(sql: str, table: str | None = None, wait: float = 10) -> None:
+    with Warehouse(lock_wait=wait).get_connection(tables=[table] if table else []) as connection:
+        connection.execute(sql)
+
+
 @contextmanager
-def reader(address: str, state: str = "") -> Iterator[duckdb.DuckDBPyConnection]:
-    """Somebody who reads the lake, and knows nothing of the project."""
+def writing_elsewhere(table: str) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the turn for a table, or, for an empty name, for all."""
+    with subprocess.Popen([sys.executable, "-c", HOLD, table], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "held\n" in iter(process.stdout.readline, "")
+        yield process
+        process.kill()
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_read_loads_into_the_lake_and_nothing_into_a_file(data_dir: Any) -> None:
+    with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
+        assert materialize("open_tasks").success
+        crm.lists["open_tasks"] = [{"id": 70, "title": "Changed"}, *tasks(3, first=71)]
+        assert materialize("open_tasks").success
+        found = read("select count(*), count(distinct id), max(title) filter (id = 70) from raw.open_tasks")
+    assert found == [(73, 73, "Changed")]
+    assert not list(data_dir.glob("*.duckdb"))
+
+
+@pytest.mark.usefixtures("lake")
+def test_generated_records_have_a_catalog_schema_and_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("create schema raw; create table raw.t as select 1 as i")
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
+    write("create schema raw; create table raw.t as select 2 as i")
+    assert read("from raw.t") == [(2,)]
+
+
+@pytest.mark.usefixtures("a_crm")
+def test_anybody_reads_tables_and_views_without_the_project(lake: dict[str, str]) -> None:
+    write("create schema marts; create table marts.t as select 1 as i; create view marts.v as select i from marts.t")
+    with Warehouse().read_connection():  # has DuckDB's extensions where there is no network
+        pass
+    [address] = [value for name, value in lake.items() if name == "CRM_WAREHOUSE"]
+    with reader(address) as connection:
+        assert connection.execute("from lake.marts.v").fetchall() == [(1,)]
+
+
+@contextmanager
+def reader(address: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Somebody with nothing but DuckDB, its extensions and the address."""
+    from crm_assets.warehouse.extensions import load_extensions
+    from crm_assets.warehouse.lake import EXTENSIONS
+    from crm_assets.warehouse.object_storage import allow_s3
+
     with duckdb.connect() as connection:
-        connection.execute(f"attach '{address}' as lake (read_only{state})")
+        load_extensions(connection, EXTENSIONS)
+        allow_s3(connection)
+        connection.execute(f"attach '{address}' as lake (read_only)")
         yield connection
 
 
-def sync_open_tasks() -> bool:
-    """A run that reads the tasks and builds their staging view; whether it succeeded."""
-    selection = [AssetKey(["raw", "open_tasks"]), AssetKey(["staging", "stg_open_tasks"])]
-    job = defs.resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(asset_selection=selection, raise_on_error=False).success
+@pytest.mark.usefixtures("lake")
+def test_a_reader_sees_one_state_while_others_commit() -> None:
+    write("create table t as select 1 as i")
+    with Warehouse().read_connection() as connection:
+        connection.execute("begin")
+        assert connection.execute("from t").fetchall() == [(1,)]
+        write("insert into t values (2)")
+        assert connection.execute("from t").fetchall() == [(1,)]
+        connection.execute("commit")
+        assert connection.execute("from t").fetchall() == [(1,), (2,)]
 
 
-def published(sql: str) -> None:
-    """A database that holds what the statements make, published."""
-    warehouse = Warehouse()
-    with warehouse.get_connection() as connection:
-        connection.execute(sql)
-    warehouse.publish()
-    warehouse.publish_to_lake()
+@pytest.mark.usefixtures("lake")
+def test_a_reader_cannot_write() -> None:
+    write("create table t as select 1 as i")
+    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        read("insert into t values (2)")
 
 
-def test_a_run_ends_with_its_views_and_tables_in_the_lake(address: str) -> None:
-    with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
-        assert sync_open_tasks()
-        with reader(address) as early:
-            assert early.execute(COUNT).fetchall() == [(70,)]
-        crm.lists["open_tasks"] = tasks(75)
-        assert sync_open_tasks()
-    with reader(address) as late:
-        assert late.execute(COUNT).fetchall() == [(75,)]
+@pytest.mark.usefixtures("lake")
+def test_reading_a_lake_that_holds_nothing_says_what_to_do() -> None:
+    with pytest.raises(FileNotFoundError, match="materialize the assets of group raw first"):
+        read("select 1")
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_values_are_the_same_in_the_lake(address: str) -> None:
-    select = (
-        "select 1450348061427834880 as id, 7700.1::decimal(38,9) as amount, '{\"cf\": [1, null]}'::json as fields, "
-        "timestamptz '2026-01-01T00:00:00.000001Z' as at, date '2026-01-01' as day, null::boolean as unknown"
-    )
-    published(f"create schema marts; create table marts.values as {select}")
-    with reader(address) as connection:
-        assert connection.execute(f"from lake.marts.values except ({select})").fetchall() == []
-        assert connection.execute("select count(*) from lake.marts.values").fetchall() == [(1,)]
+@pytest.mark.usefixtures("lake")
+def test_a_body_that_raises_leaves_nothing_behind() -> None:
+    write("create table t as select 1 as i")
+    with pytest.raises(ZeroDivisionError), Warehouse().get_connection() as connection:  # noqa: PT012
+        connection.execute("begin; delete from t")
+        _ = 1 / 0
+    assert read("from t") == [(1,)]
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_a_table_that_is_gone_leaves_the_lake_and_can_be_read_as_it_was(address: str) -> None:
-    published("create schema marts; create table marts.old as select 1 as i")
-    published("drop table marts.old; create table marts.new as select 2 as i")
-    with reader(address) as connection:
-        assert connection.execute("select table_name from information_schema.tables").fetchall() == [("new",)]
-        [[first]] = connection.execute(
-            "select min(snapshot_id) from ducklake_snapshots('lake') where snapshot_id > 0"
-        ).fetchall()
-    with reader(address, f", snapshot_version {first}") as before:
-        assert before.execute("select i from lake.marts.old").fetchall() == [(1,)]
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        pytest.param("raw.t", "raw.t", id="the-same-table"),
+        pytest.param("", "raw.t", id="they-have-all"),
+        pytest.param("raw.t", None, id="we-want-all"),
+    ],
+)
+def test_the_wait_for_a_turn_says_for_whom_and_ends_with_an_instruction(
+    theirs: str, ours: str | None, told: list[str]
+) -> None:
+    with writing_elsewhere(theirs) as process:
+        with pytest.raises(WarehouseBusy) as raised:
+            write("select 1", ours, wait=0.5)
+        assert f"process {process.pid}" in str(raised.value)
+        assert "run this again" in str(raised.value)
+        assert any(f"process {process.pid}" in message for message in told)
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_names_with_quotes_and_the_views_of_others_are_no_hindrance(address: str) -> None:
-    published('create schema marts; create table marts."a ""b""" as select 1 as i')
-    with duckdb.connect() as connection:
-        connection.execute(f"attach '{address}' as lake; create view lake.marts.theirs as select 1 as i")
-    published('create table marts."c" as select 2 as i')
-    with reader(address) as connection:
-        tables = connection.execute("select table_name from information_schema.tables order by all").fetchall()
-    assert tables == [('a "b"',), ("c",), ("theirs",)]
+@pytest.mark.usefixtures("lake")
+def test_writers_of_different_tables_do_not_wait_for_each_other() -> None:
+    with writing_elsewhere("raw.t"):
+        write("create table t2 as select 1 as i", "raw.t2", wait=0.5)
+    assert read("from t2") == [(1,)]
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_raw_tables_stay_where_they_are(address: str) -> None:
-    published("create schema raw; create table raw.t as select 1 as i")
-    published("create schema marts; create table marts.t as from raw.t")
-    with reader(address) as connection:
-        assert connection.execute("select table_schema from information_schema.tables").fetchall() == [("marts",)]
+@pytest.mark.usefixtures("lake")
+def test_a_killed_writer_leaves_nothing_to_wait_for() -> None:
+    with writing_elsewhere("raw.t") as process:
+        process.kill()
+        process.wait()
+        write("select 1", "raw.t", wait=5)
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_runs_that_end_at_the_same_time_come_one_after_the_other(address: str) -> None:
-    published("create schema marts; create table marts.t as select 1 as i")
-    threads = [threading.Thread(target=Warehouse().publish_to_lake) for _ in range(4)]
+@pytest.mark.usefixtures("lake")
+def test_a_transaction_that_conflicts_is_made_again() -> None:
+    write("create table t as select 1 as i")
+
+    def meet(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("update t set i = i + 1")
+        if len(attempts) == 0:
+            write("update t set i = i + 10", "t2")
+        attempts.append(1)
+
+    attempts: list[int] = []
+    with Warehouse().get_connection(tables=["t1"]) as connection:
+        committed(connection, lambda: meet(connection))
+    assert len(attempts) == 2
+    assert read("from t") == [(12,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_many_writers_of_one_table_lose_nothing() -> None:
+    write("create table t (writer bigint, n bigint)")
+
+    def write_ten(writer: int) -> None:
+        for n in range(10):
+            with Warehouse(lock_wait=120).get_connection(tables=["t"]) as connection:
+                committed(connection, lambda n=n: connection.execute("insert into t values (?, ?)", [writer, n]))  # type: ignore[misc]
+
+    threads = [threading.Thread(target=write_ten, args=[writer]) for writer in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    with reader(address) as connection:
-        assert connection.execute("select count(*) from ducklake_snapshots('lake')").fetchall() == [(1 + 1 + 4,)]
+    assert read("select count(*), count(distinct (writer, n)) from t") == [(40, 40)]
 
 
-def test_generated_records_never_get_there(address: str) -> None:
-    published("create schema marts; create table marts.t as select 1 as i")
-    assert not Path(address.removeprefix("ducklake:")).exists()
-
-
-def test_a_lake_out_of_reach_fails_no_run_and_its_password_is_not_told(
-    monkeypatch: pytest.MonkeyPatch, told: list[str]
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        pytest.param("CRM_WAREHOUSE", "ducklake:postgres:host=127.0.0.1 port=1 password=hush dbname=lake", "port=1"),
+        pytest.param("CRM_WAREHOUSE", "ducklake:postgres:postgresql://me:hush@127.0.0.1:1/lake", "127.0.0.1"),
+        pytest.param("CRM_WAREHOUSE_FILES", "s3://no-such-bucket/lake", "s3://no-such-bucket/lake"),
+        pytest.param("CRM_WAREHOUSE_FILES", "/proc/nowhere", "/proc/nowhere"),
+    ],
+    ids=["no-server", "no-server-at-a-url", "no-bucket", "no-folder"],
+)
+def test_a_lake_out_of_reach_is_an_error_before_the_first_request(
+    setting: str, value: str, words: str, lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CRM_LAKE", "ducklake:/nowhere/password=hush")
+    monkeypatch.setenv(setting, value)
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        failure = materialize("open_tasks").failure("open_tasks")
+        assert crm.seen == []
+    assert words in failure
+    assert setting in failure
+    assert "hush" not in failure
+    assert lake
+
+
+def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, data_dir: Any) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/crm.ducklake")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", f"{data_dir}/lake's files")
     with configured_crm(lists={"open_tasks": tasks(3)}):
-        assert sync_open_tasks()
-    [warning] = [message for message in told if "lake" in message]
-    assert warning.startswith("The lake stays as it was: ")
-    assert "hush" not in warning
+        assert materialize("open_tasks").success
+        assert read("select count(*) from raw.open_tasks") == [(3,)]
 
 
 @pytest.mark.parametrize(
     ("address", "files"),
     [
-        pytest.param("ducklake:postgres:dbname=lake password=hush host=db", "", id="in a connection string"),
-        pytest.param("ducklake:postgres:dbname=lake password = 'hush' host=db", "", id="quoted"),
-        pytest.param("ducklake:postgres:postgresql://me:hush@db/lake", "", id="in a URL"),
-        pytest.param("ducklake:crm.ducklake", "s3://bucket/crm?s3_secret_access_key=hush", id="in the files' place"),
+        pytest.param("postgres:dbname=lake password=hush host=db", "", id="in a connection string"),
+        pytest.param("postgres:dbname=lake password = 'hush' host=db", "", id="quoted"),
+        pytest.param("postgres:postgresql://me:hush@db/lake", "", id="in a URL"),
+        pytest.param("crm.ducklake", "s3://bucket/crm?s3_secret_access_key=hush", id="in the files' place"),
     ],
 )
 def test_no_message_tells_a_password(address: str, files: str) -> None:
-    quoted = address.removeprefix("ducklake:postgres:")
-    told = Lake(address, files).without_secrets(f'Unable to connect to Postgres at "{quoted}", {files}: no route')
+    told = LakeAddress(address, files, "").without_secrets(f'Unable to connect at "{address}", {files}: no route')
     assert "hush" not in told
     assert "no route" in told
 
 
-@pytest.mark.usefixtures("a_crm")
-def test_an_address_that_is_none_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_LAKE", "postgres:dbname=lake")
-    with pytest.raises(LakeError, match="CRM_LAKE must begin with ducklake:"):
-        Warehouse().publish_to_lake()
+def test_postgres_ends_a_lock_with_its_session(lake: dict[str, str]) -> None:
+    dsn = lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
+    with writing_elsewhere("raw.t"), psycopg.connect(dsn) as connection:
+        held = "select count(*) from pg_locks where locktype = 'advisory'"
+        assert connection.execute(held).fetchall() == [(2,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_maintenance_merges_files_and_changes_no_row() -> None:
+    write("create table t (i bigint)")
+    for i in range(20):
+        write(f"insert into t select {i} * 1000 + range from range(1000)")
+    numbers = Warehouse().maintain()
+    assert numbers["files before"] == 20
+    assert numbers["files"] < 5
+    assert read("select count(*), count(distinct i), sum(i) from t") == [(20_000, 20_000, sum(range(20_000)))]
+
+
+@pytest.mark.usefixtures("lake")
+def test_what_is_erased_is_in_no_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = data_dir / "files"
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(files))
+    write("create table t as select range as i, 'secret of ' || range as told from range(3000)")
+    write("update t set told = null where i = 17")
+    assert holding(files, b"secret of 17") > 0
+    Warehouse().erase()
+    assert read("select count(*), count(told) from t") == [(3000, 2999)]
+    assert holding(files, b"secret of 17") == 0
+
+
+def holding(folder: Path, told: bytes) -> int:
+    """How many Parquet files below a folder hold a text."""
+    query = "select count(*) from read_parquet(?) where told = ?"
+    return sum(
+        duckdb.execute(query, [str(file), told.decode()]).fetchall() != [(0,)]
+        for file in folder.rglob("*.parquet")
+        if "-delete" not in file.name
+    )
+
+
+@pytest.mark.usefixtures("lake")
+def test_with_a_lake_there_is_an_asset_and_a_schedule_for_its_upkeep() -> None:
+    done = subprocess.run([sys.executable, "-c", UPKEEP], capture_output=True, text=True, check=True)
+    assert done.stdout == "lake/maintenance lake_maintenance_schedule\n"

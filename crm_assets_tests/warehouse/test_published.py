@@ -1,4 +1,4 @@
-"""The published copy: made at the end of a run, put in its place at once, never in a reader's way."""
+"""The published copy: a step of its own, put in its place at once, never in a reader's way."""
 
 import os
 import shutil
@@ -8,24 +8,34 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_assets.assets.published import PUBLISHED
+from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 
 COUNT = "select count(*) from raw.open_tasks"
 
 
-def test_a_run_ends_with_a_copy_of_what_it_loaded(data_dir: Path) -> None:
+def published() -> bool:
+    """Materializes the last step alone; whether it succeeded."""
+    job = defs.resolve_implicit_global_asset_job_def()
+    return job.execute_in_process(asset_selection=[PUBLISHED], raise_on_error=False).success
+
+
+def test_the_step_copies_what_is_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}):
         materialize("open_tasks")
+        assert not (data_dir / "crm.published.duckdb").exists()
+        assert published()
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(70,)]
 
 
 def test_a_reader_of_the_copy_neither_waits_nor_keeps_a_run_waiting(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
-        materialize("open_tasks")
+        assert materialize("open_tasks").success and published()
         with duckdb.connect(str(data_dir / "crm.published.duckdb"), read_only=True) as reader:
             crm.lists["open_tasks"] += tasks(5, first=71)
-            assert materialize("open_tasks").success
+            assert materialize("open_tasks").success and published()
             assert reader.execute(COUNT).fetchall() == [(70,)]
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(75,)]
 
@@ -33,9 +43,10 @@ def test_a_reader_of_the_copy_neither_waits_nor_keeps_a_run_waiting(data_dir: Pa
 def test_what_did_not_change_is_not_copied_again(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}):
         materialize("open_tasks")
-    copy = data_dir / "crm.published.duckdb"
-    before = copy.stat().st_ino
-    Warehouse().publish()
+        assert Warehouse().publish().is_new
+        copy = data_dir / "crm.published.duckdb"
+        before = copy.stat().st_ino
+        assert not Warehouse().publish().is_new
     assert copy.stat().st_ino == before
 
 
@@ -50,18 +61,19 @@ def test_what_a_killed_process_left_in_the_write_ahead_log_is_in_the_copy(data_d
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
-def test_a_copy_that_cannot_be_made_fails_no_run_and_leaves_the_one_before(
+def test_a_copy_that_cannot_be_made_fails_its_step_alone_and_leaves_the_one_before(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
-        materialize("open_tasks")
+        assert materialize("open_tasks").success and published()
         crm.lists["open_tasks"] = tasks(4)
+        assert materialize("open_tasks").success
 
         def no_room(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(shutil, "copyfileobj", no_room)
-        assert materialize("open_tasks").success
+        assert not published()
     assert rows(data_dir / "crm.duckdb", COUNT) == [(4,)]
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(3,)]
     assert not list(data_dir.glob("*.unfinished"))
@@ -72,7 +84,7 @@ def test_files_with_records_are_their_owners_alone(data_dir: Path) -> None:
     before = os.umask(0o022)
     try:
         with configured_crm(lists={"open_tasks": tasks(3)}):
-            materialize("open_tasks")
+            assert materialize("open_tasks").success and published()
     finally:
         os.umask(before)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir() if path.is_file()}

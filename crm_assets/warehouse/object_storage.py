@@ -1,0 +1,32 @@
+"""Access to S3, and to what speaks its protocol, as the usual `AWS_*` variables say."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import duckdb
+
+from crm_assets.warehouse.names import literal
+
+
+def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
+    """Gives a connection's database the credentials: from the environment, or as AWS's own tools find them."""
+    given = {
+        "key_id": os.environ.get("AWS_ACCESS_KEY_ID"),
+        "secret": os.environ.get("AWS_SECRET_ACCESS_KEY"),
+        "session_token": os.environ.get("AWS_SESSION_TOKEN"),
+        "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
+    }
+    if not given["key_id"]:
+        given["provider"] = "credential_chain"
+    options = {name: value for name, value in given.items() if value} | dict(_endpoint())
+    listed = ", ".join(f"{name} {literal(value)}" for name, value in options.items())
+    connection.execute(f"create secret (type s3, {listed})")
+
+
+def _endpoint() -> Mapping[str, str]:
+    url = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    return {"endpoint": parts.netloc, "use_ssl": str(parts.scheme != "http").lower(), "url_style": "path"}

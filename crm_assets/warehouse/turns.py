@@ -1,0 +1,82 @@
+"""Turns among all processes that write to one lake: PostgreSQL's advisory locks, in the lake's catalog database.
+
+Such a lock belongs to a session, so it ends with its process, also on `kill -9`. DuckLake needs it: two writers of one
+table may miss their conflict.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+
+from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce, WarehouseBusy
+
+TAKE = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
+SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"
+
+HOLDERS = """
+select string_agg(distinct application_name, ', ')
+from pg_locks
+inner join pg_stat_activity using (pid)
+where
+    locktype = 'advisory' and granted and objsubid = 1 and pid <> pg_backend_pid()
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
+    and ((classid::bigint << 32) | objid::bigint) = hashtextextended(%(key)s, 0)
+"""
+
+Session = psycopg.Connection[tuple[Any, ...]]
+
+
+@contextmanager
+def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: Announce) -> Iterator[None]:
+    """Keeps others from writing some tables of a lake, or any, while the body runs.
+
+    Args:
+        dsn: How to connect to the catalog database.
+        lake: Tells lakes in one database apart.
+        tables: The tables; empty: all. Whoever has all waits for all who have one, and they for it.
+        wait: Seconds to wait at most.
+        announce: Called with a message that tells for whom we wait, at once and then every ten seconds.
+
+    Raises:
+        WarehouseBusy: The wait was over.
+        psycopg.OperationalError: The database cannot be reached.
+    """
+    whole = f"crm_assets {lake}"
+    # In one order for everybody, or two could wait for each other.
+    turns = [(SHARE, whole), *((TAKE, f"{whole} {table}") for table in sorted(tables))] if tables else [(TAKE, whole)]
+    what = ", ".join(sorted(tables)) or "the lake"
+    name = f"process {os.getpid()} on {socket.gethostname()}"
+    give_up_at = time.monotonic() + wait
+    with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
+        for statement, key in turns:
+            patience = FIRST_MESSAGE_AFTER
+            while not _acquired(session, statement, key, min(patience, give_up_at - time.monotonic())):
+                holders = _holders(session, key)
+                left = give_up_at - time.monotonic()
+                if left <= 0:
+                    raise WarehouseBusy(
+                        f"{what} was written by {holders} for {wait:.0f} s. Wait until that is done or stop it, then "
+                        "run this again"
+                    )
+                announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
+                patience = MESSAGE_EVERY
+        yield
+
+
+def _acquired(session: Session, statement: str, key: str, patience: float) -> bool:
+    session.execute("select set_config('lock_timeout', %s, false)", [f"{max(1, int(patience * 1000))}ms"])
+    try:
+        session.execute(statement, {"key": key})
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _holders(session: Session, key: str) -> str:
+    [[holders]] = session.execute(HOLDERS, {"key": key}).fetchall()
+    return str(holders or "another process")

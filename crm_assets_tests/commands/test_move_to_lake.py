@@ -1,0 +1,103 @@
+"""A file's tables in a lake: all of them, with every value, or none."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import LakeServers
+
+pytestmark = pytest.mark.slow
+
+VALUES = """
+create schema marts;
+create table marts.kept (
+    day date not null, n hugeint, kind enum ('a', 'b'), x double, t timestamptz, j json, d decimal(38, 9), l bigint[]
+);
+insert into marts.kept values
+    ('2026-01-01', 170141183460469231731, 'a', 0.1, '0001-01-01 00:00:00+00', '{"a": 1.50}', 0.000000001, [1, null]),
+    ('2026-01-02', null, 'b', 'nan', null, null, -12345678901234567890123456789.123456789, []),
+    ('2026-01-02', null, 'b', 'nan', null, null, -12345678901234567890123456789.123456789, []);
+create view marts.seen as from marts.kept;
+"""
+
+
+@pytest.fixture
+def file(data_dir: Path) -> Iterator[Path]:
+    """A file with what a read has loaded, and with a table of values of many types."""
+    with configured_crm(lists={"open_tasks": tasks(30)}):
+        assert materialize("open_tasks").success
+        with Warehouse().get_connection() as connection:
+            connection.execute(VALUES)
+        yield data_dir / "crm.duckdb"
+
+
+@pytest.fixture
+def lake(file: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lake that is configured only after the file was written."""
+    assert file.exists()
+    for name, value in servers.new_lake().items():
+        monkeypatch.setenv(name, value)
+
+
+def moved(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["crm_assets", "move-to-lake", *arguments])
+    return main()
+
+
+@pytest.mark.usefixtures("lake")
+def test_all_tables_come_with_every_value(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert moved(monkeypatch) == 0
+    told = capsys.readouterr().out
+    for words in ("30  raw.open_tasks", "1  raw.sync_log", "3  marts.kept"):
+        assert words in told
+    query = "select day, n, kind::varchar, x::varchar, t, j::varchar, d, l from marts.kept order by day"
+    with duckdb.connect(str(file), read_only=True) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        before = connection.execute(query).fetchall()
+    with Warehouse().read_connection() as connection:
+        assert connection.execute(query).fetchall() == before
+
+
+@pytest.mark.usefixtures("lake", "file")
+def test_the_next_read_goes_on_where_the_file_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert moved(monkeypatch) == 0
+    run = materialize("open_tasks", mode="incremental")
+    assert run.success
+    with Warehouse().read_connection() as connection:
+        assert connection.execute("select count(*) from raw.sync_log").fetchall() == [(2,)]
+
+
+@pytest.mark.usefixtures("lake", "file")
+def test_what_is_there_already_is_named_and_nothing_is_moved(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Warehouse().get_connection() as connection:
+        connection.execute("create schema marts; create table marts.kept as select 1 as i")
+    assert moved(monkeypatch) == 1
+    assert "marts.kept" in capsys.readouterr().err
+    with Warehouse().read_connection() as connection:
+        assert connection.execute("select table_name from information_schema.tables").fetchall() == [("kept",)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_value_that_a_lake_cannot_hold_is_refused_by_its_tables_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Warehouse(database=str(file)).get_connection() as connection:
+        connection.execute("create table marts.huge as select 170141183460469231731687303715884105727::hugeint as n")
+    assert moved(monkeypatch) == 1
+    assert "marts.huge" in capsys.readouterr().err
+
+
+def test_a_warehouse_that_is_the_file_itself_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert moved(monkeypatch, str(file)) == 1
+    assert "Set it to a lake" in capsys.readouterr().err

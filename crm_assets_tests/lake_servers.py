@@ -1,0 +1,121 @@
+"""What a lake needs besides files: a PostgreSQL server for its catalog and an S3 server for its data, both for real."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+BUCKET = "crm"
+HOST = "127.0.0.1"
+
+
+def postgres_folder() -> Path | None:
+    """Where PostgreSQL's programs are; None where it is not installed. Debian does not put them on the PATH."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders else None
+
+
+@dataclass(frozen=True)
+class LakeServers:
+    """Two servers on this machine."""
+
+    postgres_port: int
+    s3_port: int
+
+    def dsn(self, database: str) -> str:
+        """How to connect to a database."""
+        return f"host={HOST} port={self.postgres_port} user=crm dbname={database}"
+
+    def new_lake(self) -> dict[str, str]:
+        """The settings of a lake that nothing was written to yet."""
+        name = f"lake_{uuid4().hex}"
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {name}")
+        return {
+            "CRM_WAREHOUSE": f"ducklake:postgres:{self.dsn(name)}",
+            "CRM_WAREHOUSE_FILES": f"s3://{BUCKET}/{name}",
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{self.s3_port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }
+
+
+@contextmanager
+def lake_servers() -> Iterator[LakeServers]:
+    """Both servers, until the body ends.
+
+    Raises:
+        FileNotFoundError: PostgreSQL is not installed.
+    """
+    programs = postgres_folder()
+    if programs is None:
+        raise FileNotFoundError("PostgreSQL is not installed: apt-get install postgresql")
+    servers = LakeServers(_free_port(), _free_port())
+    folder = Path(tempfile.mkdtemp(prefix="crm_lake_", dir="/tmp"))  # short: a socket's path has a limit
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        user = _unprivileged(folder)
+        initdb = [str(programs / "initdb"), "--pgdata", str(folder / "pg"), "--username", "crm", "--auth", "trust"]
+        subprocess.run([*initdb, "--no-sync", "--encoding", "UTF8"], check=True, stdout=subprocess.DEVNULL, **user)
+        options = {
+            "port": servers.postgres_port,
+            "listen_addresses": HOST,
+            "unix_socket_directories": "",
+            "fsync": "off",
+        }
+        arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        with (folder / "log").open("wb") as log:
+            started.append(
+                subprocess.Popen([str(programs / "postgres"), "-D", str(folder / "pg"), *arguments], stderr=log, **user)
+            )
+            s3 = [str(Path(sys.executable).with_name("moto_server")), "-H", HOST, "-p", str(servers.s3_port)]
+            started.append(subprocess.Popen(s3, stdout=log, stderr=log))
+        _wait_for(servers)
+        yield servers
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged(folder: Path) -> dict[str, Any]:
+    """PostgreSQL refuses to run as root: Debian's package brings a user."""
+    if os.geteuid() != 0:
+        return {"cwd": folder}
+    user = pwd.getpwnam("postgres")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return {"cwd": folder, "user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(servers: LakeServers) -> None:
+    import requests
+
+    give_up_at = time.monotonic() + 60
+    while time.monotonic() < give_up_at:
+        with suppress(psycopg.OperationalError, requests.ConnectionError), psycopg.connect(servers.dsn("postgres")):
+            requests.put(f"http://{HOST}:{servers.s3_port}/{BUCKET}", timeout=10).raise_for_status()
+            return
+        time.sleep(0.1)
+    raise TimeoutError("PostgreSQL and the S3 server did not start within a minute")
