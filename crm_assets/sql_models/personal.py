@@ -9,10 +9,13 @@ from sqlglot import exp
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
-from crm_assets.sql_models.model import Model, asset_behind
+from crm_assets.sql_models.model import SIDE_LOADED, Model, asset_behind
 
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
 """Tables of ours without a record in them."""
+
+NAMELESS = frozenset({(SIDE_LOADED, "array_name"), (SIDE_LOADED, "id")})
+"""Columns that tell which record it is, in a table whose records may be personal."""
 
 Tables = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Schema, table and columns of what a model reads: hashable, so that a lineage is worked out once a process."""
@@ -27,7 +30,7 @@ def may_be_personal(table: str, column: str) -> bool:
     if table in HARMLESS or column.startswith("_dlt_"):
         return False
     if resource not in ENDPOINTS:
-        return True
+        return (table, column) not in NAMELESS
     declared = resource_schema(resource).columns.get(column)
     return declared is None or declared.personal
 

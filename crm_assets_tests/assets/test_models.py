@@ -163,6 +163,16 @@ def test_a_preview_masks_what_is_made_from_personal_columns(project: ModelProjec
     assert row == {"day": 1, "name": "(masked)", "email": None, "cf_new": "(masked)", "n": 1}
 
 
+def test_a_preview_masks_what_side_loaded_records_hold_and_shows_which_they_are(
+    project: ModelProject, database: Path
+) -> None:
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("create table raw.side_loaded as select 'users' as array_name, 1 as id, '{}' as record")
+    project.mart("select id as day, array_name, record as name from raw.side_loaded")
+
+    assert previewed(run(project, database)) == [{"day": 1, "array_name": "users", "name": "(masked)"}]
+
+
 def test_a_preview_masks_everything_when_the_lineage_cannot_be_told(
     project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
