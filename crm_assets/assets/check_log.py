@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dagster import AssetCheckResult
 
 
-def log_with_checks(log: logging.Logger, made: str, results: Sequence[AssetCheckResult]) -> None:
-    """Logs what was made, and how many checks passed. Failed checks make it a warning that names them.
+def log_with_checks(
+    log: logging.Logger, made: str, results: Sequence[AssetCheckResult], level: int = logging.INFO
+) -> None:
+    """Logs what was made, and how many checks passed, at `level`. Failed checks make it a warning that names them.
 
     What a check found is not logged: it can show values. The UI has it.
     """
@@ -15,4 +17,4 @@ def log_with_checks(log: logging.Logger, made: str, results: Sequence[AssetCheck
     if failed:
         log.warning("%s; %d of %d checks failed: %s", made, len(failed), len(results), ", ".join(failed))
     else:
-        log.info("%s; %d checks passed", made, len(results))
+        log.log(level, "%s; %d checks passed", made, len(results))

@@ -1,5 +1,6 @@
 """The models as assets: a `.sql` file becomes a view or table, and `from raw.accounts` in it a dependency."""
 
+import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,10 @@ def _materialized(
     if model.columns:
         results.append(columns_result(model, columns))
     rows = count_rows(connection, model.folder, model.name)
-    log_with_checks(get_dagster_logger(), f"{model.address}: {rows:,} rows, built in {built.seconds:.1f} s", results)
+    made = f"{model.address}: {rows:,} rows, built in {built.seconds:.1f} s"
+    # A view takes no time and holds nothing: with one line each, the tables would be lost among them.
+    level = logging.DEBUG if model.kind == "view" else logging.INFO
+    log_with_checks(get_dagster_logger(), made, results, level)
     return MaterializeResult(
         metadata={
             "crm/build_seconds": round(built.seconds, 3),

@@ -1,6 +1,7 @@
 """Show the warehouse's tables, their row counts and where the database file lies."""
 
 from argparse import ArgumentParser, Namespace
+from itertools import zip_longest
 
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -17,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(_: Namespace) -> int:
-    """Prints the tables."""
+    """Prints the tables, in two columns: there are too many for a screen."""
     warehouse = Warehouse()
     with warehouse.read_connection() as connection:
         tables = connection.execute(TABLES).fetchall()
@@ -26,8 +27,11 @@ def run(_: Namespace) -> int:
             for schema, table in tables
         ]
     width = max((len(name) for name, _ in counted), default=5)
-    print(f"\n{'table':<{width}}  {'rows':>9}")
-    for name, row in counted:
-        print(f"{name:<{width}}  {row[0] if row else 0:>9,}")
+    cells = [f"{name:<{width}}  {row[0] if row else 0:>9,}" for name, row in counted]
+    title = f"{'table':<{width}}  {'rows':>9}"
+    half = (len(cells) + 1) // 2
+    print()
+    for left, right in [(title, title), *zip_longest(cells[:half], cells[half:], fillvalue="")]:
+        print(f"{left}    {right}".rstrip())
     print(f"\n{warehouse.name}")
     return 0

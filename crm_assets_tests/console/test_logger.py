@@ -38,7 +38,7 @@ def test_a_read_is_one_line_with_counts_seconds_and_checks(capsys: pytest.Captur
 
 def test_a_failed_check_makes_the_line_a_warning_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "undeclared": "secret of a record"}]}):
-        read, _ = console_lines("open_tasks", capsys)
+        read, *_ = console_lines("open_tasks", capsys)
     assert re.match(f"{TIME} WARNING open_tasks: 1 records", read)
     assert read.endswith("1 of 5 checks failed: declared_schema")
 
@@ -46,9 +46,10 @@ def test_a_failed_check_makes_the_line_a_warning_that_names_it(capsys: pytest.Ca
 def test_a_failure_is_one_line_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm() as crm:
         crm.faults.append(always("open_tasks", lambda: json_response({"message": "Not yours"}, 403)))
-        failed, ended = console_lines("open_tasks", capsys)
+        lines = console_lines("open_tasks", capsys)
+    [failed] = [line for line in lines if "raw__open_tasks failed" in line]
     assert re.match(f"{TIME} ERROR raw__open_tasks failed: open_tasks, page 1: status 403, 'Not yours'", failed)
-    assert "Run failed" in ended
+    assert "Run failed" in lines[-1]
 
 
 def test_a_retry_is_announced_with_its_reason(
