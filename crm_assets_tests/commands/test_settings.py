@@ -68,8 +68,8 @@ def test_other_commands_tell_of_variables_that_look_like_settings_and_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["crm_assets", "tables"])
-    monkeypatch.setenv("CRM_LAEK", "ducklake:crm")
+    monkeypatch.setenv("CRM_WAREHUOSE", "ducklake:crm")
     main()
     warning, outcome = capsys.readouterr().err.splitlines()
-    assert "CRM_LAEK in the environment. Did you mean CRM_LAKE?" in warning
+    assert "CRM_WAREHUOSE in the environment. Did you mean CRM_WAREHOUSE?" in warning
     assert "does not exist yet" in outcome
