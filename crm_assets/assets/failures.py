@@ -1,4 +1,4 @@
-"""From what went wrong to what the user is told, and whether Dagster should try the asset again."""
+"""Errors as the user sees them, and whether Dagster retries the asset."""
 
 import traceback
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What holds for all assets: who owns them, and how often a failed one is tried again."""
+"""What all assets share: their owner and their retry policy."""
 
 from functools import cache
 
@@ -12,7 +12,7 @@ OWNERS = ("team:sales-operations",)
 
 @cache
 def retry_policy() -> RetryPolicy:
-    """Three more tries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), give or take a jitter."""
+    """Three retries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), with jitter."""
     # A wrong value is not told here: the run tells.
     delay = setting_at_load("asset_retry_delay")
     return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

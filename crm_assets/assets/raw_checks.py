@@ -1,4 +1,4 @@
-"""The checks of the raw assets, made with each load, over the connection that it was made with.
+"""The checks of the raw assets. They run after each load, on the connection of the load.
 
 Only a broken primary key keeps the models from being built. The others watch: whatever they find, the run
 goes on.
@@ -60,7 +60,7 @@ def check_specs(resource: str) -> list[AssetCheckSpec]:
 
 
 def check_results(connection: duckdb.DuckDBPyConnection, resource: str) -> list[AssetCheckResult]:
-    """What all checks of one raw table find. Never fails: a check that raised an error has not passed."""
+    """What all checks of one raw table find. Never fails: a check that raises an error counts as failed."""
     return [_result(check, connection, resource) for check in CHECKS]
 
 

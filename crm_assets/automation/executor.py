@@ -14,5 +14,5 @@ EXECUTORS: Mapping[str, ExecutorDefinition] = MappingProxyType(
 
 
 def configured_executor() -> ExecutorDefinition:
-    """The executor that `CRM_EXECUTOR` names. A value that names none is warned of: the code location has to load."""
+    """The executor that `CRM_EXECUTOR` names. An unknown name gives a warning: the code location has to load."""
     return EXECUTORS[setting_at_load("executor", get_dagster_logger().warning)]

@@ -58,7 +58,7 @@ class Backend(Protocol):
 
         Raises:
             FileNotFoundError: Read-only, and nothing was written yet.
-            WarehouseBusy: Others were writing for longer than the wait is long.
+            WarehouseBusy: Others kept writing until the wait was over.
             WarehouseUnreachable: It could not be opened.
         """
 

@@ -16,18 +16,18 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 FIRST_MESSAGE_AFTER, MESSAGE_EVERY = 0.05, 10.0
-"""Seconds of waiting after which a message tells of it."""
+"""Seconds of waiting before the first message, and between messages."""
 
 Announce = Callable[[str], object]
 
 
 class WarehouseBusy(Exception):
-    """The database was locked by another process for longer than the wait is long."""
+    """Another process kept the database locked until the wait was over."""
 
 
 @contextmanager
 def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[None]:
-    """Locks `database` while the body runs. A body that locks it once more waits in vain.
+    """Locks `database` while the body runs. It is not reentrant: a body that locks it again waits until the time is up.
 
     Args:
         database: The DuckDB file; the lock is a file beside it.

@@ -44,7 +44,7 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
         result = body()
         connection.execute("commit")
     except BaseException:
-        # A connection that broke cannot roll back, and needs not. What went wrong first is what to tell.
+        # A broken connection cannot roll back and need not. The first error is the one to report.
         with suppress(duckdb.Error):
             connection.execute("rollback")
         raise
