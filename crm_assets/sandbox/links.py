@@ -16,8 +16,7 @@ CHOICES: Final = {
     "deal_stages": [{"id": STAGE_ID, "name": "Won", "position": 6, "forecast_type": "Closed Won"}],
     "industry_types": [{"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(TRADES)],
 }
-ARRAYS: Final = ("sales_accounts", "users", *CHOICES)
-"""The arrays that can be side-loaded."""
+ARRAYS: Final = ("sales_accounts", "users", *CHOICES)  # that can be side-loaded
 
 _FIRST, _LAST, _TRADE, _FORM, _ACCOUNT, _CONTACT, _OWNER = range(101, 108)
 _FIRST_NAMES, _LAST_NAMES, _STREETS, _USERS = 2_000, 1_000, 500, 8

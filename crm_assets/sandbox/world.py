@@ -108,11 +108,8 @@ class World:
         if resource.sortable:
             meta = {"total_pages": ceil(listing.size / per_page), **meta}
         brought = ARRAYS if self._side_load else [resource.includes[include] for include in wanted]
-        before = {
-            name: self._links.side_loaded(name, entries)
-            for name in ARRAYS
-            if name in brought and name != resource.data_key
-        }
+        arrays = [name for name in ARRAYS if name in brought and name != resource.data_key]
+        before = {name: self._links.side_loaded(name, entries) for name in arrays}
         return b'%b"%b":[%b],"meta":%b}' % (
             orjson.dumps(before)[:-1] + b"," * bool(before),
             resource.data_key.encode(),
