@@ -56,6 +56,16 @@ def marked_lists(marks: Marks) -> dict[str, list[Any]]:
     return {resource: list(_records(resource, marks)) for resource in ENDPOINTS}
 
 
+def marked_side_loads(marks: Marks) -> dict[str, list[Any]]:
+    """Arrays beside the lists: one that is declared, one that is called like a list, and one that nobody knows."""
+    new = marks.new
+    return {
+        "users": [{"id": 1, "display_name": new(), "Email": new(), "is_active": {"email": new()}}],
+        "contacts_of_yore": [{"id": 2, "email": new(), "notes": [new()]}],
+        "contact_people": [{"id": 3, **{name: new() for name in SPELLINGS}}],
+    }
+
+
 def _records(resource: str, marks: Marks) -> Iterator[Any]:
     columns, new = resource_schema(resource).columns, marks.new
     personal = [name for name, column in columns.items() if column.personal]

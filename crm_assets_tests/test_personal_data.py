@@ -15,7 +15,7 @@ from crm_assets.assets.personal_data import make_anew
 from crm_assets.definitions import defs
 from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
-from crm_assets_tests.marked_records import Marks, found_in_files, marked_lists, personal_settings
+from crm_assets_tests.marked_records import Marks, found_in_files, marked_lists, marked_side_loads, personal_settings
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 pytestmark = pytest.mark.slow
@@ -57,7 +57,7 @@ def build_models(database: Path) -> None:
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
-    with configured_crm(lists=marked_lists(marks)) as crm:
+    with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
         told = by_command(crm, tmp_path / "home", policy)
     assert len(marks.made) > 100
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
@@ -73,14 +73,17 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     data_dir: Path, tmp_path: Path, before: str, after: str
 ) -> None:
     marks = Marks()
-    with configured_crm(lists=marked_lists(marks)) as crm:
+    with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
         sync(tmp_path / "home", before, *ENDPOINTS)
         build_models(data_dir / "crm.duckdb")
+        report = data_dir / "reports" / "sales_review.html"
+        report.parent.mkdir()
+        report.write_text(marks.made[0])
         kept = personal_texts(data_dir)
         crm.lists = {"open_tasks": []}
-        told = sync(tmp_path / "later", after, "open_tasks")
+        told = sync(tmp_path / "home", after, "open_tasks")
     marks.made += kept
-    assert found_in_files(marks.made, data_dir, tmp_path / "later") == set()
+    assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in told] == []
     assert f"personal_data is {after} now, no more {before}" in told
     database = data_dir / "crm.duckdb"

@@ -1,8 +1,9 @@
 """The tests of a model as asset checks: their specs, and what they found in Dagster's words."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
+import duckdb
 from dagster import (
     AssetCheckResult,
     AssetChecksDefinition,
@@ -12,12 +13,15 @@ from dagster import (
     MetadataValue,
     asset_check,
 )
+from sqlglot.errors import SqlglotError
 
 from crm_assets.assets.previews import rows_as_table
 from crm_assets.settings import SettingsError, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
+from crm_assets.sql_models.lineage import known_columns
 from crm_assets.sql_models.model import BOOKKEEPING, Model, asset_behind
+from crm_assets.sql_models.personal import personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
@@ -43,10 +47,11 @@ def cross_checks(models: Iterable[Model]) -> list[AssetChecksDefinition]:
 
     Nothing else makes sure that the other table is built by then.
     """
-    return [_cross_check(model, test) for model in models for test in model.cross_tests]
+    known = {model.address: model for model in models}
+    return [_cross_check(model, test, known) for model in known.values() for test in model.cross_tests]
 
 
-def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
+def _cross_check(model: Model, test: DataTest, known: Mapping[str, Model]) -> AssetChecksDefinition:
     @asset_check(
         name=test.name,
         asset=asset_key(model.address),
@@ -58,11 +63,19 @@ def _cross_check(model: Model, test: DataTest) -> AssetChecksDefinition:
         try:
             with warehouse.read_connection() as connection:
                 report_in(connection, resolve_settings().reporting_timezone)
-                return check_result(run_test(connection, model, test))
+                return check_result(run_test(connection, model, test), masked_columns(connection, model, known))
         except (WarehouseBusy, SettingsError, FileNotFoundError) as error:
             return check_result(Outcome(test, problem=str(error)))
 
     return compare
+
+
+def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model]) -> Collection[str]:
+    """The columns of a model that may hold personal data; all of them, where that cannot be told."""
+    try:
+        return personal_columns(model, known, known_columns(connection))
+    except SqlglotError:
+        return model.columns.keys()
 
 
 def asset_key(address: str) -> AssetKey:
@@ -70,11 +83,11 @@ def asset_key(address: str) -> AssetKey:
     return AssetKey(address.split("."))
 
 
-def check_result(outcome: Outcome) -> AssetCheckResult:
-    """What a test found: the count, a few rows, and the SQL that finds all of them."""
+def check_result(outcome: Outcome, personal: Container[str] = ()) -> AssetCheckResult:
+    """What a test found: the count, a few rows, and the SQL that finds all of them. Personal columns are masked."""
     metadata: dict[str, Any] = {"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")}
     if outcome.sample:
-        metadata["sample"] = rows_as_table(outcome.columns, outcome.sample)
+        metadata["sample"] = rows_as_table(outcome.columns, outcome.sample, personal)
     return AssetCheckResult(
         check_name=outcome.test.name,
         passed=outcome.passed,

@@ -24,7 +24,14 @@ from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.disk_errors import disk_error
-from crm_assets.assets.model_checks import asset_key, check_result, check_specs, columns_result, cross_checks
+from crm_assets.assets.model_checks import (
+    asset_key,
+    check_result,
+    check_specs,
+    columns_result,
+    cross_checks,
+    masked_columns,
+)
 from crm_assets.assets.personal_data import follow_personal_data_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import count_rows, table_columns
@@ -93,7 +100,9 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
                 report_in(connection, settings.reporting_timezone)
                 result = _materialized(connection, model, known, full_refresh)
         except WrongRows as refused:
-            yield from map(check_result, refused.outcomes)
+            with warehouse.read_connection() as connection:
+                masked = masked_columns(connection, model, known)
+            yield from (check_result(outcome, masked) for outcome in refused.outcomes)
             raise Failure(description=str(refused), allow_retries=False) from None
         except (ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable) as error:
             raise Failure(description=str(error), allow_retries=False) from None
@@ -114,7 +123,7 @@ def _materialized(
     schemas = known_columns(connection)
     columns = list(schemas[model.folder][model.name])
     personal, lineage = _traced(model, known, schemas, columns)
-    results = [check_result(outcome) for outcome in outcomes]
+    results = [check_result(outcome, personal) for outcome in outcomes]
     if model.columns:
         results.append(columns_result(model, columns))
     rows = count_rows(connection, model.folder, model.name)

@@ -1,5 +1,6 @@
 """Before a run reads or builds anything, what is stored follows the personal-data policy that the settings ask for."""
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from graphlib import TopologicalSorter
 
@@ -7,6 +8,7 @@ import duckdb
 from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
+from crm_assets.reports.page import page_path
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
@@ -50,7 +52,7 @@ def follow_personal_data_policy(
     for sentence in converted.sentences:
         announce(sentence)
     if must_erase:
-        warehouse.erase()
+        _erase(warehouse, settings)
         announce("The database's file and the published copy are written anew, without what was taken out")
 
 
@@ -72,8 +74,14 @@ def forget_records(
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone)
         make_anew(connection, models, made, get_dagster_logger().warning)
-    warehouse.erase()
+    _erase(warehouse, settings)
     return erased
+
+
+def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
+    # Reports show what was in the tables. The next run makes them anew.
+    shutil.rmtree(page_path(settings.data_dir, of_sandbox=settings.is_sandbox).parent, ignore_errors=True)
+    warehouse.erase()
 
 
 def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:

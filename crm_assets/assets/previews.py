@@ -15,17 +15,26 @@ SHOWN = 100
 def preview(
     connection: duckdb.DuckDBPyConnection, address: str, columns: Iterable[str], personal: Container[str]
 ) -> TableMetadataValue:
-    """The first rows of a table or view. What is masked does not leave the database."""
+    """The first rows of a table or view. What is masked does not leave the database, but for objects and lists."""
     schema, table = address.split(".")
     chosen = ", ".join(_chosen(column, column in personal) for column in columns)
     rows = connection.execute(f'select {chosen} from "{schema}"."{table}" limit {ROWS}').fetchall()
     return rows_as_table(list(columns), rows)
 
 
-def rows_as_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> TableMetadataValue:
-    """Rows as the UI's table. Numbers and truth values stay what they are; all else is its text."""
+def rows_as_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], personal: Container[str] = ()
+) -> TableMetadataValue:
+    """Rows as the UI's table. Numbers and truth values stay what they are; all else is its text.
+
+    Masked are columns that may be personal, objects and lists: anything can be in these, whatever column they are in.
+    """
+
+    def shown(column: str, value: Any) -> str | int | float | bool | None:
+        return MASKED if column in personal and value is not None else _shown(value)
+
     return MetadataValue.table(
-        records=[TableRecord(dict(zip(columns, map(_shown, row), strict=True))) for row in rows],
+        records=[TableRecord({c: shown(c, value) for c, value in zip(columns, row, strict=True)}) for row in rows],
         schema=TableSchema([TableColumn(name=name, type="string") for name in columns]),
     )
 
@@ -39,4 +48,6 @@ def _shown(value: Any) -> str | int | float | bool | None:
     if value is None or isinstance(value, (int, float, bool)):
         return value
     text = str(value)
+    if text.lstrip().startswith(("{", "[", '"')):  # the latter is JSON within JSON
+        return MASKED
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
