@@ -92,7 +92,7 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(9,)]
     dated = "select count(*) > 0, count(*) = count(dbt_valid_from) from snapshots.accounts_history"
     assert rows(database, dated) == [(True, True)]
-    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.iterdir() if path.is_file()} == {0}
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.glob("*.duckdb")} == {0}
 
 
 def personal_texts(data_dir: Path) -> list[str]:
