@@ -81,6 +81,7 @@ def _opened(path: Path) -> Iterator[dict[str, datetime]]:
         if now != before:
             unfinished = path.with_suffix(".unfinished")
             kept = {key: since.isoformat() for key, since in now.items()}
+            unfinished.touch(mode=0o600)  # its owner's alone, as all files of the data directory
             unfinished.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
             unfinished.replace(path)
 
