@@ -44,6 +44,11 @@ test: .venv/dev ## Run the tests, but for the slow ones
 test-slow: .venv/dev ## Run the slow tests: executors, killed and cancelled runs, changed declarations, the lake
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
+.PHONY: test-lake
+test-lake: .venv/dev ## Run the tests of reads and of killed processes on a lake: PostgreSQL and an S3 server, started by the tests
+	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake \
+		crm_assets_tests/assets/test_raw_*.py crm_assets_tests/warehouse/test_crash.py
+
 # No constraints here: what an upgrade would break is seen before constraints.txt is renewed.
 .PHONY: test-latest
 test-latest: .venv-latest/bin/python ## Run the tests with the newest versions that pyproject.toml allows, in .venv-latest

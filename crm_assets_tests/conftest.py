@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from crm_assets_tests.data_dirs import lakes_on, use_data_dir
 from crm_assets_tests.lake_servers import LakeServers, lake_servers, postgres_folder
 
 # Where a change is judged, the same examples are tried each time; elsewhere each run tries new ones.
@@ -40,12 +41,27 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Lets the tests of reads be run on the other kind of warehouse."""
+    parser.addoption("--warehouse", choices=["file", "lake"], default="file", help="where reads load (default: a file)")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warehouse(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What `--warehouse` asks for."""
+    if request.config.getoption("--warehouse") == "file":
+        yield
+        return
+    with lakes_on(request.getfixturevalue("servers")):
+        yield
+
+
 @pytest.fixture(autouse=True)
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of one test, which runs in a folder without settings."""
     folder = tmp_path / "data"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+    use_data_dir(monkeypatch, folder)
     return folder
 
 

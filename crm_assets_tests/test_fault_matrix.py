@@ -24,6 +24,7 @@ from crm_assets.source.http import session
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late
 from crm_assets_tests.scripted_crm import KEY, always, failing, json_response
 
@@ -58,7 +59,7 @@ def loaded_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with seventy tasks."""
     folder = tmp_path_factory.mktemp("loaded")
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": AS_BEFORE}):
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        use_data_dir(monkeypatch, folder)
         assert materialize("open_tasks").success
     return folder
 
@@ -322,7 +323,7 @@ def with_odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
         crm.faults.append(
             lambda seen: body(b'{"deals": [%s], "meta": {"total": %d}}' % (b",".join(pages[seen.page]), total))
         )
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        use_data_dir(monkeypatch, folder)
         run = materialize("won_deals")
     assert run.success
     assert run.metadata("won_deals")["crm/complete"] is False

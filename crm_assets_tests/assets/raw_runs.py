@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
 
 from crm_assets.definitions import defs
 from crm_assets.source.api import ENDPOINTS
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 
@@ -87,8 +87,7 @@ def _instance() -> DagsterInstance:
 
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
     """What a query gives, in a session in UTC."""
-    with duckdb.connect(str(database), read_only=True) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with connected(database) as connection:
         return connection.execute(sql).fetchall()
 
 

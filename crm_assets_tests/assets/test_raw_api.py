@@ -10,6 +10,7 @@ from starlette.responses import Response
 from crm_assets.__main__ import main
 from crm_assets.source.http import limits
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import KEY, Seen, json_response, scripted_crm
 
 pytestmark = pytest.mark.slow
@@ -245,7 +246,7 @@ def test_a_slash_behind_the_address_makes_no_other_crm(monkeypatch: pytest.Monke
 
 def test_another_crm_may_have_a_folder_of_its_own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("one", "other"):
-        monkeypatch.setenv("CRM_DATA_DIR", str(data_dir / name))
+        use_data_dir(monkeypatch, data_dir / name)
         with scripted_crm(lists={"accounts": contacts(3)}), configured_crm(lists={"accounts": contacts(3)}):
             assert materialize("accounts").success
 

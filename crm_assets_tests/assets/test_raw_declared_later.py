@@ -20,6 +20,7 @@ from crm_assets.warehouse import loading
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import connected, use_data_dir
 
 pytestmark = pytest.mark.slow
 
@@ -98,12 +99,12 @@ def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
     folder = tmp_path_factory.mktemp("changed")
     with pytest.MonkeyPatch.context() as monkeypatch:
         declarations = Declarations(folder / "schemas", monkeypatch)
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder / "changed"))
+        use_data_dir(monkeypatch, folder / "changed")
         declarations.declare(**before)
         load(*records)
         declarations.declare(**after)
         load()
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder / "fresh"))
+        use_data_dir(monkeypatch, folder / "fresh")
         load(*records)
     schemas.resource_schema.cache_clear()
     return folder / "changed" / "crm.duckdb", folder / "fresh" / "crm.duckdb"
@@ -251,7 +252,7 @@ def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: D
 
 
 def by_hand(database: Path, sql: str) -> None:
-    with duckdb.connect(str(database)) as connection:
+    with connected(database, read_only=False) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(sql)
 

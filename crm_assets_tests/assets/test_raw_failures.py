@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import duckdb
 import pytest
 from starlette.responses import Response
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import always, json_response
 
 PERSON = "Jane Doe"
@@ -66,7 +66,7 @@ def test_a_load_that_duckdb_refuses_shows_no_record(
     """Somebody made a column unique by hand: DuckDB's message holds the value that comes twice."""
     with configured_crm() as crm:
         assert materialize("open_tasks").success
-        with duckdb.connect(str(data_dir / "crm.duckdb")) as connection:
+        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
             connection.execute("create unique index titles on raw.open_tasks (title)")
         crm.lists["open_tasks"] = [{"id": 1, "title": PERSON}, {"id": 2, "title": PERSON}]
         run = materialize("open_tasks")

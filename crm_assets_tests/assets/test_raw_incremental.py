@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
@@ -37,7 +38,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data directory with two hundred accounts, an hour apart."""
     folder = tmp_path_factory.mktemp("loaded")
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"accounts": two_hundred()}):
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        use_data_dir(monkeypatch, folder)
         assert materialize("accounts").success
     return folder
 

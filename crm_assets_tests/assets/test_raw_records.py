@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import use_data_dir
 
 REJECTED = [
     "just text",
@@ -47,7 +48,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     odd = [*REJECTED, *(record for record, _ in LOADED.values())]
     folder = tmp_path_factory.mktemp("records")
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"open_tasks": usual + odd}):
-        monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+        use_data_dir(monkeypatch, folder)
         run = materialize("open_tasks")
     return Loaded(folder / "crm.duckdb", run)
 

@@ -18,6 +18,7 @@ from crm_assets.source.typing.columns import TYPES
 from crm_assets.source.typing.field_names import column_names
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import use_data_dir
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +99,7 @@ def test_every_value_comes_back(
         pytest.MonkeyPatch.context() as monkeypatch,
         configured_crm() as crm,
     ):
-        monkeypatch.setenv("CRM_DATA_DIR", folder)
+        use_data_dir(monkeypatch, Path(folder))
         monkeypatch.setattr(batches, "BATCH_ROWS", batch_rows)
         for pages in reads:
             crm.page_sizes = [len(page) for page in pages]

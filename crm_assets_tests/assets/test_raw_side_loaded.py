@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import Seen
 from crm_assets_tests.source.source_reads import read
 
@@ -115,7 +115,7 @@ def test_what_another_resource_reads_later_is_newer(database: Path) -> None:
 
 def test_a_read_that_began_earlier_does_not_bring_back_what_a_later_one_replaced(database: Path) -> None:
     load("contacts", {"users": [{**ADA, "is_active": False}]})
-    with duckdb.connect(str(database)) as connection:
+    with connected(database, read_only=False) as connection:
         connection.execute("update raw.side_loaded set _dlt_load_id = '9999999999.5'")  # began long from now
 
     load("open_tasks", {"users": [ADA, BOB]})
@@ -142,7 +142,7 @@ def test_a_full_read_without_a_record_says_nothing_about_it(database: Path) -> N
 
 def test_a_database_from_before_has_the_table_after_the_next_load(database: Path) -> None:
     load("open_tasks", {})
-    with duckdb.connect(str(database)) as connection:
+    with connected(database, read_only=False) as connection:
         connection.execute("drop table raw.side_loaded")
 
     load("open_tasks", {"users": [ADA]})
@@ -152,7 +152,7 @@ def test_a_database_from_before_has_the_table_after_the_next_load(database: Path
 
 def test_a_load_that_fails_leaves_the_table_as_it_was(database: Path) -> None:
     load("open_tasks", {"users": [ADA]})
-    with duckdb.connect(str(database)) as connection:
+    with connected(database, read_only=False) as connection:
         connection.execute("alter table raw.sync_log drop column retries")
     with configured_crm(lists={"open_tasks": tasks(1)}, side_loaded={"users": [BOB]}):
         assert not materialize("open_tasks").success

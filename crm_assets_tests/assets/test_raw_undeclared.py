@@ -14,6 +14,7 @@ import pytest
 
 from crm_assets.source.typing import batches
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import use_data_dir
 
 FIRST: dict[str, tuple[Any, str]] = {
     "seat": (7, "BIGINT"),
@@ -66,7 +67,7 @@ ARRIVALS = {
 def load(data_dir: Path, reads: Sequence[list[Any]], resource: str = "open_tasks", **arguments: Any) -> Path:
     """Reads lists one after the other; returns the database."""
     with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(**arguments) as crm:
-        monkeypatch.setenv("CRM_DATA_DIR", str(data_dir))
+        use_data_dir(monkeypatch, data_dir)
         for records in reads:
             crm.lists[resource] = records
             run = materialize(resource)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import is_being_written
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,8 @@ def while_pages_are_read(crm: ScriptedCrm, _: Path) -> bool:
 
 
 def while_the_load_is_committed(crm: ScriptedCrm, data_dir: Path) -> bool:
-    """The database is held once the last page was read."""
-    return len(crm.seen) >= AFTER / 50 and (data_dir / "crm.duckdb.holder").exists()
+    """The warehouse is held once the last page was read."""
+    return len(crm.seen) >= AFTER / 50 and is_being_written(data_dir)
 
 
 @pytest.mark.parametrize("moment", [while_pages_are_read, while_the_load_is_committed])

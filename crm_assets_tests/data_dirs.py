@@ -1,0 +1,62 @@
+"""The data directory of a test, and its warehouse: a file in it, or a lake with `--warehouse lake`."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from crm_assets_tests.lake_servers import LakeServers
+
+SERVERS: list[LakeServers] = []
+"""Those that run while the tests of a lake do; empty while those of a file do."""
+
+LAKES: dict[Path, dict[str, str]] = {}
+"""Data directory -> the settings of its lake."""
+
+
+def use_data_dir(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Sets a data directory, and its lake where lakes are tested."""
+    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+    for servers in SERVERS:
+        if folder not in LAKES:
+            LAKES[folder] = servers.new_lake()
+        for name, value in LAKES[folder].items():
+            monkeypatch.setenv(name, value)
+
+
+def connected(database: Path, *, read_only: bool = True) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to a data directory's warehouse, by the path that a file would have."""
+    # After pytest_configure, as all of the project.
+    from crm_assets.warehouse.duckdb_file import DuckDBFile
+    from crm_assets.warehouse.lake import Lake
+    from crm_assets.warehouse.lake_address import LakeAddress
+
+    settings = LAKES.get(database.parent)
+    if settings is None:
+        return DuckDBFile(database, 10, {}, print).connected(read_only=read_only)
+    is_sandbox = database.name == "sandbox.duckdb"
+    address = LakeAddress.of(settings["CRM_WAREHOUSE"], settings["CRM_WAREHOUSE_FILES"], is_sandbox=is_sandbox)
+    return Lake(address, database.parent, 10, {}, print).connected(read_only=read_only, tables=["raw.of_tests"])
+
+
+def is_being_written(folder: Path) -> bool:
+    """Whether somebody has the turn to write a data directory's warehouse."""
+    if folder not in LAKES:
+        return (folder / "crm.duckdb.holder").exists()
+    dsn = LAKES[folder]["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
+    with psycopg.connect(dsn) as connection:
+        held = "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"
+        return connection.execute(held).fetchall() != [(0,)]
+
+
+@contextmanager
+def lakes_on(servers: LakeServers) -> Iterator[None]:
+    """While the body runs, each data directory has a lake."""
+    SERVERS.append(servers)
+    try:
+        yield
+    finally:
+        SERVERS.clear()
