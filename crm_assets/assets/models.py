@@ -45,6 +45,7 @@ from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.side_loaded import SIDE_LOADED
 from crm_assets.warehouse.warehouse import Warehouse
 
 FULL_REFRESH = {
@@ -62,6 +63,10 @@ BEGINS_ANEW = (
     "%s begins anew, as full_refresh asks for. Its rows of earlier builds cannot be made again from what the CRM has "
     "now: until this run ends, the published copy still has them"
 )
+
+
+AFTER_OTHERS = {"dagster/priority": "-1"}
+"""Steps with it begin when no other can: a first run then finds the side-loaded records that its raw assets brought."""
 
 
 def model_assets(models: Sequence[Model]) -> list[AssetsDefinition]:
@@ -84,6 +89,7 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
         retry_policy=policies.retry_policy(),
         hooks=ALERT_HOOKS,
         check_specs=check_specs(model),
+        op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={"dagster/table_name": model.address, "dagster/code_references": code_references(_files(model))},
     )
@@ -98,6 +104,8 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
             follow_personal_data_policy(warehouse, settings, known.values(), context.log.info)
             with warehouse.get_connection(tables=[model.address]) as connection:
                 report_in(connection, settings.reporting_timezone)
+                if model.shows_side_loads:
+                    connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet
                 result = _materialized(connection, model, known, full_refresh)
         except WrongRows as refused:
             with warehouse.read_connection() as connection:

@@ -11,7 +11,6 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.data_tests import DataTest, read_data_tests
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.present import PRESENT
@@ -39,7 +38,8 @@ BOOKKEEPING = frozenset(
 
 
 SIDE_LOADED = "raw.side_loaded"
-"""What a model that reads it is built after: all raw assets, as any of them may bring users, stages and the like."""
+"""Users, stages and the like, which any raw asset may bring. A model that reads it depends on none of them: one list
+that the CRM refuses would keep back everything that shows a name."""
 
 
 def asset_behind(address: str) -> str:
@@ -218,5 +218,9 @@ class Model:
     @property
     def depends_on(self) -> frozenset[str]:
         """Addresses of the assets it reads: all its tables but for the raw assets' own records."""
-        side_loaded_by = {f"{RAW}.{resource}" for resource in ENDPOINTS} if SIDE_LOADED in self.reads else set()
-        return frozenset({*map(asset_behind, self.reads - BOOKKEEPING), *side_loaded_by})
+        return frozenset(map(asset_behind, self.reads - BOOKKEEPING))
+
+    @property
+    def shows_side_loads(self) -> bool:
+        """Whether it reads what answers carried beside their list's records."""
+        return SIDE_LOADED in self.reads

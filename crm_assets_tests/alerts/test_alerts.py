@@ -44,6 +44,13 @@ def test_a_failure_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm
     assert hook.titles[1:] == ["crm_assets: recovered: asset raw/open_tasks"]
 
 
+def test_what_is_open_is_for_its_owner_only(crm: ScriptedCrm, data_dir: Path) -> None:
+    refuse(crm)
+    assert not materialize("open_tasks").success
+
+    assert (data_dir / "alerts.json").stat().st_mode & 0o077 == 0
+
+
 def test_an_alert_says_what_happened_what_it_means_and_where_to_look(
     hook: Webhook, crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
