@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dagster import (
@@ -122,8 +123,9 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 context.log.info("An incremental read needs a complete full one of the same list: reading all pages")
             with (
                 rare_garbage_collection(),
+                warehouse.ledger(asked.base_url) as ledger,
                 progress.shown(resource, context.log.info) as watcher,
-                crm_read(resource, settings, known, watcher.wait, watcher.page) as read,
+                crm_read(resource, settings, replace(known, ledger=ledger), watcher.wait, watcher.page) as read,
             ):
                 [result] = dlt.run(
                     context=context,

@@ -51,7 +51,9 @@ class CrmSettings(Surroundings):
     per_page: int = Field(default=50, ge=1, le=100, description="Records a page.")
     max_in_flight: int = Field(default=8, ge=1, le=64, description="Requests at a time; half as many after each 429.")
     requests_per_minute: int | None = Field(
-        default=None, ge=1, description="The most that may be sent, retries included, by all threads of a process."
+        default=None,
+        ge=1,
+        description="The most that may be sent, retries included, by all threads of a process, or by all with a lake.",
     )
     requests_per_hour: int | None = Field(
         default=None, ge=1, description="The same for an hour; what earlier runs sent, by `raw.sync_log`, counts."

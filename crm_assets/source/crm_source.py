@@ -17,7 +17,7 @@ from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.dlt_internals import compile_path
-from crm_assets.source.http.limits import limits_of
+from crm_assets.source.http.limits import Ledger, limits_of
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
@@ -42,12 +42,14 @@ class Known:
         types: Column -> data type of the columns that are stored.
         sent: Requests of earlier processes, as seconds ago and how many: they count for the rates.
         forgotten: Records that are not to be loaded.
+        ledger: Where several processes count their requests together, if they do.
     """
 
     cursor: Cursor | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     sent: Sequence[tuple[float, int]] = ()
     forgotten: Forgotten = field(default_factory=Forgotten)
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def crm_read(
         announce: Called with sentences about long waits.
         on_page: Called after each page with how far the read has come.
     """
-    limits_of(settings).count_earlier(known.sent)
+    limits = limits_of(settings)
+    limits.count_earlier(known.sent)
+    limits.share(known.ledger)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
     session = PageSession(settings, resource, redaction.records, announce)

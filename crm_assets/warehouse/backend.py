@@ -8,6 +8,8 @@ from typing import Protocol
 
 import duckdb
 
+from crm_assets.source.http.limits import Ledger
+
 
 class WarehouseUnreachable(Exception):
     """The warehouse could not be opened. The message says what could not be reached, and holds no password."""
@@ -76,3 +78,9 @@ class Backend(Protocol):
 
     def maintain(self) -> Mapping[str, int]:
         """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""
+
+    def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
+        """Where all processes that share the warehouse count their requests to a CRM, while the body runs.
+
+        None where one process after the other reads, and the sync log tells what each has sent.
+        """

@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake
 from crm_assets.warehouse.extensions import load_extensions
@@ -116,6 +117,23 @@ class Lake:
         """Merges small files, and removes those that only states need which are older than a week."""
         with self.connected(read_only=False, tables=["maintenance"]) as connection:
             return maintain(connection, CATALOG)
+
+    @contextmanager
+    def ledger(self, crm: str) -> Iterator[Ledger | None]:
+        """A table in the catalog's database."""
+        if self.address.dsn is None:
+            yield None
+            return
+        # Imported here, as psycopg comes with the extra "lake" only.
+        import psycopg
+
+        from crm_assets.warehouse.request_ledger import postgres_ledger
+
+        try:
+            with postgres_ledger(self.address.dsn, crm) as ledger:
+                yield ledger
+        except psycopg.OperationalError as error:
+            raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
     def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[None]:
         if self.address.dsn is None:  # a file: DuckDB lets one process have it

@@ -9,6 +9,7 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
+from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Published
 
@@ -95,6 +96,14 @@ class Warehouse(DuckDBResource):
     def maintain(self) -> Mapping[str, int]:
         """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""
         return self._backend.maintain()
+
+    def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
+        """Where all processes that share the warehouse count their requests to a CRM, if they do, while the body runs.
+
+        Raises:
+            WarehouseUnreachable: It could not be opened.
+        """
+        return self._backend.ledger(crm)
 
     @property
     def _backend(self) -> Backend:

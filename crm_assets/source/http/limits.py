@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Protocol
 
 from crm_assets.settings import CrmSettings, setting_name
 
@@ -42,9 +43,21 @@ class Rate:
         """Remembers when requests left: only the last ones that the rate allows together count."""
         self.departures = deque[float](maxlen=self.requests)
 
+    @property
+    def whole_period(self) -> float:
+        """The period with its margin."""
+        return self.period + MARGIN
+
     def wait(self, now: float) -> float:
         """Seconds until one more request may leave; 0 or less when it may at once."""
-        return self.departures[0] + self.period + MARGIN - now if len(self.departures) == self.requests else 0.0
+        return self.departures[0] + self.whole_period - now if len(self.departures) == self.requests else 0.0
+
+
+class Ledger(Protocol):
+    """Where several processes count their requests together."""
+
+    def reserve(self, rates: Sequence[Rate], /) -> float:
+        """Notes one more request, if the rates allow it now. Returns 0, or the seconds to wait before asking again."""
 
 
 class Limits:
@@ -58,6 +71,7 @@ class Limits:
         """Has at most `window` requests in flight."""
         self.window = window
         self._rates = rates
+        self._ledger: Ledger | None = None
         self._in_flight = 0
         self._not_before = 0.0
         self._changed = threading.Condition()
@@ -88,6 +102,7 @@ class Limits:
                 rate.departures.append(time.monotonic())
             self._changed.notify()
         try:
+            self._reserve(closed, announce)
             yield
         finally:
             with self._changed:
@@ -100,6 +115,20 @@ class Limits:
             return INTERRUPTIBLE  # whoever comes back wakes us
         now = time.monotonic()
         return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self._rates))
+
+    def _reserve(self, closed: threading.Event, announce: Callable[[str], object]) -> None:
+        """Waits until the rates allow one more request of all processes together."""
+        announced = False
+        while self._ledger and self._rates and (wait := self._ledger.reserve(self._rates)) > 0:
+            if wait >= WORTH_A_MESSAGE and not announced:
+                announced = True
+                announce(f"The rate of all processes is used up: the next request leaves in {wait:,.0f} s")
+            if closed.wait(min(wait, INTERRUPTIBLE)):
+                raise ReadClosed
+
+    def share(self, ledger: Ledger | None) -> None:
+        """Counts requests together with other processes from now on, or no longer."""
+        self._ledger = ledger
 
     def halve(self) -> None:
         """Halves the window, after a 429."""

@@ -1,0 +1,74 @@
+"""Requests of all processes that share a lake, counted in its catalog's database: an API's allowance is one for all."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from crm_assets.source.http.limits import Rate
+
+TABLE = """
+create table if not exists crm_assets_requests (
+    crm text not null,
+    sent_at timestamp with time zone not null default clock_timestamp()
+);
+create index if not exists crm_assets_requests_by_time on crm_assets_requests (crm, sent_at);
+"""
+"""One row a request of the last two hours."""
+
+ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('crm_assets requests ' || %(crm)s, 0))"
+
+UNTIL_ONE_MORE = """
+select extract(epoch from sent_at - clock_timestamp()) + %(period)s
+from crm_assets_requests
+where crm = %(crm)s
+order by sent_at desc
+limit 1
+offset %(before)s
+"""
+"""Seconds until the request is old enough that has as many younger ones as may be sent in a period, less one."""
+
+SENT = "insert into crm_assets_requests (crm) values (%(crm)s)"
+
+FORGOTTEN = "delete from crm_assets_requests where sent_at < clock_timestamp() - interval '2 hours'"
+
+
+class PostgresLedger:
+    """The requests to one CRM. May be used from any thread."""
+
+    def __init__(self, session: psycopg.Connection[tuple[Any, ...]], crm: str) -> None:
+        """Has a session of its own, and the address that tells the CRM."""
+        self._session = session
+        self._crm = crm
+        self._one_thread = threading.Lock()
+
+    def reserve(self, rates: Sequence[Rate]) -> float:
+        """Notes one more request, if the rates allow it now. Returns 0, or the seconds to wait before asking again."""
+        with self._one_thread, self._session.transaction():
+            self._session.execute(ONE_AT_A_TIME, {"crm": self._crm})
+            wait = max((self._wait(rate) for rate in rates), default=0.0)
+            if wait <= 0:
+                self._session.execute(SENT, {"crm": self._crm})
+            return max(wait, 0.0)
+
+    def _wait(self, rate: Rate) -> float:
+        parameters = {"crm": self._crm, "period": rate.whole_period, "before": rate.requests - 1}
+        found = self._session.execute(UNTIL_ONE_MORE, parameters).fetchone()
+        return float(found[0]) if found else 0.0
+
+
+@contextmanager
+def postgres_ledger(dsn: str, crm: str) -> Iterator[PostgresLedger]:
+    """The ledger in a database, which gets a table for it.
+
+    Raises:
+        psycopg.OperationalError: The database cannot be reached.
+    """
+    with psycopg.connect(dsn, autocommit=True) as session:
+        with session.transaction():
+            session.execute(ONE_AT_A_TIME, {"crm": ""})
+            session.execute(TABLE)
+        session.execute(FORGOTTEN)
+        yield PostgresLedger(session, crm)
