@@ -22,7 +22,7 @@ AGES: Mapping[str, str] = {
 }
 """Age of an open task -> colour, the most urgent first. All can be told apart by their lightness, too."""
 
-ACCENT = "#4393c3"
+ACCENT, TARGET = "#4393c3", "#f0a202"
 
 CONFIG: Mapping[str, Any] = {
     # The page decides on the colour of texts and lines: dark on light, light on dark.
@@ -86,21 +86,24 @@ def charts(review: SalesReview) -> list[Chart]:
 def _revenue(rows: Rows) -> Chart:
     best = max(rows, key=lambda row: row["won_amount"])
     total = sum(row["won_amount"] for row in rows)
-    drawn = (
-        alt.Chart(_labelled(rows, "month", "%b %Y"))
-        .mark_bar(color=ACCENT)
-        .encode(
-            x=alt.X("month:O", title=None, sort=None, axis=alt.Axis(labelAngle=-45)),
-            y=alt.Y("won_amount:Q", title="won amount (company's currency)", axis=alt.Axis(format="~s", tickCount=5)),
-        )
+    base = alt.Chart(_labelled(rows, "month", "%b %Y")).encode(
+        x=alt.X("month:O", title=None, sort=None, axis=alt.Axis(labelAngle=-45))
     )
+    won = base.mark_bar(color=ACCENT).encode(
+        y=alt.Y("won_amount:Q", title="won amount (company's currency)", axis=alt.Axis(format="~s", tickCount=5))
+    )
+    target = base.mark_tick(color=TARGET, opacity=1, thickness=3, size=28).encode(y=alt.Y("target_amount:Q"))
     described = (
         f"Bars by month. {total:,.0f} won in {len(rows)} months; the best was {best['month']:%B %Y} "
         f"with {best['won_amount']:,.0f}."
         if total
         else f"Nothing was won in the last {len(rows)} months."
     )
-    return _chart("revenue", "Won revenue by month", described, rows, drawn)
+    latest = rows[-1]
+    if latest["target_amount"]:
+        reached = latest["won_amount"] / latest["target_amount"]
+        described += f" The orange marks are the targets, {reached:.0%} of which is reached this month."
+    return _chart("revenue", "Won revenue by month, against target", described, rows, won + target)
 
 
 def _backlog(rows: Rows) -> Chart:
@@ -149,6 +152,8 @@ def _labelled(rows: Rows, column: str, label: str) -> alt.InlineData:
     return alt.InlineData(values=[{**row, column: f"{row[column]:{label}}"} for row in rows])
 
 
-def _chart(name: str, title: str, description: str, rows: Rows, drawn: alt.Chart, **size: int) -> Chart:
+def _chart(
+    name: str, title: str, description: str, rows: Rows, drawn: alt.Chart | alt.LayerChart, **size: int
+) -> Chart:
     spec = drawn.properties(**{**SIZE, **size}).configure(**CONFIG).to_dict()
     return Chart(name, title, description, rows, spec)

@@ -24,8 +24,18 @@ def test_months_in_which_nothing_was_won_are_shown_as_well(crm: RawTables) -> No
 
     revenue = review(crm).revenue
     assert len(revenue) == 24
-    assert revenue[-1] == {"month": today().replace(day=1), "won_amount": 150.0, "won_deals": 2}
+    assert revenue[-1] == {"month": today().replace(day=1), "won_amount": 150.0, "won_deals": 2, "target_amount": None}
     assert {row["won_amount"] for row in revenue[:-1]} == {0.0}
+
+
+def test_targets_count_for_owners_who_have_won_something(crm: RawTables) -> None:
+    crm.add("won_deals", 1, amount=100, closed_date=date(2026, 10, 1), owner_id=402000017001)
+
+    targets = {row["month"]: row["target_amount"] for row in review(crm).revenue}
+    [[expected]] = crm.connection.execute(
+        "select target_amount from seeds.owner_targets where owner_id = 402000017001 and month = '2026-10-01'"
+    ).fetchall()
+    assert targets[date(2026, 10, 1)] == float(expected)
 
 
 def test_an_open_task_has_the_age_of_its_due_date(crm: RawTables) -> None:

@@ -52,6 +52,19 @@ def test_each_chart_is_described_for_those_who_cannot_see_it(busy: RawTables) ->
     assert "Open tasks: 1, of these overdue: 1." in page
 
 
+def test_what_is_reached_of_a_target_is_said(crm: RawTables) -> None:
+    month = datetime.now(timezone.utc).date().replace(day=1)
+    crm.add("won_deals", 1, amount=50, closed_date=month, owner_id=1)
+    crm.build()
+    crm.connection.execute(
+        "update marts.won_revenue_against_target set target_amount = 200 where owner_id = 1 and month = $month",
+        {"month": month},
+    )
+    review = read_figures(crm.connection)
+
+    assert "25% of which is reached this month" in render(review, charts(review), None, "a test")
+
+
 def test_charts_take_the_colour_of_the_pages_text(busy: RawTables) -> None:
     review, _ = drawn(busy)
 
