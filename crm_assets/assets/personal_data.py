@@ -47,7 +47,7 @@ def follow_personal_data_policy(
     with warehouse.get_connection() as connection:
         converted = follow_policy(connection, settings, _histories(connection, models))
         report_in(connection, settings.reporting_timezone)
-        make_anew(connection, models, converted.dropped, announce)
+        make_anew(connection, models, _missing(connection, models) if follows else converted.dropped, announce)
         must_erase = not is_erased(connection)
     for sentence in converted.sentences:
         announce(sentence)
@@ -116,6 +116,13 @@ def make_anew(
             build(connection, model)
         except (ModelError, WrongRows) as error:
             announce(f"{model.address} is gone until it is built again: {error}")
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
+    """Tables that a run may have dropped, and was killed before it made them anew."""
+    schemas = known_columns(connection)
+    tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
+    return [model.address for model in tables if model.name not in schemas.get(model.folder, {})]
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:

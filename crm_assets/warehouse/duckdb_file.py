@@ -12,8 +12,8 @@ import duckdb
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, WarehouseBusy, writer_lock
-from crm_assets.warehouse.published import is_published, publish, published_path
-from crm_assets.warehouse.rewriting import prepare, rewrite
+from crm_assets.warehouse.published import is_published, publish, published_path, take_over
+from crm_assets.warehouse.rewriting import prepare, write_anew
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,9 @@ class DuckDBFile:
         with self._locked():
             with self._connected(read_only=False) as connection:
                 broken = prepare(connection)
-            rewrite(self.path, self.config)
-            publish(self.path)
+            # The database comes last: as long as it is the old one, the next run knows that this has to be done.
+            write_anew(self.path, published_path(self.path), self.config)
+            take_over(self.path)
         if broken:
             self.announce(f"Dropped, as they read tables that are not there: views {', '.join(broken)}")
 

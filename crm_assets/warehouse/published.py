@@ -26,16 +26,29 @@ def publish(database: Path) -> None:
     Raises:
         OSError: There is no room, say. What was published before is still there.
     """
-    unfinished = published_path(database).with_suffix(".unfinished")
+    _copy(database, published_path(database))
+
+
+def take_over(database: Path) -> None:
+    """Puts a copy of what is published in the place of the database. The caller has the writer's lock.
+
+    Raises:
+        OSError: There is no room, say. The database is as it was.
+    """
+    _copy(published_path(database), database)
+
+
+def _copy(source: Path, target: Path) -> None:
+    unfinished = target.with_suffix(".unfinished")
     try:
         unfinished.touch(mode=0o600)
-        with database.open("rb") as source, unfinished.open("wb") as target:
-            shutil.copyfileobj(source, target, 2**20)
-            target.flush()
-            os.fsync(target.fileno())
+        with source.open("rb") as read, unfinished.open("wb") as written:
+            shutil.copyfileobj(read, written, 2**20)
+            written.flush()
+            os.fsync(written.fileno())
         # The database's own time tells later whether the copy is of its last state.
-        shutil.copystat(database, unfinished)
+        shutil.copystat(source, unfinished)
         unfinished.chmod(0o600)
-        unfinished.replace(published_path(database))
+        unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

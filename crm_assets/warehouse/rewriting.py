@@ -21,17 +21,18 @@ where not internal and database_name = current_database()
 """
 
 
-def rewrite(database: Path, config: Mapping[str, Any]) -> None:
-    """Puts a copy of all tables and views in the place of a database, at once.
+def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
+    """Puts a copy of all tables and views in the place of another file, at once.
 
-    Killed before that, it leaves the database as it was, and a file that the next call removes.
+    Killed before that, it leaves that file as it was, and one that the next call removes.
 
     Args:
         database: Closed after `prepare`, and locked by the caller ever since.
+        target: Where the copy is to lie.
         config: DuckDB's configuration.
 
     Raises:
-        OSError: There is no room for a second file. The database is as it was.
+        OSError: There is no room for another file. The target is as it was.
     """
     fresh = database.with_suffix(".rewritten.duckdb")
     _remove(fresh)
@@ -45,7 +46,7 @@ def rewrite(database: Path, config: Mapping[str, Any]) -> None:
             set_erased(connection, erased=True)
         with fresh.open("rb") as written:
             os.fsync(written.fileno())
-        fresh.replace(database)
+        fresh.replace(target)
     finally:
         _remove(fresh)
     shutil.rmtree(f"{database}.tmp", ignore_errors=True)  # what a killed process had moved out of its memory

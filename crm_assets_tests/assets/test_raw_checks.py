@@ -143,7 +143,7 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
         return materialize(
             [*RAW_ASSETS, *MODEL_ASSETS],
             selection=selection,
-            resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None},
+            resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None, "progress": None},
             instance=instance,
             raise_on_error=False,
         )

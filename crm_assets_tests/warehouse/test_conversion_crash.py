@@ -1,0 +1,94 @@
+"""A conversion that is killed at any moment leaves tables as before or as after, and the next run finishes it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.assets.models import MODELS
+from crm_assets.assets.personal_data import make_anew
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
+
+pytestmark = pytest.mark.slow
+
+CONTACTS = 40_000
+COMMAND = "from crm_assets_tests.assets.raw_runs import materialize; materialize('open_tasks')"
+MARKS = [f"mark{number:05d}of{CONTACTS}" for number in (1, CONTACTS // 2, CONTACTS)]
+FILL = f"""
+insert into raw.contacts (id, email, display_name, tags, updated_at, _dlt_load_id, _dlt_id)
+select
+    range + 1,
+    format('mark{{:05d}}of{CONTACTS}', range + 1),
+    format('mark{{:05d}}of{CONTACTS}', range + 1),
+    json_array({{'email': format('mark{{:05d}}of{CONTACTS}', range + 1)}}),
+    timestamptz '{UPDATED}',
+    '1',
+    range::varchar
+from range({CONTACTS})
+"""
+
+EMAILS = "select count(*), count(email) from raw.contacts"
+TABLES = "select table_schema, table_name from information_schema.tables"
+
+
+def while_values_are_converted(data_dir: Path) -> bool:
+    return (data_dir / "crm.duckdb.wal").exists()
+
+
+def while_tables_are_copied(data_dir: Path) -> bool:
+    return (data_dir / "crm.rewritten.duckdb").exists()
+
+
+def before_the_database_is_replaced(data_dir: Path) -> bool:
+    return rows(data_dir / "crm.published.duckdb", EMAILS) == [(CONTACTS, 0)]
+
+
+@pytest.mark.parametrize(
+    "moment", [while_values_are_converted, while_tables_are_copied, before_the_database_is_replaced]
+)
+def test_a_killed_conversion_is_finished_by_the_next_run(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: Callable[[Path], bool]
+) -> None:
+    database = data_dir / "crm.duckdb"
+    with configured_crm() as crm:
+        assert materialize().success
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(FILL)
+            make_anew(connection, MODELS, [model.address for model in MODELS], print)
+        before = rows(database, TABLES)
+        assert ("seeds", "owner_targets") in before
+        Warehouse(database=str(database)).publish()
+        assert found_in_files(MARKS, data_dir) == set(MARKS)
+        # Where the new database would be written: the process waits there for somebody to read.
+        pipe = data_dir / "crm.unfinished"
+        os.mkfifo(pipe)
+
+        for name, value in personal_settings("leave_out").items():
+            monkeypatch.setenv(name, value)
+        environment = {**os.environ, **crm.settings()}
+        killed = subprocess.Popen(
+            [sys.executable, "-c", COMMAND], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        give_up_at = time.monotonic() + 120
+        while not moment(data_dir) and killed.poll() is None and time.monotonic() < give_up_at:
+            time.sleep(0.001)
+        killed.send_signal(signal.SIGKILL)
+        pipe.unlink()
+        assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+
+        [(count, emails)] = rows(database, EMAILS)
+        assert count == CONTACTS
+        assert emails in {0, CONTACTS}
+        assert materialize("open_tasks").success
+    assert found_in_files(MARKS, data_dir) == set()
+    assert set(before) - set(rows(database, TABLES)) == set()
+    assert rows(database, EMAILS) == [(CONTACTS, 0)]
+    assert not [path for path in data_dir.iterdir() if "rewritten" in path.name or "unfinished" in path.name]
