@@ -33,9 +33,9 @@ class Surroundings(BaseModel):
         description="The time zone in which the marts' days, weeks and months begin. After a change build all models.",
         json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
     )
-    executor: Literal["in_process", "multiprocess"] = Field(
+    executor: Literal["in_process", "multiprocess", "docker", "k8s"] = Field(
         default="in_process",
-        description="Whether a run's steps share its process or have one each, which takes two seconds more a step.",
+        description="What runs a run's steps: its process, or a process, a Docker container or a Kubernetes job each.",
     )
     warehouse: SecretStr | None = Field(
         default=None,

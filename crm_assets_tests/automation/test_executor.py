@@ -1,5 +1,6 @@
 """Dagster's own executors: which one is chosen, and that runs mean the same with either."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from dagster import (
     execute_job,
 )
 
-from crm_assets.automation.executor import EXECUTORS, configured_executor
+from crm_assets.automation.executor import EXECUTORS, IN_CONTAINERS, configured_executor
 from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
@@ -126,6 +127,30 @@ def test_the_setting_chooses_the_executor(name: str, monkeypatch: pytest.MonkeyP
     assert configured_executor().name == name
 
 
+@pytest.mark.parametrize("name", IN_CONTAINERS)
+def test_an_executor_with_containers_comes_from_its_extra(
+    name: str, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    module, _ = IN_CONTAINERS[name]
+    pytest.importorskip(module, reason=f"extra {name} is not installed")
+    monkeypatch.setenv("CRM_EXECUTOR", name)
+    assert configured_executor().name == name
+    assert told == []
+
+
+@pytest.mark.parametrize("name", IN_CONTAINERS)
+def test_an_extra_that_is_missing_is_warned_of_and_everything_loads(
+    name: str, monkeypatch: pytest.MonkeyPatch, told: list[str]
+) -> None:
+    module, _ = IN_CONTAINERS[name]
+    monkeypatch.setitem(sys.modules, module, None)  # an import of it fails as if it was not installed
+    monkeypatch.setenv("CRM_EXECUTOR", name)
+    assert configured_executor().name == "in_process"
+    [warning] = told
+    for word in ("CRM_EXECUTOR", name, f"pip install 'crm_assets[{name}]'"):
+        assert word in warning
+
+
 def test_without_a_setting_steps_run_in_the_runs_process() -> None:
     assert configured_executor().name == "in_process"
 
@@ -134,7 +159,7 @@ def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.Monke
     monkeypatch.setenv("CRM_EXECUTOR", "threads")
     assert configured_executor().name == "in_process"
     [warning] = told
-    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS):
+    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS, *IN_CONTAINERS):
         assert word in warning
 
 
