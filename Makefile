@@ -38,7 +38,7 @@ report: .venv/runtime .dagster/dagster.yaml ## Draw the sales review from the mo
 
 .PHONY: test
 test: .venv/dev ## Run the tests, but for the slow ones
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dbt'
 
 .PHONY: test-slow
 test-slow: .venv/dev ## Run the slow tests: executors, killed and cancelled runs, changed declarations, the lake
@@ -48,6 +48,10 @@ test-slow: .venv/dev ## Run the slow tests: executors, killed and cancelled runs
 test-lake: .venv/dev ## Run the tests of reads and of killed processes on a lake: PostgreSQL and an S3 server, started by the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake \
 		crm_assets_tests/assets/test_raw_*.py crm_assets_tests/warehouse/test_crash.py
+
+.PHONY: test-dbt
+test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's
+	$(BIN)/python -m pytest -n 0 -m dbt
 
 # No constraints here: what an upgrade would break is seen before constraints.txt is renewed.
 .PHONY: test-latest
@@ -88,7 +92,7 @@ soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then com
 
 .PHONY: clean
 clean: ## Remove what was installed and what Dagster wrote; the data stay
-	rm -rf .venv .venv-latest .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-latest .venv-dbt .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Dagster's storage is set up here, once: processes that start together would trip over each other in doing so.
 .dagster/dagster.yaml: | .venv/runtime
@@ -96,7 +100,7 @@ clean: ## Remove what was installed and what Dagster wrote; the data stay
 	@ln -sf ../dagster.yaml $@
 	@$(DAGSTER) instance info > /dev/null 2>&1 || { rm $@; exit 1; }
 
-.venv/bin/python .venv-latest/bin/python:
+.venv/bin/python .venv-latest/bin/python .venv-dbt/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)
@@ -108,3 +112,8 @@ clean: ## Remove what was installed and what Dagster wrote; the data stay
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ .venv/runtime
+
+# An environment of its own: dbt wants other versions of what the project wants, too.
+.venv-dbt/bin/dbt: constraints-dbt.txt | .venv-dbt/bin/python
+	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dbt.txt dbt-core dbt-duckdb
+	@touch $@

@@ -8,9 +8,11 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, check, forget, move_to_lake, report, settings, tables
+from crm_assets.commands import accept_address, check, dbt_project, forget, move_to_lake, report, settings, tables
 from crm_assets.settings import unknown_variables
 from crm_assets.source.errors import SourceError
+from crm_assets.sql_models.dbt_project.writing import NotExported
+from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.moving import NotMoved
@@ -37,11 +39,21 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "move-to-lake": move_to_lake,
         "report": report,
         "forget": forget,
+        "dbt-project": dbt_project,
     }
 )
 """Name -> module. The first one runs when none is named."""
 
-EXPECTED_ERRORS = (SourceError, WarehouseBusy, WarehouseUnreachable, NotMoved, OSError, duckdb.IOException)
+EXPECTED_ERRORS = (
+    SourceError,
+    WarehouseBusy,
+    WarehouseUnreachable,
+    NotMoved,
+    NotExported,
+    ModelsRefused,
+    OSError,
+    duckdb.IOException,
+)
 """What a user can act on: told in a sentence. Anything else is a fault of the program, and shows where it happened."""
 
 

@@ -11,7 +11,17 @@ import duckdb
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 
-TABLES = """
+SINCE = """
+select
+    resource,
+    max(_dlt_load_id) as load_id
+from raw.sync_log
+where mode = 'full' and complete
+group by resource
+"""
+"""One row a resource: the last complete full read of it."""
+
+TABLES = f"""
 create schema if not exists raw;
 create table if not exists raw.sync_log (
     resource varchar not null,
@@ -45,16 +55,9 @@ create table if not exists raw.dropped_fields (
     _dlt_load_id varchar not null
 );
 create schema if not exists present;
-create view if not exists present.since as
-select
-    resource,
-    max(_dlt_load_id) as load_id
-from raw.sync_log
-where mode = 'full' and complete
-group by resource;
+create view if not exists present.since as {SINCE};
 """
-"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for. One row a resource in
-`present.since`: the last complete full read of it."""
+"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for."""
 
 CURSOR = """
 with last_full as (
