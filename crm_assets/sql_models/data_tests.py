@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from crm_assets.sql_models.dbt_features import EXPORT, instead
 from crm_assets.sql_models.yaml_files import Items, line_of
 
 SEVERITIES = ("error", "warn")
@@ -191,7 +192,9 @@ def _data_test(column: str | None, written: Any, line: int) -> DataTest:
         raise DataTestError(f"a test of {where} is neither a kind nor `kind: {{arguments: …}}`: {written!r}", line)
     [(kind, given)] = written.items()
     if kind not in KINDS:
-        raise DataTestError(f"a test of {where} is of the unknown kind {kind!r}: use one of {', '.join(KINDS)}", line)
+        raise DataTestError(
+            f"a test of {where} is of the unknown kind {kind!r}: use one of {', '.join(KINDS)}, {EXPORT}", line
+        )
     test, given = f"test {kind} of {where}", dict(given or {})
     place = "column" if column else "model"
     if place not in KINDS[kind].places:
@@ -202,7 +205,8 @@ def _data_test(column: str | None, written: Any, line: int) -> DataTest:
         raise DataTestError(f"{test}: {key} stands beside its {home}: move it below {home}", line)
     arguments, config = dict(given.get("arguments") or {}), dict(given.get("config") or {})
     for key in sorted(config.keys() - {"severity"}):
-        raise DataTestError(f"{test}: config {key} is not supported: config takes severity", line)
+        remedy = instead(key) or f"config takes severity, {EXPORT}"
+        raise DataTestError(f"{test}: config {key} is not supported: {remedy}", line)
     _check_arguments(test, KINDS[kind], arguments, line)
     named = {key: given[key] for key in ("name", "description") if key in given}
     for key, value in {**arguments, **config, **named}.items():

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from crm_assets.sql_models.dbt_features import IN_YAML
+from crm_assets.sql_models.dbt_features import EXPORT, instead
 from crm_assets.sql_models.folders import FOLDERS, TESTS
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.refusals import ModelsRefused
@@ -16,7 +16,7 @@ from crm_assets.sql_models.singular_tests import read_singular_tests
 from crm_assets.sql_models.yaml_files import Items, Section, line_of, read_yaml
 
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
-SUFFIXES = (".sql", ".csv")
+SUFFIXES = (".sql", ".csv", ".yml", ".yaml")
 
 
 Entries = Mapping[str, tuple[Path, Mapping[str, Any]]]
@@ -30,10 +30,13 @@ def read_models(models_dir: Path = MODELS_DIR) -> list[Model]:
         ModelsRefused: A file lies elsewhere; a YAML file cannot be read, names a model twice, or one without a file.
     """
     for path in sorted(models_dir.rglob("*.*")):
+        if path.suffix == ".py":
+            raise ModelsRefused(f"{path}:1: dbt's Python models cannot be used here: write SQL, {EXPORT}")
         known = path.parent.parent == models_dir and path.parent.name in (*FOLDERS, TESTS)
         if path.suffix in SUFFIXES and not known:
             raise ModelsRefused(
-                f"{path}: models lie directly in one of the folders {', '.join((*FOLDERS, TESTS))}: move it"
+                f"{path}: models and their YAML lie directly in one of the folders {', '.join((*FOLDERS, TESTS))}: "
+                "move it"
             )
     models = [model for folder in FOLDERS for model in _models_in(models_dir / folder)]
     tests = read_singular_tests(models_dir / TESTS, dict(_entries_in(models_dir / TESTS, "data_tests")), models)
@@ -88,7 +91,7 @@ def _entries(file: Path, key: str) -> Iterator[Mapping[str, Any]]:
     if not isinstance(document, Section):
         raise ModelsRefused(f"{file}:1: write a list of {key} under the key {key}")
     for other in document.keys() - {key, "version"}:
-        remedy = IN_YAML.get(other, f"in this folder the key is {key}")
+        remedy = instead(other) or f"in this folder the key is {key}"
         raise ModelsRefused(f"{file}:{line_of(document, other)}: {other} cannot be used here: {remedy}")
     listed = document.get(key)
     if not isinstance(listed, list):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from crm_assets.sql_models.data_tests import DataTestError
-from crm_assets.sql_models.dbt_features import IN_YAML
+from crm_assets.sql_models.dbt_features import instead, jinja
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.yaml_files import line_of
@@ -21,6 +21,7 @@ def in_properties(model: Model) -> Iterator[str]:
     folder = FOLDERS[model.folder]
     own_keys = {"relation"} if model.folder == "snapshots" else set()
     yield from _unknown_keys(model, entry, MODEL_KEYS | own_keys)
+    yield from _templates(model, entry)
     if "relation" in entry and model.path.suffix == ".sql":
         yield f"{_at(model, entry, 'relation')}: its SELECT is in {model.path.name}: take relation or the file away"
     config = entry.get("config") or {}
@@ -93,10 +94,23 @@ def _in_columns(model: Model) -> Iterator[str]:
         yield f"{model.properties_path}:{error.line}: {model.name}: {error}"
 
 
+def _templates(model: Model, value: Any, line: int = 1) -> Iterator[str]:
+    """Templates in texts of the YAML, wherever they stand: dbt would fill them in."""
+    if isinstance(value, str):
+        if template := jinja(value):
+            yield f"{model.properties_path}:{line}: {model.name}: {template[1]}"
+    elif isinstance(value, Mapping):
+        for key, within in value.items():
+            yield from _templates(model, within, line_of(value, key))
+    elif isinstance(value, list):
+        for within in value:
+            yield from _templates(model, within, line)
+
+
 def _unknown_keys(model: Model, mapping: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
     # A key that is misspelt would be a test that never runs.
     for key in sorted(set(mapping) - set(known)):
-        remedy = IN_YAML.get(key, f"use one of {', '.join(sorted(known))}")
+        remedy = instead(key) or f"use one of {', '.join(sorted(known))}"
         yield f"{_at(model, mapping, key)}: the key {key!r} cannot be used: {remedy}"
 
 

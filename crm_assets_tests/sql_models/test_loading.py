@@ -113,6 +113,11 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
         pytest.param(
             "constraints: [x]", "'constraints' cannot be used: take it out, and write data_tests", id="dbt's own key"
         ),
+        pytest.param("config: {contract: {}}", "'contract' cannot be used: take it out, and write", id="dbt's config"),
+        pytest.param(
+            "description: '{{ doc(''sales'') }}'", "dbt's doc cannot be used here: write the description", id="doc"
+        ),
+        pytest.param("config: {materialized: \"{{ var('x') }}\"}", "dbt's var cannot be used here", id="template"),
         pytest.param("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME", id="owner"),
         pytest.param("columns: [{name: day}]", "column day has no description", id="undescribed column"),
         pytest.param("columns: [{description: The day.}]", "a column has no name", id="unnamed column"),
@@ -191,11 +196,31 @@ def test_a_yaml_file_is_refused(project: ModelProject, text: str, told: str) -> 
         project.models()
 
 
-@pytest.mark.parametrize("file", ["intermediate/a.sql", "marts/sales/a.sql", "a.sql"])
+@pytest.mark.parametrize("file", ["intermediate/a.sql", "marts/sales/a.sql", "a.sql", "schema.yml"])
 def test_a_model_in_no_known_folder_is_refused(project: ModelProject, file: str) -> None:
     project.write(file, "select 1 as x")
 
-    with pytest.raises(ModelsRefused, match="models lie directly in one of the folders seeds, staging, snapshots"):
+    with pytest.raises(
+        ModelsRefused, match="models and their YAML lie directly in one of the folders seeds, staging, snapshots"
+    ):
+        project.models()
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        pytest.param("marts/a.sql", "select * from {{ ref('x') }}", id="template"),
+        pytest.param("marts/marts.yml", "exposures: []", id="key of a file"),
+        pytest.param("marts/marts.yml", "models: [{name: b, constraints: []}]", id="key of a model"),
+        pytest.param("marts/marts.yml", "models: [{name: b, data_tests: [dbt_utils.equality]}]", id="kind of test"),
+        pytest.param("marts/a.py", "def model(dbt, session): ...", id="Python"),
+    ],
+)
+def test_what_dbt_alone_has_is_refused_with_the_way_to_dbt(project: ModelProject, file: str, text: str) -> None:
+    project.write("marts/b.sql", "select 1 as x")
+    project.write(file, text)
+
+    with pytest.raises(ModelsRefused, match=rf"{file}:1: .*: .*, or go on in dbt itself, with .*dbt-project FOLDER"):
         project.models()
 
 

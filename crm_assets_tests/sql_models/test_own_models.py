@@ -85,7 +85,9 @@ def test_three_files_are_three_assets_that_can_be_materialized(models: Path, dat
             r"mine\.yml:2: .*mine\.csv beside it: add the file",
             id="seed",
         ),
-        pytest.param("models/mine.sql", "select 1", r"mine\.sql: models lie directly in .*move it", id="folder"),
+        pytest.param(
+            "models/mine.sql", "select 1", r"mine\.sql: models and their YAML lie directly in .*move it", id="folder"
+        ),
     ],
 )
 def test_a_file_is_refused_with_line_and_remedy(models: Path, file: str, text: str, told: str) -> None:

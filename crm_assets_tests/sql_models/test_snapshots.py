@@ -241,7 +241,9 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         pytest.param({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns", id="no list"),
         pytest.param({**CHECK, "hard_deletes": "keep"}, "hard_deletes is 'keep': use one of ignore", id="deletes"),
         pytest.param(
-            {**CHECK, "target_schema": "x"}, "the key 'target_schema' cannot be used: use one", id="dbt's own"
+            {**CHECK, "target_schema": "x"},
+            "the key 'target_schema' cannot be used: take it out: the folder",
+            id="dbt's own",
         ),
     ],
 )
