@@ -95,6 +95,17 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in data_dir.glob("*.duckdb")} == {0}
 
 
+def test_a_table_that_no_model_makes_is_dropped_and_named(data_dir: Path, tmp_path: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists=marked_lists(marks)):
+        sync(tmp_path / "home", "keep", "contacts")
+        with duckdb.connect(str(data_dir / "crm.duckdb")) as connection:
+            connection.execute("create schema analysis; create table analysis.mine as from raw.contacts")
+        told = sync(tmp_path / "home", "leave_out", "contacts")
+    assert "Dropped, as no model makes them: analysis.mine" in told
+    assert found_in_files(marks.made, data_dir) == set()
+
+
 def personal_texts(data_dir: Path) -> list[str]:
     """What the personal columns of contacts hold under an earlier policy: hashes are personal data as well."""
     found = rows(data_dir / "crm.duckdb", "select email, display_name, first_name from raw.contacts")

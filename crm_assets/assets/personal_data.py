@@ -51,6 +51,8 @@ def follow_personal_data_policy(
         must_erase = not is_erased(connection)
     for sentence in converted.sentences:
         announce(sentence)
+    if unknown := set(converted.dropped) - {model.address for model in models}:
+        announce(f"Dropped, as no model makes them: {', '.join(sorted(unknown))}")
     if must_erase:
         _erase(warehouse, settings)
         announce("The database's file and the published copy are written anew, without what was taken out")

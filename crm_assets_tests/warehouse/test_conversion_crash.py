@@ -13,6 +13,8 @@ import pytest
 
 from crm_assets.assets.models import MODELS
 from crm_assets.assets.personal_data import make_anew
+from crm_assets.settings import resolve_settings
+from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
@@ -92,3 +94,22 @@ def test_a_killed_conversion_is_finished_by_the_next_run(
     assert set(before) - set(rows(database, TABLES)) == set()
     assert rows(database, EMAILS) == [(CONTACTS, 0)]
     assert not [path for path in data_dir.iterdir() if "rewritten" in path.name or "unfinished" in path.name]
+
+
+def test_tables_that_a_killed_process_had_dropped_are_made_anew(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = data_dir / "crm.duckdb"
+    with configured_crm():
+        assert materialize().success
+        with duckdb.connect(str(database)) as connection:
+            make_anew(connection, MODELS, [model.address for model in MODELS], print)
+        before = rows(database, TABLES)
+
+        for name, value in personal_settings("leave_out").items():
+            monkeypatch.setenv(name, value)
+        with duckdb.connect(str(database)) as connection:
+            follow_policy(connection, resolve_settings(), {model.address: [] for model in MODELS if model.keeps_rows})
+        assert ("seeds", "owner_targets") in set(before) - set(rows(database, TABLES))
+        assert materialize("open_tasks").success
+    assert set(before) - set(rows(database, TABLES)) == set()
