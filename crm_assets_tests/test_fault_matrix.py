@@ -211,22 +211,22 @@ def test_what_ends_early_is_loaded_and_told_as_incomplete(
 
 
 SET_ASIDE: dict[str, tuple[Any, str]] = {
-    "a text in place of a record": ("just text", "not an object but a text"),
+    "a text in place of a record": ("just text", "not an object but a string"),
     "a number in place of a record": (5, "not an object but a number"),
     "null in place of a record": (None, "not an object but null"),
     "an array in place of a record": ([1, 2], "not an object but an array"),
     "no id": ({"name": "none"}, "no id"),
     "an id that is null": ({"id": None, "name": "null"}, "no id"),
-    "an id with leading zeros": ({"id": "007"}, "not a 64-bit integer but a text"),
-    "an id that is minus nothing": ({"id": "-0"}, "not a 64-bit integer but a text"),
-    "an id of letters": ({"id": "D-17"}, "not a 64-bit integer but a text"),
-    "an empty id": ({"id": ""}, "not a 64-bit integer but a text"),
+    "an id with leading zeros": ({"id": "007"}, "not a 64-bit integer but a string"),
+    "an id that is minus nothing": ({"id": "-0"}, "not a 64-bit integer but a string"),
+    "an id of letters": ({"id": "D-17"}, "not a 64-bit integer but a string"),
+    "an empty id": ({"id": ""}, "not a 64-bit integer but a string"),
     "an id that is true": ({"id": True}, "not a 64-bit integer but a boolean"),
     "an id with a fraction": ({"id": 1.5}, "not a 64-bit integer but a number"),
     "an id that is an object": ({"id": {"value": 1}}, "not a 64-bit integer but an object"),
     "an id of more than 64 bits": ({"id": 2**63}, "not a 64-bit integer but a number"),
-    "an id of thirty digits in a text": ({"id": "9" * 30}, "not a 64-bit integer but a text"),
-    "an id of five thousand digits": (b'{"id": ' + b"9" * 5000 + b"}", "not a 64-bit integer but a text"),
+    "an id of thirty digits in a text": ({"id": "9" * 30}, "not a 64-bit integer but a string"),
+    "an id of five thousand digits": (b'{"id": ' + b"9" * 5000 + b"}", "not a 64-bit integer but a string"),
 }
 """Fault -> the record, and the reason that is given."""
 

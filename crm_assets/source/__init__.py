@@ -1,1 +1,1 @@
-"""The CRM in dlt terms: its API, its schemas, reading, HTTP and typing. Imports `settings`, never Dagster or DuckDB."""
+"""The CRM as a dlt source: its API, schemas, reading, HTTP and typing. Imports `settings`, never Dagster or DuckDB."""

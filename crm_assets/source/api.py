@@ -1,4 +1,4 @@
-"""The CRM's API as data: the words it uses, and its lists. The one place where resources differ.
+"""The CRM's API as data: its parameter names and its lists. The only place where resources differ.
 
 The facts come from public clients, captured answers and the vendor's documentation.
 """
@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 ID = "id"
-"""The field that tells a list's records apart: a 64-bit integer."""
+"""The field that identifies a record within its list: a 64-bit integer."""
 
 UPDATED_AT = "updated_at"
-"""The field that tells when a record was changed last."""
+"""The field with the time of a record's last change."""
 
 PAGE = "page"
-"""The query parameter for the number of a page, counted from 1."""
+"""The query parameter for the page number, counted from 1."""
 
 PER_PAGE = "per_page"
-"""The query parameter for the records a page."""
+"""The query parameter for the number of records per page."""
 
 NEWEST_FIRST: Mapping[str, str] = MappingProxyType({"sort": UPDATED_AT, "sort_type": "desc"})
-"""Query parameters that ask for the records changed last."""
+"""Query parameters that ask for the most recently changed records first."""
 
 INCLUDE = "include"
-"""The query parameter for what is to be sent along with records, separated by commas."""
+"""The query parameter for related data to send along with records, separated by commas."""
 
 META, TOTAL = "meta", "total"
-"""Where an answer tells how many records the whole list has. It may be absent."""
+"""Keys of the total number of records in the list. An answer may not have them."""
 
 
 @dataclass(frozen=True)
 class Link:
-    """How the records of a list tell whose they are.
+    """How the records of a list are linked to accounts or owners.
 
     Attributes:
-        to: What they belong to: accounts or owners.
-        fields: Any of these tells it.
-        include: What has to be sent along for it; None where plain lists tell it, or no list does.
+        to: What they are linked to: `accounts` or `owners`.
+        fields: A record that has any of these fields is linked.
+        include: The `include` that makes the API send these fields; None if none is needed, or none is known.
     """
 
     to: str
@@ -46,14 +46,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one resource is served, when it is read, and what its records point at.
+    """Where one resource is served, when it is read, and what its records are linked to.
 
     Attributes:
         path: Path below the API's base URL.
-        data_selector: Top-level key of the answer that holds the array of records.
-        minute: Minute of every hour at which its schedule reads what changed; another one for each resource.
-        links: Whose its records are. Tasks and appointments name their targets, which lead to accounts.
-        side_loads: `include` -> the array that it brings beside the records, with the names that models show.
+        data_selector: The answer's top-level key for the array of records.
+        minute: The minute of the hour at which its schedule starts an incremental read; different for each resource.
+        links: Links to accounts and owners. Tasks and appointments name targets, which lead to accounts.
+        side_loads: `include` -> the side-loaded array that it adds to an answer.
     """
 
     path: str
@@ -64,7 +64,7 @@ class Endpoint:
 
     @property
     def includes(self) -> list[str]:
-        """All that links the records, and gives names to what they point at."""
+        """Every `include` that links the records or side-loads names."""
         links = [link.include for link in self.links if link.include]
         return list(dict.fromkeys([*links, *self.side_loads]))
 

@@ -30,19 +30,19 @@ from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import SideLoads
 
 HEADERS: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
-"""Headers of every request, beside the key's."""
+"""Headers of every request, besides the one that carries the key."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What earlier reads have left.
+    """What is known from earlier reads.
 
     Attributes:
-        cursor: What an incremental read may stop at; without one it is a full read.
-        types: Column -> data type of the columns that are stored.
-        sent: Requests of earlier processes, as seconds ago and how many: they count for the rates.
-        forgotten: Records that are not to be loaded.
-        ledger: Where several processes count their requests together, if they do.
+        cursor: Where an incremental read may stop; None for a full read.
+        types: Column -> data type of the stored columns.
+        sent: Requests of earlier processes, as pairs (seconds ago, number). They count against the rate limits.
+        forgotten: Records that must not be loaded.
+        ledger: Where several processes count their requests together; None if they do not.
     """
 
     cursor: Cursor | None = None
@@ -54,7 +54,7 @@ class Known:
 
 @dataclass(frozen=True)
 class Read:
-    """One read of one resource. The source can be iterated once; the rest is complete after that."""
+    """One read of one resource. The source can be iterated once; the other attributes are final after that."""
 
     source: DltSource
     batches: RecordBatches
@@ -70,16 +70,16 @@ def crm_read(
     announce: Callable[[str], object],
     on_page: OnPage,
 ) -> Iterator[Read]:
-    """One read of a resource. Sends nothing before its source is iterated.
+    """Prepares one read of a resource. No request is sent until its source is iterated.
 
-    The source, and with it the dlt schema, is named after the resource.
+    The source and its dlt schema are named after the resource.
 
     Args:
         resource: The resource to read.
-        settings: With a base URL and a key.
-        known: What earlier reads have left.
-        announce: Called with sentences about long waits.
-        on_page: Called after each page with how far the read has come.
+        settings: Must have a base URL and a key.
+        known: What is known from earlier reads.
+        announce: Called with a message about each long wait.
+        on_page: Called with the progress after each page.
     """
     limits = limits_of(settings)
     limits.count_earlier(known.sent)
@@ -114,7 +114,7 @@ def crm_read(
 
 
 def declared_source() -> DltSource:
-    """All resources as declared, for asset specs: nothing is resolved, and it cannot be read."""
+    """All resources as declared, for asset specs. No setting is resolved, and the source cannot be read."""
     settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
     config = rest_api_config(settings, Session(), dict.fromkeys(ENDPOINTS, SinglePagePaginator()), {})
     with dlt_context(DefaultsContext()):
@@ -127,7 +127,7 @@ def rest_api_config(
     paginators: Mapping[str, BasePaginator],
     params: Mapping[str, Any],
 ) -> RESTAPIConfig:
-    """The `rest_api` configuration of the resources that have a paginator. Needs settings with a base URL and a key."""
+    """The `rest_api` configuration of the resources in `paginators`. `settings` must have a base URL and a key."""
     return {
         "client": {
             "base_url": settings.base_url or "",
@@ -148,7 +148,7 @@ def rest_api_config(
                 "endpoint": {
                     "path": settings.path(resource),
                     "params": query(resource, settings, params),
-                    # Compiled once; dlt would compile a text anew for every page.
+                    # Compiled once: dlt would compile a string again for every page.
                     "data_selector": compile_path(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
                 },
@@ -159,5 +159,5 @@ def rest_api_config(
 
 
 def query(resource: str, settings: CrmSettings, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The query parameters of every request for a list, but for the page: its own, the page size, and `params`."""
+    """The query parameters of a list's requests, except the page number: configured ones, page size, and `params`."""
     return {**settings.params(resource), PER_PAGE: settings.per_page, **params}

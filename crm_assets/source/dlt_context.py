@@ -1,7 +1,7 @@
-"""Where dlt finds its own settings while it works for this project: in the places of the project's, in their order.
+"""Makes dlt read its own settings from the same places, and in the same order, as the project reads its settings.
 
-By itself dlt looks into the working folder and its user's, as soon as anything of it is used. Within this context it
-finds what the project's files say wherever a command was started, and sends no telemetry unless it is told to.
+By default dlt looks in the working folder and in the user's home. Within this context it reads the project's files,
+wherever a command was started, and sends no telemetry unless a setting turns it on.
 """
 
 from collections.abc import Iterator
@@ -24,42 +24,42 @@ DEFAULTS = Document(
     "the defaults of crm_assets",
     tree={
         "runtime": {"dlthub_telemetry": False},
-        # The spool between reading and loading lives for seconds: compressing it costs a tenth of the time.
+        # The files between extract and load live for seconds: compressing them takes a tenth of the time.
         "normalize": {"data_writer": {"disable_compression": True}},
     },
 )
-"""What dlt is told unless it is told otherwise."""
+"""The project's defaults for dlt's own settings."""
 
 
 class DocumentProvider(BaseDocProvider):
-    """One of the project's places, for dlt."""
+    """One of the project's places for settings, as a dlt provider."""
 
     def __init__(self, document: Document) -> None:
-        """Takes what was read: nothing is read again."""
+        """Serves the document's values; no file is read again."""
         super().__init__(dict(document.tree))
         self._document = document
 
     @property
     def name(self) -> str:
-        """The place."""
+        """The file, or `the environment`."""
         return self._document.place
 
     @property
     def supports_secrets(self) -> bool:
-        """Whether secrets belong there."""
+        """Whether secrets may be kept there."""
         return self._document.may_hold_secrets
 
     @property
     def supports_sections(self) -> bool:
-        """Always: it has tables."""
+        """True: documents have tables."""
         return True
 
 
 class DefaultsContext(RunContext):
-    """Has only the defaults. Nothing is read, so that nothing can be wrong with it."""
+    """A dlt context with the defaults only. It reads no files, so it cannot fail on one."""
 
     def __init__(self) -> None:
-        """Has the working folder as its own."""
+        """Uses the working folder as the run directory."""
         super().__init__(None)
 
     def initial_providers(self) -> list[ConfigProvider]:
@@ -68,10 +68,10 @@ class DefaultsContext(RunContext):
 
 
 class ProjectContext(DefaultsContext):
-    """Has what the project's places say, then the user's files for all of dlt, then the defaults."""
+    """A dlt context with the project's places, then the user's own dlt files, then the defaults."""
 
     def initial_providers(self) -> list[ConfigProvider]:
-        """All places. Files that cannot be read are left out: the project's own settings tell of them."""
+        """All places. Files that cannot be read are left out: resolving the project's settings reports them."""
         return [
             *(
                 EnvironProvider() if document.place == ENVIRONMENT else DocumentProvider(document)
@@ -85,7 +85,7 @@ class ProjectContext(DefaultsContext):
 
 @contextmanager
 def dlt_context(context: RunContext) -> Iterator[None]:
-    """Has dlt use a context while the body runs, and then what it used before."""
+    """Makes dlt use `context` while the body runs, and restores the previous one afterwards."""
     container = Container()
     if PluggableRunContext in container:
         if type(container[PluggableRunContext].context) is type(context):

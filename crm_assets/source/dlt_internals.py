@@ -1,17 +1,17 @@
-"""What is used of dlt beyond what it documents. `test_contracts.py` fails when an upgrade changes any of it.
+"""The undocumented parts of dlt that the project uses. `test_contracts.py` fails when an upgrade changes one of them.
 
-- `ItemTransform`, added with `DltResource.add_step`: sees whole pages, empty ones too, as `PageData` whose paginator
-  knows already whether the read goes on. `add_map` and its kin take pages apart.
-- `compile_path`: a data selector compiled once. `rest_api` takes it as it takes a text, which it compiles for
-  each page.
-- `generate_dlt_ids`: row ids as dlt makes them.
-- `NamingConvention`: dlt's snake case, for the names of columns that no schema declares.
-- `dlt_context.py`: dlt looks for its settings in a run context's `initial_providers`. Its container makes a context
-  when the first one is needed, and not when dlt is imported.
-- `PageSession` (`http/session.py`) and the paginators (`reading/`): dlt's `RESTClient` uses the very objects that
-  `rest_api` is given, calls `prepare_request`, `merge_environment_settings` and `send` of the session, and hands on the
-  response of `send`.
-- The logger `dlt`, which all of dlt's messages go to: `warehouse/landing.py` silences it, as they can show values.
+- `ItemTransform`, added with `DltResource.add_step`: receives whole pages, empty ones too, as `PageData` whose
+  paginator already knows whether the read goes on. `add_map` and its like receive single records.
+- `compile_path`: compiles a data selector once. `rest_api` also accepts a string, but compiles it for each page.
+- `generate_dlt_ids`: generates row ids as dlt does.
+- `NamingConvention`: dlt's snake case, for the names of undeclared columns.
+- `dlt_context.py`: dlt looks for its settings in a run context's `initial_providers`. Its container creates a context
+  on first use, not when dlt is imported.
+- `PageSession` (`http/session.py`) and the paginators (`reading/`): dlt's `RESTClient` uses the objects passed to
+  `rest_api` themselves, calls the session's `prepare_request`, `merge_environment_settings` and `send`, and passes on
+  the response of `send`.
+- The logger `dlt`, which receives all of dlt's messages: `warehouse/landing.py` silences it, since they can hold
+  values.
 """
 
 from dlt.common.jsonpath import compile_path

@@ -1,4 +1,4 @@
-"""What can go wrong at the CRM's side, told apart by whether trying again later can help.
+"""Errors of reading the CRM, classified by whether a later attempt can help.
 
 Messages name the resource, the page, the status and the setting to look at. They never hold a record: records are
 personal data.
@@ -6,7 +6,7 @@ personal data.
 
 
 class SourceError(Exception):
-    """Base of all errors of this package. `retriable` tells whether a later attempt may succeed unchanged."""
+    """Base class of this package's errors. `retriable`: whether the same attempt may succeed later."""
 
     retriable = False
 
@@ -16,14 +16,14 @@ class SettingsError(SourceError):
 
 
 class ApiRefusal(SourceError):
-    """The API said no (401, 403, 404, 422, a redirect …): the same request will be refused again."""
+    """The API refused the request (401, 403, 404, 422, a redirect …) and would refuse it again."""
 
 
 class BadAnswer(SourceError):
-    """The API answered with success, but not with a page of records."""
+    """The API answered with status 200, but not with a page of records."""
 
 
 class ApiUnavailable(SourceError):
-    """429, 500, 502, 503, 504, a dropped connection or a time-out that outlasted the request's own retries."""
+    """429, 500, 502, 503, 504, a dropped connection or a time-out, after the last retry of the request."""
 
     retriable = True

@@ -1,7 +1,7 @@
 """The declared columns of each resource, from `schemas/<resource>.yaml`.
 
-They become dlt column hints (so that an all-null column exists and an empty list still leaves a typed table) and
-Dagster column metadata.
+They become dlt column hints, so that an all-null column exists and an empty list still has a typed table, and Dagster
+column metadata.
 """
 
 from collections.abc import Mapping
@@ -18,17 +18,18 @@ from crm_assets.source.api import ENDPOINTS
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 PERSONAL_HINT = "x-personal-data"
 HINTED = ("name", "data_type", "nullable", "description")
-"""What dlt is told of a column under the same name."""
+"""The attributes of a column that dlt's hints have under the same name."""
 
 FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""PyYAML's safe loader in C where it was built with libyaml: ten times as fast, at every start."""
+"""PyYAML's safe loader, in C if it was built with libyaml, which makes every start faster."""
 
 
 @dataclass(frozen=True)
 class Column:
     """One declared column; `data_type` is dlt's (text, bigint, decimal, timestamp, date, bool, json).
 
-    `fields` are the known names within the objects of a json column: where personal data are not kept, no others stay.
+    `fields` are the declared fields within the objects of a json column. Unless `personal_data` is keep, all others
+    are dropped.
     """
 
     name: str
@@ -51,8 +52,8 @@ class ResourceSchema:
     """The declared shape of one resource.
 
     Attributes:
-        description: What a row is, for the catalog.
-        columns: Column name -> column, in catalog order.
+        description: What a row is, for the asset's description.
+        columns: Column name -> column, in the order in which they are shown.
         never_stored: Field name -> why it is dropped from every record before anything is written.
     """
 
@@ -63,7 +64,7 @@ class ResourceSchema:
 
 @cache
 def resource_schema(resource: str) -> ResourceSchema:
-    """Reads the schema of `resource` that ships with the package."""
+    """Reads the package's schema of `resource`."""
     declared = _declared(resource)
     return ResourceSchema(
         description=declared["description"].strip(),
@@ -77,7 +78,7 @@ def resource_schema(resource: str) -> ResourceSchema:
 
 @cache
 def side_loaded_columns(array: str) -> Mapping[str, Column]:
-    """The known fields of a side-loaded array's records; none for an array that nobody has declared."""
+    """The declared fields of a side-loaded array's records; none for an undeclared array."""
     for resource, endpoint in ENDPOINTS.items():
         if endpoint.data_selector == array:
             return resource_schema(resource).columns
@@ -86,7 +87,7 @@ def side_loaded_columns(array: str) -> Mapping[str, Column]:
 
 
 def side_loaded_arrays() -> list[str]:
-    """The side-loaded arrays whose fields are known, but for those called like a list."""
+    """The declared side-loaded arrays, without those that have the name of a list."""
     return list(_declared("side_loaded"))
 
 

@@ -1,1 +1,1 @@
-"""One attempt at a request, retries and limits; answers, pages and errors. Imports `api` and `settings`."""
+"""Requests, retries and rate limits; answers, pages and errors. Imports `api` and `settings`."""

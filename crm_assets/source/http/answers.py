@@ -1,4 +1,4 @@
-"""What an answer says: whether a retry can help, how long to wait before it, and what went wrong."""
+"""Interprets answers: whether a retry can help, how long to wait before it, and what went wrong."""
 
 import time
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ OK, TOO_MANY_REQUESTS = 200, 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 505})
-"""Statuses that a retry can help with: the server is busy or broken, but does not refuse the request."""
+"""Statuses that are retried: the server is busy or broken, but does not refuse the request."""
 
 BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
-"""Statuses with which an API refuses the pages of a list that it does not serve, after it served the first."""
+"""Statuses with which an API refuses pages beyond a cap, after it served earlier ones."""
 
 EPOCH_SECONDS = 1_000_000_000
-"""A reset of at least this many seconds is an instant (since 1970), a smaller one a duration."""
+"""A rate limit's reset of at least this number is a Unix time, a smaller one a number of seconds from now."""
 
 MESSAGE_LENGTH = 300
-"""Characters of the API's own error message that are passed on."""
+"""Characters of the API's own error message that errors show."""
 
 ADVICE = {
     401: f"Check {setting_name('api_key')} and, for the header it goes into, {setting_name('api_key_name')}.",
@@ -37,7 +37,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer that was read to its end. `seconds`: from sending the request to that end."""
+    """A whole answer. `seconds`: from sending the request until the last byte."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,7 +46,7 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the API asks to wait; None when it does not."""
+        """Seconds that the API asks to wait; None if it does not."""
         return seconds_until(self.headers.get("Retry-After"))
 
     @property
@@ -58,7 +58,7 @@ class Answer:
 
 
 def seconds_until(header: str | None) -> float | None:
-    """Seconds to wait, from a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also epoch seconds).
+    """Seconds to wait, from a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also a Unix time).
 
     None if the header is missing or cannot be read.
     """
@@ -88,7 +88,7 @@ def status_error(where: str, answer: Answer) -> SourceError:
 
 
 def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
-    """The error for an API that asks to wait longer than `most` seconds."""
+    """The error for an API that asks to wait for more than `most` seconds."""
     return ApiRefusal(
         f"{where}: status {answer.status}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
         f"{setting_name('request_max_wait')} ({most:,.0f} s) allows. Run it again after that time, or raise the setting"
@@ -96,7 +96,7 @@ def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
 
 
 def api_message(content: bytes) -> str:
-    """The API's own message in an error's body, in any form seen so far; empty if there is none."""
+    """The API's own message in an error's body, in any known form; empty if there is none."""
     try:
         body: Any = orjson.loads(content)
     except ValueError:

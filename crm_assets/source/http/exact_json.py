@@ -1,4 +1,4 @@
-"""JSON parsed without loss, at the speed of orjson wherever orjson loses nothing."""
+"""Parses JSON without loss: with orjson, and with the standard library where orjson would round a number."""
 
 import json
 import re
@@ -9,19 +9,19 @@ from typing import Any
 import orjson
 
 KINDS = {"0": "-0123456789", "e": "eE", ".": ".", " ": " \t\r\n:,["}
-"""Kind -> the bytes that are replaced with it, before long numbers are looked for. All others become an x."""
+"""Kind -> the bytes that it replaces before the search for long numbers. All other bytes become an x."""
 
 ALIKE = bytes(ord(next((kind for kind in KINDS if chr(code) in KINDS[kind]), "x")) for code in range(256))
-"""The table for `bytes.translate` by kinds: it makes the search for long numbers ten times as fast."""
+"""The table for `bytes.translate`: it makes the search for long numbers ten times as fast."""
 
 SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 4)
 """Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, a tiny exponent."""
 
 ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|[0.]+e0{4})")
-"""A number, not within a text, that a 64-bit integer or float may not hold exactly."""
+"""A number, outside strings, that a 64-bit integer or float may not hold exactly."""
 
 MOST_DIGITS = 1000
-"""Digits of an integer that Python is asked to read. It refuses some thousands."""
+"""Longer integers stay strings: Python refuses to convert some thousands of digits."""
 
 ESCAPE = re.compile(
     rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
@@ -32,8 +32,8 @@ ESCAPE = re.compile(
 def parse_json(content: bytes) -> Any:
     """Parses JSON without loss.
 
-    The standard library reads what orjson would round, and NaN and lone surrogates, which orjson refuses although some
-    APIs send them. A number that no Python number holds exactly stays a text.
+    The standard library parses numbers that orjson would round, and NaN and lone surrogates, which orjson refuses
+    although some APIs send them. A number that no Python number holds exactly becomes a string.
 
     Raises:
         ValueError: The content is not JSON.
@@ -60,7 +60,7 @@ def _float(digits: str) -> float | str:
 
 
 def _whole_characters(escape: re.Match[bytes]) -> bytes:
-    """Replaces lone surrogates: they are no characters, and no file can hold them."""
+    """Replaces lone surrogates, which cannot be encoded in UTF-8."""
     if escape[1]:
         return escape[1]
     halves = (escape[2] or b"").decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")

@@ -1,7 +1,7 @@
-"""When requests may leave: one `Limits` for all reads of one API in this process.
+"""Limits how fast requests are sent: one `Limits` for all reads of one API in this process.
 
-It holds back every attempt, retries included. A 429 halves the window of requests in flight, and pauses all requests
-until the time that the API names.
+It applies to every attempt, retries included. A 429 halves the window of requests in flight, and pauses all requests
+for as long as the API asks.
 """
 
 import threading
@@ -18,13 +18,13 @@ from crm_assets.settings import CrmSettings, setting_name
 MINUTE, HOUR = 60.0, 3600.0
 
 MARGIN = 0.5
-"""Seconds added to a rate's period, because requests do not arrive as evenly as they leave."""
+"""Seconds added to a rate's period, because requests do not arrive as evenly as they are sent."""
 
 WORTH_A_MESSAGE = 5.0
-"""Seconds of waiting for a rate after which the log says so."""
+"""Waits for a rate of at least this many seconds are logged."""
 
 INTERRUPTIBLE = 0.5
-"""Seconds between two looks at whether the read was closed or interrupted, while a thread waits."""
+"""Seconds between two checks of whether the read was closed or interrupted, while a thread waits."""
 
 
 class ReadClosed(Exception):
@@ -40,7 +40,7 @@ class Rate:
     period: float
 
     def __post_init__(self) -> None:
-        """Remembers when requests left: only the last ones that the rate allows together count."""
+        """Keeps the times of the last `requests` requests."""
         self.departures = deque[float](maxlen=self.requests)
 
     @property
@@ -49,7 +49,7 @@ class Rate:
         return self.period + MARGIN
 
     def wait(self, now: float) -> float:
-        """Seconds until one more request may leave; 0 or less when it may at once."""
+        """Seconds until one more request may be sent; 0 or less if it may be sent now."""
         return self.departures[0] + self.whole_period - now if len(self.departures) == self.requests else 0.0
 
 
@@ -57,7 +57,7 @@ class Ledger(Protocol):
     """Where several processes count their requests together."""
 
     def reserve(self, rates: Sequence[Rate], /) -> float:
-        """Notes one more request, if the rates allow it now. Returns 0, or the seconds to wait before asking again."""
+        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
 
 
 class Limits:
@@ -68,7 +68,7 @@ class Limits:
     """
 
     def __init__(self, window: int, rates: Sequence[Rate] = ()) -> None:
-        """Has at most `window` requests in flight."""
+        """Starts with at most `window` requests in flight."""
         self.window = window
         self._rates = rates
         self._ledger: Ledger | None = None
@@ -78,11 +78,11 @@ class Limits:
 
     @contextmanager
     def request(self, closed: threading.Event, announce: Callable[[str], object]) -> Iterator[None]:
-        """Waits until one more request may leave. The request is in flight while the body runs.
+        """Waits until one more request may be sent. The request is in flight while the body runs.
 
         Args:
-            closed: Ends the waiting once it is set.
-            announce: Called with a sentence when a rate makes the request wait for long.
+            closed: Ends the wait when it is set.
+            announce: Called with a message if a rate makes the request wait for long.
 
         Raises:
             ReadClosed: `closed` was set.
@@ -110,14 +110,14 @@ class Limits:
                 self._changed.notify()
 
     def _wait(self) -> float:
-        """Seconds until a request may leave, by what is known now."""
+        """Seconds until a request may be sent, as far as known now."""
         if self._in_flight >= self.window:
-            return INTERRUPTIBLE  # whoever comes back wakes us
+            return INTERRUPTIBLE  # a request that ends notifies this thread earlier
         now = time.monotonic()
         return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self._rates))
 
     def _reserve(self, closed: threading.Event, announce: Callable[[str], object]) -> None:
-        """Waits until the rates allow one more request of all processes together."""
+        """Waits until the rates allow one more request, counting those of all processes."""
         announced = False
         while self._ledger and self._rates and (wait := self._ledger.reserve(self._rates)) > 0:
             if wait >= WORTH_A_MESSAGE and not announced:
@@ -127,7 +127,7 @@ class Limits:
                 raise ReadClosed
 
     def share(self, ledger: Ledger | None) -> None:
-        """Counts requests together with other processes from now on, or no longer."""
+        """Starts to count requests together with other processes, or stops if `ledger` is None."""
         self._ledger = ledger
 
     def halve(self) -> None:
@@ -136,7 +136,7 @@ class Limits:
             self.window = max(1, self.window // 2)
 
     def pause(self, seconds: float) -> bool:
-        """Pauses all requests for some seconds. Returns False if they were paused about as long already."""
+        """Pauses all requests for some seconds. Returns False if they were already paused for about as long."""
         with self._changed:
             until = time.monotonic() + seconds
             news = until > self._not_before + 1
@@ -144,7 +144,7 @@ class Limits:
             return news
 
     def count_earlier(self, sent: Iterable[tuple[float, int]]) -> None:
-        """Counts requests of earlier processes, unless this one has sent any: how many seconds ago, and how many."""
+        """Counts requests of earlier processes, as pairs (seconds ago, number), unless this process has sent any."""
         with self._changed:
             now = time.monotonic()
             for rate in self._rates:
@@ -154,12 +154,12 @@ class Limits:
 
 
 def limits_of(settings: CrmSettings) -> Limits:
-    """The limits that all reads of one API share, as long as the process runs."""
+    """The limits that all reads of one API share, for the life of the process."""
     return _limits(settings.base_url, settings.max_in_flight, settings.requests_per_minute, settings.requests_per_hour)
 
 
 @cache
 def _limits(base_url: str | None, max_in_flight: int, per_minute: int | None, per_hour: int | None) -> Limits:
-    del base_url  # tells one API from another
+    del base_url  # part of the cache key: each API has its own limits
     rates = [("requests_per_minute", per_minute, MINUTE), ("requests_per_hour", per_hour, HOUR)]
     return Limits(max_in_flight, [Rate(name, requests, period) for name, requests, period in rates if requests])

@@ -1,7 +1,7 @@
-"""What it means that a request got no answer: whether another attempt may get one, and what to do about it.
+"""Errors for requests that got no answer: whether a retry can help, and what to do.
 
-These errors come from the operating system, from TLS or from a proxy, and cannot hold a record. What is shown is their
-innermost cause: those around it quote the request, with its parameters.
+They come from the operating system, TLS or a proxy, and cannot hold a record. Only the innermost cause is shown: the
+exceptions around it quote the request with its parameters.
 """
 
 import socket
@@ -13,16 +13,16 @@ from crm_assets.settings import setting_name
 from crm_assets.source.errors import ApiRefusal, ApiUnavailable, SourceError
 
 TRANSIENT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
-"""TLS ended in the middle, as any connection may."""
+"""The TLS connection was dropped, as any connection can be."""
 
 PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.InvalidSchema)
-"""The last one is about a SOCKS proxy, for which requests needs a package more."""
+"""The last one means a SOCKS proxy, for which requests needs another package."""
 
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same request may be answered later."""
+    """Whether the same request may succeed later."""
     cause = innermost(error)
     if isinstance(error, exceptions.ProxyError):
         return False
@@ -34,14 +34,14 @@ def may_pass(error: BaseException) -> bool:
 
 
 def innermost(error: BaseException) -> BaseException:
-    """What an error began with."""
+    """The first exception in the chain of causes."""
     while cause := (error.__cause__ or error.__context__):
         error = cause
     return error
 
 
 def no_answer(where: str, error: OSError, attempts: int) -> SourceError:
-    """The error for a request that got no answer, in as many attempts as are made where another can help."""
+    """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
     kind = ApiUnavailable if may_pass(error) else ApiRefusal
     retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
     return kind(f"{where}: {_what_happened(error)}{retried}. {_advice(error)}")

@@ -1,4 +1,4 @@
-"""A page of a list, parsed once for paging, typing and the report."""
+"""A page of a list, parsed once for the paginator, typing and the report."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from crm_assets.source.http.exact_json import parse_json
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
-"""A text that is an integer. "007" and "-0" are not: they would come back as 7 and 0."""
+"""A string that is an integer. "007" and "-0" are not: they would be stored as 7 and 0."""
 
 SHOWN_KEYS = 5
 SHOWN_LENGTH = 300
@@ -27,9 +27,9 @@ class Page:
     Attributes:
         number: Counts from 1.
         records: As the API sent them, redacted.
-        total: Records in the whole list, as the API counts them; None if the answer does not say.
-        refusal: Why the API did not send this page although it sent earlier ones; empty if it did.
-        side_loaded: The other arrays of the answer, by name, as the API sent them: not redacted.
+        total: Records in the whole list by the API's count; None if the answer has none.
+        refusal: Why the API did not send this page although it sent earlier ones; empty if it sent it.
+        side_loaded: The other arrays of the answer, by name, as the API sent them, not redacted.
     """
 
     number: int
@@ -48,7 +48,7 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
     """The page in an answer's body, a JSON object in which `data_selector` is an array.
 
     Raises:
-        BadAnswer: The body is anything else. The message says what it is, and shows no values.
+        BadAnswer: The body is anything else. The message names what it is, without values.
     """
     try:
         body = parse_json(answer.content)
@@ -76,7 +76,7 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
 
 
 def integer_at(value: Any, key: str) -> int | None:
-    """The 64-bit integer that an object has under a key, as a number or as its text; None if it has none."""
+    """The 64-bit integer under an object's key, given as a number or a string; None if there is none."""
     found = value.get(key) if isinstance(value, dict) else None
     if isinstance(found, str) and len(found) <= len(str(BIGINT.start)) and INTEGER.fullmatch(found):
         found = int(found)

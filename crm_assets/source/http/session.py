@@ -1,6 +1,6 @@
-"""The requests session for `rest_api`: it returns pages of one resource, or raises an error that says what is wrong.
+"""The requests session for `rest_api`: returns pages of one resource, or raises an error that says what is wrong.
 
-It fetches pages ahead on threads. Which ones, and in which order, is for the paginator to say.
+It fetches pages ahead on threads. The paginator decides which pages, and in which order.
 """
 
 import threading
@@ -28,27 +28,27 @@ WORTH_A_THREAD = 0.003
 """Pages are fetched ahead on threads if an answer takes at least this many seconds on average."""
 
 WORTH_A_MESSAGE = 1.0
-"""The log mentions a wait that the API asks for if it takes at least this many seconds."""
+"""Waits that the API asks for are logged if they take at least this many seconds."""
 
 MAX_BODY_BYTES = 256 * 2**20
 MAX_BODY_SECONDS = 300.0
-"""Limits of a body: one that is larger, or takes longer, is considered endless."""
+"""Limits of a body: a larger or slower one is treated as endless."""
 
 CHUNK_BYTES = 2**20
 
 
 class WantedPage(PreparedRequest):
-    """What `rest_api` carries from `prepare_request` to `send`."""
+    """A request that `rest_api` passes from `prepare_request` to `send`, with its page number."""
 
     def __init__(self, wanted: Request) -> None:
-        """Keeps the page number of this moment: `rest_api` changes the same request for each page."""
+        """Copies the page number: `rest_api` changes the same request object for each page."""
         super().__init__()
         self.wanted = wanted
         self.number: int = wanted.params[PAGE]
 
 
 class PageResponse(Response):
-    """What `rest_api` gets as an answer: a parsed page."""
+    """The response that `rest_api` receives: a parsed page."""
 
     def __init__(self, page: Page) -> None:
         """Has status 200."""
@@ -57,20 +57,20 @@ class PageResponse(Response):
         self.page = page
 
     def json(self, **kwargs: Any) -> Any:
-        """The records under the name of each list, since `rest_api` selects one of them."""
+        """The records under every list's key, since `rest_api` selects one of them."""
         return {endpoint.data_selector: self.page.records for endpoint in ENDPOINTS.values()}
 
 
 class PageSession(Session):
     """Fetches pages of one resource, several at a time.
 
-    Retries transient errors as the settings say, after the wait that `Retry-After` asks for, or else with exponential
-    backoff. Never follows a redirect, since the key would go along.
+    Retries transient errors as configured, after the wait that `Retry-After` asks for, or with exponential backoff.
+    Never follows a redirect, since the key would be sent along.
 
     Attributes:
         requests: Requests sent so far, retries included.
-        retries: Of those, how many repeated one that had failed.
-        limits: How fast requests may leave.
+        retries: How many of them were retries.
+        limits: How fast requests may be sent.
     """
 
     def __init__(
@@ -84,11 +84,11 @@ class PageSession(Session):
         """Opens no connection yet.
 
         Args:
-            settings: With a base URL and a key.
-            resource: Whose pages to fetch.
-            redact: Changes the records of a page in place, before anybody else sees them.
-            announce: Called from the thread that reads, with sentences about long waits.
-            watch: Called with every answer, from the thread that it came to.
+            settings: Must have a base URL and a key.
+            resource: The resource whose pages to fetch.
+            redact: Changes the records of a page in place, before anything else uses them.
+            announce: Called on the reading thread with a message about each long wait.
+            watch: Called with every answer, on the thread that received it.
         """
         super().__init__()
         self.requests = self.retries = 0
@@ -107,10 +107,10 @@ class PageSession(Session):
         self._seconds = 0.0
         self._reader = threading.get_ident()
         self._template: PreparedRequest | None = None
-        # Proxies and certificates as the environment says: looked up once, as all requests go to one host.
+        # Proxies and certificates from the environment, resolved once since all requests go to one host.
         self._environment: Any = self.merge_environment_settings(settings.base_url, {}, True, None, None)
         if is_loopback(urlsplit(settings.base_url or "").hostname or ""):
-            self._environment["proxies"] = {}  # no proxy leads to this machine
+            self._environment["proxies"] = {}  # a proxy cannot reach this machine's loopback
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
@@ -122,13 +122,13 @@ class PageSession(Session):
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "PageSession":
-        """Stays itself: rest_api copies its configuration to validate it."""
+        """Returns itself: rest_api copies its configuration to validate it."""
         return self
 
     def start(self, request: Request, pages: Iterable[int]) -> None:
-        """Starts to fetch pages of the list that `request` asks for, unless they are on their way already.
+        """Starts to fetch pages of the list that `request` asks for, unless they are already being fetched.
 
-        Does nothing while answers come at once: to hand pages from thread to thread would cost more than it gains.
+        Does nothing while answers are fast: passing pages between threads would then cost more than it saves.
         """
         if self._seconds >= WORTH_A_THREAD:
             for number in pages:
@@ -136,15 +136,15 @@ class PageSession(Session):
                     self._coming[number] = self._pool.submit(self._fetch, self._prepare(request, number), number)
 
     def prepare_request(self, request: Request) -> PreparedRequest:
-        """What `send` takes."""
+        """The request for `send`, with its page number."""
         return WantedPage(request)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """Returns the page that `request` asks for. Fetches it now unless it was started before.
+        """Returns the page that `request` asks for. Fetches it now unless it is already being fetched.
 
         Raises:
-            ApiUnavailable: The last retry failed, too.
-            ApiRefusal: Any other status than 200.
+            ApiUnavailable: The last retry failed.
+            ApiRefusal: Any other status except 200.
             BadAnswer: Status 200, but the body is not a page of this resource.
         """
         if not isinstance(request, WantedPage):
@@ -152,7 +152,7 @@ class PageSession(Session):
         coming = self._coming.pop(request.number, None)
         if coming is None:
             return PageResponse(self._fetch(self._prepare(request.wanted, request.number), request.number))
-        while wait([coming], INTERRUPTIBLE).not_done:  # a wait without an end could not be interrupted
+        while wait([coming], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
             self._pass_messages_on()
         self._pass_messages_on()
         return PageResponse(coming.result())
@@ -162,13 +162,13 @@ class PageSession(Session):
             self._announce(self._messages.get())
 
     def _say(self, sentence: str) -> None:
-        """Has the reading thread announce a sentence."""
+        """Queues a message for the reading thread to announce."""
         self._messages.put(sentence)
         if threading.get_ident() == self._reader:
             self._pass_messages_on()
 
     def close(self) -> None:
-        """Ends all waiting; threads end as soon as their request does."""
+        """Ends all waits; threads end when their request does."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._coming.clear()
@@ -176,7 +176,7 @@ class PageSession(Session):
         super().close()
 
     def _prepare(self, request: Request, number: int) -> PreparedRequest:
-        """Prepares a request, all but the page's number only once."""
+        """Prepares a request. Everything except the page number is prepared once."""
         if self._template is None:
             self._template = super().prepare_request(request)
         prepared = self._template.copy()
@@ -191,7 +191,7 @@ class PageSession(Session):
             raise BadAnswer(f"{where}: {error}") from None
         except exceptions.ContentDecodingError:
             raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
-        except OSError as error:  # requests' own errors among them
+        except OSError as error:  # requests' own errors derive from it
             raise no_answer(where, error, self._settings.request_max_attempts) from None
         if number > 1 and answer.status in answers.BEYOND_THE_CAP:
             return Page(number, [], refusal=str(answers.status_error(where, answer)))
@@ -202,7 +202,7 @@ class PageSession(Session):
         return page
 
     def _attempt(self, request: PreparedRequest, where: str) -> Answer:
-        """Sends once. The request is in flight until the whole answer was read."""
+        """Sends the request once. It is in flight until the whole answer is read."""
         with self.limits.request(self._closed, self._say):
             with self._counting:
                 self.requests += 1
@@ -232,7 +232,7 @@ class PageSession(Session):
         return seconds
 
     def _pause(self, answer: Answer, seconds: float, *, everybody: bool = True) -> None:
-        """Stops all requests, if everybody has to wait, and says so where it takes long."""
+        """Pauses requests, all of them if `everybody`, and announces a long wait."""
         if (not everybody or self.limits.pause(seconds)) and seconds >= WORTH_A_MESSAGE:
             self._say(f"{self._resource}: status {answer.status}, the API asks to wait {seconds:,.0f} s")
 
@@ -245,4 +245,4 @@ def _body(response: Response) -> Iterator[bytes]:
         size += len(chunk)
         if size > MAX_BODY_BYTES or time.monotonic() > give_up_at:
             response.close()
-            raise BadAnswer(f"the answer does not end: {size:,} bytes came in so far")
+            raise BadAnswer(f"the answer does not end: {size:,} bytes received so far")

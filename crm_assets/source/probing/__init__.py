@@ -1,1 +1,1 @@
-"""What can be learned of the CRM with two requests a list, before anything is read. Imports all of `source`."""
+"""Checks a CRM with at most two requests per list, before anything is read. Imports all of `source`."""

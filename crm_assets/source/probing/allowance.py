@@ -1,4 +1,4 @@
-"""How many requests the API allows, by its answers' rate-limit headers."""
+"""How many requests the API allows, from the rate-limit headers of its answers."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ LIMIT = ("X-RateLimit-Limit", "X-RateLimit-Total", "RateLimit-Limit")
 REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining")
 RESET = ("X-RateLimit-Reset", "RateLimit-Reset")
 COMBINED = ("RateLimit", "RateLimit-Policy")
-"""Header names in use, old and new; the combined ones hold several numbers."""
+"""Names of rate-limit headers, old and new; the combined ones hold several numbers."""
 
 FIRST_NUMBER = re.compile(r"\s*(\d{1,15})\b")
 IN_COMBINED = {
@@ -28,10 +28,11 @@ class Allowance:
     """Requests that the API allows.
 
     Attributes:
-        remaining: How many are left now; None if the API does not tell.
-        limit: How many it allows in a period; None if it does not tell.
-        period: Seconds that `limit` is for.
-        period_is_told: Whether the API says so. Otherwise it is an hour, or a day if the next one is further away.
+        remaining: How many are left now; None if the API does not say.
+        limit: How many it allows per period; None if it does not say.
+        period: The length of the period in seconds.
+        period_is_told: Whether the API gives the period. If not, an hour is assumed, or a day if the reset is further
+            away.
     """
 
     remaining: int | None
@@ -41,7 +42,7 @@ class Allowance:
 
 
 def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
-    """What an answer's headers tell of the API's rate limit; None if nothing."""
+    """The API's rate limit from an answer's headers; None if they have none."""
     combined = " ".join(headers.get(name, "") for name in (*COMBINED, *LIMIT))
     limit, remaining, period = (_first(pattern, combined) for pattern in IN_COMBINED.values())
     limit = _header(headers, LIMIT) if limit is None else limit

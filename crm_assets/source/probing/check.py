@@ -1,4 +1,4 @@
-"""The check of a CRM: at most two requests a list, and what follows from the answers. Writes nothing."""
+"""Checks a CRM: at most two requests per list, and the findings from their answers. Writes nothing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,13 +18,13 @@ from crm_assets.source.probing.sample import LONGEST_WAIT, Sample, take_sample
 
 
 def check_crm(settings: CrmSettings, address: str, now: datetime, announce: Callable[[str], object]) -> CrmFindings:
-    """Looks at all lists, one after the other.
+    """Checks all lists, one after the other.
 
     Args:
-        settings: With a base URL and a key.
-        address: What to call the CRM.
-        now: An instant with its time zone, which changes are counted back from.
-        announce: Called with sentences about long waits.
+        settings: Must have a base URL and a key.
+        address: The CRM's name in the findings.
+        now: The current time, with a time zone: the changes of the hour before it are counted.
+        announce: Called with a message about each long wait.
     """
     samples: list[Sample] = []
     wait = 0.0
@@ -112,6 +112,6 @@ def _schedules(full: Requests, hourly: Requests, allowance: Allowance | None, se
 
 
 def _without_key(problem: Problem, settings: CrmSettings) -> Problem:
-    """The problem as it can be shown: an API's own message may repeat the key."""
+    """The problem without the key, which an API's own message may repeat."""
     key = settings.api_key.get_secret_value() if settings.api_key else ""
     return replace(problem, problem=problem.problem.replace(key, "***")) if key else problem

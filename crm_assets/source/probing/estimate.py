@@ -1,4 +1,4 @@
-"""The requests and the time that reads will take, from two requests a list and the settings."""
+"""Estimates the requests and the time of reads, from the samples and the settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from crm_assets.source.reading.paginator import GUESSED_SHARE
 
 
 class Bound(str, Enum):
-    """How sure an estimate is."""
+    """How exact an estimate is."""
 
     about = "about"
     at_least = "at least"
@@ -24,7 +24,7 @@ class Bound(str, Enum):
 
 @dataclass(frozen=True)
 class Requests:
-    """Requests that a read will take. `bound` says where the number is no more than a limit."""
+    """Requests of a read. `bound`: whether the number is an estimate or only a lower or upper limit."""
 
     number: int
     bound: Bound = Bound.about
@@ -32,7 +32,7 @@ class Requests:
 
 @dataclass(frozen=True)
 class Read:
-    """Requests of a read, and the seconds that they take, waits for rates included; loading comes on top."""
+    """Requests of a read and the seconds that they take, waits for rate limits included, loading excluded."""
 
     requests: Requests
     seconds: float
@@ -41,8 +41,8 @@ class Read:
 def full_read(sample: Sample) -> Requests | None:
     """The requests of a full read; None for a list that was not served.
 
-    A read ends with the record that makes up the API's total. Without a total it ends with an empty page, and nobody
-    knows where that is. A list that stays short of its total is read twice.
+    A read ends when it has as many records as the API counts. Without a total it ends with an empty page, whose number
+    is not known. A list with fewer records than its total is read twice.
     """
     if sample.first is None:
         return None
@@ -65,9 +65,9 @@ def _without_total(sample: Sample) -> Requests:
 
 
 def hourly_read(sample: Sample, settings: CrmSettings, now: datetime) -> Requests | None:
-    """The requests of an incremental read an hour after the one before; None for a list that was not served.
+    """The requests of an incremental read an hour after the previous one; None for a list that was not served.
 
-    Changes are taken to go on as in the hour before `now`. A list that does not come newest first is read in full.
+    Assumes as many changes as in the hour before `now`. A list that is not sorted is read in full.
     """
     full = full_read(sample)
     if full is None or order_of(sample) is Order.refused:
@@ -76,7 +76,7 @@ def hourly_read(sample: Sample, settings: CrmSettings, now: datetime) -> Request
         return full
     lag = timedelta(seconds=settings.incremental_lag)
     changed, counted = changed_since(sample, now - timedelta(seconds=HOUR) - lag)
-    pages = pages_of(max(1, changed), sample.page_size) + 1  # the last one lies wholly before what is known
+    pages = pages_of(max(1, changed), sample.page_size) + 1  # the last one has nothing new
     pages += pages // GUESSED_SHARE  # fetched ahead in vain
     if full.bound is not Bound.at_least:
         pages = min(pages, full.number)
@@ -101,6 +101,6 @@ def read_of_all(
 
 
 def _answering(sample: Sample, requests: int, settings: CrmSettings) -> float:
-    """Page 1 comes alone, the others as many at a time as may be in flight."""
+    """Seconds until all requests are answered: page 1 alone, then `max_in_flight` at a time."""
     at_a_time = settings.max_in_flight if sample.seconds >= WORTH_A_THREAD else 1
     return sample.seconds * (1 + (requests - 1) / at_a_time)

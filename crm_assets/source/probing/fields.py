@@ -1,4 +1,4 @@
-"""How the fields of some records differ from those that are declared: names, types and counts, never a value."""
+"""Compares the fields of records with the declared ones. Findings hold names, types and counts, never values."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from crm_assets.source.typing.field_names import snake_case
 from crm_assets.source.typing.redaction import A_NAME
 
 NOT_SHOWN = "(not shown: may be data)"
-"""Stands for field names that look like none."""
+"""Stands for keys that do not look like field names."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class OtherType:
 
     Attributes:
         declared: dlt's data type.
-        sent: JSON type -> how many such values.
+        sent: JSON type -> number of values.
     """
 
     declared: str
@@ -36,9 +36,9 @@ class FieldFindings:
 
     Attributes:
         undeclared: Fields that no schema declares; each becomes a column.
-        never_sent: Declared fields that are in no record.
+        never_sent: Declared fields that no record has.
         other_types: Field -> values of another type than declared.
-        rejected: Reason -> how many records cannot be loaded for it.
+        rejected: Reason -> number of records that cannot be loaded.
     """
 
     undeclared: Sequence[str] = ()
@@ -48,7 +48,7 @@ class FieldFindings:
 
 
 def compare_fields(resource: str, pages: Iterable[Page]) -> FieldFindings:
-    """Compares the records of some pages with the schema of a resource. Of no record, nothing can be said."""
+    """Compares the records of some pages with a resource's schema. Without records there are no findings."""
     seen = list(pages)
     records = [record for page in seen for record in page.records if isinstance(record, dict)]
     without_id = [record for page in seen for record, id_ in zip(page.records, page.ids, strict=True) if id_ is None]
@@ -77,7 +77,7 @@ def compare_fields(resource: str, pages: Iterable[Page]) -> FieldFindings:
 
 
 def _misfits(column: Column, values: Sequence[Any]) -> Mapping[str, int]:
-    """JSON type -> how many of the values are of it and do not fit the column."""
+    """JSON type -> number of values that do not fit the column."""
     _, misfits = typed_column(column.data_type, values)
     if misfits is None:
         return {}

@@ -1,4 +1,4 @@
-"""What a check of the CRM finds, as data: shown as a table, as JSON, and as Dagster metadata."""
+"""The findings of a check as data. They are shown as a table, as JSON and as Dagster metadata."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from crm_assets.source.probing.order import Order
 
 @dataclass(frozen=True)
 class Problem:
-    """Something to know or to do.
+    """A problem that a check has found.
 
     Attributes:
-        resource: The list; None where it is about all of them.
+        resource: The list; None if it concerns all of them.
         problem: What is wrong.
-        advice: What to do, with the setting to change; empty where `problem` says so.
-        blocks: Whether the list cannot be read because of it, or not to its end.
+        advice: What to do, with the setting to change; empty if `problem` already says it.
+        blocks: Whether it keeps the list from being read to its end.
     """
 
     resource: str | None
@@ -29,21 +29,21 @@ class Problem:
 
 @dataclass(frozen=True)
 class ListFindings:
-    """What is known of one list.
+    """The findings about one list.
 
     Attributes:
         resource: The list.
-        can_be_read: Whether all pages that were asked for were served.
-        status: The last answer's; None without any.
-        latency: Seconds that an answer took, on average; None without any.
-        requests: Requests that were sent to find this out.
-        records: In the whole list, by the API's own count; None if it does not tell.
-        order: Whether the newest changes come first when they are asked for.
+        can_be_read: Whether the API served all requested pages.
+        status: The status of the last answer; None without an answer.
+        latency: Average seconds per answer; None without an answer.
+        requests: Requests that the check sent.
+        records: Records in the whole list by the API's count; None if it has none.
+        order: Whether the API sorts newest first when asked to.
         fields: How fields differ from the declared ones.
-        linked: Of accounts and owners, how many records name theirs.
-        missing_arrays: Arrays with names that the answers do not carry -> the `include` that brings them.
+        linked: `accounts` or `owners` -> how many records are linked to them.
+        missing_arrays: Side-loaded array that the answers lack -> the `include` that adds it.
         full: Requests of a full read; None for a list that was not served.
-        hourly: Requests of an incremental read, an hour after the one before.
+        hourly: Requests of an incremental read an hour after the previous one.
     """
 
     resource: str
@@ -62,14 +62,14 @@ class ListFindings:
 
 @dataclass(frozen=True)
 class Schedules:
-    """What the schedules need of what is allowed.
+    """How many requests the schedules need, and how many are allowed.
 
     Attributes:
-        every_hour: Requests of the hourly incremental reads together.
-        busiest_hour: The same with the nightly full read.
-        allowed: Requests an hour by the API's headers and by the settings; None if neither tells.
-        allowed_by: The setting that allows no more; empty if it is the API, or nothing.
-        fit: Whether the busiest hour fits; None if that is not known.
+        every_hour: Requests of all hourly incremental reads.
+        busiest_hour: The same, plus the nightly full read.
+        allowed: Requests allowed per hour by the API's headers and the settings; None without a limit.
+        allowed_by: The setting with the lowest limit; empty if that is the API's, or there is none.
+        fit: Whether the busiest hour stays within the limit; None if not known.
     """
 
     every_hour: int
@@ -81,7 +81,7 @@ class Schedules:
 
 @dataclass(frozen=True)
 class CrmFindings:
-    """What is known of the CRM at an address, and the settings that the estimates rest on."""
+    """The findings about the CRM at an address, and the settings used for the estimates."""
 
     address: str
     can_be_read: bool

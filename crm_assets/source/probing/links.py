@@ -1,4 +1,4 @@
-"""Whether answers tell whose the records are, and what would make the API tell: links to accounts and owners, names."""
+"""Whether records are linked to accounts and owners, whether names are side-loaded, and which `include` adds them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from crm_assets.source.http.page import Page
 
 @dataclass(frozen=True)
 class Linked:
-    """How many of some records are linked.
+    """How many records are linked to an account or an owner.
 
     Attributes:
-        records: How many were looked at.
-        linked: How many of them name the account or the owner that they belong to.
-        include: The `include` that would have them named, if one is known and not asked for yet.
+        records: Records looked at.
+        linked: How many of them are linked.
+        include: The `include` that would link them; None if none is known, or it is already set.
     """
 
     records: int
@@ -24,7 +24,7 @@ class Linked:
 
 
 def count_links(resource: str, records: Sequence[Any], params: Mapping[str, Any]) -> dict[str, Linked]:
-    """What is linked to (`accounts`, `owners`) -> how many of the records are. `params`: the list's own parameters."""
+    """`accounts` or `owners` -> how many of the records are linked to them. `params`: the list's query parameters."""
     asked = includes(params)
     return {
         link.to: Linked(
@@ -37,7 +37,7 @@ def count_links(resource: str, records: Sequence[Any], params: Mapping[str, Any]
 
 
 def missing_arrays(resource: str, pages: Sequence[Page], params: Mapping[str, Any]) -> dict[str, str]:
-    """Arrays with names that no answer carried -> the `include` that brings them. Only those not asked for yet."""
+    """Side-loaded array that no answer has -> the `include` that adds it. Only those that are not set yet."""
     carried = {name for page in pages for name in page.side_loaded}
     asked = includes(params)
     seen_any = any(page.records for page in pages)
@@ -49,7 +49,7 @@ def missing_arrays(resource: str, pages: Sequence[Page], params: Mapping[str, An
 
 
 def includes(params: Mapping[str, Any]) -> list[str]:
-    """What the list's parameters ask to be sent along."""
+    """The values of `include` in a list's parameters."""
     return [name.strip() for name in str(params.get(INCLUDE, "")).split(",") if name.strip()]
 
 

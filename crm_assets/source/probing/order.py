@@ -1,4 +1,4 @@
-"""Whether a list comes newest first, and how much of it changes in an hour."""
+"""Whether the API sorts a list newest first, and how many records change in an hour."""
 
 from datetime import datetime
 from enum import Enum
@@ -8,7 +8,7 @@ from crm_assets.source.reading.incremental import updated_at
 
 
 class Order(str, Enum):
-    """How the API takes it that the newest changes are asked for first."""
+    """What the API does with a request to sort newest first."""
 
     honoured = "yes"
     ignored = "no"
@@ -17,7 +17,7 @@ class Order(str, Enum):
 
 
 def order_of(sample: Sample) -> Order:
-    """Unknown where less than two different instants were seen, or the list was not served."""
+    """The order of a sample: unknown if it has fewer than two different times, or the list was not served."""
     if sample.order_refused:
         return Order.refused
     times = [at for page in (sample.first, sample.last) if page for at in updated_at(page.records) if at is not None]
@@ -27,10 +27,10 @@ def order_of(sample: Sample) -> Order:
 
 
 def changed_since(sample: Sample, since: datetime) -> tuple[int, bool]:
-    """Records that were changed at or after an instant, and whether they were counted.
+    """How many records were changed at or after `since`, and whether that is a count or an upper limit.
 
-    Where all of the first page was, the pages behind it are taken to have changed as fast, which is most they can have:
-    many changes are of few records. `sample` is of a list that comes newest first.
+    If all records of the first page were, the same rate is assumed for later pages. This is an upper limit, since
+    records changed repeatedly count once. `sample` must be of a list that is sorted newest first.
     """
     times = [at for at in updated_at(sample.first.records if sample.first else []) if at is not None]
     recent = sum(at >= since for at in times)

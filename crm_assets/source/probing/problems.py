@@ -1,4 +1,4 @@
-"""What is wrong with a list, or with all of them together, and the setting to change."""
+"""The problems that a check reports, for one list or for all, each with the setting to change."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +16,11 @@ from crm_assets.source.probing.order import Order
 from crm_assets.source.probing.sample import Sample
 
 LARGEST_PAGE = 100
-"""Records a page that the API is known to send at most."""
+"""The most records per page that the API is known to send."""
 
 
 def list_problems(sample: Sample, order: Order, fields: FieldFindings, settings: CrmSettings) -> list[Problem]:
-    """The problems of one list, those first that keep it from being read."""
+    """The problems of one list, those that keep it from being read first."""
     return [
         *_not_served(sample),
         *_not_served_to_its_end(sample, settings),
@@ -33,12 +33,12 @@ def list_problems(sample: Sample, order: Order, fields: FieldFindings, settings:
 def link_problems(
     resource: str, linked: Mapping[str, Linked], missing: Mapping[str, str], settings: CrmSettings
 ) -> Iterator[Problem]:
-    """What a list's answers do not tell. `missing`: arrays with names -> the `include` that brings them."""
+    """Missing links and names of one list. `missing`: side-loaded array -> the `include` that adds it."""
     unlinked = {to: found for to, found in linked.items() if found.records and not found.linked}
     wanted = dict.fromkeys([*(found.include for found in unlinked.values() if found.include), *missing.values()])
     told = [
         f"no record is linked to {' and '.join(unlinked)}" if unlinked else "",
-        f"answers carry no {' and no '.join(missing)}, whose ids stay without names" if missing else "",
+        f"answers have no {' and no '.join(missing)}, so their ids have no names" if missing else "",
     ]
     value = ",".join([*includes(settings.params(resource)), *wanted])
     if unlinked or missing:
@@ -54,12 +54,12 @@ def link_problems(
 def common_problems(
     lists: Sequence[ListFindings], full: Read, schedules: Schedules, allowance: Allowance | None, per_page: int
 ) -> Iterator[Problem]:
-    """The problems of all lists together: whether their requests are allowed."""
+    """The problems that concern all lists: whether the API allows as many requests as they need."""
     needed = full.requests.number
     if allowance and allowance.remaining is not None and allowance.remaining < needed:
         yield Problem(
             None,
-            f"A full read takes {needed:,} requests, and the API allows {allowance.remaining:,} more for now",
+            f"A full read takes {needed:,} requests, but the API allows only {allowance.remaining:,} more for now",
             f"Set {setting_name('requests_per_hour')} to what your plan allows: reads then wait and are not refused",
         )
     if schedules.fit is False:
@@ -70,18 +70,18 @@ def common_problems(
             if schedules.allowed_by
             else f"Set {setting_name('requests_per_hour')} to {schedules.allowed:,.0f}: reads then wait",
             f"raise {setting_name('per_page')} to {LARGEST_PAGE}" if per_page < LARGEST_PAGE else "",
-            f"leave {', '.join(unsorted)} off, as these read all pages" if unsorted else "",
+            f"turn off {', '.join(unsorted)}, which read all pages" if unsorted else "",
         ]
         yield Problem(
             None,
-            f"The schedules take {schedules.busiest_hour:,} requests in their busiest hour, and {limit} allows "
+            f"The schedules take {schedules.busiest_hour:,} requests in their busiest hour, but {limit} allows "
             f"{schedules.allowed:,.0f}",
             "; ".join(filter(None, advice)),
         )
 
 
 def _in_endpoints(resource: str, values: Mapping[str, Any]) -> str:
-    """The setting of something for one list, as it can be pasted."""
+    """The setting for one list, as it can be pasted."""
     return f"in {setting_name('endpoints')}: {json.dumps({resource: values})}"
 
 
@@ -94,14 +94,14 @@ def _not_served(sample: Sample) -> Iterator[Problem]:
         return
     advice = ""
     if sample.order_refused:
-        advice = f"Full reads are answered: leave {sample.resource}_schedule off, and let the nightly one read it"
+        advice = f"Full reads work: turn off {sample.resource}_schedule and rely on the nightly full read"
     elif sample.answers and sample.answers[-1].status == TOO_MANY_REQUESTS:
         advice = f"Set {setting_name('requests_per_minute')} or {setting_name('requests_per_hour')} to what is allowed"
     yield Problem(sample.resource, _of_page(sample, sample.error), advice, blocks=True)
 
 
 def _of_page(sample: Sample, error: str) -> str:
-    """An error without the resource's name, which stands beside it."""
+    """An error without the resource's name, which is shown next to it."""
     return error.removeprefix(f"{sample.resource}, ").removeprefix(f"{sample.resource}: ")
 
 
@@ -117,7 +117,7 @@ def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Pr
     if last.refusal:
         yield Problem(
             sample.resource,
-            f"The API does not list to its end: {_of_page(sample, last.refusal)}",
+            f"The API does not serve the whole list: {_of_page(sample, last.refusal)}",
             f"Ask for a shorter list with {params}, or for larger pages with {setting_name('per_page')}",
             blocks=True,
         )
@@ -133,8 +133,8 @@ def _not_served_to_its_end(sample: Sample, settings: CrmSettings) -> Iterator[Pr
         yield Problem(
             sample.resource,
             f"The API counts {first.total:,} records, but page {last.number} is empty"
-            + (f": page 1 was a short one, of {sample.page_size}, or it lists fewer than it counts" * short_page),
-            "A full read will tell" if short_page else f"Ask for a shorter list with {params}. {inexact}",
+            + (f": either page 1 had only {sample.page_size}, or it lists fewer than it counts" * short_page),
+            "A full read will show which" if short_page else f"Ask for a shorter list with {params}. {inexact}",
             blocks=not short_page,
         )
 
@@ -144,7 +144,7 @@ def _order(sample: Sample, order: Order) -> Iterator[Problem]:
         yield Problem(
             sample.resource,
             f"The API does not sort by {UPDATED_AT}: an incremental read takes as many requests as a full one",
-            f"Where these are too many, leave {sample.resource}_schedule off",
+            f"If these are too many, turn off {sample.resource}_schedule",
         )
 
 
@@ -153,13 +153,13 @@ def _counting(sample: Sample) -> Iterator[Problem]:
     if first and first.records and first.total is None:
         yield Problem(
             sample.resource,
-            "The API does not tell how many records there are: how many requests a full read takes is not known",
+            "The API does not count the records, so the number of requests of a full read is not known",
         )
     if first and last and last.records and first.total is not None and sample.page_size < sample.per_page:
         yield Problem(
             sample.resource,
-            f"The API sends {sample.page_size} records a page, not {sample.per_page}",
-            f"Nothing is lost; {setting_name('per_page')} cannot raise it further",
+            f"The API sends {sample.page_size} records per page, not {sample.per_page}",
+            f"No record is lost, but {setting_name('per_page')} cannot make its pages larger",
         )
 
 
@@ -174,11 +174,11 @@ def _fields(resource: str, fields: FieldFindings, personal_data: PersonalData) -
         yield Problem(
             resource,
             f"Values of another type than declared, in {', '.join(fields.other_types)}",
-            f"They are kept as text in columns of their own; declare another type in source/schemas/{resource}.yaml",
+            f"They are kept as text in variant columns. Declare another type in source/schemas/{resource}.yaml",
         )
     if fields.undeclared and personal_data is not PersonalData.keep:
         yield Problem(
             resource,
-            f"Fields that no schema declares are left out, as {setting_name('personal_data')} is {personal_data.value}",
+            f"Undeclared fields are left out, since {setting_name('personal_data')} is {personal_data.value}",
             f"List those that hold no personal data in {setting_name('personal_data_allowed')}",
         )

@@ -1,4 +1,4 @@
-"""At most two requests for one list, and what came back."""
+"""A sample of one list: at most two requests and their answers."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
@@ -16,25 +16,25 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
 
 LONGEST_WAIT = 10.0
-"""Seconds that the API may ask to wait before the next request is left out: somebody is looking on."""
+"""If the API asks to wait for more seconds, the next request is left out: a user is waiting for the result."""
 
 MAY_MEAN_THE_ORDER = frozenset({400, 422})
-"""Statuses with which an API may refuse an order that it does not know."""
+"""Statuses with which an API may refuse an unknown sort order."""
 
 
 @dataclass
 class Sample:
-    """What two requests have brought.
+    """The answers to at most two requests.
 
     Attributes:
         resource: The list.
-        per_page: Records a page that were asked for.
-        answers: The answers, without those that never came.
+        per_page: Requested records per page.
+        answers: The answers received.
         requests: Requests sent.
         first: The first page, newest first if the API sorts.
-        last: The last page by the API's count, page 2 where it does not count; None if not asked for or not served.
-        order_refused: The API serves the first page only if no order is asked for.
-        error: Why a page is missing; empty when none is.
+        last: The last page by the API's count, or page 2 without a count; None if not requested or not served.
+        order_refused: Whether the API serves the first page only without a sort order.
+        error: Why a page is missing; empty if none is.
     """
 
     resource: str
@@ -53,12 +53,12 @@ class Sample:
 
     @property
     def total(self) -> int | None:
-        """Records in the list by the API's own count."""
+        """Records in the list by the API's count; None if it has none."""
         return self.first.total if self.first else None
 
     @property
     def seconds(self) -> float:
-        """What an answer took, on average."""
+        """Average seconds per answer."""
         return sum(answer.seconds for answer in self.answers) / len(self.answers) if self.answers else 0.0
 
     @property
@@ -73,21 +73,21 @@ class Sample:
 
 
 def pages_of(records: int, page_size: int) -> int:
-    """How many pages records fill."""
-    return -(-records // page_size)  # exact for any number that an API may claim
+    """How many pages the records fill."""
+    return -(-records // page_size)  # integers only: an API may claim any total
 
 
 def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:
-    """Asks for the first page as an incremental read does, and then for the last one.
+    """Requests the first page as an incremental read does, and then the last one.
 
-    So two requests show most: fields, number of records and order with the first, and with the second whether the API
-    serves the list to its end. Where the API refuses the order, the second asks for a full read's first page. Nothing
-    is retried: what passes is to be seen.
+    The first answer shows fields, number of records and order; the second one whether the API serves the whole list.
+    If the API refuses the order, the second request is for the first page of a full read. Nothing is retried, so that
+    transient errors show.
 
     Args:
         resource: The list.
-        settings: With a base URL and a key.
-        announce: Called with sentences about long waits.
+        settings: Must have a base URL and a key.
+        announce: Called with a message about each long wait.
     """
     sample = Sample(resource, settings.per_page)
     once = settings.model_copy(update={"request_max_attempts": 1})
@@ -119,7 +119,7 @@ def _ask(sample: Sample, settings: CrmSettings, session: PageSession) -> None:
 
 
 def _last_page(first: Page) -> int | None:
-    """The page that the list should end on; None if there is no other than the first."""
+    """The number of the list's last page; None if it has only one."""
     if not first.records:
         return None
     if first.total is None:
@@ -129,7 +129,7 @@ def _last_page(first: Page) -> int | None:
 
 
 def _page(number: int, order: Mapping[str, str], resource: str, settings: CrmSettings, session: PageSession) -> Page:
-    """Asks for a page exactly as a read would."""
+    """Requests a page exactly as a read does."""
     key = settings.api_key.get_secret_value() if settings.api_key else ""
     client = RESTClient(
         base_url=settings.base_url or "",
@@ -144,4 +144,4 @@ def _page(number: int, order: Mapping[str, str], resource: str, settings: CrmSet
 
 
 def _as_sent(records: list[object]) -> None:
-    """Leaves records as they are: they are compared with what is declared, and go no further."""
+    """Does not redact: records are only compared with the schema and are not kept."""

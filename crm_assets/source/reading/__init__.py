@@ -1,1 +1,1 @@
-"""Page order, the end of a list, pages read ahead and the report. Imports `http` and `typing`."""
+"""Paginators: page order, the end of a list, pages fetched ahead, and the report. Imports `http` and `typing`."""

@@ -1,4 +1,4 @@
-"""Reading the newest changes only: newest first, stop early, and check that the API does sort."""
+"""Incremental reads: newest first, stop early, and check that the API does sort."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +19,8 @@ class Cursor:
     """Where an incremental read may stop.
 
     Attributes:
-        newest: The newest `updated_at` that is loaded, UTC. A list sorted as asked begins with it or with a newer one.
-        read_to: The read may stop at the first page on which every `updated_at` lies before this instant, UTC.
+        newest: The newest loaded `updated_at`, UTC. A list sorted as asked begins with this or a later time.
+        read_to: The read may stop at the first page on which every `updated_at` is before this time, UTC.
     """
 
     newest: datetime
@@ -28,16 +28,16 @@ class Cursor:
 
 
 class IncrementalPaginator(FullReadPaginator):
-    """Reads pages until one lies wholly before the cursor.
+    """Reads pages until all records of one were changed before the cursor.
 
-    It checks the order on the way. If a record is newer than the one before it, or the first one older than what is
-    loaded, the API does not sort as asked. The read then becomes a full one, since newer records may come on any page.
+    It checks the order while it reads. If a record is newer than the one before it, or the first one is older than the
+    newest loaded, the API does not sort. The read then becomes a full one, since changes may be on any page.
     """
 
     def __init__(
         self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage, cursor: Cursor
     ) -> None:
-        """Starts before page 1; see `FullReadPaginator`."""
+        """Starts at page 1; for the arguments see `FullReadPaginator`."""
         super().__init__(session, resource, settings, on_page)
         self.report.mode = ReadMode.incremental
         self._cursor = cursor
@@ -64,7 +64,7 @@ class IncrementalPaginator(FullReadPaginator):
 
 
 def updated_at(records: list[Any]) -> list[datetime | None]:
-    """When each record was last changed, UTC; None if it does not say."""
+    """The time of each record's last change, UTC; None without one."""
     values = [record.get(UPDATED_AT) if isinstance(record, dict) else None for record in records]
     instants, _ = typed_column("timestamp", values)
     return list(instants.to_pylist())

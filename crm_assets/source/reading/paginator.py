@@ -1,7 +1,7 @@
-"""Paging through a whole resource: which page is next, which are fetched ahead, where the list ends.
+"""Pages through a whole resource: which page is next, which are fetched ahead, where the list ends.
 
-The API's total is optional. With it a read needs one request less, and notices records that moved between pages, and
-lists that are shorter than the API counts. A wrong total never makes a read skip records.
+The API's total is optional. With it a read needs one request less, and detects records that moved between pages and
+lists with fewer records than the API counts. A wrong total never makes a read skip records.
 """
 
 import math
@@ -22,32 +22,39 @@ STUCK_AFTER = 3
 """After this many pages in a row without a new id, the API is considered to ignore `page`."""
 
 MAX_PASSES = 3
-"""How often a list is read from page 1 at most, while there are fewer ids than the API counts."""
+"""How often a list is read from page 1 at most, if it has fewer ids than the API counts."""
 
 MAX_STEPS_BACK = 50
-"""How often one read goes back at most, for records that moved to an earlier page."""
+"""How often one read goes back at most for records that moved to an earlier page."""
 
 WINDOWS_AHEAD = 2
-"""Windows of pages that are fetched ahead, so that requests stay in flight while a batch is put together."""
+"""Windows of pages fetched ahead, so that requests stay in flight while a batch is built."""
 
 GUESSED_SHARE = 4
-"""If the end of a read is not known, at most a fourth of the pages read so far are fetched ahead."""
+"""If the end of a read is not known, at most one fourth of the number of pages read so far are fetched ahead."""
 
 
 class FullReadPaginator(BasePaginator):
     """Reads every page, in order, until an empty one, or until all records that the API counts were received.
 
-    - If the API's total drops between two pages, records were removed and later ones moved forward, perhaps onto a page
-      that was read already. The read then goes back over the pages that were in flight.
-    - If fewer records were received at the end than the API counts, the list is read again, until there are enough or
-      nothing new comes. A list that stays short is not complete: the API may list only a part of it.
+    - If the API's total drops between two pages, records were removed and later ones moved forward, maybe to a page
+      that was already read. The read then goes back over the pages that were in flight.
+    - If the API counts more records than were received at the end, the list is read again, until there are enough or
+      a pass finds nothing new. If there are still too few, the read is incomplete.
 
     Attributes:
-        report: What is known of the read so far. Requests and rejected records are counted elsewhere.
+        report: The report of the read so far. Requests and rejected records are counted elsewhere.
     """
 
     def __init__(self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage) -> None:
-        """Starts before page 1. `session` fetches the pages; `settings` say whether the API's total is exact."""
+        """Starts at page 1.
+
+        Args:
+            session: Fetches the pages.
+            resource: The resource to read.
+            settings: Say whether the API's total is exact.
+            on_page: Called with the progress after each page.
+        """
         super().__init__()
         self.report = ReadReport(resource)
         self._on_page = on_page
@@ -60,11 +67,11 @@ class FullReadPaginator(BasePaginator):
         self._begin_pass()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FullReadPaginator":
-        """Stays itself: rest_api copies its configuration to validate it."""
+        """Returns itself: rest_api copies its configuration to validate it."""
         return self
 
     def progress(self) -> Progress:
-        """How far the read has come."""
+        """The progress of the read."""
         total = self.report.rows_in_source if self.report.mode is ReadMode.full else None
         return Progress(
             pages=self._pages_read,
@@ -82,7 +89,7 @@ class FullReadPaginator(BasePaginator):
         """Counts the page's records and decides which page is next, if any.
 
         Raises:
-            BadAnswer: The API sends the same records over and over.
+            BadAnswer: The API keeps sending the same records.
         """
         if not isinstance(response, PageResponse):
             raise TypeError("responses come from PageSession")
@@ -104,7 +111,7 @@ class FullReadPaginator(BasePaginator):
             self._next = page.number + 1
 
     def update_request(self, request: Request) -> None:
-        """Asks for the next page, and has the session fetch those that probably follow it."""
+        """Asks for the next page, and makes the session fetch the following ones ahead."""
         self._on_page(self.progress())
         if self.has_next_page:
             request.params[PAGE] = self._next
@@ -121,7 +128,7 @@ class FullReadPaginator(BasePaginator):
         elif self._last_page < self._largest_page:
             return 0
         if total is None or self.report.mode is ReadMode.incremental:
-            # Otherwise the end of the read would waste many requests.
+            # The read may end sooner, and pages fetched ahead would be wasted requests.
             ahead = min(ahead, self._pages_read // GUESSED_SHARE)
         return ahead
 
@@ -139,7 +146,7 @@ class FullReadPaginator(BasePaginator):
         return self.report.rows_read - known
 
     def _watch_total(self, total: int | None) -> int:
-        """Remembers the API's total and returns by how many it dropped since the page before."""
+        """Stores the API's total and returns by how much it dropped since the previous page."""
         before = self.report.rows_in_source
         if total is None or total == before:
             return 0
@@ -150,7 +157,7 @@ class FullReadPaginator(BasePaginator):
         return max(0, before - total)
 
     def _at_end(self, page: Page) -> bool:
-        # A total that changed cannot be compared: records that were removed may have been received before.
+        # A total that changed cannot be compared: removed records may already have been received.
         return not page.records or (not self._total_changed and self.report.rows_read == self.report.rows_in_source)
 
     def _begin_pass(self) -> None:
@@ -182,7 +189,7 @@ class FullReadPaginator(BasePaginator):
     def _end_at_refusal(self, page: Page) -> None:
         total = self.report.rows_in_source
         if total is None and self._last_page < self._largest_page:
-            # The page before was shorter than others, so the list has ended. A cap comes after a whole page.
+            # The previous page was shorter than others, so the list has ended. A cap would follow a full page.
             self._end_of_pass()
             return
         self._end(
@@ -203,6 +210,6 @@ class FullReadPaginator(BasePaginator):
         self._pages_without_news = 0 if news else self._pages_without_news + 1
         if self._pages_without_news >= STUCK_AFTER:
             raise BadAnswer(
-                f"{self.report.resource}, page {page.number}: {STUCK_AFTER} pages in a row brought no record that was "
-                f"not there before. The API seems to ignore the query parameter `{PAGE}`"
+                f"{self.report.resource}, page {page.number}: {STUCK_AFTER} pages in a row had no new record. "
+                f"The API seems to ignore the query parameter `{PAGE}`"
             )

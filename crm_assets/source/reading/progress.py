@@ -1,4 +1,4 @@
-"""How far a read has come, for those who watch it."""
+"""The progress of a read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """A read after one more page.
+    """The progress of a read after a page.
 
     Attributes:
         pages: Pages received.
-        pages_expected: Pages of the whole list; None while the API does not tell, or the read may stop earlier.
+        pages_expected: Pages of the whole list; None without a total, or if the read may stop earlier.
         records: Records received.
         records_expected: Records of the whole list; None as above.
-        retries: Requests that repeated one that had failed.
+        retries: Retried requests.
     """
 
     pages: int
@@ -24,4 +24,4 @@ class Progress:
 
 
 OnPage = Callable[[Progress], object]
-"""Called on the thread that reads, after each page. It must return soon and raise nothing."""
+"""Called on the reading thread after each page. It must return quickly and not raise."""

@@ -1,4 +1,4 @@
-"""What one read of one resource found out, for the sync log, the asset's metadata and the checks."""
+"""The report of one read, for the sync log, the asset's metadata and the checks."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -9,7 +9,7 @@ from crm_assets.source.typing.batches import RejectedRecord
 
 
 class ReadMode(str, Enum):
-    """How a resource is read: all of it, or the newest changes only."""
+    """How a resource is read: the whole list, or only the newest changes."""
 
     full = "full"
     incremental = "incremental"
@@ -17,21 +17,21 @@ class ReadMode(str, Enum):
 
 @dataclass
 class ReadReport:
-    """One read in numbers, which the paginator keeps up to date.
+    """The numbers of one read, which the paginator keeps up to date.
 
     Attributes:
         resource: The resource read.
-        mode: What the read turned out to be; an incremental read may turn into a full one.
-        started_at: UTC instant before the first request.
+        mode: The mode of the read; an incremental read may become a full one.
+        started_at: The time before the first request, UTC.
         requests: HTTP requests sent, retries included.
-        retries: Of those, how many repeated one that had failed.
-        rows_read: Records received, each id counted once, plus those rejected.
-        rows_in_source: Records in the list by the API's own count; None when it does not tell.
-        incomplete_because: Why the read did not end where it should. Empty when it did: a full one on the API's last
-            page with nothing rejected, an incremental one at what is already loaded.
+        retries: How many of them were retries.
+        rows_read: Records received, each id counted once, plus rejected ones.
+        rows_in_source: Records in the list by the API's count; None if it has none.
+        incomplete_because: Why the read is incomplete. Empty if it is complete: a full read ended on the API's last
+            page with nothing rejected, an incremental one at records that are already loaded.
         rejected: Records that cannot be loaded.
-        notes: Sentences for the run's log about what was unusual.
-        dropped_fields: Undeclared fields that were left out, as `personal_data` says. Names, never values.
+        notes: Messages for the run's log.
+        dropped_fields: Undeclared fields that were left out because of `personal_data`. Names, never values.
     """
 
     resource: str
@@ -41,14 +41,14 @@ class ReadReport:
     retries: int = 0
     rows_read: int = 0
     rows_in_source: int | None = None
-    incomplete_because: str = "the read did not come to its end"
+    incomplete_because: str = "the read did not finish"
     rejected: tuple[RejectedRecord, ...] = ()
     notes: list[str] = field(default_factory=list)
     dropped_fields: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
-        """Whether the read ended where it should."""
+        """Whether the read reached its end."""
         return not self.incomplete_because
 
     @property

@@ -1,1 +1,1 @@
-"""JSON values to typed columns without loss, and personal data. Imports `http.page` and `schemas`."""
+"""Converts JSON values to typed columns without loss, and redacts personal data. Imports `http.page` and `schemas`."""

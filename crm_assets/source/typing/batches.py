@@ -1,7 +1,7 @@
-"""Makes Arrow tables of pages. Records without an id are rejected, and secrets are dropped.
+"""Makes Arrow tables from pages. Records without an id are rejected, and secrets are dropped.
 
-A declared field has its declared type. Any other has the type of its stored column, or else one that is chosen once,
-from its first values.
+A declared field has its declared type. Any other field has the type of its stored column, or a type that is chosen
+once, from its first values.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,12 +24,12 @@ from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
-"""Records of an Arrow table. To make one costs about the same for fifty rows as for thousands."""
+"""Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
 
 POSITION = "_dlt_position"
 """The column for the order in which records were received. It is not stored."""
 
-JSON_TYPES = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
+JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
     """A dlt step that takes pages and yields Arrow tables.
 
     Attributes:
-        types: Column -> data type, of all columns known so far: declared, stored, and found in this read.
+        types: Column -> data type of all columns known so far: declared, stored, and found in this read.
         rejected: Records that cannot be loaded.
-        rows: Records that were yielded.
-        skipped: Hashes of forgotten ids that came all the same.
-        load_id: dlt's, which every row carries.
+        rows: Records yielded so far.
+        skipped: Hashes of forgotten ids that the CRM still lists.
+        load_id: dlt's load id, which every row has.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         Args:
             resource: For messages.
             schema: The declared columns.
-            stored: Column -> data type of the columns that the table has.
-            side_loads: Takes what pages carry beside the list's own records.
-            forgotten: Records that are left out.
+            stored: Column -> data type of the table's columns.
+            side_loads: Receives the side-loaded arrays of the pages.
+            forgotten: Records to leave out.
         """
         super().__init__(self.__call__)
         self.types = dict(stored) | {name: column.data_type for name, column in schema.columns.items()}
@@ -83,10 +83,10 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self._waiting: list[dict[str, Any]] = []
 
     def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
-        """Takes a page (dlt's `PageData`). Yields an Arrow table if there are enough records, or it is the last page.
+        """Takes a page (dlt's `PageData`). Yields an Arrow table if there are enough records, or this is the last page.
 
         Raises:
-            BadAnswer: A value is nested so deeply that it cannot be written.
+            BadAnswer: A value is nested too deeply to be stored.
         """
         page: Page = item.response.page
         self._side_loads.add(page)
@@ -103,7 +103,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
                 f"{self._resource}, page {page.number}: a record is nested more deeply than can be stored"
             ) from None
         if is_last and not self.rows:
-            # Otherwise dlt would make no load package, and there would be no load id.
+            # Without it dlt would make no load package, and there would be no load id.
             yield dlt.mark.materialize_table_schema()
 
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
@@ -124,13 +124,13 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         return hashed is not None
 
     def _shown(self, record: Any) -> Any:
-        """What is kept of a record that cannot be loaded."""
+        """The part of a rejected record that is kept."""
         if self._forgotten.matching_within(self._resource, record):
             return None
         return without_fields(self._never_stored, record)
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
-        """One row a record, with variant columns for values that do not fit, and with dlt's own two columns."""
+        """One row per record, with variant columns for values that do not fit, and dlt's own two columns."""
         arrays: dict[str, pa.Array] = {}
         for name, values in self._columns(records):
             data_type = self.types.get(name) or narrowest_type(values)
@@ -146,9 +146,10 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         return pa.table(arrays)
 
     def _columns(self, records: list[dict[str, Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
-        """Column -> one value a record, None where the record lacks the field.
+        """Column -> one value per record, None for records without the field.
 
-        If two undeclared fields would share a column, the fields of each record are renamed first, by its own fields.
+        If two undeclared fields would share a column, the fields of each record are renamed first, each record on its
+        own.
         """
         fields = dict.fromkeys(chain.from_iterable(records))
         columns = self._columns_of(fields)
@@ -156,7 +157,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         if len(set(map(snake_case, undeclared))) < len(undeclared):
             records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
             fields = dict.fromkeys(chain.from_iterable(records))
-            columns = {name: name for name in fields}  # names stay: some would change if they were named again
+            columns = {name: name for name in fields}  # already named: naming twice would change some
         for field, values in zip(fields, _transposed(records, fields), strict=True):
             if field in columns:
                 yield columns[field], values
@@ -171,7 +172,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
 
 
 def why_rejected(record: Any) -> str:
-    """The reason why a record without a usable id cannot be loaded."""
+    """Why a record without a usable id cannot be loaded."""
     if not isinstance(record, dict):
         return f"not an object but {json_type(record)}"
     if record.get(ID) is None:
@@ -180,15 +181,15 @@ def why_rejected(record: Any) -> str:
 
 
 def json_type(value: Any) -> str:
-    """What kind of JSON value it is, for messages."""
+    """The JSON type of a value, for messages."""
     return JSON_TYPES.get(type(value), "a number")
 
 
 def _transposed(records: Sequence[dict[str, Any]], fields: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
-    """The records' values, field by field."""
+    """The records' values by field."""
     in_order = tuple(fields)
     if all(tuple(record) == in_order for record in records):
         return zip(*map(dict.values, records), strict=True)
-    # One copy and one look-up a record takes a fourth of the time of a look-up for each field.
+    # One copy and one look-up per record takes a fourth of the time of one look-up per field.
     look_up = itemgetter(*in_order)
     return zip(*[look_up({**fields, **record}) for record in records], strict=True)

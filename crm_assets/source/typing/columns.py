@@ -1,7 +1,7 @@
-"""Makes typed Arrow columns of JSON values. A value fits a type exactly, or not at all.
+"""Makes typed Arrow columns from JSON values. A value fits a type exactly, or not at all.
 
-"12" fits a bigint and 5 fits a text, but "007" is not the number 7, and a number with more decimal places than the
-column keeps does not fit. What does not fit is kept as text in the variant column, `<column>__v_text`.
+"12" fits a bigint and 5 fits a text, but "007" does not fit a bigint, nor does a number with more decimal places than
+the column has. Values that do not fit are kept as text in the variant column, `<column>__v_text`.
 """
 
 import json
@@ -21,44 +21,44 @@ from crm_assets.source.typing.field_names import OF_VARIANTS
 DECIMALS, INSTANTS = pa.decimal128(38, 9), pa.timestamp("us", tz="UTC")
 
 DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
-"""A text that is a decimal number: no sign but a minus, no leading zeros, no underscores, and no more digits than the
-column has. Arrow misses some overflows: it made another number of 3743106039873429137970549819721."""
+"""A string that is a decimal number: no plus, no leading zeros, no underscores, and no more digits than the column has.
+Arrow misses some overflows: it changed 3743106039873429137970549819721 to another number."""
 
 HAS_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 ZEROS_BEYOND_MICROSECONDS = r"(\.[0-9]{6})0+"
 
 FIRST = datetime(1, 1, 1, tzinfo=timezone.utc)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
-"""The first and the last instant that Python can read back. Arrow and DuckDB hold earlier and later ones."""
+"""The first and the last timestamp that Python can represent. Arrow and DuckDB allow earlier and later ones."""
 
 NARROW_TYPES: Mapping[str, set[type]] = {"bool": {bool}, "bigint": {int}, "double": {int, float}}
-"""Types of undeclared columns, the narrowest first, and the kinds of values that they may hold."""
+"""Types of undeclared columns, the narrowest first -> the Python types that they accept."""
 
 EXACT_FLOAT = 2**53
-"""Integers up to here are exact when a float holds them."""
+"""A float holds integers up to this one exactly."""
 
 DOES_NOT_FIT = (pa.ArrowException, ValueError, TypeError, LookupError, OverflowError, AttributeError)
 """Raised for values that do not fit a type exactly."""
 
 
 def variant_name(column: str) -> str:
-    """The variant column of `column`, named as dlt would. It is always a text."""
+    """The name of the variant column of `column`, as dlt would name it. Its type is always text."""
     return f"{column}{OF_VARIANTS}text"
 
 
 def varies(column: str) -> str | None:
-    """The column whose variant column `column` is, of any type; None if it is no variant column."""
+    """The column that the variant column `column` belongs to; None if it is not a variant column of any type."""
     name, _, data_type = column.rpartition(OF_VARIANTS)
     return name if name and data_type in TYPES else None
 
 
 def as_text(value: Any) -> str:
-    """Any JSON value as text: a string as it is, everything else as JSON."""
+    """Any JSON value as text: a string unchanged, everything else as JSON."""
     return value if isinstance(value, str) else as_json(value)
 
 
 def as_json(value: Any) -> str:
-    """The JSON text of a value; integers may be of any size."""
+    """The JSON text of a value. Integers may have any size."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -66,10 +66,10 @@ def as_json(value: Any) -> str:
 
 
 def narrowest_type(values: Sequence[Any]) -> str | None:
-    """The data type of a column that no schema declares, from its first values; None if all of them are null.
+    """The data type of an undeclared column, from its first values; None if all of them are null.
 
-    The narrowest of bool, bigint, double, json and text that holds all of them exactly. A text stays a text, also if
-    it looks like a date: declare the column to get another type.
+    The narrowest of bool, bigint, double, json and text that holds all of them exactly. Strings become text, even if
+    they look like dates: declare the column to get another type.
     """
     kinds = set(map(type, values)) - {NoneType}
     if not kinds:
@@ -83,7 +83,7 @@ def narrowest_type(values: Sequence[Any]) -> str | None:
 
 
 def typed_column(data_type: str, values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
-    """The values that fit the type as an array of it, and the texts of the others, or None if all of them fit."""
+    """An array of the type with the values that fit, and a text array with the others, or None if all fit."""
     with suppress(*DOES_NOT_FIT):
         return _array(data_type, values), None
     fits = [_fits(data_type, value) for value in values]
@@ -101,7 +101,7 @@ def _fits(data_type: str, value: Any) -> bool:
 
 
 def _array(data_type: str, values: Sequence[Any]) -> pa.Array:
-    """The values as an array of the type. Raises one of `DOES_NOT_FIT` unless all of them fit."""
+    """The values as an array of the type. Raises one of `DOES_NOT_FIT` unless all fit."""
     wanted = TYPES[data_type]
     kinds = set(map(type, values)) - {NoneType}
     if not kinds:
@@ -156,13 +156,13 @@ def _within_years(times: pa.Array) -> pa.Array:
 
 @dataclass(frozen=True)
 class ArrowType:
-    """What becomes of the values of a column. The functions raise one of `DOES_NOT_FIT`.
+    """How JSON values become an Arrow column. The functions raise one of `DOES_NOT_FIT`.
 
     Attributes:
         arrow: The column's type.
-        kind: The type of the values that need no conversion; None if all of them need one.
-        convert: Makes such a value of any other.
-        parse: Makes the column of texts, where Arrow alone would take more than can be read back as sent.
+        kind: The Python type of values that need no conversion; None if all need one.
+        convert: Converts any other value to `kind`.
+        parse: Parses strings, for types for which Arrow's own parser accepts values that would not be stored exactly.
     """
 
     arrow: pa.DataType
@@ -181,4 +181,4 @@ TYPES: Mapping[str, ArrowType] = {
     "bool": ArrowType(pa.bool_(), bool, _as_bool),
     "json": ArrowType(pa.string(), None, as_json),
 }
-"""By dlt's data type."""
+"""dlt's data type -> how its values are converted."""

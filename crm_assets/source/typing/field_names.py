@@ -1,4 +1,4 @@
-"""Names for undeclared fields: dlt's snake case, and a hash where that would put two fields into one column."""
+"""Column names of undeclared fields: dlt's snake case, plus a hash if two fields would share a column."""
 
 import hashlib
 import re
@@ -10,20 +10,20 @@ from crm_assets.source.dlt_internals import NamingConvention
 
 NAMING = NamingConvention()
 OF_DLT = "_dlt_"
-"""What the names of dlt's own columns begin with."""
+"""The prefix of dlt's own columns."""
 
 OF_VARIANTS = "__v_"
-"""What the names of columns for values of another type have in them."""
+"""The part of a variant column's name before its type."""
 
 TOLD_APART = re.compile("__h[0-9a-f]{8}$")
-"""What the names of columns end with whose fields would have shared one."""
+"""The suffix of columns whose fields would have shared one."""
 
 
 def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str]:
-    """Key -> column name, each name once and none of it in `taken`.
+    """Key -> column name. The names are unique and not in `taken`.
 
-    dlt itself lets the last one win: of `Name` beside a declared `name`, or of `fooBar` beside `foo_bar`, one value
-    would be lost without a word. A name depends on the record's own keys alone, so it is the same in every read.
+    dlt itself lets the last one win: of `Name` and a declared `name`, or of `fooBar` and `foo_bar`, one value would be
+    lost silently. A name depends only on the record's own keys, so it is the same in every read.
     """
     names = {key: snake_case(key) for key in keys}
     count = Counter(names.values())
@@ -35,12 +35,12 @@ def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str
 
 @lru_cache(maxsize=10_000)
 def snake_case(key: str) -> str:
-    """The column name that dlt gives a key; empty where nothing of the key can stand in one."""
+    """The column name that dlt gives a key; empty if no character of the key is allowed in one."""
     return NAMING.normalize_path(key)
 
 
 def without_hash(column: str) -> str:
-    """A column's name as it would be if no other field had asked for it."""
+    """A column's name without the hash that makes it unique."""
     return TOLD_APART.sub("", column)
 
 

@@ -1,4 +1,4 @@
-"""Records that were erased for good: known by salted hashes of their ids, and skipped when the CRM lists them again."""
+"""Forgotten records: known by salted hashes of their ids, and skipped when the CRM lists them again."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -11,10 +11,10 @@ from crm_assets.source.api import ENDPOINTS, ID
 
 @dataclass(frozen=True)
 class Forgotten:
-    """The ids that are to be skipped.
+    """The ids of records to skip.
 
     Attributes:
-        salt: The database's own.
+        salt: The salt of this database's hashes.
         hashes: Resource -> hashes of its forgotten ids.
     """
 
@@ -22,7 +22,7 @@ class Forgotten:
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def matching(self, resource: str, id_: int) -> str | None:
-        """The hash of a record's id if it is forgotten."""
+        """The hash of a record's id if it is forgotten, else None."""
         hashes = self.hashes.get(resource)
         if not hashes:
             return None
@@ -30,22 +30,22 @@ class Forgotten:
         return hashed if hashed in hashes else None
 
     def matching_array(self, array: str, id_: int) -> str | None:
-        """The same for a record of a side-loaded array, which may be called like a list."""
+        """The same for a record of a side-loaded array, which may have the name of a list."""
         resource = next((name for name, endpoint in ENDPOINTS.items() if endpoint.data_selector == array), "")
         return self.matching(resource, id_)
 
     def matching_within(self, resource: str, record: Any) -> bool:
-        """Whether a record that cannot be loaded has a forgotten id, however it is written, or holds one that has."""
+        """Whether a rejected record, or a record within it, has a forgotten id in any form."""
         return bool(self.hashes.get(resource)) and any(self.matching(resource, id_) for id_ in ids_within(record))
 
 
 def id_hash(salt: str, resource: str, id_: int) -> str:
-    """What is remembered of an id."""
+    """The salted hash of an id, as hexadecimal digits."""
     return hashlib.blake2b(f"{resource} {id_}".encode(), key=salt.encode(), digest_size=32).hexdigest()
 
 
 def ids_within(record: Any) -> Iterator[int]:
-    """All ids of a record that came in an unusable form: within lists, as texts, as broken numbers."""
+    """All ids of a rejected record in any form: within lists, as strings, as malformed numbers."""
     if isinstance(record, list):
         for item in record:
             yield from ids_within(item)

@@ -1,7 +1,7 @@
-"""Personal data that are not to be kept: left out, or replaced with keyed hashes, before anything else sees them.
+"""Redacts personal data: leaves them out, or replaces them with keyed hashes, before anything else uses them.
 
-What is not known cannot be told to be free of personal data. So unless `personal_data` is keep, a field stays only if
-a schema declares it or `personal_data_allowed` lists it: in records, and in objects within them, at any depth.
+An unknown field may hold personal data. So unless `personal_data` is keep, a field is kept only if a schema declares
+it or `personal_data_allowed` lists it. This applies to records and to objects within them, at any depth.
 """
 
 import hashlib
@@ -21,31 +21,31 @@ from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import snake_case, without_hash
 
 HASHED_TYPES = frozenset({"text", "json"})
-"""Types of columns that can hold a hash. A personal date or number is left out instead."""
+"""Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
 
 A_HASH = re.compile("[0-9a-f]{64}")
 
 A_NAME = re.compile(r"\w[\w -]{0,63}")
-"""What is shown of dropped fields: names. Other keys of an object may well be data, such as e-mail addresses."""
+"""Keys that are shown as names of dropped fields. Others may be data, such as e-mail addresses."""
 
 
 class Redaction:
-    """What `personal_data` does to the values of one resource. Threads may share it.
+    """Redacts the values of one resource. Can be shared by threads.
 
-    The same text has the same hash under the same key, in every column and resource, so that joins still work.
+    With the same key, the same text has the same hash in every column and resource, so that joins still work.
 
     Attributes:
-        dropped: Undeclared fields that were left out so far: names, or `column.*` for fields within a column.
+        dropped: Undeclared fields left out so far: names, or `column.*` for fields within a column.
     """
 
     def __init__(self, settings: CrmSettings, columns: Mapping[str, Column], *, is_hashed: bool = False) -> None:
         """Prepares the rules.
 
         Args:
-            settings: What is to become of personal data, and which undeclared fields stay.
-            columns: The declared columns of the resource; none for values that belong to none, of which only fields
-                that the settings list stay.
-            is_hashed: Whether the values have been hashed before: then what looks like a hash stays as it is.
+            settings: The policy for personal data, and the undeclared fields to keep.
+            columns: The declared columns of the resource; empty for values of no resource, of which only fields listed
+                in the settings are kept.
+            is_hashed: Whether the values are already hashed: values that look like a hash are then not hashed again.
         """
         self.dropped: set[str] = set()
         self._policy, self._key = settings.personal_data, settings.hash_key
@@ -59,7 +59,7 @@ class Redaction:
             records[:] = [self.record(record) for record in records]
 
     def record(self, record: Any) -> Any:
-        """A record without what is not to be kept. One that came within a list, or is none at all, is redacted, too."""
+        """A redacted record. Malformed records, such as lists of records, are redacted, too."""
         if isinstance(record, list):
             return [self.record(item) for item in record]
         if not isinstance(record, dict):
@@ -67,17 +67,17 @@ class Redaction:
         return {field: self.field(field, value) for field, value in record.items() if self.keeps(field)}
 
     def keeps(self, field: str) -> bool:
-        """Whether a field, or the column that it is stored in, stays. If not, its name is noted in `dropped`."""
+        """Whether a field, or its column, is kept. If not, its name is added to `dropped`."""
         if field in self._columns or snake_case(without_hash(field)) in self._listed:
             return True
         self.dropped.add(field if A_NAME.fullmatch(field) else "*")
         return False
 
     def field(self, name: str, value: Any) -> Any:
-        """What becomes of the value of a field that stays."""
+        """The redacted value of a field that is kept."""
         try:
             return self._value_of(name, value)
-        except RecursionError:  # nested more deeply than can be looked into
+        except RecursionError:  # nested too deeply to be redacted
             self.dropped.add(f"{name}.*")
             return None
 
@@ -90,16 +90,16 @@ class Redaction:
         return self.value(value, within=name, is_personal=column.personal, fields=column.fields)
 
     def value(self, value: Any, *, within: str, is_personal: bool = False, fields: Collection[str] = ()) -> Any:
-        """Any JSON value without what is not to be kept: records that came along with others, for instance.
+        """Any JSON value, redacted. Used for side-loaded records, too.
 
-        Looks into objects and arrays at any depth, and into texts that are JSON themselves.
+        Redacts objects and arrays at any depth, and strings that are JSON themselves.
 
         Args:
-            value: The value; it stays as it is.
-            within: Names the column or array that it belongs to, for `dropped`.
-            is_personal: Whether all of it is personal, whatever its fields are called.
-            fields: Names of fields of its objects that are known, and stay. Those that a schema of any resource calls
-                personal are redacted all the same.
+            value: The value; it is not changed.
+            within: The column or array that it belongs to, for `dropped`.
+            is_personal: Whether the whole value is personal, whatever the names of its fields.
+            fields: Names of known fields to keep in its objects. Fields that any resource's schema tags as personal are
+                redacted nevertheless.
         """
         if self._policy is PersonalData.keep or value is None:
             return value
@@ -144,7 +144,7 @@ class Redaction:
 
 
 def rules(settings: CrmSettings) -> str:
-    """A digest of everything that decides what stays, besides `personal_data` and its key: it changes when they do."""
+    """A digest of all rules other than `personal_data` and its key. It changes when the rules change."""
     lists = {resource: resource_schema(resource).columns for resource in ENDPOINTS}
     arrays = {array: side_loaded_columns(array) for array in side_loaded_arrays()}
     declared = {
@@ -158,7 +158,7 @@ def rules(settings: CrmSettings) -> str:
 
 @lru_cache(maxsize=10_000)
 def is_personal_name(field: str) -> bool:
-    """Whether a field is called as a personal column of any resource, in whatever spelling: `E-Mail`, `firstName`."""
+    """Whether a field has the name of any resource's personal column, in any spelling: `E-Mail`, `firstName`."""
     return _folded(without_hash(field)) in _personal_names()
 
 
@@ -173,5 +173,5 @@ def _personal_names() -> frozenset[str]:
 
 
 def _folded(name: str) -> str:
-    """The letters and digits of a name, all that its spellings have in common."""
+    """The letters and digits of a name, which are the same in all its spellings."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))

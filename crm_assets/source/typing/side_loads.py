@@ -1,4 +1,4 @@
-"""What answers carry beside the records of their list: users, stages and the like, which give ids a name."""
+"""Side-loaded records: what answers hold besides the records of their list, such as users, with the names of ids."""
 
 from collections import Counter
 from collections.abc import Container, Iterator
@@ -24,18 +24,18 @@ COLUMNS = pa.schema([("array_name", pa.string()), ("id", pa.int64()), ("record",
 class SideLoads:
     """The side-loaded records of one read.
 
-    The same users come with every page. Each is kept once, as the last page had it.
+    Pages repeat the same users. Each is kept once, as the last page had it.
     """
 
     def __init__(self, settings: CrmSettings, forgotten: Forgotten) -> None:
-        """Begins without any. `settings` tell what becomes of personal data; `forgotten` are left out."""
+        """Starts empty. `settings` have the policy for personal data; `forgotten` records are left out."""
         self._settings = settings
         self._forgotten = forgotten
         self._records: dict[tuple[str, int], Any] = {}
         self._without_id: Counter[str] = Counter()
 
     def add(self, page: Page) -> None:
-        """Takes the arrays of the next page. A record without a usable id can name nothing: it is only counted."""
+        """Adds the arrays of a page. Records without a usable id are of no use: they are only counted."""
         for array, records in page.side_loaded.items():
             ids = [integer_at(record, ID) for record in records]
             self._records.update(
@@ -47,7 +47,7 @@ class SideLoads:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the run's log about what was not kept."""
+        """Messages for the run's log about records that were left out."""
         return [
             f"Side-loaded array {array[:SHOWN_LENGTH]!r}: {count:,} records without a usable id were left out"
             for array, count in self._without_id.items()
@@ -55,7 +55,7 @@ class SideLoads:
         ]
 
     def table(self) -> pa.Table:
-        """One row a record, with its JSON text: nothing in it that is never stored, personal data as configured."""
+        """One row per record, with its JSON text, without never-stored fields and with personal data redacted."""
         rows = list(self._rows())
         return pa.table([pa.array(column) for column in zip(*rows, strict=True)] or [[], [], []], schema=COLUMNS)
 
@@ -66,14 +66,14 @@ class SideLoads:
             for array in {array for array, _ in self._records}
         }
         for (array, id_), record in self._records.items():
-            with suppress(RecursionError):  # nested more deeply than can be written
+            with suppress(RecursionError):  # nested too deeply to be written
                 kept = [without_fields(secrets, record)]
                 redactions[array].records(kept)
                 yield array, id_, as_json(kept[0])
 
 
 def without_fields(fields: Container[str], value: Any) -> Any:
-    """A JSON value whose objects have none of these fields, at any depth and in any spelling."""
+    """A JSON value without these fields, at any depth and in any spelling."""
     if isinstance(value, list):
         return [without_fields(fields, item) for item in value]
     if isinstance(value, dict):

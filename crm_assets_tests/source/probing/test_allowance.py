@@ -80,7 +80,7 @@ def test_schedules_that_do_not_fit_are_reported_with_the_settings_to_change() ->
     findings = checked({"X-RateLimit-Limit": "59", "X-RateLimit-Remaining": "58"})
     [problem] = problems(findings, None)
     assert findings.schedules.fit is False
-    assert "60 requests in their busiest hour, and the API's rate limit allows 59" in problem.problem
+    assert "60 requests in their busiest hour, but the API's rate limit allows 59" in problem.problem
     assert "SOURCES__CRM__REQUESTS_PER_HOUR to 59" in problem.advice
     assert "SOURCES__CRM__PER_PAGE to 100" in problem.advice
 
@@ -88,7 +88,7 @@ def test_schedules_that_do_not_fit_are_reported_with_the_settings_to_change() ->
 def test_an_allowance_that_is_nearly_used_up_is_reported() -> None:
     findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "49"})
     [problem] = problems(findings, None)
-    assert "takes 50 requests, and the API allows 49 more" in problem.problem
+    assert "takes 50 requests, but the API allows only 49 more" in problem.problem
 
 
 def test_a_rate_that_is_set_limits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def test_fields_are_compared_by_name_and_type() -> None:
     assert {"mcr_id", "display_name"} <= set(fields.never_sent)
     assert {"id", "lead_score", "favourite_colour"}.isdisjoint(fields.never_sent)
     assert {name: (other.declared, other.sent) for name, other in fields.other_types.items()} == {
-        "lead_score": ("bigint", {"a text": 2, "a boolean": 2})
+        "lead_score": ("bigint", {"a string": 2, "a boolean": 2})
     }
     assert any("source/schemas/contacts.yaml" in problem.advice for problem in problems(findings, "contacts"))
 
@@ -49,8 +49,8 @@ def test_records_that_cannot_be_loaded_are_counted_by_reason() -> None:
         findings = check(crm)
     assert of(findings, "open_tasks").fields.rejected == {
         "no id": 1,
-        "not an object but a text": 1,
-        "the id is not a 64-bit integer but a text": 1,
+        "not an object but a string": 1,
+        "the id is not a 64-bit integer but a string": 1,
     }
     assert sum("cannot be loaded" in problem.problem for problem in problems(findings, "open_tasks")) == 3
 
@@ -120,5 +120,5 @@ def test_arrays_with_names_that_answers_do_not_carry_are_reported_with_the_inclu
         assert of(findings, "won_deals").missing_arrays == {"deal_stages": "deal_stage"}
         assert [of(findings, name).missing_arrays for name in ("past_appointments", "open_tasks")] == [{}, {}]
         [problem] = problems(findings, "won_deals")
-        assert problem.problem == "Answers carry no deal_stages, whose ids stay without names"
+        assert problem.problem == "Answers have no deal_stages, so their ids have no names"
         assert '{"won_deals": {"params": {"include": "deal_stage"}}}' in problem.advice

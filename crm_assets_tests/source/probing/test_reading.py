@@ -90,7 +90,7 @@ def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
         findings = check(crm)
     assert not of(findings, "accounts").can_be_read
     problem, *_ = problems(findings, "accounts")
-    assert "does not list to its end: page 10: status" in problem.problem
+    assert "does not serve the whole list: page 10: status" in problem.problem
     assert "SOURCES__CRM__PER_PAGE" in problem.advice
 
 
@@ -145,14 +145,14 @@ def test_a_page_size_that_the_api_does_not_grant_is_reported() -> None:
         findings = check(crm)
         assert crm.pages("accounts") == [1, 4]
     assert findings.can_be_read
-    assert "The API sends 25 records a page, not 50" in [each.problem for each in problems(findings, "accounts")]
+    assert "The API sends 25 records per page, not 50" in [each.problem for each in problems(findings, "accounts")]
 
 
 def test_a_short_first_page_is_no_cap() -> None:
     with tidy_crm(lists=lists(60), page_sizes=[10, 50]) as crm:
         findings = check(crm)
     assert findings.can_be_read
-    assert any("page 1 was a short one" in each.problem for each in problems(findings, "accounts"))
+    assert any("page 1 had only" in each.problem for each in problems(findings, "accounts"))
 
 
 def test_an_api_that_does_not_sort_is_told_from_one_that_does() -> None:
@@ -184,7 +184,7 @@ def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
     assert (found.order, found.can_be_read, found.records, found.hourly) == (Order.refused, False, 60, None)
     [problem] = problems(findings, "accounts")
     assert "Unknown sort" in problem.problem
-    assert "leave accounts_schedule off" in problem.advice
+    assert "turn off accounts_schedule" in problem.advice
 
 
 def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
@@ -192,7 +192,7 @@ def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
         findings = check(crm)
         assert crm.pages("accounts") == [1, 2]
     assert (findings.can_be_read, of(findings, "accounts").records) == (True, None)
-    assert "does not tell how many records" in problems(findings, "accounts")[0].problem
+    assert "does not count the records" in problems(findings, "accounts")[0].problem
 
 
 def test_the_latency_is_what_answers_take() -> None:
