@@ -19,15 +19,15 @@ from crm_assets.warehouse.moving import NotMoved
 
 
 class Command(Protocol):
-    """A module of `crm_assets.commands`."""
+    """A module of `crm_assets.commands`. Its docstring is the command's help."""
 
     __doc__: str | None
 
     def add_arguments(self, parser: ArgumentParser, /) -> None:
-        """Adds what the command takes."""
+        """Adds the command's arguments to its parser."""
 
     def run(self, arguments: Namespace, /) -> int:
-        """Does it, and returns the process's exit code."""
+        """Runs the command. Returns the exit code of the process."""
 
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "dbt-project": dbt_project,
     }
 )
-"""Name -> module. The first one runs when none is named."""
+"""Name -> module. The first one is the default."""
 
 EXPECTED_ERRORS = (
     SourceError,
@@ -54,15 +54,15 @@ EXPECTED_ERRORS = (
     OSError,
     duckdb.IOException,
 )
-"""What a user can act on: told in a sentence. Anything else is a fault of the program, and shows where it happened."""
+"""Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 
 def command_line() -> ArgumentParser:
     """The parser, with each command's docstring as its help."""
-    parser = ArgumentParser(prog="python -m crm_assets", description="What can be done besides running assets.")
+    parser = ArgumentParser(prog="python -m crm_assets", description="Commands besides running assets with Dagster.")
     default, *_ = COMMANDS
     subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands", description=f"{default} if none is named"
+        dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {default}."
     )
     for name, command in COMMANDS.items():
         first_line, *_ = (command.__doc__ or "").splitlines()
@@ -71,10 +71,10 @@ def command_line() -> ArgumentParser:
 
 
 def main() -> int:
-    """Runs a command; returns the process's exit code."""
+    """Runs a command. Returns the exit code of the process."""
     default, *_ = COMMANDS
     arguments = command_line().parse_args(sys.argv[1:] or [default])
-    if arguments.command != "settings":  # which tells them itself
+    if arguments.command != "settings":  # which reports them itself
         for sentence in unknown_variables():
             print(sentence, file=sys.stderr)
     try:

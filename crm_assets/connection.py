@@ -1,4 +1,4 @@
-"""The connection to the CRM: the configured one, or the bundled sandbox while nothing is configured."""
+"""The connection to the CRM: the configured one, or the bundled sandbox if none is configured."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -10,24 +10,24 @@ from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
 from crm_assets.source.api import ENDPOINTS, INCLUDE
 
 SANDBOX = "the bundled sandbox"
-"""What its records are known to come from: its address is another one each time."""
+"""The sandbox's address in stored data: its real one changes with each start."""
 
 
 class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
-    """Tells a run which CRM to read. Settings and the key are resolved when asked for, never at import."""
+    """The Dagster resource for the CRM to read. Settings are resolved when needed, never at import."""
 
     _until_end_of_run: ExitStack = PrivateAttr()
     _sandbox: CrmSettings | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["CrmConnection"]:
-        """Keeps a sandbox that was started until the run ends."""
+        """Keeps a started sandbox running until the run ends."""
         with ExitStack() as self._until_end_of_run:
             yield self
         self._sandbox = None
 
     def settings(self) -> CrmSettings:
-        """Settings to read with; starts the sandbox if neither a base URL nor a key is configured.
+        """The settings to read with. Starts the sandbox if neither a base URL nor a key is set.
 
         Raises:
             SettingsError: A setting is missing, unknown or not allowed.
@@ -38,16 +38,15 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         return self._sandbox or self._start_sandbox(settings)
 
     def address(self, settings: CrmSettings) -> str:
-        """What tells this CRM from others."""
+        """The address that identifies this CRM."""
         return SANDBOX if self._sandbox else settings.base_url or ""
 
     def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
-        # Steps that run in a process each start a sandbox each. Its records follow from the seed and the wall clock
-        # alone, so all of them show the same CRM.
-        # Imported here, as a real CRM is read without it.
+        # Steps in separate processes each start a sandbox. Its records depend only on the seed and the clock, so all
+        # of them serve the same CRM. Imported here, since a real CRM does not need it.
         from crm_assets.sandbox import serving_sandbox
 
-        # A resource that was added to the project is an empty list there.
+        # A resource added to the project is an empty list in the sandbox.
         lists = {endpoint.path: endpoint.data_selector for endpoint in ENDPOINTS.values()}
         sandbox = self._until_end_of_run.enter_context(serving_sandbox(empty_lists=lists))
         get_dagster_logger().info(
@@ -59,7 +58,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
                 "api_key": SecretStr(sandbox.api_key),
                 "api_key_name": "api_key",
                 "endpoints": {
-                    # So that its records are linked, as plain lists are not, and its answers carry names.
+                    # Without `include` records are not linked, and answers have no names.
                     resource: EndpointSettings(params={INCLUDE: ",".join(endpoint.includes)})
                     for resource, endpoint in ENDPOINTS.items()
                     if endpoint.includes

@@ -1,10 +1,10 @@
-"""What is used of Dagster and dagster-dlt beyond what they document.
+"""The undocumented parts of Dagster and dagster-dlt that the project uses.
 
-`test_contracts.py` fails when an upgrade changes any of it.
+`test_contracts.py` fails when an upgrade changes one of them.
 
-- `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of what ended the attempt, an
-  interrupt included.
-- `dlt_specs`: `build_dlt_asset_specs` takes None for the pipeline, as long as the translator does not ask for one.
+- `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of the error that ended the
+  attempt, or of the interrupt.
+- `dlt_specs`: `build_dlt_asset_specs` accepts None as the pipeline if the translator does not use one.
 """
 
 import sys
@@ -16,17 +16,17 @@ from dlt.extract import DltSource
 
 
 class FailuresOnly(RetryPolicy):
-    """A retry policy that does not keep a run from being cancelled.
+    """A retry policy that retries failures, but not interrupts.
 
-    Dagster asks an op's policy for a delay after an interrupt, too. Its in-process executor would then go on with a run
-    that somebody wants to end.
+    Dagster asks an op's policy for a delay after an interrupt, too. Its in-process executor would then continue a run
+    that was cancelled.
     """
 
     def calculate_delay(self, attempt_num: int) -> float:
         """Seconds before the next attempt.
 
         Raises:
-            BaseException: The interrupt, if that is what ended the attempt.
+            BaseException: The interrupt, if one ended the attempt.
         """
         ended_by = sys.exc_info()[1]
         if ended_by is not None and not isinstance(ended_by, Exception):
@@ -35,9 +35,9 @@ class FailuresOnly(RetryPolicy):
 
 
 def dlt_specs(source: DltSource, translator: DagsterDltTranslator) -> Iterator[AssetSpec]:
-    """The spec of each of a source's resources, without what dagster-dlt keeps in them for `@dlt_assets`: the source.
+    """The asset spec of each resource of a source, without the metadata that only `@dlt_assets` needs.
 
-    There is no pipeline yet when definitions load: making one would write to the disk.
+    It needs no pipeline: creating one while definitions load would write to the disk.
     """
     for spec in build_dlt_asset_specs(source, None, translator):  # type: ignore[arg-type]
         metadata = {key: value for key, value in spec.metadata.items() if key.startswith("dagster/")}

@@ -1,4 +1,4 @@
-"""The code location: a raw asset for each resource, the models built from them, and when they run."""
+"""The code location: a raw asset for each resource, the models built from them, jobs and schedules."""
 
 from dagster import Definitions, get_dagster_logger
 from dagster_dlt import DagsterDltResource

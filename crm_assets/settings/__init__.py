@@ -1,4 +1,4 @@
-"""All settings: what there is, where they are read, and what is wrong with them. Imports neither Dagster nor dlt."""
+"""All settings: their names and types, where they are read from, and validation. Imports neither Dagster nor dlt."""
 
 from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
 from crm_assets.settings.endpoints import EndpointSettings

@@ -16,7 +16,7 @@ from crm_assets.source.api import ENDPOINTS
 
 
 class PersonalData(str, Enum):
-    """What becomes of the columns that the schemas mark as personal."""
+    """What happens to personal data: the policy for columns that the schemas tag as personal."""
 
     keep = "keep"
     leave_out = "leave_out"
@@ -24,19 +24,19 @@ class PersonalData(str, Enum):
 
 
 class CrmSettings(Surroundings):
-    """Everything that can be configured.
+    """All settings.
 
-    Either both `base_url` and `api_key` are given (a real CRM) or neither (the sandbox).
+    `base_url` and `api_key` are either both set (a real CRM) or both unset (the sandbox).
     """
 
     base_url: str | None = Field(
         default=None,
-        description="The API's address. Without it, and without a key, the bundled sandbox is read.",
+        description="The API's address. If neither this nor the key is set, the bundled sandbox is read.",
         json_schema_extra={"allowed": "a URL with https, or with http to this machine"},
     )
     api_key: SecretStr | None = Field(
         default=None,
-        description="The key that the API asks for.",
+        description="The API key.",
         json_schema_extra={"allowed": "printable ASCII on one line"},
     )
     api_key_name: str = Field(
@@ -46,52 +46,52 @@ class CrmSettings(Surroundings):
         json_schema_extra={"allowed": "a header's name, such as `Authorization`"},
     )
     allow_http: bool = Field(
-        default=False, description="Whether the key may be sent unencrypted, to a host that has no https."
+        default=False, description="Whether the key may be sent unencrypted, to a host without https."
     )
-    per_page: int = Field(default=50, ge=1, le=100, description="Records a page.")
-    max_in_flight: int = Field(default=8, ge=1, le=64, description="Requests at a time; half as many after each 429.")
+    per_page: int = Field(default=50, ge=1, le=100, description="Records per page.")
+    max_in_flight: int = Field(default=8, ge=1, le=64, description="Requests in flight at a time. Each 429 halves it.")
     requests_per_minute: int | None = Field(
         default=None,
         ge=1,
-        description="The most that may be sent, retries included, by all threads of a process, or by all with a lake.",
+        description="The most requests per minute, retries included: of one process, or with a lake of all processes.",
     )
     requests_per_hour: int | None = Field(
-        default=None, ge=1, description="The same for an hour; what earlier runs sent, by `raw.sync_log`, counts."
+        default=None, ge=1, description="The same per hour. Requests of earlier runs, from `raw.sync_log`, count."
     )
     request_max_wait: float = Field(
         default=3600,
         ge=0,
         le=86400,
-        description="Seconds that an API may ask to wait (`Retry-After`); more is an error.",
+        description="The most seconds that the API may ask to wait (`Retry-After`). More is an error.",
     )
     request_timeout: float = Field(default=60, gt=0, le=600, description="Seconds to wait for an answer.")
-    request_max_attempts: int = Field(default=4, ge=1, le=10, description="How often a request is tried in all.")
+    request_max_attempts: int = Field(default=4, ge=1, le=10, description="How often a request is tried at most.")
     request_backoff_factor: float = Field(
-        default=2, ge=0, le=60, description="Seconds before the first retry, then doubling, or as `Retry-After` says."
+        default=2, ge=0, le=60, description="Seconds before the first retry, then doubled; `Retry-After` comes first."
     )
     incremental_lag: float = Field(
-        default=300, ge=0, le=86400, description="Seconds that an incremental read goes back behind its cursor."
+        default=300, ge=0, le=86400, description="Seconds that an incremental read goes back before its cursor."
     )
     asset_retry_delay: float = Field(
-        default=30, ge=0, le=3600, description="Seconds before an asset's first retry, then doubling."
+        default=30, ge=0, le=3600, description="Seconds before an asset's first retry, then doubled."
     )
     personal_data: PersonalData = Field(
         default=PersonalData.keep,
-        description="What becomes of columns tagged `personal_data`; `hash` needs the key below.",
+        description="What happens to columns tagged `personal_data`. `hash` needs the key below.",
     )
     personal_data_key: SecretStr | None = Field(
         default=None,
-        description="Under one key, the same value has the same hash.",
-        json_schema_extra={"allowed": "a long random text, to be kept"},
+        description="The key of the hashes. With the same key, the same value has the same hash.",
+        json_schema_extra={"allowed": "a long random text; keep it"},
     )
     personal_data_allowed: tuple[str, ...] = Field(
         default=(),
-        description="Undeclared fields that are loaded all the same under `leave_out` and `hash`.",
-        json_schema_extra={"allowed": "names, with commas between them"},
+        description="Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`.",
+        json_schema_extra={"allowed": "names, separated by commas"},
     )
     endpoints: dict[str, EndpointSettings] = Field(
         default={},
-        description="`path` and `params` of each resource; `total_is_exact: false` where the API counts more records "
+        description="`path` and `params` of each resource; `total_is_exact: false` if the API counts more records "
         "than it lists.",
         json_schema_extra={
             "shown_default": "the paths of `source/api.py`",
@@ -121,7 +121,7 @@ class CrmSettings(Surroundings):
     def _known_resources(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
         unknown = sorted(value.keys() - ENDPOINTS.keys())
         if unknown:
-            raise ValueError(f"names no resource: {', '.join(unknown)}; the resources are {', '.join(ENDPOINTS)}")
+            raise ValueError(f"has unknown resources: {', '.join(unknown)}. The resources are {', '.join(ENDPOINTS)}")
         return value
 
     @field_validator("api_key", mode="before")
@@ -134,7 +134,7 @@ class CrmSettings(Surroundings):
     def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         text = value.get_secret_value() if value else ""
         if value is not None and (not text.strip() or not text.isascii() or not text.isprintable()):
-            raise ValueError("must be printable ASCII on one line, as it is sent in a request header")
+            raise ValueError("must be printable ASCII on one line, since it is sent in a request header")
         return value
 
     @field_validator("base_url")
@@ -159,7 +159,7 @@ class CrmSettings(Surroundings):
     def _hashes_have_a_key(self) -> "CrmSettings":
         if self.personal_data is PersonalData.hash and not self.hash_key:
             raise ValueError(
-                f"{full_name('personal_data_key')} is missing, while personal_data is hash. Set it to a long random "
+                f"{full_name('personal_data_key')} is missing, but personal_data is hash. Set it to a long random "
                 "text, and keep it: with another key the same value has another hash"
             )
         return self
@@ -174,23 +174,23 @@ class CrmSettings(Surroundings):
             parts = urlsplit(self.base_url)
             if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
                 raise ValueError(
-                    f"{full_name('base_url')} must start with https://, or the key would travel unencrypted; "
-                    f"if you mean it, set {full_name('allow_http')} to true"
+                    f"{full_name('base_url')} must start with https://, or the key would be sent unencrypted. "
+                    f"To allow that, set {full_name('allow_http')} to true"
                 )
         return self
 
     @property
     def hash_key(self) -> bytes:
-        """The key of the hashes that replace personal data; empty when none is set."""
+        """The key of the hashes that replace personal data; empty if none is set."""
         return self.personal_data_key.get_secret_value().encode() if self.personal_data_key else b""
 
     @property
     def is_sandbox(self) -> bool:
-        """Whether the bundled sandbox is to be read: neither a base URL nor a key is set."""
+        """Whether the bundled sandbox is read, since neither a base URL nor a key is set."""
         return self.base_url is None
 
     def path(self, resource: str) -> str:
-        """Path of `resource` below the base URL."""
+        """The path of `resource` below the base URL."""
         configured = self.endpoints.get(resource)
         return (configured and configured.path) or ENDPOINTS[resource].path
 
@@ -207,7 +207,7 @@ class CrmSettings(Surroundings):
 
 def _missing(missing: str, given: str) -> str:
     return (
-        f"{full_name(missing)} is missing, while {setting_name(given)} is set. Set both to read a real CRM, "
+        f"{full_name(missing)} is missing, but {setting_name(given)} is set. Set both to read a real CRM, "
         "or neither to use the bundled sandbox"
     )
 

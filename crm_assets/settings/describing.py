@@ -1,4 +1,4 @@
-"""The settings described, from what stands in the object itself."""
+"""Descriptions of the settings, from the settings object itself."""
 
 import json
 import re
@@ -10,10 +10,10 @@ from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.names import is_about_surroundings, setting_name, toml_name
 
 SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_surroundings))
-"""All settings in the order in which they are shown: first those about the CRM."""
+"""All settings in the order in which they are shown: those about the CRM first."""
 
 SECRET_PARAMETER = re.compile("key|token|secret|password", re.IGNORECASE)
-"""Query parameters whose values are not shown."""
+"""Query parameters whose values are masked."""
 
 
 def description(name: str) -> str:
@@ -37,7 +37,7 @@ def allowed(name: str) -> str:
 
 
 def default(name: str) -> str:
-    """What counts without a setting; `none` if nothing does."""
+    """A setting's default; `none` without one."""
     schema = _property(name)
     shown = schema.get("shown_default") or schema.get("default")
     if shown in (None, []):
@@ -52,7 +52,7 @@ def documented_row(name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value that is no secret, for people."""
+    """A value that is not a secret, as it is shown."""
     if isinstance(value, Mapping):
         return json.dumps({name: _without_secrets(of_it) for name, of_it in value.items()})
     if isinstance(value, (tuple, list)):
@@ -63,7 +63,7 @@ def shown(value: Any) -> str:
 
 
 def _without_secrets(given: Mapping[str, Any]) -> dict[str, Any]:
-    """One resource's settings, without the values of parameters that name a secret."""
+    """One resource's settings, with the values of secret parameters masked."""
     params = {key: "***" if SECRET_PARAMETER.search(key) else text for key, text in given.get("params", {}).items()}
     return {**given, **({"params": params} if params else {})}
 

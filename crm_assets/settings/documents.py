@@ -1,7 +1,7 @@
 """The places that settings are read from: the environment, `.env` files and dlt's TOML files.
 
-The one that counts comes first. `.env` of the working folder stands before the environment, as Dagster's commands lay
-it over the environment before anything of the project is imported: so it is the same for all commands.
+The place with the highest precedence comes first. The working folder's `.env` comes before the environment, since
+Dagster's commands load it over the environment before they import the project: so all commands behave the same.
 """
 
 import os
@@ -22,20 +22,20 @@ ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
 
 BESIDE = ""
-"""The key, in a table that variables make, of the value that the table's own variable has: `A` beside `A__B`."""
+"""In a table made from variables, the key of the table's own variable: of `A`, if `A__B` is set, too."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """What one place says.
+    """The content of one place.
 
     Attributes:
         place: The file, or `the environment`.
-        folder: What relative paths in it are relative to.
+        folder: The folder that relative paths in it start from.
         tree: Nested tables, as in TOML: `SOURCES__CRM__PER_PAGE` is `per_page` in `crm` in `sources`.
-        problem: Why the file could not be read; there is no tree then.
-        has_variables: Whether names are written as variables there, and not as keys of tables.
-        may_hold_secrets: Whether secrets belong there.
+        problem: Why the file could not be read; the tree is then empty.
+        has_variables: Whether names are written as variables, not as keys of tables.
+        may_hold_secrets: Whether secrets may be kept there.
     """
 
     place: str
@@ -47,7 +47,7 @@ class Document:
 
 
 def documents() -> Iterator[Document]:
-    """All places, the one that counts first."""
+    """All places, the one with the highest precedence first."""
     working, *others = settings_folders()
     laid_over, problem = _env_file(working / ENV_FILE)
     yield Document(str(working / ENV_FILE), working, tree(laid_over), problem)
@@ -82,7 +82,7 @@ def _toml_documents(folder: Path) -> Iterator[Document]:
         try:
             content, problem = tomli.loads(_text(path)), ""
         except tomli.TOMLDecodeError as error:
-            content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: texts stand in quotes"
+            content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: strings need quotes"
         except SettingsError as error:
             content, problem = {}, str(error)
         yield Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=name == SECRETS_FILE)
@@ -102,7 +102,7 @@ def _env_file(path: Path) -> tuple[dict[str, str], str]:
 
 
 def _text(path: Path) -> str:
-    """A file's text; empty if there is none. A folder of that name is another thing: some have a virtual one `.env`.
+    """A file's text; empty if there is none. A folder is ignored: some name a virtual environment `.env`.
 
     Raises:
         SettingsError: It cannot be read.
@@ -117,4 +117,4 @@ def _text(path: Path) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError(f"{path}, line {line}: not UTF-8. Save the file in this encoding") from None
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}. Let the user who runs this read it") from None
+        raise SettingsError(f"{path}: {error.strerror}. Allow the user who runs this to read it") from None

@@ -1,4 +1,4 @@
-"""What an installation may say differently about one resource."""
+"""Settings for a single resource."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from crm_assets.source.api import PAGE, PER_PAGE
 
 
 class EndpointSettings(BaseModel):
-    """What an installation may say differently about one resource.
+    """Settings for a single resource.
 
     Attributes:
-        path: Path below the base URL.
+        path: The path below the base URL.
         params: Extra query parameters.
-        total_is_exact: False where the API is known to count more records than it lists.
+        total_is_exact: False if the API counts more records than it lists.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,9 +25,9 @@ class EndpointSettings(BaseModel):
     @field_validator("path")
     @classmethod
     def _stays_with_the_api(cls, path: str | None) -> str | None:
-        # dlt would send a request for a whole URL there, with the key.
+        # dlt would send the key to that URL's host.
         if path and ("://" in path or path.startswith("//")):
-            raise ValueError("must be a path below base_url, such as /contacts/view/4000123, and no URL of its own")
+            raise ValueError("must be a path below base_url, such as /contacts/view/4000123, not a URL")
         return path
 
     @field_validator("params")

@@ -1,4 +1,4 @@
-"""Every setting's value from the place that counts, and every name that nobody knows."""
+"""Finds every setting's value, from the place with the highest precedence, and unknown names."""
 
 import json
 import re
@@ -25,14 +25,14 @@ from crm_assets.settings.names import (
 
 @dataclass
 class Found:
-    """What all places say together.
+    """The values of all places, combined.
 
     Attributes:
         values: Setting -> value as it was given.
-        places: Setting -> where it was given: files, or the environment. Tables that were put together have several.
-        unreadable: Sentences about files that could not be read.
-        errors: Sentences about unknown names in the section, and about secrets where they do not belong.
-        unknown: Sentences about other variables that look like settings, and may be another program's.
+        places: Setting -> where it was given: files, or the environment. Merged tables have several places.
+        unreadable: Messages about files that could not be read.
+        errors: Messages about unknown names in the section, and about secrets in the wrong place.
+        unknown: Messages about other variables that look like settings but may belong to another program.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -42,13 +42,13 @@ class Found:
     unknown: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: Any, document: Document) -> None:
-        """Takes a value, unless there is one that counts for more. Tables are put together."""
+        """Adds a value unless there is one from a place with higher precedence. Tables are merged."""
         if value is None or value == "":
             return
         if name in SECRETS and not document.may_hold_secrets:
             self.errors.append(
-                f"{full_name(name)} stands in {document.place}, which is no place for secrets: move it to "
-                "secrets.toml beside it, to .env, or into the environment"
+                f"{full_name(name)} is a secret and must not be in {document.place}. Move it to secrets.toml in the "
+                "same folder, to .env, or into the environment"
             )
         if name in PLACES and not NO_RELATIVE_PATH.match(str(value)):
             value = str(document.folder / str(value))
@@ -65,13 +65,13 @@ class Found:
 SECRETS = frozenset(
     name for name, setting in CrmSettings.model_fields.items() if "SecretStr" in str(setting.annotation)
 )
-"""The settings whose values are never shown."""
+"""Settings whose values are never shown."""
 
 PLACES = frozenset({"data_dir", "warehouse", "warehouse_files"})
-"""The settings that may be paths, which a file gives relative to where it lies."""
+"""Settings that may be paths. In a file they are relative to its folder."""
 
 NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
-"""How a home begins, and an address."""
+"""The start of a path in the user's home, or of an address."""
 
 
 def find() -> Found:
@@ -110,11 +110,11 @@ def _section(tree: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unknown(variable: str, document: Document) -> str:
-    """A sentence about a name that is none, with the one that took its place, or looks most like it."""
+    """A message about an unknown name, with its new or the most similar name."""
     if variable in RENAMED:
         return (
-            f"{variable} in {document.place} is no setting any more: {RENAMED[variable]} says where tables are kept, "
-            "and python -m crm_assets move-to-lake moves those of a file into a lake"
+            f"{variable} in {document.place} is not a setting any more. Set {RENAMED[variable]} instead; to move the "
+            "tables of a file into a lake, run python -m crm_assets move-to-lake"
         )
 
     def likeness(name: str) -> float:
@@ -131,24 +131,24 @@ def _unknown(variable: str, document: Document) -> str:
 
 
 def _cut_short(name: str, value: Any, document: Document) -> list[str]:
-    """Sentences about variables that name a resource, and nothing of it."""
+    """Messages about variables that name a resource but none of its settings."""
     if name != "endpoints" or not document.has_variables or not isinstance(value, Mapping):
         return []
     return [
-        f"Unknown setting {setting_name(name)}__{resource.upper()} in {document.place}. Add what is meant of "
-        f"{resource} to its name: {' or '.join(f'__{of_it.upper()}' for of_it in EndpointSettings.model_fields)}"
+        f"Unknown setting {setting_name(name)}__{resource.upper()} in {document.place}. Add the setting of "
+        f"{resource} to the name: {' or '.join(f'__{of_it.upper()}' for of_it in EndpointSettings.model_fields)}"
         for resource, of_it in value.items()
         if resource != BESIDE and not isinstance(of_it, Mapping)
     ]
 
 
 def _tables(value: Any) -> Any:
-    """Endpoints as tables, which may be given as JSON, also beside variables for parts of them."""
+    """Endpoints as tables. They may be given as JSON, as variables for single values, or as both."""
     if isinstance(value, str):
         try:
             return json.loads(value)
         except json.JSONDecodeError:
-            return value  # the validation tells
+            return value  # reported by the validation
     if isinstance(value, Mapping) and BESIDE in value:
         beside = _tables(value[BESIDE])
         others = {key: of_it for key, of_it in value.items() if key != BESIDE}
@@ -157,7 +157,7 @@ def _tables(value: Any) -> Any:
 
 
 def _put_together(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Two tables as one; where both have a value, the first one's counts."""
+    """Two tables merged. Values of `first` take precedence."""
     both = {
         key: _put_together(value, second[key])
         for key, value in first.items()

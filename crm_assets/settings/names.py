@@ -1,4 +1,4 @@
-"""How settings are called: the variable, and the same name in TOML files."""
+"""Names of settings: the environment variable, and the name in TOML files."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,30 +6,30 @@ from types import MappingProxyType
 from crm_assets.settings.surroundings import Surroundings
 
 SECTION = ("sources", "crm")
-"""The table of TOML files for everything about the CRM, as dlt has it for a source."""
+"""The table in TOML files with the settings about the CRM, as for any dlt source."""
 
 SECTION_PREFIX, SURROUNDINGS_PREFIX = "SOURCES__CRM__", "CRM_"
-"""What the variables of the section, and those of the surroundings, begin with."""
+"""The prefixes of the variables about the CRM and about this machine."""
 
 PLAIN_KEY = "API_KEY"
-"""A second, weaker name for the key."""
+"""A second name of the key, with lower precedence."""
 
 RENAMED: Mapping[str, str] = MappingProxyType({"CRM_LAKE": "CRM_WAREHOUSE", "CRM_LAKE_FILES": "CRM_WAREHOUSE_FILES"})
-"""What a setting was called -> what it is called now."""
+"""A setting's old name -> its new name."""
 
 
 def is_about_surroundings(name: str) -> bool:
-    """Whether a setting is about this machine, and not about the CRM."""
+    """Whether a setting is about this machine, not about the CRM."""
     return name in Surroundings.model_fields
 
 
 def setting_name(name: str) -> str:
-    """How a user sets `name`, for messages: the environment variable."""
+    """The environment variable of a setting, for messages."""
     return f"{SURROUNDINGS_PREFIX if is_about_surroundings(name) else SECTION_PREFIX}{name.upper()}"
 
 
 def toml_name(variable: str) -> str:
-    """The name of a variable in TOML files: dlt's rule, by which `__` stands between tables."""
+    """The name of a variable in TOML files, where dlt has tables instead of `__`."""
     return variable.lower().replace("__", ".")
 
 

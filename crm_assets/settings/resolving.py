@@ -1,4 +1,4 @@
-"""What is read, checked: an object with all settings, or sentences about all that is wrong."""
+"""Validates what was found: returns an object with all settings, or messages about everything that is wrong."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,18 +11,18 @@ from crm_assets.settings.names import full_name
 from crm_assets.source.errors import SettingsError
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
-"""Dagster needs these when the code location loads. With a wrong one it loads, and runs work, as by default."""
+"""Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
 
 MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "endpoints"})
-"""Values that messages do not repeat: a URL can have a password in it, a query parameter a token."""
+"""Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
 
 def resolve_settings() -> CrmSettings:
-    """Reads and checks all settings.
+    """Reads and validates all settings.
 
     Raises:
-        SettingsError: A sentence for each file that cannot be read, or for each setting that is missing, unknown or
-            not allowed.
+        SettingsError: A file cannot be read, or a setting is missing, unknown or not allowed. The message has a line
+            for each.
     """
     found = find()
     if found.unreadable:
@@ -37,7 +37,7 @@ def resolve_settings() -> CrmSettings:
 
 
 def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
-    """The settings, or a sentence for each that is missing or not allowed."""
+    """The settings, or a message for each that is missing or not allowed."""
     try:
         return CrmSettings(**found.values), []
     except ValidationError as error:
@@ -45,11 +45,11 @@ def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
 
 
 def setting_at_load(name: str, warn: Callable[[str], object] | None = None) -> Any:
-    """One setting, for the code location, which loads whatever is wrong.
+    """The value of one setting for the code location, which must load even if settings are wrong.
 
     Args:
-        name: A setting that can be checked by itself.
-        warn: Called with a sentence if the value is not allowed, and the default is used.
+        name: A setting that can be validated alone.
+        warn: Called with a message if the value is not allowed and the default is used.
     """
     found = find()
     wrong = wrong_value(found, name)
@@ -60,7 +60,7 @@ def setting_at_load(name: str, warn: Callable[[str], object] | None = None) -> A
 
 
 def wrong_value(found: Found, name: str) -> str:
-    """What is wrong with one setting's value, by itself; empty if nothing is."""
+    """What is wrong with one setting's value; empty if nothing is."""
     try:
         CrmSettings(**({name: found.values[name]} if name in found.values else {}))
     except ValidationError as error:
@@ -69,17 +69,17 @@ def wrong_value(found: Found, name: str) -> str:
 
 
 def problems(found: Found) -> list[str]:
-    """Sentences about all that is wrong, whether or not anything needs it."""
+    """Messages about everything that is wrong, needed or not."""
     return [*found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
 
 
 def unknown_variables() -> list[str]:
-    """Sentences about variables that begin as settings do and are none: misspelt, or another program's."""
+    """Messages about unknown variables with a setting's prefix: misspelt, or of another program."""
     return find().unknown
 
 
 def _sentence(detail: Any, found: Found) -> str:
-    """One validation error as a sentence that names the setting, where it was given, and what is allowed."""
+    """A message about one validation error: the setting, where it was given, and what is allowed."""
     reason = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return f"{reason}."

@@ -17,7 +17,7 @@ class Surroundings(BaseModel):
 
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="The folder with the databases; made when it is needed.",
+        description="The folder of the databases. It is created when needed.",
         json_schema_extra={
             "shown_default": "`data/` in the project, or in the working folder of an installed package",
             "allowed": "a folder that can be written to; `~` is your home",
@@ -25,21 +25,21 @@ class Surroundings(BaseModel):
     )
     schedule_timezone: str = Field(
         default="UTC",
-        description="The time zone that schedules go by.",
+        description="The time zone of the schedules.",
         json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
     )
     reporting_timezone: str = Field(
         default="UTC",
-        description="The time zone in which the marts' days, weeks and months begin. After a change build all models.",
+        description="The time zone of the marts' days, weeks and months. After a change build all models.",
         json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
     )
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = Field(
         default="in_process",
-        description="What runs a run's steps: its process, or a process, a Docker container or a Kubernetes job each.",
+        description="Where steps run: in the run's process, or each in its own process, Docker container or Kubernetes job.",
     )
     warehouse: SecretStr | None = Field(
         default=None,
-        description="Where the tables are kept: in a DuckDB file, in a lake that machines share, or at MotherDuck.",
+        description="Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck.",
         json_schema_extra={
             "shown_default": "`crm.duckdb` in the data directory",
             "allowed": "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`",
@@ -48,12 +48,12 @@ class Surroundings(BaseModel):
     warehouse_files: SecretStr | None = Field(
         default=None,
         description="Where a lake keeps its Parquet files.",
-        json_schema_extra={"allowed": "a folder that all machines can reach, or `s3://bucket/crm`"},
+        json_schema_extra={"allowed": "a folder that all machines can access, or `s3://bucket/crm`"},
     )
 
     notify: SecretStr | None = Field(
         default=None,
-        description="Where alerts go: chats, mailboxes, webhooks. Without it they go to the log.",
+        description="Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged.",
         json_schema_extra={"allowed": "Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"},
     )
     ui_url: str = Field(
@@ -69,27 +69,27 @@ class Surroundings(BaseModel):
         try:
             return folder.expanduser().absolute()
         except RuntimeError:
-            raise ValueError("begins with ~, and this user has no home: write the whole path") from None
+            raise ValueError("begins with ~, but this user has no home: give the whole path") from None
 
     @field_validator("schedule_timezone", "reporting_timezone")
     @classmethod
     def _known_timezone(cls, name: str) -> str:
         try:
             return ZoneInfo(name).key
-        except (LookupError, ValueError, OSError):  # of no zone, of a path, of a folder of zones
-            raise ValueError("is no time zone: give an IANA name such as Europe/Berlin") from None
+        except (LookupError, ValueError, OSError):  # an unknown zone, a path, a folder of zones
+            raise ValueError("is not a time zone: give an IANA name such as Europe/Berlin") from None
 
     @field_validator("warehouse")
     @classmethod
     def _known_kind(cls, address: SecretStr | None) -> SecretStr | None:
         text = address.get_secret_value() if address else ""
-        kind = re.match(r"(\w{2,}):", text)  # one letter is a drive
+        kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
         if kind and kind[1] not in {"ducklake", "md"}:
-            raise ValueError("is neither a path, nor begins with ducklake: or md:")
+            raise ValueError("is not a path and does not begin with ducklake: or md:")
         catalog = re.match(r"ducklake:(?:(\w{2,}):|$)", text)
         if catalog and catalog[1] != "postgres":
             raise ValueError(
-                "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db, or, to try "
+                "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
                 "it on one machine, ducklake:/path/to/crm.ducklake"
             )
         return address
@@ -98,7 +98,7 @@ class Surroundings(BaseModel):
     def _a_lake_has_files(self) -> "Surroundings":
         if self.warehouse and self.warehouse.get_secret_value().startswith("ducklake:") and not self.warehouse_files:
             raise ValueError(
-                "CRM_WAREHOUSE_FILES is missing, while CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
-                "files, which all machines can reach: a folder, or s3://bucket/crm"
+                "CRM_WAREHOUSE_FILES is missing, but CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
+                "files, which all machines can access: a folder, or s3://bucket/crm"
             )
         return self

@@ -199,9 +199,12 @@ def test_other_resources_keep_their_path(crm: ScriptedCrm, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"CRM_LAKE": "ducklake:postgres:dbname=lake"}, "CRM_WAREHOUSE says where tables are kept"),
-        ({"CRM_LAKE_FILES": "s3://bucket/crm"}, "CRM_WAREHOUSE_FILES says where tables are kept"),
-        ({"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"}, "neither a path, nor begins with ducklake: or md:"),
+        ({"CRM_LAKE": "ducklake:postgres:dbname=lake"}, "Set CRM_WAREHOUSE instead"),
+        ({"CRM_LAKE_FILES": "s3://bucket/crm"}, "Set CRM_WAREHOUSE_FILES instead"),
+        (
+            {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
+            "not a path and does not begin with ducklake: or md:",
+        ),
         ({"CRM_WAREHOUSE": "ducklake:mysql:password=hush", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
         ({"CRM_WAREHOUSE": "ducklake:", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
         ({"CRM_WAREHOUSE": "ducklake:postgres:password=hush"}, "CRM_WAREHOUSE_FILES is missing"),
