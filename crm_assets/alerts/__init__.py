@@ -1,5 +1,5 @@
-"""Alerts: what failed, is late or has recovered, once per incident, sent to where `CRM_NOTIFY` says.
+"""Alerts about failures, late tables and recoveries, once per incident, sent to the addresses in `CRM_NOTIFY`.
 
-The hooks of the assets see every run, also one of the command line that no daemon watches. The sensors see what no hook
-can: a process that died, and a table that is late. Both settle incidents in the same file.
+The assets' hook sees the end of each step of every run, including runs from the command line. The sensors see what no
+hook can: a process that died, and a table that is late. Both keep open incidents in the same file.
 """

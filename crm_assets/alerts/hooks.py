@@ -1,4 +1,4 @@
-"""The hook of all assets: Dagster calls it at the end of each step, whoever started the run."""
+"""The hook of all assets: Dagster calls it at the end of each step of any run."""
 
 from collections.abc import Iterable, Sequence
 
@@ -19,10 +19,10 @@ NAME = "alerts"
 
 
 def _step_ended(context: HookContext, events: Sequence[DagsterEvent]) -> HookExecutionResult:
-    """Tells what the step has shown: that its asset failed after its last retry, or is well, and the same of checks."""
+    """Settles the incidents of the step's asset, after its last retry, and of its checks."""
     failed = any(event.is_step_failure for event in events)
     if not failed and not any(event.is_step_success for event in events):
-        return HookExecutionResult(hook_name=NAME, is_skipped=True)  # it is tried again
+        return HookExecutionResult(hook_name=NAME, is_skipped=True)  # it will be retried
     asset = asset_of(context.step_key)
     failing, passing = check_incidents(
         event.asset_check_evaluation_data
@@ -39,12 +39,12 @@ def _step_ended(context: HookContext, events: Sequence[DagsterEvent]) -> HookExe
     return HookExecutionResult(hook_name=NAME)
 
 
-# One for both ends of a step: each hook that Dagster calls, or passes over, is an event of its own in the storage.
+# One hook for success and failure: Dagster stores an event for each hook, called or skipped.
 ALERT_HOOKS: frozenset[HookDefinition] = frozenset({HookDefinition(name=NAME, hook_fn=_step_ended)})
 
 
 def check_incidents(evaluations: Iterable[AssetCheckEvaluation]) -> tuple[list[Incident], list[str]]:
-    """Incidents of the checks that failed, keys of those that passed."""
+    """The incidents of failed checks, and the keys of passed checks."""
     failing, passing = [], []
     for check in evaluations:
         name = f"{check.asset_key.to_user_string()}:{check.check_name}"
@@ -57,5 +57,5 @@ def check_incidents(evaluations: Iterable[AssetCheckEvaluation]) -> tuple[list[I
 
 
 def asset_of(step_key: str) -> str:
-    """The key of a step's asset, which its op is named after: `raw/accounts` of `raw__accounts`."""
+    """The key of a step's asset: `raw/accounts` for the step `raw__accounts`."""
     return step_key.replace("__", "/", 1)

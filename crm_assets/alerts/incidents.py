@@ -1,4 +1,4 @@
-"""Incidents: what is wrong now and was told already, so that nobody is told twice."""
+"""Incidents: what is wrong now, and what was already reported, so that each is reported once."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -10,16 +10,16 @@ from pathlib import Path
 from filelock import FileLock
 
 LOCK_WAIT = 30.0
-"""Seconds to wait for another process that settles incidents, which may be sending an alert."""
+"""Seconds to wait for another process that holds the lock: it may be sending an alert."""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """Something that is wrong.
+    """A failure or a delay.
 
     Attributes:
-        key: What tells it from others, such as `asset raw/accounts` or `check raw/accounts:unknown_fields`.
-        happened: What happened, a sentence.
+        key: Its identity, such as `asset raw/accounts` or `check raw/accounts:unknown_fields`.
+        happened: A sentence that describes it.
     """
 
     key: str
@@ -31,8 +31,8 @@ class Recovery:
     """An incident that is over.
 
     Attributes:
-        key: The incident's.
-        since: When it was told, UTC.
+        key: The key of the incident.
+        since: When it was reported, UTC.
     """
 
     key: str
@@ -45,18 +45,18 @@ def settle(
     passing: Collection[str],
     tell: Callable[[Sequence[Incident], Sequence[Recovery]], bool],
 ) -> None:
-    """Tells what is new: incidents that were not open, and open ones that are over.
+    """Reports changes: new incidents, and open ones that are over.
 
-    What could not be told stays as it was, so that the next call tells it.
+    If a report cannot be sent, the file stays unchanged and the next call sends it.
 
     Args:
-        path: The file of open incidents; made when the first one opens.
-        failing: What is wrong now.
-        passing: Keys of what is right now.
-        tell: Sends new incidents and recoveries; returns whether they have arrived.
+        path: The file of open incidents; created with the first one.
+        failing: Current incidents.
+        passing: Keys of assets, checks and runs without an incident.
+        tell: Sends new incidents and recoveries. Returns whether they arrived.
 
     Raises:
-        filelock.Timeout: Lock not acquired within LOCK_WAIT.
+        filelock.Timeout: The lock was not acquired within LOCK_WAIT.
         OSError: The file cannot be read or written.
     """
     if not failing and not path.exists():
@@ -72,7 +72,7 @@ def settle(
 
 @contextmanager
 def _opened(path: Path) -> Iterator[dict[str, datetime]]:
-    """The open incidents: key -> since when. Changes are kept."""
+    """The open incidents: key -> since when. Changes in the body are written to the file."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT, mode=0o600):
         before = _read(path)
@@ -90,5 +90,5 @@ def _read(path: Path) -> dict[str, datetime]:
     try:
         return {key: datetime.fromisoformat(since) for key, since in json.loads(path.read_text("utf-8")).items()}
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
-        # A damaged file is as good as none: at worst an incident is told twice.
+        # A damaged file is treated as missing: at worst an incident is reported twice.
         return {}

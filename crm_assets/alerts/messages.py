@@ -1,4 +1,4 @@
-"""What an alert says: what happened, what it means, what to do, and where to look."""
+"""The text of alerts: what happened, what it means, what to do, and a link."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,31 @@ from types import MappingProxyType
 from crm_assets.alerts.incidents import Incident, Recovery
 
 LONGEST = 1500
-"""Characters of one incident's text. Chat services cut off what is longer than a few thousand."""
+"""The most characters of one incident's text. Chat services truncate messages of more than a few thousand."""
 
 NAMED = 3
-"""Incidents that a title names."""
+"""The most incidents in a title."""
 
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "asset": (
-            "Its table keeps the rows of the last good run, and what depends on it was not built. The error says what "
-            "to change; then materialize it again."
+            "Its table keeps the rows of the last successful run, and the assets that depend on it were not built. Fix "
+            "what the error says, then materialize it again."
         ),
-        "check": "The table was written. The check's page in the UI tells which rows or fields it is about.",
+        "check": "The table was written. The check's page in the UI shows the rows or fields.",
         "run": (
-            "Tables are as before or as after: nothing needs cleaning. Run it again; if its process was killed, look "
-            "for too little memory or a restart of the machine."
+            "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
+            "check the machine's memory and whether it restarted."
         ),
-        "late": "Nothing failed, but nothing ran either: see whether the daemon runs and the schedule is turned on.",
+        "late": "Nothing failed, but nothing ran either. Check that the daemon runs and the schedule is turned on.",
     }
 )
-"""First word of an incident's key -> what it means, and what to do."""
+"""First word of an incident's key -> what it means and what to do."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One alert, as it is sent."""
+    """An alert."""
 
     title: str
     body: str
@@ -40,12 +40,12 @@ class Message:
 
 
 def message(new: Sequence[Incident], over: Sequence[Recovery], link: str) -> Message:
-    """One message about all that has changed at once.
+    """Makes one message about all changes.
 
     Args:
-        new: Incidents that nobody knows of yet; the title names them.
+        new: New incidents; the title names them.
         over: Incidents that are over.
-        link: Where to look.
+        link: The URL of the page with details.
     """
     parts = [f"{_shortened(incident.happened)}\n{ADVICE[_kind(incident.key)]}" for incident in new]
     parts += [f"Recovered: {recovery.key}, after {_since(recovery.since)}." for recovery in over]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from crm_assets.alerts.messages import Message
 
 LONGEST_SEND = 30.0
-"""Seconds that one address may take. A run waits for it."""
+"""The most seconds for one address. The run waits meanwhile."""
 
 BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)")
 
@@ -16,11 +16,11 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
 
     Args:
         message: What to send.
-        addresses: Apprise URLs, separated by commas or blanks. Empty: the message goes to the log.
-        log: Called with sentences. They name the kind of an address only: the rest of it holds a password or a token.
+        addresses: Apprise URLs, separated by commas or blanks. If empty, the message is logged.
+        log: Called with log messages. They name only the kind of an address: the rest holds a password or a token.
 
     Returns:
-        Whether it arrived anywhere. If not, it is worth sending again.
+        Whether the message arrived at one address at least.
     """
     if not addresses.strip():
         log(f"{message.title}\n{message.body}")
@@ -29,13 +29,13 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
 
 
 def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
-    # Imported here: a run in which nothing is to be told does without.
+    # Imported here: most runs send no alert.
     from apprise import Apprise, NotifyType
 
     kind = address.split(":", 1)[0]
     sender = Apprise()
     if not sender.add(address):
-        log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not understand: no alert goes there")
+        log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not support: no alert is sent to it")
         return False
     arrived = sender.notify(
         title=message.title,

@@ -1,4 +1,4 @@
-"""Settles incidents from within Dagster: with the configured addresses, and without ever failing what it watches."""
+"""Settles incidents from within Dagster, with the configured addresses. Never fails a run."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,16 +11,16 @@ from crm_assets.settings import setting_at_load
 
 
 def settle_incidents(failing: Sequence[Incident], passing: Collection[str], page: str) -> None:
-    """Tells what is new, and that incidents are over. Whatever goes wrong with it is logged.
+    """Reports new incidents and recoveries. Errors are logged, not raised.
 
     Args:
-        failing: What is wrong now.
-        passing: Keys of what is right now.
-        page: Path of the page in the UI that tells more, such as `runs/RUN_ID`.
+        failing: Current incidents.
+        passing: Keys of assets, checks and runs without an incident.
+        page: Path of the page in the UI with details, such as `runs/RUN_ID`.
     """
     log = get_dagster_logger().warning
     try:
-        # One by one: that another setting is wrong is what there may be to tell.
+        # Resolved one by one: the incident may be that another setting is wrong.
         link = f"{setting_at_load('ui_url').rstrip('/')}/{page}"
         notify = setting_at_load("notify")
         addresses = notify.get_secret_value() if notify else ""
@@ -29,5 +29,5 @@ def settle_incidents(failing: Sequence[Incident], passing: Collection[str], page
             return send(message(new, over, link), addresses, log)
 
         settle(setting_at_load("data_dir") / "alerts.json", failing, passing, tell)
-    except Exception as error:  # noqa: BLE001 # what merely watches never fails a run, and an address may be in the text
-        log(f"Alerts could not be settled: {type(error).__name__}")
+    except Exception as error:  # noqa: BLE001 # alerts never fail a run; the message may hold an address
+        log(f"Alerts could not be sent or updated: {type(error).__name__}")

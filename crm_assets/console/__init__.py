@@ -1,1 +1,1 @@
-"""What a run shows where it was started: log lines, and how far a read has come. Reads and decides nothing."""
+"""Terminal output of a run: log lines and the progress of reads."""

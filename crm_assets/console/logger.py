@@ -1,7 +1,7 @@
-"""The console logger: a short line for what was read, loaded, built and checked, and for what failed.
+"""The console logger: a short line for what was read, loaded, built and checked, and for each failure.
 
-Dagster uses a logger of the code location where a run's configuration names it: `loggers: {console: {}}`, as all jobs
-here do. Elsewhere it uses its own, which gets the same messages.
+Dagster uses it if a run's configuration has `loggers: {console: {}}`, as that of all jobs here does. Otherwise Dagster
+uses its own logger, which receives the same messages.
 """
 
 import logging
@@ -30,7 +30,7 @@ def _retry(event: DagsterEvent) -> str:
     data = event.step_retry_data
     error = data.error.cause or data.error if data.error else None
     _, _, reason = error.message.strip().partition(": ") if error else ("", "", "")  # after the exception's class
-    return f"{event.step_key} failed and is tried again in {data.seconds_to_wait or 0:.0f} s: {reason}"
+    return f"{event.step_key} failed and is retried in {data.seconds_to_wait or 0:.0f} s: {reason}"
 
 
 EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingProxyType(
@@ -42,7 +42,7 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingP
         DagsterEventType.RUN_CANCELED: lambda _: "Run cancelled",
     }
 )
-"""The events of a run that have a line. All others are in the UI."""
+"""The events that are shown. The UI has all others."""
 
 
 STYLES: Mapping[int, str] = MappingProxyType({logging.WARNING: "yellow", logging.ERROR: "red"})
@@ -52,12 +52,12 @@ class ConsoleHandler(logging.Handler):
     """Writes lines to the terminal, above a progress bar if there is one; otherwise to standard error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Lets messages from INFO on pass, and events that have a line; an event's own level is DEBUG."""
+        """Accepts messages of level INFO or higher, and the events in `EVENT_LINES`, whose level is DEBUG."""
         event = _event(record)
         return event.event_type in EVENT_LINES if event else record.levelno >= logging.INFO
 
     def format(self, record: logging.LogRecord) -> str:
-        """The time, the level above INFO, and the message without run, job and step."""
+        """The time, the level if above INFO, and the message without run, job and step."""
         event = _event(record)
         message = EVENT_LINES[event.event_type](event) if event else record.dagster_meta["orig_message"]  # type: ignore[attr-defined]
         level = f"{record.levelname} " if record.levelno > logging.INFO else ""
@@ -71,14 +71,14 @@ class ConsoleHandler(logging.Handler):
                 console.print(line, style=STYLES.get(record.levelno), markup=False, soft_wrap=True)
             else:
                 sys.stderr.write(f"{line}\n")
-        except Exception:  # noqa: BLE001 # logging's own way with what goes wrong while it writes
+        except Exception:  # noqa: BLE001 # logging handles errors of its own output
             self.handleError(record)
 
 
 @logger(config_schema=None, description="Short lines: what was read, loaded, built and checked, and what failed.")
 def console_logger(_: InitLoggerContext) -> logging.Logger:
     """The logger of one run."""
-    run_logger = logging.Logger(CONSOLE)  # noqa: LOG001 # of this run alone: Dagster passes it every record
+    run_logger = logging.Logger(CONSOLE)  # noqa: LOG001 # for this run only: Dagster passes it every record
     run_logger.addHandler(ConsoleHandler())
     return run_logger
 

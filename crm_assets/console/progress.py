@@ -1,4 +1,4 @@
-"""How far a read has come: a bar in a terminal, a line in the log every few seconds elsewhere."""
+"""The progress of a read: a bar in a terminal, otherwise a log line every few seconds."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -19,33 +19,33 @@ Log = Callable[[str], object]
 
 
 class ReadProgress(ConfigurableResource):  # type: ignore[type-arg]
-    """Shows people how far a read has come."""
+    """Shows the progress of reads."""
 
     seconds_between_lines: float = Field(
-        default=10, ge=0, description="Where there is no terminal: seconds between two lines in the log."
+        default=10, ge=0, description="Without a terminal: seconds between two log lines."
     )
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """Finds the terminal before Dagster redirects standard error for the first step."""
+        """Looks for the terminal before Dagster redirects standard error for the first step."""
         terminal()
 
     @contextmanager
     def shown(self, resource: str, log: Log) -> Iterator["Watcher"]:
-        """Watches one read of `resource` while the body runs; `log` takes lines."""
+        """Watches one read of `resource` while the body runs. `log` is called with each line."""
         console = terminal()
         with ExitStack() as stack:
             watcher = Watcher(resource, log, self.seconds_between_lines)
             if console:
-                with suppress(Exception):  # a terminal that cannot be written to fails no run
+                with suppress(Exception):  # progress output must never fail a run
                     watcher = stack.enter_context(_bar(console, resource, log))
             yield watcher
 
 
 class Watcher:
-    """Writes a line about a read every few seconds."""
+    """Logs the progress of a read every few seconds."""
 
     def __init__(self, resource: str, log: Log, seconds_between_lines: float) -> None:
-        """The read begins now."""
+        """Starts the clock of the read."""
         self._resource = resource
         self._log = log
         self._seconds_between_updates = seconds_between_lines
@@ -53,16 +53,16 @@ class Watcher:
         self._waits = 0
 
     def wait(self, sentence: str) -> None:
-        """Logs that the read has to wait."""
+        """Logs a wait of the read."""
         self._waits += 1
         self._log(sentence)
 
     def page(self, progress: Progress) -> None:
-        """Takes note of one more page. Never raises."""
+        """Shows the progress after a page. Never raises."""
         now = time.monotonic()
         if now - self._updated >= self._seconds_between_updates:
             self._updated = now
-            with suppress(Exception):  # what merely watches fails no run
+            with suppress(Exception):  # progress output must never fail a run
                 self._show(progress, described(progress, now - self._began, self._waits))
 
     def _show(self, progress: Progress, description: str) -> None:
@@ -70,10 +70,10 @@ class Watcher:
 
 
 class BarWatcher(Watcher):
-    """Moves a bar in a terminal."""
+    """Shows the progress of a read as a bar in a terminal."""
 
     def __init__(self, resource: str, log: Log, bar: Bar) -> None:
-        """The read begins now."""
+        """Starts the clock of the read."""
         super().__init__(resource, log, SECONDS_BETWEEN_FRAMES)
         self._bar = bar
         self._task = bar.add_task(resource, total=None, described="")
@@ -90,7 +90,7 @@ class BarWatcher(Watcher):
 
 @contextmanager
 def _bar(console: Console, resource: str, log: Log) -> Iterator[BarWatcher]:
-    """A bar that disappears at the end. It is drawn as pages come in: no thread has to be kept from log lines."""
+    """A bar that disappears at the end. It is redrawn after each page: a thread could disturb log lines."""
     columns = TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[described]}")
     bar = Bar(*columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False)
     bar.start()
@@ -102,12 +102,12 @@ def _bar(console: Console, resource: str, log: Log) -> Iterator[BarWatcher]:
 
 
 def described(progress: Progress, seconds: float, waits: int) -> str:
-    """A read of `seconds` so far: pages, records, rate, time left, retries, waits."""
+    """The progress of a read after `seconds`: pages, records, rate, time left, retries, waits."""
     rate = progress.records / seconds if seconds > 0 else 0
     parts = [
         f"page {_of(progress.pages, progress.pages_expected)}",
         f"{_of(progress.records, progress.records_expected)} records",
-        f"{rate:,.0f} a second",
+        f"{rate:,.0f} per second",
     ]
     if progress.records_expected is not None and rate > 0:
         parts.append(f"{max(0, progress.records_expected - progress.records) / rate:,.0f} s left")

@@ -1,4 +1,4 @@
-"""The terminal that a command was started in, if a person looks at it."""
+"""The terminal that a command was started in, if any."""
 
 import multiprocessing
 import os
@@ -10,10 +10,10 @@ from rich.console import Console
 
 @cache
 def terminal() -> Console | None:
-    """The terminal for log lines and progress bars; None where standard error is a file or a pipe.
+    """The terminal for log lines and progress bars; None if standard error is a file or a pipe.
 
-    Ask for it before the first step: Dagster redirects standard error to a file while a step runs. None also in worker
-    processes (those of `dagster dev`, or of the multiprocess executor): they share a terminal, and their bars would
+    Call it before the first step: Dagster redirects standard error to a file while a step runs. It is None in worker
+    processes, too (of `dagster dev` and the multiprocess executor): they share a terminal, and their bars would
     overwrite each other.
     """
     if multiprocessing.parent_process() is not None or not sys.stderr.isatty():

@@ -1,1 +1,1 @@
-"""Reports: figures from the marts, drawn as charts, on one page. Knows DuckDB and no Dagster."""
+"""Reports: figures from the marts, drawn as charts on one page. Imports DuckDB, not Dagster."""

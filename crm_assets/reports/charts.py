@@ -20,12 +20,12 @@ AGES: Mapping[str, str] = {
     "not due yet": "#4393c3",
     "no due date": "#8c96a3",
 }
-"""Age of an open task -> colour, the most urgent first. All can be told apart by their lightness, too."""
+"""Age of an open task -> colour, the most urgent first. The colours differ in lightness, too."""
 
 ACCENT, TARGET = "#4393c3", "#f0a202"
 
 CONFIG: Mapping[str, Any] = {
-    # The page decides on the colour of texts and lines: dark on light, light on dark.
+    # The page sets the colour of text and lines, for its light and its dark theme.
     "background": "transparent",
     "font": "sans-serif",
     "axis": {
@@ -53,11 +53,11 @@ class Chart:
     """One chart.
 
     Attributes:
-        name: Short name, a word.
-        title: Heading on the page.
-        description: What the chart shows in a sentence with its figures, for those who cannot see it.
-        rows: The figures that are drawn.
-        spec: Vega-Lite.
+        name: A short name.
+        title: The heading on the page.
+        description: A text alternative with the main figures.
+        rows: The figures drawn.
+        spec: The Vega-Lite specification.
     """
 
     name: str
@@ -68,18 +68,18 @@ class Chart:
 
     @cached_property
     def svg(self) -> str:
-        """The chart for the page, in the page's colour of text."""
+        """The chart for the page, in the page's text colour."""
         return vl_convert.vegalite_to_svg(self.spec)
 
     @cached_property
     def png(self) -> bytes:
-        """The chart for Dagster's UI, on white, which both of the UI's themes can show."""
+        """The chart for Dagster's UI, on white to suit both of its themes."""
         on_white = {**self.spec, "config": {**self.spec["config"], "background": "white"}}
         return vl_convert.vegalite_to_png(on_white)
 
 
 def charts(review: SalesReview) -> list[Chart]:
-    """The charts of a review. One without figures says so in its description, and draws its axes."""
+    """The charts of a review. A chart without figures has empty axes, and its description says so."""
     return [_revenue(review.revenue), _backlog(review.backlog), _meetings(review.meetings)]
 
 
@@ -97,7 +97,7 @@ def _revenue(rows: Rows) -> Chart:
         f"Bars by month. {total:,.0f} won in {len(rows)} months; the best was {best['month']:%B %Y} "
         f"with {best['won_amount']:,.0f}."
         if total
-        else f"Nothing was won in the last {len(rows)} months."
+        else f"No deal was won in the last {len(rows)} months."
     )
     latest = rows[-1]
     if latest["target_amount"]:
@@ -140,15 +140,15 @@ def _meetings(rows: Rows) -> Chart:
     met = sum(row["meetings"] for row in rows)
     described = (
         f"A line by week. {met:,} meetings in {len(rows)} weeks, {met / len(rows):,.1f} a week; "
-        f"{rows[-1]['meetings']:,} in the running one."
+        f"{rows[-1]['meetings']:,} in the current one."
         if met
-        else f"Nobody met in the last {len(rows)} weeks."
+        else f"No meeting in the last {len(rows)} weeks."
     )
     return _chart("meetings", "Meetings by week", described, rows, drawn)
 
 
 def _labelled(rows: Rows, column: str, label: str) -> alt.InlineData:
-    """Rows whose dates are texts already: Vega would take them to be of the machine's time zone."""
+    """Rows with their dates formatted as text: Vega would shift dates to the machine's time zone."""
     return alt.InlineData(values=[{**row, column: f"{row[column]:{label}}"} for row in rows])
 
 

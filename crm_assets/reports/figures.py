@@ -1,4 +1,4 @@
-"""The figures of the sales review: read from the marts, and kept beside the page for the next one to compare with."""
+"""The figures of the sales review, read from the marts and saved next to the page for comparison with the next one."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class SalesReview:
-    """What the sales review shows.
+    """The figures of the sales review.
 
     Attributes:
-        taken_at: When the marts counted, UTC.
+        taken_at: When the marts were built, UTC.
         headline: Name of a number -> its value.
         revenue: `month`, `won_amount`, `won_deals`; the last 24 months, oldest first.
         backlog: `owner`, `age`, `open_tasks`; owners with the most tasks first.
@@ -36,12 +36,12 @@ class SalesReview:
 
 
 def queries() -> Mapping[str, str]:
-    """The report's SELECTs by name: one for each part of it."""
+    """The report's queries: name -> SQL, one for each part."""
     return {path.stem: path.read_text(encoding="utf-8") for path in sorted(QUERIES.glob("*.sql"))}
 
 
 def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
-    """Reads the figures from the marts, all from one state of the database.
+    """Reads the figures from the marts, all from the same state of the database.
 
     Raises:
         duckdb.CatalogException: The marts have not been built.
@@ -58,14 +58,14 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
 
 @dataclass(frozen=True)
 class Headline:
-    """The numbers of a report, and when they were counted."""
+    """The numbers of a report, and the time of their figures."""
 
     taken_at: datetime
     numbers: Mapping[str, float]
 
 
 def headline_before(review: SalesReview, path: Path) -> Headline | None:
-    """The numbers to compare with: those of the last report of other figures. None if none can be read."""
+    """The numbers to compare with: those of the last report with other figures. None if there are none."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         drawn_again = datetime.fromisoformat(kept["taken_at"]) == review.taken_at
@@ -76,7 +76,7 @@ def headline_before(review: SalesReview, path: Path) -> Headline | None:
 
 
 def headline_json(review: SalesReview, before: Headline | None) -> str:
-    """What the next report compares with: `{"taken_at": …, "numbers": {"accounts": 120.0, …}, "before": {…}}`."""
+    """JSON for the next report: `{"taken_at": …, "numbers": {"accounts": 120.0, …}, "before": {…}}`."""
     kept = [
         headline and {"taken_at": headline.taken_at.isoformat(), "numbers": dict(headline.numbers)}
         for headline in (Headline(review.taken_at, review.headline), before)

@@ -1,4 +1,4 @@
-"""The page of the sales review: one HTML file that needs no network, no script and no other file."""
+"""The page of the sales review: one HTML file that needs no network, scripts or other files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ HEADLINE: Mapping[str, tuple[str, str]] = {
     "accounts": ("accounts", ""),
     "contacts": ("contacts", ""),
 }
-"""Number of the headline -> what it counts, and its unit, in the page's order."""
+"""Name of a headline number -> its label and its unit, in the page's order."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number of the headline: its value, and by how much it differs from the report before (None: not known)."""
+    """One headline number: its value, and its change since the previous report (None: not known)."""
 
     label: str
     unit: str
@@ -33,7 +33,7 @@ class Number:
 
 
 def numbers(review: SalesReview, before: Headline | None) -> list[Number]:
-    """The headline's numbers, compared with those of an earlier report."""
+    """The headline numbers, compared with those of an earlier report."""
     known = before.numbers if before else {}
     return [
         Number(label, unit, review.headline[name], review.headline[name] - known[name] if name in known else None)
@@ -46,9 +46,9 @@ def render(review: SalesReview, charts: list[Chart], before: Headline | None, so
 
     Args:
         review: The figures.
-        charts: The same, drawn.
+        charts: Their charts.
         before: The numbers to compare with.
-        source: Where the figures come from, for the reader.
+        source: Where the figures come from, shown to the reader.
     """
     environment = Environment(
         loader=PackageLoader("crm_assets.reports", "sales_review"),
@@ -66,15 +66,15 @@ def render(review: SalesReview, charts: list[Chart], before: Headline | None, so
 
 
 def page_path(data_dir: Path, *, of_sandbox: bool) -> Path:
-    """Where the page lies. That of generated records has a name of its own: it is never taken for the CRM's."""
+    """The path of the page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
     return data_dir / "reports" / f"{'sandbox_' if of_sandbox else ''}sales_review.html"
 
 
 def write_privately(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, and puts it in place at once.
+    """Writes a file that only its owner can read, and replaces the old one atomically.
 
     Raises:
-        OSError: The file cannot be written. The one before is still there.
+        OSError: The file cannot be written. The old one is still there.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished")

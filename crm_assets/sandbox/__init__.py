@@ -1,4 +1,4 @@
-"""A CRM to try things on: a server with generated records that live on while it runs."""
+"""The sandbox: a CRM server with generated records that change while it runs."""
 
 from crm_assets.sandbox.server import Faults
 from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox

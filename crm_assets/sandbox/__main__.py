@@ -11,27 +11,27 @@ from crm_assets.sandbox.server import Faults
 from crm_assets.sandbox.serving import DEFAULT_ROWS, DEFAULT_SEED, serving_sandbox
 
 _HIGHEST_PORT: Final = 65_535
-_WAKE: Final = 0.5  # seconds; where signals do not end a wait, this does
+_WAKE: Final = 0.5  # seconds; for platforms where signals do not end a wait
 
 _DESCRIPTION: Final = """\
-Serve a CRM with generated, living records on 127.0.0.1, until Ctrl-C.
+Serve a CRM with generated records on 127.0.0.1, until Ctrl-C.
 
-Of its records some change, some are new, and some vanish from their list while the
-server runs, as in a CRM that people work with: all follows from seed and instant.
+While the server runs, some records change, some are added and some vanish from their
+list, as in a CRM in use. All of it depends only on the seed and the time.
 The lists are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments."""
 
 _EPILOG: Final = """\
 examples:
   python -m crm_assets.sandbox --rows 40000 --now 2026-01-31T12:00:00Z
-      a larger one that stands still: every answer is repeatable
+      a larger one that never changes: every answer is repeatable
   python -m crm_assets.sandbox --unknown-fields 5 --odd-types 0.01 --side-load
-      one that is as untidy as real ones are
+      one with undeclared fields and odd types, as real ones have
   python -m crm_assets.sandbox --fail-status 429 --fail-rate 0.1 --retry-after 2
-      one request in ten is told to come back after two seconds"""
+      one request in ten fails, and asks to be repeated after two seconds"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until a signal asks for the end, as the arguments, or else the command line, say."""
+    """Serve until a signal ends it, with these arguments or those of the command line."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     latency, *fault = (options.pop(name) for name in ("latency", "fail_status", "fail_rate", "retry_after"))
@@ -58,20 +58,20 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument_group("the server").add_argument
     add("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
-    add("--key", dest="api_key", help="the API key to ask for (default: a random one)")
+    add("--key", dest="api_key", help="the required API key (default: a random one)")
     add = parser.add_argument_group("the CRM").add_argument
     add("--rows", type=int, default=DEFAULT_ROWS, help="records in all lists, 0 to 1000000 (default: %(default)s)")
-    add("--seed", type=int, default=DEFAULT_SEED, help="another seed makes another CRM")
-    add("--now", type=_instant, metavar="ISO", help="stand still at this instant from 2025 on (default: live on)")
-    add = parser.add_argument_group("what real ones add (nothing unless asked for)").add_argument
-    add("--unknown-fields", type=int, default=0, metavar="N", help="fields of every record that no schema declares")
-    add("--odd-types", type=float, default=0, metavar="SHARE", help="records with a value of another type, 0 to 1")
-    add("--side-load", action="store_true", help="arrays before the records, whatever include says")
-    add = parser.add_argument_group("deliberate faults (none unless asked for)").add_argument
-    add("--latency", type=float, default=0, metavar="MS", help="hold every answer back so many milliseconds")
-    add("--fail-rate", type=float, default=0, metavar="SHARE", help="the share of requests that fail, 0 to 1")
-    add("--fail-status", type=int, default=Faults.status, help="with this HTTP status (default: %(default)s)")
-    add("--retry-after", metavar="WHEN", help="and this Retry-After: seconds or an HTTP date (default: none)")
+    add("--seed", type=int, default=DEFAULT_SEED, help="a different seed makes a different CRM")
+    add("--now", type=_instant, metavar="ISO", help="stop the clock at this time, from 2025 on (default: now)")
+    add = parser.add_argument_group("what real CRMs add (default: nothing)").add_argument
+    add("--unknown-fields", type=int, default=0, metavar="N", help="undeclared fields of every record")
+    add("--odd-types", type=float, default=0, metavar="SHARE", help="share of records with an odd value type, 0 to 1")
+    add("--side-load", action="store_true", help="side-loaded arrays in every answer, even without include")
+    add = parser.add_argument_group("deliberate faults (default: none)").add_argument
+    add("--latency", type=float, default=0, metavar="MS", help="milliseconds by which every answer is delayed")
+    add("--fail-rate", type=float, default=0, metavar="SHARE", help="share of requests that fail, 0 to 1")
+    add("--fail-status", type=int, default=Faults.status, help="their HTTP status (default: %(default)s)")
+    add("--retry-after", metavar="WHEN", help="their Retry-After: seconds or an HTTP date (default: none)")
     return parser
 
 
@@ -85,7 +85,7 @@ def _instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an instant such as 2026-01-31T12:00:00Z") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2026-01-31T12:00:00Z") from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Repeatable chance, and time: numbers and instants (seconds since 1970, UTC) that follow from a seed alone."""
+"""Reproducible random numbers and times (seconds since 1970, UTC) that depend only on a seed."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
@@ -11,7 +11,7 @@ MINUTE: Final = 60
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 
-_FIRST_OFFICE_HOUR = 13  # UTC; 8 in the morning where most of the owners sit, at -05:00
+_FIRST_OFFICE_HOUR = 13  # UTC; 8 in the morning at -05:00, where most of the owners are
 _OFFICE_QUARTERS = 36
 
 # The API mixes offsets within one record, most of them the account's own.
@@ -38,13 +38,13 @@ def fraction(*parts: int) -> float:
 
 
 class Dice(Random):
-    """A generator to be seeded anew for each record.
+    """A random generator that is seeded again for each record.
 
-    It builds on ``random`` alone, the one method that gives the same numbers in every release of Python.
+    It uses only ``random``, the one method with the same results in every release of Python.
     """
 
     def pick(self, items: Sequence[_T]) -> _T:
-        """Draw one of some items."""
+        """Draw one of the items."""
         return items[int(self.random() * len(items))]
 
     def number(self, start: int, stop: int, step: int = 1) -> int:
@@ -52,12 +52,12 @@ class Dice(Random):
         return start + int(self.random() * ((stop - start) // step)) * step
 
     def happens(self, share: float) -> bool:
-        """Draw whether something happens that happens in a share of the cases, 0 to 1."""
+        """Draw true in a share of the cases, 0 to 1."""
         return self.random() < share
 
 
 class Beat(NamedTuple):
-    """One of a train of instants: its number, when it falls, and when the next one does."""
+    """One of a sequence of irregular times: its number, its time, and the time of the next one."""
 
     number: int
     at: int
@@ -65,10 +65,10 @@ class Beat(NamedTuple):
 
 
 def last_beat(seed: int, period: int, now: int) -> Beat:
-    """Find the latest beat at or before an instant, without counting through those before it.
+    """Compute the latest beat at or before a time, without computing the earlier ones.
 
-    Beat n falls somewhere in the first nine tenths of the n-th period, so beats come irregularly
-    and yet never out of order nor two in the same second. A period has at least 10 seconds.
+    Beat n is somewhere in the first nine tenths of the n-th period. So beats are irregular, but in
+    order, and never two in the same second. A period has at least 10 seconds.
     """
     phase = seed % period
 
@@ -83,13 +83,13 @@ def last_beat(seed: int, period: int, now: int) -> Beat:
 
 
 def timestamp(instant: int) -> str:
-    """Write an instant as ISO 8601, at one of several offsets."""
+    """Format a time as ISO 8601, with one of several offsets."""
     offset = _OFFSETS[instant // MINUTE % len(_OFFSETS)]
     return datetime.fromtimestamp(instant, offset).isoformat().replace("+00:00", "Z")
 
 
 def office_time(instant: int, draw: int) -> int:
-    """Find an office hour on that day, or on the Friday before its weekend; ``draw``, any number, tells which."""
+    """Choose a time in office hours of that day, or of the Friday before its weekend; ``draw`` is any number."""
     day = instant // DAY
-    day -= max(0, (day + 3) % 7 - 4)  # Saturday and Sunday; 1970 began on a Thursday
+    day -= max(0, (day + 3) % 7 - 4)  # Saturday and Sunday; 1970-01-01 was a Thursday
     return day * DAY + _FIRST_OFFICE_HOUR * HOUR + draw % _OFFICE_QUARTERS * 15 * MINUTE

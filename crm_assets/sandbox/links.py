@@ -1,4 +1,4 @@
-"""Who there is in the CRM, and who belongs to whom."""
+"""The people and companies of the CRM, and how records are linked to them."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,8 +10,8 @@ from crm_assets.sandbox.listing import Entry, Listing
 from crm_assets.sandbox.words import FORMS, TRADES, domain
 
 FIRST_USER_ID: Final = 402_000_017_001
-STAGE_ID: Final = 402_000_150_567  # of every deal here
-INDUSTRY_ID: Final = 402_000_061_001  # of the first trade; the others follow
+STAGE_ID: Final = 402_000_150_567  # of every deal
+INDUSTRY_ID: Final = 402_000_061_001  # of the first trade; the others are consecutive
 CHOICES: Final = {
     "deal_stages": [{"id": STAGE_ID, "name": "Won", "position": 6, "forecast_type": "Closed Won"}],
     "industry_types": [{"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(TRADES)],
@@ -24,17 +24,17 @@ _UNASSIGNED, _WITHOUT_ACCOUNT = 0.05, 0.1  # shares of the records
 
 
 class Links:
-    """Names people and companies, and finds what a record points at; its seed decides, for its whole life.
+    """Names people and companies, and links records. Both depend on a record's seed, so they never change.
 
-    Only records that never leave their list are pointed at, so that no pointer ever dangles.
+    Links lead only to records that never leave their list, so that no link is broken.
 
     Attributes:
         users: The users, as the API side-loads them.
-        streets: The names of streets.
+        streets: Names of streets.
     """
 
     def __init__(self, seed: int, accounts: Listing, contacts: Listing) -> None:
-        """Draw the names of a world, once: each takes longer than all the rest of a record."""
+        """Draw all names once: a name takes longer than the rest of a record."""
         self._accounts, self._contacts = accounts, contacts
         person, address = Person(Locale.EN, seed=seed), Address(Locale.EN, seed=seed)
         self._first = [person.first_name() for _ in range(_FIRST_NAMES)]
@@ -48,20 +48,20 @@ class Links:
             self.users.append({**user, "email": email, "work_number": None, "mobile_number": None})
 
     def person(self, seed: int) -> tuple[str, str]:
-        """Give the first and the last name of the person of a seed."""
+        """Give the first and the last name of the person with a seed."""
         return self._first[mix(seed, _FIRST) % _FIRST_NAMES], self._last[mix(seed, _LAST) % _LAST_NAMES]
 
     def company(self, seed: int) -> str:
-        """Name the company of a seed, such as ``Bauer Logistics GmbH``."""
+        """Give the name of the company with a seed, such as ``Bauer Logistics GmbH``."""
         last = self._last[mix(seed, _LAST) % _LAST_NAMES]
         return f"{last} {TRADES[self.trade(seed)]} {FORMS[mix(seed, _FORM) % len(FORMS)]}"
 
     def trade(self, seed: int) -> int:
-        """Tell the number of a company's trade."""
+        """Give the index of a company's trade."""
         return mix(seed, _TRADE) % len(TRADES)
 
     def owner_id(self, entry: Entry) -> int | None:
-        """Give the id of the user a record is assigned to; a few are assigned to nobody."""
+        """Give the id of the user who owns a record; a few records have no owner."""
         draw = fraction(entry.seed, _OWNER)
         return None if draw < _UNASSIGNED else FIRST_USER_ID + int(_USERS * draw**2)
 
@@ -72,12 +72,12 @@ class Links:
         return _pick(self._accounts, fraction(entry.seed, _ACCOUNT))
 
     def parent_id(self, entry: Entry) -> int | None:
-        """Give the id of the account that an account belongs to, unless that is itself."""
+        """Give the id of the parent of an account; None without one."""
         parent = self.account(entry)
         return parent.id if parent and parent.id != entry.id else None
 
     def contact(self, entry: Entry) -> Entry | None:
-        """Give the contact whom a task or an appointment is about."""
+        """Give the contact of a task or an appointment."""
         return _pick(self._contacts, fraction(entry.seed, _CONTACT))
 
     def included(self, entry: Entry, wanted: frozenset[str]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Links:
         return fields
 
     def side_loaded(self, array: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Give the array of some name that goes with the records of a page."""
+        """Give the side-loaded array of this name for the records of a page."""
         if array == "users":
             owners = {self.owner_id(entry) or FIRST_USER_ID for entry in entries}
             return [user for user in self.users if user["id"] in owners]
@@ -112,5 +112,5 @@ class Links:
 
 
 def _pick(listing: Listing, draw: float) -> Entry | None:
-    """Pick a lasting record; squaring the draw gives a few of them most of the business."""
+    """Pick a record that never leaves its list. Squaring the draw gives a few of them most of the business."""
     return listing.entries[int(listing.lasting * draw**2)] if listing.lasting else None

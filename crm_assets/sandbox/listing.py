@@ -1,9 +1,9 @@
-"""One list of the CRM at an instant.
+"""One list of the CRM at a given time.
 
-A list of N records has N slots. In each, one record after the other lives its life: it enters the
-list, changes at instants of its own, and in most slots leaves again, whereupon the next one takes its
-place under a new id. All of it follows from the seed and the instant, so that any instant can be
-looked at without the history before it, and the list keeps its size.
+A list of N records has N slots. Each slot holds one record after another: a record enters the list,
+changes at its own times, and in most slots leaves again. The next one then takes its place with a new
+id. All of it depends only on the seed and the time, so the list can be computed for any time without
+its history, and it keeps its size.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,16 +15,16 @@ from typing import Final, NamedTuple
 
 from crm_assets.sandbox.chance import DAY, MINUTE, Beat, fraction, last_beat, mix
 
-WORLD_BEGIN: Final = int(datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp())  # nothing can be looked at before
-MOST_SLOTS: Final = 1_000_000  # of one list: an id is made of a second and a slot's number
+WORLD_BEGIN: Final = int(datetime(2025, 1, 1, tzinfo=timezone.utc).timestamp())  # the earliest time that can be shown
+MOST_SLOTS: Final = 1_000_000  # of one list: an id consists of a second and a slot number
 _FIRST_ID_AT: Final = int(datetime(2015, 1, 1, tzinfo=timezone.utc).timestamp())
 _IMPORT_SPAN: Final = 730 * DAY  # lasting records were entered in the two years before the world began
 _NEVER: Final = 2**62
 _LIFE, _UPDATE, _COMPUTED, _LEAD, _EARLY = range(1, 6)
 
-# Few records see most of the changes. Of every forty slots one changes every few minutes, three
-# every few days, eight in one stroke with their neighbours (a bulk edit: equal instants), the rest
-# once in months.
+# Few records have most of the changes. Of every forty slots one changes every few minutes, three
+# every few days, eight together with their neighbours (a bulk edit, with equal times), the others
+# every few months.
 _CYCLE, _BULK_GROUP = 40, 200
 _HOT, _WARM, _BULK = range(1), range(1, 4), range(4, 12)
 _HOT_PERIOD, _WARM_PERIOD, _COLD_PERIOD, _COMPUTED_PERIOD = 10 * MINUTE, 2 * DAY, 120 * DAY, DAY
@@ -39,10 +39,10 @@ class Tempo:
     """How the records of one list come and go. Durations are in seconds, shares from 0 to 1."""
 
     life: int  # how long a record stays, on average
-    lasting: float = 0  # the share of the slots whose record never leaves, so that others can refer to it
-    lead: tuple[int, int] = (0, 0)  # the least and the most time from a record's creation to its entering the list
-    touched: bool = True  # whether entering the list is itself a change of the record
-    # When a record is due, from its seed, entering, leaving and version, if the list is always in that order.
+    lasting: float = 0  # share of slots whose record never leaves, so that others can link to it
+    lead: tuple[int, int] = (0, 0)  # the shortest and longest time from a record's creation until it enters the list
+    touched: bool = True  # whether entering the list changes updated_at
+    # A record's due time, from its seed, entering, leaving and version; set if the list is always in that order.
     due: Callable[[int, int, int, int], int] | None = None
 
 
@@ -50,27 +50,27 @@ class Entry(NamedTuple):
     """The record in a slot between two changes."""
 
     slot: int
-    seed: int  # what follows from it stays for the record's life
-    id: int  # used by no other record of the list at any time
+    seed: int  # values that depend on it never change
+    id: int  # unique within the list for all time
     entered: int  # when it entered the list
     created_at: int
     updated_at: int
-    version: int  # which change somebody made last; 0 if none
-    computed_at: int  # when its computed fields were computed last
+    version: int  # number of the last change by a user; 0 if none
+    computed_at: int  # time when its computed fields last changed
     due: int
-    until: int  # when the next change of any kind comes
+    until: int  # time of the next change of any kind
 
 
 class Listing:
-    """The records of one list, kept at an instant that mostly moves forward.
+    """The records of one list at a time that mostly moves forward.
 
-    Orders and rendered records are made when first asked for, and kept as long as they hold.
+    Sorted orders and rendered records are cached as long as they are valid.
     """
 
     def __init__(self, seed: int, size: int, tempo: Tempo, render: Callable[[Entry, frozenset[str]], bytes]) -> None:
-        """Begin with no instant at all: ``move`` sets one. ``render`` writes a record as JSON."""
+        """Start without a time: ``move`` sets it. ``render`` writes a record as JSON."""
         self.size = size
-        self.lasting = ceil(size * tempo.lasting)  # so many slots, from the first, hold a record that never leaves
+        self.lasting = ceil(size * tempo.lasting)  # the number of slots, from the first, whose record never leaves
         self.entries: list[Entry] = []
         self._seed, self._tempo, self._render = seed, tempo, render
         self._bodies: dict[frozenset[str], dict[int, bytes]] = {}
@@ -78,7 +78,7 @@ class Listing:
         self._now = self._until = 0
 
     def move(self, now: int) -> None:
-        """Look at another instant; what did not change since the last one is kept."""
+        """Set another time. Entries that did not change are kept."""
         if self._now <= now < self._until:
             return
         if now < self._now or not self.entries:
@@ -94,7 +94,7 @@ class Listing:
         self._until = min((entry.until for entry in self.entries), default=_NEVER)
 
     def ordered(self, sort: str, *, descending: bool) -> Sequence[Entry]:
-        """Give all entries in the order of one of their attributes, equal ones in the order of their ids."""
+        """Give all entries sorted by one of their attributes, and by id if it is equal."""
         order = self._orders.get((sort, descending))
         if order is None:
             order = sorted(self.entries, key=attrgetter(sort, "id"), reverse=descending)
@@ -102,14 +102,14 @@ class Listing:
         return order
 
     def body(self, entry: Entry, wanted: frozenset[str]) -> bytes:
-        """Give a record as a JSON object, with what is wanted beside its own fields."""
+        """Give a record as a JSON object, with the wanted ``include`` fields."""
         bodies = self._bodies.setdefault(wanted, {})
         if entry.slot not in bodies:
             bodies[entry.slot] = self._render(entry, wanted)
         return bodies[entry.slot]
 
     def _entry(self, slot: int, now: int) -> Entry:
-        """Tell what stands in a slot at an instant."""
+        """Give the record in a slot at a given time."""
         seed, tempo = mix(self._seed, slot), self._tempo
         life = self._life(slot, seed, now)
         record = mix(seed, life.number)
@@ -135,14 +135,14 @@ class Listing:
         )
 
     def _life(self, slot: int, seed: int, now: int) -> Beat:
-        """The life of the record in a slot: its number, when it enters, when it leaves."""
+        """The life of the record in a slot: its number, and when it enters and leaves."""
         if slot < self.lasting:
             return Beat(0, WORLD_BEGIN - 1 - mix(seed, _LIFE) % _IMPORT_SPAN, _NEVER)
         brief = slot >= self.size - ceil(self.size * _BRIEF)
         return last_beat(mix(seed, _LIFE), _spread(_BRIEF_LIFE if brief else self._tempo.life, seed), now)
 
     def _update(self, slot: int, seed: int, now: int) -> Beat:
-        """The latest change that somebody made in a slot."""
+        """The latest change by a user in a slot."""
         place = slot % _CYCLE
         if place in _BULK:
             seed = mix(self._seed, slot // _BULK_GROUP)
@@ -151,5 +151,5 @@ class Listing:
 
 
 def _spread(mean: int, seed: int) -> int:
-    """Half to one and a half times a mean: slots that differ make for many short and few long ages."""
+    """Half to one and a half times a mean. Different means per slot give many short and few long ages."""
     return mean // 2 + seed % mean

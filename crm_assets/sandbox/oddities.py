@@ -1,4 +1,4 @@
-"""What real installations add to the API's plain records: fields and arrays unheard of, and values of other types."""
+"""Oddities of real installations: undeclared fields and arrays, and values of other types."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _ONE_NULL_IN: Final = 12
 _KEPT: Final = ("id", "updated_at")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
 
-# A name's stem tells the type of its values; each follows from a number drawn.
+# Stem of a field's name -> makes its value from a random number. Each stem has one type.
 _STEMS: Final[tuple[tuple[str, Callable[[int], Any]], ...]] = (
     ("region", lambda draw: ("North", "East", "South", "West")[draw % 4]),
     ("seat_count", lambda draw: draw % 500),
@@ -25,7 +25,7 @@ _STEMS: Final[tuple[tuple[str, Callable[[int], Any]], ...]] = (
 
 
 def add_unknown_fields(record: dict[str, Any], seed: int, count: int) -> None:
-    """Add fields that no schema declares; a field's values have the same JSON type in all records, or are null."""
+    """Add undeclared fields. A field's values have the same JSON type in all records, or are null."""
     for number in range(1, count + 1):
         stem, make = _STEMS[(number - 1) % len(_STEMS)]
         draw = mix(seed, _UNKNOWN, number)
@@ -33,7 +33,7 @@ def add_unknown_fields(record: dict[str, Any], seed: int, count: int) -> None:
 
 
 def change_a_type(record: dict[str, Any], seed: int, share: float) -> None:
-    """Give, in a share of the records, one field a value of another JSON type, or no time where a time is usual."""
+    """Change one field of a share of the records to another JSON type, or a time to a string that is not a time."""
     if fraction(seed, _ODD) < share:
         names = [name for name, value in record.items() if isinstance(value, int | str) and name not in _KEPT]
         name = names[mix(seed, _WHICH) % len(names)]

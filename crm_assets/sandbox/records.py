@@ -10,7 +10,7 @@ _SHARE_LATE = 0.35
 
 
 def due_date(seed: int, entered: int, leaves: int, version: int) -> int:
-    """Tell when a task is due: most are done in time, the others stand overdue; some changes move the date."""
+    """Compute when a task is due. Most are done in time, the others become overdue; some changes move the date."""
     slack = fraction(seed, _SLACK)
     late = fraction(seed, _LATE) < _SHARE_LATE
     due = leaves - int(slack * 16 * DAY) if late else leaves + int(slack * 25 * DAY)
@@ -19,7 +19,7 @@ def due_date(seed: int, entered: int, leaves: int, version: int) -> int:
 
 
 def end_date(seed: int, entered: int, *_: int) -> int:
-    """Tell when a meeting ended: in the latest office hour of its own before it entered the past ones."""
+    """Compute when a meeting ended: the latest office hour before it entered the list of past ones."""
     hour = mix(seed, _HOUR)
     end = office_time(entered, hour)
     return end if end <= entered else office_time(entered - DAY, hour)
@@ -104,7 +104,7 @@ DEAL: Table = {
     "deal_prediction": lambda s: 6 * s.computed(1, 2),
     "deal_prediction_last_updated_at": at("computed_at"),
     "has_products": pick(True, False, False),
-    # Whoever loads these two loads keys to other people's conversations. They are here to be left out.
+    # In a real CRM these two hold keys to conversations. They are here to test that they are never stored.
     "fc_widget_collaboration collaboration": fields.tokens,
     "web_form_id upcoming_activities_time last_deal_prediction freddy_forecast_metrics rotten_days": None,
 }

@@ -1,4 +1,4 @@
-"""The sandbox's HTTP side: an ASGI application that answers as the CRM's API does, or fails as it does."""
+"""The sandbox's HTTP API: an ASGI application that answers, or fails, as the CRM's API does."""
 
 import asyncio
 import secrets
@@ -16,7 +16,7 @@ from crm_assets.sandbox.chance import fraction
 from crm_assets.sandbox.world import RESOURCES, World
 
 Clock: TypeAlias = Callable[[], datetime]
-"""Tells the instant at which the CRM is looked at, with its time zone."""
+"""Returns the time at which the CRM is shown, with a time zone."""
 
 _KEY_HEADER: Final = "api_key"
 _PATHS: Final = {resource.path: resource for resource in RESOURCES}
@@ -24,13 +24,13 @@ _PATHS: Final = {resource.path: resource for resource in RESOURCES}
 
 @dataclass(frozen=True)
 class Faults:
-    """What goes wrong on purpose; nothing unless told.
+    """Deliberate faults; none by default.
 
     Attributes:
-        latency: How long every answer is held back; seconds.
+        latency: Seconds by which every answer is delayed.
         status: The HTTP status of a failing answer, 400 to 599.
-        rate: The share of the requests that fail, from 0 to 1.
-        retry_after: What a failing answer says in ``Retry-After``: seconds or an HTTP date.
+        rate: The share of requests that fail, from 0 to 1.
+        retry_after: The ``Retry-After`` of a failing answer: seconds or an HTTP date.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -46,25 +46,25 @@ class Faults:
         if not self.latency >= 0:
             raise ValueError(f"the latency must not be negative: {self.latency}")
         if self.status not in range(400, 600):
-            raise ValueError(f"a fault's status is one of 400 to 599: {self.status}")
+            raise ValueError(f"a fault's status must be 400 to 599: {self.status}")
         if not 0 <= self.rate <= 1:
-            raise ValueError(f"the rate of faults is from 0 to 1: {self.rate}")
+            raise ValueError(f"the rate of faults must be 0 to 1: {self.rate}")
 
     def answer(self) -> Response:
-        """Make an answer that fails."""
+        """Make a failing answer."""
         headers = {"Retry-After": self.retry_after} if self.retry_after else None
-        if self.status in (502, 503, 504):  # by a gateway
+        if self.status in (502, 503, 504):  # as a gateway answers
             page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status}</h1></body></html>"
             return HTMLResponse(page, self.status, headers)
-        return _error(self.status, "This fault was asked for.", headers)
+        return _error(self.status, "This is a deliberate fault.", headers)
 
 
 def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
     world: World, *, api_key: str, clock: Clock, faults: Faults, seed: int, empty_lists: Mapping[str, str]
 ) -> ASGIApp:
-    """Serve a world's five lists, and empty ones at the paths, with the data keys, of `empty_lists`.
+    """Serve a world's five lists, and empty lists at the paths of `empty_lists` (path -> data key).
 
-    The clock is asked once for each request. Seed and number of requests before decide which requests fail.
+    The clock is read once per request. The seed and the number of earlier requests decide which requests fail.
     """
     requests = count()
 
@@ -76,7 +76,7 @@ def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
         if request.method != "GET":
             return _error(405, "Method Not Allowed")
         if not secrets.compare_digest(request.headers.get(_KEY_HEADER, "").encode(), api_key.encode()):
-            return _error(401, f"The header {_KEY_HEADER} holds no valid API key.")
+            return _error(401, f"The header {_KEY_HEADER} has no valid API key.")
         if not resource:
             return JSONResponse({data_key: [], "meta": {"total": 0}})
         world.move(int(clock().timestamp()))
@@ -95,5 +95,5 @@ def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with an error as the API words them."""
+    """Make an error answer in the API's format."""
     return JSONResponse({"errors": {"code": status, "message": [message]}}, status, headers)

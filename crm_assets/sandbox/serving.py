@@ -1,4 +1,4 @@
-"""The sandbox as a running server, and any ASGI application as one."""
+"""Runs the sandbox, or any ASGI application, as a server."""
 
 import secrets
 import socket
@@ -22,28 +22,28 @@ DEFAULT_SEED: Final = 20_250_101
 
 _HOST: Final = "127.0.0.1"
 _POLL: Final = 0.002  # seconds
-_GRACE: Final = 1  # seconds that a request under way has to end when the block does
+_GRACE: Final = 1  # seconds that running requests have to end when the block ends
 
 
 @contextmanager
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve an application on 127.0.0.1 from a thread of its own; signal handlers and logging stay as they are.
+    """Serve an application on 127.0.0.1 from its own thread. Does not change signal handlers or logging.
 
     Args:
         app: The application; its lifespan events are not sent.
         port: The port; 0 takes a free one.
 
     Yields:
-        The base URL, such as ``http://127.0.0.1:40213``, once requests are answered.
+        The base URL, such as ``http://127.0.0.1:40213``, when the server is ready.
 
     Raises:
         OSError: If the port is taken.
-        RuntimeError: If the server ends instead of serving.
+        RuntimeError: If the server does not start.
     """
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
     config.timeout_graceful_shutdown = _GRACE
     server = uvicorn.Server(config)
-    # The socket is bound here, not by the server: nobody else can take the port in between.
+    # The socket is bound here, not by the server, so that no other process can take the port in between.
     with socket.create_server((_HOST, port), backlog=2048) as listener:
         thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
         thread.start()
@@ -60,10 +60,10 @@ def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """A sandbox that answers.
+    """A running sandbox.
 
     Attributes:
-        base_url: Where, such as ``http://127.0.0.1:40213``.
+        base_url: Its URL, such as ``http://127.0.0.1:40213``.
         api_key: The key to send in the header ``api_key``.
     """
 
@@ -85,29 +85,29 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
     side_load: bool = False,
     empty_lists: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningSandbox]:
-    """Serve a generated, living CRM on 127.0.0.1 for as long as the block lasts.
+    """Serve a CRM with generated records on 127.0.0.1 while the block runs.
 
     Args:
-        rows: How many records it has in all five lists together; 0 to 1,000,000.
-        seed: Decides every record, together with the instant.
-        api_key: The key to ask for; a random one if not given.
+        rows: The number of records in all five lists together, 0 to 1,000,000.
+        seed: Together with the time, determines every record.
+        api_key: The required key; a random one by default.
         port: The port; 0 takes a free one.
-        now: The instant to show, or a clock that tells it for each request; the present one if not given.
-        faults: What goes wrong on purpose; nothing if not given.
-        unknown_fields: How many more fields every record has than any schema declares, 0 to 1,000.
-        odd_types: The share of the records in which one field has a value of another type than usual, 0 to 1.
-        side_load: Whether answers carry side-loaded arrays although ``include`` does not ask for them.
-        empty_lists: Path -> data key of lists that the sandbox has no records for. It answers with empty pages there.
+        now: The time to show, or a clock that is read for each request; the current time by default.
+        faults: Deliberate faults; none by default.
+        unknown_fields: The number of undeclared fields of every record, 0 to 1,000.
+        odd_types: The share of records in which one field has a value of another type, 0 to 1.
+        side_load: Whether answers have side-loaded arrays even without ``include``.
+        empty_lists: Path -> data key of further lists, which are empty.
 
     Yields:
-        Where it is and what key it takes.
+        The URL and the key.
 
     Raises:
-        ValueError: If a setting is out of range, or an instant given lies before 2025 or has no time zone.
+        ValueError: If a value is out of range, or a given time is before 2025 or has no time zone.
         OSError: If the port is taken.
     """
     if isinstance(now, datetime) and now.tzinfo is None:
-        raise ValueError(f"the instant {now.isoformat()} has no time zone; add Z for UTC")
+        raise ValueError(f"the time {now.isoformat()} has no time zone; add Z for UTC")
     clock = now if callable(now) else lambda: now or datetime.now(timezone.utc)
     key = api_key or secrets.token_urlsafe(24)
     world = World(rows, seed, unknown_fields=unknown_fields, odd_types=odd_types, side_load=side_load)

@@ -43,5 +43,5 @@ PLACES: Final = (  # city, state, country, zip code
 
 
 def domain(company: str) -> str:
-    """Give a company's Internet domain, under the top-level domain reserved for examples."""
+    """Give a company's Internet domain, in the top-level domain reserved for examples."""
     return "-".join(company.lower().replace("&", "and").split()) + ".example"

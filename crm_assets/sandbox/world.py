@@ -1,4 +1,4 @@
-"""The generated CRM: five lists at an instant, and the answers to questions about them."""
+"""The generated CRM: five lists at a given time, and the answers to requests for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ _MOST_UNKNOWN_FIELDS: Final = 1_000
 
 @dataclass(frozen=True, eq=False)
 class Resource:
-    """One list of the API, and all in which it differs from the others."""
+    """One list of the API, with everything in which it differs from the others."""
 
     path: str
-    data_key: str  # under which key its records stand
-    percent: int  # how many of every hundred records of the CRM are in it
+    data_key: str  # the answer's key for its records
+    percent: int  # its share of the CRM's records
     table: Table  # its fields
-    tempo: Tempo  # how its records come and go
-    includes: Mapping[str, str]  # what ``include`` can ask for, and the array that it brings
+    tempo: Tempo  # how its records enter, change and leave
+    includes: Mapping[str, str]  # value of ``include`` -> the side-loaded array that it adds
 
     @property
     def sortable(self) -> bool:
-        """Whether ``sort`` is honoured; if not, the list is in order of what is due, and ``meta`` counts no pages."""
+        """Whether ``sort`` is honoured. If not, the list is sorted by due time, and ``meta`` has no number of pages."""
         return self.tempo.due is None
 
 
@@ -56,18 +56,18 @@ RESOURCES: Final = (ACCOUNTS, CONTACTS, DEALS, TASKS, APPOINTMENTS)
 
 
 class World:
-    """A CRM of generated records, as a pure function of seed, size and instant."""
+    """A CRM of generated records, as a pure function of seed, size and time."""
 
     def __init__(
         self, rows: int, seed: int, *, unknown_fields: int = 0, odd_types: float = 0, side_load: bool = False
     ) -> None:
-        """Lay out the lists; records are made when asked for. `serving_sandbox` explains the arguments."""
+        """Set up the lists; records are made on demand. `serving_sandbox` describes the arguments."""
         if not 0 <= rows <= MOST_SLOTS:
-            raise ValueError(f"the sandbox has 0 to {MOST_SLOTS:,} rows, not {rows:,}")
+            raise ValueError(f"the sandbox must have 0 to {MOST_SLOTS:,} rows, not {rows:,}")
         if not 0 <= unknown_fields <= _MOST_UNKNOWN_FIELDS:
-            raise ValueError(f"a record has 0 to {_MOST_UNKNOWN_FIELDS:,} unknown fields, not {unknown_fields:,}")
+            raise ValueError(f"a record must have 0 to {_MOST_UNKNOWN_FIELDS:,} unknown fields, not {unknown_fields:,}")
         if not 0 <= odd_types <= 1:
-            raise ValueError(f"the share of records with an odd type is from 0 to 1: {odd_types}")
+            raise ValueError(f"the share of records with an odd type must be 0 to 1: {odd_types}")
         self._unknown_fields, self._odd_types, self._side_load = unknown_fields, odd_types, side_load
         sizes = {resource: rows * resource.percent // 100 for resource in RESOURCES}
         sizes[CONTACTS] += rows - sum(sizes.values())
@@ -80,10 +80,10 @@ class World:
         self._scene = Scene(self._links)
 
     def move(self, now: int) -> None:
-        """Look at the CRM at an instant.
+        """Set the time at which the CRM is shown.
 
         Raises:
-            ValueError: If the instant lies before the world begins.
+            ValueError: If the time is before 2025.
         """
         if now < WORLD_BEGIN:
             raise ValueError("the sandbox has no records before 2025-01-01T00:00:00Z")
@@ -91,10 +91,10 @@ class World:
             listing.move(now)
 
     def answer(self, resource: Resource, asked: Mapping[str, str]) -> bytes:
-        """Answer a request with some parameters, as JSON; a page past the end has no records.
+        """Answer a request with these query parameters, as JSON. A page past the end has no records.
 
         Raises:
-            ValueError: If a page or a page size is not a whole number from 1.
+            ValueError: If a page or a page size is not a positive integer.
         """
         page = _positive(asked, "page", 1)
         per_page = min(_positive(asked, "per_page", _PER_PAGE), _MOST_PER_PAGE)
@@ -132,5 +132,5 @@ def _positive(asked: Mapping[str, str], name: str, default: int) -> int:
     if text is None:
         return default
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
-        raise ValueError(f"{name} must be a whole number from 1, not {text[:20]!r}")
+        raise ValueError(f"{name} must be a positive integer, not {text[:20]!r}")
     return int(text)

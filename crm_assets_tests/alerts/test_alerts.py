@@ -64,7 +64,7 @@ def test_an_alert_says_what_happened_what_it_means_and_where_to_look(
         "raw/open_tasks failed: ",
         "403",
         "Not yours",
-        "Its table keeps the rows of the last good run",
+        "Its table keeps the rows of the last successful run",
         f"https://dagster.example.com/runs/{run.result.run_id}",
     ):
         assert part in alert["message"]
@@ -118,7 +118,7 @@ def test_all_addresses_are_told_and_one_that_fails_keeps_none_from_it(
     assert mail["Subject"] == "crm_assets: problem: asset raw/open_tasks"
     assert "Not yours" in str(mail)
     said = " ".join([*told, *capfd.readouterr(), run.everything_told])
-    assert "of kind 'nonsense' that Apprise does not understand" in said
+    assert "of kind 'nonsense' that Apprise does not support" in said
     assert "secret-of" not in said
 
 

@@ -59,9 +59,7 @@ def test_a_retry_is_announced_with_its_reason(
     with configured_crm(lists={"open_tasks": tasks(1)}) as crm:
         crm.faults.append(failing("open_tasks", page=1, answers=[json_response({}, 503)]))
         again, read, _ = console_lines("open_tasks", capsys)
-    assert re.match(
-        rf"{TIME} raw__open_tasks failed and is tried again in \d+ s: .*open_tasks, page 1: status 503", again
-    )
+    assert re.match(rf"{TIME} raw__open_tasks failed and is retried in \d+ s: .*open_tasks, page 1: status 503", again)
     assert "open_tasks: 1 records" in read
 
 
@@ -72,7 +70,7 @@ def test_lines_tell_how_far_a_read_has_come(
     often = {"progress": {"config": {"seconds_between_lines": 0}}}
     with configured_crm(lists={"open_tasks": tasks(5)}):
         *progress, _, _ = console_lines("open_tasks", capsys, resources=often)
-    assert [re.sub(r"[\d,.]+ a second, \d+ s left", "…", line.split(" ", 1)[1]) for line in progress] == [
+    assert [re.sub(r"[\d,.]+ per second, \d+ s left", "…", line.split(" ", 1)[1]) for line in progress] == [
         "open_tasks: page 1 of 3, 2 of 5 records, …",
         "open_tasks: page 2 of 3, 4 of 5 records, …",
         "open_tasks: page 3 of 3, 5 of 5 records, …",

@@ -34,10 +34,10 @@ def test_nothing_is_expected_of_an_api_that_does_not_count(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("progress", "waits", "expected"),
     [
-        (Progress(3, 10, 1500, 5000, 0), 0, "page 3 of 10, 1,500 of 5,000 records, 150 a second, 23 s left"),
-        (Progress(3, None, 1500, None, 0), 0, "page 3, 1,500 records, 150 a second"),
-        (Progress(3, None, 10, None, 2), 1, "page 3, 10 records, 1 a second, retries: 2, waits: 1"),
-        (Progress(4, 3, 7, 6, 0), 0, "page 4 of 4, 7 of 7 records, 1 a second, 0 s left"),
+        (Progress(3, 10, 1500, 5000, 0), 0, "page 3 of 10, 1,500 of 5,000 records, 150 per second, 23 s left"),
+        (Progress(3, None, 1500, None, 0), 0, "page 3, 1,500 records, 150 per second"),
+        (Progress(3, None, 10, None, 2), 1, "page 3, 10 records, 1 per second, retries: 2, waits: 1"),
+        (Progress(4, 3, 7, 6, 0), 0, "page 4 of 4, 7 of 7 records, 1 per second, 0 s left"),
     ],
     ids=["counted", "not-counted", "with-retries-and-waits", "longer-than-counted"],
 )

@@ -73,13 +73,13 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--rows", "-3"], "0 to 1,000,000 rows"),
         (["--port", "70000"], "not a port"),
-        (["--now", "yesterday"], "not an instant"),
+        (["--now", "yesterday"], "not a time"),
         (["--now", "2019-01-01T00:00:00Z"], "before 2025-01-01"),
-        (["--fail-rate", "2"], "from 0 to 1"),
+        (["--fail-rate", "2"], "0 to 1"),
         (["--fail-status", "200"], "400 to 599"),
         (["--latency", "-1"], "negative"),
         (["--unknown-fields", "-1"], "0 to 1,000 unknown fields"),
-        (["--odd-types", "2"], "from 0 to 1"),
+        (["--odd-types", "2"], "0 to 1"),
     ],
 )
 def test_a_wrong_option_is_explained(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
