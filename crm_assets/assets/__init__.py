@@ -1,1 +1,1 @@
-"""What Dagster shows: raw assets and models, their checks and metadata. Imports `warehouse` and `source`."""
+"""Dagster assets: raw assets, models and reports, with checks and metadata. Imports `warehouse` and `source`."""

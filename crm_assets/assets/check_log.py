@@ -1,4 +1,4 @@
-"""The log line of an asset: what was made, and what its checks found."""
+"""The log line of an asset: what was made, and whether its checks passed."""
 
 import logging
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from dagster import AssetCheckResult
 def log_with_checks(
     log: logging.Logger, made: str, results: Sequence[AssetCheckResult], level: int = logging.INFO
 ) -> None:
-    """Logs what was made, and how many checks passed, at `level`. Failed checks make it a warning that names them.
+    """Logs what was made and how many checks passed, at `level`, or as a warning that names failed checks.
 
-    What a check found is not logged: it can show values. The UI has it.
+    Findings of checks are not logged, since they can show values. The UI shows them.
     """
     failed = [str(result.check_name) for result in results if not result.passed]
     if failed:

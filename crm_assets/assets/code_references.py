@@ -8,9 +8,9 @@ from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeRefer
 
 
 def code_references(files: Mapping[Path, str]) -> CodeReferencesMetadataValue:
-    """Metadata value for `dagster/code_references`: file -> what it holds."""
+    """The metadata value for `dagster/code_references`. `files`: file -> label."""
     with warnings.catch_warnings():
-        # Two warnings an asset would bury what a command has to say.
+        # Two warnings per asset would bury a command's output.
         warnings.simplefilter("ignore", BetaWarning)
         return CodeReferencesMetadataValue(
             code_references=[LocalFileCodeReference(file_path=str(path), label=label) for path, label in files.items()]

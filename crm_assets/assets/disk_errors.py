@@ -1,4 +1,4 @@
-"""What the operating system says about files, and what to do about it. Such messages hold no records."""
+"""Errors of the operating system about files, with advice. Their messages hold no records."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ from crm_assets.settings import setting_name
 DATA_DIR = setting_name("data_dir")
 
 NO_ROOM = (
-    f"Make room on this disk, or let {DATA_DIR} name a folder on another one; a warehouse needs three times its size"
+    f"Free space on this disk, or set {DATA_DIR} to a folder on another one; a warehouse needs three times its size"
 )
-NOT_ALLOWED = f"Let the user who runs this write there, or let {DATA_DIR} name another folder"
-NO_FOLDER = f"Let {DATA_DIR} name a folder"
+NOT_ALLOWED = f"Allow the user who runs this to write there, or set {DATA_DIR} to another folder"
+NO_FOLDER = f"Set {DATA_DIR} to a folder"
 
 ADVICE: Mapping[int, str] = MappingProxyType(
     {
@@ -31,7 +31,7 @@ ADVICE: Mapping[int, str] = MappingProxyType(
         errno.EMFILE: "Raise the limit of open files (ulimit -n)",
     }
 )
-"""The operating system's number of an error -> what to do."""
+"""Error number of the operating system -> what to do."""
 
 REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,19 +39,19 @@ REASONS: Mapping[str, str] = MappingProxyType(
         for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
     }
 )
-"""The operating system's words, as DuckDB quotes them -> what to do."""
+"""Message of the operating system, as DuckDB quotes it -> what to do."""
 
 QUOTED = re.compile(rf"(?:Could not|Cannot|Failed to) [^:\n]*(?:: )+({'|'.join(map(re.escape, REASONS))})")
 
 
 def disk_error(error: BaseException) -> str:
-    """The message of an error about files, with advice; empty if it is about something else."""
+    """The message of an error about files, with advice; empty for any other error."""
     if isinstance(error, OSError) and error.errno:
-        return f"{error}. {ADVICE.get(error.errno, f'Check the folder that {DATA_DIR} names')}"
+        return f"{error}. {ADVICE.get(error.errno, f'Check the folder in {DATA_DIR}')}"
     if not isinstance(error, duckdb.Error):
         return ""
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException):
-        return f"{str(error).splitlines()[0]}. Check the folder that {DATA_DIR} names"
+        return f"{str(error).splitlines()[0]}. Check the folder in {DATA_DIR}"
     return ""

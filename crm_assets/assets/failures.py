@@ -1,4 +1,4 @@
-"""Errors as the user sees them, and whether Dagster retries the asset."""
+"""Turns errors into failures that users can act on, and decides whether Dagster retries the asset."""
 
 import traceback
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from crm_assets.warehouse.lock import WarehouseBusy
 
 @contextmanager
 def failures_explained(resource: str) -> Iterator[None]:
-    """Turns the body's errors into failures that say what was wrong and what to do, without any record in them.
+    """Turns errors of the body into failures that say what was wrong and what to do, and hold no record.
 
-    dlt wraps what happens in its steps, and its own messages can hold a whole page of personal data: only the type of
-    such an error and the places it passed through are shown.
+    dlt wraps errors of its steps, and its own messages can hold a whole page of personal data. So only the type of
+    such an error and where it was raised are shown.
 
     Raises:
-        Failure: Always in place of the error. Retries are allowed only where trying again can help.
+        Failure: In place of the error. Retries are allowed only if they can help.
     """
     try:
         yield
     except Failure:
         raise
-    except Exception as error:  # noqa: BLE001 # whatever it is, its message may hold records
+    except Exception as error:  # noqa: BLE001 # any error's message may hold records
         told = _cause_of_ours(error)
         if isinstance(told, SourceError):
             raise Failure(description=str(told), allow_retries=told.retriable) from None
@@ -60,7 +60,7 @@ def _unexpected(resource: str, error: Exception) -> Failure:
     return Failure(
         description=(
             f"{resource}: the {step} failed with {type(root).__module__}.{type(root).__qualname__}{last}. Its "
-            "message is not shown, as it may hold records; the tables are as they were before"
+            "message is not shown, since it may hold records. The tables have not changed"
         ),
         metadata={"where": MetadataValue.md(f"```\n{places}\n```")},
     )

@@ -1,4 +1,4 @@
-"""The upkeep of a lake as an asset: small files merged, earlier states expired. A DuckDB file needs none."""
+"""Maintenance of a lake as an asset: merges small files and expires old snapshots. A DuckDB file needs none."""
 
 from dagster import AssetKey, Failure, MaterializeResult, asset
 
@@ -17,8 +17,8 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
     key=MAINTENANCE,
     group_name="lake",
     description=(
-        "Each load adds small Parquet files. This merges them, expires states that are older than "
-        f"{KEPT}, and removes files that no state needs, also those that killed writers left. Runs go on meanwhile."
+        "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
+        f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
     ),
     kinds={"ducklake"},
     owners=policies.OWNERS,
@@ -26,7 +26,7 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
     hooks=ALERT_HOOKS,
 )
 def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
-    """Tells how many files and bytes there were and are."""
+    """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
     try:
         return MaterializeResult(metadata=warehouse.maintain())
     except (WarehouseBusy, WarehouseUnreachable) as error:

@@ -1,4 +1,4 @@
-"""The tests of a model as asset checks: their specs, and what they found in Dagster's words."""
+"""The data tests of a model as asset checks: their specs and their results."""
 
 from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
@@ -27,11 +27,11 @@ from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
 COLUMNS_DOCUMENTED = "columns_documented"
-"""The check that the YAML lists the columns which the table has. Only the table can tell."""
+"""The check that the YAML describes exactly the table's columns. It needs the built table."""
 
 
 def check_specs(model: Model) -> list[AssetCheckSpec]:
-    """The checks that the model's own op makes right after the build."""
+    """The checks that the model's op runs right after the build."""
     specs = [
         AssetCheckSpec(test.name, asset=asset_key(model.address), description=test.description, blocking=test.blocks)
         for test in model.own_tests
@@ -43,9 +43,9 @@ def check_specs(model: Model) -> list[AssetCheckSpec]:
 
 
 def cross_checks(models: Iterable[Model]) -> list[AssetChecksDefinition]:
-    """A check of its own for every test that compares with a table which its model does not read.
+    """A separate check for each data test that compares with a table that its model does not read.
 
-    Nothing else makes sure that the other table is built by then.
+    A check in the model's own op could run before the other table is built.
     """
     known = {model.address: model for model in models}
     return [_cross_check(model, test, known) for model in known.values() for test in model.cross_tests]
@@ -71,7 +71,7 @@ def _cross_check(model: Model, test: DataTest, known: Mapping[str, Model]) -> As
 
 
 def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model]) -> Collection[str]:
-    """The columns of a model that may hold personal data; all of them, where that cannot be told."""
+    """The columns of a model that may hold personal data; all of them if this cannot be traced."""
     try:
         return personal_columns(model, known, known_columns(connection))
     except SqlglotError:
@@ -79,12 +79,12 @@ def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: M
 
 
 def asset_key(address: str) -> AssetKey:
-    """The key of the asset that has this address: `marts.task_backlog` is `marts/task_backlog`."""
+    """The asset key of an address: `marts/task_backlog` for `marts.task_backlog`."""
     return AssetKey(address.split("."))
 
 
 def check_result(outcome: Outcome, personal: Container[str] = ()) -> AssetCheckResult:
-    """What a test found: the count, a few rows, and the SQL that finds all of them. Personal columns are masked."""
+    """The result of a data test: the count, a few rows with personal columns masked, and the SQL to find all rows."""
     metadata: dict[str, Any] = {"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")}
     if outcome.sample:
         metadata["sample"] = rows_as_table(outcome.columns, outcome.sample, personal)
@@ -98,12 +98,12 @@ def check_result(outcome: Outcome, personal: Container[str] = ()) -> AssetCheckR
 
 
 def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
-    """Whether the model's documentation has the columns that it produces."""
+    """Whether the model's documentation has exactly the columns that it produces."""
     undocumented = [column for column in produced if column not in model.columns]
     missing = [column for column in model.columns if column not in produced]
     advice = [
         f"describe {', '.join(undocumented)} in {model.properties_path}" if undocumented else "",
-        f"take {', '.join(missing)} out of {model.properties_path}: the table has no such column" if missing else "",
+        f"remove {', '.join(missing)} from {model.properties_path}: the table has no such column" if missing else "",
     ]
     return AssetCheckResult(
         check_name=COLUMNS_DOCUMENTED,

@@ -1,4 +1,4 @@
-"""The models as assets: a `.sql` file becomes a view or table, and `from raw.accounts` in it a dependency."""
+"""The models as assets: a `.sql` file becomes a view or table, and its `from raw.accounts` a dependency."""
 
 import logging
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -53,15 +53,15 @@ FULL_REFRESH = {
         bool,
         default_value=False,
         description=(
-            "true: begin anew, with what the model's SELECT gives now. Rows of earlier builds are gone, and cannot be "
-            "made again from what the CRM has now: copy the published database first."
+            "true: rebuild the table from what the model's SELECT returns now. Rows of earlier builds are lost and "
+            "cannot be recovered from the CRM: copy the published database first."
         ),
     )
 }
 
 BEGINS_ANEW = (
-    "%s begins anew, as full_refresh asks for. Its rows of earlier builds cannot be made again from what the CRM has "
-    "now: until this run ends, the published copy still has them"
+    "%s is rebuilt, since full_refresh is true. Its rows of earlier builds cannot be recovered from the CRM: until "
+    "this run ends, the published copy still has them"
 )
 
 
@@ -76,7 +76,7 @@ def model_assets(models: Sequence[Model]) -> list[AssetsDefinition]:
 
 
 def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
-    """The asset that builds one model and tests it. `known` are all models, by address."""
+    """The asset that builds and tests one model. `known`: all models by address."""
 
     @asset(
         key=asset_key(model.address),
@@ -136,7 +136,7 @@ def _materialized(
         results.append(columns_result(model, columns))
     rows = count_rows(connection, model.folder, model.name)
     made = f"{model.address}: {rows:,} rows, built in {built.seconds:.1f} s"
-    # A view takes no time and holds nothing: with one line each, the tables would be lost among them.
+    # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(get_dagster_logger(), made, results, level)
     return MaterializeResult(
@@ -157,13 +157,13 @@ def _materialized(
 def _traced(
     model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
 ) -> tuple[Container[str], Mapping[str, TableColumnLineage]]:
-    """Columns that may hold personal data, and where each column comes from. All may, when that cannot be told."""
+    """The columns that may hold personal data (all, if this cannot be traced), and the lineage of each column."""
     if model.materialized == "seed":
-        return (), {}  # comes from a file
+        return (), {}  # loaded from a file
     try:
         personal = personal_columns(model, known, schemas)
         lineage = origins_of(model, schemas)
-    except Exception as error:  # noqa: BLE001 # a picture is not worth a failed run, whatever is wrong with it
+    except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
         get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
         return columns, {}
     return personal, {
@@ -181,7 +181,7 @@ def _traced(
 
 
 def _description(model: Model) -> str:
-    text = model.description or f"One row a line of {model.path.name}."
+    text = model.description or f"One row per line of {model.path.name}."
     return text if model.materialized == "seed" else f"{model.description}\n\n```sql\n{model.sql.strip()}\n```"
 
 

@@ -1,4 +1,4 @@
-"""Before a run reads or builds anything, what is stored follows the personal-data policy that the settings ask for."""
+"""Applies the personal-data policy to stored data, before a run reads or builds anything, and forgets records."""
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -26,16 +26,16 @@ from crm_assets.warehouse.warehouse import Warehouse
 def follow_personal_data_policy(
     warehouse: Warehouse, settings: CrmSettings, models: Iterable[Model], announce: Callable[[str], object]
 ) -> None:
-    """Converts what is stored after a change of the policy, and makes models anew that were built from it.
+    """Converts stored data after a change of the policy, and rebuilds the models built from it.
 
-    Nothing is left of what was taken out, neither in the database's file nor in the published copy. A run that was
-    killed on the way leaves the rest to the next one.
+    Removed data remain neither in the database file nor in the published copy. If the run is killed, the next one
+    finishes the conversion.
 
     Args:
-        warehouse: Nobody else has it open, or it is waited for.
-        settings: With the policy.
+        warehouse: The warehouse. Waits while other processes use it.
+        settings: The settings with the policy.
         models: All models.
-        announce: Called with sentences about what was changed: names and counts, no values.
+        announce: Called with messages about changes: names and counts, no values.
     """
     try:
         with warehouse.read_connection() as connection:
@@ -55,19 +55,19 @@ def follow_personal_data_policy(
         announce(f"Dropped, as no model makes them: {', '.join(sorted(unknown))}")
     if must_erase:
         _erase(warehouse, settings)
-        announce("The database's file and the published copy are written anew, without what was taken out")
+        announce("The database file and the published copy are rewritten without the removed data")
 
 
 def forget_records(
     warehouse: Warehouse, settings: CrmSettings, models: Collection[Model], resource: str, ids: Collection[int]
 ) -> Erased:
-    """Erases records from every table, the database's file and the published copy; no read brings them back.
+    """Erases records from every table, the database file and the published copy. Later reads skip them.
 
     Raises:
-        FileNotFoundError: Nothing is stored.
+        FileNotFoundError: There is no database.
     """
     with warehouse.read_connection():
-        pass  # there has to be a database
+        pass  # fails if there is no database
     with warehouse.get_connection() as connection:
         schemas, known = known_columns(connection), {model.address: model for model in models}
         keys = {model.address: key for model in models if (key := _key_of(model, known, resource, schemas))}
@@ -81,20 +81,20 @@ def forget_records(
 
 
 def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
-    # Reports show what was in the tables. The next run makes them anew.
+    # Reports show data of the tables. The next run creates them again.
     shutil.rmtree(page_path(settings.data_dir, of_sandbox=settings.is_sandbox).parent, ignore_errors=True)
     warehouse.erase()
 
 
 def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:
-    """The column by which a model keeps a history of a resource's records; None if it keeps none."""
+    """The key column of a model with a history of a resource's records; None if it has no history of them."""
     if not model.keeps_rows or model.name not in schemas.get(model.folder, {}):
         return None
     return next((key for key in model.unique_key if _is_id(model, key, known, resource, schemas)), None)
 
 
 def _is_id(model: Model, column: str, known: Mapping[str, Model], resource: str, schemas: Schemas) -> bool:
-    """Whether a column holds a resource's ids, by whatever models they came."""
+    """Whether a column holds a resource's ids, directly or through other models."""
     for schema, table, name in origins_of(model, schemas).get(column, ()):
         address = asset_behind(f"{schema}.{table}")
         if (address, name) == (f"{RAW}.{resource}", ID):
@@ -110,14 +110,14 @@ def make_anew(
     addresses: Collection[str],
     announce: Callable[[str], object],
 ) -> None:
-    """Builds models again whose tables were dropped. One that cannot be built waits for the next run that builds it."""
+    """Rebuilds models whose tables were dropped. If one fails, the next run that includes it builds it."""
     known = {model.address: model for model in models}
     order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
     for model in [known[address] for address in order if address in known and address in addresses]:
         try:
             build(connection, model)
         except (ModelError, WrongRows) as error:
-            announce(f"{model.address} is gone until it is built again: {error}")
+            announce(f"{model.address} is missing until it is built again: {error}")
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
@@ -128,7 +128,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
-    """Address of each model that keeps rows which cannot be made again -> its columns that may be personal."""
+    """Address of each model with rows of earlier builds -> its columns that may be personal."""
     known = {model.address: model for model in models}
     schemas = known_columns(connection)
     return {
@@ -142,7 +142,7 @@ def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas
     stored = schemas[model.folder][model.name]
     try:
         traced = personal_columns(model, known, schemas)
-        # A column of an earlier version of the model comes from nobody knows where.
+        # The origin of a column of an earlier version of the model is not known.
         return traced | (stored.keys() - origins_of(model, schemas).keys() - {*DBT_COLUMNS, *DELETED_COLUMN})
     except SqlglotError:
         return stored.keys()

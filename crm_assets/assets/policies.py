@@ -1,4 +1,4 @@
-"""What all assets share: their owner and their retry policy."""
+"""The owner and the retry policy of all assets."""
 
 from functools import cache
 
@@ -13,6 +13,6 @@ OWNERS = ("team:sales-operations",)
 @cache
 def retry_policy() -> RetryPolicy:
     """Three retries of an asset, after 30, 60 and 120 s (`asset_retry_delay`), with jitter."""
-    # A wrong value is not told here: the run tells.
+    # A wrong value is reported by the run.
     delay = setting_at_load("asset_retry_delay")
     return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)

@@ -1,4 +1,4 @@
-"""The first rows of a table for the metadata of its materialization, without what may be personal."""
+"""The first rows of a table for the metadata of its materialization, with personal values masked."""
 
 from collections.abc import Container, Iterable, Sequence
 from typing import Any
@@ -9,13 +9,13 @@ from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord,
 ROWS = 10
 MASKED = "(masked)"
 SHOWN = 100
-"""Characters of a value that are shown."""
+"""The most characters of a value that are shown."""
 
 
 def preview(
     connection: duckdb.DuckDBPyConnection, address: str, columns: Iterable[str], personal: Container[str]
 ) -> TableMetadataValue:
-    """The first rows of a table or view. What is masked does not leave the database, but for objects and lists."""
+    """The first rows of a table or view. Personal columns are masked in the query, objects and lists afterwards."""
     schema, table = address.split(".")
     chosen = ", ".join(_chosen(column, column in personal) for column in columns)
     rows = connection.execute(f'select {chosen} from "{schema}"."{table}" limit {ROWS}').fetchall()
@@ -25,9 +25,9 @@ def preview(
 def rows_as_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], personal: Container[str] = ()
 ) -> TableMetadataValue:
-    """Rows as the UI's table. Numbers and truth values stay what they are; all else is its text.
+    """Rows as a table for the UI. Numbers and booleans are kept; all other values become text.
 
-    Masked are columns that may be personal, objects and lists: anything can be in these, whatever column they are in.
+    Columns that may be personal are masked. So are objects and lists, which may hold personal data in any column.
     """
 
     def shown(column: str, value: Any) -> str | int | float | bool | None:
@@ -48,6 +48,6 @@ def _shown(value: Any) -> str | int | float | bool | None:
     if value is None or isinstance(value, (int, float, bool)):
         return value
     text = str(value)
-    if text.lstrip().startswith(("{", "[", '"')):  # the latter is JSON within JSON
+    if text.lstrip().startswith(("{", "[", '"')):  # a quote: JSON within JSON
         return MASKED
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

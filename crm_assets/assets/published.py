@@ -1,4 +1,4 @@
-"""The last step of a run: from here on readers see what it has made."""
+"""The last step of a run: publishes its tables to readers."""
 
 from dagster import AssetKey, Failure, MaterializeResult, asset
 
@@ -18,9 +18,9 @@ PUBLISHED = AssetKey(["published", "database"])
     deps=[*RAW_ASSETS, *MODEL_ASSETS],
     group_name="published",
     description=(
-        "What readers see: all tables as one whole state, of the end of the last run in which nothing failed.\n\n"
-        "Of a DuckDB file it is a copy beside it, such as `crm.published.duckdb`, whose readers neither wait nor keep "
-        "runs waiting. Readers of a lake see each commit; then this tells the number of the state."
+        "All tables as of the end of the last run without failures, for readers.\n\n"
+        "With a DuckDB file, this is a copy next to it, such as `crm.published.duckdb`. Its readers never block runs, "
+        "and runs never block them. Readers of a lake see each commit at once; this asset then shows its snapshot."
     ),
     kinds={"duckdb"},
     owners=policies.OWNERS,
@@ -28,12 +28,12 @@ PUBLISHED = AssetKey(["published", "database"])
     hooks=ALERT_HOOKS,
 )
 def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
-    """Publishes, unless readers see the same already."""
+    """Publishes, unless nothing has changed."""
     try:
         published = warehouse.publish()
     except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
         raise Failure(
-            description=f"Readers see what they saw before: {error}",
+            description=f"Not published, readers see the previous state: {error}",
             allow_retries=isinstance(error, WarehouseUnreachable),
         ) from None
     metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}

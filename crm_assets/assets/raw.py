@@ -1,4 +1,4 @@
-"""The raw assets: an op for each resource, so that one that fails neither stops nor repeats the others."""
+"""The raw assets: one op per resource, so that a failure neither stops nor repeats the others."""
 
 import gc
 import time
@@ -52,13 +52,13 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 class ReadConfig(Config):
-    """The launchpad's configuration of a raw asset."""
+    """The run configuration of a raw asset."""
 
     mode: ReadMode = Field(
         default=ReadMode.full,
         description=(
-            "full: read every page; the only way to notice records that vanished from the list. "
-            "incremental: read the newest changes, down to what is already loaded."
+            "full: read every page; the only way to detect records that vanished from the list. "
+            "incremental: read the newest changes only, back to those that are already loaded."
         ),
     )
 
@@ -67,7 +67,7 @@ class RawTranslator(DagsterDltTranslator):
     """Describes a dlt resource as the Dagster asset `raw/<resource>`."""
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
-        """The spec of a resource, from its endpoint and its declared schema."""
+        """The asset spec of a resource, from its endpoint and its declared schema."""
         resource = data.resource.name
         endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
         schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
@@ -76,7 +76,7 @@ class RawTranslator(DagsterDltTranslator):
             group_name=RAW,
             description=(
                 f"{schema.description}\n\n"
-                f"Mirrors array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
+                f"Mirrors the array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
                 "Rows are never deleted: staging hides those that vanished from the list."
             ),
             kinds={"dlt", "duckdb"},
@@ -90,7 +90,7 @@ class RawTranslator(DagsterDltTranslator):
 
 
 def raw_asset(spec: AssetSpec) -> AssetsDefinition:
-    """The asset that loads one resource. Source, pipeline and settings are made when it runs."""
+    """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
     resource = spec.key.path[-1]
 
     @multi_asset(
@@ -120,7 +120,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
             if config.mode is ReadMode.incremental and known.cursor is None:
-                context.log.info("An incremental read needs a complete full one of the same list: reading all pages")
+                context.log.info("An incremental read needs an earlier complete full read: reading all pages")
             with (
                 rare_garbage_collection(),
                 warehouse.ledger(asked.base_url) as ledger,
@@ -167,11 +167,10 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
 
 @contextmanager
 def rare_garbage_collection() -> Iterator[None]:
-    """Has Python look for garbage rarely while the body runs.
+    """Makes Python's garbage collector run rarely while the body runs.
 
-    Pages come as hundreds of thousands of values without a cycle among them. As set by Python, the collector goes
-    through these, and all objects of the imported libraries, again and again. Those are left out of it, also when the
-    process ends.
+    Pages are hundreds of thousands of values without cycles. By default the collector would traverse these, and all
+    objects of the imported libraries, again and again. The latter are excluded from collection for good.
     """
     before = gc.get_threshold()
     gc.unfreeze()
@@ -184,7 +183,7 @@ def rare_garbage_collection() -> Iterator[None]:
 
 
 def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMode, lag: float) -> Known:
-    """What earlier reads of a resource have left.
+    """What is known from earlier reads of a resource.
 
     Raises:
         SettingsError: The tables hold records of another CRM.
@@ -205,16 +204,16 @@ def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMo
 
 
 def another_crm(warehouse: str, loaded: str, configured: str) -> SettingsError:
-    """The error for settings that lead to another CRM than the one whose records are loaded."""
+    """The error if the settings point to another CRM than the one whose records are stored."""
     return SettingsError(
-        f"{warehouse} holds the records of {loaded}, and {setting_name('base_url')} is {configured}. Records of two "
-        "CRMs must not mix: set CRM_DATA_DIR to a folder of its own for each. If it is the same CRM at a new address, "
+        f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. Records of two "
+        "CRMs must not mix: set CRM_DATA_DIR to a different folder for each. If it is the same CRM at a new address, "
         "run: python -m crm_assets accept-address"
     )
 
 
 def checks_alone(warehouse: Warehouse, resource: str) -> list[AssetCheckResult]:
-    """A raw asset's checks on the table as it is, for when they are executed without it."""
+    """The results of a raw asset's checks on the current table, for runs that select only the checks."""
     try:
         with warehouse.read_connection() as connection:
             return check_results(connection, resource)

@@ -1,7 +1,6 @@
-"""The checks of the raw assets. They run after each load, on the connection of the load.
+"""The asset checks of the raw assets. They run after each load, on its connection.
 
-Only a broken primary key keeps the models from being built. The others watch: whatever they find, the run
-goes on.
+Only a broken primary key blocks the models. All other checks only warn.
 """
 
 from collections.abc import Callable
@@ -29,7 +28,7 @@ from crm_assets.warehouse.raw_tables import RAW
 
 @dataclass(frozen=True)
 class RawCheck:
-    """One check, the same for every resource: how it is made, what holds when it passes, whether it blocks."""
+    """One check, the same for every resource: its function, its description, and whether it blocks the models."""
 
     find: Callable[[duckdb.DuckDBPyConnection, str], Finding]
     description: str
@@ -43,15 +42,15 @@ class RawCheck:
 
 CHECKS = (
     RawCheck(primary_key, "Every row has an id, and no id occurs twice.", blocking=True),
-    RawCheck(declared_schema, "The table has the declared columns with their types, and no others."),
-    RawCheck(complete_read, "The last read came to its end: the API's last page, or what was loaded already."),
-    RawCheck(rows_match_source, "The table shows as many rows as the API says that its list has."),
-    RawCheck(no_rejected_records, "The last read could load every record."),
+    RawCheck(declared_schema, "The table has exactly the declared columns, with their types."),
+    RawCheck(complete_read, "The last read reached its end: the API's last page, or records that were already loaded."),
+    RawCheck(rows_match_source, "The table has as many rows, without vanished ones, as the API counts in its list."),
+    RawCheck(no_rejected_records, "The last read loaded every record."),
 )
 
 
 def check_specs(resource: str) -> list[AssetCheckSpec]:
-    """The checks that a raw asset has."""
+    """The check specs of a raw asset."""
     key = AssetKey([RAW, resource])
     return [
         AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking)
@@ -60,16 +59,16 @@ def check_specs(resource: str) -> list[AssetCheckSpec]:
 
 
 def check_results(connection: duckdb.DuckDBPyConnection, resource: str) -> list[AssetCheckResult]:
-    """What all checks of one raw table find. Never fails: a check that raises an error counts as failed."""
+    """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
     return [_result(check, connection, resource) for check in CHECKS]
 
 
 def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, resource: str) -> AssetCheckResult:
     try:
         finding = check.find(connection, resource)
-    except Exception as error:  # noqa: BLE001 # is a finding, and no failure of the load
-        get_dagster_logger().warning(f"{check.name} of {RAW}.{resource} could not be made: {error}")
-        finding = Finding(False, f"could not be made: {error}")
+    except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
+        get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {error}")
+        finding = Finding(False, f"could not be run: {error}")
     return AssetCheckResult(
         asset_key=AssetKey([RAW, resource]),
         check_name=check.name,

@@ -1,4 +1,4 @@
-"""What can be seen in a raw table and the raw assets' own records after a read."""
+"""The findings of the raw assets' checks, from the raw table and the sync log after a read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ SHOWN_FIELDS = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check of a raw table found. `numbers` are shown beside the sentence."""
+    """The finding of a check on a raw table. `numbers` become metadata."""
 
     passed: bool
     sentence: str
@@ -65,24 +65,24 @@ class Finding:
 
 
 def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether `id` is there in every row, and once."""
+    """Whether every row has an `id`, and no two rows have the same."""
     [[rows, with_id, ids]] = connection.execute(
         f'select count(*), count(id), count(distinct id) from {RAW}."{resource}"'
     ).fetchall()
     numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
-        return Finding(True, f"{rows} rows, each with an id of its own", numbers)
+        return Finding(True, f"{rows} rows, each with a unique id", numbers)
     listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
     return Finding(
         False,
-        f"{listed}. The models are not built from them: delete these rows from {RAW}.{resource}, then materialize "
-        f"{RAW}/{resource} in mode full, which brings back what the CRM has",
+        f"{listed}. The models are not built. Delete these rows from {RAW}.{resource}, then materialize "
+        f"{RAW}/{resource} in mode full, which loads them again from the CRM",
         numbers,
     )
 
 
 def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether the table has the declared columns with their types, and no others."""
+    """Whether the table has exactly the declared columns, with their types."""
     declared = resource_schema(resource).columns
     found = dict(
         connection.execute(
@@ -103,19 +103,19 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         ],
     }
     dropped = _dropped_fields(connection, resource)
-    advice = f"Compare with source/schemas/{resource}.yaml and declare what is to stay"
+    advice = f"Compare with source/schemas/{resource}.yaml, and declare the columns to keep"
     if dropped:
         drift |= {"not declared, and left out": dropped}
         advice += f", or list undeclared fields that hold no personal data in {setting_name('personal_data_allowed')}"
     numbers = {what: len(names) for what, names in drift.items() if names}
     if not numbers:
-        return Finding(True, f"all {len(declared)} declared columns, and no others")
+        return Finding(True, f"exactly the {len(declared)} declared columns")
     listed = "; ".join(f"{what}: {_shown(names)}" for what, names in drift.items() if names)
     return Finding(False, f"{listed}. {advice}", numbers)
 
 
 def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
-    """Fields that the last read left out. A database of an earlier release does not tell."""
+    """Fields that the last read left out; none in a database of an earlier release."""
     try:
         return [field for (field,) in connection.execute(DROPPED, {"resource": resource}).fetchall()]
     except duckdb.CatalogException:
@@ -128,48 +128,48 @@ def _shown(names: list[str]) -> str:
 
 
 def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether the table shows as many rows as the API says that its list has.
+    """Whether the table has as many rows, without vanished ones, as the API counts in its list.
 
-    An incremental read cannot notice what vanished, so rows may be left over until the next complete full read.
+    Incremental reads cannot detect vanished records, so there may be more rows until the next complete full read.
     """
     last = connection.execute(LAST_READ, [resource]).fetchone()
     if last is None or last[0] is None:
-        return Finding(True, "the API did not tell how many records it has")
+        return Finding(True, "the API does not count its records")
     in_source, mode = last
     [[present]] = connection.execute(f'select count(*) from {PRESENT}."{resource}"').fetchall()
     forgotten = listed_but_forgotten(connection, resource)
     numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
     in_source -= forgotten
     if present == in_source:
-        return Finding(True, f"{present} rows, as the API says", numbers)
+        return Finding(True, f"{present} rows, as the API counts", numbers)
     if mode == "incremental" and present > in_source:
         return Finding(
             True,
-            f"{present} rows, {present - in_source} more than the API says: these may have vanished from the list, as "
-            "the next full read will tell",
+            f"{present} rows, {present - in_source} more than the API counts: these may have vanished from the list. "
+            "The next full read will show it",
             numbers,
         )
     return Finding(
         False,
-        f"{present} rows, but the API says {in_source}. Where the list changed during the read, the next one puts it "
-        "right; if it stays, materialize in mode full and look at crm/complete",
+        f"{present} rows, but the API counts {in_source}. If the list changed during the read, the next read corrects "
+        "it. Otherwise materialize in mode full and look at crm/complete",
         numbers,
     )
 
 
 def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether the last read came to its end. Nothing counts as vanished because of one that did not."""
+    """Whether the last read reached its end. An incomplete read marks no record as vanished."""
     last = connection.execute(INCOMPLETE_BECAUSE, [resource]).fetchone()
     if last is None:
         return Finding(True, "not read yet")
     mode, complete, because = last
     if complete:
-        return Finding(True, f"the last read ({mode}) came to its end")
+        return Finding(True, f"the last read ({mode}) is complete")
     return Finding(False, f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it")
 
 
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether the last read could load every record. Tells reasons and counts, never a record."""
+    """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
     reasons = dict(connection.execute(REJECTED, {"resource": resource}).fetchall())
     if not reasons:
         return Finding(True, "no record was rejected")

@@ -1,4 +1,4 @@
-"""The sales review as an asset: a page in the data directory, its charts in the UI."""
+"""The sales review as an asset: a page in the data directory, with its charts in the UI."""
 
 from base64 import b64encode
 from typing import Any
@@ -17,7 +17,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def _tables_read() -> list[list[str]]:
-    """Keys of the models that the report's queries read."""
+    """The asset keys of the models that the report's queries read."""
     found = {
         (table.db, table.name)
         for sql in queries().values()
@@ -37,13 +37,13 @@ def _tables_read() -> list[list[str]]:
     hooks=ALERT_HOOKS,
     description=(
         "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
-        "without contact for the longest time. One HTML file, `reports/sales_review.html` in the data directory, that "
-        "needs no network; `make report` draws and opens it."
+        "without contact for the longest time. It is one HTML file, `reports/sales_review.html` in the data directory, "
+        "and needs no network. `make report` creates and opens it."
     ),
 )
 def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
-    """Draws the review. What it is compared with is the review before, whose numbers lie beside the page."""
-    # Drawing takes a second to import, which the other assets do without.
+    """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
+    # Imported here: the import takes a second, and other assets do not need it.
     from crm_assets.reports.charts import charts
     from crm_assets.reports.page import page_path, render, write_privately
 
@@ -54,7 +54,7 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
         raise Failure(description=str(error), allow_retries=False) from None
     except duckdb.CatalogException:
         raise Failure(
-            description="The marts that the report reads are not there: materialize groups staging and marts first",
+            description="The marts that the report reads do not exist: materialize groups staging and marts first",
             allow_retries=False,
         ) from None
     settings = resolve_settings()
@@ -79,5 +79,5 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
 
 
 def _picture(png: bytes, description: str) -> str:
-    """An image as Markdown: it is in the event itself, so that the UI needs no other file."""
+    """An image as Markdown, embedded in the event itself, so that the UI needs no other file."""
     return f"![{description}](data:image/png;base64,{b64encode(png).decode('ascii')})"

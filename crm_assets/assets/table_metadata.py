@@ -1,4 +1,4 @@
-"""Dagster's view of a table: columns with type, nullability and description, rows, and how they were read."""
+"""The metadata of a table in Dagster: columns with type, nullability and description, rows, and the read."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from crm_assets.warehouse.raw_tables import RAW, stored_columns
 
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:
-    """The columns a raw table has when nothing has drifted, with dlt's type names."""
+    """The declared columns of a raw table, with dlt's type names."""
     return TableSchema(
         [_column(c.name, c.data_type, c.nullable, c.description, c.personal) for c in schema.columns.values()]
     )
@@ -23,7 +23,7 @@ def declared_columns(schema: ResourceSchema) -> TableSchema:
 def raw_metadata(
     connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, rows_before: int
 ) -> Mapping[str, Any]:
-    """What a raw materialization carries: the read in numbers, and the table as it is now."""
+    """The metadata of a raw materialization: the numbers of the read, and the current table."""
     declared = resource_schema(report.resource).columns
     columns = list(stored_columns(connection, report.resource))
     masked = {column for column in columns if may_be_personal(f"{RAW}.{report.resource}", column)}
@@ -56,12 +56,12 @@ def raw_metadata(
 
 
 def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
-    """Rows of a raw table before a load; 0 where there is none yet."""
+    """The rows of a raw table before a load; 0 if there is no table yet."""
     return count_rows(connection, RAW, resource) if stored_columns(connection, resource) else 0
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
-    """Rows of a table or view."""
+    """The rows of a table or view."""
     [[rows]] = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchall()
     return int(rows)
 
@@ -73,7 +73,7 @@ def table_columns(
     descriptions: Mapping[str, str],
     personal: Container[str] = (),
 ) -> TableSchema:
-    """The columns that a table or view has, with DuckDB's types and the descriptions that are known."""
+    """The columns of a table or view, with DuckDB's types and any descriptions."""
     found = connection.execute(
         "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
         "where table_schema = ? and table_name = ? order by ordinal_position",

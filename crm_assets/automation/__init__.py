@@ -1,1 +1,1 @@
-"""When things run: jobs and schedules."""
+"""Jobs, schedules, sensors and the executor: what runs, when and how."""

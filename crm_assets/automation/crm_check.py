@@ -1,4 +1,4 @@
-"""The check of the CRM as a job, with its findings as metadata. It materializes nothing."""
+"""The CRM check as a job, with its findings as metadata. It materializes nothing."""
 
 import json
 from dataclasses import asdict
@@ -23,12 +23,12 @@ from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
 
-@op(description="Sends at most two requests a list, and tells what reads will meet.")
+@op(description="Sends at most two requests per list, and reports problems and the requests that reads will take.")
 def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
-    """Looks at all lists of the CRM.
+    """Checks all lists of the CRM.
 
     Raises:
-        Failure: A setting is wrong, or a list cannot be read. It carries the findings.
+        Failure: A setting is wrong, or a list cannot be read. Its metadata are the findings.
     """
     try:
         settings = crm.settings()
@@ -54,11 +54,12 @@ def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
 
 
 @job(
-    description="Checks whether the CRM can be read, what reads cost, and which settings to change. Writes no table.",
+    description="Checks whether the CRM can be read, how many requests reads take, and which settings to change. "
+    "Writes no table.",
     config=RunConfig(loggers={CONSOLE: {}}),
 )
 def crm_check() -> None:
-    """One op."""
+    """Checks the CRM."""
     check_lists()
 
 
@@ -78,7 +79,7 @@ def _metadata(findings: CrmFindings) -> dict[str, MetadataValue]:
 
 
 def _record(found: ListFindings) -> TableRecord:
-    """One list as a row; what is not known is an empty text."""
+    """One list as a row; unknown values are empty."""
     linked = {to: f"{link.linked} of {link.records}" for to, link in found.linked.items()}
     return TableRecord(
         {

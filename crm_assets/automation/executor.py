@@ -1,4 +1,4 @@
-"""Which of Dagster's executors runs the steps of a run: `CRM_EXECUTOR`."""
+"""Chooses the Dagster executor of runs, from `CRM_EXECUTOR`."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -16,14 +16,14 @@ EXECUTORS: Mapping[str, ExecutorDefinition] = MappingProxyType(
 IN_CONTAINERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"docker": ("dagster_docker", "docker_executor"), "k8s": ("dagster_k8s", "k8s_job_executor")}
 )
-"""Value of `CRM_EXECUTOR`, and the extra that brings it -> module and attribute of an executor that gives each step a
+"""Value of `CRM_EXECUTOR`, also the name of its extra -> module and attribute of an executor that runs each step in a
 container."""
 
 
 def configured_executor() -> ExecutorDefinition:
-    """The executor that `CRM_EXECUTOR` names.
+    """The executor in `CRM_EXECUTOR`.
 
-    An unknown name, or one whose extra is not installed, gives a warning, as the code location has to load.
+    An unknown name, or an extra that is not installed, is only a warning, since the code location must load.
     """
     warn = get_dagster_logger().warning
     name = setting_at_load("executor", warn)
@@ -34,7 +34,7 @@ def configured_executor() -> ExecutorDefinition:
         executor: ExecutorDefinition = getattr(import_module(module), attribute)
     except ImportError as error:
         warn(
-            f"Setting CRM_EXECUTOR is {name!r}, and what it needs is not installed ({error}). Install it with: "
+            f"Setting CRM_EXECUTOR is {name!r}, but its packages are not installed ({error}). Install them with: "
             f"pip install 'crm_assets[{name}]'. Steps run in the process of their run."
         )
         return in_process_executor

@@ -1,4 +1,4 @@
-"""The jobs: everything read in full, everything read incrementally, and each resource on its own."""
+"""The jobs: a full read of all resources, an incremental read of all, and one of each resource."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
 
 
 def _with_its_models(resource: str) -> AssetSelection:
-    """A raw asset, the models that depend on it, those models that these read besides, and the published state."""
+    """A raw asset, the models that depend on it, the other models that these read, and the published copy."""
     raw, models = AssetSelection.assets(["raw", resource]), AssetSelection.groups(*FOLDERS)
     return raw | ((raw.downstream() & models).upstream() & models) | AssetSelection.assets(PUBLISHED)
 
@@ -32,14 +32,14 @@ EVERYTHING = AssetSelection.all() - AssetSelection.groups("lake")
 crm_full_refresh = define_asset_job(
     "crm_full_refresh",
     selection=EVERYTHING,
-    description="Reads all resources completely, builds all models and publishes. Notices vanished records.",
+    description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
     config=_reading(ENDPOINTS, ReadMode.full),
 )
 
 crm_incremental = define_asset_job(
     "crm_incremental",
     selection=EVERYTHING,
-    description="Reads what changed in all resources, builds all models and publishes.",
+    description="Reads all resources incrementally, builds all models and publishes.",
     config=_reading(ENDPOINTS, ReadMode.incremental),
 )
 
@@ -47,7 +47,7 @@ RESOURCE_JOBS = {
     resource: define_asset_job(
         f"{resource}_sync",
         selection=_with_its_models(resource),
-        description=f"Reads what changed in {resource}, builds the models that depend on it and publishes.",
+        description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
         config=_reading([resource], ReadMode.incremental),
     )
     for resource in ENDPOINTS
@@ -55,7 +55,7 @@ RESOURCE_JOBS = {
 
 MAINTENANCE_JOBS = [
     define_asset_job(
-        "lake_maintenance", selection=[asset], description="Merges the lake's small files, expires states."
+        "lake_maintenance", selection=[asset], description="Merges the lake's small files and expires old snapshots."
     )
     for asset in MAINTENANCE_ASSETS
 ]

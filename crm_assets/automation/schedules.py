@@ -1,4 +1,4 @@
-"""The schedules, off until they are turned on: each resource hourly, spread over the hour, and a nightly full read."""
+"""The schedules, off by default: each resource once an hour, at different minutes, and a nightly full read."""
 
 from dagster import ScheduleDefinition, get_dagster_logger
 
@@ -8,7 +8,7 @@ from crm_assets.source.api import ENDPOINTS
 
 
 def configured_timezone() -> tuple[str, str]:
-    """The time zone in `CRM_SCHEDULE_TIMEZONE`, and what to tell if it is none: schedules have to load."""
+    """The time zone in `CRM_SCHEDULE_TIMEZONE`, and a warning if it is wrong: schedules must load."""
     wrong: list[str] = []
     return setting_at_load("schedule_timezone", wrong.append), " ".join(wrong)
 
@@ -23,7 +23,7 @@ HOURLY = [
         job=job,
         cron_schedule=f"{ENDPOINTS[resource].minute} * * * *",
         execution_timezone=TIMEZONE,
-        description=f"Every hour: what changed in {resource}, and the models that depend on it. {WRONG}".rstrip(),
+        description=f"Every hour: reads {resource} incrementally, builds models that depend on it. {WRONG}".rstrip(),
     )
     for resource, job in RESOURCE_JOBS.items()
 ]
@@ -33,7 +33,7 @@ FULL_REFRESH = ScheduleDefinition(
     job=crm_full_refresh,
     cron_schedule="30 2 * * *",
     execution_timezone=TIMEZONE,
-    description=f"Every night: all resources completely, so that vanished records are noticed. {WRONG}".rstrip(),
+    description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
 )
 
 UPKEEP = [
@@ -42,7 +42,7 @@ UPKEEP = [
         job=job,
         cron_schedule="30 4 * * *",
         execution_timezone=TIMEZONE,
-        description=f"Every night, after the full reads: small files merged, old states expired. {WRONG}".rstrip(),
+        description=f"Every night, after the full read: merges small files, expires old snapshots. {WRONG}".rstrip(),
     )
     for job in MAINTENANCE_JOBS
 ]

@@ -1,4 +1,4 @@
-"""Sensors: they alert to what no hook of an asset sees. They need Dagster's daemon, which `dagster dev` runs, too."""
+"""Sensors that alert to what an asset's hook cannot see. They need Dagster's daemon, which `dagster dev` includes."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ from crm_assets.alerts.settling import settle_incidents
 
 @run_failure_sensor(name="alert_of_failed_runs", default_status=DefaultSensorStatus.RUNNING)
 def alert_of_failed_runs(context: RunFailureSensorContext) -> None:
-    """Alerts to runs that ended without a word: killed, never started, or a step whose process died."""
+    """Alerts to runs that were killed or never started, and to steps whose process died."""
     run = context.dagster_run
     failing = [_failed(step) for step in context.get_step_failure_events()]
     if not failing:
@@ -34,7 +34,7 @@ def alert_of_failed_runs(context: RunFailureSensorContext) -> None:
     name="alert_of_recovered_runs", run_status=DagsterRunStatus.SUCCESS, default_status=DefaultSensorStatus.RUNNING
 )
 def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
-    """Ends the incident of a job that works again, and tells of checks that ran as steps of their own."""
+    """Closes the incident of a job that succeeded, and settles those of checks that ran as separate steps."""
     run = context.dagster_run
     checks, passing = check_incidents(_evaluations(context))
     settle_incidents(checks, [f"run {run.job_name}", *passing], f"runs/{run.run_id}")

@@ -1,4 +1,4 @@
-"""Take what is loaded for records of the configured CRM, which has moved to another address."""
+"""Confirm that the configured URL is the new address of the CRM whose records are stored."""
 
 from argparse import ArgumentParser, Namespace
 
@@ -9,19 +9,19 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes none."""
+    """Adds no arguments."""
 
 
 def run(_: Namespace) -> int:
-    """Notes the configured base URL as the one that the records came from."""
+    """Stores the configured base URL as the address that the records came from."""
     base_url = resolve_settings().base_url
     if base_url is None:
         raise SettingsError("No CRM is configured: set its new address and key first")
     warehouse = Warehouse()
-    with warehouse.read_connection() as connection:  # there has to be a database
+    with warehouse.read_connection() as connection:  # fails if there is no database
         known = loaded_from(connection)
     if known is not None:
         with warehouse.get_connection() as connection:
             accept_address(connection, base_url)
-    print(f"{warehouse.name} holds the records of {base_url} from now on")
+    print(f"{warehouse.name} now holds the records of {base_url}")
     return 0

@@ -1,6 +1,6 @@
 """Check whether the CRM can be read, how many requests reads will take, and which settings to change.
 
-Sends at most two requests a list, and writes nothing. The exit code is 0 only if every list can be read.
+Sends at most two requests per list and writes nothing. The exit code is 0 only if every list can be read.
 """
 
 import json
@@ -20,18 +20,18 @@ from crm_assets.source.probing.estimate import Bound, Read, Requests
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
 
 WIDTH = 100
-"""Columns that the text is made for."""
+"""Characters per line of the output."""
 
 BOUNDS = {Bound.about: "", Bound.at_least: ">= ", Bound.at_most: "<= "}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes the form of the output."""
+    """Adds the output format."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(arguments: Namespace) -> int:
-    """Checks the configured CRM, or the sandbox, and prints what was found."""
+    """Checks the configured CRM, or the sandbox, and prints the findings."""
     with CrmConnection().yield_for_execution(build_init_resource_context()) as crm:
         settings = crm.settings()
         findings = check_crm(settings, crm.address(settings), datetime.now(timezone.utc), _announce)
@@ -48,7 +48,7 @@ def report(findings: CrmFindings) -> Iterator[str]:
     yield f"CRM: {findings.address}"
     if findings.address == SANDBOX:
         yield f"No CRM is configured: set {setting_name('base_url')} and {setting_name('api_key')} to check yours."
-    yield f"{findings.per_page} records a page, up to {findings.max_in_flight} requests at a time"
+    yield f"{findings.per_page} records per page, up to {findings.max_in_flight} requests at a time"
     yield ""
     yield from _table(findings)
     yield ""
@@ -57,11 +57,11 @@ def report(findings: CrmFindings) -> Iterator[str]:
         yield ""
     fields = [line for each in findings.lists for line in _fields(each)]
     if fields:
-        yield from ("Fields, by the records seen", *fields, "")
+        yield from ("Fields of the records seen", *fields, "")
     if findings.problems:
         yield from ("Problems", *_problems(findings.problems), "")
     unreadable = [each.resource for each in findings.lists if not each.can_be_read]
-    yield f"Cannot be read, or not to the end: {', '.join(unreadable)}" if unreadable else "Every list can be read."
+    yield f"Cannot be read completely: {', '.join(unreadable)}" if unreadable else "Every list can be read."
 
 
 def _announce(sentence: str) -> None:
@@ -75,7 +75,7 @@ def _table(findings: CrmFindings) -> Iterator[str]:
     for row in rows:
         first, *others = zip(row, widths, strict=True)
         yield f"{first[0]:<{first[1]}}" + "".join(f" {cell:>{width}}" for cell, width in others)
-    yield "accounts, owners: records that name theirs. full read, incremental (an hour later): requests."
+    yield "accounts, owners: share of linked records. full read, incremental (an hour later): requests."
 
 
 def _row(found: ListFindings) -> tuple[str, ...]:
@@ -103,9 +103,9 @@ def _requests(requests: Requests | None) -> str:
 def _costs(findings: CrmFindings) -> Iterator[str]:
     full, hourly, schedules = findings.full, findings.hourly, findings.schedules
     yield f"A full read:          {_cost(full)}"
-    yield f"An incremental read:  {_cost(hourly)}, if as much changes as in the last hour"
+    yield f"An incremental read:  {_cost(hourly)}, if as many records change as in the last hour"
     allowance = findings.allowance
-    told = "the API does not tell"
+    told = "the API does not report it"
     if allowance:
         left, limit = ("?" if number is None else f"{number:,}" for number in (allowance.remaining, allowance.limit))
         assumed = "" if allowance.period_is_told else ", if that is the limit's period"
@@ -114,7 +114,7 @@ def _costs(findings: CrmFindings) -> Iterator[str]:
     verdict = {True: "they fit", False: "they do not fit", None: "compare with your plan"}[schedules.fit]
     allowed = f" of {schedules.allowed:,.0f} allowed" if schedules.allowed is not None else ""
     yield (
-        f"Schedules:            {schedules.every_hour:,} requests an hour, with the nightly full read "
+        f"Schedules:            {schedules.every_hour:,} requests per hour, with the nightly full read "
         f"{schedules.busiest_hour:,}{allowed}: {verdict}"
     )
 
@@ -146,7 +146,7 @@ def _fields(found: ListFindings) -> Iterator[str]:
 
 
 def _problems(problems: Sequence[Problem]) -> Iterator[str]:
-    """Each problem once, whichever lists have it."""
+    """Each problem once, with the lists that have it."""
     having: dict[tuple[str, str], list[str]] = {}
     for each in problems:
         having.setdefault((each.problem, each.advice), []).append(each.resource or "all lists")

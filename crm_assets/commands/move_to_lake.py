@@ -1,6 +1,6 @@
-"""Copy all tables of a DuckDB file into the lake that CRM_WAREHOUSE names, and compare every value.
+"""Copy all tables of a DuckDB file into the lake that CRM_WAREHOUSE is set to, and compare every value.
 
-The file stays as it is. Materialize the models afterwards: views are not copied.
+The file is not changed. Materialize the models afterwards: views are not copied.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -14,29 +14,29 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes the file."""
+    """Adds the file."""
     parser.add_argument(
         "file", nargs="?", type=Path, help="the DuckDB file (default: crm.duckdb in the data directory)"
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Moves the tables and lists them."""
+    """Copies the tables and lists them."""
     settings = resolve_settings()
     if settings.is_sandbox:
         raise SettingsError(
-            "No CRM is configured, and generated records are not worth moving: set its URL and key first"
+            "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"
         )
     file: Path = arguments.file or settings.data_dir / "crm.duckdb"
     source, lake = Warehouse(database=str(file)), Warehouse()
     if lake.name == source.name:
-        raise SettingsError("CRM_WAREHOUSE is the file itself. Set it to a lake: ducklake:postgres:dbname=lake host=db")
+        raise SettingsError("CRM_WAREHOUSE is this file. Set it to a lake: ducklake:postgres:dbname=lake host=db")
     with source.read_connection():
-        pass  # it is there, and a database
+        pass  # fails unless it is a database
     lake.check()
     with writer_lock(file, lake.lock_wait, print), lake.get_connection() as connection:
         moved = move_tables(connection, file)
     for table in moved:
         print(f"{table.rows:>12,}  {table.address}")
-    print(f"\n{lake.name} holds what {file} holds: every value was compared")
+    print(f"\n{lake.name} has the same values as {file}: all were compared")
     return 0

@@ -8,12 +8,12 @@ from crm_assets.settings import resolve_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes one: not to open it."""
-    parser.add_argument("--no-open", action="store_true", help="only say where it lies")
+    """Adds an option not to open the page."""
+    parser.add_argument("--no-open", action="store_true", help="only print its path")
 
 
 def run(arguments: Namespace) -> int:
-    """Opens the page that the asset `reports/sales_review` has written, and says where it lies."""
+    """Prints the path of the page that the asset `reports/sales_review` wrote, and opens it."""
     settings = resolve_settings()
     page = page_path(settings.data_dir, of_sandbox=settings.is_sandbox)
     if not page.exists():

@@ -1,6 +1,6 @@
-"""Show every setting: its value, where it comes from, and what is allowed.
+"""Show every setting: its value, its origin, and what is allowed.
 
-Ends with exit code 1 if anything is wrong with them. Secrets are not shown.
+The exit code is 1 if any setting is wrong. Secrets are masked.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -13,11 +13,11 @@ from crm_assets.settings.resolving import problems, wrong_value
 
 
 def add_arguments(_: ArgumentParser) -> None:
-    """Takes none."""
+    """Adds no arguments."""
 
 
 def run(_: Namespace) -> int:
-    """Prints a line for each setting, then a sentence for all that is wrong."""
+    """Prints a line per setting, then a message for each problem."""
     found = find()
     wrong = problems(found)
     rows = [("setting", "value", "from", "allowed"), *(_row(name, found) for name in SETTINGS)]

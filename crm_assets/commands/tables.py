@@ -1,4 +1,4 @@
-"""Show the warehouse's tables, their row counts and where the database file lies."""
+"""Show the warehouse's tables, their row counts and the path of the database."""
 
 from argparse import ArgumentParser, Namespace
 from itertools import zip_longest
@@ -14,11 +14,11 @@ order by position(table_schema in 'raw seeds staging snapshots marts'), table_na
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes none."""
+    """Adds no arguments."""
 
 
 def run(_: Namespace) -> int:
-    """Prints the tables, in two columns: there are too many for a screen."""
+    """Prints the tables in two columns, to fit on a screen."""
     warehouse = Warehouse()
     with warehouse.read_connection() as connection:
         tables = connection.execute(TABLES).fetchall()

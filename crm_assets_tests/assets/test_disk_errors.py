@@ -47,7 +47,7 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
 def test_a_data_directory_that_is_a_file(below: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CRM_DATA_DIR", f"{tmp_path}/file{below}")
-    assert_told_before_any_request("Let CRM_DATA_DIR name a folder", str(tmp_path / "file"))
+    assert_told_before_any_request("Set CRM_DATA_DIR to a folder", str(tmp_path / "file"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")

@@ -222,7 +222,7 @@ def test_a_wrong_reporting_time_zone_is_told_by_name(
 
     told = failure(run(project, database))
     assert "CRM_REPORTING_TIMEZONE" in told
-    assert "is no time zone: give an IANA name such as Europe/Berlin" in told
+    assert "is not a time zone: give an IANA name such as Europe/Berlin" in told
 
 
 def test_a_model_is_built_even_when_its_lineage_cannot_be_told(

@@ -71,10 +71,10 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
 @pytest.mark.parametrize(
     ("in_source", "passed", "told"),
     [
-        pytest.param(1, True, "1 rows, as the API says", id="equal"),
-        pytest.param(None, True, "the API did not tell", id="not told"),
-        pytest.param(2, False, "1 rows, but the API says 2", id="fewer"),
-        pytest.param(0, False, "1 rows, but the API says 0", id="more"),
+        pytest.param(1, True, "1 rows, as the API counts", id="equal"),
+        pytest.param(None, True, "the API does not count", id="not told"),
+        pytest.param(2, False, "1 rows, but the API counts 2", id="fewer"),
+        pytest.param(0, False, "1 rows, but the API counts 0", id="more"),
     ],
 )
 def test_after_a_full_read_the_rows_it_saw_are_compared(
@@ -91,9 +91,9 @@ def test_after_a_full_read_the_rows_it_saw_are_compared(
 @pytest.mark.parametrize(
     ("in_source", "passed", "told"),
     [
-        pytest.param(2, True, "2 rows, as the API says", id="equal"),
-        pytest.param(1, True, "2 rows, 1 more than the API says", id="fewer in the list"),
-        pytest.param(3, False, "2 rows, but the API says 3", id="more in the list"),
+        pytest.param(2, True, "2 rows, as the API counts", id="equal"),
+        pytest.param(1, True, "2 rows, 1 more than the API counts", id="fewer in the list"),
+        pytest.param(3, False, "2 rows, but the API counts 3", id="more in the list"),
     ],
 )
 def test_after_an_incremental_read_rows_may_be_left_over(

@@ -42,7 +42,7 @@ def test_a_crm_that_can_be_read_is_shown_in_a_table_of_a_hundred_columns(
     [accounts] = [line.split() for line in lines if line.startswith("accounts ")]
     assert [accounts[1], *accounts[4:]] == ["200", "120", "yes", "-", "100%", "3", "2"]
     assert "A full read:          15 requests, at least 1 s" in lines
-    assert "  open_tasks, of another type (1): due_date (70 x a text, not timestamp)" in lines
+    assert "  open_tasks, of another type (1): due_date (70 x a string, not timestamp)" in lines
     assert lines[-1] == "Every list can be read."
 
 
@@ -55,7 +55,7 @@ def test_a_list_that_cannot_be_read_ends_with_an_error_and_the_setting(
     assert code == 1
     assert "status 403" in output
     assert "SOURCES__CRM__API_KEY" in output
-    assert output.splitlines()[-1] == "Cannot be read, or not to the end: contacts"
+    assert output.splitlines()[-1] == "Cannot be read completely: contacts"
     assert "\x1b" not in output
 
 
@@ -81,7 +81,7 @@ def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str], m
     assert by_list["accounts"]["full"] == {"number": 3, "bound": "about"}
     assert by_list["contacts"]["full"] is None
     assert by_list["open_tasks"]["fields"]["other_types"] == {
-        "due_date": {"declared": "timestamp", "sent": {"a text": 70}}
+        "due_date": {"declared": "timestamp", "sent": {"a string": 70}}
     }
     assert findings["schedules"]["fit"] is None
     assert findings["problems"][0]["resource"] == "contacts"

@@ -58,7 +58,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
 
         assert forget(monkeypatch, "contacts", "2", "99") == 0
 
-        assert "1 of 2 records were there" in capsys.readouterr().out
+        assert "1 of 2 records were stored" in capsys.readouterr().out
         assert found_in_files(marks.made, data_dir) == set()
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
         assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
