@@ -35,7 +35,7 @@ class Surroundings(BaseModel):
     )
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = Field(
         default="in_process",
-        description="Where steps run: in the run's process, or each in its own process, Docker container or Kubernetes job.",
+        description="Where steps run: in one process, or each in its own process, Docker container or Kubernetes job.",
     )
     warehouse: SecretStr | None = Field(
         default=None,
