@@ -214,21 +214,24 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
 
 
 def built_by_dbt(project: Path, models: Sequence[Model]) -> Counter[Result]:
-    environment = {"PATH": os.defpath, "HOME": str(project)}
-    ran = subprocess.run(
-        [DBT, "build", "--profiles-dir", ".", "--no-use-colors"],
-        cwd=project,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run_dbt("build", project=project)
     assert ran.returncode == 0, ran.stdout
     nodes = json.loads((project / "target" / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     results = json.loads((project / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     names = {test.given_name for model in models for test in model.data_tests}
     return Counter(
         dbt_result(nodes[ran["unique_id"]], ran, names) for ran in results if ran["unique_id"].startswith("test.")
+    )
+
+
+def run_dbt(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [DBT, *arguments, "--profiles-dir", ".", "--no-use-colors"],
+        cwd=project,
+        env={"PATH": os.defpath, "HOME": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -299,3 +302,18 @@ def test_history_goes_on_from_sync_to_sync(syncs: list[Sync]) -> None:
 
     first, second, third = map(closed, syncs)
     assert first < second < third
+
+
+def test_dbt_reads_the_properties_files_as_they_are_without_a_warning(tmp_path: Path) -> None:
+    files = dict(project_files(load_models(), str(tmp_path / "crm.duckdb"), TIMEZONE))
+    for path in MODELS_DIR.glob("*/*.yml"):
+        [exported] = [name for name in files if name.endswith(f"{path.parent.name}/{path.name}")]
+        files[exported] = path.read_text(encoding="utf-8")
+    # In place of dbt_utils, which would have to be downloaded.
+    files["dbt_packages/dbt_utils/dbt_project.yml"] = "{name: dbt_utils, version: 1.0.0}"
+    for name in [name for name in files if name.startswith("tests/generic/")]:
+        files[name.replace("tests/generic", "dbt_packages/dbt_utils/macros")] = files[name]
+    write_project(tmp_path / "project", files)
+
+    ran = run_dbt("--warn-error", "parse", "--show-all-deprecations", project=tmp_path / "project")
+    assert ran.returncode == 0, ran.stdout
