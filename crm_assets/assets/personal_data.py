@@ -8,7 +8,7 @@ import duckdb
 from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
-from crm_assets.reports.page import page_path
+from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build

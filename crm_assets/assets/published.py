@@ -18,7 +18,8 @@ PUBLISHED = AssetKey(["published", "database"])
     deps=[*RAW_ASSETS, *MODEL_ASSETS],
     group_name="published",
     description=(
-        "All tables as of the end of the last run without failures, for readers.\n\n"
+        "All tables as of the end of the last run, for readers. After a run in which an asset failed, the sensor "
+        "`publish_after_failed_runs` starts the job `publish`.\n\n"
         "With a DuckDB file, this is a copy next to it, such as `crm.published.duckdb`. Its readers never block runs, "
         "and runs never block them. Readers of a lake see each commit at once; this asset then shows its snapshot."
     ),

@@ -11,6 +11,7 @@ from sqlglot import exp
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
+from crm_assets.reports.files import page_path, write_privately
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
@@ -45,7 +46,7 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
     """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
     # Imported here: the import takes a second, and other assets do not need it.
     from crm_assets.reports.charts import charts
-    from crm_assets.reports.page import page_path, render, write_privately
+    from crm_assets.reports.page import render
 
     try:
         with warehouse.read_connection() as connection:

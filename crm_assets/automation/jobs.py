@@ -60,4 +60,11 @@ MAINTENANCE_JOBS = [
     for asset in MAINTENANCE_ASSETS
 ]
 
-JOBS = [crm_full_refresh, crm_incremental, *RESOURCE_JOBS.values(), *MAINTENANCE_JOBS]
+publish = define_asset_job(
+    "publish",
+    selection=AssetSelection.assets(PUBLISHED),
+    description="Shows readers the tables as they are now. Runs by itself after a run in which something failed.",
+    config=RunConfig(loggers={CONSOLE: {}}),
+)
+
+JOBS = [crm_full_refresh, crm_incremental, *RESOURCE_JOBS.values(), publish, *MAINTENANCE_JOBS]

@@ -9,7 +9,9 @@ from dagster import (
     DagsterRunStatus,
     DefaultSensorStatus,
     RunFailureSensorContext,
+    RunRequest,
     RunStatusSensorContext,
+    SkipReason,
     run_failure_sensor,
     run_status_sensor,
 )
@@ -17,6 +19,7 @@ from dagster import (
 from crm_assets.alerts.hooks import asset_of, check_incidents
 from crm_assets.alerts.incidents import Incident
 from crm_assets.alerts.settling import settle_incidents
+from crm_assets.automation.jobs import publish
 
 
 @run_failure_sensor(name="alert_of_failed_runs", default_status=DefaultSensorStatus.RUNNING)
@@ -40,7 +43,20 @@ def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
     settle_incidents(checks, [f"run {run.job_name}", *passing], f"runs/{run.run_id}")
 
 
-SENSORS = [alert_of_failed_runs, alert_of_recovered_runs]
+@run_failure_sensor(name="publish_after_failed_runs", request_job=publish, default_status=DefaultSensorStatus.RUNNING)
+def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | SkipReason:
+    """Publishes what a run has made although one of its assets failed: Dagster skips the step that publishes then.
+
+    A key that may not list tasks, say, would otherwise keep readers from ever seeing anything.
+    """
+    run = context.dagster_run
+    if run.job_name == publish.name:
+        return SkipReason("It was the publishing itself that failed")
+    made = context.instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+    return RunRequest(run_key=run.run_id) if made else SkipReason("The run made nothing")
+
+
+SENSORS = [publish_after_failed_runs, alert_of_failed_runs, alert_of_recovered_runs]
 
 
 def _evaluations(context: RunStatusSensorContext) -> Iterator[AssetCheckEvaluation]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -63,24 +62,3 @@ def render(review: SalesReview, charts: list[Chart], before: Headline | None, so
         compared_with=before and before.taken_at,
         source=source,
     )
-
-
-def page_path(data_dir: Path, *, of_sandbox: bool) -> Path:
-    """The path of the page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
-    return data_dir / "reports" / f"{'sandbox_' if of_sandbox else ''}sales_review.html"
-
-
-def write_privately(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, and replaces the old one atomically.
-
-    Raises:
-        OSError: The file cannot be written. The old one is still there.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        unfinished.touch(mode=0o600)
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -3,12 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, build_run_status_sensor_context
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    DagsterRunStatus,
+    RunRequest,
+    SkipReason,
+    build_run_status_sensor_context,
+)
 
-from crm_assets.automation.sensors import alert_of_failed_runs, alert_of_recovered_runs
+from crm_assets.automation.sensors import alert_of_failed_runs, alert_of_recovered_runs, publish_after_failed_runs
 from crm_assets.definitions import defs
 from crm_assets_tests.alerts.receivers import Webhook, webhook
 from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import always, json_response
 
 JOB = "open_tasks_sync"
 
@@ -43,6 +51,28 @@ def test_a_killed_run_is_told_once_and_the_next_good_one_ends_it(hook: Webhook) 
             build_run_status_sensor_context("alert_of_recovered_runs", success, instance, result.dagster_run)
         )
     assert hook.titles[-1] == f"crm_assets: recovered: run {JOB}"
+
+
+def asked_to_publish(instance: DagsterInstance, job: str) -> bool:
+    """Whether the sensor asks for a run that publishes, after a run of a job that failed."""
+    result = defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+    [failure] = [event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE]
+    context = build_run_status_sensor_context("publish_after_failed_runs", failure, instance, result.dagster_run)
+    return isinstance(publish_after_failed_runs(context.for_run_failure()), RunRequest)
+
+
+def test_what_a_failed_run_has_made_is_published() -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm() as crm:
+        crm.faults.append(always("open_tasks", lambda: json_response({}, 403)))
+        assert asked_to_publish(instance, "crm_full_refresh")
+
+
+def test_a_publishing_that_fails_is_not_repeated() -> None:
+    with DagsterInstance.ephemeral() as instance:
+        run = instance.create_run_for_job(defs.resolve_job_def("publish"), status=DagsterRunStatus.STARTED)
+        event = instance.report_run_failed(run, "The disk is full")
+        context = build_run_status_sensor_context("publish_after_failed_runs", event, instance, run)
+        assert isinstance(publish_after_failed_runs(context.for_run_failure()), SkipReason)
 
 
 def test_what_a_hook_has_told_is_not_told_again(hook: Webhook) -> None:
