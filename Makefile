@@ -7,10 +7,10 @@ DAGSTER := DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help
-help: ## Show what can be made
+help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# What Dagster warns of when it starts, and nobody who runs it can act on: a command that is to have another name.
+# Warnings of Dagster that users cannot act on: commands that are being renamed.
 SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded
 demo dev: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 
@@ -20,7 +20,7 @@ demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundl
 	@$(BIN)/python -m crm_assets tables
 
 .PHONY: check
-check: .venv/runtime ## Install, ask the CRM at most ten times: can it be read, what do reads cost, which settings to change
+check: .venv/runtime ## Install, check with at most ten requests whether the CRM can be read, what reads cost, which settings to change
 	@$(BIN)/python -m crm_assets check
 
 .PHONY: dev
@@ -28,20 +28,20 @@ dev: .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.
 	$(DAGSTER) dev
 
 .PHONY: tables
-tables: .venv/runtime ## Show the tables, their row counts and where the database lies
+tables: .venv/runtime ## Show the tables, their row counts and the path of the database
 	@$(BIN)/python -m crm_assets
 
 .PHONY: report
-report: .venv/runtime .dagster/dagster.yaml ## Draw the sales review from the models as they are, and open it in the browser
+report: .venv/runtime .dagster/dagster.yaml ## Create the sales review from the current models, and open it in the browser
 	$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
 	@$(BIN)/python -m crm_assets report
 
 .PHONY: test
-test: .venv/dev ## Run the tests, but for the slow ones
+test: .venv/dev ## Run the tests, except slow ones
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dbt'
 
 .PHONY: test-slow
-test-slow: .venv/dev ## Run the slow tests: executors, killed and cancelled runs, changed declarations, the lake
+test-slow: .venv/dev ## Run the slow tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 .PHONY: test-lake
@@ -53,7 +53,7 @@ test-lake: .venv/dev ## Run the tests of reads and of killed processes on a lake
 test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's
 	$(BIN)/python -m pytest -n 0 -m dbt
 
-# No constraints here: what an upgrade would break is seen before constraints.txt is renewed.
+# Without constraints, to see what an upgrade would break before constraints.txt is renewed.
 .PHONY: test-latest
 test-latest: .venv-latest/bin/python ## Run the tests with the newest versions that pyproject.toml allows, in .venv-latest
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
@@ -68,7 +68,7 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/sqlfluff lint --processes 2 crm_assets/models crm_assets/reports
 
 .PHONY: audit
-audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies; says so where there is no network
+audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies
 	@$(BIN)/pip-audit --disable-pip --no-deps --requirement constraints.txt --progress-spinner off --timeout 10 \
 		> .audit 2> /dev/null; status=$$?; \
 	echo "$$(grep -c 'could not be audited' .audit) packages not known to the vulnerability service, or no network"; \
@@ -91,10 +91,10 @@ soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then com
 	$(BIN)/python benchmarks/soak.py --seconds 1800
 
 .PHONY: clean
-clean: ## Remove what was installed and what Dagster wrote; the data stay
+clean: ## Remove the installation and Dagster's files; keep the data
 	rm -rf .venv .venv-latest .venv-dbt .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
-# Dagster's storage is set up here, once: processes that start together would trip over each other in doing so.
+# Creates Dagster's storage once: processes that start at the same time would fail to create it together.
 .dagster/dagster.yaml: | .venv/runtime
 	@mkdir -p $(@D)
 	@ln -sf ../dagster.yaml $@
@@ -113,7 +113,7 @@ clean: ## Remove what was installed and what Dagster wrote; the data stay
 	$(PIP_INSTALL) --editable '.[dev]'
 	@touch $@ .venv/runtime
 
-# An environment of its own: dbt wants other versions of what the project wants, too.
+# A separate environment: dbt needs other versions of shared dependencies.
 .venv-dbt/bin/dbt: constraints-dbt.txt | .venv-dbt/bin/python
 	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dbt.txt dbt-core dbt-duckdb
 	@touch $@
