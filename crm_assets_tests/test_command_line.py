@@ -70,6 +70,7 @@ def assert_the_key_is_nowhere(done: "subprocess.CompletedProcess[str]", tmp_path
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
+@pytest.mark.slow
 def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
     done = dagster("asset", "materialize", "--select", 'key:"raw/open_tasks"', tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -80,6 +81,7 @@ def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
     assert count > 100
 
 
+@pytest.mark.slow
 def test_a_group_with_a_failing_resource_ends_with_an_error_and_without_the_key(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
@@ -98,6 +100,7 @@ def test_a_group_with_a_failing_resource_ends_with_an_error_and_without_the_key(
     assert_the_key_is_nowhere(done, tmp_path)
 
 
+@pytest.mark.slow
 def test_all_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
         settings = crm.settings() | TALKATIVE
@@ -109,6 +112,7 @@ def test_all_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> 
     assert_the_key_is_nowhere(done, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_full_refresh_is_a_job_of_the_command_line(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
         job = ("-j", "crm_full_refresh", "--op-selection", ",".join(f"raw__{resource}" for resource in RESOURCES))
@@ -148,12 +152,14 @@ def test_make_demo_shows_a_line_an_asset_and_the_tables_last(tmp_path: Path) -> 
     assert database == str(tmp_path / "data" / "sandbox.duckdb")
 
 
+@pytest.mark.slow
 def test_the_definitions_are_valid(tmp_path: Path) -> None:
     done = dagster("definitions", "validate", tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.slow
 def test_all_schedules_are_listed_and_none_runs(tmp_path: Path) -> None:
     done = dagster("schedule", "list", tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr

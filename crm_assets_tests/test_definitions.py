@@ -36,6 +36,7 @@ print(assets, violations)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
 from crm_assets.definitions import defs
@@ -35,6 +36,7 @@ def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> N
     assert [seen.params.get("sort") for seen in crm.seen] == [None, "updated_at"]
 
 
+@pytest.mark.slow
 def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     """Somebody turns on a single schedule first: what the other resources feed is not there yet."""
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}):

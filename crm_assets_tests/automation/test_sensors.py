@@ -38,6 +38,7 @@ def kill_a_run(instance: DagsterInstance) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_told_once_and_the_next_good_one_ends_it(hook: Webhook) -> None:
     with DagsterInstance.ephemeral() as instance, configured_crm():
         kill_a_run(instance)

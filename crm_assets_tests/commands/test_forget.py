@@ -47,6 +47,7 @@ def read_again(mode: str) -> dict[str, Any]:
     return run.metadata("contacts")
 
 
+@pytest.mark.slow
 def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +73,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
+@pytest.mark.slow
 def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:

@@ -48,16 +48,15 @@ def day(instant: datetime, zone: ZoneInfo) -> date:
 
 
 def test_deals_without_closing_date_are_won_in_the_month_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
-    for id_, instant in enumerate(INSTANTS):
-        tables.add("won_deals", id_, stage_updated_time=instant, created_at=INSTANTS[0] - timedelta(days=900))
+    created = [INSTANTS[0] - timedelta(days=900)] * len(INSTANTS)
+    tables.add_each("won_deals", stage_updated_time=INSTANTS, created_at=created)
 
     expected = Counter(day(instant, zone).replace(day=1) for instant in INSTANTS)
     assert tables.rows("marts.won_revenue_monthly", "month", "won_deals") == sorted(expected.items())
 
 
 def test_days_to_win_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
-    for id_, (entered, won) in enumerate(pairwise(INSTANTS)):
-        tables.add("won_deals", id_, stage_updated_time=won, created_at=entered)
+    tables.add_each("won_deals", stage_updated_time=INSTANTS[1:], created_at=INSTANTS[:-1])
 
     lasted = [(day(won, zone) - day(entered, zone)).days for entered, won in pairwise(INSTANTS)]
     assert tables.rows("staging.stg_won_deals", "deal_id", "days_to_win") == [
@@ -66,8 +65,7 @@ def test_days_to_win_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) 
 
 
 def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
-    for id_, instant in enumerate(INSTANTS):
-        tables.add("past_appointments", id_, from_date=instant)
+    tables.add_each("past_appointments", from_date=INSTANTS)
 
     days = [day(instant, zone) for instant in INSTANTS]
     expected = Counter(day - timedelta(days=day.weekday()) for day in days)
@@ -76,10 +74,9 @@ def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: Zone
 
 def test_days_since_something_happened_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     today = day(now(tables), zone)
-    for id_, instant in enumerate(INSTANTS):
-        tables.add("accounts", id_, last_contacted=instant)
-        tables.add("contacts", id_, last_contacted=instant)
-        tables.add("open_tasks", id_, owner_id=id_, due_date=instant)
+    tables.add_each("accounts", last_contacted=INSTANTS)
+    tables.add_each("contacts", last_contacted=INSTANTS)
+    tables.add_each("open_tasks", owner_id=range(len(INSTANTS)), due_date=INSTANTS)
 
     expected = [(id_, (today - day(instant, zone)).days) for id_, instant in enumerate(INSTANTS)]
     for mart, key, days in [
@@ -109,8 +106,7 @@ def test_the_daily_snapshot_is_of_the_zones_day(tables: RawTables, zone: ZoneInf
 
 
 def test_a_view_means_the_same_to_a_reader_of_another_time_zone(tables: RawTables, zone: ZoneInfo) -> None:
-    for id_, instant in enumerate(INSTANTS):
-        tables.add("past_appointments", id_, from_date=instant)
+    tables.add_each("past_appointments", from_date=INSTANTS)
     tables.build("staging.stg_past_appointments")
 
     with tables.connection.cursor() as reader:  # a session of its own, without the variable

@@ -7,17 +7,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import duckdb
-import filelock
 import pytest
 
-from crm_assets.warehouse import lock
-from crm_assets.warehouse.lock import WarehouseBusy, writer_lock
+from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
 HOLD_OUR_LOCK = """
@@ -137,33 +132,13 @@ def test_a_killed_process_leaves_nothing_to_wait_for(database: Path) -> None:
         write(database, lock_wait=0)
 
 
+@pytest.mark.slow
 def test_an_interrupt_at_any_line_leaves_nothing_locked(database: Path) -> None:
-    ours = {str(Path(lock.__file__)), *map(str, Path(filelock.__file__).parent.glob("*.py"))}
-    for interrupted in range(1, 10_000):
-        lines = count(1)
-
-        def interrupt(
-            frame: FrameType, event: str, _: object, lines: Iterator[int] = lines, at: int = interrupted
-        ) -> Any:
-            if frame.f_code.co_filename not in ours or frame.f_code.co_name == "__del__":
-                return None
-            if event == "line" and next(lines) == at:
-                raise KeyboardInterrupt
-            return interrupt
-
-        before = sys.gettrace()
-        sys.settrace(interrupt)
-        try:
-            with writer_lock(database, 5, print):
-                pass
-        except KeyboardInterrupt:
-            continue
-        finally:
-            sys.settrace(before)
-            with writer_lock(database, 0, print):
-                pass
-        assert interrupted > 20
-        return
+    # In a process of its own: an interrupt within `filelock` can leave what that keeps for all threads locked.
+    command = [sys.executable, "-m", "crm_assets_tests.warehouse.interrupted_locks", str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) > 20
 
 
 def test_a_reader_waits_for_another_process(database: Path, told: list[str]) -> None:

@@ -94,9 +94,9 @@ def http_date_in(seconds: int) -> str:
 def test_retry_after_is_waited_for(
     crm: ScriptedCrm, status: int, retry_after: Callable[[], str], at_least: float
 ) -> None:
-    crm.faults.append(
-        failing("open_tasks", page=1, answers=[Response("", status, headers={"Retry-After": retry_after()})])
-    )
+    answers = [lambda: Response("", status, headers={"Retry-After": retry_after()})]
+    # A date counts from the answer on, not from when the test began.
+    crm.faults.append(lambda _: answers.pop()() if answers else None)
     reading = read()
     assert crm.pages("open_tasks") == [1, 1, 2, 3]
     assert reading.report.complete
