@@ -10,6 +10,7 @@ from crm_assets.assets.raw import RAW_ASSETS
 from crm_assets.assets.reports import sales_review
 from crm_assets.automation.crm_check import crm_check
 from crm_assets.automation.executor import configured_executor
+from crm_assets.automation.following import build_what_changed, following
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.automation.sensors import SENSORS
@@ -23,11 +24,15 @@ for sentence in unknown_variables():
     get_dagster_logger().warning(sentence)
 
 defs = Definitions(
-    assets=[*RAW_ASSETS, *MODEL_ASSETS, published_database, sales_review, *MAINTENANCE_ASSETS],
+    assets=[
+        *RAW_ASSETS,
+        *following([*MODEL_ASSETS, published_database, sales_review], RAW_ASSETS),
+        *MAINTENANCE_ASSETS,
+    ],
     asset_checks=MODEL_CHECKS,
     jobs=[*JOBS, crm_check],
     schedules=SCHEDULES,
-    sensors=SENSORS,
+    sensors=[*SENSORS, build_what_changed],
     resources={
         "crm": CrmConnection(),
         "dlt": DagsterDltResource(),

@@ -14,6 +14,7 @@ from dagster import (
     AssetsDefinition,
     AssetSpec,
     Config,
+    DataVersion,
     Failure,
     MaterializeResult,
     multi_asset,
@@ -150,17 +151,22 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
             )
             with warehouse.get_connection(tables=[f"{RAW}.{table}" for table in package.tables]) as connection:
                 before = rows_before(connection, resource)
-                changes = load_package(connection, package)
-                metadata = raw_metadata(connection, report, package.load_id, before)
+                loaded = load_package(connection, package)
+                metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
                 checks = check_results(connection, resource)
         metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}
-        for sentence in (*report.notes, *changes):
+        for sentence in (*report.notes, *loaded.notes):
             context.log.info(sentence)
         ended = time.perf_counter()
         made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
         log_with_checks(context.log, made, checks)
         metadata = {**metadata, "crm/build_seconds": round(ended - began, 3)}
-        yield MaterializeResult(asset_key=result.asset_key, metadata=metadata, check_results=checks)
+        yield MaterializeResult(
+            asset_key=result.asset_key,
+            metadata=metadata,
+            check_results=checks,
+            data_version=DataVersion(loaded.changes.version),
+        )
 
     return load
 

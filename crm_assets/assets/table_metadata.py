@@ -10,6 +10,7 @@ from crm_assets.assets.previews import preview
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.sql_models.personal import may_be_personal
+from crm_assets.warehouse.changes import Changes
 from crm_assets.warehouse.raw_tables import RAW, stored_columns
 
 
@@ -21,7 +22,7 @@ def declared_columns(schema: ResourceSchema) -> TableSchema:
 
 
 def raw_metadata(
-    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, rows_before: int
+    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, rows_before: int, changes: Changes
 ) -> Mapping[str, Any]:
     """The metadata of a raw materialization: the numbers of the read, and the current table."""
     declared = resource_schema(report.resource).columns
@@ -39,6 +40,10 @@ def raw_metadata(
         "crm/load_id": load_id,
         "crm/rows_before": rows_before,
         "crm/rows_after": rows,
+        "crm/rows_new": changes.new,
+        "crm/rows_changed": changes.changed,
+        "crm/rows_vanished": changes.vanished,
+        "crm/rows_returned": changes.returned,
         "crm/preview": preview(connection, f"{RAW}.{report.resource}", columns, masked),
         "dagster/row_count": rows,
         "dagster/table_name": f"{RAW}.{report.resource}",

@@ -17,6 +17,7 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.warehouse.changes import SYNC_CHANGES, Changes, Comparison
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.forgetting import note_skipped
 from crm_assets.warehouse.policy import Policy, note_load
@@ -88,14 +89,24 @@ class LoadPackage:
         return [escape(str(file)) for file in self.files]
 
 
-def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did.
+
+    Attributes:
+        changes: Rows that are new, changed, vanished or returned.
+        notes: Sentences about columns whose type has changed.
+    """
+
+    changes: Changes
+    notes: Sequence[str]
+
+
+def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     """Merges a package into its raw table and logs it: all of it or nothing.
 
     A row that a read which began later has loaded already stays as it is: reads of one resource can overlap. Of a
     record that came several times, the one changed last is kept, and among equals the one that came last.
-
-    Returns:
-        Sentences about columns whose type has changed.
     """
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     connection.execute(NARROW)
@@ -108,28 +119,31 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[st
         connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
 
 
-def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
+def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     resource = package.report.resource
     connection.execute(TABLES)
+    connection.execute(SYNC_CHANGES)
     connection.execute(SIDE_LOADED)
     note_load(connection, package.policy)
     for name in ENDPOINTS:
         connection.execute(declared_table(name))
-    changes = conversions(connection, resource, package.types)
-    alter(connection, resource, changes)
+    converted = conversions(connection, resource, package.types)
+    alter(connection, resource, converted)
     if package.files:
         _add_columns(connection, package)
-    fill(connection, resource, changes)
+    fill(connection, resource, converted)
+    comparison = Comparison(connection, resource, package.load_id)
     if package.files:
         _merge(connection, package)
-    merge_side_loads(connection, package.side_loads, package.load_id)
+    other_names = merge_side_loads(connection, package.side_loads, package.load_id)
     show_present(connection, resource)
     declared = resource_schema(resource)
     described = {name: column.description for name, column in declared.columns.items()}
     comment(connection, "table", (RAW, resource), declared.description, described)
     note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
     write_sync_log(connection, package.report, package.asked, package.load_id)
-    return [f"{RAW}.{resource}: {change}" for change in changes]
+    changes = comparison.changes(more_changed=bool(converted) or other_names)
+    return Loaded(changes, [f"{RAW}.{resource}: {change}" for change in converted])
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:

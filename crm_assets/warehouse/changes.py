@@ -1,0 +1,112 @@
+"""`raw.sync_changes`: what each load changed, and the version of the rows that it left behind."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from crm_assets.source.api import ID
+from crm_assets.warehouse.raw_tables import RAW, stored_columns
+
+SYNC_CHANGES = """
+create schema if not exists raw;
+create table if not exists raw.sync_changes (
+    resource varchar not null,
+    rows_new bigint not null,
+    rows_changed bigint not null,
+    rows_vanished bigint not null,
+    rows_returned bigint not null,
+    version varchar not null,
+    _dlt_load_id varchar not null
+);
+"""
+"""One row a load. `version` is the load id of the last load that changed anything: while it stays, so do the rows."""
+
+STORED = """
+create or replace temp table stored_before as
+select
+    {id},
+    hash({columns}) as content,
+    _dlt_load_id >= $since as was_present
+from {table}
+where _dlt_load_id <= $load_id
+"""
+
+COMPARED = """
+select
+    count(*) filter (where stored_before.id is null),
+    count(*) filter (where stored_before.was_present and stored_before.content <> loaded.content),
+    count(*) filter (where not stored_before.was_present)
+from (select {id}, hash({columns}) as content from {table} where _dlt_load_id = $load_id) as loaded
+left join stored_before on loaded.{id} = stored_before.{id}
+"""
+
+SINCE = "select coalesce((select load_id from present.since where resource = ?), '')"
+
+LAST_VERSION = "select version from raw.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What one load changed in a raw table.
+
+    Attributes:
+        new: Rows whose id the table did not have.
+        changed: Rows that were present and have another value in any column now.
+        vanished: Rows that were present and are not any more.
+        returned: Rows that had vanished and are present again.
+        version: Load id of the last load that changed anything, be it columns or what answers carried beside records.
+    """
+
+    new: int
+    changed: int
+    vanished: int
+    returned: int
+    version: str
+
+
+class Comparison:
+    """Compares a raw table before a load with what it is after it. Within the load's transaction.
+
+    A hash of each row's values is compared, with 64 bits: to join two tables by all of their columns would take as long
+    as to load them. dlt's own columns do not count.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str) -> None:
+        """Looks at the table before rows change; it has all columns by now."""
+        self._connection, self._resource, self._load_id = connection, resource, load_id
+        columns = [f'"{name}"' for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
+        self._names = {
+            "id": ID,
+            "columns": ", ".join(columns),
+            "table": f'{RAW}."{resource}"',
+        }
+        self._present_before = self._count_present()
+        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self._since()})
+
+    def changes(self, *, more_changed: bool) -> Changes:
+        """What is different after the load, and logs it. The sync log has the load already.
+
+        Args:
+            more_changed: Whether the load changed anything but rows.
+        """
+        [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
+        new, changed, returned = counted
+        self._connection.execute("drop table temp.stored_before")
+        vanished = max(0, self._present_before + new + returned - self._count_present())
+        last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
+        same = last is not None and not (more_changed or new or changed or vanished or returned)
+        found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)
+        self._connection.execute(
+            "insert into raw.sync_changes values (?, ?, ?, ?, ?, ?, ?)",
+            [self._resource, new, changed, vanished, returned, found.version, self._load_id],
+        )
+        return found
+
+    def _count_present(self) -> int:
+        counted = f"select count(*) from {self._names['table']} where _dlt_load_id >= ?"
+        [[rows]] = self._connection.execute(counted, [self._since()]).fetchall()
+        return int(rows)
+
+    def _since(self) -> str:
+        [[load_id]] = self._connection.execute(SINCE, [self._resource]).fetchall()
+        return str(load_id)

@@ -1,0 +1,74 @@
+"""What a sync changed: counted for its metadata, and told to Dagster as the data version of the table."""
+
+from typing import Any
+
+from dagster import AssetKey
+
+from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
+
+RESOURCE = "accounts"
+COUNTED = ("new", "changed", "vanished", "returned")
+
+
+def counted(run: Run) -> dict[str, int]:
+    """The counts that are not 0."""
+    metadata = run.metadata(RESOURCE)
+    return {name: metadata[f"crm/rows_{name}"] for name in COUNTED if metadata[f"crm/rows_{name}"]}
+
+
+def version(run: Run) -> str | None:
+    """The data version that Dagster has."""
+    [event] = run.result.asset_materializations_for_node(f"raw__{RESOURCE}")
+    assert event.asset_key == AssetKey(["raw", RESOURCE])
+    return (event.tags or {}).get("dagster/data_version")
+
+
+def account(id_: int, **fields: Any) -> dict[str, Any]:
+    return {"id": id_, "updated_at": "2026-01-01T00:00:00Z", "name": "Acme", **fields}
+
+
+def test_each_kind_of_change_is_counted() -> None:
+    with configured_crm(lists={RESOURCE: [account(1), account(2), account(3)]}) as crm:
+        assert counted(materialize(RESOURCE)) == {"new": 3}
+        crm.lists[RESOURCE] = [account(1), account(2, name="Other"), account(4), account(5)]
+        assert counted(materialize(RESOURCE)) == {"new": 2, "changed": 1, "vanished": 1}
+        crm.lists[RESOURCE] = [account(3)]
+        assert counted(materialize(RESOURCE)) == {"vanished": 4, "returned": 1}
+        crm.lists[RESOURCE] = []
+        assert counted(materialize(RESOURCE)) == {"vanished": 1}
+
+
+def test_a_value_where_there_was_none_and_a_field_nobody_declared_are_changes() -> None:
+    with configured_crm(lists={RESOURCE: [account(1), account(2, website=None)]}) as crm:
+        materialize(RESOURCE)
+        crm.lists[RESOURCE] = [account(1, mood="good"), account(2, website="https://example.com")]
+        assert counted(materialize(RESOURCE)) == {"changed": 2}
+
+
+def test_an_incremental_read_counts_what_it_has_read_again_only_if_it_changed() -> None:
+    with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
+        materialize(RESOURCE)
+        crm.lists[RESOURCE][0] = account(1, updated_at="2026-01-02T00:00:00Z")
+        assert counted(materialize(RESOURCE, mode="incremental")) == {"changed": 1}
+
+
+def test_the_data_version_stays_until_something_changes() -> None:
+    with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
+        first = version(materialize(RESOURCE))
+        assert first
+        assert version(materialize(RESOURCE)) == first
+        del crm.lists[RESOURCE][0]
+        second = version(materialize(RESOURCE))
+        assert second != first
+        assert version(materialize(RESOURCE, mode="incremental")) == second
+
+
+def test_names_beside_the_records_are_part_of_the_data_version() -> None:
+    users = [{"id": 7, "display_name": "Ada"}]
+    with configured_crm(lists={RESOURCE: [account(1)]}, side_loaded={"users": users}) as crm:
+        first = version(materialize(RESOURCE))
+        assert version(materialize(RESOURCE)) == first
+        crm.side_loaded["users"] = [{"id": 7, "display_name": "Grace"}]
+        other = materialize(RESOURCE)
+        assert counted(other) == {}
+        assert version(other) != first

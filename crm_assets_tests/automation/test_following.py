@@ -1,0 +1,177 @@
+"""Models follow their raw tables: what the automation sensor asks for at its ticks, with real runs between them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    EvaluateAutomationConditionsResult,
+    evaluate_automation_conditions,
+)
+from starlette.responses import PlainTextResponse
+
+from crm_assets.definitions import defs
+from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, always
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Parameter `include_sources`")]
+
+ALL = defs.resolve_asset_graph().materializable_asset_keys
+RAW = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+NOTHING: Counter[str] = Counter()
+
+
+def record(id_: int) -> dict[str, object]:
+    return {"id": id_, "updated_at": f"2026-01-{id_:02}T00:00:00Z"}
+
+
+def add_record(crm: ScriptedCrm, resource: str) -> None:
+    crm.lists[resource].append(record(len(crm.lists[resource]) + 1))
+
+
+class Daemon:
+    """What Dagster's daemon does: it evaluates the conditions again and again, and runs what they ask for."""
+
+    def __init__(self, instance: DagsterInstance) -> None:
+        """The first tick sees what there is, and takes none of it for a change."""
+        self.instance = instance
+        self._before: EvaluateAutomationConditionsResult | None = None
+        assert self.asked_for() == set()
+
+    def asked_for(self) -> set[str]:
+        """One tick: the assets that it would have built."""
+        cursor = self._before.cursor if self._before else None
+        self._before = evaluate_automation_conditions(defs, self.instance, cursor=cursor)
+        return {key.to_user_string() for key in ALL if self._before.get_num_requested(key)}
+
+    def built(self) -> Counter[str]:
+        """Some ticks, each with the run that it asks for: how often which asset was built."""
+        counted: Counter[str] = Counter()
+        for _ in range(4):
+            if asked := self.asked_for():
+                counted.update(run(self.instance, *asked))
+        return counted
+
+
+def run(instance: DagsterInstance, *assets: str, job: str = "__ASSET_JOB") -> list[str]:
+    """One run: the assets that it has built."""
+    result = defs.resolve_job_def(job).execute_in_process(
+        asset_selection=[AssetKey(asset.split("/")) for asset in assets] or None,
+        instance=instance,
+        raise_on_error=False,
+    )
+    built = [event.asset_key for event in result.get_asset_materialization_events()]
+    return [key.to_user_string() for key in built if key]
+
+
+def below(*assets: str) -> Counter[str]:
+    """All that depends on some assets, once each."""
+    graph = defs.resolve_asset_graph()
+    found, left = set[AssetKey](), [AssetKey(asset.split("/")) for asset in assets]
+    while left:
+        for key in graph.get(left.pop()).child_keys - found:
+            found.add(key)
+            left.append(key)
+    return Counter(key.to_user_string() for key in found)
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A CRM, Dagster's instance, and a data directory in which everything was built once."""
+
+    crm: ScriptedCrm
+    instance: DagsterInstance
+    data_dir: Path
+
+
+@pytest.fixture(scope="module")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One for all tests, since building everything takes long. Each of them leaves models that have followed."""
+    folder = tmp_path_factory.mktemp("data")
+    with configured_crm(lists={name: [record(1)] for name in RAW}) as crm, DagsterInstance.ephemeral() as instance:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("CRM_DATA_DIR", str(folder))
+            assert below(*(f"raw/{name}" for name in RAW)).keys() < set(run(instance, job="crm_full_refresh"))
+        yield Installation(crm, instance, folder)
+
+
+@pytest.fixture
+def installed(built_once: Installation, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    """The same, for one test."""
+    monkeypatch.setenv("CRM_DATA_DIR", str(built_once.data_dir))
+    return built_once
+
+
+def test_a_change_is_followed_once_and_a_read_without_one_is_not(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    run(instance, "raw/open_tasks")
+    assert daemon.built() == NOTHING
+    add_record(crm, "open_tasks")
+    run(instance, "raw/open_tasks")
+    assert daemon.built() == below("raw/open_tasks")
+    run(instance, "raw/open_tasks")
+    assert daemon.built() == NOTHING
+
+
+def test_two_tables_that_change_between_two_ticks_are_followed_once(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    for resource in ("accounts", "won_deals"):
+        add_record(crm, resource)
+        run(instance, f"raw/{resource}")
+    assert daemon.built() == below("raw/accounts", "raw/won_deals")
+
+
+def test_what_a_job_has_built_is_not_built_again(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    add_record(crm, "open_tasks")
+    assert below("raw/open_tasks").keys() - {"reports/sales_review"} < set(run(instance, job="open_tasks_sync"))
+    assert set(daemon.built()) == {"reports/sales_review"}
+
+
+def test_a_change_right_after_a_build_is_followed(installed: Installation) -> None:
+    """Both lie between the same two ticks."""
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    add_record(crm, "open_tasks")
+    run(instance, job="open_tasks_sync")
+    add_record(crm, "open_tasks")
+    run(instance, "raw/open_tasks")
+    assert daemon.built() == below("raw/open_tasks")
+
+
+def test_a_table_that_could_not_be_read_keeps_nothing_from_following_the_others(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    for resource in ("accounts", "contacts"):
+        add_record(crm, resource)
+    crm.faults.append(always("contacts", lambda: PlainTextResponse("no", 403)))
+    run(instance, "raw/accounts", "raw/contacts")
+    crm.faults.clear()
+    assert daemon.built() == below("raw/accounts")
+
+
+def test_models_wait_for_tables_that_are_being_read(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    add_record(crm, "accounts")
+    reading = instance.create_run_for_job(
+        defs.resolve_job_def("contacts_sync").get_subset(asset_selection={AssetKey(["raw", "contacts"])}),
+        status=DagsterRunStatus.STARTED,
+        asset_selection=frozenset({AssetKey(["raw", "contacts"])}),
+    )
+    run(instance, "raw/accounts")
+    affected = below("raw/accounts")
+    waiting = affected & below("raw/contacts")
+    assert daemon.built() == affected - waiting
+    instance.report_run_canceled(reading)
+    assert daemon.built() == waiting
+
+
+def test_a_model_waits_until_all_that_it_reads_is_there() -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm(lists={name: [record(1)] for name in RAW}):
+        daemon = Daemon(instance)
+        run(instance, "raw/open_tasks")
+        others = below(*(f"raw/{name}" for name in RAW if name != "open_tasks"))
+        assert daemon.built() == below("raw/open_tasks") - others + Counter(["seeds/owner_targets"])
