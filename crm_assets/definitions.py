@@ -11,6 +11,7 @@ from crm_assets.assets.reports import sales_review
 from crm_assets.automation.crm_check import crm_check
 from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.following import build_what_changed, following
+from crm_assets.automation.freshness import with_freshness
 from crm_assets.automation.jobs import JOBS
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.automation.sensors import SENSORS
@@ -25,8 +26,7 @@ for sentence in unknown_variables():
 
 defs = Definitions(
     assets=[
-        *RAW_ASSETS,
-        *following([*MODEL_ASSETS, published_database, sales_review], RAW_ASSETS),
+        *with_freshness([*RAW_ASSETS, *following([*MODEL_ASSETS, published_database, sales_review], RAW_ASSETS)]),
         *MAINTENANCE_ASSETS,
     ],
     asset_checks=MODEL_CHECKS,

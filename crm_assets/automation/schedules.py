@@ -1,10 +1,10 @@
-"""The schedules, off by default: each resource once an hour, at different minutes, and a nightly full read."""
+"""The schedules, off until they are turned on: each resource at its cadence, and a nightly full read."""
 
 from dagster import AssetKey, RunRequest, ScheduleDefinition, get_dagster_logger, schedule
 
+from crm_assets.automation.cadence import CRONS
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, RESOURCE_JOBS, crm_full_refresh
 from crm_assets.settings import setting_at_load
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.raw_tables import RAW
 
 
@@ -25,9 +25,9 @@ def resource_schedule(resource: str) -> ScheduleDefinition:
     @schedule(
         name=f"{resource}_schedule",
         job=RESOURCE_JOBS[resource],
-        cron_schedule=f"{ENDPOINTS[resource].minute} * * * *",
+        cron_schedule=CRONS[resource],
         execution_timezone=TIMEZONE,
-        description=f"Every hour: what changed in {resource}; models follow if anything has. {WRONG}".rstrip(),
+        description=f"What changed in {resource}; models follow if anything has. {WRONG}".rstrip(),
     )
     def read_changes() -> RunRequest:
         return RunRequest(asset_selection=[AssetKey([RAW, resource])])

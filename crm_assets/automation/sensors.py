@@ -1,6 +1,7 @@
 """Sensors that alert to what an asset's hook cannot see. They need Dagster's daemon, which `dagster dev` includes."""
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 from dagster import (
     AssetCheckEvaluation,
@@ -11,14 +12,18 @@ from dagster import (
     RunFailureSensorContext,
     RunRequest,
     RunStatusSensorContext,
+    SensorEvaluationContext,
     SkipReason,
     run_failure_sensor,
     run_status_sensor,
+    sensor,
 )
 
 from crm_assets.alerts.hooks import asset_of, check_incidents
 from crm_assets.alerts.incidents import Incident
 from crm_assets.alerts.settling import settle_incidents
+from crm_assets.assets.maintenance import MAINTENANCE
+from crm_assets.automation.freshness import find_late
 from crm_assets.automation.jobs import publish
 
 
@@ -56,7 +61,16 @@ def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | 
     return RunRequest(run_key=run.run_id) if made else SkipReason("The run made nothing")
 
 
-SENSORS = [publish_after_failed_runs, alert_of_failed_runs, alert_of_recovered_runs]
+@sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
+def alert_of_late_tables(context: SensorEvaluationContext) -> SkipReason:
+    """Alerts to what is older than its freshness policy allows, and was materialized before."""
+    keys = context.repository_def.asset_graph.materializable_asset_keys if context.repository_def else set()
+    late, in_time = find_late(context.instance, sorted(keys - {MAINTENANCE}), datetime.now(timezone.utc))
+    settle_incidents(late, in_time, "assets")
+    return SkipReason(f"{len(late)} tables are late, {len(in_time)} are not.")
+
+
+SENSORS = [publish_after_failed_runs, alert_of_failed_runs, alert_of_recovered_runs, alert_of_late_tables]
 
 
 def _evaluations(context: RunStatusSensorContext) -> Iterator[AssetCheckEvaluation]:

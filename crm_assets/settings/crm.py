@@ -92,7 +92,7 @@ class CrmSettings(Surroundings):
     endpoints: dict[str, EndpointSettings] = Field(
         default={},
         description="`path` and `params` of each resource; `total_is_exact: false` if the API counts more records "
-        "than it lists.",
+        "than it lists; `cadence_minutes` from one scheduled read to the next, 60 unless set.",
         json_schema_extra={
             "shown_default": "the paths of `source/api.py`",
             "allowed": "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
@@ -203,6 +203,10 @@ class CrmSettings(Surroundings):
         """Whether the API lists as many records of `resource` as it counts."""
         configured = self.endpoints.get(resource)
         return configured is None or configured.total_is_exact
+
+    def cadence_minutes(self, resource: str) -> int:
+        """Minutes from one read of `resource` by its schedule to the next."""
+        return self.endpoints.get(resource, EndpointSettings()).cadence_minutes
 
 
 def _missing(missing: str, given: str) -> str:

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crm_assets.source.api import PAGE, PER_PAGE
 
+HOUR_MINUTES, DAY_MINUTES = 60, 1440
+
 
 class EndpointSettings(BaseModel):
     """Settings for a single resource.
@@ -14,6 +16,7 @@ class EndpointSettings(BaseModel):
         path: The path below the base URL.
         params: Extra query parameters.
         total_is_exact: False if the API counts more records than it lists.
+        cadence_minutes: From one read of its schedule to the next.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -21,6 +24,7 @@ class EndpointSettings(BaseModel):
     path: str | None = Field(default=None, min_length=1)
     params: dict[str, str | int | bool] = {}
     total_is_exact: bool = True
+    cadence_minutes: int = Field(default=HOUR_MINUTES, ge=5, le=DAY_MINUTES)
 
     @field_validator("path")
     @classmethod
@@ -29,6 +33,14 @@ class EndpointSettings(BaseModel):
         if path and ("://" in path or path.startswith("//")):
             raise ValueError("must be a path below base_url, such as /contacts/view/4000123, not a URL")
         return path
+
+    @field_validator("cadence_minutes")
+    @classmethod
+    def _fits_the_clock(cls, minutes: int) -> int:
+        whole = HOUR_MINUTES if minutes <= HOUR_MINUTES else DAY_MINUTES
+        if whole % minutes or (minutes > HOUR_MINUTES and minutes % HOUR_MINUTES):
+            raise ValueError("must divide an hour, such as 15, or be whole hours that divide a day, such as 240")
+        return minutes
 
     @field_validator("params")
     @classmethod

@@ -19,7 +19,11 @@ from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm, always
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Parameter `include_sources`")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:Parameter `include_sources`"),
+]
 
 ALL = defs.resolve_asset_graph().materializable_asset_keys
 RAW = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")

@@ -1,5 +1,9 @@
 """When the schedules run."""
 
+import pytest
+
+from crm_assets.automation.cadence import cron
+from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ENDPOINTS
 
 
@@ -7,3 +11,22 @@ def test_no_two_resources_are_read_at_the_same_minute() -> None:
     minutes = [endpoint.minute for endpoint in ENDPOINTS.values()]
     assert len(set(minutes)) == len(minutes)
     assert set(minutes) <= set(range(60))
+
+
+@pytest.mark.parametrize(
+    ("cadence", "expected"),
+    [
+        (60, "12 * * * *"),
+        (15, "12,27,42,57 * * * *"),
+        (5, "2,7,12,17,22,27,32,37,42,47,52,57 * * * *"),
+        (240, "12 */4 * * *"),
+    ],
+)
+def test_a_resource_keeps_its_minute_at_every_cadence(cadence: int, expected: str) -> None:
+    assert cron(12, cadence) == expected
+
+
+@pytest.mark.parametrize("minutes", [7, 90, 300, 0, 2880])
+def test_a_cadence_that_does_not_fit_the_clock_is_refused(minutes: int) -> None:
+    with pytest.raises(ValueError, match="cadence_minutes"):
+        CrmSettings.model_validate({"endpoints": {"accounts": {"cadence_minutes": minutes}}})

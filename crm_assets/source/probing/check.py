@@ -1,10 +1,11 @@
 """Checks a CRM: at most two requests per list, and the findings from their answers. Writes nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from crm_assets.settings import CrmSettings
+from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.limits import HOUR, MINUTE
 from crm_assets.source.probing.allowance import Allowance, allowance_of
@@ -49,7 +50,7 @@ def _findings(samples: list[Sample], settings: CrmSettings, address: str, now: d
         problems += its_problems
     full = read_of_all([*zip(samples, (each.full for each in lists), strict=True)], settings, allowance)
     hourly = read_of_all([*zip(samples, (each.hourly for each in lists), strict=True)], settings, allowance)
-    schedules = _schedules(full.requests, hourly.requests, allowance, settings)
+    schedules = _schedules(full.requests, _every_hour(lists, hourly.requests.bound, settings), allowance, settings)
     problems += common_problems(lists, full, schedules, allowance, settings.per_page)
     return CrmFindings(
         address=address,
@@ -94,8 +95,14 @@ def _list_findings(sample: Sample, settings: CrmSettings, now: datetime) -> tupl
     return found, problems
 
 
+def _every_hour(lists: Sequence[ListFindings], bound: Bound, settings: CrmSettings) -> Requests:
+    """What the schedules take in an hour in which each of them is due, as often as `cadence_minutes` says."""
+    reads = {each.resource: max(1, HOUR_MINUTES // settings.cadence_minutes(each.resource)) for each in lists}
+    return Requests(sum(each.hourly.number * reads[each.resource] for each in lists if each.hourly), bound)
+
+
 def _schedules(full: Requests, hourly: Requests, allowance: Allowance | None, settings: CrmSettings) -> Schedules:
-    """The schedules read each list incrementally once an hour, and once a day all of them in full."""
+    """The schedules read each list incrementally, `hourly` in all, and once a day all of them in full."""
     limits = {
         "": (allowance.limit, allowance.period) if allowance else (None, HOUR),
         "requests_per_minute": (settings.requests_per_minute, MINUTE),

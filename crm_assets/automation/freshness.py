@@ -1,0 +1,58 @@
+"""How old tables may be: freshness policies, by which the UI shows what is late, and the same ages for alerts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+
+from dagster import AssetKey, AssetsDefinition, DagsterInstance, FreshnessPolicy
+
+from crm_assets.alerts.incidents import Incident
+from crm_assets.automation.cadence import CADENCES
+from crm_assets.warehouse.raw_tables import RAW
+
+MISSED_READS = 3
+"""A raw table is late when as many reads of its schedule have not come."""
+
+A_NIGHT = timedelta(hours=26)
+"""From one nightly job to the end of the next. Models that nothing has changed for are built by that job only."""
+
+
+def allowed_age(key: AssetKey) -> timedelta:
+    """How long ago an asset may have been materialized: raw tables by their schedule, the others by what they read."""
+    if key.path[0] == RAW:
+        return MISSED_READS * CADENCES[key.path[-1]]
+    return A_NIGHT + MISSED_READS * max(CADENCES.values())
+
+
+def with_freshness(assets: Sequence[AssetsDefinition]) -> Iterator[AssetsDefinition]:
+    """The same assets, each with its freshness policy: a warning after two thirds of the allowed age."""
+    for asset in assets:
+        yield _kept_fresh(allowed_age(asset.key), asset)
+
+
+def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition:
+    policy = FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
+    return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
+
+
+def find_late(instance: DagsterInstance, keys: Iterable[AssetKey], now: datetime) -> tuple[list[Incident], list[str]]:
+    """Incidents of assets that are older than allowed, and the keys of the others' incidents.
+
+    An asset that was never materialized is neither: nobody has asked for it yet.
+    """
+    late, in_time = list[Incident](), list[str]()
+    for key in keys:
+        event = instance.get_latest_materialization_event(key)
+        if event is None:
+            continue
+        name, allowed = key.to_user_string(), allowed_age(key)
+        age = now - datetime.fromtimestamp(event.timestamp, timezone.utc)
+        if age > allowed:
+            happened = f"{name} was updated {_hours(age)} ago, and at most {_hours(allowed)} are expected"
+            late.append(Incident(f"late {name}", happened))
+        else:
+            in_time.append(f"late {name}")
+    return late, in_time
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:,.1f} hours"

@@ -1,0 +1,75 @@
+"""What is late, by the ages that the freshness policies have."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from dagster import AssetKey, AssetMaterialization, DagsterInstance, build_sensor_context
+
+from crm_assets.automation.freshness import allowed_age, find_late
+from crm_assets.automation.sensors import alert_of_late_tables
+from crm_assets.definitions import defs
+from crm_assets_tests.alerts.receivers import Webhook, webhook
+
+RAW, MODEL = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def later(**age: float) -> datetime:
+    return datetime.now(timezone.utc) + timedelta(**age)
+
+
+def keys_late(instance: DagsterInstance, now: datetime) -> list[str]:
+    return [incident.key for incident in find_late(instance, [RAW, MODEL], now)[0]]
+
+
+def test_a_raw_table_is_late_after_three_reads_and_a_model_after_a_night_more(instance: DagsterInstance) -> None:
+    for key in (RAW, MODEL):
+        instance.report_runless_asset_event(AssetMaterialization(key))
+    assert keys_late(instance, later(hours=2.9)) == []
+    assert keys_late(instance, later(hours=3.1)) == ["late raw/accounts"]
+    assert keys_late(instance, later(hours=30)) == ["late raw/accounts", "late staging/stg_accounts"]
+
+
+def test_what_was_never_materialized_is_not_late(instance: DagsterInstance) -> None:
+    assert find_late(instance, [RAW, MODEL], later(days=9)) == ([], [])
+
+
+def test_the_ui_has_the_same_ages() -> None:
+    graph = defs.resolve_asset_graph()
+    for key in (RAW, MODEL):
+        policy = graph.get(key).freshness_policy
+        assert policy is not None
+        assert policy.fail_window.to_timedelta() == allowed_age(key)  # type: ignore[attr-defined]
+
+
+def test_a_late_table_is_told_once_and_told_again_when_it_is_not_any_more(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with webhook() as receiver:
+        monkeypatch.setenv("CRM_NOTIFY", receiver.address)
+        assert tick(instance, receiver) == []
+        instance.report_runless_asset_event(AssetMaterialization(RAW))
+        with monkeypatch.context() as patched:
+            patched.setitem(_ages(), "accounts", timedelta(0))
+            assert tick(instance, receiver) == ["crm_assets: problem: late raw/accounts"]
+            assert len(tick(instance, receiver)) == 1
+        assert tick(instance, receiver)[-1] == "crm_assets: recovered: late raw/accounts"
+
+
+def tick(instance: DagsterInstance, receiver: Webhook) -> list[str]:
+    """One evaluation of the sensor: the titles that have arrived until then."""
+    context = build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+    alert_of_late_tables(context)
+    return receiver.titles
+
+
+def _ages() -> dict[str, timedelta]:
+    from crm_assets.automation.cadence import CADENCES
+
+    return CADENCES
