@@ -160,7 +160,14 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         ended = time.perf_counter()
         made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
         log_with_checks(context.log, made, checks)
-        metadata = {**metadata, "crm/build_seconds": round(ended - began, 3)}
+        metadata = {
+            **metadata,
+            "crm/build_seconds": round(ended - began, 3),
+            "crm/seconds_reading": round(read_at - began, 3),
+            "crm/seconds_loading": round(ended - read_at, 3),
+        }
+        if settings.requests_per_hour:
+            metadata["crm/allowance_share"] = round(report.requests / settings.requests_per_hour, 4)
         yield MaterializeResult(
             asset_key=result.asset_key,
             metadata=metadata,

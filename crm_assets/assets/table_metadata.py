@@ -7,6 +7,7 @@ import duckdb
 from dagster import TableColumn, TableColumnConstraints, TableSchema
 
 from crm_assets.assets.previews import preview
+from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.sql_models.personal import may_be_personal
@@ -57,6 +58,10 @@ def raw_metadata(
     }
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
+    newest = f'select epoch($at - max({UPDATED_AT})) from {RAW}."{report.resource}" where {UPDATED_AT} <= $at'
+    [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
+    if lag is not None:
+        metadata["crm/lag_seconds"] = round(lag)
     return metadata
 
 

@@ -1,7 +1,9 @@
 """What a sync changed: counted for its metadata, and told to Dagster as the data version of the table."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from dagster import AssetKey
 
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
@@ -72,3 +74,17 @@ def test_names_beside_the_records_are_part_of_the_data_version() -> None:
         other = materialize(RESOURCE)
         assert counted(other) == {}
         assert version(other) != first
+
+
+def test_times_lag_and_the_share_of_the_allowance_are_numbers_that_the_ui_can_plot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
+    an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
+    records = [account(1, updated_at=an_hour_ago.isoformat()), account(2, updated_at="2999-01-01T00:00:00Z")]
+    with configured_crm(lists={RESOURCE: records}):
+        metadata = materialize(RESOURCE).metadata(RESOURCE)
+    assert metadata["crm/allowance_share"] == metadata["crm/requests"] / 1000
+    assert metadata["crm/lag_seconds"] >= 3600
+    assert metadata["crm/seconds_reading"] > 0
+    assert metadata["crm/seconds_loading"] > 0
