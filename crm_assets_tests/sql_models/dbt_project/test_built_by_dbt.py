@@ -30,7 +30,8 @@ from crm_assets.warehouse.sync_log import TABLES
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.sql_models.model_project import ModelProject
 
-DBT = Path(__file__).parents[3] / ".venv-dbt" / "bin" / "dbt"
+ROOT = Path(__file__).parents[3]
+DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
 
 pytestmark = [
     pytest.mark.dbt,
@@ -317,3 +318,11 @@ def test_dbt_reads_the_properties_files_as_they_are_without_a_warning(tmp_path: 
 
     ran = run_dbt("--warn-error", "parse", "--show-all-deprecations", project=tmp_path / "project")
     assert ran.returncode == 0, ran.stdout
+
+
+def test_dbt_runs_on_the_runners_duckdb() -> None:
+    [dbt, runner] = (
+        [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line.startswith("duckdb==")]
+        for name in ("constraints-dbt.txt", "constraints.txt")
+    )
+    assert dbt == runner
