@@ -8,7 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Warnings of Dagster that users cannot act on: commands that are being renamed.
 SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded
@@ -52,6 +52,10 @@ test-lake: .venv/dev ## Run the tests of reads and of killed processes on a lake
 .PHONY: test-dbt
 test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's
 	$(BIN)/python -m pytest -n 0 -m dbt
+
+.PHONY: test-deployment
+test-deployment: .venv/dev ## Run the services of deploy/ as processes, with PostgreSQL and an S3 server, and a job on them
+	$(BIN)/python -m pytest crm_assets_tests/test_deployment.py
 
 # Without constraints, to see what an upgrade would break before constraints.txt is renewed.
 .PHONY: test-latest
