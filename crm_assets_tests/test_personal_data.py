@@ -85,7 +85,7 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     marks.made += kept
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in told] == []
-    assert f"personal_data is {after} now, no more {before}" in told
+    assert f"personal_data is now {after}, was {before}" in told
     database = data_dir / "crm.duckdb"
     assert rows(database, "select count(*), count(email) from raw.contacts") == [(9, 0 if after == "leave_out" else 3)]
     assert rows(database, "select count(*) from marts.contact_engagement") == [(9,)]

@@ -1,1 +1,1 @@
-"""Where tables are kept: connections, lock, loading, sync log, published copy and lake. Imports `source`."""
+"""Stores the tables: connections, lock, loading, sync log, published copy and lake. Imports `source`."""

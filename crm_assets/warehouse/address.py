@@ -1,6 +1,6 @@
-"""Which warehouse is in use: what `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES` say. Generated records have another one.
+"""Chooses the warehouse, from `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`.
 
-So they never mix with a real CRM's: the sandbox's file, catalog schema or database lies beside the configured one.
+The sandbox has a separate file, catalog schema or database, so that its records never mix with a real CRM's.
 """
 
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
     """The warehouse at an address, or the configured one.
 
     Args:
-        address: Path of a DuckDB file; empty: as configured.
-        wait: Seconds to wait while others are writing.
+        address: The path of a DuckDB file; if empty, the configured warehouse.
+        wait: Seconds to wait for other writers.
         config: DuckDB's configuration.
-        announce: Called with sentences about waiting.
+        announce: Called with messages about waiting.
 
     Raises:
         SettingsError: A setting is missing or not allowed.
@@ -46,12 +46,12 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
 
 
 def has_maintenance() -> bool:
-    """Whether the configured warehouse is of a kind that something is due for from time to time. Never fails."""
+    """Whether the configured kind of warehouse needs regular maintenance. Never raises."""
     return str(find().values.get("warehouse", "")).startswith(PREFIX)
 
 
 def configured_path(settings: CrmSettings) -> Path:
-    """The DuckDB file: the configured one, or that of the data directory."""
+    """The path of the DuckDB file: the configured one, or the default in the data directory."""
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
     path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
     return path.with_name("sandbox.duckdb") if settings.is_sandbox else path

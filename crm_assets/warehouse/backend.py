@@ -1,4 +1,4 @@
-"""What every kind of warehouse offers. Only this package knows which kind is in use."""
+"""The interface of all kinds of warehouses. Only this package knows which kind is in use."""
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
@@ -12,17 +12,17 @@ from crm_assets.source.http.limits import Ledger
 
 
 class WarehouseUnreachable(Exception):
-    """The warehouse could not be opened. The message says what could not be reached, and holds no password."""
+    """The warehouse could not be opened. The message says what could not be reached, without passwords."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """Where readers find the tables now.
+    """The published state of the tables.
 
     Attributes:
         where: A path, or the warehouse's name.
-        is_new: Whether readers see another state than before this was called.
-        version: Number of that state, where states are numbered.
+        is_new: Whether readers see a newer state than before the call.
+        version: The number of the snapshot; None if there are no snapshots.
     """
 
     where: str
@@ -35,17 +35,17 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """What messages call it, without passwords."""
+        """The name in messages, without passwords."""
 
     @property
     def working_folder(self) -> Path:
-        """A folder of this machine for files that a run leaves nothing of."""
+        """A local folder for temporary files."""
 
     def check(self) -> None:
-        """Makes sure that a load would find a place.
+        """Checks that the warehouse can be written to.
 
         Raises:
-            WarehouseUnreachable: It would not.
+            WarehouseUnreachable: It cannot.
         """
 
     def connected(
@@ -55,32 +55,32 @@ class Backend(Protocol):
 
         Args:
             read_only: Whether writing is refused.
-            tables: The only ones (`raw.accounts`) whose rows will be changed; empty: any. Who changes one of them, or
-                any, comes later.
+            tables: The only tables whose rows will be changed, such as `raw.accounts`; empty: any. Other writers of
+                these tables have to wait.
 
         Raises:
-            FileNotFoundError: Read-only, and nothing was written yet.
-            WarehouseBusy: Others kept writing until the wait was over.
+            FileNotFoundError: Read-only, and there is no database yet.
+            WarehouseBusy: Other writers did not finish in time.
             WarehouseUnreachable: It could not be opened.
         """
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """While the body runs, connections may be kept for the next who wants one."""
+        """Allows connections to be kept open and reused while the body runs."""
 
     def publish(self) -> Published:
-        """Lets readers see what is in the tables, as one whole state."""
+        """Publishes the current state of all tables to readers."""
 
     def erase(self) -> None:
-        """Leaves nothing anywhere of what was taken out of the tables, neither in free blocks nor in earlier states.
+        """Erases deleted values for good, from free blocks and old snapshots.
 
-        Notes that it is done with `policy.set_erased`, and lets readers see the tables as they are now.
+        Records this with `policy.set_erased`, and publishes the current state.
         """
 
     def maintain(self) -> Mapping[str, int]:
-        """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""
+        """Runs regular maintenance and returns numbers about it. Does not block readers or writers."""
 
     def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
-        """Where all processes that share the warehouse count their requests to a CRM, while the body runs.
+        """The ledger in which all processes that share the warehouse count their requests to a CRM.
 
-        None where one process after the other reads, and the sync log tells what each has sent.
+        None if there is none: the sync log then has the requests of earlier processes.
         """

@@ -22,14 +22,14 @@ def comment(
     description: str,
     columns: Mapping[str, str],
 ) -> None:
-    """Comments on a table or view and on its columns, all in one go, where they are not there already.
+    """Sets the comments on a table or view and on its columns, unless they are already set.
 
     Args:
-        connection: Where it is.
-        kind: table or view.
+        connection: The warehouse, for writing.
+        kind: `table` or `view`.
         address: Its schema and its name.
         description: What a row is.
-        columns: Column -> what it holds. Those that the table does not have are passed over.
+        columns: Column -> description. Columns that the table does not have are ignored.
     """
     schema, name = address
     relation = f'"{schema}"."{name}"'
@@ -45,7 +45,7 @@ def comment(
 
 
 def _views_have_columns(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether columns of views can be commented on: in a DuckDB file they can, in a DuckLake they cannot."""
+    """Whether columns of views can have comments: in a DuckDB file they can, in a DuckLake they cannot."""
     return connection.execute(CATALOG).fetchall() == [("duckdb",)]
 
 

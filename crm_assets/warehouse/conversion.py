@@ -1,4 +1,4 @@
-"""Stored values follow a change of `personal_data`: what was kept under an earlier policy is left out or hashed, too.
+"""Converts stored values after a change of `personal_data`: leaves them out or hashes them.
 
 Works on any connection whose default catalog has the schemas `raw`, `present`, `staging` and `marts`.
 """
@@ -34,7 +34,7 @@ order by address
 
 @dataclass(frozen=True)
 class StoredColumn:
-    """A column whose values are converted, in the rows that `where` chooses."""
+    """A column whose values are converted, in the rows selected by `where`."""
 
     address: str
     name: str
@@ -42,11 +42,11 @@ class StoredColumn:
     where: str = "true"
 
     def convert(self, connection: duckdb.DuckDBPyConnection, redacted: Callable[[Any], Any]) -> int:
-        """Replaces each value by what `redacted` makes of it. Returns how many rows were changed."""
+        """Replaces each value with the result of `redacted`. Returns the number of changed rows."""
         name, table = _name(self.name), quoted(self.address)
         chosen = f"{self.where} and {name} is not null"
         if self.type not in {TEXT, JSON}:
-            # Only texts and JSON can have personal data within, or be hashed: all of it goes, or nothing.
+            # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
             return _count(connection, f"update {table} set {name} = null where {chosen}") if redacted(0) is None else 0
         found = connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
         changes = [(text, after) for (text,) in found if (after := self._after(text, redacted)) != text]
@@ -74,10 +74,10 @@ class StoredColumn:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a change of the policy has changed.
+    """The result of a conversion.
 
     Attributes:
-        sentences: What was changed, for the log: names and counts, no values.
+        sentences: Messages for the log about changes: names and counts, no values.
         dropped: Addresses of the tables that have to be made anew.
     """
 
@@ -88,14 +88,14 @@ class Converted:
 def follow_policy(
     connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Mapping[str, Collection[str]]
 ) -> Converted:
-    """Has everything that is stored follow the configured policy, in one transaction; does nothing if it does.
+    """Converts all stored data to the configured policy, in one transaction; does nothing if they follow it.
 
     Tables that are made from raw ones are dropped, for the caller to make anew, unless they keep history.
 
     Args:
         connection: The warehouse, for writing.
-        settings: With the policy.
-        histories: Address of a table that keeps what cannot be made again -> its columns that may be personal.
+        settings: The settings with the policy.
+        histories: Address of a table that cannot be rebuilt -> its columns that may be personal.
     """
     wanted, stored = Policy.of(settings), stored_policy(connection)
     if wanted == stored:
@@ -132,10 +132,10 @@ def _introduction(stored: Policy, wanted: Policy) -> str:
         what = "its key" if wanted.rules == stored.rules else "what it applies to"
         text = f"personal_data is {now} as before, but {what} has changed"
     else:
-        text = f"personal_data is {now} now, no more {before}"
+        text = f"personal_data is now {now}, was {before}"
     if stored.personal_data is PersonalData.keep:
-        return f"{text}: what is stored is converted"
-    return f"{text}. What was taken away is not stored any more: the next full read of each list brings what it has"
+        return f"{text}: stored data are converted"
+    return f"{text}. Removed values are lost: the next full read of each list loads those that the CRM still has"
 
 
 def _raw_tables(
@@ -172,7 +172,7 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
     columns = {
         name: type_ for name, type_ in stored_columns(connection, resource).items() if not name.startswith("_dlt_")
     }
-    # Columns are dropped before any row is changed: DuckDB wants it so in a transaction.
+    # DuckDB requires that a transaction drops columns before it changes rows.
     dropped = [name for name in columns if not redaction.keeps(varies(name) or name)]
     for name in dropped:
         connection.execute(f"alter table {quoted(table)} drop column {_name(name)}")

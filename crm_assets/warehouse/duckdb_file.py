@@ -1,4 +1,4 @@
-"""A DuckDB file as the warehouse: opened by one process at a time, always closed again, copied for readers."""
+"""A DuckDB file as the warehouse: opened by one process at a time, always closed again, and copied for readers."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -21,10 +21,10 @@ class DuckDBFile:
     """One file.
 
     Attributes:
-        path: Where it lies; it is made when something is written.
+        path: Its path. The first write creates it.
         wait: Seconds to wait while another process has it open.
         config: DuckDB's configuration.
-        announce: Called with sentences about waiting.
+        announce: Called with messages about waiting.
     """
 
     path: Path
@@ -43,45 +43,45 @@ class DuckDBFile:
         return self.path.parent
 
     def check(self) -> None:
-        """Nothing: the working folder is made there before anything is read."""
+        """Does nothing: the working folder in the same place is created before anything is read."""
 
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the file, of which there is one at a time, whatever it is for."""
+        """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
             raise FileNotFoundError(f"{self.path} does not exist yet: materialize the assets of group raw first")
         with self._locked(), self._connected(read_only=read_only) as connection:
             yield connection
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """Keeps nothing: other processes wait for the file."""
+        """Keeps no connection: other processes wait for the file."""
         return nullcontext()
 
     def publish(self) -> Published:
-        """Copies the file for readers that must never be in the way, unless the copy is as new as the file."""
+        """Copies the file for readers, unless the copy is up to date."""
         is_new = not is_published(self.path)
         if is_new:
             with self._locked():
                 if _log(self.path).exists():
-                    # A killed process left it. Opened and closed, the database has it in itself.
+                    # Left by a killed process. Opening and closing the database merges it.
                     with self._connected(read_only=False):
                         pass
                 publish(self.path)
         return Published(str(published_path(self.path)), is_new)
 
     def erase(self) -> None:
-        """Writes the file anew, and the copy."""
+        """Rewrites the file and the published copy."""
         with self._locked():
             with self._connected(read_only=False) as connection:
                 broken = prepare(connection)
-            # The database comes last: as long as it is the old one, the next run knows that this has to be done.
+            # The database comes last: until it is replaced, it records that this is still to be done.
             write_anew(self.path, published_path(self.path), self.config)
             take_over(self.path)
         if broken:
-            self.announce(f"Dropped, as they read tables that are not there: views {', '.join(broken)}")
+            self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
 
     def maintain(self) -> Mapping[str, int]:
-        """Nothing: DuckDB uses free blocks again by itself."""
+        """Does nothing: DuckDB reuses free blocks itself."""
         return {}
 
     def ledger(self, crm: str) -> AbstractContextManager[None]:
@@ -97,13 +97,13 @@ class DuckDBFile:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(self._connect(read_only=read_only)) as connection:
             if is_new:
-                # It will hold personal data. DuckDB makes it as all files are made, and refuses one made beforehand.
+                # It will hold personal data. DuckDB creates it with default permissions, and refuses an empty file.
                 self.path.chmod(0o600)
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
     def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Connects, waiting while a process that knows nothing of our lock (a notebook, a DuckDB shell) has it open."""
+        """Connects. Waits while a process that does not use the lock (a notebook, a DuckDB shell) has the file open."""
         give_up_at = time.monotonic() + self.wait
         announced = False
         while True:
@@ -127,7 +127,7 @@ class DuckDBFile:
 def _log(database: Path) -> Path:
     """DuckDB's write-ahead log.
 
-    Behind a question mark DuckDB expects options, even in a folder's name: `.wal` stands before the first one.
+    DuckDB takes what follows a question mark, even in a folder's name, for options: `.wal` comes before the first one.
     """
     before, mark, behind = str(database.resolve()).partition("?")
     return Path(f"{before}.wal{mark}{behind}")

@@ -1,7 +1,7 @@
-"""What is read out of DuckDB's error messages, whose wording it does not promise.
+"""Interprets DuckDB's error messages, whose wording is not documented.
 
-`test_contracts.py` fails when an upgrade words them otherwise. Until then nothing would be lost but convenience: a
-database that a notebook has open is not waited for, and messages name no line and give no advice.
+`test_contracts.py` fails if an upgrade changes them. The effect would be small: runs would not wait for a database that
+a notebook has open, and messages would have no line and no advice.
 """
 
 import re
@@ -17,7 +17,7 @@ MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
 def lock_holder(error: duckdb.Error) -> str | None:
-    """Which process has the database open; None when that is not why DuckDB could not open it."""
+    """The process that has the database open; None if DuckDB could not open it for another reason."""
     text = str(error)
     if LOCKED not in text:
         return None
@@ -26,26 +26,26 @@ def lock_holder(error: duckdb.Error) -> str | None:
 
 
 def reason(error: duckdb.Error) -> str:
-    """What DuckDB refused, on one line, without the statement that it shows below."""
+    """DuckDB's message on one line, without the statement that follows it."""
     return " ".join(LINE.split(str(error))[0].split())
 
 
 def line(error: duckdb.Error) -> int | None:
-    """The line of the statement that DuckDB points at; None when it points at none."""
+    """The line of the statement that DuckDB points at; None if there is none."""
     found = LINE.search(str(error))
     return int(found[1]) if found else None
 
 
 def is_about_missing_table(error: duckdb.Error) -> bool:
-    """Whether a table or schema that the statement reads is not there."""
+    """Whether a table or schema that the statement reads does not exist."""
     return MISSING.search(reason(error)) is not None
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether a transaction failed because another one changed the same, and would succeed if made again."""
+    """Whether a transaction failed because of a conflict with another, and can be retried."""
     return isinstance(error, duckdb.TransactionException) and CONFLICT.search(str(error)) is not None
 
 
 def is_about_missing_lake(error: duckdb.Error) -> bool:
-    """Whether a lake was to be read that nothing was written to yet."""
+    """Whether the lake to read does not exist yet."""
     return MISSING_LAKE in str(error)

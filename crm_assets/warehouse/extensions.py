@@ -1,4 +1,4 @@
-"""DuckDB's extensions, from Python packages where these are installed. DuckDB downloads the others when needed."""
+"""Loads DuckDB's extensions from Python packages if installed. DuckDB downloads the others when needed."""
 
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -8,9 +8,9 @@ import duckdb
 
 
 def load_extensions(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) -> None:
-    """Loads those extensions that a package `duckdb-extension-<name>` of DuckDB's version brings.
+    """Loads extensions from installed packages `duckdb-extension-<name>` of DuckDB's version.
 
-    DuckDB checks that they are its own.
+    DuckDB checks their signatures.
     """
     for name in names:
         package = find_spec(f"duckdb_extension_{name}")

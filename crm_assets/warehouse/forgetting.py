@@ -1,7 +1,7 @@
-"""Erasing records for good: `raw.forgotten` remembers salted hashes of their ids, so that no read brings them back.
+"""Erases records for good. `raw.forgotten` keeps salted hashes of their ids, so that later reads skip them.
 
-The salt is random, and lies beside the hashes: whoever has the database can still ask of an id whether it is forgotten.
-A key of its own would have to be kept for ever, and all that is forgotten would come back with a new one.
+The salt is random and stored next to the hashes, so anyone with the database can test whether an id is forgotten. A
+secret key instead would have to be kept for ever: with a new one, forgotten records would be loaded again.
 """
 
 import secrets
@@ -28,7 +28,7 @@ create table if not exists raw.forgotten (
     _dlt_load_id varchar not null
 );
 """
-"""One row an id. `_dlt_load_id` is the last load whose list still had it; empty if none had."""
+"""One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it."""
 
 LISTED = """
 select count(*)
@@ -47,20 +47,20 @@ where table_catalog = current_database()
 
 
 class ForgottenMeanwhile(SourceError):
-    """Records were forgotten while a read that may have them went on. Reading again leaves them out."""
+    """Records were forgotten during a read that may contain them. Another read will skip them."""
 
     retriable = True
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased: rows by table. Ids that no table had are remembered all the same."""
+    """The number of erased rows by table."""
 
     rows: Mapping[str, int]
 
 
 def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
-    """What is not to be loaded."""
+    """The records that must not be loaded."""
     try:
         rows = connection.execute("select resource, id_hash, salt from raw.forgotten").fetchall()
     except duckdb.CatalogException:
@@ -70,7 +70,7 @@ def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
 
 
 def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
-    """How many forgotten records the CRM's list still has."""
+    """The number of forgotten records that the CRM still lists."""
     try:
         [[count]] = connection.execute(LISTED, {"resource": resource}).fetchall()
     except duckdb.CatalogException:
@@ -85,14 +85,14 @@ def forget(
     keys: Mapping[str, str],
     made: Iterable[str],
 ) -> Erased:
-    """Erases records from all tables, and remembers their ids, in one transaction.
+    """Erases records from all tables and stores hashes of their ids, in one transaction.
 
     Args:
         connection: The warehouse, for writing.
-        resource: Whose records.
+        resource: The resource of the records.
         ids: Their ids.
-        keys: Address of a table that keeps history -> its column with the resource's id.
-        made: Tables that are made from raw ones: dropped, for the caller to make anew.
+        keys: Address of a table with history -> its column with the resource's id.
+        made: Tables built from raw ones. They are dropped, and the caller rebuilds them.
     """
     connection.execute("begin")
     try:
@@ -121,17 +121,17 @@ def forget(
 def note_skipped(
     connection: duckdb.DuckDBPyConnection, resource: str, forgotten: Forgotten, skipped: Iterable[str], load_id: str
 ) -> None:
-    """Notes within a load's transaction which forgotten ids the list still had.
+    """Records which forgotten ids the list still had, within a load's transaction.
 
     Args:
         connection: The warehouse, for writing.
         resource: The resource read.
-        forgotten: What the read has left out.
-        skipped: Hashes of the ids that came.
-        load_id: The load's.
+        forgotten: The records that the read left out.
+        skipped: Hashes of forgotten ids that the list had.
+        load_id: The id of the load.
 
     Raises:
-        ForgottenMeanwhile: More was forgotten since the read began.
+        ForgottenMeanwhile: More records were forgotten since the read began.
     """
     known = set().union(*forgotten.hashes.values())
     if set().union(*read_forgotten(connection).hashes.values()) - known:
@@ -148,7 +148,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, address: str, where: str, par
 
 
 def _forget_rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
-    """Deletes rejected records that have one of the ids, in whatever form, or hold a record that has."""
+    """Deletes rejected records that have one of the ids in any form, or contain a record that has one."""
     found = connection.execute(
         f"select distinct record::varchar from {RAW}.rejected_records where resource = ? and record is not null",
         [resource],

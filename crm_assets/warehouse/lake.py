@@ -1,6 +1,6 @@
-"""A DuckLake as the warehouse: tables as Parquet files in a shared place, their catalog in PostgreSQL.
+"""A DuckLake as the warehouse: tables as Parquet files in a shared place, with their catalog in PostgreSQL.
 
-Every commit is a state that readers on any machine see as a whole. Different tables can be written at the same time.
+Readers on any machine see each commit as a whole. Different tables can be written at the same time.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -22,28 +22,28 @@ from crm_assets.warehouse.object_storage import allow_s3
 from crm_assets.warehouse.policy import set_erased
 
 CATALOG = "lake"
-"""What a lake is attached as."""
+"""The catalog name under which a lake is attached."""
 
 COMMIT_RETRIES = 100
-"""How often DuckLake tries to commit when others committed other tables at the same time. Its default of ten is few."""
+"""How often DuckLake retries a commit while others commit other tables. Its default of ten is too few."""
 
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
 
 class Lake:
-    """One lake. Connections see it as their default catalog."""
+    """A lake. It is the default catalog of its connections."""
 
     def __init__(
         self, address: LakeAddress, working_folder: Path, wait: float, config: Mapping[str, Any], announce: Announce
     ) -> None:
-        """Connects to nothing yet.
+        """Does not connect yet.
 
         Args:
-            address: Where it is.
-            working_folder: A folder of this machine for files that a run leaves nothing of.
-            wait: Seconds to wait while others write the same table.
+            address: The address of the lake.
+            working_folder: A local folder for temporary files.
+            wait: Seconds to wait for other writers of the same table.
             config: DuckDB's configuration.
-            announce: Called with sentences about waiting.
+            announce: Called with messages about waiting.
         """
         self.address = address
         self._working_folder = working_folder
@@ -60,14 +60,14 @@ class Lake:
 
     @property
     def working_folder(self) -> Path:
-        """A folder of this machine."""
+        """A local folder for temporary files."""
         return self._working_folder
 
     def check(self) -> None:
-        """Reaches the catalog and the place of the files.
+        """Connects to the catalog and to the place of the files.
 
         Raises:
-            WarehouseUnreachable: Tells which of them it was.
+            WarehouseUnreachable: One of them cannot be reached; the message says which.
         """
         with self.connected(read_only=False, tables=["nothing"]) as connection, self._explained("CRM_WAREHOUSE_FILES"):
             if "://" in self.address.files:
@@ -77,14 +77,14 @@ class Lake:
 
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the lake. Readers wait for nobody, and writers for those of the same table."""
+        """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
         with self._turn(read_only=read_only, tables=tables):
             try:
                 with closing(self._connection(read_only=read_only)) as connection:
                     connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
                     yield connection
             except BaseException:
-                self._close(read_only=read_only)  # whatever broke, the next one begins anew
+                self._close(read_only=read_only)  # after any error the next connection is a new one
                 raise
             finally:
                 if not self._keeps:
@@ -92,7 +92,7 @@ class Lake:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Keeps what is connected: DuckDB's extensions take half a second to load."""
+        """Keeps connections open: loading DuckDB's extensions takes half a second."""
         self._keeps = self.address.dsn is not None
         try:
             yield
@@ -102,29 +102,29 @@ class Lake:
             self._close(read_only=False)
 
     def publish(self) -> Published:
-        """Readers see every commit. Tells the number of the state that they see now."""
+        """Returns the number of the current snapshot. Readers see every commit at once."""
         with self.connected(read_only=True) as connection:
             [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
         return Published(self.name, is_new=True, version=version)
 
     def erase(self) -> None:
-        """Writes files anew that have deleted rows, and removes earlier states and their files."""
+        """Rewrites files that have deleted rows, and removes old snapshots and their files."""
         with self.connected(read_only=False) as connection:
             erase(connection, CATALOG)
             set_erased(connection, erased=True)
 
     def maintain(self) -> Mapping[str, int]:
-        """Merges small files, and removes those that only states need which are older than a week."""
+        """Merges small files, and removes files that only expired snapshots need."""
         with self.connected(read_only=False, tables=["maintenance"]) as connection:
             return maintain(connection, CATALOG)
 
     @contextmanager
     def ledger(self, crm: str) -> Iterator[Ledger | None]:
-        """A table in the catalog's database."""
+        """The ledger in a table of the catalog's database."""
         if self.address.dsn is None:
             yield None
             return
-        # Imported here, as psycopg comes with the extra "lake" only.
+        # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
         from crm_assets.warehouse.request_ledger import postgres_ledger
@@ -136,7 +136,7 @@ class Lake:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
     def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[None]:
-        if self.address.dsn is None:  # a file: DuckDB lets one process have it
+        if self.address.dsn is None:  # a file: DuckDB allows one process at a time
             return writer_lock(Path(self.address.catalog), self._wait, self._announce)
         if read_only:
             return nullcontext()
@@ -144,7 +144,7 @@ class Lake:
 
     @contextmanager
     def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[None]:
-        # Imported here, as it comes with the extra "lake" only.
+        # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
         from crm_assets.warehouse.turns import turn

@@ -1,4 +1,4 @@
-"""Where a lake is: its catalog and its files, and messages without the passwords in either."""
+"""The address of a lake: its catalog and its files. Removes the passwords in both from messages."""
 
 import re
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ class LakeAddress:
     """A DuckLake.
 
     Attributes:
-        catalog: `postgres:` and how to connect to the database, or the path of a DuckDB file.
-        files: Where its Parquet files lie: a folder, or `s3://bucket/crm`.
-        schema: The catalog's schema in that database; empty: its default. Generated records have one of their own.
+        catalog: `postgres:` and a connection string, or the path of a DuckDB file.
+        files: The place of its Parquet files: a folder, or `s3://bucket/crm`.
+        schema: The catalog's schema in that database; empty: its default. The sandbox has a separate one.
     """
 
     catalog: str
@@ -28,21 +28,21 @@ class LakeAddress:
 
     @classmethod
     def of(cls, address: str, files: str, *, is_sandbox: bool) -> "LakeAddress":
-        """From what `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES` say."""
+        """The address in `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`."""
         catalog = address.removeprefix(PREFIX)
-        # Relative to where a process was started it would be another folder for each.
+        # A relative path would mean another folder for each process.
         where = files.rstrip("/") if "://" in files else str(Path(files).expanduser().absolute())
         return cls(catalog, f"{where}/sandbox", "sandbox") if is_sandbox else cls(catalog, where, "")
 
     @property
     def dsn(self) -> str | None:
-        """What PostgreSQL's clients connect with; None when the catalog is a file."""
+        """The connection string for PostgreSQL; None if the catalog is a file."""
         return self.catalog.removeprefix(POSTGRES) if self.catalog.startswith(POSTGRES) else None
 
     def without_secrets(self, text: str) -> str:
-        """A message on one line, without the passwords that the address or the files' place hold.
+        """A message on one line, without the passwords in the address of the catalog or the files.
 
-        DuckDB's extensions quote the address whole, in part, or as they understood it.
+        DuckDB's extensions quote the address in whole, in part, or reformatted.
         """
         for found in SECRETS.findall(f"{self.catalog} {self.files}"):
             text = text.replace(next(filter(None, found)), "***")

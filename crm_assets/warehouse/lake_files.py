@@ -1,12 +1,12 @@
-"""The Parquet files of a lake: small ones put together, those removed that no state needs any more."""
+"""Maintains the Parquet files of a lake: merges small ones, and removes those that no snapshot needs."""
 
 import duckdb
 
 KEPT = "7 days"
-"""How long earlier states of the tables can be read."""
+"""How long old snapshots can be read."""
 
 UNDISTURBED = "1 day"
-"""Age of files that no commit mentions, from which on they are a killed writer's, and not of one who writes now."""
+"""Age at which files without a commit are taken for those of a killed writer, not of an active one."""
 
 MAINTENANCE = (
     "call ducklake_merge_adjacent_files('{lake}')",
@@ -21,7 +21,7 @@ ERASURE = (
     "call ducklake_expire_snapshots('{lake}', older_than => now())",
     "call ducklake_cleanup_old_files('{lake}', cleanup_all => true)",
 )
-"""A deleted row stays in its file until that is written anew, and the file until no state needs it."""
+"""A deleted row stays in its file until that is rewritten, and the file exists until no snapshot needs it."""
 
 FILES = """
 select
@@ -32,10 +32,10 @@ from ducklake_table_info('{lake}')
 
 
 def maintain(connection: duckdb.DuckDBPyConnection, lake: str) -> dict[str, int]:
-    """Merges small files, and removes what only states need that are older than a week.
+    """Merges small files, and removes files that only expired snapshots need.
 
     Returns:
-        How many files there were and are, and how many bytes.
+        The numbers of files and bytes, before and after.
     """
     before = _files(connection, lake)
     _call(connection, lake, MAINTENANCE)
@@ -44,7 +44,7 @@ def maintain(connection: duckdb.DuckDBPyConnection, lake: str) -> dict[str, int]
 
 
 def erase(connection: duckdb.DuckDBPyConnection, lake: str) -> None:
-    """Leaves nothing of deleted rows and of earlier states."""
+    """Removes deleted rows and old snapshots for good."""
     _call(connection, lake, ERASURE)
 
 

@@ -1,4 +1,4 @@
-"""dlt's last station before the warehouse: Parquet files in a working folder of the run's own."""
+"""The dlt pipeline, which ends at Parquet files in the run's own working folder."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.warehouse.raw_tables import RAW
 
 WORKING_FOLDERS = "pipelines"
-"""Where the working folders of runs lie, in the data directory."""
+"""The folder of the runs' working folders, in the data directory."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Landing:
 
 @contextmanager
 def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
-    """The pipeline of one resource, in a working folder of its own that is removed at the end.
+    """The pipeline of one resource, in its own working folder that is removed at the end.
 
     Args:
-        resource: Names the pipeline, whose name stays the same from run to run.
-        data_dir: Where working folders are made.
+        resource: The resource; the pipeline's name depends only on it.
+        data_dir: The folder in which working folders are created.
     """
     with dlt_context(ProjectContext()), _place(data_dir) as parent, _working_folder(parent) as folder:
         landed = folder / "landed"
@@ -55,7 +55,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
             destination=parquet_files(resource, landed),
             dataset_name=RAW,
         )
-        # Cursors come from the tables: dlt needs to keep no state for the next run.
+        # Cursors come from the tables, so dlt needs no state from earlier runs.
         pipeline.config.restore_from_destination = False
         try:
             with _dlt_silent():
@@ -65,12 +65,12 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
 
 
 def remove_leftovers(data_dir: Path) -> None:
-    """Removes what killed runs have read and not loaded. Runs under way keep what is theirs."""
+    """Removes the working folders of killed runs, not those of active ones."""
     _remove_stale(data_dir / WORKING_FOLDERS)
 
 
 def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[type-arg]
-    """A dlt destination that leaves a resource's Parquet files in a folder."""
+    """A dlt destination that puts a resource's Parquet files into a folder."""
 
     @dlt.destination(name="parquet_files", batch_size=0, loader_file_format="parquet", naming_convention="snake_case")
     def land(items: Any, table: TTableSchema) -> None:
@@ -82,8 +82,8 @@ def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[t
 
 
 def _keep(file: Path, place: Path) -> None:
-    """Keeps a file that dlt is going to move; without copying it where the file system can."""
-    place.unlink(missing_ok=True)  # dlt may try a job again
+    """Keeps a file that dlt is going to move, as a hard link if the file system allows it, else as a copy."""
+    place.unlink(missing_ok=True)  # dlt may retry a job
     try:
         os.link(file, place)
     except OSError:
@@ -92,9 +92,9 @@ def _keep(file: Path, place: Path) -> None:
 
 @contextmanager
 def _dlt_silent() -> Iterator[None]:
-    """Keeps dlt's own messages out of the log: they can show values.
+    """Keeps dlt's own messages out of the log, since they can show values.
 
-    What goes wrong is raised all the same, and reported without them.
+    Errors are still raised, and reported without these messages.
     """
     logger = logging.getLogger("dlt")
 
@@ -104,7 +104,7 @@ def _dlt_silent() -> Iterator[None]:
     logger.addFilter(nothing)
     try:
         with warnings.catch_warnings():
-            # dagster-dlt calls what dlt has renamed; who runs this cannot act on it.
+            # dagster-dlt calls functions that dlt has renamed; users cannot act on the warning.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:
@@ -113,7 +113,7 @@ def _dlt_silent() -> Iterator[None]:
 
 @contextmanager
 def _place(data_dir: Path) -> Iterator[Path]:
-    """Where working folders are made: in the data directory, but where dlt would take its path for a format string."""
+    """The parent of working folders: the data directory, unless dlt would take its path for a format string."""
     if "%" not in str(data_dir.resolve()):
         yield data_dir / WORKING_FOLDERS
         return
@@ -124,15 +124,15 @@ def _place(data_dir: Path) -> Iterator[Path]:
 
 @contextmanager
 def _working_folder(parent: Path) -> Iterator[Path]:
-    """A new folder below `parent`; those that killed processes left there are removed on the way.
+    """A new folder below `parent`. Also removes folders of killed processes.
 
-    A folder in use is told from a stale one by a lock that ends with its process.
+    Each folder in use has a lock that ends with its process.
     """
-    # With records in its files it is its owner's alone, and so is the data directory around it.
+    # The files hold records, so only the owner may access the folder and the data directory.
     parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     parent.mkdir(mode=0o700, exist_ok=True)
     _remove_stale(parent)
-    # The lock comes first: without it, the folder of a run that just begins would look like a stale one.
+    # The lock comes first: without it, the folder would look like that of a killed process.
     folder = parent / uuid4().hex
     lock = FileLock(f"{folder}.lock", mode=0o600)
     lock.acquire()

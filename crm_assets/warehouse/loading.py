@@ -1,6 +1,6 @@
-"""From dlt's Parquet files into a raw table, in one transaction: columns, rows, the sync log.
+"""Loads dlt's Parquet files into a raw table, in one transaction: columns, rows, the sync log.
 
-The database is held only for that. Reading the API takes long and needs no database, so nobody waits for it.
+The database is locked only for the load, not while the API is read.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -36,30 +36,30 @@ from crm_assets.warehouse.sync_log import TABLES, Asked, write_sync_log
 from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
-"""What DuckDB may keep in memory while it loads: without a limit it keeps most of a million rows. A load for which this
-is too little, with very long values, is made again with all there is."""
+"""DuckDB's memory limit for a load: without one it keeps most of a million rows in memory. If it is too low, for very
+long values, the load is retried with the normal limit."""
 
 NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
-"""One thread: each has buffers for every column, within the limit and beyond it, and merges are no faster with more."""
+"""One thread: each thread has buffers for every column, partly beyond the limit, and more do not make merges faster."""
 
 RECORDS = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 
 
 @dataclass(frozen=True)
 class LoadPackage:
-    """What one read brought.
+    """The result of one read, to be loaded.
 
     Attributes:
-        load_id: dlt's, which grows with the time a read began.
-        files: Parquet files with its records.
+        load_id: dlt's load id, which increases with the time at which a read began.
+        files: Parquet files with the records.
         types: Column -> data type.
         rows: Records in the files.
-        side_loads: What came beside the records, as `SideLoads.table` has it.
-        report: The read in numbers.
-        asked: What was asked for.
-        policy: What became of personal data in it.
-        forgotten: Records that were left out.
-        skipped: Hashes of the ids of those that came all the same.
+        side_loads: The side-loaded records, from `SideLoads.table`.
+        report: The report of the read.
+        asked: The list that was read.
+        policy: The personal-data policy of the records.
+        forgotten: Records to leave out.
+        skipped: Hashes of forgotten ids that the CRM still lists.
     """
 
     load_id: str
@@ -75,27 +75,27 @@ class LoadPackage:
 
     @property
     def tables(self) -> list[str]:
-        """The tables in which rows are replaced. To the logs they are only added."""
+        """The tables in which rows are replaced. The log tables are not among them: rows are only added there."""
         return [self.report.resource, *(["side_loaded"] if len(self.side_loads) else [])]
 
     @property
     def has_repeated_ids(self) -> bool:
-        """Whether some records came more than once."""
+        """Whether some records were received more than once."""
         return self.rows + len(self.skipped) > self.report.rows_read - len(self.report.rejected)
 
     @property
     def patterns(self) -> list[str]:
-        """The files for DuckDB, which takes a path for a pattern."""
+        """The files as glob patterns for DuckDB."""
         return [escape(str(file)) for file in self.files]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load did.
+    """The result of a load.
 
     Attributes:
         changes: Rows that are new, changed, vanished or returned.
-        notes: Sentences about columns whose type has changed.
+        notes: Messages about columns whose type has changed.
     """
 
     changes: Changes
@@ -103,10 +103,10 @@ class Loaded:
 
 
 def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
-    """Merges a package into its raw table and logs it: all of it or nothing.
+    """Merges a package into its raw table and writes the sync log, atomically.
 
-    A row that a read which began later has loaded already stays as it is: reads of one resource can overlap. Of a
-    record that came several times, the one changed last is kept, and among equals the one that came last.
+    Rows that were loaded by a read which began later are not changed, since reads of one resource can overlap. Of a
+    record received several times, the version changed last is kept, and among equals the one received last.
     """
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     connection.execute(NARROW)
@@ -147,7 +147,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
-    """Adds what the table does not have yet: new fields, fields declared since, columns for what does not fit."""
+    """Adds missing columns: new fields, newly declared fields, and variant columns."""
     resource = package.report.resource
     stored = stored_columns(connection, resource)
     for column in _columns(connection, package):
@@ -162,7 +162,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
     chosen = f"{ID} not in ({newer})"
     if package.has_repeated_ids:
-        # Two narrow columns: sorting all columns of all rows would take gigabytes at a million.
+        # Two narrow columns: sorting all columns of a million rows would take gigabytes.
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)"
         last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
         chosen += f" and {POSITION} in ({last})"
@@ -176,6 +176,6 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
-    """The columns of the package's files, but for the one that only tells an order."""
+    """The columns of the package's files, without the position column."""
     described = connection.execute(f"from {RECORDS} limit 0", {"files": package.patterns}).description
     return [column for column, *_ in described or () if column != POSITION]

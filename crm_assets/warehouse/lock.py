@@ -1,6 +1,6 @@
-"""One process at a time may have the DuckDB file open.
+"""The lock with which one process at a time opens the DuckDB file.
 
-The lock is the operating system's, on a file beside the database: it ends with its process, also on `kill -9`.
+It is a lock of the operating system on a file next to the database: it ends with its process, even on `kill -9`.
 """
 
 import json
@@ -22,23 +22,23 @@ Announce = Callable[[str], object]
 
 
 class WarehouseBusy(Exception):
-    """Another process kept the database locked until the wait was over."""
+    """Another process held the lock for longer than the wait."""
 
 
 @contextmanager
 def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[None]:
-    """Locks `database` while the body runs. It is not reentrant: a body that locks it again waits until the time is up.
+    """Locks `database` while the body runs. The lock is not reentrant.
 
     Args:
-        database: The DuckDB file; the lock is a file beside it.
-        wait: Seconds to wait at most.
-        announce: Called with a message that tells for which process we wait, at once and then every ten seconds.
+        database: The DuckDB file; the lock file is next to it.
+        wait: The most seconds to wait.
+        announce: Called with a message that names the process that holds the lock, at once and every ten seconds.
 
     Raises:
-        WarehouseBusy: The wait was over. Tells which process has the lock.
+        WarehouseBusy: The lock was not released in time. The message names the process that holds it.
     """
     database = database.absolute()
-    # Records are personal data: the folder is its owner's alone.
+    # Records are personal data, so only the owner may access the folder.
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = Path(f"{database}.holder")
     lock = FileLock(f"{database}.lock", mode=0o600)
@@ -48,9 +48,9 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
             _write_holder(holder)
             yield
         finally:
-            with suppress(OSError):  # it only serves messages
+            with suppress(OSError):  # it is only for messages
                 holder.unlink()
-    finally:  # an interrupt may come at any line, also between acquiring and knowing of it
+    finally:  # an interrupt may come at any line, even right after the lock is acquired
         lock.release(force=True)
 
 
@@ -77,7 +77,7 @@ def _acquire(lock: FileLock, database: Path, wait: float, announce: Announce) ->
 def _write_holder(path: Path) -> None:
     since = datetime.now(timezone.utc).isoformat("T", "seconds")
     text = json.dumps({"pid": os.getpid(), "command": Path(sys.argv[0]).name, "since": since})
-    with suppress(OSError):  # it only serves messages
+    with suppress(OSError):  # it is only for messages
         path.write_text(text, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A database at MotherDuck as the warehouse: DuckDB's own SQL, kept by a service that any machine reaches."""
+"""A MotherDuck database as the warehouse: DuckDB as a service that any machine can use."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -17,11 +17,11 @@ TOKEN = re.compile(r"(motherduck_token=)[^&\s]+")
 
 @dataclass(frozen=True)
 class MotherDuck:
-    """One database.
+    """A MotherDuck database.
 
     Attributes:
-        address: `md:` and its name; the token stands in the variable `motherduck_token`, as MotherDuck has it.
-        working_folder: A folder of this machine for files that a run leaves nothing of.
+        address: `md:` and its name. MotherDuck reads the token from the variable `motherduck_token`.
+        working_folder: A local folder for temporary files.
         config: DuckDB's configuration.
     """
 
@@ -38,14 +38,14 @@ class MotherDuck:
         """Connects once.
 
         Raises:
-            WarehouseUnreachable: Tells why that failed.
+            WarehouseUnreachable: The connection failed; the message says why.
         """
         with self.connected(read_only=True):
             pass
 
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection. Nobody waits for another: of two commits that change the same, one is made again."""
+        """A connection. Writers do not wait for each other: if two commits conflict, one is retried."""
         try:
             connection = duckdb.connect(self.address, read_only=read_only, config=dict(self.config))
         except duckdb.Error as error:
@@ -58,20 +58,20 @@ class MotherDuck:
             yield connection
 
     def kept_open(self) -> AbstractContextManager[None]:
-        """Keeps nothing."""
+        """Keeps no connection."""
         return nullcontext()
 
     def publish(self) -> Published:
-        """Readers see every commit."""
+        """Does nothing: readers see every commit at once."""
         return Published(self.name, is_new=True)
 
     def erase(self) -> None:
-        """Notes that the tables follow. What MotherDuck keeps of earlier states expires by its own rules."""
+        """Only records the erasure. Old snapshots at MotherDuck expire by its own rules."""
         with self.connected(read_only=False) as connection:
             set_erased(connection, erased=True)
 
     def maintain(self) -> Mapping[str, int]:
-        """Nothing: MotherDuck does that."""
+        """Does nothing: MotherDuck maintains itself."""
         return {}
 
     def ledger(self, crm: str) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""All tables of a DuckDB file copied into another warehouse, and every value compared."""
+"""Copies all tables of a DuckDB file into another warehouse, and compares every value."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
 
 FILE = "moved_file"
-"""What the file is attached as."""
+"""The catalog name under which the file is attached."""
 
 TABLES = """
 select
@@ -23,28 +23,29 @@ order by all
 
 
 class NotMoved(Exception):
-    """The tables could not be moved. The warehouse is as it was; the message says why."""
+    """The tables could not be copied. The warehouse has not changed; the message says why."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """A table that was moved: its address and how many rows it has."""
+    """A copied table: its address and its number of rows."""
 
     address: str
     rows: int
 
 
 def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
-    """Copies all tables of a file, in one transaction that is committed only if every value has come.
+    """Copies all tables of a file, in one transaction that is committed only if all values are equal.
 
-    Views are left behind: the next run makes them. So are primary keys and defaults, which the project's tables lack.
+    Views are not copied: the next run creates them. Neither are primary keys and defaults, which the project's tables
+    do not have.
 
     Args:
-        connection: To the warehouse, as the only one who writes to it.
-        file: A DuckDB file that nobody writes to.
+        connection: The warehouse, for writing, without other writers.
+        file: A DuckDB file without writers.
 
     Raises:
-        NotMoved: The warehouse has one of the tables already, or cannot hold a value.
+        NotMoved: The warehouse already has one of the tables, or cannot store a value.
     """
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
     try:
@@ -59,7 +60,7 @@ def _move(connection: duckdb.DuckDBPyConnection) -> list[Moved]:
     taken = set(found) & set(connection.execute(TABLES, [catalog]).fetchall())
     if taken:
         listed = ", ".join(sorted(".".join(address) for address in taken))
-        raise NotMoved(f"the warehouse has tables of these names already: {listed}. Move into an empty one")
+        raise NotMoved(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
     return [_move_table(connection, schema, table) for schema, table in found]
 
 
@@ -80,11 +81,11 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
     except duckdb.Error as error:
-        raise NotMoved(f"{schema}.{table} cannot be kept there: {type(error).__name__}") from None
+        raise NotMoved(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
     [[different]] = connection.execute(
         f"select count(*) from (({select} except all from {name}) union all (from {name} except all {select}))"
     ).fetchall()
     [[rows]] = connection.execute(f"select count(*) from {name}").fetchall()
     if different:
-        raise NotMoved(f"{different:,} rows of {schema}.{table} did not come as they were")
+        raise NotMoved(f"{different:,} rows of {schema}.{table} differ after copying")
     return Moved(f"{schema}.{table}", rows)

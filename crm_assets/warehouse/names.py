@@ -1,11 +1,11 @@
-"""How names and texts stand in SQL that cannot have parameters."""
+"""Quotes names and strings for SQL statements that cannot have parameters."""
 
 
 def identifier(name: str) -> str:
-    """A name, quoted."""
+    """A quoted name."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A text, quoted."""
+    """A quoted string."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Access to S3, and to what speaks its protocol, as the usual `AWS_*` variables say."""
+"""Access to S3 and compatible servers, with the usual `AWS_*` variables."""
 
 import os
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from crm_assets.warehouse.names import literal
 
 
 def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
-    """Gives a connection's database the credentials: from the environment, or as AWS's own tools find them."""
+    """Gives a connection the credentials: from the environment, or from where AWS's own tools find them."""
     given = {
         "key_id": os.environ.get("AWS_ACCESS_KEY_ID"),
         "secret": os.environ.get("AWS_SECRET_ACCESS_KEY"),

@@ -1,4 +1,4 @@
-"""Which personal-data policy the stored tables follow. A database that does not tell keeps everything."""
+"""Records which personal-data policy the stored tables follow. Without a record, it is `keep`."""
 
 import hashlib
 import hmac
@@ -18,22 +18,22 @@ create table if not exists raw.personal_data_policy (
     is_erased boolean not null
 );
 """
-"""One row. `is_erased` is false while free blocks of the file may still hold what was taken out of tables."""
+"""One row. `is_erased` is false while free blocks of the file may still hold removed values."""
 
 STRICTER_LAST = (PersonalData.keep, PersonalData.hash, PersonalData.leave_out)
 
 MIXED = "mixed"
-"""The rules of tables that were written to under several of them."""
+"""Stands for the rules of tables with rows of several policies."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What decides which values may be stored.
+    """The policy that decides which values may be stored.
 
     Attributes:
-        personal_data: The setting.
-        key_check: Changes with the key of the hashes; empty where nothing is hashed.
-        rules: Changes with the fields that are personal, known or listed; empty where all are kept.
+        personal_data: The value of the setting.
+        key_check: Changes with the key of the hashes; empty if nothing is hashed.
+        rules: Changes with the personal, declared and allowed fields; empty if all are kept.
     """
 
     personal_data: PersonalData = PersonalData.keep
@@ -42,7 +42,7 @@ class Policy:
 
     @classmethod
     def of(cls, settings: CrmSettings) -> "Policy":
-        """The policy that the settings ask for."""
+        """The policy in the settings."""
         if settings.personal_data is PersonalData.keep:
             return cls()
         hashes = settings.personal_data is PersonalData.hash
@@ -57,13 +57,13 @@ def stored_policy(connection: duckdb.DuckDBPyConnection) -> Policy:
 
 
 def is_erased(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether nothing that was taken out of the tables is left anywhere."""
+    """Whether all removed values are erased for good."""
     row = _row(connection)
     return row is None or row[3]
 
 
 def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
-    """Notes the policy that all stored values follow from now on."""
+    """Records the policy that all stored values now follow."""
     connection.execute(TABLE)
     connection.execute("delete from raw.personal_data_policy")
     connection.execute(
@@ -73,15 +73,15 @@ def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased:
 
 
 def set_erased(connection: duckdb.DuckDBPyConnection, *, erased: bool) -> None:
-    """Notes whether anything that was taken out of the tables may be left somewhere."""
+    """Records whether all removed values are erased for good."""
     set_policy(connection, stored_policy(connection), erased=erased)
 
 
 def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Notes that values which follow a policy are being added, within a load's transaction, before the log is written.
+    """Records the policy of newly loaded values, within the load's transaction, before the sync log is written.
 
-    It is another one than that of the stored values if it was changed while the read went on, or by another process.
-    The next run then converts what is stored.
+    It differs from that of the stored values if the policy was changed during the read, or by another process. The next
+    run then converts the stored values.
     """
     is_first = connection.execute("from raw.sync_log limit 1").fetchone() is None
     stored = policy if is_first else stored_policy(connection)

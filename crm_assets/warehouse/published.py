@@ -1,4 +1,4 @@
-"""The published copy: a second file for readers who must never wait, nor be waited for."""
+"""The published copy: a second file, so that readers and runs never block each other."""
 
 import os
 import shutil
@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def published_path(database: Path) -> Path:
-    """Where the copy of a DuckDB file lies: `crm.published.duckdb` beside `crm.duckdb`."""
+    """The path of a DuckDB file's published copy: `crm.published.duckdb` next to `crm.duckdb`."""
     return database.with_suffix(".published.duckdb")
 
 
 def is_published(database: Path) -> bool:
-    """Whether the copy is as new as the database, or there is nothing to copy."""
+    """Whether the copy is up to date, or there is no database."""
     copy = published_path(database)
     if not database.exists():
         return True
@@ -19,21 +19,21 @@ def is_published(database: Path) -> bool:
 
 
 def publish(database: Path) -> None:
-    """Copies the database and puts the copy in its place at once: a reader has the old one or the new one, whole.
+    """Copies the database and replaces the published copy atomically.
 
-    The caller has the writer's lock, and the database was closed with nothing left in its write-ahead log.
+    The caller must hold the lock, and the database must be closed with an empty write-ahead log.
 
     Raises:
-        OSError: There is no room, say. What was published before is still there.
+        OSError: For example, the disk is full. The previous copy is still there.
     """
     _copy(database, published_path(database))
 
 
 def take_over(database: Path) -> None:
-    """Puts a copy of what is published in the place of the database. The caller has the writer's lock.
+    """Replaces the database with a copy of the published one. The caller must hold the lock.
 
     Raises:
-        OSError: There is no room, say. The database is as it was.
+        OSError: For example, the disk is full. The database has not changed.
     """
     _copy(published_path(database), database)
 
@@ -46,7 +46,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(read, written, 2**20)
             written.flush()
             os.fsync(written.fileno())
-        # The database's own time tells later whether the copy is of its last state.
+        # The copy has the database's modification time, which later shows whether it is up to date.
         shutil.copystat(source, unfinished)
         unfinished.chmod(0o600)
         unfinished.replace(target)

@@ -1,4 +1,4 @@
-"""The raw tables' columns: as declared, as stored, and how a stored one comes to follow its declaration."""
+"""The columns of raw tables: declared, stored, and the conversion of stored ones to their declaration."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -36,7 +36,7 @@ DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
 DATA_TYPES = {duckdb_type: data_type for data_type, duckdb_type in DUCKDB_TYPES.items()}
 
 EXACT = Context(prec=38)
-"""Python's own context rounds to 28 digits, silently."""
+"""Python's default context silently rounds to 28 digits."""
 
 COLUMNS = """
 select
@@ -49,10 +49,10 @@ order by ordinal_position
 
 
 def declared_table(resource: str) -> str:
-    """The statement for a resource's raw table as declared, unless it is there.
+    """The statement that creates a resource's raw table as declared, if it does not exist.
 
-    Models read several resources. The first read of one of them leaves empty tables for the others, so that the models
-    can be built from what there is.
+    Models read several resources. The first read of one of them creates empty tables for the others, so that the models
+    can be built.
     """
     columns = resource_schema(resource).columns.values()
     typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
@@ -61,14 +61,14 @@ def declared_table(resource: str) -> str:
 
 
 def stored_columns(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
-    """Column -> DuckDB type of a raw table, in its order; empty when there is none."""
+    """Column -> DuckDB type of a raw table, in its order; empty if there is no table."""
     return dict(connection.execute(COLUMNS, [RAW, resource]).fetchall())
 
 
 def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
     """Column -> data type of a raw table, without dlt's own columns and variants.
 
-    A type that nothing here makes is read as text, which holds all of its values.
+    Types that the project does not create are treated as text.
     """
     return {
         name: DATA_TYPES.get(type_, "text")
@@ -79,13 +79,13 @@ def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[s
 
 @dataclass(frozen=True)
 class Conversion:
-    """A column on its way to another type.
+    """The conversion of a column to another type.
 
     Attributes:
-        column: Its name.
-        stored: Its DuckDB type until now.
-        data_type: The type that it gets.
-        variant: The column for what does not fit; None where all does and none is there.
+        column: The column's name.
+        stored: Its current DuckDB type.
+        data_type: Its new data type.
+        variant: The variant column; None if all values fit and there is none.
         values: `_dlt_id`, `value` and `variant` of the rows that are not null, of the new type.
     """
 
@@ -96,18 +96,18 @@ class Conversion:
     values: pa.Table
 
     def __str__(self) -> str:
-        """For the log: what changed, without any value."""
+        """A message for the log, without values."""
         misfits = len(self.values) - self.values["variant"].null_count
         kept = f"; {misfits:,} values that do not fit are in {self.variant}" if misfits else ""
-        return f"{self.column} is {DUCKDB_TYPES[self.data_type]} now, no more {self.stored}{kept}"
+        return f"{self.column} is now {DUCKDB_TYPES[self.data_type]}, was {self.stored}{kept}"
 
 
 def conversions(connection: duckdb.DuckDBPyConnection, resource: str, types: Mapping[str, str]) -> list[Conversion]:
-    """What has to change for the stored columns to have these types, computed by the same rules as for new values."""
+    """The conversions that give stored columns these types, by the same rules as for new values."""
     stored = stored_columns(connection, resource)
     wanted = dict(types) | {name: "text" for name in stored if name.endswith(variant_name(""))}
     changed = [name for name, type_ in stored.items() if name in wanted and type_ != DUCKDB_TYPES[wanted[name]]]
-    # A variant changes together with its column.
+    # A variant column is converted together with its column.
     return [
         _conversion(connection, resource, name, wanted[name], stored) for name in changed if varies(name) not in changed
     ]
@@ -137,7 +137,7 @@ def _conversion(
 
 
 def _restored(value: Any, stored: str, data_type: str) -> Any:
-    """The JSON value that a stored one stands for."""
+    """The JSON value of a stored value."""
     is_json = stored == DUCKDB_TYPES["json"]
     if is_json or (data_type == "json" and isinstance(value, str) and value[:1] in {"{", "["}):
         with suppress(ValueError):
@@ -150,7 +150,7 @@ def _restored(value: Any, stored: str, data_type: str) -> Any:
 
 
 def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
-    """Gives columns their new types, empty. Comes before any row is changed: DuckDB wants it so in a transaction."""
+    """Gives columns their new types, empty. DuckDB requires this before the transaction changes rows."""
     for change in changes:
         table = f'{RAW}."{resource}"'
         if change.variant:
@@ -160,7 +160,7 @@ def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterabl
 
 
 def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
-    """Puts the converted values where they belong."""
+    """Writes the converted values into their columns."""
     for change in changes:
         variant = f', "{change.variant}" = converted.variant' if change.variant else ""
         connection.register("converted", change.values)

@@ -1,4 +1,4 @@
-"""Requests of all processes that share a lake, counted in its catalog's database: an API's allowance is one for all."""
+"""Counts the requests of all processes that share a lake, in its catalog's database, since they share a rate limit."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ create table if not exists crm_assets_requests (
 );
 create index if not exists crm_assets_requests_by_time on crm_assets_requests (crm, sent_at);
 """
-"""One row a request of the last two hours."""
+"""One row per request of the last two hours."""
 
 ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('crm_assets requests ' || %(crm)s, 0))"
 
@@ -28,7 +28,7 @@ order by sent_at desc
 limit 1
 offset %(before)s
 """
-"""Seconds until the request is old enough that has as many younger ones as may be sent in a period, less one."""
+"""Seconds until the oldest of the last `before + 1` requests is out of the period."""
 
 SENT = "insert into crm_assets_requests (crm) values (%(crm)s)"
 
@@ -39,13 +39,13 @@ class PostgresLedger:
     """The requests to one CRM. May be used from any thread."""
 
     def __init__(self, session: psycopg.Connection[tuple[Any, ...]], crm: str) -> None:
-        """Has a session of its own, and the address that tells the CRM."""
+        """Takes its own database session, and the address that identifies the CRM."""
         self._session = session
         self._crm = crm
         self._one_thread = threading.Lock()
 
     def reserve(self, rates: Sequence[Rate]) -> float:
-        """Notes one more request, if the rates allow it now. Returns 0, or the seconds to wait before asking again."""
+        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
         with self._one_thread, self._session.transaction():
             self._session.execute(ONE_AT_A_TIME, {"crm": self._crm})
             wait = max((self._wait(rate) for rate in rates), default=0.0)
@@ -61,7 +61,7 @@ class PostgresLedger:
 
 @contextmanager
 def postgres_ledger(dsn: str, crm: str) -> Iterator[PostgresLedger]:
-    """The ledger in a database, which gets a table for it.
+    """The ledger in a database. Creates its table.
 
     Raises:
         psycopg.OperationalError: The database cannot be reached.

@@ -1,6 +1,6 @@
-"""A database file written anew, so that nothing is left in it of rows and values that were taken out of its tables.
+"""Rewrites a database file, so that no bytes of deleted rows and values are left in it.
 
-DuckDB marks what was deleted as free, and leaves the bytes where they are until they are needed.
+DuckDB marks the blocks of deleted data as free, but does not overwrite them until they are reused.
 """
 
 import os
@@ -22,17 +22,17 @@ where not internal and database_name = current_database()
 
 
 def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
-    """Puts a copy of all tables and views in the place of another file, at once.
+    """Copies all tables and views to a new file, which atomically replaces `target`.
 
-    Killed before that, it leaves that file as it was, and one that the next call removes.
+    If the process is killed before that, `target` has not changed, and the next call removes the unfinished file.
 
     Args:
-        database: Closed after `prepare`, and locked by the caller ever since.
-        target: Where the copy is to lie.
+        database: Closed after `prepare`, with the caller still holding the lock.
+        target: The file to replace.
         config: DuckDB's configuration.
 
     Raises:
-        OSError: There is no room for another file. The target is as it was.
+        OSError: For example, the disk is full. `target` has not changed.
     """
     fresh = database.with_suffix(".rewritten.duckdb")
     _remove(fresh)
@@ -49,11 +49,11 @@ def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
         fresh.replace(target)
     finally:
         _remove(fresh)
-    shutil.rmtree(f"{database}.tmp", ignore_errors=True)  # what a killed process had moved out of its memory
+    shutil.rmtree(f"{database}.tmp", ignore_errors=True)  # temporary files of a killed process
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Makes a database ready to be copied: all of it in its file, and no view that reads what is not there.
+    """Prepares a database for copying: empties its write-ahead log, and drops views that read missing tables.
 
     Returns:
         The views that were dropped.

@@ -1,4 +1,4 @@
-"""`raw.side_loaded`: users, stages and the like that answers carried beside the records of their list."""
+"""The table `raw.side_loaded`: side-loaded records such as users and stages."""
 
 import duckdb
 import pyarrow as pa
@@ -12,8 +12,8 @@ create table if not exists raw.side_loaded (
     _dlt_load_id varchar not null
 );
 """
-"""One row a record of an array, as the newest read that had it. Nothing is ever deleted: a read brings what its own
-records point at, and says nothing about the others."""
+"""One row per record of an array, from the newest read that had it. Rows are never deleted: a read has only the records
+that its own records refer to."""
 
 OTHER = """
 select count(*) > 0
@@ -42,17 +42,17 @@ anti join raw.side_loaded using (array_name, id)
 
 
 def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table, load_id: str) -> bool:
-    """Stores what a read brought; a record that a read which began later has brought already stays as it is.
+    """Stores the side-loaded records of a read, except those from a read that began later.
 
-    Resources bring the same users. Whichever read began last has the newest of each.
+    Several resources have the same users. The read that began last has the newest version.
 
     Args:
         connection: Within the load's transaction.
-        side_loads: `array_name`, `id` and `record`; each id once an array.
-        load_id: The read's.
+        side_loads: Columns `array_name`, `id` and `record`; each id once per array.
+        load_id: The load id of the read.
 
     Returns:
-        Whether any record is new or other than the one stored.
+        Whether any record is new or differs from the stored one.
     """
     if not len(side_loads):
         return False

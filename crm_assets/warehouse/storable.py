@@ -1,4 +1,4 @@
-"""What a lake's tables cannot do as those of a DuckDB file can: some types, and changing a column's type."""
+"""Works around limits of a lake's tables: missing types, and changing a column's type."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,8 +10,8 @@ from crm_assets.warehouse.names import identifier
 REPLACED: Mapping[str, str] = MappingProxyType(
     {"HUGEINT": "decimal(38, 0)", "UHUGEINT": "decimal(38, 0)", "BIT": "varchar", "ENUM": "varchar"}
 )
-"""Type -> the one that holds the same values in a lake, or refuses those that it cannot hold. Parquet would round the
-first two. DuckLake refuses the others, and unions, which stay refused."""
+"""Type -> its replacement in a lake, which holds the same values or refuses them. Parquet would round the first two;
+DuckLake does not support the others, nor unions, which have no replacement."""
 
 IS_LAKE = "select type = 'ducklake' from duckdb_databases() where database_name = current_database()"
 
@@ -22,9 +22,9 @@ def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def storable(connection: duckdb.DuckDBPyConnection, select: str) -> str:
-    """A SELECT whose result can be kept as a table, exactly: `select` itself, or one around it.
+    """A SELECT whose result can be stored exactly: `select` itself, or one around it.
 
-    Lines keep their numbers, so that messages point at the right one.
+    Line numbers do not change, so that error messages show the right line.
 
     Raises:
         duckdb.Error: DuckDB refuses the SELECT.
@@ -41,12 +41,12 @@ def storable(connection: duckdb.DuckDBPyConnection, select: str) -> str:
 
 
 def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_: str) -> None:
-    """Gives a column another type, empty. Must come before any row of the table is changed in a transaction.
+    """Gives a column another type, empty. Must come before the transaction changes rows of the table.
 
     Args:
-        connection: With a transaction under way.
-        table: As it stands in SQL.
-        column: Its name.
+        connection: A connection within a transaction.
+        table: The quoted table.
+        column: The column's name.
         type_: Its new type.
     """
     name = identifier(column)

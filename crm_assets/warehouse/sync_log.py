@@ -1,4 +1,4 @@
-"""The raw tables' own records: `raw.sync_log`, `raw.sync_details`, `raw.rejected_records`, `raw.dropped_fields`."""
+"""The log tables: `raw.sync_log`, `raw.sync_details`, `raw.rejected_records`, `raw.dropped_fields`."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from raw.sync_log
 where mode = 'full' and complete
 group by resource
 """
-"""One row a resource: the last complete full read of it."""
+"""One row per resource: its last complete full read."""
 
 TABLES = f"""
 create schema if not exists raw;
@@ -57,7 +57,7 @@ create table if not exists raw.dropped_fields (
 create schema if not exists present;
 create view if not exists present.since as {SINCE};
 """
-"""One row a read in `sync_log` and in `sync_details`: how it went, and what was asked for."""
+"""`sync_log` and `sync_details` have one row per read: its result, and its parameters."""
 
 CURSOR = """
 with last_full as (
@@ -108,11 +108,11 @@ where started_at > now() - interval 1 hour
 
 @dataclass(frozen=True)
 class Asked:
-    """What a read asks for. Other records are to be expected when any of it changes.
+    """The list that a read requests. If any of it changes, the list may have other records.
 
     Attributes:
-        base_url: Tells the CRM.
-        path: Of the list, below the base URL.
+        base_url: Identifies the CRM.
+        path: The path of the list, below the base URL.
         params: Extra query parameters, as JSON.
     """
 
@@ -122,12 +122,12 @@ class Asked:
 
     @classmethod
     def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "Asked":
-        """With the parameters in an order of their own."""
+        """Sorts the parameters, so that equal ones compare equal."""
         return cls(base_url, path, json.dumps(dict(params), sort_keys=True))
 
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
-    """Adds one read to the log, with what it asked for, rejected and left out."""
+    """Adds one read to the log tables, with its rejected records and dropped fields."""
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -159,17 +159,17 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
 
 
 def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | None:
-    """What an incremental read of `resource` may stop at, from the table and its log; None when it must read all.
+    """The cursor of an incremental read of `resource`, from the table and the log; None if a full read is needed.
 
-    It needs a complete full read of the same list, and nothing incomplete since. It goes back to before that read (or a
-    complete one since) began, because what changed while it went on may have been missed, and to the newest row if that
-    is older; in both cases by `lag` seconds more.
+    It needs a complete full read of the same list, and no incomplete read since. The cursor is the start of the last
+    complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
+    seconds.
     """
     parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
     try:
         found = connection.execute(CURSOR.format(table=f'present."{resource}"'), parameters).fetchone()
     except duckdb.CatalogException:
-        return None  # nothing was loaded yet
+        return None  # nothing is loaded yet
     if found is None or found[0] is None or found[1] is None:
         return None
     newest, began = (at.astimezone(timezone.utc) for at in found)
@@ -178,7 +178,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
 
 
 def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The base URL of the CRM that the raw tables come from; None when nothing was loaded yet."""
+    """The base URL of the CRM that the raw tables come from; None if nothing is loaded yet."""
     try:
         found = connection.execute(
             "select base_url from raw.sync_details order by _dlt_load_id desc limit 1"
@@ -189,12 +189,12 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 
 def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None:
-    """Takes what was loaded for records of the CRM at `base_url`: the same one, at a new address."""
+    """Stores `base_url` as the new address of the CRM that the records came from."""
     connection.execute("update raw.sync_details set base_url = ?", [base_url])
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
-    """Seconds ago and requests of each read that began within the last hour."""
+    """Pairs (seconds ago, number of requests) of the reads that began within the last hour."""
     try:
         return connection.execute(RECENT).fetchall()
     except duckdb.CatalogException:

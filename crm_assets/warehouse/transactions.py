@@ -1,4 +1,4 @@
-"""Transactions that are made again when another's commit came in between."""
+"""Transactions that are retried after a conflict with another one."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,21 +12,21 @@ from crm_assets.warehouse.duckdb_messages import is_conflict
 T = TypeVar("T")
 
 ATTEMPTS = 20
-"""More than as many writers as ever meet. A file has one writer at a time, and needs no second attempt."""
+"""More than the number of simultaneous writers. A file has one writer at a time, and needs only one attempt."""
 
 
 def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
-    """Runs the body in a transaction: all of it or nothing; from the start if it conflicts with another's.
+    """Runs the body in a transaction, and again if it conflicts with another one.
 
     Args:
-        connection: Without a transaction under way.
-        body: May run several times.
+        connection: A connection without an open transaction.
+        body: The function to run; it may run several times.
 
     Returns:
-        What the body returned.
+        The result of the body.
 
     Raises:
-        duckdb.TransactionException: It conflicted each time.
+        duckdb.TransactionException: Every attempt conflicted.
     """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_conflict),
@@ -44,7 +44,7 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
         result = body()
         connection.execute("commit")
     except BaseException:
-        # A broken connection cannot roll back and need not. The first error is the one to report.
+        # A broken connection cannot roll back and need not. The first error is reported.
         with suppress(duckdb.Error):
             connection.execute("rollback")
         raise

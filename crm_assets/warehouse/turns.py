@@ -1,7 +1,7 @@
-"""Turns among all processes that write to one lake: PostgreSQL's advisory locks, in the lake's catalog database.
+"""Locks for all processes that write to one lake: advisory locks in the PostgreSQL database of its catalog.
 
-Such a lock belongs to a session, so it ends with its process, also on `kill -9`. DuckLake needs it: two writers of one
-table may miss their conflict.
+Such a lock belongs to a session, so it ends with its process, even on `kill -9`. It is needed because DuckLake can miss
+a conflict between two writers of one table.
 """
 
 import os
@@ -33,21 +33,21 @@ Session = psycopg.Connection[tuple[Any, ...]]
 
 @contextmanager
 def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: Announce) -> Iterator[None]:
-    """Keeps others from writing some tables of a lake, or any, while the body runs.
+    """Locks some tables of a lake, or all, while the body runs.
 
     Args:
-        dsn: How to connect to the catalog database.
-        lake: Tells lakes in one database apart.
-        tables: The tables; empty: all. Whoever has all waits for all who have one, and they for it.
-        wait: Seconds to wait at most.
-        announce: Called with a message that tells for whom we wait, at once and then every ten seconds.
+        dsn: The connection string of the catalog database.
+        lake: Identifies the lake within that database.
+        tables: The tables; empty: all. A lock of all tables excludes every lock of a single one.
+        wait: The most seconds to wait.
+        announce: Called with a message that names the processes that hold the lock, at once and every ten seconds.
 
     Raises:
-        WarehouseBusy: The wait was over.
+        WarehouseBusy: The locks were not released in time.
         psycopg.OperationalError: The database cannot be reached.
     """
     whole = f"crm_assets {lake}"
-    # In one order for everybody, or two could wait for each other.
+    # Always in the same order, to prevent deadlocks.
     turns = [(SHARE, whole), *((TAKE, f"{whole} {table}") for table in sorted(tables))] if tables else [(TAKE, whole)]
     what = ", ".join(sorted(tables)) or "the lake"
     name = f"process {os.getpid()} on {socket.gethostname()}"

@@ -1,4 +1,4 @@
-"""The warehouse as Dagster's resource: the same methods whatever kind it is of."""
+"""The warehouse as a Dagster resource, with the same methods for all kinds of warehouses."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -15,19 +15,17 @@ from crm_assets.warehouse.backend import Backend, Published
 
 
 class Warehouse(DuckDBResource):
-    """dagster-duckdb's resource, which also closes when the body raises, can open read-only, and waits for its turn."""
+    """Extends dagster-duckdb's resource: closes connections on errors, opens read-only, and waits for the lock."""
 
-    database: str = Field(
-        default="", description="Path of a DuckDB file. Empty: the warehouse that CRM_WAREHOUSE names."
-    )
-    lock_wait: float = Field(default=600, ge=0, description="Seconds to wait while others are writing.")
+    database: str = Field(default="", description="Path of a DuckDB file. If empty, the warehouse in CRM_WAREHOUSE.")
+    lock_wait: float = Field(default=600, ge=0, description="Seconds to wait for other writers.")
 
     _opened: Backend | None = PrivateAttr(default=None)
     _until_end_of_run: ExitStack | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Keeps connections, where that keeps nobody waiting, until the run or its process ends."""
+        """Keeps connections open until the run or its process ends, if they do not block others."""
         try:
             with ExitStack() as self._until_end_of_run:
                 yield self
@@ -36,19 +34,19 @@ class Warehouse(DuckDBResource):
 
     @property
     def name(self) -> str:
-        """What messages call it, without passwords."""
+        """The name in messages, without passwords."""
         return self._backend.name
 
     @property
     def working_folder(self) -> Path:
-        """A folder of this machine for files that a run leaves nothing of."""
+        """A local folder for temporary files."""
         return self._backend.working_folder
 
     def check(self) -> None:
-        """Makes sure, before anything is read, that what comes will find a place.
+        """Checks, before anything is read, that the warehouse can be written to.
 
         Raises:
-            WarehouseUnreachable: It would not.
+            WarehouseUnreachable: It cannot.
         """
         self._backend.check()
 
@@ -56,49 +54,49 @@ class Warehouse(DuckDBResource):
     def get_connection(
         self, *, read_only: bool = False, tables: Collection[str] = ()
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection in which `raw.accounts` is a table; closed at the end whatever happens.
+        """A connection whose default catalog is the warehouse. It is always closed at the end.
 
         Args:
             read_only: Whether writing is refused.
-            tables: The only ones whose rows will be changed, such as `raw.accounts`; empty: any. Others can change
-                other tables meanwhile, if the warehouse is of a kind that allows it.
+            tables: The only tables whose rows will be changed, such as `raw.accounts`; empty: any. If the kind of
+                warehouse allows it, others can change other tables meanwhile.
 
         Raises:
-            WarehouseBusy: Others were writing for longer than `lock_wait`.
+            WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
             WarehouseUnreachable: It could not be opened.
-            FileNotFoundError: Opened read-only, and nothing was written yet.
+            FileNotFoundError: Read-only, and there is no database yet.
         """
         with self._backend.connected(read_only=read_only, tables=tables) as connection:
             yield connection
 
     def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection for reading, and for a short time: whoever wants to write may have to wait for it."""
+        """A read connection. Use it only briefly: writers may have to wait for it."""
         return self.get_connection(read_only=True)
 
     def publish(self) -> Published:
-        """Lets readers see what is in the tables, as one whole state.
+        """Publishes the current state of all tables to readers.
 
         Raises:
-            OSError: There is no room for a copy, say. Readers see what they saw before.
-            WarehouseBusy: Others were writing for longer than `lock_wait`.
+            OSError: For example, the disk is full. Readers see the previous state.
+            WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
         return self._backend.publish()
 
     def erase(self) -> None:
-        """Leaves nothing anywhere of what was taken out of the tables; readers see the tables as they are now.
+        """Erases deleted values for good, and publishes the current state.
 
         Raises:
-            OSError: There is no room for a second file. The next run tries again.
-            WarehouseBusy: Others were writing for longer than `lock_wait`.
+            OSError: For example, the disk is full. The next run tries again.
+            WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
         self._backend.erase()
 
     def maintain(self) -> Mapping[str, int]:
-        """Does what is due from time to time; returns numbers about it. Reading and writing go on meanwhile."""
+        """Runs regular maintenance and returns numbers about it. Does not block readers or writers."""
         return self._backend.maintain()
 
     def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
-        """Where all processes that share the warehouse count their requests to a CRM, if they do, while the body runs.
+        """The ledger in which all processes that share the warehouse count their requests to a CRM, if there is one.
 
         Raises:
             WarehouseUnreachable: It could not be opened.
