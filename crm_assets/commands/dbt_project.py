@@ -1,8 +1,7 @@
 """Write the models as a project for dbt: python -m crm_assets dbt-project FOLDER.
 
-With `dbt build --profiles-dir .` in the folder, dbt-core 1.11 and dbt-duckdb make the same tables from the same raw
-tables: models, seeds, snapshots and tests. A folder with anything else in it is left alone, and so is an earlier export
-that was changed since.
+`dbt build --profiles-dir .` in that folder, with dbt-core 1.11 and dbt-duckdb, builds the same tables from the same raw
+tables: models, seeds, snapshots and tests. A folder with other files, or with a changed export, is not overwritten.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -17,18 +16,18 @@ from crm_assets.warehouse.duckdb_file import DuckDBFile
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Takes a folder, and a database."""
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="where to; made if it is not there")
+    """Adds a folder and a database."""
+    parser.add_argument("folder", metavar="FOLDER", type=Path, help="the target folder; created if missing")
     parser.add_argument(
         "--database",
         metavar="FILE",
         type=Path,
-        help="DuckDB file that dbt is to work on, with the schema raw (default: the one in use)",
+        help="the DuckDB file for dbt, with the schema raw (default: the configured one)",
     )
 
 
 def run(arguments: Namespace) -> int:
-    """Writes, and prints what to do next."""
+    """Writes the project and prints the next step."""
     database, timezone = (arguments.database or _in_use()).absolute(), resolve_settings().reporting_timezone
     models = load_models()
     write_project(arguments.folder, project_files(models, str(database), timezone))

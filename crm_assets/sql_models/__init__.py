@@ -1,1 +1,1 @@
-"""The model runner: SQL files with their YAML, tests, builds and lineage. Does not import Dagster."""
+"""The model runner: SQL files and their YAML, data tests, builds and lineage. Does not import Dagster."""

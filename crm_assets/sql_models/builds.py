@@ -1,8 +1,7 @@
-"""Building a model in DuckDB: built, tested and swapped in one transaction, so that nobody ever sees half a table.
+"""Builds models in DuckDB. A model is built, tested and replaced in one transaction, so that readers see whole tables.
 
-Tests of severity error run inside that transaction. Rows that fail them are rolled back: the table keeps its earlier
-rows, for those too who read it by other ways than Dagster, and what depends on it is not built. Tests of severity warn
-run after the transaction, since what merely watches must not decide.
+Data tests of severity error run inside this transaction. If one fails, it is rolled back: the table keeps its earlier
+rows, and models that depend on it are not built. Tests of severity warn run after the transaction.
 """
 
 import time
@@ -25,34 +24,34 @@ from crm_assets.warehouse.transactions import committed
 
 
 class ModelError(Exception):
-    """A model's SQL could not be run. Tells the file, the line and DuckDB's reason."""
+    """A model's SQL could not be run. The message has the file, the line and DuckDB's reason."""
 
 
 class WrongRows(Exception):
-    """A model's rows failed tests of severity error, and were not kept.
+    """A model's rows failed data tests of severity error and were rolled back.
 
     Attributes:
-        outcomes: What its tests of severity error found.
+        outcomes: The outcomes of its tests of severity error.
     """
 
     def __init__(self, model: Model, outcomes: Sequence[Outcome]) -> None:
-        """Words the message from what failed."""
+        """Makes the message from the failed tests."""
         self.outcomes = outcomes
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
         super().__init__(
-            f"{model.address} was not replaced, and what depends on it is not built, since its new rows fail tests "
-            f"({failed}). The failed checks show rows and the SQL that finds them"
+            f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
+            f"tests ({failed}). The failed checks show rows and the SQL to find them"
         )
 
 
 @dataclass(frozen=True)
 class Build:
-    """A model that was built.
+    """The result of a build.
 
     Attributes:
-        outcomes: What its tests of severity error found: all passed.
-        rows_before: Rows that its table had; None where there was none, or a view, which keeps none.
-        seconds: What build and tests took.
+        outcomes: The outcomes of its tests of severity error, which all passed.
+        rows_before: Rows of the table before the build; None without a table.
+        seconds: The time of build and tests.
     """
 
     outcomes: Sequence[Outcome]
@@ -61,18 +60,18 @@ class Build:
 
 
 def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool = False) -> Build:
-    """Replaces the model's view or table by what its SELECT gives now; one that keeps rows adds to what it has.
+    """Replaces the model's view or table with the result of its SELECT; a model that keeps rows is updated instead.
 
-    Descriptions become comments on it and its columns.
+    Descriptions become comments on the table and its columns.
 
     Args:
-        connection: Where to.
-        model: What to build.
-        full_refresh: Whether an incremental model or a snapshot begins anew, without the rows that it has.
+        connection: The warehouse, for writing.
+        model: The model to build.
+        full_refresh: Whether to rebuild an incremental model or a snapshot without its earlier rows.
 
     Raises:
-        ModelError: DuckDB refused the SQL. The table is as it was.
-        WrongRows: A test of severity error failed. The table is as it was.
+        ModelError: DuckDB refused the SQL. The table has not changed.
+        WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
     outcomes, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
@@ -100,9 +99,9 @@ def _build(
 
 
 def explained(model: Model, error: duckdb.Error) -> str:
-    """DuckDB's message with the model's file and line in place of the statement's."""
+    """DuckDB's message with the model's file and line instead of the statement's."""
     at = line(error)
-    # The statement has one line before the model's first.
+    # The statement has one line before the model's first line.
     where = f"{model.path}:{max(1, at - 1)}" if at else str(model.path)
     advice = ". Materialize the assets that it depends on first" if is_about_missing_table(error) else ""
     return f"{where}: {reason(error)}{advice}"
@@ -110,7 +109,7 @@ def explained(model: Model, error: duckdb.Error) -> str:
 
 def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
     select = with_timezone(connection, model.select)
-    # One line before the model's first, whatever stands around it: messages count on that.
+    # Exactly one line before the model's first line: `explained` relies on it.
     new = _merge(model, select) if going_on else f"\n{select}"
     if model.kind == "table":
         new = storable(connection, new)
@@ -118,10 +117,9 @@ def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: b
 
 
 def _merge(model: Model, select: str) -> str:
-    """Earlier rows but those whose key comes again, and the new ones.
+    """Earlier rows, except those whose key is in the new rows, and the new rows.
 
-    Written anew as a whole: so a column that is new, gone or of a wider type costs no earlier row, and DuckDB finds the
-    common type. Rows without key are nobody's, and stay.
+    The table is rewritten as a whole, so that columns can be added, removed or widened. Rows without a key are kept.
     """
     key = ", ".join(quoted(column) for column in model.unique_key)
     return (
@@ -141,7 +139,7 @@ def _seed(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool
 MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType(
     {"view": _replace, "table": _replace, "incremental": _replace, "seed": _seed, "snapshot": take_snapshot}
 )
-"""Materialization -> what makes it. `going_on` tells whether there are rows of earlier builds to keep."""
+"""Materialization -> the function that builds it. `going_on`: whether there are earlier rows to keep."""
 
 
 def _count(connection: duckdb.DuckDBPyConnection, model: Model) -> int:

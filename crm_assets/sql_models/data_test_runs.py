@@ -1,4 +1,4 @@
-"""Running the tests of a model: each is a query for the rows that fail it. What yields null passes, as in dbt."""
+"""Runs the data tests of a model: each is a query for the rows that fail it. Null passes, as in dbt."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.duckdb_messages import reason
 
 SAMPLE_ROWS = 5
-"""Rows shown of those that fail. Shown are key columns and the tested one: rows are personal data."""
+"""The most failing rows that are shown, with key columns and the tested column only, since rows are personal data."""
 
 Literal = Callable[[Any], str]
-"""How a value stands in a query: as a parameter to run it, as a literal to show it."""
+"""Writes a value into a query: as a parameter to run it, or as a literal to show it."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one test found.
+    """The outcome of a data test.
 
     Attributes:
         test: The test.
-        failing: How many rows (values, combinations) fail it.
-        columns: Columns of the sample.
-        sample: A few of those that fail.
-        problem: Why it could not be run; None when it was.
-        sql: The query that finds all of them.
+        failing: The number of failing rows (values, combinations).
+        columns: The columns of the sample.
+        sample: A few failing rows.
+        problem: Why the test could not be run; None if it was.
+        sql: The query that finds all failing rows.
     """
 
     test: DataTest
@@ -42,19 +42,19 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether it ran, and no row fails it."""
+        """Whether the test was run and no row fails it."""
         return self.problem is None and self.failing == 0
 
     @property
     def found(self) -> str:
-        """What it found, in a few words."""
+        """The outcome in a few words."""
         if self.problem is not None:
             return f"could not be run: {self.problem}"
         return f"{self.failing} fail" if self.failing else "none fails"
 
 
 def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest]) -> list[Outcome]:
-    """Runs tests on the model's table. Stops at one that cannot be run, as that may end a transaction."""
+    """Runs tests on the model's table. Stops at one that cannot be run, since it may have ended the transaction."""
     outcomes = []
     for test in tests:
         outcomes.append(run_test(connection, model, test))
@@ -66,7 +66,7 @@ def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterab
 def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
     """Runs one test on the model's table."""
     query = failing_rows(test, model.relation, model.key_columns, lambda _: "?")
-    # Rows that fail a blocking test are not kept. The SELECT of a model that keeps no others finds them again.
+    # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     relation = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = with_timezone(connection, failing_rows(test, relation, model.key_columns, _literal))
     try:
@@ -100,7 +100,7 @@ def _literal(value: Any) -> str:
 
 def _repeated(test: DataTest, relation: str, _shown: str, _literal: Literal) -> str:
     columns = ", ".join(quoted(column) for column in test.columns)
-    # A missing value is no value. In a combination it is one of the values.
+    # Null is not a duplicate, except within a combination.
     known = f"where {columns} is not null\n" if test.kind == "unique" else ""
     return f"select {columns}, count(*) as occurrences\nfrom {relation}\n{known}group by all\nhaving count(*) > 1"
 

@@ -1,4 +1,4 @@
-"""The tests of a model as its YAML declares them, in dbt's words: their kinds, what each takes, and their names."""
+"""The data tests of a model, declared in its YAML as in dbt: kinds, arguments and names."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,31 +15,31 @@ TEST_KEYS = frozenset({"arguments", "config", "name", "description"})
 
 
 class DataTestError(Exception):
-    """A test is not written as it should be. Tells which, and what to write.
+    """A data test is not written correctly. The message says which, and what to write.
 
     Attributes:
         line: The line of the YAML file.
     """
 
     def __init__(self, message: str, line: int) -> None:
-        """With what is wrong, and where."""
+        """Takes what is wrong, and the line."""
         self.line = line
         super().__init__(message)
 
 
 @dataclass(frozen=True)
 class DataTest:
-    """One test of a model's rows.
+    """A data test of a model.
 
     Attributes:
         kind: One of `KINDS`, or singular.
-        column: The column that it is written under; None for a test of the whole model.
-        arguments: What its kind takes; `sql` for a singular one.
-        severity: error keeps the model from being replaced; warn tells only.
-        given_name: The name written in the YAML, if there is one.
-        told: The description written in the YAML, if there is one.
+        column: The column that it is declared under; None for a test of the whole model.
+        arguments: The arguments of its kind; `sql` for a singular test.
+        severity: `error` keeps the model from being replaced; `warn` only reports.
+        given_name: The name in the YAML, if any.
+        told: The description in the YAML, if any.
         reads: Addresses of tables that it compares with.
-        line: Where it is written.
+        line: Its line in the YAML file.
     """
 
     kind: str
@@ -61,23 +61,23 @@ class DataTest:
 
     @property
     def columns(self) -> Sequence[str]:
-        """The columns that it is about."""
+        """The columns that it tests."""
         return self.arguments.get("combination_of_columns") or ([self.column] if self.column else [])
 
     @property
     def condition(self) -> str:
-        """What holds in each row, of a test of kind expression_is_true: dbt_utils puts the column before it."""
+        """The condition of an expression_is_true test. As in dbt_utils, the column's name is put before it."""
         expression = str(self.arguments["expression"]).strip()
         return f'"{self.column}" {expression}' if self.column else expression
 
     @property
     def blocks(self) -> bool:
-        """Whether a failure keeps the rows from spreading."""
+        """Whether a failure keeps the model from being replaced."""
         return self.severity == "error"
 
     @property
     def description(self) -> str:
-        """What holds when it passes, as a sentence."""
+        """A sentence that is true if the test passes."""
         if self.told or self.kind not in KINDS:
             return self.told or f"No row is found by {self.given_name}.sql."
         if self.kind == "dbt_utils.expression_is_true":
@@ -92,7 +92,7 @@ class DataTest:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of test takes, where it is written, and what it says."""
+    """A kind of data test: its description, its arguments, and where it is declared."""
 
     sentence: str
     required: frozenset[str] = frozenset()
@@ -154,14 +154,14 @@ ARGUMENTS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
         "description": (_text, "a text"),
     }
 )
-"""Argument -> whether a value will do, and what it should be."""
+"""Argument -> whether a value is allowed, and what is allowed."""
 
 
 def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
     """The tests of a model's YAML entry, those of the model first, then by column.
 
     Raises:
-        DataTestError: One of them is of an unknown kind, has wrong arguments, or has another's name.
+        DataTestError: A test has an unknown kind, wrong arguments, or the name of another test.
     """
     tests = _tests_of(None, properties)
     for column in properties.get("columns") or []:

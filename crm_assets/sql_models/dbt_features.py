@@ -1,11 +1,11 @@
-"""What dbt has and the runner has not: each is refused by its name, with what to do instead."""
+"""Features of dbt that the runner does not support. Each is refused by name, with what to do instead."""
 
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 EXPORT = "or go on in dbt itself, with what `python -m crm_assets dbt-project FOLDER` writes"
-"""The way out for those who need it."""
+"""The alternative for users who need such a feature."""
 
 JINJA = re.compile(r"\{[{%]-?\s*(\w+)?")
 
@@ -24,7 +24,7 @@ IN_SQL: Mapping[str, str] = MappingProxyType(
         "env_var": "write the value",
     }
 )
-"""What stands in braces -> what to write instead."""
+"""Template expression -> what to write instead."""
 
 _PLACE = "take it out: the folder is the schema, and the file's name the table's"
 _ACCESS = "take it out: every model can be read by all others"
@@ -69,12 +69,12 @@ IN_YAML: Mapping[str, str] = MappingProxyType(
 
 
 def instead(key: str) -> str | None:
-    """What to do instead of a key of dbt's that is not supported; None for a key that dbt has not either."""
+    """What to do instead of an unsupported key of dbt; None for a key that dbt does not have."""
     return f"{IN_YAML[key]}, {EXPORT}" if key in IN_YAML else None
 
 
 def jinja(sql: str) -> tuple[int, str] | None:
-    """The line of the first template expression in a file and what to write instead; None if there is none."""
+    """The line of a file's first template expression, and what to write instead; None if there is none."""
     found = JINJA.search(re.sub(r"--[^\n]*", "", sql))
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Models as files: a SELECT, a CSV or a snapshot's YAML entry each, documented in dbt's properties files."""
+"""Reads models from files: a SELECT, a CSV file or a snapshot's YAML entry each, with dbt's properties files."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,7 +27,8 @@ def read_models(models_dir: Path = MODELS_DIR) -> list[Model]:
     """All models below `models_dir`, by address.
 
     Raises:
-        ModelsRefused: A file lies elsewhere; a YAML file cannot be read, names a model twice, or one without a file.
+        ModelsRefused: A file is in a wrong folder, or a YAML file cannot be read, or names a model twice or without a
+            file.
     """
     for path in sorted(models_dir.rglob("*.*")):
         if path.suffix == ".py":

@@ -1,4 +1,4 @@
-"""The folders of models: what lies in each, and what it becomes. Each is a DuckDB schema and an asset group, too."""
+"""The folders of models: their files, and what is built from them. Each is also a schema and an asset group."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ COMMON_CONFIG = frozenset({"materialized", "meta"})
 
 @dataclass(frozen=True)
 class Folder:
-    """One folder.
+    """A folder of models.
 
     Attributes:
-        key: The key of its YAML files under which its models are listed.
-        suffix: How its files' names end.
-        materializations: What can become of them; the first one by default.
-        config: Keys that `config` may have.
+        key: The key in its YAML files that lists its models.
+        suffix: The suffix of its files.
+        materializations: The allowed materializations, the default first.
+        config: The allowed keys of `config`.
     """
 
     key: str
@@ -39,7 +39,7 @@ FOLDERS: Mapping[str, Folder] = MappingProxyType(
         "marts": Folder("models", ".sql", ("table", "view", "incremental"), _MODELS),
     }
 )
-"""Name -> folder, in the order of the data's flow."""
+"""Name -> folder, in the order of the data flow."""
 
 TESTS = "tests"
-"""The folder of singular tests: a SELECT for rows that should not be, in a file of its own."""
+"""The folder of singular tests: each file has a SELECT that returns wrong rows."""

@@ -1,4 +1,4 @@
-"""Where each column of a SELECT comes from, as far as its SQL tells."""
+"""Column lineage: the table columns that each column of a SELECT comes from."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -26,41 +26,41 @@ def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
 
 
 def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[Origin]]:
-    """Column of the result -> the columns of tables that its expression is made from.
+    """Column of the result -> the table columns in its expression.
 
-    Columns that only filter, join or order do not count: they decide about rows, not about a column.
+    Columns that only filter, join or sort are not included.
 
     Raises:
-        sqlglot.errors.SqlglotError: The query reads what the schemas do not have.
+        sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
     """
     qualified = qualify(query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False)
     scope = build_scope(qualified)
     if scope is None:
         return {}
-    # sqlglot.lineage walks the whole query anew for each column, which takes seconds for a wide model.
+    # sqlglot.lineage traverses the whole query for each column, which takes seconds for a wide model.
     traced = _Origins()
     return {name: sorted(traced.of(scope, name)) for name in qualified.named_selects}
 
 
 class _Origins:
-    """Follows columns through CTEs, subqueries and unions down to tables, each once."""
+    """Traces columns through CTEs, subqueries and unions to tables, each once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, str], frozenset[Origin]] = {}
         self._names: dict[int, list[str]] = {}
 
     def of(self, scope: Scope, name: str) -> frozenset[Origin]:
-        """The table columns that make up a scope's column."""
+        """The table columns that a scope's column comes from."""
         step = (id(scope), name)
         if step not in self._known:
-            self._known[step] = frozenset()  # where a recursive CTE comes back to itself
+            self._known[step] = frozenset()  # ends the recursion in a recursive CTE
             self._known[step] = frozenset(self._follow(scope, name))
         return self._known[step]
 
     def _follow(self, scope: Scope, name: str) -> Iterator[Origin]:
         names = self._names_of(scope)
         if name not in names:
-            return  # a column that the schemas do not have
+            return  # a column that is not in the schemas
         if isinstance(scope.expression, exp.SetOperation):
             by_name = scope.expression.args.get("by_name")
             for part in scope.set_operation_scopes:

@@ -1,4 +1,4 @@
-"""The models that become assets: read, and looked through for what could only fail later and less clearly."""
+"""Loads the models and validates them, to report errors early and clearly."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -20,14 +20,14 @@ RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for r
 
 
 def load_models(models_dir: Path = MODELS_DIR) -> list[Model]:
-    """The models below `models_dir`, all of which can become assets.
+    """The validated models below `models_dir`.
 
     Raises:
-        ModelsRefused: Some cannot. Tells all of them.
+        ModelsRefused: Some models are wrong. The message lists all errors.
     """
     models = read_models(models_dir)
     problems = [problem for model in models for problem in (*_in_sql(model), *in_properties(model))]
-    if not problems:  # what follows needs SQL and tests that can be read
+    if not problems:  # the following checks need valid SQL and tests
         known = {model.address: model for model in models}
         problems = [problem for model in models for problem in _in_references(model, known)]
         problems += _in_order(models)
@@ -67,20 +67,20 @@ def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
         for address in sorted(test.reads - RAW_TABLES - set(known)):
             yield f"{entry}: {address} is neither a raw table nor a model: correct the address"
         for column in test.columns:
-            # A model that keeps rows has tests of its own accord, documented or not.
+            # A model that keeps rows has implied tests, documented or not.
             if column not in model.columns and (model.columns or not model.keeps_rows):
                 yield f"{entry}: column {column} is not documented: list it under columns"
 
 
 def _line_with(model: Model, address: str) -> int:
-    """The line of the file that names a table; 1 where its parts stand apart."""
+    """The line of the file that names a table; 1 if its name is split."""
     lines = enumerate(model.sql.lower().splitlines(), 1)
     return next((number for number, line in lines if address in line), 1)
 
 
 def _in_order(models: Iterable[Model]) -> Iterator[str]:
     paths = {model.address: model.path for model in models}
-    # A test that must pass before others go on waits for the table it compares with.
+    # A blocking test needs the table that it compares with.
     waits_for = {
         model.address: {
             *model.depends_on,
@@ -91,7 +91,7 @@ def _in_order(models: Iterable[Model]) -> Iterator[str]:
     try:
         TopologicalSorter(waits_for).prepare()
     except CycleError as error:
-        path = error.args[1][::-1]  # graphlib tells it against the direction of reading
+        path = error.args[1][::-1]  # graphlib lists it in reverse
         yield (
             f"{paths[path[0]]}: it waits for itself, {' reads '.join(path)}: take one of these references out, "
             "or give the test of relationships among them severity warn"

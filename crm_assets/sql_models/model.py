@@ -1,4 +1,4 @@
-"""A model: one SELECT with its documentation and tests, and what follows from them."""
+"""A model: one SELECT with its documentation and data tests, and the properties derived from them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -18,38 +18,38 @@ from crm_assets.warehouse.raw_tables import RAW
 
 DBT_COLUMNS: Mapping[str, str] = MappingProxyType(
     {
-        "dbt_scd_id": "What tells the row from all others: a hash of its key and of dbt_updated_at.",
-        "dbt_updated_at": "The time from which the row is known to be so.",
-        "dbt_valid_from": "From when on the row was so, as far as it was seen. Times of the run are in UTC.",
-        "dbt_valid_to": "Until when; null while it is still so.",
+        "dbt_scd_id": "Unique id of the row: a hash of its key and of dbt_updated_at.",
+        "dbt_updated_at": "The time of the change that the row shows.",
+        "dbt_valid_from": "The time from which the row was valid, as far as seen. Times of the run are in UTC.",
+        "dbt_valid_to": "The time until which the row was valid; null if it still is.",
     }
 )
-"""The columns that a snapshot adds, as dbt does, with what they hold."""
+"""The columns that a snapshot adds, as in dbt -> description."""
 
 DELETED_COLUMN: Mapping[str, str] = MappingProxyType(
-    {"dbt_is_deleted": "'True' while the record was gone, or else 'False'."}
+    {"dbt_is_deleted": "'True' if the record was deleted, else 'False'."}
 )
-"""The column that a snapshot with hard_deletes: new_record adds besides."""
+"""The additional column of a snapshot with hard_deletes: new_record."""
 
 BOOKKEEPING = frozenset(
     {"raw.sync_log", "raw.sync_details", "raw.rejected_records", "raw.side_loaded", "present.since"}
 )
-"""Tables that every raw asset writes to; they are no assets."""
+"""Tables that every raw asset writes to. They are not assets."""
 
 
 SIDE_LOADED = "raw.side_loaded"
-"""Users, stages and the like, which any raw asset may bring. A model that reads it depends on none of them: one list
-that the CRM refuses would keep back everything that shows a name."""
+"""Side-loaded records, which any raw asset may add. A model that reads this table depends on no raw asset for it:
+otherwise one list that the CRM refuses would block every model that shows names."""
 
 
 def asset_behind(address: str) -> str:
-    """The address of the asset that keeps a table: `raw.accounts` also for the view of its present rows."""
+    """The address of the asset that writes a table: `raw.accounts` also for `present.accounts`."""
     schema, _, table = address.partition(".")
     return f"{RAW}.{table}" if schema == PRESENT else address
 
 
 def tables_read(query: exp.Query) -> frozenset[str]:
-    """Every table that a query reads as `schema.table`, or bare when it is no CTE either, in lower case."""
+    """Every table that a query reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
     ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     tables = [table for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     addresses = {".".join(part for part in (table.db, table.name) if part).lower() for table in tables}
@@ -64,10 +64,10 @@ class Model:
         folder: Its folder below `models/`, which is its DuckDB schema.
         name: Its file's name without `.sql`, which is its table's.
         path: The SQL file.
-        sql: What the file holds; of a seed and of a snapshot without a file, the SELECT that reads it.
+        sql: The content of the file; for a seed, or a snapshot without a file, the SELECT that reads it.
         properties: Its entry in the folder's YAML: description, config, meta, columns, data_tests.
-        properties_path: The YAML file of that entry; None when the model has none.
-        singular_tests: Those of its tests that are files of their own.
+        properties_path: The YAML file of that entry; None if the model has none.
+        singular_tests: Its data tests in separate files.
     """
 
     folder: str
@@ -85,17 +85,17 @@ class Model:
 
     @property
     def relation(self) -> str:
-        """The address with its parts quoted, for statements."""
+        """The quoted address, for SQL statements."""
         return f'"{self.folder}"."{self.name}"'
 
     @property
     def select(self) -> str:
-        """The SELECT alone, to be put into other statements: without a semicolon at its end."""
+        """The SELECT without a semicolon, to be used in other statements."""
         return self.sql.rstrip().rstrip(";")
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """How to build it: materialized, unique_key, and what a snapshot or seed needs besides."""
+        """How to build it: materialized, unique_key, and the keys of snapshots and seeds."""
         return self.properties.get("config") or {}
 
     @property
@@ -105,17 +105,17 @@ class Model:
 
     @property
     def kind(self) -> str:
-        """What it is in DuckDB: view or table."""
+        """Its kind in DuckDB: view or table."""
         return "view" if self.materialized == "view" else "table"
 
     @property
     def keeps_rows(self) -> bool:
-        """Whether it keeps rows of earlier builds, which cannot be made again."""
+        """Whether it keeps rows of earlier builds, which cannot be rebuilt."""
         return self.materialized in {"incremental", "snapshot"}
 
     @property
     def unique_key(self) -> Sequence[str]:
-        """The columns by which an incremental model replaces rows, and a snapshot knows them again."""
+        """The columns that identify rows of an incremental model or a snapshot."""
         key = self.config.get("unique_key") or []
         return [key] if isinstance(key, str) else list(key)
 
@@ -126,7 +126,7 @@ class Model:
 
     @property
     def owner(self) -> str | None:
-        """Its owner, where it is another than that of all assets: `meta.owner`, as in dbt also within `config`."""
+        """Its owner, if not the default: `meta.owner`, as in dbt also within `config`."""
         metas = (self.properties.get("meta"), self.config.get("meta"))
         return next((meta["owner"] for meta in metas if meta and "owner" in meta), None)
 
@@ -141,10 +141,10 @@ class Model:
 
     @cached_property
     def data_tests(self) -> Sequence[DataTest]:
-        """Its tests. What earlier rows go by is tested always: the key of an incremental model, a snapshot's ids.
+        """Its data tests, including implied ones of the key of an incremental model and of a snapshot's ids.
 
         Raises:
-            DataTestError: A test is not written as it should be.
+            DataTestError: A test is not written correctly.
         """
         tests = [*read_data_tests(self.properties), *self.singular_tests]
         declared = {(test.kind, test.column) for test in tests}
@@ -164,19 +164,19 @@ class Model:
 
     @property
     def own_tests(self) -> Sequence[DataTest]:
-        """The tests that need no other tables than those the model reads."""
+        """The data tests that only need tables that the model reads."""
         within_reach = self.depends_on | {self.address}
         return [test for test in self.data_tests if set(map(asset_behind, test.reads)) <= within_reach]
 
     @property
     def cross_tests(self) -> Sequence[DataTest]:
-        """The tests that compare with a table which the model does not read."""
+        """The data tests that compare with a table that the model does not read."""
         own = self.own_tests
         return [test for test in self.data_tests if test not in own]
 
     @property
     def key_columns(self) -> Sequence[str]:
-        """Columns that tell rows apart, as far as the tests say so; the first column when they do not."""
+        """The columns that are unique according to the tests; the first column if there is no such test."""
         uniques = [
             test.columns
             for test in self.data_tests
@@ -186,7 +186,7 @@ class Model:
 
     @property
     def code_version(self) -> str:
-        """Changes when the SQL or how it is materialized changes, so that the UI shows what is stale."""
+        """A hash that changes with the SQL or the materialization, so that the UI shows stale tables."""
         content = self.path.read_text(encoding="utf-8") if self.materialized == "seed" else self.sql
         return hashlib.sha256(f"{self.materialized}\n{content}".encode()).hexdigest()[:16]
 
@@ -195,7 +195,7 @@ class Model:
         """The file, parsed.
 
         Raises:
-            sqlglot.errors.SqlglotError: It is not SQL as DuckDB writes it.
+            sqlglot.errors.SqlglotError: It is not valid DuckDB SQL.
         """
         return [statement for statement in sqlglot.parse(self.sql, dialect="duckdb") if statement is not None]
 
@@ -204,7 +204,7 @@ class Model:
         """The SELECT, parsed.
 
         Raises:
-            TypeError: The file holds something else.
+            TypeError: The file has anything else.
         """
         if len(self.statements) != 1 or not isinstance(self.statements[0], exp.Query):
             raise TypeError(f"{self.path} is not one SELECT")
@@ -212,15 +212,15 @@ class Model:
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """Every table that its SQL reads as `schema.table`, or bare when it is no CTE either, in lower case."""
+        """Every table that its SQL reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
         return tables_read(self.query)
 
     @property
     def depends_on(self) -> frozenset[str]:
-        """Addresses of the assets it reads: all its tables but for the raw assets' own records."""
+        """Addresses of the assets that it reads: all its tables except the log tables."""
         return frozenset(map(asset_behind, self.reads - BOOKKEEPING))
 
     @property
     def shows_side_loads(self) -> bool:
-        """Whether it reads what answers carried beside their list's records."""
+        """Whether it reads side-loaded records."""
         return SIDE_LOADED in self.reads

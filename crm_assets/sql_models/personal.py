@@ -1,4 +1,4 @@
-"""Which columns of models may hold personal data: those made from such columns of raw tables, however far up."""
+"""Finds the columns of models that may hold personal data: those derived from such columns of raw tables."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,19 +12,19 @@ from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
 from crm_assets.sql_models.model import SIDE_LOADED, Model, asset_behind
 
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
-"""Tables of ours without a record in them."""
+"""Tables without records."""
 
 NAMELESS = frozenset({(SIDE_LOADED, "array_name"), (SIDE_LOADED, "id")})
-"""Columns that tell which record it is, in a table whose records may be personal."""
+"""Columns with ids only, in a table whose records may be personal."""
 
 Tables = tuple[tuple[str, str, tuple[str, ...]], ...]
-"""Schema, table and columns of what a model reads: hashable, so that a lineage is worked out once a process."""
+"""Schema, table and columns that a model reads: hashable, so that its lineage is computed once per process."""
 
 
 def may_be_personal(table: str, column: str) -> bool:
     """Whether a column of a raw table may hold personal data.
 
-    What nobody has declared may, and so may a variant column: a value that does not fit its type may be anything.
+    Undeclared columns and variant columns may, since they can hold anything.
     """
     resource = table.removeprefix("raw.")
     if table in HARMLESS or column.startswith("_dlt_"):
@@ -40,14 +40,14 @@ def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas)
 
     Args:
         model: The model.
-        known: All models, by address.
-        schemas: The columns of what they read.
+        known: All models by address.
+        schemas: The columns of the tables that they read.
 
     Raises:
-        sqlglot.errors.SqlglotError: Where they come from cannot be told.
+        sqlglot.errors.SqlglotError: The lineage cannot be traced.
     """
     if model.materialized == "seed":
-        return frozenset()  # a file of the project's own
+        return frozenset()  # the project's own file
     above = {
         address: personal_columns(known[address], known, schemas) for address in model.depends_on if address in known
     }
@@ -63,7 +63,7 @@ def origins_of(model: Model, schemas: Schemas) -> Mapping[str, Sequence[Origin]]
     """The model's column lineage.
 
     Raises:
-        sqlglot.errors.SqlglotError: The query reads what the schemas do not have.
+        sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
     """
     reads = [address.split(".") for address in sorted(model.reads)]
     tables = tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, t in reads)

@@ -1,4 +1,4 @@
-"""What can be wrong with a model's entry in its folder's YAML: each is a sentence with file, line and remedy."""
+"""Validates a model's entry in its folder's YAML. Each error message has file, line and remedy."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ HARD_DELETES = ("ignore", "invalidate", "new_record")
 
 
 def in_properties(model: Model) -> Iterator[str]:
-    """All that is wrong with the model's entry."""
+    """All errors in the model's entry."""
     entry = model.properties
     folder = FOLDERS[model.folder]
     own_keys = {"relation"} if model.folder == "snapshots" else set()
@@ -108,7 +108,7 @@ def _templates(model: Model, value: Any, line: int = 1) -> Iterator[str]:
 
 
 def _unknown_keys(model: Model, mapping: Mapping[str, Any], known: Iterable[str]) -> Iterator[str]:
-    # A key that is misspelt would be a test that never runs.
+    # A misspelt key could be a test that never runs.
     for key in sorted(set(mapping) - set(known)):
         remedy = instead(key) or f"use one of {', '.join(sorted(known))}"
         yield f"{_at(model, mapping, key)}: the key {key!r} cannot be used: {remedy}"

@@ -1,5 +1,5 @@
-"""What is said of model files that cannot be used."""
+"""The error for model files that cannot be used."""
 
 
 class ModelsRefused(Exception):
-    """Model files that cannot become assets. Tells every file and line, what is wrong there and what to change."""
+    """Model files are wrong. The message has file and line of each error, what is wrong, and what to change."""

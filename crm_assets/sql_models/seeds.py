@@ -1,4 +1,4 @@
-"""Seeds: CSV files whose columns have the types that their YAML gives them, as dbt's `column_types`."""
+"""Seeds: CSV files. The types of their columns are in their YAML, as `column_types` in dbt."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 import duckdb
 
 REASONS: Mapping[str, str] = {
-    "CAST": "its value is none of type {type}: correct it, or the type in column_types",
+    "CAST": "its value does not have type {type}: correct it, or the type in column_types",
     "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
     "TOO MANY COLUMNS": "the line has more values than the header: put a text with a comma in it between quotes",
     "UNQUOTED VALUE": "a quote is not closed: close it, and write a quote within a text twice",
     "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
     "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
 }
-"""What DuckDB's reader calls it -> what is wrong, and what to do."""
+"""Error type of DuckDB's CSV reader -> what is wrong, and what to do."""
 
 REJECTED = """
 select
@@ -29,7 +29,7 @@ limit 1
 
 
 def seed_select(path: Path, properties: Mapping[str, Any]) -> str:
-    """The SELECT that reads a seed. Columns without a type get the one that DuckDB finds to hold all values."""
+    """The SELECT that reads a seed. For columns without a type, DuckDB detects one that holds all values."""
     config = properties.get("config")
     types = config.get("column_types") if isinstance(config, dict) else None
     typed = ", ".join(f"{_literal(str(name))}: {_literal(str(type_))}" for name, type_ in (types or {}).items())
@@ -41,12 +41,12 @@ def seed_select(path: Path, properties: Mapping[str, Any]) -> str:
 
 
 def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
-    """Removes what the session's earlier seeds had rejected."""
+    """Removes the rejected lines of the session's earlier seeds."""
     connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
 
 
 def first_rejected(connection: duckdb.DuckDBPyConnection, path: Path, types: Mapping[str, str]) -> str | None:
-    """The first value of a seed that could not be read, as a sentence with line and column; None if all could."""
+    """A message with line and column of the first value that could not be read; None if all could."""
     found = connection.execute(REJECTED).fetchone()
     if found is None:
         return None

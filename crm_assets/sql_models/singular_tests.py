@@ -1,4 +1,4 @@
-"""Singular tests: a SELECT in a file, for rows that should not be. Each belongs to a model that it reads."""
+"""Singular tests: a SELECT in a file that returns wrong rows. Each belongs to a model that it reads."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def read_singular_tests(
     """Address of a model -> its singular tests. One that reads several belongs to the last of them.
 
     Raises:
-        ModelsRefused: One of them is no SELECT, or reads no model.
+        ModelsRefused: A test is not a SELECT, or reads no model.
     """
     tests: dict[str, list[DataTest]] = {}
     known = {model.address: model for model in models}

@@ -1,9 +1,9 @@
-"""Snapshots: what each record was like, and from when until when, as dbt 1.11 keeps it.
+"""Snapshots: the history of records, in the format of dbt 1.11.
 
-A snapshot compares what its SELECT gives now with the rows that are still valid. A record that changed has its row
-closed (`dbt_valid_to`) and a new one opened; what is new is opened, and what is gone is closed if `hard_deletes` says
-so. Rows are added and closed in the build's transaction, and the table is never made anew: whatever happens, its
-history is as before or as after. A second build that sees no change changes nothing.
+A snapshot compares the result of its SELECT with the rows that are still valid. If a record changed, its row is closed
+(`dbt_valid_to`) and a new row added; a new record gets a row, and the row of a deleted record is closed if
+`hard_deletes` says so. Rows are added and closed in the build's transaction, and the table is never rebuilt. A second
+build without changes changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,14 +16,14 @@ from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.storable import storable
 
 NOW = "(now() at time zone 'UTC')"
-"""The time of the build, the same throughout its transaction."""
+"""The time of the build, constant within its transaction."""
 
 SOURCE, CLOSED, OPENED = "snapshot_source", "snapshot_closed", "snapshot_opened"
-"""Temporary tables: the records now, ids of rows that end, rows that begin."""
+"""Temporary tables: the current records, the ids of rows to close, the rows to add."""
 
 
 def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
-    """Adds what has changed to a snapshot's table, or begins it."""
+    """Adds changes to a snapshot's table, or creates it."""
     select = with_timezone(connection, model.select)
     if not going_on:
         first = storable(connection, f"{_first(model)}(\n{select}\n)")
@@ -51,7 +51,7 @@ def _first(model: Model) -> str:
 
 
 def _history(model: Model, table: str) -> str:
-    """Dbt's columns of a row that begins."""
+    """Dbt's columns of a new row."""
     at = _updated_at(model, table)
     key = [f"{table}{quoted(column)}" for column in model.unique_key]
     return (
@@ -61,7 +61,7 @@ def _history(model: Model, table: str) -> str:
 
 
 def _closed(model: Model, changed: str) -> str:
-    """Rows that end: of records that changed, and of those that are gone."""
+    """The rows to close: of changed records, and of deleted ones."""
     rows = (
         f"select current.dbt_scd_id, {_updated_at(model, 'source.')} as valid_to "
         f"from {_current(model)} as current join {SOURCE} as source on {_same(model)} where {changed}"
@@ -72,7 +72,7 @@ def _closed(model: Model, changed: str) -> str:
 
 
 def _opened(model: Model, changed: str, source: Iterable[str]) -> str:
-    """Rows that begin: of records that are new or changed, and of those that are gone, if that is to be a row."""
+    """The rows to add: of new and changed records, and of deleted ones if these get a row."""
     marks = _marks_deleted(model)
     key = quoted(model.unique_key[0])
     deleted = ", 'False' as dbt_is_deleted" if marks else ""
@@ -103,7 +103,7 @@ def _changed(model: Model, source: Iterable[str], added: Sequence[str]) -> str:
         chosen = model.config["check_cols"]
         checked = list(source) if chosen == "all" else list(chosen)
         differences = [f"current.{quoted(c)} is distinct from source.{quoted(c)}" for c in checked]
-        # As in dbt, a new column that is compared is a change of every record.
+        # As in dbt, a new compared column counts as a change of every record.
         changed = "true" if set(checked) & set(added) else " or ".join(differences)
     return f"({changed} or current.dbt_is_deleted = 'True')" if _marks_deleted(model) else f"({changed})"
 

@@ -1,7 +1,7 @@
-"""The reporting time zone, by which days, weeks and months of models begin: `getvariable('reporting_timezone')` in SQL.
+"""The reporting time zone of days, weeks and months in models: `getvariable('reporting_timezone')` in SQL.
 
-A model may be a view, which others read in sessions of their own, of another time zone and without the variable. So the
-zone's name is put into the statement that makes the model. Tests run in the session that built it.
+Views are read in other sessions, with other time zones and without the variable. So the zone's name is written into the
+statement that creates the model. Data tests run in the session that built it.
 """
 
 import duckdb
@@ -10,12 +10,12 @@ VARIABLE = "getvariable('reporting_timezone')"
 
 
 def report_in(connection: duckdb.DuckDBPyConnection, timezone: str) -> None:
-    """Sets the session's reporting time zone, by its IANA name."""
+    """Sets the session's reporting time zone, an IANA name."""
     connection.execute(f"set variable reporting_timezone = {_literal(timezone)}")
 
 
 def with_timezone(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """A statement with the zone's name in place of the variable; UTC where the session has set none."""
+    """A statement with the zone's name instead of the variable; UTC if the session has none."""
     if VARIABLE not in sql:
         return sql
     [[timezone]] = connection.execute(f"select coalesce({VARIABLE}, 'UTC')").fetchall()

@@ -1,4 +1,4 @@
-"""YAML files whose mappings and lists know their lines, so that a message can name the line to change."""
+"""Reads YAML files with line numbers, so that messages can name the line to change."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,20 +11,20 @@ from crm_assets.source.schemas import FAST_SAFE_LOADER
 
 
 class Section(dict[str, Any]):
-    """A mapping. `line` is where it begins, `lines` where its keys stand."""
+    """A mapping. `line` is its first line, `lines` has the line of each key."""
 
     line: int = 1
     lines: Mapping[str, int]
 
 
 class Items(list[Any]):
-    """A list. `lines` is where its items begin."""
+    """A list. `lines` has the first line of each item."""
 
     lines: tuple[int, ...]
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file holds, with `Section` and `Items` in place of dict and list.
+    """The content of a YAML file, with `Section` and `Items` instead of dict and list.
 
     Raises:
         yaml.YAMLError: It is not YAML, or has a key twice.
@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def line_of(value: Any, key: str | None = None) -> int:
-    """The line of a mapping or of one of its keys; 1 for what was not read from a file."""
+    """The line of a mapping or of one of its keys; 1 if it was not read from a file."""
     if not isinstance(value, Section):
         return 1
     return value.lines.get(key, value.line) if key else value.line

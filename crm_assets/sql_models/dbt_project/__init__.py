@@ -1,1 +1,1 @@
-"""The models as a dbt project for dbt-duckdb: a pure function of the model files, and what writes it to a folder."""
+"""The models as a project for dbt-duckdb: renders it from the model files, and writes it to a folder."""
