@@ -105,7 +105,7 @@ joined as (
         coalesce(appointment_sums.past_appointments, 0) as past_appointments,
         appointment_sums.last_appointment_at,
         accounts.last_contacted_at,
-        -- The CRM may date an activity into the future; what has not happened is not the last one.
+        -- The CRM can have activities in the future; these are not the last one.
         greatest(
             case when accounts.last_contacted_at <= now() then accounts.last_contacted_at end,
             case when accounts.last_activity_at <= now() then accounts.last_activity_at end,

@@ -10,7 +10,7 @@ with owned as (
     window account as (partition by account_id order by dbt_valid_from)
 ),
 
--- A row that only tells of another territory goes on with the owner that the one before it had.
+-- A row with only another territory continues the period of the same owner.
 continued as (
     select
         *,

@@ -57,7 +57,7 @@ joined as (
         contacts.account_id,
         accounts.account_name,
         contacts.created_at,
-        -- The CRM may date an activity into the future; what has not happened is not the last one.
+        -- The CRM can have activities in the future; these are not the last one.
         greatest(
             case when contacts.last_contacted_at <= now() then contacts.last_contacted_at end,
             case when contacts.last_activity_at <= now() then contacts.last_activity_at end,

@@ -26,7 +26,7 @@ select
     annual_revenue,
     number_of_employees,
 
-    -- what the CRM itself counts
+    -- the CRM's own counts
     open_deals_count as crm_open_deals,
     open_deals_amount as crm_open_deals_amount,
     won_deals_count as crm_won_deals,

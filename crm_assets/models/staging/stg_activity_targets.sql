@@ -24,7 +24,7 @@ activities as (
     select * from appointments
 ),
 
--- One row an element of the array; anything that is not an array has no elements.
+-- One row per element of the array; anything that is not an array has no elements.
 elements as (
     select
         activity_type,

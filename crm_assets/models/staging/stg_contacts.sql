@@ -9,7 +9,7 @@ listed as (
     from contacts
 ),
 
--- One row an account sent along with a contact, numbered as sent.
+-- One row per account sent along with a contact, numbered as sent.
 sent_along as (
     select
         id,
@@ -27,7 +27,7 @@ identified as (
     from sent_along
 ),
 
--- The one that is marked as primary, or else the first.
+-- The account marked as primary; without one, the first.
 main_accounts as (
     select
         id,
@@ -101,7 +101,7 @@ select
     unsubscription_reason,
     other_unsubscription_reason,
 
-    -- what the CRM itself counts
+    -- the CRM's own counts
     lead_score,
     customer_fit,
     open_deals_count as crm_open_deals,

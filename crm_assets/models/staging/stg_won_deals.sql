@@ -1,4 +1,4 @@
--- The day of winning: the CRM's closing date, or else the day on which the deal's stage last changed.
+-- won_on is the CRM's closing date; without one, the day on which the deal's stage last changed.
 with dated as (
     select
         *,

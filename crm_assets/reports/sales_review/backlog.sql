@@ -1,4 +1,4 @@
--- One row an owner and age of open tasks. The owners with most tasks have a name; the others are one.
+-- One row per owner and age of open tasks. The owners with most tasks have a name; the others are one.
 with latest as (
     select max(taken_at) as now from marts.pipeline_health_daily
 ),

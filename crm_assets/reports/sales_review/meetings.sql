@@ -1,4 +1,4 @@
--- One row a week: the last 26 weeks, with those in which nobody met.
+-- One row per week: the last 26 weeks, including weeks without meetings.
 with latest as (
     select max(snapshot_date) as today from marts.pipeline_health_daily
 ),

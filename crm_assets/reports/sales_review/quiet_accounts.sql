@@ -1,4 +1,4 @@
--- One row an account: the 15 without contact for the longest time, or since they were entered.
+-- One row per account: the 15 without contact for the longest time, or since they were entered.
 with latest as (
     select max(snapshot_date) as today from marts.pipeline_health_daily
 ),

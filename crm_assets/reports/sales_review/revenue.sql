@@ -1,4 +1,4 @@
--- One row a month: the last 24 months, with those in which nothing was won.
+-- One row per month: the last 24 months, with those in which nothing was won.
 with latest as (
     select max(snapshot_date) as today from marts.pipeline_health_daily
 ),
