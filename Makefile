@@ -38,7 +38,7 @@ report: .venv/runtime .dagster/dagster.yaml ## Create the sales review from the 
 
 .PHONY: test
 test: .venv/dev ## Run the tests, except slow ones
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dbt'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dbt and not browser'
 
 .PHONY: test-slow
 test-slow: .venv/dev ## Run the slow tests
@@ -57,11 +57,19 @@ test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in 
 test-deployment: .venv/dev ## Run the services of deploy/ as processes, with PostgreSQL and an S3 server, and a job on them
 	$(BIN)/python -m pytest crm_assets_tests/test_deployment.py
 
+.PHONY: test-browser
+test-browser: .venv/dev ## Test the UI in Chromium: from an empty folder to a green graph, a wrong key, and the fix
+	$(BIN)/python -m pytest crm_assets_tests/browser
+
+.PHONY: screenshots
+screenshots: .venv/dev ## Run the same tests, and take the pictures in docs/images
+	$(BIN)/python -m pytest crm_assets_tests/browser --pictures docs/images
+
 # Without constraints, to see what an upgrade would break before constraints.txt is renewed.
 .PHONY: test-latest
 test-latest: .venv-latest/bin/python ## Run the tests with the newest versions that pyproject.toml allows, in .venv-latest
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
-	$< -m pytest -n auto --dist worksteal
+	$< -m pytest -n auto --dist worksteal -m 'not browser'
 
 .PHONY: lint
 lint: .venv/dev ## Check format, code, types, import rules and SQL

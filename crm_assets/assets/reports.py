@@ -73,7 +73,7 @@ def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
         metadata={
             "page": MetadataValue.path(page),
             "figures of": MetadataValue.timestamp(review.taken_at),
-            **{f"crm/{name}": value for name, value in review.headline.items()},
+            **{f"crm/{name.removeprefix('crm_')}": value for name, value in review.headline.items()},
             **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
         }
     )

@@ -14,6 +14,12 @@ from crm_assets.sql_models.personal import may_be_personal
 from crm_assets.warehouse.changes import Changes
 from crm_assets.warehouse.raw_tables import RAW, stored_columns
 
+OWN_COLUMNS = {
+    "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",
+    "_dlt_id": "This version of the record, anew with each load.",
+}
+"""Columns that every raw table has beside its list's fields -> description."""
+
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:
     """The declared columns of a raw table, with dlt's type names."""
@@ -52,7 +58,7 @@ def raw_metadata(
             connection,
             RAW,
             report.resource,
-            descriptions={name: column.description for name, column in declared.items()},
+            descriptions=OWN_COLUMNS | {name: column.description for name, column in declared.items()},
             personal={name for name, column in declared.items() if column.personal},
         ),
     }

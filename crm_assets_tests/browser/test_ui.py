@@ -1,0 +1,147 @@
+"""What users do first in Dagster's UI, by clicking, with the bundled sandbox."""
+
+import re
+from collections import defaultdict
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from crm_assets.definitions import defs
+from crm_assets_tests.browser.conftest import Photographer
+from crm_assets_tests.browser.dagster_dev import DagsterDev
+from crm_assets_tests.browser.runs import assert_success
+
+pytestmark = pytest.mark.browser
+
+
+def names_by_group() -> dict[str, list[str]]:
+    """Group -> names of its assets, in the order of the UI."""
+    groups = defaultdict(list)
+    for asset in defs.resolve_asset_graph().asset_nodes:
+        groups[asset.group_name].append(asset.key.path[-1])
+    return dict(sorted(groups.items()))
+
+
+def metadata(page: Page, key: str) -> Locator:
+    """The row of a metadata value on an asset's page."""
+    return page.get_by_role("row").filter(has=page.get_by_role("cell", name=key, exact=True))
+
+
+def test_the_lineage_shows_all_assets_in_their_groups(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/asset-groups")
+    for place, (group, names) in enumerate(names_by_group().items()):
+        expect(page.get_by_role("button", name=f"asset_group {group}")).to_be_visible()
+        arrow = page.get_by_role("button", name="arrow_drop_down", exact=True).nth(place)
+        arrow.click()
+        shown = page.get_by_role("button", name=re.compile(rf"\b({'|'.join(names)}) \1$"))
+        expect(shown).to_have_count(len(names))
+        arrow.click()
+        expect(shown).to_have_count(0)
+
+
+def test_materialize_all_ends_in_a_green_graph(
+    page: Page, dev: DagsterDev, all_materialized: str, picture: Photographer
+) -> None:
+    page.goto(all_materialized)
+    assert_success(page)
+    # With less room, the graph shows no states.
+    page.get_by_role("button", name="Hide navigation").click()
+    page.set_viewport_size({"width": 1640, "height": 760})
+    page.goto(f"{dev.url}/asset-groups")
+    raw = list(names_by_group()).index("raw")
+    page.get_by_role("button", name="arrow_drop_down", exact=True).nth(raw).click()
+    expect(page.get_by_role("button", name=re.compile("^run_success"))).to_have_count(len(names_by_group()["raw"]))
+    for group, names in names_by_group().items():
+        # How many of the group's assets are in which state: there is one number if all are in the same.
+        node = page.locator("foreignObject").filter(has_text=re.compile(f"^{group}"))
+        expect(node).to_have_text(f"{group}{len(names)}")
+    page.get_by_text("Global asset lineage").hover()
+    picture(page, "lineage")
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_an_asset_shows_its_columns(page: Page, dev: DagsterDev, picture: Photographer) -> None:
+    page.goto(f"{dev.url}/assets/raw/contacts")
+    email = page.get_by_role("row", name=re.compile("^email "))
+    for part in ("personal_data", "VARCHAR", "Primary e-mail address."):
+        expect(email).to_contain_text(part)
+    picture(page, "asset")
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_an_asset_shows_its_numbers_over_time(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/assets/raw/contacts")
+    page.get_by_role("button", name="Plots").click()
+    expect(page.get_by_text("crm/requests", exact=True)).to_be_visible()
+    expect(page.locator("canvas").first).to_be_visible()
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_an_asset_shows_its_first_rows_without_personal_data(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/assets/raw/contacts")
+    preview = metadata(page, "crm/preview").get_by_role("table")
+    expect(preview.get_by_role("columnheader", name="email", exact=True)).to_have_count(1)
+    expect(preview.get_by_role("row")).to_have_count(11)
+    expect(preview.get_by_role("row").nth(1)).to_contain_text("(masked)")
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_an_asset_shows_its_checks(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/assets/raw/contacts?view=checks")
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(5)
+    expect(page.get_by_text("the last read (full) is complete")).to_be_visible()
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_the_report_shows_its_charts(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/assets/reports/sales_review")
+    metadata(page, "revenue").get_by_text("[Show Markdown]").click()
+    chart = page.get_by_role("dialog").get_by_role("img", name=re.compile("^Bars by month"))
+    expect(chart).to_be_visible()
+    assert chart.evaluate("image => image.naturalWidth") > 400
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_the_report_is_a_page_of_its_own(page: Page, dev: DagsterDev, picture: Photographer) -> None:
+    page.goto((dev.project / "data" / "reports" / "sandbox_sales_review.html").as_uri())
+    expect(page.get_by_role("heading", name="Sales review")).to_be_visible()
+    page.set_viewport_size({"width": 1060, "height": 850})
+    picture(page, "report")
+
+
+def test_a_schedule_can_be_turned_on(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/locations/crm_assets/schedules/accounts_schedule")
+    running = page.get_by_role("row", name="Running")
+    running.locator("label").click()
+    expect(running.get_by_role("checkbox")).to_be_checked()
+    expect(page.get_by_role("row", name="Next tick")).to_contain_text(":00:00")
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_a_tick_of_a_schedule_starts_a_run_that_succeeds(page: Page, dev: DagsterDev) -> None:
+    # Waiting for a real one takes up to an hour: the UI evaluates the next one, and launches what it asks for.
+    page.goto(f"{dev.url}/locations/crm_assets/schedules/accounts_schedule")
+    page.get_by_role("button", name="Preview tick result").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Continue").click()
+    expect(dialog.get_by_text("1 run requests")).to_be_visible()
+    dialog.get_by_role("button", name="Launch all").click()
+    page.wait_for_url("**/runs?*")
+    expect(page.get_by_role("link", name="accounts_schedule")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^run [0-9a-f]{8}$")).click()
+    assert_success(page)
+
+
+@pytest.mark.usefixtures("all_materialized")
+def test_the_launchpad_takes_the_mode_of_a_read(page: Page, dev: DagsterDev) -> None:
+    page.goto(f"{dev.url}/assets/raw/contacts")
+    page.get_by_role("button", name="arrow_drop_down", exact=True).first.click()
+    page.get_by_role("menuitem", name="Open launchpad").click()
+    launchpad = page.get_by_role("dialog").filter(has_text="Launchpad")
+    launchpad.get_by_text("full", exact=True).dblclick()
+    page.keyboard.type("incremental")
+    launchpad.get_by_role("button", name="Materialize").click()
+    page.wait_for_url("**/runs/*")
+    assert_success(page)
+    page.goto(f"{dev.url}/assets/raw/contacts")
+    expect(metadata(page, "crm/mode")).to_contain_text("incremental")
