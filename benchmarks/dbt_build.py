@@ -1,11 +1,11 @@
-"""How long all models take, beside dbt: whole processes, in turn, on the same raw tables, as a Markdown table.
+"""Compares the time of building all models with that of dbt, as a Markdown table.
 
     make .venv-dbt/bin/dbt
     .venv/bin/python benchmarks/dbt_build.py --rows 40000 --repeat 5
 
-The raw tables are read once, from the sandbox. Each process then builds all seeds, views, snapshots and tables on a
-copy of its own, and runs their tests. dbt has parsed the project before, as it would have in daily work. Times are
-medians.
+The raw tables are loaded once, from the sandbox. Each process then builds all seeds, views, snapshots and tables in its
+own copy, and runs their tests. The variants alternate. dbt has already parsed the project, as in daily work. Times are
+medians of whole processes.
 """
 
 import argparse
@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Sequence[str | Path]] = {
 
 
 def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float, float]:
-    """Runs one command in a folder: seconds, seconds of CPU, MiB at its peak."""
+    """Runs a command in a folder. Returns seconds, CPU seconds and peak memory in MiB."""
     output = folder / "output"
     environment = {**os.environ, "CRM_DATA_DIR": str(folder), "DLT_DATA_DIR": str(folder)}
     environment.pop("DAGSTER_HOME", None)

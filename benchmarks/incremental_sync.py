@@ -1,9 +1,9 @@
-"""How many requests a sync takes when few records have changed, as a Markdown table.
+"""Measures the requests of a sync after few changes, as a Markdown table.
 
     .venv/bin/python benchmarks/incremental_sync.py --rows 40000 --minutes 5
 
-Reads the sandbox in full, lets its clock go on by some minutes, and reads it incrementally. A full read into another
-database then tells whether a record is missing or differs, and in which columns.
+Reads the sandbox in full, advances its clock by some minutes, and reads it incrementally. A full read into another
+database then shows whether a record is missing or differs, and in which columns.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def sync(base_url: str, data_dir: Path, mode: str) -> None:
 
 
 def compared(synced: Path, full: Path, changed_since: datetime) -> Iterator[tuple[str | int, ...]]:
-    """A row a resource: records, those changed, mode, requests of the first sync and of the second, what differs."""
+    """A row per resource: records, changed ones, mode, requests of both syncs, missing records, different columns."""
     with duckdb.connect(str(synced), read_only=True) as connection:
         connection.execute(f"attach '{full}' as other (read_only)")
         for resource in RESOURCES:

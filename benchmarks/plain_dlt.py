@@ -1,4 +1,4 @@
-"""Plain dlt, as its documentation suggests: the same five lists, the same paging, nothing else. Run by raw_sync.py.
+"""Loads the same five lists with plain dlt, as its documentation suggests. Run by raw_sync.py.
 
 Usage: plain_dlt.py BASE_URL KEY DATABASE [LOADER_FILE_FORMAT]
 """
@@ -18,10 +18,10 @@ requests_sent = 0
 
 
 class CountingAdapter(HTTPAdapter):
-    """Counts what is sent."""
+    """Counts requests."""
 
     def send(self, *args: Any, **kwargs: Any) -> Any:
-        """Sends, and counts."""
+        """Counts and sends a request."""
         global requests_sent  # noqa: PLW0603
         requests_sent += 1
         return super().send(*args, **kwargs)

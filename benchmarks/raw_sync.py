@@ -1,10 +1,10 @@
-"""How long a raw sync takes, beside plain dlt: whole processes, in turn, against the sandbox, as a Markdown table.
+"""Compares the time of a raw sync with that of plain dlt, against the sandbox, as a Markdown table.
 
     .venv/bin/python benchmarks/raw_sync.py --rows 40000 --latency 0 100 --repeat 3
 
-Every variant runs in its own process with an empty database. Times are medians in seconds of the whole process, start
-of Python included; "steps" is the part after Dagster has started. Real CRMs have fields that no schema declares: by
-default it is measured without any and with five a record.
+The variants alternate, each in its own process with an empty database. Times are medians in seconds of the whole
+process, including Python's start; "steps" is the time in Dagster's steps. Real CRMs have undeclared fields: the default
+is to measure without any and with five per record.
 """
 
 import argparse
@@ -30,12 +30,12 @@ PAGES = ("crm_assets", "plain dlt, parquet", "plain dlt, defaults")
 STEPS = re.compile(
     r"(?:Finished steps in process \(pid: \d+\) in|parent process exiting after) (?:([\d.]+)m)?([\d.]+)(ms|s)\b"
 )
-"""What Dagster's executors say at the end, in process and with a process for each step."""
+"""The last log lines of Dagster's in-process and multiprocess executors."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One process. Seconds, and MiB at its peak; `steps` only where Dagster ran."""
+    """The measurements of one process, in seconds and MiB; `steps` only for Dagster."""
 
     wall: float
     cpu: float
@@ -94,7 +94,7 @@ def measure(variant: str, base_url: str, in_flight: int) -> Measured:
 
 
 def requests_logged(database: Path) -> int:
-    """What the sync log says was sent."""
+    """The requests in the sync log."""
     import duckdb
 
     with duckdb.connect(str(database), read_only=True) as connection:

@@ -1,4 +1,4 @@
-"""The sandbox in a process of its own, so that what serves costs nothing where it is read."""
+"""The sandbox in a separate process, so that its CPU time is not measured."""
 
 import re
 import signal
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def sandbox(key: str, *arguments: str) -> Iterator[str]:
-    """Serves until the body ends; yields the base URL. `arguments`: as `python -m crm_assets.sandbox --help` says."""
+    """Serves until the body ends; yields the base URL. `arguments`: see `python -m crm_assets.sandbox --help`."""
     command = [sys.executable, "-m", "crm_assets.sandbox", f"--key={key}", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

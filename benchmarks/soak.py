@@ -1,10 +1,10 @@
-"""Whether kill -9 harms the tables: concurrent runs against a faulty sandbox, killed at random, then a comparison.
+"""Tests that kill -9 does not damage tables: kills concurrent runs against a faulty sandbox, then compares all tables.
 
     .venv/bin/python benchmarks/soak.py --kills 200 --processes 3
 
-In each round the sandbox stands still at a later instant, and fails in another way. A run that is not killed has to
-succeed; where every request fails, it has to tell so. After every kill, no id may occur twice and no row may be gone.
-At the end, a full refresh has to leave the same tables as one in an empty data directory.
+In each round the sandbox shows a later time and has other faults. A run that is not killed must succeed, or report the
+fault if every request fails. After every kill, no id may be duplicate and no row may be missing. At the end, a full
+refresh must produce the same tables as one in an empty data directory.
 """
 
 import argparse
@@ -55,7 +55,7 @@ sys.exit(not result.success)
 
 
 class Harm(Exception):
-    """Something is not as it has to be."""
+    """A run or a table is wrong."""
 
 
 def expect(holds: bool, otherwise: str) -> None:
@@ -66,7 +66,7 @@ def expect(holds: bool, otherwise: str) -> None:
 
 @dataclass
 class Soak:
-    """A data directory, what runs on it, and what was seen so far."""
+    """A data directory, the runs on it, and the counts so far."""
 
     data: Path
     options: argparse.Namespace
@@ -77,11 +77,11 @@ class Soak:
     lock: Lock = field(default_factory=Lock)
 
     def over(self) -> bool:
-        """Whether no further run is to start."""
+        """Whether to start no further run."""
         return time.monotonic() >= self.give_up_at or self.seen["kills"] >= (self.options.kills or sys.maxsize)
 
     def run_one(self, url: str, broken: int | None, seed: float) -> None:
-        """One run, killed or not, and what has to be true after it. `broken`: the status of every answer."""
+        """Starts a run, maybe kills it, and checks the result. `broken`: the status of every answer, if all fail."""
         if self.over():
             return
         dice = random.Random(seed)  # noqa: S311 - chance that repeats
@@ -97,7 +97,7 @@ class Soak:
             self.seen["failed as told" if told else "ok"] += 1
 
     def execute(self, command: list[str], data: Path, url: str, after: float | None = None) -> tuple[int, str]:
-        """Runs a command, and kills it so many seconds after its run has started, if it still runs."""
+        """Runs a command, and kills it `after` seconds from the start of its run, unless it has ended."""
         folder = Path(mkdtemp(prefix="run", dir=data.parent))
         output, given = folder / "output", environment(data, url)
         with output.open("wb") as log:
@@ -120,7 +120,7 @@ class Soak:
         return process.returncode, text
 
     def count_kill(self, pid: int, output: str) -> None:
-        """Counts a kill, whether it met a locked database, and the kind of step that it interrupted."""
+        """Counts a kill, whether the process held the lock, and the kind of step that it interrupted."""
         with self.lock, suppress(OSError):
             steps = re.findall(r" - (\w+) - STEP_START", output) or ["no step"]
             self.seen.update(("kills", f"kills in {steps[-1].partition('__')[0]}"))
@@ -129,7 +129,7 @@ class Soak:
             )
 
     def check(self, when: str) -> None:
-        """Looks at the raw tables in a turn of its own: each id once, and no row gone."""
+        """Checks the raw tables: unique ids, and no missing rows."""
         warehouse = Warehouse(database=str(self.data / "crm.duckdb"))
         with suppress(FileNotFoundError), warehouse.read_connection() as connection:
             for resource in ENDPOINTS:
@@ -141,7 +141,7 @@ class Soak:
                 self.rows[resource] = count
 
     def finish(self, url: str) -> Counter[str]:
-        """Compares with what a full refresh makes in an empty directory, and returns how many rows tables have."""
+        """Compares the tables with those of a full refresh in an empty directory. Returns their numbers of rows."""
         today, fresh = None, self.data.with_name("fresh")
         while today != datetime.now(timezone.utc).date():  # marts tell the days up to today
             today = datetime.now(timezone.utc).date()
@@ -158,7 +158,7 @@ class Soak:
 
 
 def drawn_command(dice: random.Random) -> list[str]:
-    """A job, or some of the raw assets, in a process of one kind or the other."""
+    """A random command: a job or some of the raw assets, in one of two kinds of processes."""
     job = dice.choice(("crm_full_refresh", "crm_incremental", SELECTED))
     resources = dice.sample(list(ENDPOINTS), dice.randint(0, len(ENDPOINTS))) if job == SELECTED else []
     if dice.random() >= BY_COMMAND:
@@ -170,7 +170,7 @@ def drawn_command(dice: random.Random) -> list[str]:
 
 
 def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
-    """Arguments of the sandbox for faults that retries overcome; in some rounds for ever, with the status of all."""
+    """Random faults of the sandbox that retries overcome; in some rounds every request fails with a status."""
     broken = dice.choice((403, 503)) if dice.random() < BROKEN else None
     drawn = dice.choice((429, 500, 502, 503, 504)), dice.choice((0, 0.05, 0.2))
     status, rate = (broken, 1) if broken else drawn
@@ -179,7 +179,7 @@ def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
 
 
 def environment(data: Path, url: str) -> dict[str, str]:
-    """Of a run: settings come from here alone."""
+    """The environment of a run, with all of its settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_HOME", "SOURCES__"))}
     return kept | {
         "CRM_DATA_DIR": str(data),
@@ -193,7 +193,7 @@ def environment(data: Path, url: str) -> dict[str, str]:
 
 
 def shown_rows(database: Path) -> Counter[tuple[str, str]]:
-    """Tables and their rows as text: those of raw that staging shows, and all of the models'."""
+    """Tables and their rows as text: raw rows that staging shows, and all rows of models."""
     conditions = {f"raw.{name}": f"id in (from staging.stg_{name} select {key})" for name, key in IDS.items()}
     found: Counter[tuple[str, str]] = Counter()
     with Warehouse(database=str(database)).read_connection() as connection:
@@ -207,7 +207,7 @@ def shown_rows(database: Path) -> Counter[tuple[str, str]]:
 
 
 def play(soak: Soak) -> None:
-    """Rounds until it is over, the comparison, and what to tell of both."""
+    """Runs all rounds and the comparison, and prints the results."""
     options, dice = soak.options, random.Random(soak.options.seed)  # noqa: S311 - chance that repeats
     now, port, started = BEGIN, 0, time.monotonic()
     world = (f"--rows={options.rows}", f"--seed={options.seed}")
@@ -230,7 +230,7 @@ def play(soak: Soak) -> None:
 
 
 def main() -> None:
-    """Plays; exits with 1 if something is not as it has to be."""
+    """Runs the soak test. The exit code is 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="how long new runs are started")
     parser.add_argument("--kills", type=int, help="instead of a time: how many kills; at most a minute for each")

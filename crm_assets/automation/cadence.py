@@ -1,4 +1,4 @@
-"""How often each resource is read by its schedule: `cadence_minutes` in the settings of its endpoint."""
+"""How often each resource's schedule reads it: `cadence_minutes` in the settings of its endpoint."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from crm_assets.source.api import ENDPOINTS
 
 
 def cadence_minutes(resource: str) -> int:
-    """Minutes from one read of a resource by its schedule to the next. A wrong setting is not told here: runs tell."""
+    """Minutes between two scheduled reads of a resource. A wrong setting is reported by the runs, not here."""
     configured: EndpointSettings = setting_at_load("endpoints").get(resource, EndpointSettings())
     return configured.cadence_minutes
 
@@ -17,7 +17,7 @@ def cron(minute: int, cadence: int) -> str:
     """The cron expression of a schedule.
 
     Args:
-        minute: A resource's own, so that no two are read at the same time, whatever other resources there are.
+        minute: The resource's own minute, so that no two resources start at the same time.
         cadence: Minutes that divide an hour, or whole hours that divide a day.
     """
     if cadence > HOUR_MINUTES:

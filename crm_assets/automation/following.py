@@ -1,4 +1,4 @@
-"""Models and the report follow the raw tables: Dagster's daemon builds each once when what it reads has changed."""
+"""Automation conditions of models and the report: Dagster's daemon builds each once when its inputs have changed."""
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ Condition = AutomationCondition[Any]
 
 
 def following(assets: Sequence[AssetsDefinition], raw: Sequence[AssetsDefinition]) -> Iterator[AssetsDefinition]:
-    """Models and the report, each with the condition on which it is built after raw assets."""
+    """Models and the report, each with the condition for building it after raw assets."""
     everything = [*raw, *assets]
     loaded = [asset.key for asset in raw]
     for asset in assets:
@@ -38,9 +38,9 @@ def _built_on(condition: Condition, asset: AssetsDefinition) -> AssetsDefinition
 
 
 def has_something_new() -> Condition:
-    """True if an input or the asset's code has changed since it was built, or an input is about to be built anew.
+    """True if an input or the asset's code has changed since it was built, or an input is about to be rebuilt.
 
-    What failed is tried again when an input is updated the next time.
+    A failed asset is built again after the next update of an input.
     """
     asked = AutomationCondition.newly_requested()
     updated = AutomationCondition.any_deps_match(AutomationCondition.newly_updated()).since(asked)
@@ -50,7 +50,7 @@ def has_something_new() -> Condition:
 
 
 def is_needed(loaded: Iterable[AssetKey]) -> Condition:
-    """For what reads nothing, a seed: true if its file has changed, or a table was loaded and it was never built."""
+    """For seeds, which have no inputs: true if the file has changed, or a table was loaded and the seed never built."""
     asked = AutomationCondition.newly_requested()
     updated = any_of(loaded, AutomationCondition.newly_updated()) & AutomationCondition.missing()
     edited = AutomationCondition.code_version_changed()
@@ -58,17 +58,17 @@ def is_needed(loaded: Iterable[AssetKey]) -> Condition:
 
 
 def any_of(keys: Iterable[AssetKey], condition: Condition) -> Condition:
-    """True if the condition is true for any of these assets, whatever they have to do with the one that has it."""
+    """True if the condition is true for any of these assets, whether or not the asset depends on them."""
     return reduce(or_, (AutomationCondition.asset_matches(key, condition) for key in sorted(keys)))
 
 
 with warnings.catch_warnings():
-    # Nobody who starts a command can act on it: conditions of one's own are evaluated by the code location.
+    # Users cannot act on the warning: custom conditions are evaluated by the code location.
     warnings.simplefilter("ignore", BetaWarning)
     build_what_changed = AutomationConditionSensorDefinition(
         "build_what_changed",
         target=AssetSelection.all() - AssetSelection.groups(RAW),
         default_status=DefaultSensorStatus.RUNNING,
         use_user_code_server=True,
-        description="Builds models and the report once when what they read has changed, unless a job does it anyway.",
+        description="Builds models and the report once when their inputs have changed, unless a job builds them.",
     )

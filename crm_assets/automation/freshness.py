@@ -1,4 +1,4 @@
-"""How old tables may be: freshness policies, by which the UI shows what is late, and the same ages for alerts."""
+"""Freshness policies: how old tables may be before the UI shows them as late and alerts are sent."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -10,14 +10,14 @@ from crm_assets.automation.cadence import CADENCES
 from crm_assets.warehouse.raw_tables import RAW
 
 MISSED_READS = 3
-"""A raw table is late when as many reads of its schedule have not come."""
+"""A raw table is late after this many missed reads of its schedule."""
 
 A_NIGHT = timedelta(hours=26)
-"""From one nightly job to the end of the next. Models that nothing has changed for are built by that job only."""
+"""From one nightly job to the end of the next, which alone builds models without changed inputs."""
 
 
 def allowed_age(key: AssetKey) -> timedelta:
-    """How long ago an asset may have been materialized: raw tables by their schedule, the others by what they read."""
+    """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs."""
     if key.path[0] == RAW:
         return MISSED_READS * CADENCES[key.path[-1]]
     return A_NIGHT + MISSED_READS * max(CADENCES.values())
@@ -35,9 +35,9 @@ def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition
 
 
 def find_late(instance: DagsterInstance, keys: Iterable[AssetKey], now: datetime) -> tuple[list[Incident], list[str]]:
-    """Incidents of assets that are older than allowed, and the keys of the others' incidents.
+    """Incidents of late assets, and the incident keys of the others.
 
-    An asset that was never materialized is neither: nobody has asked for it yet.
+    Assets that were never materialized are in neither.
     """
     late, in_time = list[Incident](), list[str]()
     for key in keys:

@@ -63,7 +63,7 @@ MAINTENANCE_JOBS = [
 publish = define_asset_job(
     "publish",
     selection=AssetSelection.assets(PUBLISHED),
-    description="Shows readers the tables as they are now. Runs by itself after a run in which something failed.",
+    description="Publishes the current tables to readers. A sensor starts it after a failed run.",
     config=RunConfig(loggers={CONSOLE: {}}),
 )
 

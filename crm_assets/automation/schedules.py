@@ -20,14 +20,14 @@ if WRONG:
 
 
 def resource_schedule(resource: str) -> ScheduleDefinition:
-    """Reads what changed. Models are left to `build_what_changed`, which does nothing when nothing has."""
+    """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
 
     @schedule(
         name=f"{resource}_schedule",
         job=RESOURCE_JOBS[resource],
         cron_schedule=CRONS[resource],
         execution_timezone=TIMEZONE,
-        description=f"What changed in {resource}; models follow if anything has. {WRONG}".rstrip(),
+        description=f"Reads {resource} incrementally. A sensor builds models if anything changed. {WRONG}".rstrip(),
     )
     def read_changes() -> RunRequest:
         return RunRequest(asset_selection=[AssetKey([RAW, resource])])

@@ -50,20 +50,20 @@ def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
 
 @run_failure_sensor(name="publish_after_failed_runs", request_job=publish, default_status=DefaultSensorStatus.RUNNING)
 def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | SkipReason:
-    """Publishes what a run has made although one of its assets failed: Dagster skips the step that publishes then.
+    """Publishes after a run with a failed asset, for which Dagster skips the publishing step.
 
-    A key that may not list tasks, say, would otherwise keep readers from ever seeing anything.
+    Otherwise one list that the API refuses would keep readers from ever seeing new data.
     """
     run = context.dagster_run
     if run.job_name == publish.name:
-        return SkipReason("It was the publishing itself that failed")
+        return SkipReason("The publishing itself failed")
     made = context.instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-    return RunRequest(run_key=run.run_id) if made else SkipReason("The run made nothing")
+    return RunRequest(run_key=run.run_id) if made else SkipReason("The run materialized nothing")
 
 
 @sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
 def alert_of_late_tables(context: SensorEvaluationContext) -> SkipReason:
-    """Alerts to what is older than its freshness policy allows, and was materialized before."""
+    """Alerts to assets that are older than their freshness policies allow."""
     keys = context.repository_def.asset_graph.materializable_asset_keys if context.repository_def else set()
     late, in_time = find_late(context.instance, sorted(keys - {MAINTENANCE}), datetime.now(timezone.utc))
     settle_incidents(late, in_time, "assets")

@@ -1,4 +1,4 @@
-"""`raw.sync_changes`: what each load changed, and the version of the rows that it left behind."""
+"""The table `raw.sync_changes`: what each load changed, and the resulting data version."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ create table if not exists raw.sync_changes (
     _dlt_load_id varchar not null
 );
 """
-"""One row a load. `version` is the load id of the last load that changed anything: while it stays, so do the rows."""
+"""One row per load. `version` is the load id of the last load that changed anything."""
 
 STORED = """
 create or replace temp table stored_before as
@@ -47,14 +47,14 @@ LAST_VERSION = "select version from raw.sync_changes where resource = ? order by
 
 @dataclass(frozen=True)
 class Changes:
-    """What one load changed in a raw table.
+    """The changes of a raw table by one load.
 
     Attributes:
-        new: Rows whose id the table did not have.
-        changed: Rows that were present and have another value in any column now.
-        vanished: Rows that were present and are not any more.
+        new: Rows with a new id.
+        changed: Rows that were present and now have another value in any column.
+        vanished: Rows that were present and no longer are.
         returned: Rows that had vanished and are present again.
-        version: Load id of the last load that changed anything, be it columns or what answers carried beside records.
+        version: Load id of the last load that changed anything, including columns and side-loaded records.
     """
 
     new: int
@@ -65,14 +65,14 @@ class Changes:
 
 
 class Comparison:
-    """Compares a raw table before a load with what it is after it. Within the load's transaction.
+    """Compares a raw table before and after a load, within the load's transaction.
 
-    A hash of each row's values is compared, with 64 bits: to join two tables by all of their columns would take as long
-    as to load them. dlt's own columns do not count.
+    It compares 64-bit hashes of the rows' values: joining two tables on all columns would take as long as loading them.
+    dlt's own columns are left out.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str) -> None:
-        """Looks at the table before rows change; it has all columns by now."""
+        """Reads the table before rows change. The load must already have added its columns."""
         self._connection, self._resource, self._load_id = connection, resource, load_id
         columns = [f'"{name}"' for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
         self._names = {
@@ -84,10 +84,10 @@ class Comparison:
         connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self._since()})
 
     def changes(self, *, more_changed: bool) -> Changes:
-        """What is different after the load, and logs it. The sync log has the load already.
+        """Computes the changes after the load and stores them. The sync log must already have the load.
 
         Args:
-            more_changed: Whether the load changed anything but rows.
+            more_changed: Whether the load changed anything besides rows.
         """
         [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
         new, changed, returned = counted
