@@ -11,8 +11,8 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Warnings of Dagster that users cannot act on: commands that are being renamed.
-SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded
-demo dev: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
+SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded,ignore:Function `asset_materialize_command` is superseded
+demo dev report: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 
 .PHONY: demo
 demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
@@ -33,7 +33,7 @@ tables: .venv/runtime ## Show the tables, their row counts and the path of the d
 
 .PHONY: report
 report: .venv/runtime .dagster/dagster.yaml ## Create the sales review from the current models, and open it in the browser
-	$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
+	@$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
 	@$(BIN)/python -m crm_assets report
 
 .PHONY: test

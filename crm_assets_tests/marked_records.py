@@ -9,7 +9,6 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 
 UPDATED = "2026-05-01T12:00:00Z"
@@ -52,8 +51,8 @@ class Marks:
 
 
 def marked_lists(marks: Marks) -> dict[str, list[Any]]:
-    """Lists of all resources, with marks in all spellings and nestings."""
-    return {resource: list(_records(resource, marks)) for resource in ENDPOINTS}
+    """Lists of the resources that have a column of each kind, with marks in all spellings and nestings."""
+    return {resource: list(_records(resource, marks)) for resource in NOT_PERSONAL}
 
 
 def marked_side_loads(marks: Marks) -> dict[str, list[Any]]:

@@ -25,7 +25,15 @@ with configured_crm(lists={"lost_deals": deals}), DagsterInstance.ephemeral() as
 print(rows(Path("data/crm.duckdb"), "select deal_id, amount = 7.5, lost_on::varchar from staging.stg_lost_deals"))
 """
 
-TESTS = ("test_definitions.py", "automation/test_schedules.py", "models/test_documentation.py", "settings")
+TESTS = (
+    "test_definitions.py",
+    "automation/test_crm_check.py",
+    "automation/test_schedules.py",
+    "models/test_documentation.py",
+    "models/test_presence.py",
+    "settings",
+    "source/probing/test_reading.py",
+)
 """Tests that look at resources, jobs, schedules, models and settings as a whole."""
 
 

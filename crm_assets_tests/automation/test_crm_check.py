@@ -26,14 +26,14 @@ def failure(result: ExecuteInProcessResult) -> Any:
 def test_the_findings_are_metadata_of_the_op(data_dir: Path) -> None:
     with configured_crm(lists={resource: linked(60) for resource in ENDPOINTS}) as crm:
         result = execute()
-        assert len(crm.seen) == 10
+        assert len(crm.seen) == 2 * len(ENDPOINTS)
     assert result.success
     [output] = [event for event in result.all_events if event.is_successful_output]
     metadata: Any = output.step_output_data.metadata
     assert [(record.data["list"], record.data["can be read"]) for record in metadata["lists"].records] == [
         (resource, True) for resource in ENDPOINTS
     ]
-    assert metadata["findings"].data["full"]["requests"]["number"] == 10
+    assert metadata["findings"].data["full"]["requests"]["number"] == 2 * len(ENDPOINTS)
     assert KEY not in repr(result.all_events)
     assert not data_dir.exists()
 
@@ -46,7 +46,7 @@ def test_a_list_that_cannot_be_read_fails_the_job_once_and_shows_the_findings() 
     assert not result.success
     told = failure(result)
     assert told.description.startswith("contacts: page 1: status 403, 'Not for you'")
-    assert len(told.metadata["lists"].records) == 5
+    assert len(told.metadata["lists"].records) == len(ENDPOINTS)
 
 
 def test_a_wrong_setting_fails_the_job_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,12 @@
 import pytest
 
 from crm_assets.source.api import ENDPOINTS
-from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
-
-KEYS = {
-    "accounts": "account_id",
-    "contacts": "contact_id",
-    "won_deals": "deal_id",
-    "open_tasks": "task_id",
-    "past_appointments": "appointment_id",
-}
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables, models
 
 
 def shown(crm: RawTables, resource: str) -> list[int]:
-    return [row[0] for row in crm.rows(f"staging.stg_{resource}", KEYS[resource])]
+    model = models()[f"staging.stg_{resource}"]
+    return [id_ for (id_,) in crm.rows(model.address, *model.key_columns)]
 
 
 @pytest.fixture(params=ENDPOINTS)

