@@ -121,7 +121,7 @@ def make_anew(
 
 
 def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
-    """Tables that a run may have dropped, and was killed before it made them anew."""
+    """Tables that a killed run may have dropped and not rebuilt."""
     schemas = known_columns(connection)
     tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
     return [model.address for model in tables if model.name not in schemas.get(model.folder, {})]

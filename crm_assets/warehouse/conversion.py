@@ -78,7 +78,7 @@ class Converted:
 
     Attributes:
         sentences: Messages for the log about changes: names and counts, no values.
-        dropped: Addresses of the tables that have to be made anew.
+        dropped: Addresses of the tables to rebuild.
     """
 
     sentences: Sequence[str] = ()
@@ -90,7 +90,7 @@ def follow_policy(
 ) -> Converted:
     """Converts all stored data to the configured policy, in one transaction; does nothing if they follow it.
 
-    Tables that are made from raw ones are dropped, for the caller to make anew, unless they keep history.
+    Tables built from raw ones are dropped, for the caller to rebuild, unless they keep history.
 
     Args:
         connection: The warehouse, for writing.
