@@ -32,7 +32,7 @@ from crm_assets.assets.model_checks import (
     cross_checks,
     masked_columns,
 )
-from crm_assets.assets.personal_data import follow_personal_data_policy
+from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import count_rows, table_columns
 from crm_assets.settings import SettingsError, resolve_settings
@@ -101,8 +101,7 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
             context.log.warning(BEGINS_ANEW, model.address)
         try:
             settings = resolve_settings()
-            follow_personal_data_policy(warehouse, settings, known.values(), context.log.info)
-            with warehouse.get_connection(tables=[model.address]) as connection:
+            with following_policy(warehouse, settings, known.values(), context.log.info, [model.address]) as connection:
                 report_in(connection, settings.reporting_timezone)
                 if model.shows_side_loads:
                     connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet

@@ -1,7 +1,9 @@
 """Applies the personal-data policy to stored data, before a run reads or builds anything, and forgets records."""
 
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from graphlib import TopologicalSorter
 
 import duckdb
@@ -23,10 +25,15 @@ from crm_assets.warehouse.raw_tables import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 
-def follow_personal_data_policy(
-    warehouse: Warehouse, settings: CrmSettings, models: Iterable[Model], announce: Callable[[str], object]
-) -> None:
-    """Converts stored data after a change of the policy, and rebuilds the models built from it.
+@contextmanager
+def following_policy(
+    warehouse: Warehouse,
+    settings: CrmSettings,
+    models: Iterable[Model],
+    announce: Callable[[str], object],
+    tables: Collection[str] | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to data that follow the personal-data policy. Converts them first after a change of it.
 
     Removed data remain neither in the database file nor in the published copy. If the run is killed, the next one
     finishes the conversion.
@@ -34,17 +41,33 @@ def follow_personal_data_policy(
     Args:
         warehouse: The warehouse. Waits while other processes use it.
         settings: The settings with the policy.
-        models: All models.
+        models: All models. Those built from converted data are rebuilt.
         announce: Called with messages about changes: names and counts, no values.
+        tables: The only tables whose rows the caller changes. None: it changes nothing.
+
+    Raises:
+        FileNotFoundError: There is nothing to read yet.
     """
-    try:
-        with warehouse.read_connection() as connection:
-            follows = stored_policy(connection) == Policy.of(settings)
-            if follows and is_erased(connection):
-                return
-    except FileNotFoundError:
-        return  # nothing is stored
+    with ExitStack() as opened:
+        connect = partial(warehouse.get_connection, read_only=tables is None, tables=tables or ())
+        connection = opened.enter_context(connect())
+        if not _follows(connection, settings):
+            opened.close()
+            _convert(warehouse, settings, models, announce)
+            connection = opened.enter_context(connect())
+        yield connection
+
+
+def _follows(connection: duckdb.DuckDBPyConnection, settings: CrmSettings) -> bool:
+    follows = stored_policy(connection) == Policy.of(settings) and is_erased(connection)
+    return follows or not known_columns(connection)  # an empty warehouse follows any
+
+
+def _convert(
+    warehouse: Warehouse, settings: CrmSettings, models: Iterable[Model], announce: Callable[[str], object]
+) -> None:
     with warehouse.get_connection() as connection:
+        follows = stored_policy(connection) == Policy.of(settings)
         converted = follow_policy(connection, settings, _histories(connection, models))
         report_in(connection, settings.reporting_timezone)
         make_anew(connection, models, _missing(connection, models) if follows else converted.dropped, announce)

@@ -3,10 +3,11 @@
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
@@ -29,7 +30,7 @@ from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.models import MODELS
-from crm_assets.assets.personal_data import follow_personal_data_policy
+from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
@@ -117,9 +118,14 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings()
             warehouse.check()
-            follow_personal_data_policy(warehouse, settings, MODELS, context.log.info)
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
-            known = known_before(warehouse, resource, asked, config.mode, settings.incremental_lag)
+            known = Known()
+            with (
+                suppress(FileNotFoundError),  # nothing is stored yet
+                following_policy(warehouse, settings, MODELS, context.log.info) as connection,
+            ):
+                refuse_another_crm(connection, warehouse.name, asked)
+                known = known_before(connection, resource, asked, config.mode, settings.incremental_lag)
             if config.mode is ReadMode.incremental and known.cursor is None:
                 context.log.info("An incremental read needs an earlier complete full read: reading all pages")
             with (
@@ -195,25 +201,27 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def known_before(warehouse: Warehouse, resource: str, asked: Asked, mode: ReadMode, lag: float) -> Known:
-    """What is known from earlier reads of a resource.
+def known_before(
+    connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, mode: ReadMode, lag: float
+) -> Known:
+    """What is known from earlier reads of a resource."""
+    return Known(
+        cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
+        types=stored_types(connection, resource),
+        sent=recent_requests(connection),
+        forgotten=read_forgotten(connection),
+    )
+
+
+def refuse_another_crm(connection: duckdb.DuckDBPyConnection, warehouse: str, asked: Asked) -> None:
+    """Refuses to mix records: the warehouse must hold none of another CRM.
 
     Raises:
-        SettingsError: The tables hold records of another CRM.
+        SettingsError: It holds some.
     """
-    try:
-        with warehouse.read_connection() as connection:
-            loaded = loaded_from(connection)
-            if loaded not in {None, asked.base_url}:
-                raise another_crm(warehouse.name, str(loaded), asked.base_url)
-            return Known(
-                cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
-                types=stored_types(connection, resource),
-                sent=recent_requests(connection),
-                forgotten=read_forgotten(connection),
-            )
-    except FileNotFoundError:
-        return Known()
+    loaded = loaded_from(connection)
+    if loaded not in {None, asked.base_url}:
+        raise another_crm(warehouse, str(loaded), asked.base_url)
 
 
 def another_crm(warehouse: str, loaded: str, configured: str) -> SettingsError:
