@@ -40,8 +40,7 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
         lake = LakeAddress.of(configured, files, is_sandbox=settings.is_sandbox)
         return Lake(lake, settings.data_dir, wait, config, announce)
     if configured.startswith(MOTHERDUCK):
-        name = f"{configured}_sandbox" if settings.is_sandbox else configured
-        return MotherDuck(name, settings.data_dir, config)
+        return MotherDuck.of(configured, settings.data_dir, config, is_sandbox=settings.is_sandbox)
     return DuckDBFile(configured_path(settings), wait, config, announce)
 
 

@@ -20,7 +20,7 @@ class MotherDuck:
     """A MotherDuck database.
 
     Attributes:
-        address: `md:` and its name. MotherDuck reads the token from the variable `motherduck_token`.
+        address: `md:` and its name. MotherDuck reads the token from the variable `MOTHERDUCK_TOKEN`.
         working_folder: A local folder for temporary files.
         config: DuckDB's configuration.
     """
@@ -28,6 +28,12 @@ class MotherDuck:
     address: str
     working_folder: Path
     config: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, configured: str, working_folder: Path, config: Mapping[str, Any], *, is_sandbox: bool) -> "MotherDuck":
+        """The configured database, or the one beside it for generated records."""
+        database, mark, options = configured.partition("?")
+        return cls(f"{database}{'_sandbox' if is_sandbox else ''}{mark}{options}", working_folder, config)
 
     @property
     def name(self) -> str:
@@ -51,7 +57,7 @@ class MotherDuck:
         except duckdb.Error as error:
             reason = " ".join(TOKEN.sub(r"\1***", str(error)).split())
             raise WarehouseUnreachable(
-                f"{self.name} could not be reached: {reason}. Check CRM_WAREHOUSE and motherduck_token"
+                f"{self.name} could not be reached: {reason}. Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN"
             ) from None
         with closing(connection):
             connection.execute("set TimeZone = 'UTC'")

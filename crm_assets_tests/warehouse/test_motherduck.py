@@ -1,0 +1,38 @@
+"""MotherDuck as the warehouse, as far as it can be tried without an account: its configuration, and errors."""
+
+import pytest
+
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+
+
+@pytest.mark.parametrize(
+    ("address", "token", "name"),
+    [
+        pytest.param("md:crm", "hush", "md:crm", id="token in the environment"),
+        pytest.param("md:crm?motherduck_token=hush", "", "md:crm?motherduck_token=***", id="token in the address"),
+    ],
+)
+def test_a_database_out_of_reach_is_an_error_before_the_first_request(
+    address: str, token: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", address)
+    monkeypatch.setenv("MOTHERDUCK_TOKEN", token)
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        run = materialize("open_tasks")
+        assert crm.seen == []
+    failure = run.failure("open_tasks")
+    assert failure.startswith(f"{name} could not be reached: ")
+    assert "Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN" in failure
+    assert "hush" not in run.everything_told
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("md:crm", "md:crm_sandbox"), ("md:crm?motherduck_token=hush", "md:crm_sandbox?motherduck_token=***")],
+)
+def test_generated_records_have_a_database_of_their_own(
+    address: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", address)
+    assert Warehouse().name == name
