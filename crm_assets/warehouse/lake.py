@@ -20,6 +20,7 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import literal
 from crm_assets.warehouse.object_storage import allow_s3
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.transactions import TURN
 
 CATALOG = "lake"
 """The catalog name under which a lake is attached."""
@@ -78,10 +79,12 @@ class Lake:
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
-        with self._turn(read_only=read_only, tables=tables):
+        with self._turn(read_only=read_only, tables=tables) as kept:
             try:
                 with closing(self._connection(read_only=read_only)) as connection:
                     connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+                    if kept is not None:
+                        connection.execute(f"set variable {TURN} = {literal(kept)}")
                     yield connection
             except BaseException:
                 self._close(read_only=read_only)  # after any error the next connection is a new one
@@ -135,7 +138,8 @@ class Lake:
         except psycopg.OperationalError as error:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
-    def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[None]:
+    def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[str | None]:
+        """Holds the lock while the body runs. Yields a query that finds a row while it is held, if it can be lost."""
         if self.address.dsn is None:  # a file: DuckDB allows one process at a time
             return writer_lock(Path(self.address.catalog), self._wait, self._announce)
         if read_only:
@@ -143,15 +147,16 @@ class Lake:
         return self._turn_among_writers(self.address.dsn, tables)
 
     @contextmanager
-    def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[None]:
+    def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[str]:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.turns import turn
+        from crm_assets.warehouse.turns import KEPT_BY, turn
 
         try:
-            with turn(dsn, self.address.schema, tables, self._wait, self._announce):
-                yield
+            with turn(dsn, self.address.schema, tables, self._wait, self._announce) as session:
+                query = literal(KEPT_BY.format(session=session))
+                yield f"from postgres_query('__ducklake_metadata_{CATALOG}', {query})"
         except psycopg.OperationalError as error:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 

@@ -28,12 +28,20 @@ where
     and ((classid::bigint << 32) | objid::bigint) = hashtextextended(%(key)s, 0)
 """
 
+KEPT_BY = """
+select 1 from pg_locks
+where
+    locktype = 'advisory' and granted and pid = {session}
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
+"""
+"""A row for each lock that a session holds; none after it has ended."""
+
 Session = psycopg.Connection[tuple[Any, ...]]
 
 
 @contextmanager
-def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: Announce) -> Iterator[None]:
-    """Locks some tables of a lake, or all, while the body runs.
+def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: Announce) -> Iterator[int]:
+    """Locks some tables of a lake, or all, while the body runs. Yields PostgreSQL's process id of the lock's session.
 
     Args:
         dsn: The connection string of the catalog database.
@@ -65,7 +73,7 @@ def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: An
                     )
                 announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
                 patience = MESSAGE_EVERY
-        yield
+        yield session.info.backend_pid
 
 
 def _acquired(session: Session, statement: str, key: str, patience: float) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from crm_assets.warehouse.lake_address import LakeAddress
 from crm_assets.warehouse.lock import WarehouseBusy
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import TurnLost, committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers
@@ -271,6 +271,17 @@ def test_postgres_ends_a_lock_with_its_session(lake: dict[str, str]) -> None:
     with writing_elsewhere("raw.t"), psycopg.connect(dsn) as connection:
         held = "select count(*) from pg_locks where locktype = 'advisory'"
         assert connection.execute(held).fetchall() == [(2,)]
+
+
+def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -> None:
+    write("create table t as select 1 as i")
+    with Warehouse().get_connection(tables=["t"]) as connection:
+        committed(connection, lambda: connection.execute("insert into t values (2)"))
+        with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as other:
+            other.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        with pytest.raises(TurnLost, match="Nothing was written"):
+            committed(connection, lambda: connection.execute("insert into t values (3)"))
+    assert read("from t") == [(1,), (2,)]
 
 
 @pytest.mark.usefixtures("lake")
