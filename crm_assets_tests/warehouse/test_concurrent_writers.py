@@ -1,0 +1,130 @@
+"""Several processes write one lake at once, some of them killed: nothing is lost, nothing is there twice.
+
+`KILLS=100 pytest crm_assets_tests/warehouse/test_concurrent_writers.py` kills a hundred processes instead of a few.
+"""
+
+import multiprocessing
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
+
+import duckdb
+import pytest
+
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.scripted_crm import ScriptedCrm
+
+KILLS = int(os.environ.get("KILLS", "2"))
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 + 60 * KILLS)]
+
+BEFORE, AFTER = 100, 250
+
+PROCESSES = multiprocessing.get_context("forkserver")
+"""Forks of one process that has imported the project: the imports take longer than a read."""
+PROCESSES.set_forkserver_preload(["crm_assets_tests.assets.raw_runs"])
+
+
+@pytest.fixture
+def crm(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+    """A CRM whose five lists are in a lake, and have grown since."""
+    for name, value in servers.new_lake().items():
+        monkeypatch.setenv(name, value)
+    with configured_crm(lists={resource: tasks(BEFORE) for resource in ENDPOINTS}) as crm:
+        assert materialize().success
+        for resource in ENDPOINTS:
+            crm.lists[resource] = tasks(AFTER)
+        yield crm
+
+
+def sync(resource: str, environment: Mapping[str, str]) -> None:
+    """What a process does: a run of one raw asset."""
+    os.environ.update(environment)
+    sys.exit(not materialize(resource).success)
+
+
+def started(resource: str) -> ForkServerProcess:
+    """A process that reads one resource."""
+    process = PROCESSES.Process(target=sync, args=(resource, dict(os.environ)))
+    process.start()
+    return process
+
+
+def exit_codes(*processes: ForkServerProcess) -> list[int | None]:
+    """How processes ended."""
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
+
+
+def counted(connection: duckdb.DuckDBPyConnection, resource: str) -> tuple[int, int]:
+    """Rows of a raw table, and how many ids they have."""
+    [(rows, ids)] = connection.execute(f"select count(*), count(distinct id) from raw.{resource}").fetchall()
+    return rows, ids
+
+
+def rows_and_ids(*resources: str) -> set[tuple[int, int]]:
+    """The same for some resources, as they are now."""
+    with Warehouse().read_connection() as connection:
+        return {counted(connection, resource) for resource in resources}
+
+
+@contextmanager
+def watched() -> Iterator[set[tuple[int, int]]]:
+    """What a reader sees of all tables while the body runs."""
+    seen: set[tuple[int, int]] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        with Warehouse().read_connection() as connection:
+            while not ended.wait(0.1):
+                seen.update(counted(connection, resource) for resource in ENDPOINTS)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield seen
+    finally:
+        ended.set()
+        watching.join()
+
+
+@pytest.mark.usefixtures("crm")
+def test_five_resources_and_one_of_them_twice_more_are_loaded_at_once() -> None:
+    with watched() as seen:
+        processes = [started(resource) for resource in (*ENDPOINTS, "open_tasks", "open_tasks")]
+        assert exit_codes(*processes) == [0] * len(processes)
+    assert seen <= {(BEFORE, BEFORE), (AFTER, AFTER)}
+    assert (BEFORE, BEFORE) in seen
+    assert rows_and_ids(*ENDPOINTS) == {(AFTER, AFTER)}
+    with Warehouse().read_connection() as connection:
+        reads = connection.execute("select count(*) from raw.sync_log where resource = 'open_tasks'").fetchall()
+    assert reads == [(1 + 3,)]
+
+
+def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) -> None:
+    chance = random.Random(7)  # noqa: S311 # the same moments each time, as parts of what a read takes
+    began = time.monotonic()
+    assert exit_codes(started("open_tasks")) == [0]
+    takes, killed, grown = time.monotonic() - began, 0, AFTER
+    while killed < KILLS:
+        grown += 1
+        crm.lists["open_tasks"] = crm.lists["accounts"] = tasks(grown)
+        before = rows_and_ids("open_tasks")
+        victim, spared = started("open_tasks"), started("accounts")
+        victim.join(takes * chance.uniform(0.2, 1.4))
+        victim.kill()
+        assert exit_codes(spared) == [0]
+        killed += exit_codes(victim) != [0]
+        assert rows_and_ids("open_tasks") in (before, {(grown, grown)})
+        assert rows_and_ids("accounts") == {(grown, grown)}
+    assert materialize("open_tasks").success
+    assert rows_and_ids("open_tasks") == {(grown, grown)}
