@@ -14,6 +14,7 @@ from dagster import AssetKey
 from crm_assets.__main__ import COMMANDS
 from crm_assets.definitions import defs
 from crm_assets.sandbox import serving_sandbox
+from crm_assets.sandbox.world import RESOURCES
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.files import MODELS_DIR
 from crm_assets.sql_models.loading import load_models
@@ -84,7 +85,7 @@ def test_the_api_page_lists_every_resource_as_it_is() -> None:
 
 def test_the_samples_are_what_the_sandbox_answers() -> None:
     samples = re.findall(r"<code>GET (\S+?)\?.*?```json\n(.*?)```", TEXTS["docs/api.md"], re.DOTALL)
-    assert {path for path, _ in samples} == {endpoint.path for endpoint in ENDPOINTS.values()}
+    assert {path for path, _ in samples} == {resource.path for resource in RESOURCES}
     with serving_sandbox(now=NOW) as sandbox:
         for path, sample in samples:
             answer = requests.get(

@@ -290,7 +290,7 @@ def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject, dat
     [
         pytest.param("select 1 as day", "all columns are described", id="as described"),
         pytest.param("select 1 as day, 2 as n", "describe n in ", id="one more"),
-        pytest.param("select 2 as n", "take day out of ", id="another"),
+        pytest.param("select 2 as n", "remove day from ", id="another"),
     ],
 )
 def test_columns_are_compared_with_their_description(
