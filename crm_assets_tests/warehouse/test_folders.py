@@ -24,6 +24,7 @@ def test_data_can_be_kept_below_a_folder_of_any_name(
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = [{"id": 1, "title": "Called"}]
         assert materialize("open_tasks").success
+        Warehouse().publish()
         with Warehouse().read_connection() as connection:
             assert connection.execute("select id, title from raw.open_tasks").fetchall() == [(1, "Called")]
     assert rows(folder / "crm.published.duckdb", "select title from raw.open_tasks") == [("Called",)]
