@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,33 @@ def test_an_installed_package_has_settings_and_data_in_the_working_folder(
     assert str(tmp_path / "data" / "crm.duckdb") in shown.stdout
     assert sorted((installed / "crm_assets").rglob("*")) == before
     assert not list(installed.rglob("*.duckdb"))
+
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+"""Root may write anywhere, unless its process gives up its capabilities."""
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0 and not shutil.which("setpriv"), reason="setpriv is missing: root may do anything"
+)
+def test_a_project_folder_that_cannot_be_written_to(crm: ScriptedCrm, tmp_path: Path) -> None:
+    folder = copy_of_the_project(tmp_path)
+    data = tmp_path / "elsewhere"
+    (folder / ".env").write_text(f"{filled_in(crm)}CRM_DATA_DIR={data}\n", encoding="utf-8")
+    data.mkdir()
+    with read_only(folder, folder / "crm_assets"):
+        read = run(*UNPRIVILEGED, *READ_TASKS, '+key:"staging/stg_open_tasks"', folder=folder, code=folder)
+        shown = run(*UNPRIVILEGED, *TABLES, folder=folder, code=folder)
+    assert read.returncode == 0, read.stderr[-3000:]
+    assert rows(data / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
+    assert str(data / "crm.duckdb") in shown.stdout
+
+
+@contextmanager
+def read_only(*folders: Path) -> Iterator[None]:
+    """Lets nobody create files in the folders."""
+    for folder in folders:
+        folder.chmod(0o555)
+    yield
+    for folder in folders:
+        folder.chmod(0o755)

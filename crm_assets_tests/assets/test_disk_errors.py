@@ -1,21 +1,27 @@
 """What the operating system says about files is told in full, with advice, and not tried again."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 
-LIMITED = """
-import resource, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+READ = """
 from crm_assets_tests.assets.raw_runs import materialize
 run = materialize("open_tasks")
 print(run.attempts("open_tasks"), run.failure("open_tasks"))
+"""
+
+LIMITED = f"""
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({{limit}}, {{limit}}))
+{READ}
 """
 """A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
 
@@ -50,12 +56,47 @@ def test_a_data_directory_that_is_a_file(below: str, tmp_path: Path, monkeypatch
     assert_told_before_any_request("Set CRM_DATA_DIR to a folder", str(tmp_path / "file"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "no database": lambda _: b"no database" * 1000,
+    "cut off": lambda content: content[:6000],
+    "a byte changed": lambda content: content[:20_000] + bytes([content[20_000] ^ 255]) + content[20_001:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) -> None:
+    database = data_dir / "crm.duckdb"
+    with configured_crm(lists={"open_tasks": [{"id": 1}]}):
+        assert materialize("open_tasks").success
+    damaged = damage(database.read_bytes())
+    database.write_bytes(damaged)
+    assert_told_before_any_request("Restore the database", "CRM_DATA_DIR", "docs/operations.md")
+    assert database.read_bytes() == damaged
+
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+"""Root may write anywhere, unless its process gives up its capabilities."""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    os.geteuid() == 0 and not shutil.which("setpriv"), reason="setpriv is missing: root may do anything"
+)
+def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
-    monkeypatch.setenv("CRM_DATA_DIR", str(folder))
-    assert_told_before_any_request("Permission denied", "CRM_DATA_DIR", str(folder))
+    with configured_crm(lists={"open_tasks": [{"id": 1}]}) as crm:
+        done = subprocess.run(
+            [*(UNPRIVILEGED if os.geteuid() == 0 else ()), sys.executable, "-c", READ],
+            env=os.environ | crm.settings() | {"CRM_DATA_DIR": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert crm.seen == []
+    told = done.stdout.rstrip().splitlines()[-1]
+    assert told.startswith(f"1 open_tasks: [Errno 13] Permission denied: '{folder}")
+    assert "CRM_DATA_DIR" in told
 
 
 def test_a_data_directory_on_a_file_system_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
