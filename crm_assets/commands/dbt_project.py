@@ -31,7 +31,7 @@ def run(arguments: Namespace) -> int:
     database, timezone = (arguments.database or _in_use()).absolute(), resolve_settings().reporting_timezone
     models = load_models()
     write_project(arguments.folder, project_files(models, str(database), timezone))
-    print(f"{len(models)} models for dbt are in {arguments.folder}, to work on {database}. Next:")
+    print(f"{len(models)} models were exported to {arguments.folder}, for {database}. Next:")
     print(f"cd {arguments.folder} && dbt build --profiles-dir .")
     return 0
 
@@ -39,5 +39,5 @@ def run(arguments: Namespace) -> int:
 def _in_use() -> Path:
     warehouse = backend_at("", wait=0, config={}, announce=print)
     if not isinstance(warehouse, DuckDBFile):
-        raise NotExported(f"{warehouse.name} is no DuckDB file: name one with --database")
+        raise NotExported(f"{warehouse.name} is not a DuckDB file: set one with --database")
     return warehouse.path

@@ -179,7 +179,7 @@ def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
 def _tests_of(column: str | None, entry: Mapping[str, Any]) -> list[DataTest]:
     written = entry.get("data_tests") or []
     if not isinstance(written, list):
-        raise DataTestError("data_tests is no list: begin each test with a dash", line_of(entry, "data_tests"))
+        raise DataTestError("data_tests is not a list: begin each test with a dash", line_of(entry, "data_tests"))
     lines = written.lines if isinstance(written, Items) else (1,) * len(written)
     return [_data_test(column, test, line) for test, line in zip(written, lines, strict=True)]
 
@@ -189,20 +189,20 @@ def _data_test(column: str | None, written: Any, line: int) -> DataTest:
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
-        raise DataTestError(f"a test of {where} is neither a kind nor `kind: {{arguments: …}}`: {written!r}", line)
+        raise DataTestError(f"a test of {where} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}", line)
     [(kind, given)] = written.items()
     if kind not in KINDS:
         raise DataTestError(
-            f"a test of {where} is of the unknown kind {kind!r}: use one of {', '.join(KINDS)}, {EXPORT}", line
+            f"a test of {where} has the unknown kind {kind!r}: use one of {', '.join(KINDS)}, {EXPORT}", line
         )
     test, given = f"test {kind} of {where}", dict(given or {})
     place = "column" if column else "model"
     if place not in KINDS[kind].places:
         [other] = KINDS[kind].places
-        raise DataTestError(f"test {kind} stands under a {place}: write it under data_tests of a {other}", line)
+        raise DataTestError(f"test {kind} is under a {place}: move it to data_tests of a {other}", line)
     for key in sorted(given.keys() - TEST_KEYS):
         home = "config" if key == "severity" else "arguments"
-        raise DataTestError(f"{test}: {key} stands beside its {home}: move it below {home}", line)
+        raise DataTestError(f"{test}: {key} is next to {home}: move it below {home}", line)
     arguments, config = dict(given.get("arguments") or {}), dict(given.get("config") or {})
     for key in sorted(config.keys() - {"severity"}):
         remedy = instead(key) or f"config takes severity, {EXPORT}"
@@ -229,9 +229,9 @@ def _data_test(column: str | None, written: Any, line: int) -> DataTest:
 def _check_arguments(test: str, kind: Kind, arguments: Mapping[str, Any], line: int) -> None:
     known = kind.required | kind.optional
     if unknown := sorted(set(arguments) - known):
-        takes = f"it takes {', '.join(sorted(known))}" if known else "take it out"
-        raise DataTestError(f"{test} takes no {unknown[0]!r}: {takes}", line)
+        takes = f"it takes {', '.join(sorted(known))}" if known else "remove it"
+        raise DataTestError(f"{test} has no argument {unknown[0]!r}: {takes}", line)
     if missing := sorted(kind.required - set(arguments)):
-        raise DataTestError(f"{test} lacks {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
+        raise DataTestError(f"{test} needs {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
     if kind.optional and not kind.optional & set(arguments):
-        raise DataTestError(f"{test} lacks a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)
+        raise DataTestError(f"{test} needs a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)

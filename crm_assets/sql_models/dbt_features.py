@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-EXPORT = "or go on in dbt itself, with what `python -m crm_assets dbt-project FOLDER` writes"
+EXPORT = "or export the models with `python -m crm_assets dbt-project FOLDER` and use dbt"
 """The alternative for users who need such a feature."""
 
 JINJA = re.compile(r"\{[{%]-?\s*(\w+)?")
@@ -13,56 +13,56 @@ IN_SQL: Mapping[str, str] = MappingProxyType(
     {
         "ref": "write the model's address, such as staging.stg_accounts",
         "source": "write the table's address, such as raw.accounts",
-        "config": "write config in the YAML file beside it",
+        "config": "write config in the YAML file next to it",
         "var": "write the value; the reporting time zone is getvariable('reporting_timezone')",
         "is_incremental": "write a SELECT for the newest rows; earlier ones are kept by unique_key",
         "this": "write a SELECT that does not read its own table",
         "macro": "write the SQL itself, or a model that others read",
-        "snapshot": "write the SELECT alone, and its strategy in the YAML file beside it",
-        "test": "write a SELECT for the rows that should not be, in tests/",
+        "snapshot": "write only the SELECT, and the strategy in the YAML file next to it",
+        "test": "write a SELECT that returns the wrong rows, in tests/",
         "doc": "write the description itself",
         "env_var": "write the value",
     }
 )
 """Template expression -> what to write instead."""
 
-_PLACE = "take it out: the folder is the schema, and the file's name the table's"
-_ACCESS = "take it out: every model can be read by all others"
+_PLACE = "remove it: the folder is the schema, and the file's name is the table's name"
+_ACCESS = "remove it: every model can be read by all others"
 
 IN_YAML: Mapping[str, str] = MappingProxyType(
     {
-        "sources": "take it out: raw tables are known, and documented in source/schemas",
-        "macros": "take it out, and write the SQL itself",
-        "exposures": "take it out, or keep it in a project of dbt's own",
-        "metrics": "take it out, and write a mart",
-        "semantic_models": "take it out, and write a mart",
-        "saved_queries": "take it out, and write a mart",
-        "groups": "take it out, and name the owner in meta: {owner: team:NAME}",
-        "unit_tests": "take it out, and test the model with pytest, as crm_assets_tests/models does",
-        "analyses": "take it out",
-        "functions": "take it out, and write the SQL itself",
-        "tests": "call it data_tests, as dbt has since 1.8",
-        "versions": "take it out, and give each version a file",
-        "constraints": "take it out, and write data_tests",
-        "tags": "take it out: the folder is the group",
-        "docs": "take it out",
+        "sources": "remove it: raw tables are documented in source/schemas",
+        "macros": "remove it and write the SQL itself",
+        "exposures": "remove it, or keep it in a dbt project",
+        "metrics": "remove it and write a mart",
+        "semantic_models": "remove it and write a mart",
+        "saved_queries": "remove it and write a mart",
+        "groups": "remove it and name the owner in meta: {owner: team:NAME}",
+        "unit_tests": "remove it and test the model with pytest, as crm_assets_tests/models does",
+        "analyses": "remove it",
+        "functions": "remove it and write the SQL itself",
+        "tests": "rename it to data_tests, its name since dbt 1.8",
+        "versions": "remove it and write a file for each version",
+        "constraints": "remove it and write data_tests",
+        "tags": "remove it: the folder is the group",
+        "docs": "remove it",
         "schema": _PLACE,
         "alias": _PLACE,
         "database": _PLACE,
         "target_schema": _PLACE,
         "access": _ACCESS,
         "group": _ACCESS,
-        "grants": "take it out: who can read the file can read all of it",
-        "contract": "take it out, and write data_tests; check columns_documented compares the columns",
-        "enabled": "take it out, or remove the file",
-        "pre-hook": "take it out, and write the SQL in the model",
-        "post-hook": "take it out, and write the SQL in a model that reads this one",
-        "incremental_strategy": "take it out: rows are replaced by unique_key",
-        "on_schema_change": "take it out: the table follows its SELECT, and earlier rows stay",
-        "persist_docs": "take it out: descriptions are always kept as comments",
-        "data_type": "take it out, and cast in the SELECT; of a seed, write column_types below config",
-        "quote": "take it out: names are always quoted",
-        "where": "take it out, and write an expression_is_true",
+        "grants": "remove it: whoever can read the file can read all of it",
+        "contract": "remove it and write data_tests; check columns_documented compares the columns",
+        "enabled": "remove the key, or remove the file",
+        "pre-hook": "remove it and write the SQL in the model",
+        "post-hook": "remove it and write the SQL in a model that reads this one",
+        "incremental_strategy": "remove it: rows are replaced by unique_key",
+        "on_schema_change": "remove it: the table follows its SELECT, and earlier rows stay",
+        "persist_docs": "remove it: descriptions are always kept as comments",
+        "data_type": "remove it and cast in the SELECT; of a seed, write column_types below config",
+        "quote": "remove it: names are always quoted",
+        "where": "remove it and write an expression_is_true",
     }
 )
 """Key -> what to do instead."""

@@ -36,7 +36,7 @@ def read_models(models_dir: Path = MODELS_DIR) -> list[Model]:
         known = path.parent.parent == models_dir and path.parent.name in (*FOLDERS, TESTS)
         if path.suffix in SUFFIXES and not known:
             raise ModelsRefused(
-                f"{path}: models and their YAML lie directly in one of the folders {', '.join((*FOLDERS, TESTS))}: "
+                f"{path}: models and their YAML belong directly in one of the folders {', '.join((*FOLDERS, TESTS))}: "
                 "move it"
             )
     models = [model for folder in FOLDERS for model in _models_in(models_dir / folder)]
@@ -52,7 +52,7 @@ def _models_in(folder: Path) -> Iterator[Model]:
         if name not in paths and not (kind.key == "snapshots" and entry.get("relation")):
             also = ", write relation: schema.table in it" if kind.key == "snapshots" else ""
             raise ModelsRefused(
-                f"{file}:{line_of(entry)}: {name} has no {name}{kind.suffix} beside it: add the file{also} or "
+                f"{file}:{line_of(entry)}: {name} has no {name}{kind.suffix} next to it: add the file{also} or "
                 "remove the entry"
             )
     for name in sorted(paths.keys() | entries.keys()):
@@ -75,7 +75,7 @@ def _entries_in(folder: Path, key: str) -> Iterator[tuple[str, tuple[Path, Mappi
             name = entry["name"]
             if name in seen:
                 raise ModelsRefused(
-                    f"{file}:{line_of(entry)}: {name} is listed already in {seen[name].name}: keep one entry"
+                    f"{file}:{line_of(entry)}: {name} is already listed in {seen[name].name}: keep one entry"
                 )
             seen[name] = file
             yield name, (file, entry)
@@ -86,9 +86,9 @@ def _entries(file: Path, key: str) -> Iterator[Mapping[str, Any]]:
         document = read_yaml(file)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ModelsRefused(f"{file}{line}: this is not YAML: {error.problem}") from None
+        raise ModelsRefused(f"{file}{line}: this is not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
-        raise ModelsRefused(f"{file}: this is not YAML: {error}") from None
+        raise ModelsRefused(f"{file}: this is not valid YAML: {error}") from None
     if not isinstance(document, Section):
         raise ModelsRefused(f"{file}:1: write a list of {key} under the key {key}")
     for other in document.keys() - {key, "version"}:
@@ -101,6 +101,6 @@ def _entries(file: Path, key: str) -> Iterator[Mapping[str, Any]]:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
             at = listed.lines[position - 1] if isinstance(listed, Items) else 1
             raise ModelsRefused(
-                f"{file}:{at}: entry {position} under {key} has no name: give it that of its file, without the ending"
+                f"{file}:{at}: entry {position} under {key} has no name: use that of its file, without the extension"
             )
         yield entry

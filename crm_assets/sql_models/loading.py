@@ -45,22 +45,22 @@ def _in_sql(model: Model) -> Iterator[str]:
     except ParseError as error:
         first = error.errors[0]
         reason = f"{first['description']} near {first['highlight']!r}"
-        yield f"{model.path}:{first['line']}: this is not DuckDB's SQL: {reason}"
+        yield f"{model.path}:{first['line']}: this is not valid DuckDB SQL: {reason}"
         return
     except SqlglotError as error:
-        yield f"{model.path}: this is not DuckDB's SQL: {error}"
+        yield f"{model.path}: this is not valid DuckDB SQL: {error}"
         return
     if len(statements) != 1:
-        yield f"{model.path}:1: it holds {len(statements)} statements: write one SELECT in a file"
+        yield f"{model.path}:1: the file has {len(statements)} statements: write one SELECT per file"
     elif not isinstance(statements[0], exp.Query):
-        yield f"{model.path}:1: it holds no SELECT but {statements[0].key.upper()}: write the SELECT alone"
+        yield f"{model.path}:1: the statement is {statements[0].key.upper()}, not SELECT: write only the SELECT"
 
 
 def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
     for address in sorted(model.reads - RAW_TABLES - set(known)):
         yield (
-            f"{model.path}:{_line_with(model, address)}: it reads {address}, which is neither a raw table nor a model: "
-            "correct the name, or write it as schema.table"
+            f"{model.path}:{_line_with(model, address)}: the model reads {address}, which is neither a raw table nor a "
+            "model: correct the name, or write it as schema.table"
         )
     for test in model.data_tests:
         entry = f"{model.properties_path}:{test.line}: {model.name}: test {test.name}"
@@ -93,6 +93,6 @@ def _in_order(models: Iterable[Model]) -> Iterator[str]:
     except CycleError as error:
         path = error.args[1][::-1]  # graphlib lists it in reverse
         yield (
-            f"{paths[path[0]]}: it waits for itself, {' reads '.join(path)}: take one of these references out, "
+            f"{paths[path[0]]}: the model depends on itself: {' reads '.join(path)}. Remove one of these references, "
             "or give the test of relationships among them severity warn"
         )

@@ -23,7 +23,7 @@ def in_properties(model: Model) -> Iterator[str]:
     yield from _unknown_keys(model, entry, MODEL_KEYS | own_keys)
     yield from _templates(model, entry)
     if "relation" in entry and model.path.suffix == ".sql":
-        yield f"{_at(model, entry, 'relation')}: its SELECT is in {model.path.name}: take relation or the file away"
+        yield f"{_at(model, entry, 'relation')}: the SELECT is in {model.path.name}: remove relation or that file"
     config = entry.get("config") or {}
     if not isinstance(config, dict):
         yield (
@@ -47,7 +47,7 @@ def _in_config(model: Model, config: Mapping[str, Any]) -> Iterator[str]:
         )
     if model.keeps_rows and not model.unique_key:
         where = _at(model, model.properties, "config")
-        yield f"{where}: {model.materialized} needs a unique_key: add the column that tells its rows apart to config"
+        yield f"{where}: {model.materialized} needs a unique_key: add the column that identifies a row to config"
     if model.owner is not None and not (str(model.owner).startswith("team:") or "@" in str(model.owner)):
         yield f"{_at(model, model.properties)}: the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "snapshot":
@@ -67,7 +67,7 @@ def _in_snapshot(model: Model, config: Mapping[str, Any]) -> Iterator[str]:
     if strategy not in STRATEGIES:
         yield f"{_at(model, config, 'strategy')}: strategy is {strategy!r}: use one of {', '.join(STRATEGIES)}"
     elif not config.get(STRATEGIES[strategy]):
-        yield f"{_at(model, config, 'strategy')}: strategy {strategy} lacks {STRATEGIES[strategy]}: add it to config"
+        yield f"{_at(model, config, 'strategy')}: strategy {strategy} needs {STRATEGIES[strategy]}: add it to config"
     if deletes not in HARD_DELETES:
         allowed = ", ".join(HARD_DELETES)
         yield f"{_at(model, config, 'hard_deletes')}: hard_deletes is {deletes!r}: use one of {allowed}"

@@ -7,10 +7,10 @@ from typing import Any
 import duckdb
 
 REASONS: Mapping[str, str] = {
-    "CAST": "its value does not have type {type}: correct it, or the type in column_types",
+    "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
     "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
-    "TOO MANY COLUMNS": "the line has more values than the header: put a text with a comma in it between quotes",
-    "UNQUOTED VALUE": "a quote is not closed: close it, and write a quote within a text twice",
+    "TOO MANY COLUMNS": "the line has more values than the header: quote text that contains a comma",
+    "UNQUOTED VALUE": "a quote is not closed: close it, and double quotes within text",
     "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
     "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
 }
@@ -52,7 +52,7 @@ def first_rejected(connection: duckdb.DuckDBPyConnection, path: Path, types: Map
         return None
     line, position, column, kind = found
     wanted = types.get(column or "", "the one found for the column")
-    reason = REASONS.get(kind, "it cannot be read: compare it with the lines around it").format(type=wanted)
+    reason = REASONS.get(kind, "the line cannot be read: compare it with other lines").format(type=wanted)
     return f"{path}:{line}: column {column or position}: {reason}"
 
 

@@ -28,7 +28,7 @@ def read_singular_tests(
         reads = _reads(path)
         own = [address for address in reads if address in known]
         if not own:
-            raise ModelsRefused(f"{path}:1: it reads no model: write from schema.table")
+            raise ModelsRefused(f"{path}:1: the test reads no model: write from schema.table")
         owner = max(own, key=lambda address: list(known).index(address))
         entry = entries.get(path.stem, (None, {}))[1]
         config = entry.get("config") or {}
@@ -52,7 +52,7 @@ def _reads(path: Path) -> frozenset[str]:
     try:
         query = sqlglot.parse_one(sql, dialect="duckdb")
     except SqlglotError as error:
-        raise ModelsRefused(f"{path}: this is not DuckDB's SQL: {error}") from None
+        raise ModelsRefused(f"{path}: this is not valid DuckDB SQL: {error}") from None
     if not isinstance(query, exp.Query):
-        raise ModelsRefused(f"{path}:1: it holds no SELECT: write one for the rows that should not be")
+        raise ModelsRefused(f"{path}:1: the file has no SELECT: write one that returns the wrong rows")
     return tables_read(query)

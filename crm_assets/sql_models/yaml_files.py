@@ -52,7 +52,7 @@ def _value(node: yaml.Node, scalars: SafeConstructor) -> Any:
         for key_node, value_node in node.value:
             key = scalars.construct_object(key_node)
             if key in section:
-                raise yaml.MarkedYAMLError(problem=f"{key} stands there twice", problem_mark=key_node.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"{key} is there twice", problem_mark=key_node.start_mark)
             section[key] = _value(value_node, scalars)
             lines[key] = _line(key_node)
         section.line, section.lines = _line(node), lines

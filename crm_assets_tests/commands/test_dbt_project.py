@@ -32,7 +32,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(capsys: pytest.Capture
     Path(FOLDER, "notes.txt").write_text("mine")
 
     assert main() == 1
-    assert "is not empty, and holds no earlier export: name another folder" in capsys.readouterr().err
+    assert "is not empty and has no earlier export: use another folder" in capsys.readouterr().err
     assert [path.name for path in Path(FOLDER).iterdir()] == ["notes.txt"]
 
 
@@ -55,7 +55,7 @@ def test_an_earlier_export_that_was_changed_is_left_alone(capsys: pytest.Capture
     changed.write_text("select 1 as mine")
 
     assert main() == 1
-    assert "task_backlog.sql was changed since the export" in capsys.readouterr().err
+    assert "task_backlog.sql was edited since the export" in capsys.readouterr().err
     assert changed.read_text() == "select 1 as mine"
 
 
@@ -66,6 +66,6 @@ def test_a_lake_needs_a_file_to_be_named(
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path / "files"))
 
     assert main() == 1
-    assert "is no DuckDB file: name one with --database" in capsys.readouterr().err
+    assert "is not a DuckDB file: set one with --database" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["crm_assets", "dbt-project", FOLDER, "--database", "copy.duckdb"])
     assert main() == 0

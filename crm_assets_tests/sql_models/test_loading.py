@@ -69,15 +69,17 @@ def test_an_incremental_models_key_is_tested_without_being_asked_for(project: Mo
     [
         pytest.param("select *\nfrom raw.acounts", "reads raw.acounts, which is neither", id="no such table"),
         pytest.param("select * from accounts", "reads accounts, which is neither", id="table without schema"),
-        pytest.param("select 1; select 2", "holds 2 statements", id="two statements"),
-        pytest.param("-- to do", "holds 0 statements", id="no statement"),
-        pytest.param("insert into raw.accounts select 1", "holds no SELECT but INSERT", id="no select"),
-        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not DuckDB's SQL", id="no SQL"),
+        pytest.param("select 1; select 2", "has 2 statements", id="two statements"),
+        pytest.param("-- to do", "has 0 statements", id="no statement"),
+        pytest.param("insert into raw.accounts select 1", "statement is INSERT, not SELECT", id="no select"),
+        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid DuckDB SQL", id="no SQL"),
         pytest.param(
             "select *\nfrom {{ ref('x') }}", "sales.sql:2: dbt's ref cannot be used here: write", id="dbt's ref"
         ),
         pytest.param("{% macro x() %}", "dbt's macro cannot be used here: write the SQL itself", id="dbt's macro"),
-        pytest.param("select * from marts.sales", "waits for itself, marts.sales reads marts.sales", id="reads itself"),
+        pytest.param(
+            "select * from marts.sales", "depends on itself: marts.sales reads marts.sales", id="reads itself"
+        ),
     ],
 )
 def test_sql_is_refused(project: ModelProject, sql: str, told: str) -> None:
@@ -93,7 +95,7 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
     with pytest.raises(ModelsRefused) as refused:
         project.models()
 
-    told = str(refused.value).partition("waits for itself, ")[2].partition(":")[0]
+    told = str(refused.value).partition("depends on itself: ")[2].partition(". ")[0]
     assert told in "marts.a reads marts.b reads marts.c reads marts.a reads marts.b reads marts.c"
     assert told.count("marts.") == 4
 
@@ -109,11 +111,11 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
             "config: {materialised: view}", "the key 'materialised' cannot be used: use one of mat", id="key of config"
         ),
         pytest.param("config: incremental", "config is 'incremental'", id="config without keys"),
-        pytest.param("tests: [unique]", "the key 'tests' cannot be used: call it data_tests", id="dbt's old key"),
+        pytest.param("tests: [unique]", "the key 'tests' cannot be used: rename it to data_tests", id="dbt's old key"),
         pytest.param(
-            "constraints: [x]", "'constraints' cannot be used: take it out, and write data_tests", id="dbt's own key"
+            "constraints: [x]", "'constraints' cannot be used: remove it and write data_tests", id="dbt's own key"
         ),
-        pytest.param("config: {contract: {}}", "'contract' cannot be used: take it out, and write", id="dbt's config"),
+        pytest.param("config: {contract: {}}", "'contract' cannot be used: remove it and write", id="dbt's config"),
         pytest.param(
             "description: '{{ doc(''sales'') }}'", "dbt's doc cannot be used here: write the description", id="doc"
         ),
@@ -132,28 +134,24 @@ def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> N
             "column a is not documented",
             id="unknown column",
         ),
-        pytest.param("data_tests: [uniqe]", "of the unknown kind 'uniqe': use one of unique", id="kind of test"),
-        pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither a kind nor", id="two kinds in one"),
-        pytest.param("data_tests: [unique]", "write it under data_tests of a column", id="column's test on the model"),
-        pytest.param(TESTED % "dbt_utils.accepted_range: {}", "lacks a limit: add max_value or min", id="no limit"),
+        pytest.param("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of unique", id="kind of test"),
+        pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor", id="two kinds in one"),
+        pytest.param("data_tests: [unique]", "move it to data_tests of a column", id="column's test on the model"),
+        pytest.param(TESTED % "dbt_utils.accepted_range: {}", "needs a limit: add max_value or min", id="no limit"),
         pytest.param(
             TESTED % "accepted_values: {arguments: {values: a}}", "values is 'a', but should be", id="no list"
         ),
-        pytest.param(
-            TESTED % "accepted_values: {values: [1]}", "values stands beside its arguments: move", id="beside"
-        ),
-        pytest.param(
-            TESTED % "unique: {severity: warn}", "severity stands beside its config: move", id="severity beside"
-        ),
+        pytest.param(TESTED % "accepted_values: {values: [1]}", "values is next to arguments: move", id="beside"),
+        pytest.param(TESTED % "unique: {severity: warn}", "severity is next to config: move", id="severity beside"),
         pytest.param(TESTED % "unique: {config: {where: a}}", "config where is not supported", id="config of a test"),
-        pytest.param(TESTED % "unique: {arguments: {x: 1}}", "takes no 'x': take it out", id="argument"),
+        pytest.param(TESTED % "unique: {arguments: {x: 1}}", "has no argument 'x': remove it", id="argument"),
         pytest.param(TESTED % "unique: {config: {severity: fatal}}", "'fatal', but should be error", id="severity"),
         pytest.param(TESTED % "unique: {name: at least 1}", "made of letters, digits", id="name with spaces"),
         pytest.param(
             TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "should be the address", id="dbt's ref"
         ),
         pytest.param(
-            "data_tests: [{dbt_utils.expression_is_true: {}}]", "lacks expression: add an SQL", id="no argument"
+            "data_tests: [{dbt_utils.expression_is_true: {}}]", "needs expression: add an SQL", id="no argument"
         ),
         pytest.param(
             "columns: [{name: day, description: D., data_tests: [unique, unique]}]",
@@ -176,15 +174,15 @@ def test_properties_are_refused(project: ModelProject, properties: str, told: st
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        pytest.param("models: [{name: other}]", "other has no other.sql beside it", id="no SQL file"),
-        pytest.param("models: [{name: a}, {name: a}]", "a is listed already in marts.yml", id="listed twice"),
+        pytest.param("models: [{name: other}]", "other has no other.sql next to it", id="no SQL file"),
+        pytest.param("models: [{name: a}, {name: a}]", "a is already listed in marts.yml", id="listed twice"),
         pytest.param("models: [{description: A.}]", "entry 1 under models has no name", id="no name"),
         pytest.param("models: {a: 1}", "write a list of models", id="no list"),
         pytest.param("", "write a list of models", id="empty"),
-        pytest.param("models: [", "this is not YAML", id="no YAML"),
-        pytest.param("models: [{name: a, name: b}]", "this is not YAML: name stands there twice", id="key twice"),
-        pytest.param("sources: []", "sources cannot be used here: take it out: raw tables", id="dbt's sources"),
-        pytest.param("unit_tests: []", "unit_tests cannot be used here: take it out, and test", id="dbt's unit tests"),
+        pytest.param("models: [", "this is not valid YAML", id="no YAML"),
+        pytest.param("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice", id="key twice"),
+        pytest.param("sources: []", "sources cannot be used here: remove it: raw tables", id="dbt's sources"),
+        pytest.param("unit_tests: []", "unit_tests cannot be used here: remove it and test", id="dbt's unit tests"),
         pytest.param("snapshots: []", "snapshots cannot be used here: in this folder the key is models", id="folder"),
     ],
 )
@@ -201,7 +199,7 @@ def test_a_model_in_no_known_folder_is_refused(project: ModelProject, file: str)
     project.write(file, "select 1 as x")
 
     with pytest.raises(
-        ModelsRefused, match="models and their YAML lie directly in one of the folders seeds, staging, snapshots"
+        ModelsRefused, match="models and their YAML belong directly in one of the folders seeds, staging, snapshots"
     ):
         project.models()
 
@@ -220,13 +218,13 @@ def test_what_dbt_alone_has_is_refused_with_the_way_to_dbt(project: ModelProject
     project.write("marts/b.sql", "select 1 as x")
     project.write(file, text)
 
-    with pytest.raises(ModelsRefused, match=rf"{file}:1: .*: .*, or go on in dbt itself, with .*dbt-project FOLDER"):
+    with pytest.raises(ModelsRefused, match=rf"{file}:1: .*: .*, or export the models with .*dbt-project FOLDER"):
         project.models()
 
 
 def test_a_refusal_names_the_line(project: ModelProject) -> None:
     project.write("marts/sales.sql", "select\n    id\nfrom raw.acounts")
-    with pytest.raises(ModelsRefused, match=r"sales\.sql:3: it reads raw\.acounts"):
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:3: the model reads raw\.acounts"):
         project.models()
 
     project.write("marts/sales.sql", "select 1 as day")
@@ -244,7 +242,7 @@ def test_a_refusal_names_the_line(project: ModelProject) -> None:
         """,
     )
     with pytest.raises(
-        ModelsRefused, match=r"marts\.yml:8: sales: a test of column day is of the unknown kind 'not_nul'"
+        ModelsRefused, match=r"marts\.yml:8: sales: a test of column day has the unknown kind 'not_nul'"
     ):
         project.models()
 

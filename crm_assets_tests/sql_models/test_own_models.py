@@ -82,11 +82,11 @@ def test_three_files_are_three_assets_that_can_be_materialized(models: Path, dat
         pytest.param(
             "seeds/mine.yml",
             "seeds:\n- name: mine\n  config:\n    delimiter: ';'",
-            r"mine\.yml:2: .*mine\.csv beside it: add the file",
+            r"mine\.yml:2: .*mine\.csv next to it: add the file",
             id="seed",
         ),
         pytest.param(
-            "models/mine.sql", "select 1", r"mine\.sql: models and their YAML lie directly in .*move it", id="folder"
+            "models/mine.sql", "select 1", r"mine\.sql: models and their YAML belong directly in .*move it", id="folder"
         ),
     ],
 )

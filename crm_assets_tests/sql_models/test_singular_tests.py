@@ -35,8 +35,8 @@ def test_its_yaml_tells_severity_and_description(project: ModelProject) -> None:
 @pytest.mark.parametrize(
     ("sql", "told"),
     [
-        pytest.param("select 1", "few.sql:1: it reads no model: write from schema.table", id="no model"),
-        pytest.param("delete from marts.sales", "few.sql:1: it holds no SELECT", id="no SELECT"),
+        pytest.param("select 1", "few.sql:1: the test reads no model: write from schema.table", id="no model"),
+        pytest.param("delete from marts.sales", "few.sql:1: the file has no SELECT", id="no SELECT"),
         pytest.param("select 1\nfrom {{ ref('a') }}", "few.sql:2: dbt's ref cannot be used here: write", id="template"),
     ],
 )

@@ -236,13 +236,13 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         pytest.param({}, "snapshot needs a unique_key: add the column", id="no key"),
         pytest.param({**CHECK, "strategy": "guess"}, "strategy is 'guess': use one of timestamp, check", id="strategy"),
         pytest.param(
-            {"unique_key": "id", "strategy": "check"}, "strategy check lacks check_cols: add it", id="columns"
+            {"unique_key": "id", "strategy": "check"}, "strategy check needs check_cols: add it", id="columns"
         ),
         pytest.param({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns", id="no list"),
         pytest.param({**CHECK, "hard_deletes": "keep"}, "hard_deletes is 'keep': use one of ignore", id="deletes"),
         pytest.param(
             {**CHECK, "target_schema": "x"},
-            "the key 'target_schema' cannot be used: take it out: the folder",
+            "the key 'target_schema' cannot be used: remove it: the folder",
             id="dbt's own",
         ),
     ],

@@ -37,7 +37,7 @@ def project_files(models: Collection[Model], database: str, timezone: str) -> Fi
     for name, count in Counter(model.name for model in models).items():
         if count > 1:
             paths = " and ".join(str(model.path) for model in models if model.name == name)
-            raise ModelsRefused(f"{paths}: dbt wants another name for each model, whatever its folder: rename one")
+            raise ModelsRefused(f"{paths}: dbt needs a unique name for each model, in all folders: rename one")
     sources = [*ENDPOINTS, *(table.partition(".")[2] for table in sorted(BOOKKEEPING) if table.startswith(f"{RAW}."))]
     known = expressions(models, sources)
     return {

@@ -36,13 +36,13 @@ def _written_before(folder: Path) -> list[str]:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
     if not (folder / CHECKSUMS).is_file():
-        raise NotExported(f"{folder} is not empty, and holds no earlier export: name another folder")
+        raise NotExported(f"{folder} is not empty and has no earlier export: use another folder")
     lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     written = {path: checksum for checksum, _, path in (line.partition("  ") for line in lines)}
     for path, checksum in written.items():
         file = folder / path
         if file.exists() and _checksum(file.read_bytes()) != checksum:
-            raise NotExported(f"{file} was changed since the export: name another folder, and compare the two")
+            raise NotExported(f"{file} was edited since the export: use another folder, and compare the two")
     return list(written)
 
 

@@ -114,7 +114,7 @@ def test_two_models_of_one_name_are_refused(project: ModelProject) -> None:
     project.write("staging/a.sql", "select 1 as x")
     project.write("marts/a.sql", "select 1 as x")
 
-    with pytest.raises(ModelsRefused, match=r"staging/a\.sql and .*marts/a\.sql: dbt wants another name for each"):
+    with pytest.raises(ModelsRefused, match=r"staging/a\.sql and .*marts/a\.sql: dbt needs a unique name for each"):
         exported(project)
 
 
