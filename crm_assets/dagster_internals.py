@@ -7,12 +7,17 @@
 - `dlt_specs`: `build_dlt_asset_specs` accepts None as the pipeline if the translator does not use one.
 - `InputsChanged`: a materialization's tags tell its data version, the code version and those of what it was built from;
   an automation context has the instance.
+- `delete_runs`: the tables of events and of checks' results. `DagsterInstance.delete_run` keeps the results and, in
+  SQLite, an emptied file for each run.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import cast
 
 from dagster import (
+    AssetCheckKey,
     AssetKey,
     AssetSpec,
     AutomationCondition,
@@ -22,6 +27,9 @@ from dagster import (
     RetryPolicy,
 )
 from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG, get_input_data_version_tag
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
 
@@ -53,7 +61,7 @@ class InputsChanged(AutomationCondition[AssetKey]):
 
     def evaluate(self, context: AutomationContext[AssetKey]) -> AutomationResult[AssetKey]:
         """All of the asset, or nothing of it."""
-        instance = context.asset_graph_view.get_inner_queryer_for_back_compat().instance
+        instance = context.asset_graph_view.instance
         asset = context.asset_graph.get(context.key)
         built = _version_tags(instance, context.key)
         inputs = {get_input_data_version_tag(key): _version_tags(instance, key) for key in asset.parent_keys}
@@ -77,3 +85,28 @@ def dlt_specs(source: DltSource, translator: DagsterDltTranslator) -> Iterator[A
     for spec in build_dlt_asset_specs(source, None, translator):  # type: ignore[arg-type]
         metadata = {key: value for key, value in spec.metadata.items() if key.startswith("dagster/")}
         yield spec.replace_attributes(metadata=metadata)
+
+
+def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> set[str]:
+    """The runs that last evaluated one of these checks."""
+    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
+    return {record.run_id for record in records.values()}
+
+
+def delete_runs(instance: DagsterInstance, run_ids: Collection[str]) -> None:
+    """Deletes runs, and all that was stored about them: events, results of checks, logs.
+
+    A run itself goes last: if the process is killed, the next call finds it again.
+    """
+    events = cast(SqlEventLogStorage, instance.event_log_storage)
+    checks = AssetCheckExecutionsTable
+    with events.index_connection() as connection:
+        connection.execute(checks.delete().where(checks.c.run_id.in_(run_ids)))
+        for run_id in run_ids:
+            events.delete_events_for_run(connection, run_id)
+    for run_id in run_ids:
+        if isinstance(events, SqliteEventLogStorage):
+            for ending in ("", "-wal", "-shm"):
+                Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
+        instance.run_storage.delete_run(run_id)

@@ -13,6 +13,7 @@ from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.following import build_what_changed, following
 from crm_assets.automation.freshness import with_freshness
 from crm_assets.automation.jobs import JOBS
+from crm_assets.automation.retention import delete_old_runs
 from crm_assets.automation.schedules import SCHEDULES
 from crm_assets.automation.sensors import SENSORS
 from crm_assets.connection import CrmConnection
@@ -32,7 +33,7 @@ defs = Definitions(
     asset_checks=MODEL_CHECKS,
     jobs=[*JOBS, crm_check],
     schedules=SCHEDULES,
-    sensors=[*SENSORS, build_what_changed],
+    sensors=[*SENSORS, build_what_changed, delete_old_runs],
     resources={
         "crm": CrmConnection(),
         "dlt": DagsterDltResource(),

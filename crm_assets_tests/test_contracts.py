@@ -4,6 +4,7 @@ What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py`
 """
 
 import logging
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -17,9 +18,18 @@ import dlt
 import duckdb
 import pytest
 from dagster import (
+    AssetCheckResult,
     AssetKey,
+    AssetsDefinition,
     DagsterInstance,
+    DataVersion,
+    Definitions,
+    MaterializeResult,
+    asset,
+    asset_check,
+    evaluate_automation_conditions,
     job,
+    materialize,
     op,
 )
 from dlt.common import logger as dlt_logger
@@ -29,7 +39,7 @@ from dlt.sources.rest_api import rest_api_source
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.assets.raw import RawTranslator
-from crm_assets.dagster_internals import FailuresOnly, dlt_specs
+from crm_assets.dagster_internals import FailuresOnly, InputsChanged, delete_runs, dlt_specs
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
@@ -270,6 +280,54 @@ def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
     )
     kept = {name for spec in specs for name in spec.metadata if not name.startswith("dagster/")}
     assert not kept, f"dagster-dlt: specs keep {kept}, and with it the whole source"
+
+
+def source_and_model(source: str, code: str = "1") -> list[AssetsDefinition]:
+    """An asset of a data version, and one that is built from it."""
+
+    @asset(name="source")
+    def loaded() -> MaterializeResult:  # type: ignore[type-arg]
+        return MaterializeResult(data_version=DataVersion(source))
+
+    @asset(name="model", deps=[loaded], code_version=code, automation_condition=InputsChanged())
+    def built() -> None:
+        pass
+
+    return [loaded, built]
+
+
+@pytest.mark.filterwarnings("ignore:Parameter `include_sources`")
+def test_dagster_tags_materializations_with_versions() -> None:
+    model = AssetKey("model")
+    with DagsterInstance.ephemeral() as instance:
+
+        def is_due(assets: list[AssetsDefinition]) -> bool:
+            return bool(evaluate_automation_conditions(Definitions(assets), instance).get_num_requested(model))
+
+        first, changed, edited = source_and_model("1"), source_and_model("2"), source_and_model("2", code="2")
+        assert is_due(first)
+        materialize(first, instance=instance)
+        assert not is_due(first), "Dagster: a materialization has no tags any more with the versions it was built from"
+        assert is_due(edited), "Dagster: a materialization has no tag any more with its code's version"
+        materialize(changed, selection=["source"], instance=instance)
+        assert is_due(changed), "Dagster: a materialization has no tag any more with its data version"
+
+
+def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> None:
+    @asset_check(asset="source")
+    def looks_well() -> AssetCheckResult:
+        return AssetCheckResult(passed=True)
+
+    def told() -> str:
+        dumps = [line for path in tmp_path.rglob("*.db") for line in sqlite3.connect(path).iterdump()]
+        return "\n".join([*dumps, *map(str, tmp_path.rglob("*"))])
+
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        first, latest = (materialize([*source_and_model("1"), looks_well], instance=instance).run_id for _ in range(2))
+        assert first in told()
+        delete_runs(instance, [first])
+        assert latest in told()
+        assert first not in told(), "Dagster: it keeps something about a run in another place, too"
 
 
 @pytest.fixture

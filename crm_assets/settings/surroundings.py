@@ -62,6 +62,12 @@ class Surroundings(BaseModel):
         description="The address of Dagster's UI, for the links in alerts.",
         json_schema_extra={"allowed": "a URL"},
     )
+    keep_runs_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all.",
+    )
 
     @field_validator("data_dir")
     @classmethod

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from dagster import (
 )
 from starlette.responses import PlainTextResponse
 
+from crm_assets.automation.retention import delete_runs_before
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm, always
@@ -171,6 +173,19 @@ def test_models_wait_for_tables_that_are_being_read(installed: Installation) -> 
     assert daemon.built() == affected - waiting
     instance.report_run_canceled(reading)
     assert daemon.built() == waiting
+
+
+def test_deleting_old_runs_builds_nothing_and_hides_no_change(installed: Installation) -> None:
+    crm, instance = installed.crm, installed.instance
+    run(instance, "raw/open_tasks")
+    daemon = Daemon(instance)
+    checks = defs.resolve_asset_graph().asset_check_keys
+    assert delete_runs_before(instance, datetime.now(timezone.utc) + timedelta(days=1), checks) > 0
+    assert daemon.built() == NOTHING
+    assert Daemon(instance).built() == NOTHING
+    add_record(crm, "open_tasks")
+    run(instance, "raw/open_tasks")
+    assert daemon.built() == below("raw/open_tasks")
 
 
 NAMES = ("deal_stages", "names", "users")

@@ -1,0 +1,61 @@
+"""Deletes old runs, with their events and logs: a sensor, so that it needs neither a run nor a schedule to be on."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+
+from dagster import (
+    AssetCheckKey,
+    DagsterInstance,
+    DagsterRunStatus,
+    DefaultSensorStatus,
+    RunsFilter,
+    SensorEvaluationContext,
+    SkipReason,
+    sensor,
+)
+
+from crm_assets.dagster_internals import delete_runs, latest_check_runs
+from crm_assets.settings import setting_at_load, setting_name
+
+AT_A_TIME = 100
+"""Runs deleted per tick: it ends long before Dagster's limit of a minute, and other processes never wait for it."""
+
+ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
+
+
+@sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
+def delete_old_runs(context: SensorEvaluationContext) -> SkipReason:
+    """Deletes runs that are older than `CRM_KEEP_RUNS_DAYS`, except those that tell an asset's current state."""
+    days = setting_at_load("keep_runs_days", context.log.warning)
+    if not days:
+        return SkipReason(f"{setting_name('keep_runs_days')} is 0: all runs are kept")
+    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else set()
+    before = datetime.now(timezone.utc) - timedelta(days=days)
+    deleted = delete_runs_before(context.instance, before, checks)
+    return SkipReason(f"Deleted {deleted} runs that were older than {days} days")
+
+
+def delete_runs_before(instance: DagsterInstance, before: datetime, checks: Iterable[AssetCheckKey]) -> int:
+    """Deletes up to `AT_A_TIME` of the oldest runs that have ended, and returns how many it deleted.
+
+    Runs of an asset's latest materialization or of a check's latest evaluation are kept, however old.
+
+    Args:
+        instance: Dagster's instance.
+        before: Only runs created before this time are deleted.
+        checks: All asset checks.
+    """
+    kept = _latest_runs(instance) | latest_check_runs(instance, checks)
+    records = instance.get_run_records(
+        RunsFilter(statuses=ENDED, created_before=before), limit=AT_A_TIME + len(kept), ascending=True
+    )
+    old = [record.dagster_run.run_id for record in records if record.dagster_run.run_id not in kept][:AT_A_TIME]
+    delete_runs(instance, old)
+    return len(old)
+
+
+def _latest_runs(instance: DagsterInstance) -> set[str]:
+    """The runs that last materialized an asset, or were last asked to."""
+    entries = [record.asset_entry for record in instance.get_asset_records()]
+    made = {entry.last_materialization.run_id for entry in entries if entry.last_materialization}
+    return made | {entry.last_run_id for entry in entries if entry.last_run_id}
