@@ -1,39 +1,57 @@
-"""The code location: a raw asset for each resource, the models built from them, jobs and schedules."""
+"""The code location: a raw asset for each resource, the models built from them, jobs and schedules, for each CRM."""
 
 from dagster import Definitions, get_dagster_logger
 from dagster_dlt import DagsterDltResource
 
 from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
-from crm_assets.assets.models import MODEL_ASSETS, MODEL_CHECKS
-from crm_assets.assets.published import published_database
-from crm_assets.assets.raw import RAW_ASSETS
-from crm_assets.assets.reports import sales_review
-from crm_assets.automation.crm_check import crm_check
+from crm_assets.assets.model_checks import build_model_checks
+from crm_assets.assets.models import build_model_assets
+from crm_assets.assets.published import build_published_database
+from crm_assets.assets.raw import build_raw_assets
+from crm_assets.assets.reports import build_sales_review
+from crm_assets.automation.crm_check import build_check_job
 from crm_assets.automation.executor import configured_executor
-from crm_assets.automation.following import build_what_changed, following
-from crm_assets.automation.freshness import with_freshness
-from crm_assets.automation.jobs import JOBS
+from crm_assets.automation.following import build_following_sensor, following
+from crm_assets.automation.freshness import allowed_age, with_freshness
+from crm_assets.automation.jobs import MAINTENANCE_JOBS, build_jobs
 from crm_assets.automation.retention import delete_old_runs
-from crm_assets.automation.schedules import SCHEDULES
-from crm_assets.automation.sensors import SENSORS
+from crm_assets.automation.schedules import MAINTENANCE_SCHEDULES, build_schedules
+from crm_assets.automation.sensors import RUN_SENSORS, build_sensors
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress
-from crm_assets.settings import unknown_variables
+from crm_assets.settings import Crm, unknown_variables
+from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 
 for sentence in unknown_variables():
     get_dagster_logger().warning(sentence)
 
-defs = Definitions(
-    assets=[
-        *with_freshness([*RAW_ASSETS, *following([*MODEL_ASSETS, published_database, sales_review], RAW_ASSETS)]),
-        *MAINTENANCE_ASSETS,
-    ],
-    asset_checks=MODEL_CHECKS,
-    jobs=[*JOBS, crm_check],
-    schedules=SCHEDULES,
-    sensors=[*SENSORS, build_what_changed, delete_old_runs],
+models = load_models()
+
+
+def crm_definitions(crm: Crm) -> Definitions:
+    """Everything of one CRM."""
+    raw = build_raw_assets(crm, models)
+    built = build_model_assets(crm, models)
+    ends = [build_published_database(crm, [*raw, *built]), build_sales_review(crm)]
+    assets = [*raw, *following([*built, *ends], raw)]
+    jobs = build_jobs(crm, raw)
+    ages = {asset.key: allowed_age(asset.key) for asset in assets}
+    return Definitions(
+        assets=[*with_freshness(assets)],
+        asset_checks=build_model_checks(crm, models),
+        jobs=[*jobs.all, build_check_job(crm)],
+        schedules=build_schedules(crm, jobs),
+        sensors=[*build_sensors(crm, jobs.publish, ages), build_following_sensor(crm)],
+    )
+
+
+shared = Definitions(
+    assets=MAINTENANCE_ASSETS,
+    jobs=MAINTENANCE_JOBS,
+    schedules=MAINTENANCE_SCHEDULES,
+    sensors=[*RUN_SENSORS, delete_old_runs],
     resources={
         "crm": CrmConnection(),
         "dlt": DagsterDltResource(),
@@ -43,3 +61,5 @@ defs = Definitions(
     loggers={CONSOLE: console_logger},
     executor=configured_executor(),
 )
+
+defs = Definitions.merge(crm_definitions(Crm()), shared)

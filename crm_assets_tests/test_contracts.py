@@ -40,6 +40,7 @@ from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.assets.raw import RawTranslator
 from crm_assets.dagster_internals import FailuresOnly, InputsChanged, delete_runs, dlt_specs
+from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
@@ -274,7 +275,7 @@ def test_dagster_asks_for_a_delay_inside_the_except_block() -> None:
 
 
 def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
-    specs = list(dlt_specs(declared_source(), RawTranslator()))
+    specs = list(dlt_specs(declared_source(), RawTranslator(Crm())))
     assert [spec.key for spec in specs] == [AssetKey(["raw", resource]) for resource in ENDPOINTS], (
         "dagster-dlt: build_dlt_asset_specs no longer makes a spec of each resource where the pipeline is None"
     )

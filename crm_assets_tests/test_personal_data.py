@@ -10,13 +10,15 @@ import duckdb
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from crm_assets.assets.models import MODELS
 from crm_assets.assets.personal_data import make_anew
 from crm_assets.definitions import defs
 from crm_assets.source.api import ENDPOINTS
+from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.marked_records import Marks, found_in_files, marked_lists, marked_side_loads, personal_settings
 from crm_assets_tests.scripted_crm import ScriptedCrm
+
+MODELS = load_models()
 
 pytestmark = pytest.mark.slow
 

@@ -9,14 +9,14 @@ from dagster import (
     AssetChecksDefinition,
     AssetCheckSeverity,
     AssetCheckSpec,
-    AssetKey,
     MetadataValue,
     asset_check,
 )
 from sqlglot.errors import SqlglotError
 
+from crm_assets.assets.keys import asset_key
 from crm_assets.assets.previews import rows_as_table
-from crm_assets.settings import SettingsError, resolve_settings
+from crm_assets.settings import Crm, SettingsError, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.lineage import known_columns
@@ -30,32 +30,35 @@ COLUMNS_DOCUMENTED = "columns_documented"
 """The check that the YAML describes exactly the table's columns. It needs the built table."""
 
 
-def check_specs(model: Model) -> list[AssetCheckSpec]:
+def check_specs(crm: Crm, model: Model) -> list[AssetCheckSpec]:
     """The checks that the model's op runs right after the build."""
+    key = asset_key(crm, model.address)
     specs = [
-        AssetCheckSpec(test.name, asset=asset_key(model.address), description=test.description, blocking=test.blocks)
+        AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
         for test in model.own_tests
     ]
     if model.columns:
         description = "The YAML describes the columns that the table has, and no others."
-        specs.append(AssetCheckSpec(COLUMNS_DOCUMENTED, asset=asset_key(model.address), description=description))
+        specs.append(AssetCheckSpec(COLUMNS_DOCUMENTED, asset=key, description=description))
     return specs
 
 
-def cross_checks(models: Iterable[Model]) -> list[AssetChecksDefinition]:
+def build_model_checks(crm: Crm, models: Iterable[Model]) -> list[AssetChecksDefinition]:
     """A separate check for each data test that compares with a table that its model does not read.
 
     A check in the model's own op could run before the other table is built.
     """
     known = {model.address: model for model in models}
-    return [_cross_check(model, test, known) for model in known.values() for test in model.cross_tests]
+    return [_cross_check(crm, model, test, known) for model in known.values() for test in model.cross_tests]
 
 
-def _cross_check(model: Model, test: DataTest, known: Mapping[str, Model]) -> AssetChecksDefinition:
+def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Model]) -> AssetChecksDefinition:
     @asset_check(
         name=test.name,
-        asset=asset_key(model.address),
-        additional_deps=[asset_key(address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))],
+        asset=asset_key(crm, model.address),
+        additional_deps=[
+            asset_key(crm, address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))
+        ],
         description=test.description,
         blocking=test.blocks,
     )
@@ -76,11 +79,6 @@ def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: M
         return personal_columns(model, known, known_columns(connection))
     except SqlglotError:
         return model.columns.keys()
-
-
-def asset_key(address: str) -> AssetKey:
-    """The asset key of an address: `marts/task_backlog` for `marts.task_backlog`."""
-    return AssetKey(address.split("."))
 
 
 def check_result(outcome: Outcome, personal: Container[str] = ()) -> AssetCheckResult:

@@ -1,7 +1,7 @@
 """The models as assets: a `.sql` file becomes a view or table, and its `from raw.accounts` a dependency."""
 
 import logging
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,20 @@ from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.disk_errors import disk_error
+from crm_assets.assets.keys import asset_key
 from crm_assets.assets.model_checks import (
-    asset_key,
     check_result,
     check_specs,
     columns_result,
-    cross_checks,
     masked_columns,
 )
 from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import count_rows, table_columns
-from crm_assets.settings import SettingsError, resolve_settings
+from crm_assets.settings import Crm, SettingsError, resolve_settings
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.lineage import Schemas, known_columns
-from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
@@ -69,29 +67,32 @@ AFTER_OTHERS = {"dagster/priority": "-1"}
 """Steps with it begin when no other can: a first run then finds the side-loaded records that its raw assets brought."""
 
 
-def model_assets(models: Sequence[Model]) -> list[AssetsDefinition]:
-    """The assets of all models."""
+def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[AssetsDefinition]:
+    """The assets of all models of a CRM."""
     known = {model.address: model for model in models}
-    return [model_asset(model, known) for model in models]
+    return [model_asset(crm, model, known) for model in known.values()]
 
 
-def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
+def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
     """The asset that builds and tests one model. `known`: all models by address."""
 
     @asset(
-        key=asset_key(model.address),
-        deps=[asset_key(address) for address in sorted(model.depends_on)],
-        group_name=model.folder,
+        key=asset_key(crm, model.address),
+        deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
+        group_name=crm.named(model.folder),
         description=_description(model),
         kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
         owners=[model.owner] if model.owner else policies.OWNERS,
         code_version=model.code_version,
         retry_policy=policies.retry_policy(),
         hooks=ALERT_HOOKS,
-        check_specs=check_specs(model),
+        check_specs=check_specs(crm, model),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},
-        metadata={"dagster/table_name": model.address, "dagster/code_references": code_references(_files(model))},
+        metadata={
+            "dagster/table_name": crm.named(model.address),
+            "dagster/code_references": code_references(_files(model)),
+        },
     )
     def build_model(
         context: AssetExecutionContext, warehouse: Warehouse
@@ -105,7 +106,7 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
                 report_in(connection, settings.reporting_timezone)
                 if model.shows_side_loads:
                     connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet
-                result = _materialized(connection, model, known, full_refresh)
+                result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
         except WrongRows as refused:
             with warehouse.read_connection() as connection:
                 masked = masked_columns(connection, model, known)
@@ -123,13 +124,13 @@ def model_asset(model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
 
 
 def _materialized(
-    connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model], full_refresh: bool
+    connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
 ) -> MaterializeResult[Any]:
     built = build(connection, model, full_refresh=full_refresh)
     outcomes = [*built.outcomes, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
     schemas = known_columns(connection)
     columns = list(schemas[model.folder][model.name])
-    personal, lineage = _traced(model, known, schemas, columns)
+    personal, lineage = _traced(crm, model, known, schemas, columns)
     results = [check_result(outcome, personal) for outcome in outcomes]
     if model.columns:
         results.append(columns_result(model, columns))
@@ -145,7 +146,7 @@ def _materialized(
             "crm/rows_after": rows,
             "crm/preview": preview(connection, model.address, columns, personal),
             "dagster/row_count": rows,
-            "dagster/table_name": model.address,
+            "dagster/table_name": crm.named(model.address),
             "dagster/column_schema": table_columns(connection, model.folder, model.name, model.columns, personal),
             **lineage,
         },
@@ -154,7 +155,7 @@ def _materialized(
 
 
 def _traced(
-    model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
+    crm: Crm, model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
 ) -> tuple[Container[str], Mapping[str, TableColumnLineage]]:
     """The columns that may hold personal data (all, if this cannot be traced), and the lineage of each column."""
     if model.materialized == "seed":
@@ -169,7 +170,7 @@ def _traced(
         "dagster/column_lineage": TableColumnLineage(
             {
                 column: [
-                    TableColumnDep(asset_key(source), name)
+                    TableColumnDep(asset_key(crm, source), name)
                     for source, name in dict.fromkeys((asset_behind(f"{s}.{t}"), name) for s, t, name in origins)
                     if source in model.depends_on
                 ]
@@ -187,8 +188,3 @@ def _description(model: Model) -> str:
 def _files(model: Model) -> Mapping[Path, str]:
     documented = {model.properties_path: "documentation and tests"} if model.properties_path else {}
     return {model.path: "CSV" if model.materialized == "seed" else "SQL", **documented}
-
-
-MODELS = load_models()
-MODEL_ASSETS = model_assets(MODELS)
-MODEL_CHECKS = cross_checks(MODELS)

@@ -1,43 +1,53 @@
 """The last step of a run: publishes its tables to readers."""
 
-from dagster import AssetKey, Failure, MaterializeResult, asset
+from collections.abc import Sequence
+
+from dagster import AssetsDefinition, Failure, MaterializeResult, asset
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
-from crm_assets.assets.models import MODEL_ASSETS
-from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.assets.keys import asset_key
+from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
-PUBLISHED = AssetKey(["published", "database"])
+PUBLISHED = "published.database"
+"""The address of the step, as if it were a table."""
 
-
-@asset(
-    key=PUBLISHED,
-    deps=[*RAW_ASSETS, *MODEL_ASSETS],
-    group_name="published",
-    description=(
-        "All tables as of the end of the last run, for readers. After a run in which an asset failed, the sensor "
-        "`publish_after_failed_runs` starts the job `publish`.\n\n"
-        "With a DuckDB file, this is a copy next to it, such as `crm.published.duckdb`. Its readers never block runs, "
-        "and runs never block them. Readers of a lake see each commit at once; this asset then shows its snapshot."
-    ),
-    kinds={"duckdb"},
-    owners=policies.OWNERS,
-    retry_policy=policies.retry_policy(),
-    hooks=ALERT_HOOKS,
+DESCRIPTION = (
+    "All tables as of the end of the last run, for readers. After a run in which an asset failed, the sensor "
+    "`publish_after_failed_runs` starts the job `publish`.\n\n"
+    "With a DuckDB file, this is a copy next to it, such as `crm.published.duckdb`. Its readers never block runs, "
+    "and runs never block them. Readers of a lake see each commit at once; this asset then shows its snapshot."
 )
-def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
-    """Publishes, unless nothing has changed."""
-    try:
-        published = warehouse.publish()
-    except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
-        raise Failure(
-            description=f"Not published, readers see the previous state: {error}",
-            allow_retries=isinstance(error, WarehouseUnreachable),
-        ) from None
-    metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
-    if published.version is not None:
-        metadata["version"] = published.version
-    return MaterializeResult(metadata=metadata)
+
+
+def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> AssetsDefinition:
+    """The asset that publishes a CRM's tables. `tables`: their assets."""
+
+    @asset(
+        key=asset_key(crm, PUBLISHED),
+        deps=tables,
+        group_name=crm.named("published"),
+        description=DESCRIPTION,
+        kinds={"duckdb"},
+        owners=policies.OWNERS,
+        retry_policy=policies.retry_policy(),
+        hooks=ALERT_HOOKS,
+    )
+    def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
+        """Publishes, unless nothing has changed."""
+        try:
+            published = warehouse.publish()
+        except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
+            raise Failure(
+                description=f"Not published, readers see the previous state: {error}",
+                allow_retries=isinstance(error, WarehouseUnreachable),
+            ) from None
+        metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
+        if published.version is not None:
+            metadata["version"] = published.version
+        return MaterializeResult(metadata=metadata)
+
+    return published_database

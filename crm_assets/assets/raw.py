@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ import duckdb
 from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
-    AssetKey,
     AssetsDefinition,
     AssetSpec,
     Config,
@@ -29,19 +28,20 @@ from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.models import MODELS
+from crm_assets.assets.keys import asset_key
 from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
-from crm_assets.settings import setting_name
+from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import Known, crm_read, declared_source
 from crm_assets.source.errors import SettingsError
 from crm_assets.source.reading.report import ReadMode
+from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.forgetting import read_forgotten
 from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets.warehouse.loading import LoadPackage
@@ -66,7 +66,12 @@ class ReadConfig(Config):
 
 
 class RawTranslator(DagsterDltTranslator):
-    """Describes a dlt resource as the Dagster asset `raw/<resource>`."""
+    """Describes a dlt resource as the Dagster asset `raw/<resource>` of a CRM."""
+
+    def __init__(self, crm: Crm) -> None:
+        """Takes the CRM."""
+        super().__init__()
+        self.crm = crm
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
         """The asset spec of a resource, from its endpoint and its declared schema."""
@@ -74,8 +79,8 @@ class RawTranslator(DagsterDltTranslator):
         endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
         schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
         return AssetSpec(
-            key=AssetKey([RAW, resource]),
-            group_name=RAW,
+            key=asset_key(self.crm, f"{RAW}.{resource}"),
+            group_name=self.crm.named(RAW),
             description=(
                 f"{schema.description}\n\n"
                 f"Mirrors the array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
@@ -84,21 +89,26 @@ class RawTranslator(DagsterDltTranslator):
             kinds={"dlt", "duckdb"},
             owners=policies.OWNERS,
             metadata={
-                "dagster/table_name": f"{RAW}.{resource}",
+                "dagster/table_name": self.crm.named(f"{RAW}.{resource}"),
                 "dagster/column_schema": declared_columns(schema),
                 "dagster/code_references": code_references({schema_file: "declared columns", Path(__file__): "asset"}),
             },
         )
 
 
-def raw_asset(spec: AssetSpec) -> AssetsDefinition:
+def build_raw_assets(crm: Crm, models: Sequence[Model]) -> list[AssetsDefinition]:
+    """The assets that load the resources of a CRM. `models`: all that are built from them."""
+    return [raw_asset(crm, spec, models) for spec in dlt_specs(declared_source(), RawTranslator(crm))]
+
+
+def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
     resource = spec.key.path[-1]
 
     @multi_asset(
-        name=f"{RAW}__{resource}",
+        name="__".join(spec.key.path),
         specs=[spec],
-        check_specs=check_specs(resource),
+        check_specs=check_specs(of, resource),
         can_subset=True,
         retry_policy=policies.retry_policy(),
         hooks=ALERT_HOOKS,
@@ -112,7 +122,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
         progress: ReadProgress,
     ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
         if not context.selected_asset_keys:
-            yield from checks_alone(warehouse, resource)
+            yield from checks_alone(warehouse, of, resource)
             return
         began = time.perf_counter()
         with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
@@ -122,7 +132,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
             known = Known()
             with (
                 suppress(FileNotFoundError),  # nothing is stored yet
-                following_policy(warehouse, settings, MODELS, context.log.info) as connection,
+                following_policy(warehouse, settings, models, context.log.info) as connection,
             ):
                 refuse_another_crm(connection, warehouse.name, asked)
                 known = known_before(connection, resource, asked, config.mode, settings.incremental_lag)
@@ -138,7 +148,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                     context=context,
                     dlt_source=read.source,
                     dlt_pipeline=landing.pipeline,
-                    dagster_dlt_translator=RawTranslator(),
+                    dagster_dlt_translator=RawTranslator(of),
                     loader_file_format="parquet",
                 )
             read_at = time.perf_counter()
@@ -159,7 +169,7 @@ def raw_asset(spec: AssetSpec) -> AssetsDefinition:
                 before = rows_before(connection, resource)
                 loaded = load_package(connection, package)
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
-                checks = check_results(connection, resource)
+                checks = check_results(connection, of, resource)
         metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}
         for sentence in (*report.notes, *loaded.notes):
             context.log.info(sentence)
@@ -233,13 +243,10 @@ def another_crm(warehouse: str, loaded: str, configured: str) -> SettingsError:
     )
 
 
-def checks_alone(warehouse: Warehouse, resource: str) -> list[AssetCheckResult]:
+def checks_alone(warehouse: Warehouse, crm: Crm, resource: str) -> list[AssetCheckResult]:
     """The results of a raw asset's checks on the current table, for runs that select only the checks."""
     try:
         with warehouse.read_connection() as connection:
-            return check_results(connection, resource)
+            return check_results(connection, crm, resource)
     except (WarehouseBusy, FileNotFoundError) as error:
         raise Failure(description=str(error), allow_retries=False) from None
-
-
-RAW_ASSETS = [raw_asset(spec) for spec in dlt_specs(declared_source(), RawTranslator())]

@@ -11,10 +11,10 @@ from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
-    AssetKey,
     get_dagster_logger,
 )
 
+from crm_assets.assets.keys import asset_key
 from crm_assets.assets.raw_findings import (
     Finding,
     complete_read,
@@ -23,6 +23,7 @@ from crm_assets.assets.raw_findings import (
     primary_key,
     rows_match_source,
 )
+from crm_assets.settings import Crm
 from crm_assets.warehouse.raw_tables import RAW
 
 
@@ -49,28 +50,30 @@ CHECKS = (
 )
 
 
-def check_specs(resource: str) -> list[AssetCheckSpec]:
+def check_specs(crm: Crm, resource: str) -> list[AssetCheckSpec]:
     """The check specs of a raw asset."""
-    key = AssetKey([RAW, resource])
+    key = asset_key(crm, f"{RAW}.{resource}")
     return [
         AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking)
         for check in CHECKS
     ]
 
 
-def check_results(connection: duckdb.DuckDBPyConnection, resource: str) -> list[AssetCheckResult]:
+def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[AssetCheckResult]:
     """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
-    return [_result(check, connection, resource) for check in CHECKS]
+    return [_result(check, connection, crm, resource) for check in CHECKS]
 
 
-def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, resource: str) -> AssetCheckResult:
+def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> AssetCheckResult:
     try:
         finding = check.find(connection, resource)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
-        get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {error}")
+        get_dagster_logger().warning(
+            f"Check {check.name} of {crm.named(f'{RAW}.{resource}')} could not be run: {error}"
+        )
         finding = Finding(False, f"could not be run: {error}")
     return AssetCheckResult(
-        asset_key=AssetKey([RAW, resource]),
+        asset_key=asset_key(crm, f"{RAW}.{resource}"),
         check_name=check.name,
         passed=finding.passed,
         severity=AssetCheckSeverity.ERROR if check.blocking else AssetCheckSeverity.WARN,

@@ -5,78 +5,89 @@ from typing import Any
 
 import duckdb
 import sqlglot
-from dagster import Failure, MaterializeResult, MetadataValue, asset, get_dagster_logger
+from dagster import AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset, get_dagster_logger
 from sqlglot import exp
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
+from crm_assets.assets.keys import asset_key
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
-from crm_assets.settings import resolve_settings
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
+SALES_REVIEW = "reports.sales_review"
+"""The address of the page, as if it were a table."""
 
-def _tables_read() -> list[list[str]]:
-    """The asset keys of the models that the report's queries read."""
+DESCRIPTION = (
+    "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
+    "without contact for the longest time. It is one HTML file, `reports/sales_review.html` in the data directory, "
+    "and needs no network. `make report` creates and opens it."
+)
+
+
+def _tables_read() -> list[str]:
+    """The addresses of the models that the report's queries read."""
     found = {
-        (table.db, table.name)
+        f"{table.db}.{table.name}"
         for sql in queries().values()
         for table in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Table)
         if table.db
     }
-    return [list(address) for address in sorted(found)]
+    return sorted(found)
 
 
-@asset(
-    key=["reports", "sales_review"],
-    deps=_tables_read(),
-    group_name="reports",
-    kinds={"html", "vega"},
-    owners=policies.OWNERS,
-    retry_policy=policies.retry_policy(),
-    hooks=ALERT_HOOKS,
-    description=(
-        "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
-        "without contact for the longest time. It is one HTML file, `reports/sales_review.html` in the data directory, "
-        "and needs no network. `make report` creates and opens it."
-    ),
-)
-def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
-    """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
-    # Imported here: the import takes a second, and other assets do not need it.
-    from crm_assets.reports.charts import charts
-    from crm_assets.reports.page import render
+def build_sales_review(crm: Crm) -> AssetsDefinition:
+    """The asset that creates a CRM's sales review."""
 
-    try:
-        with warehouse.read_connection() as connection:
-            review = read_figures(connection)
-    except (FileNotFoundError, WarehouseBusy) as error:
-        raise Failure(description=str(error), allow_retries=False) from None
-    except duckdb.CatalogException:
-        raise Failure(
-            description="The marts that the report reads do not exist: materialize groups staging and marts first",
-            allow_retries=False,
-        ) from None
-    settings = resolve_settings()
-    of_sandbox = settings.is_sandbox
-    page = page_path(settings.data_dir, of_sandbox=of_sandbox)
-    numbers = page.with_suffix(".json")
-    drawn = charts(review)
-    before = headline_before(review, numbers)
-    write_privately(
-        page, render(review, drawn, before, "the bundled sandbox, generated" if settings.is_sandbox else "the CRM")
+    @asset(
+        key=asset_key(crm, SALES_REVIEW),
+        deps=[asset_key(crm, address) for address in _tables_read()],
+        group_name=crm.named("reports"),
+        kinds={"html", "vega"},
+        owners=policies.OWNERS,
+        retry_policy=policies.retry_policy(),
+        hooks=ALERT_HOOKS,
+        description=DESCRIPTION,
     )
-    write_privately(numbers, headline_json(review, before))
-    get_dagster_logger().info(f"Sales review: {page}")
-    return MaterializeResult(
-        metadata={
-            "page": MetadataValue.path(page),
-            "figures of": MetadataValue.timestamp(review.taken_at),
-            **{f"crm/{name.removeprefix('crm_')}": value for name, value in review.headline.items()},
-            **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
-        }
-    )
+    def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
+        """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
+        # Imported here: the import takes a second, and other assets do not need it.
+        from crm_assets.reports.charts import charts
+        from crm_assets.reports.page import render
+
+        try:
+            with warehouse.read_connection() as connection:
+                review = read_figures(connection)
+        except (FileNotFoundError, WarehouseBusy) as error:
+            raise Failure(description=str(error), allow_retries=False) from None
+        except duckdb.CatalogException:
+            raise Failure(
+                description="The marts that the report reads do not exist: materialize groups staging and marts first",
+                allow_retries=False,
+            ) from None
+        settings = resolve_settings()
+        of_sandbox = settings.is_sandbox
+        page = page_path(settings.data_dir, of_sandbox=of_sandbox)
+        numbers = page.with_suffix(".json")
+        drawn = charts(review)
+        before = headline_before(review, numbers)
+        write_privately(
+            page, render(review, drawn, before, "the bundled sandbox, generated" if settings.is_sandbox else "the CRM")
+        )
+        write_privately(numbers, headline_json(review, before))
+        get_dagster_logger().info(f"Sales review: {page}")
+        return MaterializeResult(
+            metadata={
+                "page": MetadataValue.path(page),
+                "figures of": MetadataValue.timestamp(review.taken_at),
+                **{f"crm/{name.removeprefix('crm_')}": value for name, value in review.headline.items()},
+                **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
+            }
+        )
+
+    return sales_review
 
 
 def _picture(png: bytes, description: str) -> str:

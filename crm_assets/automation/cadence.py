@@ -7,10 +7,15 @@ from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.api import ENDPOINTS
 
 
-def cadence_minutes(resource: str) -> int:
-    """Minutes between two scheduled reads of a resource. A wrong setting is reported by the runs, not here."""
+def cadence(resource: str) -> timedelta:
+    """The time between two scheduled reads of a resource. A wrong setting is reported by the runs, not here."""
     configured: EndpointSettings = setting_at_load("endpoints").get(resource, EndpointSettings())
-    return configured.cadence_minutes
+    return timedelta(minutes=configured.cadence_minutes)
+
+
+def scheduled(resource: str) -> str:
+    """The cron expression of a resource's schedule."""
+    return cron(ENDPOINTS[resource].minute, cadence(resource) // timedelta(minutes=1))
 
 
 def cron(minute: int, cadence: int) -> str:
@@ -23,10 +28,3 @@ def cron(minute: int, cadence: int) -> str:
     if cadence > HOUR_MINUTES:
         return f"{minute} */{cadence // HOUR_MINUTES} * * *"
     return f"{','.join(map(str, range(minute % cadence, HOUR_MINUTES, cadence)))} * * * *"
-
-
-CADENCES = {resource: timedelta(minutes=cadence_minutes(resource)) for resource in ENDPOINTS}
-CRONS = {
-    resource: cron(endpoint.minute, int(CADENCES[resource].total_seconds() // 60))
-    for resource, endpoint in ENDPOINTS.items()
-}

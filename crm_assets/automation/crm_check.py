@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from dagster import (
     Failure,
+    JobDefinition,
     MetadataValue,
     OpExecutionContext,
     RunConfig,
@@ -18,13 +19,13 @@ from dagster import (
 
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
+from crm_assets.settings import Crm
 from crm_assets.source.errors import SourceError
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
 
-@op(description="Sends at most two requests per list, and reports problems and the requests that reads will take.")
-def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
+def _check(context: OpExecutionContext, crm: CrmConnection) -> None:
     """Checks all lists of the CRM.
 
     Raises:
@@ -53,14 +54,26 @@ def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
     context.add_output_metadata(_metadata(findings))
 
 
-@job(
-    description="Checks whether the CRM can be read, how many requests reads take, and which settings to change. "
-    "Writes no table.",
-    config=RunConfig(loggers={CONSOLE: {}}),
-)
-def crm_check() -> None:
-    """Checks the CRM."""
-    check_lists()
+def build_check_job(of: Crm) -> JobDefinition:
+    """The job that checks a CRM."""
+
+    @op(
+        name=of.named("check_lists"),
+        description="Sends at most two requests per list, and reports problems and the requests that reads will take.",
+    )
+    def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
+        _check(context, crm)
+
+    @job(
+        name=of.named("crm_check"),
+        description="Checks whether the CRM can be read, how many requests reads take, and which settings to change. "
+        "Writes no table.",
+        config=RunConfig(loggers={CONSOLE: {}}),
+    )
+    def crm_check() -> None:
+        check_lists()
+
+    return crm_check
 
 
 def _metadata(findings: CrmFindings) -> dict[str, MetadataValue]:

@@ -16,7 +16,9 @@ from dagster import (
     DefaultSensorStatus,
 )
 
+from crm_assets.automation.jobs import assets_of
 from crm_assets.dagster_internals import InputsChanged
+from crm_assets.settings import Crm
 from crm_assets.warehouse.raw_tables import RAW
 
 Condition = AutomationCondition[Any]
@@ -62,13 +64,15 @@ def any_of(keys: Iterable[AssetKey], condition: Condition) -> Condition:
     return reduce(or_, (AutomationCondition.asset_matches(key, condition) for key in sorted(keys)))
 
 
-with warnings.catch_warnings():
-    # Users cannot act on the warning: custom conditions are evaluated by the code location.
-    warnings.simplefilter("ignore", BetaWarning)
-    build_what_changed = AutomationConditionSensorDefinition(
-        "build_what_changed",
-        target=AssetSelection.all() - AssetSelection.groups(RAW),
-        default_status=DefaultSensorStatus.RUNNING,
-        use_user_code_server=True,
-        description="Builds models and the report once when their inputs have changed, unless a job builds them.",
-    )
+def build_following_sensor(crm: Crm) -> AutomationConditionSensorDefinition:
+    """The sensor that evaluates the conditions of a CRM's assets."""
+    with warnings.catch_warnings():
+        # Users cannot act on the warning: custom conditions are evaluated by the code location.
+        warnings.simplefilter("ignore", BetaWarning)
+        return AutomationConditionSensorDefinition(
+            crm.named("build_what_changed"),
+            target=assets_of(crm) - AssetSelection.groups(crm.named(RAW)),
+            default_status=DefaultSensorStatus.RUNNING,
+            use_user_code_server=True,
+            description="Builds models and the report once when their inputs have changed, unless a job builds them.",
+        )

@@ -1,12 +1,13 @@
 """Freshness policies: how old tables may be before the UI shows them as late and alerts are sent."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from dagster import AssetKey, AssetsDefinition, DagsterInstance, FreshnessPolicy
 
 from crm_assets.alerts.incidents import Incident
-from crm_assets.automation.cadence import CADENCES
+from crm_assets.automation.cadence import cadence
+from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.raw_tables import RAW
 
 MISSED_READS = 3
@@ -18,9 +19,10 @@ A_NIGHT = timedelta(hours=26)
 
 def allowed_age(key: AssetKey) -> timedelta:
     """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs."""
-    if key.path[0] == RAW:
-        return MISSED_READS * CADENCES[key.path[-1]]
-    return A_NIGHT + MISSED_READS * max(CADENCES.values())
+    *_, layer, table = key.path
+    if layer == RAW:
+        return MISSED_READS * cadence(table)
+    return A_NIGHT + MISSED_READS * max(map(cadence, ENDPOINTS))
 
 
 def with_freshness(assets: Sequence[AssetsDefinition]) -> Iterator[AssetsDefinition]:
@@ -34,17 +36,19 @@ def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
 
 
-def find_late(instance: DagsterInstance, keys: Iterable[AssetKey], now: datetime) -> tuple[list[Incident], list[str]]:
+def find_late(
+    instance: DagsterInstance, ages: Mapping[AssetKey, timedelta], now: datetime
+) -> tuple[list[Incident], list[str]]:
     """Incidents of late assets, and the incident keys of the others.
 
-    Assets that were never materialized are in neither.
+    Assets that were never materialized are in neither. `ages`: the allowed age of each asset.
     """
     late, in_time = list[Incident](), list[str]()
-    for key in keys:
+    for key, allowed in ages.items():
         event = instance.get_latest_materialization_event(key)
         if event is None:
             continue
-        name, allowed = key.to_user_string(), allowed_age(key)
+        name = key.to_user_string()
         age = now - datetime.fromtimestamp(event.timestamp, timezone.utc)
         if age > allowed:
             happened = f"{name} was updated {_hours(age)} ago, and at most {_hours(allowed)} are expected"

@@ -1,57 +1,99 @@
-"""The jobs: a full read of all resources, an incremental read of all, and one of each resource."""
+"""The jobs of a CRM: a full read of all resources, an incremental read of all, one of each resource, publishing."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from dagster import AssetSelection, RunConfig, define_asset_job
+from dagster import AssetsDefinition, AssetSelection, RunConfig, define_asset_job
 
+from crm_assets.assets.keys import asset_key
 from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
 from crm_assets.assets.published import PUBLISHED
-from crm_assets.assets.raw import RAW_ASSETS, ReadConfig
+from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
+from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.folders import FOLDERS
+from crm_assets.warehouse.raw_tables import RAW
+
+AssetJob = Any
+"""The result of `define_asset_job`, whose type Dagster does not export."""
 
 
-def _reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
-    ops = {asset.op.name: asset for asset in RAW_ASSETS}
-    return RunConfig(
-        ops={name: ReadConfig(mode=mode) for name in ops if name.removeprefix("raw__") in set(resources)},
-        loggers={CONSOLE: {}},
+@dataclass(frozen=True)
+class CrmJobs:
+    """The jobs of one CRM.
+
+    Attributes:
+        full_refresh: Reads all resources in full, then builds and publishes.
+        incremental: The same with incremental reads.
+        resources: Resource -> the job that reads it alone, builds what depends on it, and publishes.
+        publish: Only publishes.
+    """
+
+    full_refresh: AssetJob
+    incremental: AssetJob
+    resources: Mapping[str, AssetJob]
+    publish: AssetJob
+
+    @property
+    def all(self) -> list[AssetJob]:
+        """All of them."""
+        return [self.full_refresh, self.incremental, *self.resources.values(), self.publish]
+
+
+def assets_of(crm: Crm) -> AssetSelection:
+    """Everything that belongs to a CRM."""
+    return AssetSelection.key_prefixes([crm.name]) if crm.name else AssetSelection.all() - AssetSelection.groups("lake")
+
+
+def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition]) -> CrmJobs:
+    """The jobs of a CRM."""
+
+    def reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
+        keys = {asset_key(crm, f"{RAW}.{resource}") for resource in resources}
+        ops = {asset.op.name: ReadConfig(mode=mode) for asset in raw_assets if asset.key in keys}
+        return RunConfig(ops=ops, loggers={CONSOLE: {}})
+
+    return CrmJobs(
+        full_refresh=define_asset_job(
+            crm.named("crm_full_refresh"),
+            selection=assets_of(crm),
+            description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
+            config=reading(ENDPOINTS, ReadMode.full),
+        ),
+        incremental=define_asset_job(
+            crm.named("crm_incremental"),
+            selection=assets_of(crm),
+            description="Reads all resources incrementally, builds all models and publishes.",
+            config=reading(ENDPOINTS, ReadMode.incremental),
+        ),
+        resources={
+            resource: define_asset_job(
+                crm.named(f"{resource}_sync"),
+                selection=_with_its_models(crm, resource),
+                description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
+                config=reading([resource], ReadMode.incremental),
+            )
+            for resource in ENDPOINTS
+        },
+        publish=define_asset_job(
+            crm.named("publish"),
+            selection=AssetSelection.assets(asset_key(crm, PUBLISHED)),
+            description="Publishes the current tables to readers. A sensor starts it after a failed run.",
+            config=RunConfig(loggers={CONSOLE: {}}),
+        ),
     )
 
 
-def _with_its_models(resource: str) -> AssetSelection:
+def _with_its_models(crm: Crm, resource: str) -> AssetSelection:
     """A raw asset, the models that depend on it, the other models that these read, and the published copy."""
-    raw, models = AssetSelection.assets(["raw", resource]), AssetSelection.groups(*FOLDERS)
-    return raw | ((raw.downstream() & models).upstream() & models) | AssetSelection.assets(PUBLISHED)
+    raw = AssetSelection.assets(asset_key(crm, f"{RAW}.{resource}"))
+    models = AssetSelection.groups(*map(crm.named, FOLDERS))
+    published = AssetSelection.assets(asset_key(crm, PUBLISHED))
+    return raw | ((raw.downstream() & models).upstream() & models) | published
 
-
-EVERYTHING = AssetSelection.all() - AssetSelection.groups("lake")
-
-crm_full_refresh = define_asset_job(
-    "crm_full_refresh",
-    selection=EVERYTHING,
-    description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
-    config=_reading(ENDPOINTS, ReadMode.full),
-)
-
-crm_incremental = define_asset_job(
-    "crm_incremental",
-    selection=EVERYTHING,
-    description="Reads all resources incrementally, builds all models and publishes.",
-    config=_reading(ENDPOINTS, ReadMode.incremental),
-)
-
-RESOURCE_JOBS = {
-    resource: define_asset_job(
-        f"{resource}_sync",
-        selection=_with_its_models(resource),
-        description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
-        config=_reading([resource], ReadMode.incremental),
-    )
-    for resource in ENDPOINTS
-}
 
 MAINTENANCE_JOBS = [
     define_asset_job(
@@ -59,12 +101,3 @@ MAINTENANCE_JOBS = [
     )
     for asset in MAINTENANCE_ASSETS
 ]
-
-publish = define_asset_job(
-    "publish",
-    selection=AssetSelection.assets(PUBLISHED),
-    description="Publishes the current tables to readers. A sensor starts it after a failed run.",
-    config=RunConfig(loggers={CONSOLE: {}}),
-)
-
-JOBS = [crm_full_refresh, crm_incremental, *RESOURCE_JOBS.values(), publish, *MAINTENANCE_JOBS]

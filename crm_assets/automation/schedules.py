@@ -1,10 +1,11 @@
 """The schedules, off until they are turned on: each resource at its cadence, and a nightly full read."""
 
-from dagster import AssetKey, RunRequest, ScheduleDefinition, get_dagster_logger, schedule
+from dagster import RunRequest, ScheduleDefinition, get_dagster_logger, schedule
 
-from crm_assets.automation.cadence import CRONS
-from crm_assets.automation.jobs import MAINTENANCE_JOBS, RESOURCE_JOBS, crm_full_refresh
-from crm_assets.settings import setting_at_load
+from crm_assets.assets.keys import asset_key
+from crm_assets.automation.cadence import scheduled
+from crm_assets.automation.jobs import MAINTENANCE_JOBS, AssetJob, CrmJobs
+from crm_assets.settings import Crm, setting_at_load
 from crm_assets.warehouse.raw_tables import RAW
 
 
@@ -19,33 +20,35 @@ if WRONG:
     get_dagster_logger().warning(WRONG)
 
 
-def resource_schedule(resource: str) -> ScheduleDefinition:
+def build_schedules(crm: Crm, jobs: CrmJobs) -> list[ScheduleDefinition]:
+    """The schedules of a CRM."""
+    full_refresh = ScheduleDefinition(
+        name=crm.named("crm_full_refresh_schedule"),
+        job=jobs.full_refresh,
+        cron_schedule="30 2 * * *",
+        execution_timezone=TIMEZONE,
+        description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
+    )
+    return [*(_resource_schedule(crm, resource, job) for resource, job in jobs.resources.items()), full_refresh]
+
+
+def _resource_schedule(crm: Crm, resource: str, job: AssetJob) -> ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
 
     @schedule(
-        name=f"{resource}_schedule",
-        job=RESOURCE_JOBS[resource],
-        cron_schedule=CRONS[resource],
+        name=crm.named(f"{resource}_schedule"),
+        job=job,
+        cron_schedule=scheduled(resource),
         execution_timezone=TIMEZONE,
         description=f"Reads {resource} incrementally. A sensor builds models if anything changed. {WRONG}".rstrip(),
     )
     def read_changes() -> RunRequest:
-        return RunRequest(asset_selection=[AssetKey([RAW, resource])])
+        return RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
 
     return read_changes
 
 
-HOURLY = [resource_schedule(resource) for resource in RESOURCE_JOBS]
-
-FULL_REFRESH = ScheduleDefinition(
-    name="crm_full_refresh_schedule",
-    job=crm_full_refresh,
-    cron_schedule="30 2 * * *",
-    execution_timezone=TIMEZONE,
-    description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
-)
-
-UPKEEP = [
+MAINTENANCE_SCHEDULES = [
     ScheduleDefinition(
         name="lake_maintenance_schedule",
         job=job,
@@ -55,5 +58,3 @@ UPKEEP = [
     )
     for job in MAINTENANCE_JOBS
 ]
-
-SCHEDULES = [*HOURLY, FULL_REFRESH, *UPKEEP]

@@ -1,10 +1,11 @@
 """Sensors that alert to what an asset's hook cannot see. They need Dagster's daemon, which `dagster dev` includes."""
 
-from collections.abc import Iterator
-from datetime import datetime, timezone
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 
 from dagster import (
     AssetCheckEvaluation,
+    AssetKey,
     DagsterEvent,
     DagsterEventType,
     DagsterRunStatus,
@@ -12,6 +13,7 @@ from dagster import (
     RunFailureSensorContext,
     RunRequest,
     RunStatusSensorContext,
+    SensorDefinition,
     SensorEvaluationContext,
     SkipReason,
     run_failure_sensor,
@@ -22,9 +24,9 @@ from dagster import (
 from crm_assets.alerts.hooks import asset_of, check_incidents
 from crm_assets.alerts.incidents import Incident
 from crm_assets.alerts.settling import settle_incidents
-from crm_assets.assets.maintenance import MAINTENANCE
 from crm_assets.automation.freshness import find_late
-from crm_assets.automation.jobs import publish
+from crm_assets.automation.jobs import AssetJob
+from crm_assets.settings import Crm
 
 
 @run_failure_sensor(name="alert_of_failed_runs", default_status=DefaultSensorStatus.RUNNING)
@@ -48,29 +50,46 @@ def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
     settle_incidents(checks, [f"run {run.job_name}", *passing], f"runs/{run.run_id}")
 
 
-@run_failure_sensor(name="publish_after_failed_runs", request_job=publish, default_status=DefaultSensorStatus.RUNNING)
-def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | SkipReason:
-    """Publishes after a run with a failed asset, for which Dagster skips the publishing step.
+RUN_SENSORS = [alert_of_failed_runs, alert_of_recovered_runs]
+"""The sensors that look at the runs of all CRMs."""
 
-    Otherwise one list that the API refuses would keep readers from ever seeing new data.
+
+def build_sensors(crm: Crm, publish: AssetJob, ages: Mapping[AssetKey, timedelta]) -> list[SensorDefinition]:
+    """The sensors of a CRM.
+
+    Args:
+        crm: The CRM.
+        publish: The job that publishes its tables.
+        ages: The allowed age of each of its assets.
     """
-    run = context.dagster_run
-    if run.job_name == publish.name:
-        return SkipReason("The publishing itself failed")
-    made = context.instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-    return RunRequest(run_key=run.run_id) if made else SkipReason("The run materialized nothing")
 
+    @run_failure_sensor(
+        name=crm.named("publish_after_failed_runs"), request_job=publish, default_status=DefaultSensorStatus.RUNNING
+    )
+    def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | SkipReason:
+        """Publishes after a run with a failed asset, for which Dagster skips the publishing step.
 
-@sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
-def alert_of_late_tables(context: SensorEvaluationContext) -> SkipReason:
-    """Alerts to assets that are older than their freshness policies allow."""
-    keys = context.repository_def.asset_graph.materializable_asset_keys if context.repository_def else set()
-    late, in_time = find_late(context.instance, sorted(keys - {MAINTENANCE}), datetime.now(timezone.utc))
-    settle_incidents(late, in_time, "assets")
-    return SkipReason(f"{len(late)} tables are late, {len(in_time)} are not.")
+        Otherwise one list that the API refuses would keep readers from ever seeing new data.
+        """
+        run = context.dagster_run
+        if run.job_name == publish.name:
+            return SkipReason("The publishing itself failed")
+        logs = context.instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+        made = any(log.get_dagster_event().asset_key in ages for log in logs)
+        return RunRequest(run_key=run.run_id) if made else SkipReason("The run materialized nothing")
 
+    @sensor(
+        name=crm.named("alert_of_late_tables"),
+        minimum_interval_seconds=300,
+        default_status=DefaultSensorStatus.RUNNING,
+    )
+    def alert_of_late_tables(context: SensorEvaluationContext) -> SkipReason:
+        """Alerts to assets that are older than their freshness policies allow."""
+        late, in_time = find_late(context.instance, ages, datetime.now(timezone.utc))
+        settle_incidents(late, in_time, "assets")
+        return SkipReason(f"{len(late)} tables are late, {len(in_time)} are not.")
 
-SENSORS = [publish_after_failed_runs, alert_of_failed_runs, alert_of_recovered_runs, alert_of_late_tables]
+    return [publish_after_failed_runs, alert_of_late_tables]
 
 
 def _evaluations(context: RunStatusSensorContext) -> Iterator[AssetCheckEvaluation]:

@@ -20,9 +20,10 @@ from dagster import (
 
 from crm_assets.assets import models as models_module
 from crm_assets.assets import policies
-from crm_assets.assets.model_checks import cross_checks
-from crm_assets.assets.models import model_asset, model_assets
+from crm_assets.assets.model_checks import build_model_checks
+from crm_assets.assets.models import build_model_assets, model_asset
 from crm_assets.definitions import defs
+from crm_assets.settings import Crm
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.sql_models.model_project import ModelProject
@@ -55,7 +56,7 @@ def database(tmp_path: Path) -> Path:
 def run(project: ModelProject, database: Path, launchpad: Mapping[str, Any] | None = None) -> ExecuteInProcessResult:
     """Materializes all models of a project with their checks."""
     models = list(project.models().values())
-    assets = [*model_assets(models), *cross_checks(models)]
+    assets = [*build_model_assets(Crm(), models), *build_model_checks(Crm(), models)]
     with DagsterInstance.ephemeral() as instance:
         resources = {"warehouse": Warehouse(database=str(database))}
         config = {"ops": dict(launchpad or {})}
@@ -90,7 +91,7 @@ def previewed(result: ExecuteInProcessResult) -> list[dict[str, Any]]:
 
 
 def asset(project: ModelProject, sql: str, properties: str = "{}") -> AssetsDefinition:
-    return model_asset(project.mart(sql, properties), {})
+    return model_asset(Crm(), project.mart(sql, properties), {})
 
 
 def test_a_model_is_the_asset_of_its_address_with_its_tables_as_dependencies(project: ModelProject) -> None:

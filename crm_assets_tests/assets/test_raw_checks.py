@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult, materialize
 
-from crm_assets.assets.models import MODEL_ASSETS
-from crm_assets.assets.raw import RAW_ASSETS
+from crm_assets.assets.models import build_model_assets
+from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.raw_checks import CHECKS
 from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
+from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
+from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 
@@ -139,9 +141,10 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
     )
     staging = AssetKey(["staging", "stg_open_tasks"])
     selection = AssetSelection.assets(staging) | AssetSelection.checks_for_assets(AssetKey(["raw", "open_tasks"]))
+    models = load_models()
     with DagsterInstance.ephemeral() as instance:
         return materialize(
-            [*RAW_ASSETS, *MODEL_ASSETS],
+            [*build_raw_assets(Crm(), models), *build_model_assets(Crm(), models)],
             selection=selection,
             resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None, "progress": None},
             instance=instance,

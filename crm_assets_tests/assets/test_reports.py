@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, MarkdownMetadataValue, materialize
 
-from crm_assets.assets.reports import sales_review
+from crm_assets.assets.reports import build_sales_review
+from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.conftest import _tables, crm
 from crm_assets_tests.models.raw_tables import RawTables
@@ -16,7 +17,7 @@ __all__ = ["_tables", "crm"]
 
 def drawn(database: Path) -> Any:
     return materialize(
-        [sales_review],
+        [build_sales_review(Crm())],
         resources={"warehouse": Warehouse(database=str(database))},
         instance=DagsterInstance.ephemeral(),
         raise_on_error=False,

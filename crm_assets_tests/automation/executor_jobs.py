@@ -13,7 +13,6 @@ from dagster import (
     success_hook,
 )
 
-from crm_assets.assets.published import PUBLISHED
 from crm_assets.automation.executor import EXECUTORS
 from crm_assets.definitions import defs
 
@@ -33,7 +32,9 @@ def notes_failure(context: HookContext) -> None:
     note(f"failure of {context.op.name}")
 
 
-FEW = AssetSelection.assets(["raw", "accounts"], ["raw", "contacts"], ["staging", "stg_contacts"], PUBLISHED)
+FEW = AssetSelection.assets(
+    ["raw", "accounts"], ["raw", "contacts"], ["staging", "stg_contacts"], ["published", "database"]
+)
 
 PROJECTS = {
     name: Definitions(

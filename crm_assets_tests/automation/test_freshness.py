@@ -1,17 +1,19 @@
 """What is late, by the ages that the freshness policies have."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, build_sensor_context
 
 from crm_assets.automation.freshness import allowed_age, find_late
-from crm_assets.automation.sensors import alert_of_late_tables
+from crm_assets.automation.sensors import build_sensors
 from crm_assets.definitions import defs
+from crm_assets.settings import Crm
 from crm_assets_tests.alerts.receivers import Webhook, webhook
 
 RAW, MODEL = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])
+AGES = {key: allowed_age(key) for key in (RAW, MODEL)}
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def later(**age: float) -> datetime:
 
 
 def keys_late(instance: DagsterInstance, now: datetime) -> list[str]:
-    return [incident.key for incident in find_late(instance, [RAW, MODEL], now)[0]]
+    return [incident.key for incident in find_late(instance, AGES, now)[0]]
 
 
 def test_a_raw_table_is_late_after_three_reads_and_a_model_after_a_night_more(instance: DagsterInstance) -> None:
@@ -37,7 +39,7 @@ def test_a_raw_table_is_late_after_three_reads_and_a_model_after_a_night_more(in
 
 
 def test_what_was_never_materialized_is_not_late(instance: DagsterInstance) -> None:
-    assert find_late(instance, [RAW, MODEL], later(days=9)) == ([], [])
+    assert find_late(instance, AGES, later(days=9)) == ([], [])
 
 
 def test_the_ui_has_the_same_ages() -> None:
@@ -55,21 +57,14 @@ def test_a_late_table_is_told_once_and_told_again_when_it_is_not_any_more(
         monkeypatch.setenv("CRM_NOTIFY", receiver.address)
         assert tick(instance, receiver) == []
         instance.report_runless_asset_event(AssetMaterialization(RAW))
-        with monkeypatch.context() as patched:
-            patched.setitem(_ages(), "accounts", timedelta(0))
-            assert tick(instance, receiver) == ["crm_assets: problem: late raw/accounts"]
-            assert len(tick(instance, receiver)) == 1
+        at_once = {RAW: timedelta(0)}
+        assert tick(instance, receiver, at_once) == ["crm_assets: problem: late raw/accounts"]
+        assert len(tick(instance, receiver, at_once)) == 1
         assert tick(instance, receiver)[-1] == "crm_assets: recovered: late raw/accounts"
 
 
-def tick(instance: DagsterInstance, receiver: Webhook) -> list[str]:
+def tick(instance: DagsterInstance, receiver: Webhook, ages: Mapping[AssetKey, timedelta] = AGES) -> list[str]:
     """One evaluation of the sensor: the titles that have arrived until then."""
-    context = build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
-    alert_of_late_tables(context)
+    [_, alert_of_late_tables] = build_sensors(Crm(), defs.resolve_job_def("publish"), ages)
+    alert_of_late_tables(build_sensor_context(instance=instance))
     return receiver.titles
-
-
-def _ages() -> dict[str, timedelta]:
-    from crm_assets.automation.cadence import CADENCES
-
-    return CADENCES

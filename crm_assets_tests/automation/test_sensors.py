@@ -1,6 +1,7 @@
 """Sensors: the runs that no hook of an asset could tell of."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from dagster import (
@@ -12,13 +13,15 @@ from dagster import (
     build_run_status_sensor_context,
 )
 
-from crm_assets.automation.sensors import alert_of_failed_runs, alert_of_recovered_runs, publish_after_failed_runs
+from crm_assets.automation.sensors import alert_of_failed_runs, alert_of_recovered_runs
 from crm_assets.definitions import defs
 from crm_assets_tests.alerts.receivers import Webhook, webhook
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import always, json_response
 
 JOB = "open_tasks_sync"
+
+publish_after_failed_runs: Any = defs.get_sensor_def("publish_after_failed_runs")
 
 
 @pytest.fixture

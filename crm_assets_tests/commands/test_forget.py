@@ -9,10 +9,12 @@ import duckdb
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.assets.models import MODELS
 from crm_assets.assets.personal_data import make_anew
+from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
+
+MODELS = load_models()
 
 
 def contact(id_: Any, mark: str) -> dict[str, Any]:

@@ -11,8 +11,7 @@ pytestmark = pytest.mark.slow
 
 CODE = """
 from crm_assets.definitions import defs
-from crm_assets.automation.schedules import SCHEDULES
-for schedule in SCHEDULES:
+for schedule in defs.schedules:
     print(schedule.execution_timezone, schedule.description)
 """
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.assets.models import MODELS
 from crm_assets.assets.personal_data import make_anew
 from crm_assets.settings import resolve_settings
+from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
+
+MODELS = load_models()
 
 pytestmark = pytest.mark.slow
 

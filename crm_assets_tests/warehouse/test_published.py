@@ -7,8 +7,8 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dagster import AssetKey
 
-from crm_assets.assets.published import PUBLISHED
 from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
@@ -19,7 +19,7 @@ COUNT = "select count(*) from raw.open_tasks"
 def published() -> bool:
     """Materializes the last step alone; whether it succeeded."""
     job = defs.resolve_implicit_global_asset_job_def()
-    return job.execute_in_process(asset_selection=[PUBLISHED], raise_on_error=False).success
+    return job.execute_in_process(asset_selection=[AssetKey(["published", "database"])], raise_on_error=False).success
 
 
 def test_the_step_copies_what_is_loaded(data_dir: Path) -> None:

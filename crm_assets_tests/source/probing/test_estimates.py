@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dagster import ScheduleDefinition
 
-from crm_assets.automation.schedules import SCHEDULES
+from crm_assets.definitions import defs
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.estimate import Bound, Requests
 from crm_assets_tests.assets.raw_runs import materialize, rows
@@ -121,7 +122,8 @@ def test_requests_in_flight_share_the_time(monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_schedules_are_those_that_the_check_reckons_with() -> None:
     """Each list incrementally once an hour, and all of them in full once a day."""
     minutes, hours = {}, {}
-    for schedule in SCHEDULES:
+    for schedule in defs.schedules or []:
+        assert isinstance(schedule, ScheduleDefinition)
         minutes[schedule.job_name], hours[schedule.job_name], *days = str(schedule.cron_schedule).split()
         assert days == ["*", "*", "*"]
     assert all(minute.isdecimal() for minute in minutes.values())
