@@ -47,19 +47,22 @@ def crm_definitions(crm: Crm) -> Definitions:
     )
 
 
-shared = Definitions(
-    assets=MAINTENANCE_ASSETS,
-    jobs=MAINTENANCE_JOBS,
-    schedules=MAINTENANCE_SCHEDULES,
-    sensors=[*RUN_SENSORS, delete_old_runs],
-    resources={
-        "crm": CrmConnection(),
-        "dlt": DagsterDltResource(),
-        "progress": ReadProgress(),
-        "warehouse": Warehouse(),
-    },
-    loggers={CONSOLE: console_logger},
-    executor=configured_executor(),
-)
+def shared_definitions() -> Definitions:
+    """What there is once, however many CRMs are read."""
+    return Definitions(
+        assets=MAINTENANCE_ASSETS,
+        jobs=MAINTENANCE_JOBS,
+        schedules=MAINTENANCE_SCHEDULES,
+        sensors=[*RUN_SENSORS, delete_old_runs],
+        resources={
+            "crm": CrmConnection(),
+            "dlt": DagsterDltResource(),
+            "progress": ReadProgress(),
+            "warehouse": Warehouse(),
+        },
+        loggers={CONSOLE: console_logger},
+        executor=configured_executor(),
+    )
 
-defs = Definitions.merge(crm_definitions(Crm()), shared)
+
+defs = Definitions.merge(crm_definitions(Crm()), shared_definitions())
