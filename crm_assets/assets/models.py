@@ -33,10 +33,9 @@ from crm_assets.assets.model_checks import (
 )
 from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.previews import preview
-from crm_assets.assets.table_metadata import count_rows, table_columns
+from crm_assets.assets.table_metadata import table_columns
 from crm_assets.settings import Crm, SettingsError, resolve_settings
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
-from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
@@ -127,15 +126,13 @@ def _materialized(
     connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
 ) -> MaterializeResult[Any]:
     built = build(connection, model, full_refresh=full_refresh)
-    outcomes = [*built.outcomes, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
     schemas = known_columns(connection)
     columns = list(schemas[model.folder][model.name])
     personal, lineage = _traced(crm, model, known, schemas, columns)
-    results = [check_result(outcome, personal) for outcome in outcomes]
+    results = [check_result(outcome, personal) for outcome in built.outcomes]
     if model.columns:
         results.append(columns_result(model, columns))
-    rows = count_rows(connection, model.folder, model.name)
-    made = f"{model.address}: {rows:,} rows, built in {built.seconds:.1f} s"
+    made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(get_dagster_logger(), made, results, level)
@@ -143,9 +140,9 @@ def _materialized(
         metadata={
             "crm/build_seconds": round(built.seconds, 3),
             **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
-            "crm/rows_after": rows,
+            "crm/rows_after": built.rows_after,
             "crm/preview": preview(connection, model.address, columns, personal),
-            "dagster/row_count": rows,
+            "dagster/row_count": built.rows_after,
             "dagster/table_name": crm.named(model.address),
             "dagster/column_schema": table_columns(connection, model.folder, model.name, model.columns, personal),
             **lineage,

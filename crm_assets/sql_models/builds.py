@@ -5,17 +5,19 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import NamedTuple
 
 import duckdb
 
-from crm_assets.sql_models.data_test_runs import Outcome, quoted, run_tests
+from crm_assets.sql_models.data_test_runs import Outcome, quoted, run_test, run_tests
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import first_rejected, forget_rejects
 from crm_assets.sql_models.snapshots import take_snapshot
+from crm_assets.sql_models.tested_rows import TESTED_ROWS, compute_once, forget_rows
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
@@ -49,13 +51,15 @@ class Build:
     """The result of a build.
 
     Attributes:
-        outcomes: The outcomes of its tests of severity error, which all passed.
+        outcomes: The outcomes of its tests. Those of severity error passed.
         rows_before: Rows of the table before the build; None without a table.
+        rows_after: Rows of the table or view.
         seconds: The time of build and tests.
     """
 
     outcomes: Sequence[Outcome]
     rows_before: int | None
+    rows_after: int
     seconds: float
 
 
@@ -74,28 +78,41 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
-    outcomes, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
-    return Build(outcomes, rows_before, time.perf_counter() - began)
+    built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
+    warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
+    rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
+    forget_rows(connection)
+    return Build([*built.outcomes, *warnings], built.rows_before, rows_after, time.perf_counter() - began)
 
 
-def _build(
-    connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
-) -> tuple[Sequence[Outcome], int | None]:
+class _Committed(NamedTuple):
+    """What a committed build leaves: outcomes, rows before, and the names of the tests that read `TESTED_ROWS`."""
+
+    outcomes: Sequence[Outcome]
+    rows_before: int | None
+    stored: Collection[str]
+
+
+def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
     try:
         connection.execute(f'create schema if not exists "{model.folder}"')
         existing = _kind(connection, model)
-        rows_before = _count(connection, model) if existing == "table" else None
+        rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
         going_on = model.keeps_rows and existing == "table" and not full_refresh
         MATERIALIZE[model.materialized](connection, model, going_on=going_on)
     except duckdb.Error as error:
         raise ModelError(explained(model, error)) from None
-    outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks])
+    try:
+        stored = compute_once(connection, model, model.own_tests)
+    except duckdb.Error as error:
+        raise ModelError(f"{model.path}: {reason(error)}") from None
+    outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks], stored)
     if not all(outcome.passed for outcome in outcomes):
         raise WrongRows(model, outcomes)
     comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
-    return outcomes, rows_before
+    return _Committed(outcomes, rows_before, stored)
 
 
 def explained(model: Model, error: duckdb.Error) -> str:
@@ -142,8 +159,8 @@ MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType(
 """Materialization -> the function that builds it. `going_on`: whether there are earlier rows to keep."""
 
 
-def _count(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
-    [[rows]] = connection.execute(f"select count(*) from {model.relation}").fetchall()
+def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    [[rows]] = connection.execute(f"select count(*) from {relation}").fetchall()
     return int(rows)
 
 

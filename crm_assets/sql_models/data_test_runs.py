@@ -1,6 +1,6 @@
 """Runs the data tests of a model: each is a query for the rows that fail it. Null passes, as in dbt."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.tested_rows import TESTED_ROWS
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.duckdb_messages import reason
 
@@ -53,22 +54,27 @@ class Outcome:
         return f"{self.failing} fail" if self.failing else "none fails"
 
 
-def run_tests(connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest]) -> list[Outcome]:
-    """Runs tests on the model's table. Stops at one that cannot be run, since it may have ended the transaction."""
+def run_tests(
+    connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest], stored: Container[str] = ()
+) -> list[Outcome]:
+    """Runs tests, as `run_test` does. Stops at one that cannot be run, since it may have ended the transaction."""
     outcomes = []
     for test in tests:
-        outcomes.append(run_test(connection, model, test))
+        outcomes.append(run_test(connection, model, test, stored))
         if outcomes[-1].problem is not None:
             break
     return outcomes
 
 
-def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
-    """Runs one test on the model's table."""
-    query = failing_rows(test, model.relation, model.key_columns, lambda _: "?")
+def run_test(
+    connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, stored: Container[str] = ()
+) -> Outcome:
+    """Runs one test on the model's table or view; on `TESTED_ROWS` instead if its name is in `stored`."""
+    relation = TESTED_ROWS if test.name in stored else model.relation
+    query = failing_rows(test, relation, model.key_columns, lambda _: "?")
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
-    relation = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = with_timezone(connection, failing_rows(test, relation, model.key_columns, _literal))
+    shown = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
+    sql = with_timezone(connection, failing_rows(test, shown, model.key_columns, _literal))
     try:
         found = connection.execute(
             with_timezone(
