@@ -1,48 +1,37 @@
-with contacts as (
-    select * from present.contacts
+with listed as (
+    select
+        * replace (
+            case when json_type(sales_accounts) = 'ARRAY' then try_cast(sales_accounts as json[]) end
+                as sales_accounts
+        )
+    from present.contacts
 ),
 
-listed as (
+-- The accounts sent along with a contact, in its row: a join would be computed for every other column, too.
+identified as (
     select
-        id,
-        case when json_type(sales_accounts) = 'ARRAY' then try_cast(sales_accounts as json[]) end as accounts
-    from contacts
-),
-
--- One row per account sent along with a contact, numbered as sent.
-sent_along as (
-    select
-        id,
-        unnest(accounts) as account,
-        generate_subscripts(accounts, 1) as place
+        * replace (
+            list_transform(
+                sales_accounts,
+                lambda sent: {
+                    'id': try_cast(json_extract_string(sent, '$.id') as bigint),
+                    'is_primary': coalesce(json_extract_string(sent, '$.is_primary') = 'true', false)
+                }
+            ) as sales_accounts
+        )
     from listed
 ),
 
-identified as (
-    select
-        id,
-        place,
-        try_cast(json_extract_string(account, '$.id') as bigint) as account_id,
-        coalesce(json_extract_string(account, '$.is_primary') = 'true', false) as is_primary
-    from sent_along
-),
-
 -- The account marked as primary; without one, the first.
-main_accounts as (
-    select
-        id,
-        account_id
-    from identified
-    where account_id is not null
-    qualify row_number() over (partition by id order by is_primary desc, place asc) = 1
-),
-
 linked as (
     select
-        contacts.*,
-        coalesce(contacts.sales_account_id, main_accounts.account_id) as account_id
-    from contacts
-    left join main_accounts on contacts.id = main_accounts.id
+        *,
+        coalesce(
+            sales_account_id,
+            list_filter(sales_accounts, lambda sent: sent['id'] is not null and sent['is_primary'])[1]['id'],
+            list_filter(sales_accounts, lambda sent: sent['id'] is not null)[1]['id']
+        ) as account_id
+    from identified
 )
 
 select
