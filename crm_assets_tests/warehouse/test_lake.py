@@ -5,7 +5,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -17,7 +16,7 @@ from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.transactions import TurnLost, committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
 
@@ -38,29 +37,10 @@ print(*sorted(assets & {"lake/maintenance"}), *sorted(schedules & {"lake_mainten
 
 
 @pytest.fixture
-def lake(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings of a lake that is configured, and empty."""
-    settings = servers.new_lake()
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    return settings
-
-
-@pytest.fixture
 def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings of a CRM that is no sandbox. Nothing is asked of it."""
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
-
-
-def read(sql: str) -> list[tuple[Any, ...]]:
-    with Warehouse().read_connection() as connection:
-        return connection.execute(sql).fetchall()
-
-
-def write(sql: str, table: str | None = None, wait: float = 10) -> None:
-    with Warehouse(lock_wait=wait).get_connection(tables=[table] if table else []) as connection:
-        connection.execute(sql)
 
 
 @contextmanager
@@ -282,39 +262,6 @@ def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -
         with pytest.raises(TurnLost, match="Nothing was written"):
             committed(connection, lambda: connection.execute("insert into t values (3)"))
     assert read("from t") == [(1,), (2,)]
-
-
-@pytest.mark.usefixtures("lake")
-def test_maintenance_merges_files_and_changes_no_row() -> None:
-    write("create table t (i bigint)")
-    for i in range(20):
-        write(f"insert into t select {i} * 1000 + range from range(1000)")
-    numbers = Warehouse().maintain()
-    assert numbers["files before"] == 20
-    assert numbers["files"] < 5
-    assert read("select count(*), count(distinct i), sum(i) from t") == [(20_000, 20_000, sum(range(20_000)))]
-
-
-@pytest.mark.usefixtures("lake")
-def test_what_is_erased_is_in_no_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = data_dir / "files"
-    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(files))
-    write("create table t as select range as i, 'secret of ' || range as told from range(3000)")
-    write("update t set told = null where i = 17")
-    assert holding(files, b"secret of 17") > 0
-    Warehouse().erase()
-    assert read("select count(*), count(told) from t") == [(3000, 2999)]
-    assert holding(files, b"secret of 17") == 0
-
-
-def holding(folder: Path, told: bytes) -> int:
-    """How many Parquet files below a folder hold a text."""
-    query = "select count(*) from read_parquet(?) where told = ?"
-    return sum(
-        duckdb.execute(query, [str(file), told.decode()]).fetchall() != [(0,)]
-        for file in folder.rglob("*.parquet")
-        if "-delete" not in file.name
-    )
 
 
 @pytest.mark.usefixtures("lake")
