@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
@@ -46,10 +47,14 @@ def is_being_written(folder: Path) -> bool:
     """Whether somebody has the turn to write a data directory's warehouse."""
     if folder not in LAKES:
         return (folder / "crm.duckdb.holder").exists()
-    dsn = LAKES[folder]["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
-    with psycopg.connect(dsn) as connection:
-        held = "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"
-        return connection.execute(held).fetchall() != [(0,)]
+    held = "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"
+    return catalog_rows(folder, held) != [(0,)]
+
+
+def catalog_rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
+    """What PostgreSQL answers, in the catalog of a data directory's lake."""
+    with psycopg.connect(LAKES[folder]["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+        return connection.execute(sql.encode()).fetchall()
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 
 from crm_assets.source.schemas import resource_schema
+from crm_assets_tests.data_dirs import LAKES
+from crm_assets_tests.lake_contents import lake_texts
 
 UPDATED = "2026-05-01T12:00:00Z"
 
@@ -90,10 +92,14 @@ def _records(resource: str, marks: Marks) -> Iterator[Any]:
 
 
 def found_in_files(marks: list[str], *folders: Path) -> set[str]:
-    """Marks that stand in any file below the folders, or in any table of a database there: these can be compressed."""
+    """Marks that are in any file below the folders, or in any table of a database there: these can be compressed.
+
+    Where a data directory has a lake, all of that is searched as well.
+    """
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     texts = [path.read_bytes() for path in files]
     texts += [text.encode() for path in files if path.suffix == ".duckdb" for text in _rows_of_all_tables(path)]
+    texts += [text.encode() for folder in folders if folder in LAKES for text in lake_texts(LAKES[folder])]
     return {mark for mark in marks for text in texts if mark.encode() in text}
 
 

@@ -78,7 +78,7 @@ def _convert(
         announce(f"Dropped, as no model makes them: {', '.join(sorted(unknown))}")
     if must_erase:
         _erase(warehouse, settings)
-        announce("The database file and the published copy are rewritten without the removed data")
+        announce("All files with tables are rewritten without the removed data")
 
 
 def forget_records(

@@ -77,7 +77,7 @@ class Backend(Protocol):
         """
 
     def maintain(self) -> Mapping[str, int]:
-        """Runs regular maintenance and returns numbers about it. Does not block readers or writers."""
+        """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""
 
     def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
         """The ledger in which all processes that share the warehouse count their requests to a CRM.

@@ -5,6 +5,7 @@ Works on any connection whose default catalog has the schemas `raw`, `present`, 
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -19,6 +20,7 @@ from crm_assets.source.typing.redaction import Redaction
 from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
 from crm_assets.warehouse.present import PRESENT, present_view
 from crm_assets.warehouse.raw_tables import RAW, stored_columns
+from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"
 
@@ -100,25 +102,29 @@ def follow_policy(
     wanted, stored = Policy.of(settings), stored_policy(connection)
     if wanted == stored:
         return Converted()
-    connection.execute("begin")
-    try:
-        tables = dict(connection.execute(TABLES).fetchall())
-        sentences, dropped = [_introduction(stored, wanted)], []
-        if wanted.personal_data is not PersonalData.keep:
-            is_hashed = stored.personal_data is PersonalData.hash
-            sentences += _raw_tables(connection, settings, tables, is_hashed)
-            for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not _is_raw(a)]:
-                if address in histories:
-                    redaction = Redaction(settings, {}, is_hashed=is_hashed)
-                    sentences += _history(connection, address, histories[address], redaction)
-                else:
-                    connection.execute(f"drop table {quoted(address)}")
-                    dropped.append(address)
-        set_policy(connection, wanted, erased=not any(map(_is_raw, tables)))
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+    return committed(connection, partial(_convert, connection, settings, histories, stored, wanted))
+
+
+def _convert(
+    connection: duckdb.DuckDBPyConnection,
+    settings: CrmSettings,
+    histories: Mapping[str, Collection[str]],
+    stored: Policy,
+    wanted: Policy,
+) -> Converted:
+    tables = dict(connection.execute(TABLES).fetchall())
+    sentences, dropped = [_introduction(stored, wanted)], []
+    if wanted.personal_data is not PersonalData.keep:
+        is_hashed = stored.personal_data is PersonalData.hash
+        sentences += _raw_tables(connection, settings, tables, is_hashed)
+        for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not _is_raw(a)]:
+            if address in histories:
+                redaction = Redaction(settings, {}, is_hashed=is_hashed)
+                sentences += _history(connection, address, histories[address], redaction)
+            else:
+                connection.execute(f"drop table {quoted(address)}")
+                dropped.append(address)
+    set_policy(connection, wanted, erased=not any(map(_is_raw, tables)))
     return Converted(sentences, dropped)
 
 
@@ -176,6 +182,8 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
     dropped = [name for name in columns if not redaction.keeps(varies(name) or name)]
     for name in dropped:
         connection.execute(f"alter table {quoted(table)} drop column {_name(name)}")
+    if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
+        connection.execute(f"update {quoted(table)} set _dlt_id = _dlt_id")
     changed = {}
     for name in columns.keys() - dropped:
         field = varies(name) or name

@@ -7,6 +7,7 @@ secret key instead would have to be kept for ever: with a new one, forgotten rec
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 
@@ -17,6 +18,7 @@ from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
 from crm_assets.warehouse.conversion import quoted
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.transactions import committed
 
 TABLE = """
 create schema if not exists raw;
@@ -83,7 +85,7 @@ def forget(
     resource: str,
     ids: Collection[int],
     keys: Mapping[str, str],
-    made: Iterable[str],
+    made: Collection[str],
 ) -> Erased:
     """Erases records from all tables and stores hashes of their ids, in one transaction.
 
@@ -94,27 +96,31 @@ def forget(
         keys: Address of a table with history -> its column with the resource's id.
         made: Tables built from raw ones. They are dropped, and the caller rebuilds them.
     """
-    connection.execute("begin")
-    try:
-        existing = {address for (address,) in connection.execute(EXISTING).fetchall()}
-        for address in made:
-            connection.execute(f"drop table {quoted(address)}")
-        rows = {}
-        for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
-            if address in existing:
-                rows[address] = _delete(connection, address, f'"{column}" in (select unnest($ids))', {"ids": [*ids]})
-        if f"{RAW}.side_loaded" in existing:
-            chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
-            where = "array_name = $array and id in (select unnest($ids))"
-            rows[f"{RAW}.side_loaded"] = _delete(connection, f"{RAW}.side_loaded", where, chosen)
-        if f"{RAW}.rejected_records" in existing:
-            rows[f"{RAW}.rejected_records"] = _forget_rejected(connection, resource, ids)
-        _remember(connection, resource, ids)
-        set_erased(connection, erased=False)
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+    return committed(connection, partial(_forget, connection, resource, ids, keys, made))
+
+
+def _forget(
+    connection: duckdb.DuckDBPyConnection,
+    resource: str,
+    ids: Collection[int],
+    keys: Mapping[str, str],
+    made: Collection[str],
+) -> Erased:
+    existing = {address for (address,) in connection.execute(EXISTING).fetchall()}
+    for address in made:
+        connection.execute(f"drop table {quoted(address)}")
+    rows = {}
+    for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
+        if address in existing:
+            rows[address] = _delete(connection, address, f'"{column}" in (select unnest($ids))', {"ids": [*ids]})
+    if f"{RAW}.side_loaded" in existing:
+        chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
+        where = "array_name = $array and id in (select unnest($ids))"
+        rows[f"{RAW}.side_loaded"] = _delete(connection, f"{RAW}.side_loaded", where, chosen)
+    if f"{RAW}.rejected_records" in existing:
+        rows[f"{RAW}.rejected_records"] = _forget_rejected(connection, resource, ids)
+    _remember(connection, resource, ids)
+    set_erased(connection, erased=False)
     return Erased(rows)
 
 

@@ -32,7 +32,8 @@ class LakeAddress:
         catalog = address.removeprefix(PREFIX)
         # A relative path would mean another folder for each process.
         where = files.rstrip("/") if "://" in files else str(Path(files).expanduser().absolute())
-        return cls(catalog, f"{where}/sandbox", "sandbox") if is_sandbox else cls(catalog, where, "")
+        # Side by side: files that are not in a lake's catalog are deleted from its folder.
+        return cls(catalog, f"{where}/sandbox", "sandbox") if is_sandbox else cls(catalog, f"{where}/crm", "")
 
     @property
     def dsn(self) -> str | None:

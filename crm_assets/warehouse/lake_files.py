@@ -2,26 +2,35 @@
 
 import duckdb
 
+from crm_assets.warehouse.lake_bounds import renew_bounds
+
 KEPT = "7 days"
 """How long old snapshots can be read."""
 
 UNDISTURBED = "1 day"
 """Age at which files without a commit are taken for those of a killed writer, not of an active one."""
 
+INLINED = "call ducklake_flush_inlined_data('{lake}')"
+"""Moves rows from the catalog, where DuckLake keeps those of small inserts, into files."""
+
+REWRITING = (INLINED, "call ducklake_rewrite_data_files('{lake}')")
+
 MAINTENANCE = (
     "call ducklake_merge_adjacent_files('{lake}')",
-    "call ducklake_rewrite_data_files('{lake}')",
     f"call ducklake_expire_snapshots('{{lake}}', older_than => now() - interval '{KEPT}')",
     f"call ducklake_cleanup_old_files('{{lake}}', older_than => now() - interval '{UNDISTURBED}')",
     f"call ducklake_delete_orphaned_files('{{lake}}', older_than => now() - interval '{UNDISTURBED}')",
 )
 
 ERASURE = (
+    INLINED,
     "call ducklake_rewrite_data_files('{lake}', delete_threshold => 0)",
     "call ducklake_expire_snapshots('{lake}', older_than => now())",
     "call ducklake_cleanup_old_files('{lake}', cleanup_all => true)",
+    "call ducklake_delete_orphaned_files('{lake}', cleanup_all => true)",
 )
-"""A deleted row stays in its file until that is rewritten, and the file exists until no snapshot needs it."""
+"""A deleted row stays in its file until that is rewritten, and the file exists until no snapshot needs it. Files that
+no snapshot has ever had are those of killed writers."""
 
 FILES = """
 select
@@ -29,6 +38,12 @@ select
     coalesce(sum(file_size_bytes), 0)::bigint
 from ducklake_table_info('{lake}')
 """
+
+
+def rewrite(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> None:
+    """Rewrites files of which most rows are deleted. Needs the lock of the whole lake."""
+    _call(connection, lake, REWRITING)
+    renew_bounds(connection, catalog)
 
 
 def maintain(connection: duckdb.DuckDBPyConnection, lake: str) -> dict[str, int]:
@@ -43,9 +58,10 @@ def maintain(connection: duckdb.DuckDBPyConnection, lake: str) -> dict[str, int]
     return {"files before": before[0], "files": after[0], "bytes before": before[1], "bytes": after[1]}
 
 
-def erase(connection: duckdb.DuckDBPyConnection, lake: str) -> None:
-    """Removes deleted rows and old snapshots for good."""
+def erase(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> None:
+    """Removes deleted rows and old snapshots for good. Needs the lock of the whole lake."""
     _call(connection, lake, ERASURE)
+    renew_bounds(connection, catalog)
 
 
 def _call(connection: duckdb.DuckDBPyConnection, lake: str, procedures: tuple[str, ...]) -> None:

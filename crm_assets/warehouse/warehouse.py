@@ -92,7 +92,7 @@ class Warehouse(DuckDBResource):
         self._backend.erase()
 
     def maintain(self) -> Mapping[str, int]:
-        """Runs regular maintenance and returns numbers about it. Does not block readers or writers."""
+        """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""
         return self._backend.maintain()
 
     def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:

@@ -5,10 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from crm_assets.assets.personal_data import make_anew
@@ -17,6 +16,7 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
 
 MODELS = load_models()
@@ -55,21 +55,40 @@ def before_the_database_is_replaced(data_dir: Path) -> bool:
     return rows(data_dir / "crm.published.duckdb", EMAILS) == [(CONTACTS, 0)]
 
 
-@pytest.mark.parametrize(
-    "moment", [while_values_are_converted, while_tables_are_copied, before_the_database_is_replaced]
-)
+def before_old_files_are_removed(data_dir: Path) -> bool:
+    """The conversion is committed: it stores the policy."""
+    return ("raw", "personal_data_policy") in rows(data_dir / "crm.duckdb", TABLES)
+
+
+def while_old_files_are_removed(data_dir: Path) -> bool:
+    """All snapshots but the last one have expired."""
+    return catalog_rows(data_dir, "select count(*) from ducklake_snapshot") == [(1,)]
+
+
+MOMENTS: Mapping[str, Sequence[Callable[[Path], bool]]] = {
+    "file": [while_values_are_converted, while_tables_are_copied, before_the_database_is_replaced],
+    "lake": [is_being_written, before_old_files_are_removed, while_old_files_are_removed],
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each kind of warehouse has moments of its own."""
+    if "moment" in metafunc.fixturenames:
+        metafunc.parametrize("moment", MOMENTS[metafunc.config.getoption("--warehouse")])
+
+
 def test_a_killed_conversion_is_finished_by_the_next_run(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: Callable[[Path], bool]
 ) -> None:
     database = data_dir / "crm.duckdb"
     with configured_crm() as crm:
         assert materialize().success
-        with duckdb.connect(str(database)) as connection:
+        with connected(database, read_only=False) as connection:
             connection.execute(FILL)
             make_anew(connection, MODELS, [model.address for model in MODELS], print)
         before = rows(database, TABLES)
         assert ("seeds", "owner_targets") in before
-        Warehouse(database=str(database)).publish()
+        Warehouse().publish()
         assert found_in_files(MARKS, data_dir) == set(MARKS)
         # Where the new database would be written: the process waits there for somebody to read.
         pipe = data_dir / "crm.unfinished"
@@ -104,13 +123,13 @@ def test_tables_that_a_killed_process_had_dropped_are_made_anew(
     database = data_dir / "crm.duckdb"
     with configured_crm():
         assert materialize().success
-        with duckdb.connect(str(database)) as connection:
+        with connected(database, read_only=False) as connection:
             make_anew(connection, MODELS, [model.address for model in MODELS], print)
         before = rows(database, TABLES)
 
         for name, value in personal_settings("leave_out").items():
             monkeypatch.setenv(name, value)
-        with duckdb.connect(str(database)) as connection:
+        with connected(database, read_only=False) as connection:
             follow_policy(connection, resolve_settings(), {model.address: [] for model in MODELS if model.keeps_rows})
         assert ("seeds", "owner_targets") in set(before) - set(rows(database, TABLES))
         assert materialize("open_tasks").success

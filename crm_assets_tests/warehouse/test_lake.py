@@ -86,12 +86,11 @@ def test_anybody_reads_tables_and_views_without_the_project(lake: dict[str, str]
 @contextmanager
 def reader(address: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Somebody with nothing but DuckDB, its extensions and the address."""
-    from crm_assets.warehouse.extensions import load_extensions
+    from crm_assets.warehouse.extensions import connected_with
     from crm_assets.warehouse.lake import EXTENSIONS
     from crm_assets.warehouse.object_storage import allow_s3
 
-    with duckdb.connect() as connection:
-        load_extensions(connection, EXTENSIONS)
+    with connected_with(EXTENSIONS, {}) as connection:
         allow_s3(connection)
         connection.execute(f"attach '{address}' as lake (read_only)")
         yield connection

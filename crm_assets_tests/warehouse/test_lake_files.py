@@ -1,11 +1,13 @@
 """A lake's files: small ones are merged, and what is erased is in none of them."""
 
+import os
+import shutil
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.lake_contents import lake_texts
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
@@ -23,22 +25,76 @@ def test_maintenance_merges_files_and_changes_no_row() -> None:
 
 
 @pytest.mark.usefixtures("lake")
-def test_what_is_erased_is_in_no_file(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = data_dir / "files"
-    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(files))
-    write("create table t as select range as i, 'secret of ' || range as told from range(3000)")
-    write("update t set told = null where i = 17")
-    assert holding(files, b"secret of 17") > 0
-    Warehouse().erase()
-    assert read("select count(*), count(told) from t") == [(3000, 2999)]
-    assert holding(files, b"secret of 17") == 0
-
-
-def holding(folder: Path, told: bytes) -> int:
-    """How many Parquet files below a folder hold a text."""
-    query = "select count(*) from read_parquet(?) where told = ?"
-    return sum(
-        duckdb.execute(query, [str(file), told.decode()]).fetchall() != [(0,)]
-        for file in folder.rglob("*.parquet")
-        if "-delete" not in file.name
+def test_after_maintenance_and_an_insert_older_rows_are_found() -> None:
+    write(
+        "create table t as select range as i, 'a' || range as told, {'part': 'p' || range} as nested from range(1000)"
     )
+    write("insert into t values (2001, 'told before', {'part': 'told before'})")
+    write("update t set told = null, nested = null where i < 999")
+    Warehouse().maintain()
+    write("insert into t select range, 'b' || range, {'part': 'q' || range} from range(3000, 4000)")
+    assert read("select i from t where told = 'told before'") == [(2001,)]
+    assert read("select i from t where nested.part = 'told before'") == [(2001,)]
+    assert read("select i from t where told = 'a999'") == [(999,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    write("create table t as select range as i from range(100)")
+    for file in data_dir.rglob("*.parquet"):
+        os.utime(file, (0, 0))  # looks like one of a process that was killed long ago
+    for name, value in {"SOURCES__CRM__BASE_URL": "https://crm.example", "SOURCES__CRM__API_KEY": "key"}.items():
+        monkeypatch.setenv(name, value)
+    Warehouse().maintain()
+    monkeypatch.delenv("SOURCES__CRM__BASE_URL")
+    monkeypatch.delenv("SOURCES__CRM__API_KEY")
+    assert read("select count(*) from t") == [(100,)]
+
+
+@pytest.mark.parametrize("statement", ["update t set told = null where {}", "delete from t where {}"])
+@pytest.mark.parametrize("rows", [5, 3000], ids=["in-the-catalog", "in-files"])
+def test_what_is_erased_is_neither_in_a_file_nor_in_the_catalog(
+    lake: dict[str, str], statement: str, rows: int
+) -> None:
+    write(f"create table t as select range as i, 'secret of ' || range as told from range({rows})")
+    write("create table dropped as select 'secret of 3' as told")
+    assert written_with("secret of 3", lake) > 2
+    write(statement.format("i = 3"))
+    write("drop table dropped")
+    Warehouse().erase()
+    assert read("select count(told) from t") == [(rows - 1,)]
+    assert written_with("secret of 3'", lake) == 0
+    assert written_with("secret of 4", lake) > 0
+
+
+@pytest.mark.usefixtures("lake")
+def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    write("create table t as select range as i from range(100)")
+    [file] = data_dir.rglob("*.parquet")
+    left_behind = file.with_name("ducklake-left-behind.parquet")
+    shutil.copy(file, left_behind)
+    Warehouse().erase()
+    assert not left_behind.exists()
+    assert read("select count(*) from t") == [(100,)]
+
+
+def test_bounds_of_erased_values_are_not_in_the_catalog(lake: dict[str, str]) -> None:
+    write(
+        "create table t as select range as i, format('{:04d}', range) as told, json_array(told) as listed, "
+        "{'part': told} as nested, date '2020-01-01' + range::integer as day from range(1000, 4000)"
+    )
+    write("alter table t drop column day")
+    for column in ("told", "listed", "nested"):
+        write(f"update t set {column} = case when i not in (1000, 3999) then {column} end")
+    Warehouse().erase()
+    bounds = "select min_value, max_value from __ducklake_metadata_lake.sandbox.ducklake_table_column_stats"
+    texts = {("1001", "3998"), ('["1001"]', '["3998"]')}
+    assert {pair for pair in read(bounds) if pair in texts or "3999" in str(pair)} == {("1000", "3999"), *texts}
+    assert written_with("2022-09-27", lake) == 0  # the first day
+
+
+def written_with(told: str, lake: dict[str, str]) -> int:
+    """How many files, or rows of files or of the catalog, contain a text."""
+    return sum(told in text for text in lake_texts(lake))
