@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
 
-from crm_assets_tests.browser.dagster_dev import DagsterDev, dagster_dev
 from crm_assets_tests.browser.runs import assert_success, see_the_run
+from crm_assets_tests.dagster_dev import DagsterDev, dagster_dev
 
 FLAGS = [
     "--no-sandbox",

@@ -8,8 +8,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from crm_assets.definitions import defs
 from crm_assets_tests.browser.conftest import Photographer
-from crm_assets_tests.browser.dagster_dev import DagsterDev
 from crm_assets_tests.browser.runs import assert_success
+from crm_assets_tests.dagster_dev import DagsterDev
 
 pytestmark = pytest.mark.browser
 

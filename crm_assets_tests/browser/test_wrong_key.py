@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from crm_assets_tests.browser.dagster_dev import DagsterDev
 from crm_assets_tests.browser.runs import assert_ends, see_the_run
+from crm_assets_tests.dagster_dev import DagsterDev
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
 
 pytestmark = pytest.mark.browser

@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 DAGSTER = Path(sys.executable).with_name("dagster")
 
 
