@@ -9,10 +9,13 @@
   an automation context has the instance.
 - `delete_runs`: the tables of events and of checks' results. `DagsterInstance.delete_run` keeps the results and, in
   SQLite, an emptied file for each run.
+- `delete_evaluations`: where a sensor's evaluations are stored. Dagster keeps those of automation sensors for 30 days,
+  and the logs of all sensors for ever.
 """
 
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
@@ -110,3 +113,12 @@ def delete_runs(instance: DagsterInstance, run_ids: Collection[str]) -> None:
                 Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.run_storage.delete_run(run_id)
+
+
+def delete_evaluations(instance: DagsterInstance, repository: str | None, before: datetime) -> None:
+    """Deletes what automation sensors noted before a time, and the logs of a repository's schedules and sensors."""
+    if instance.schedule_storage:
+        instance.schedule_storage.purge_asset_evaluations(before.timestamp())
+    for log in Path(instance.storage_directory()).glob(f"{repository}/*/*"):
+        if log.stat().st_mtime < before.timestamp():
+            log.unlink()

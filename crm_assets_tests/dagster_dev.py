@@ -10,12 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import requests
+from dagster import DagsterInstance
+from dagster_graphql import DagsterGraphQLClient
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 CHECKOUT = Path(__file__).parents[1]
 DAGSTER = Path(sys.executable).with_name("dagster")
+HOME, HOST = ".dagster", "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,33 @@ class DagsterDev:
     url: str
     project: Path
 
+    def submit(self, job: str, *assets: str) -> str:
+        """Asks for a run of a job, or of some of its assets, as the UI does: the run's id."""
+        client = DagsterGraphQLClient(HOST, port_number=urlsplit(self.url).port)
+        return client.submit_job_execution(job, asset_selection=[asset.split("/") for asset in assets] or None)
+
+    @contextmanager
+    def instance(self) -> Iterator[DagsterInstance]:
+        """What it has stored."""
+        with DagsterInstance.from_config(str(self.project / HOME)) as instance:
+            yield instance
+
+    def run(self, *command: str | Path) -> None:
+        """Runs one of Dagster's commands beside it, in the same folder."""
+        subprocess.run([DAGSTER, *command], cwd=self.project, env=environment(self.project), check=True)
+
+
+def environment(project: Path) -> dict[str, str]:
+    """The environment of Dagster's commands in a folder."""
+    return {
+        "PATH": os.defpath,
+        "HOME": str(project),
+        "DAGSTER_HOME": str(project / HOME),
+        "DLT_PROJECT_DIR": str(project),
+        "CRM_DATA_DIR": str(project / "data"),
+        "PYTHONPATH": str(CHECKOUT),
+    }
+
 
 @contextmanager
 def dagster_dev(project: Path) -> Iterator[DagsterDev]:
@@ -38,26 +69,19 @@ def dagster_dev(project: Path) -> Iterator[DagsterDev]:
     Raises:
         RuntimeError: It ended before it answered.
     """
-    home = project / ".dagster"
-    home.mkdir()
+    home = project / HOME
+    home.mkdir(exist_ok=True)
     for file, place in (("dagster.yaml", home), ("workspace.yaml", project), ("pyproject.toml", project)):
         shutil.copy(CHECKOUT / file, place)
-    environment = {
-        "PATH": os.defpath,
-        "HOME": str(project),
-        "DAGSTER_HOME": str(home),
-        "DLT_PROJECT_DIR": str(project),
-        "CRM_DATA_DIR": str(project / "data"),
-        "PYTHONPATH": str(CHECKOUT),
-    }
-    subprocess.run([DAGSTER, "instance", "info"], cwd=project, env=environment, check=True, stdout=subprocess.DEVNULL)
+    variables = environment(project)
+    subprocess.run([DAGSTER, "instance", "info"], cwd=project, env=variables, check=True, stdout=subprocess.DEVNULL)
     port = _free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://{HOST}:{port}"
     with (project / "dagster_dev.log").open("wb") as log:
         process = subprocess.Popen(
             [DAGSTER, "dev", "--port", str(port)],
             cwd=project,
-            env=environment,
+            env=variables,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -91,5 +115,5 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
 
 def _free_port() -> int:
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
+        listener.bind((HOST, 0))
         return int(listener.getsockname()[1])

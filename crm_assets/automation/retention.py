@@ -11,10 +11,11 @@ from dagster import (
     RunsFilter,
     SensorEvaluationContext,
     SkipReason,
+    get_dagster_logger,
     sensor,
 )
 
-from crm_assets.dagster_internals import delete_runs, latest_check_runs
+from crm_assets.dagster_internals import delete_evaluations, delete_runs, latest_check_runs
 from crm_assets.settings import setting_at_load, setting_name
 
 AT_A_TIME = 100
@@ -23,15 +24,24 @@ AT_A_TIME = 100
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
 
+EVALUATIONS_KEPT = timedelta(days=2)
+"""How long it can be seen why the automation sensor built something or not. It notes 150 MB a day."""
+
+
 @sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
 def delete_old_runs(context: SensorEvaluationContext) -> SkipReason:
-    """Deletes runs that are older than `CRM_KEEP_RUNS_DAYS`, except those that tell an asset's current state."""
-    days = setting_at_load("keep_runs_days", context.log.warning)
+    """Deletes runs that are older than `CRM_KEEP_RUNS_DAYS`, except those that tell an asset's current state.
+
+    It also deletes what the automation sensor has noted about each evaluation.
+    """
+    now, repository = datetime.now(timezone.utc), context.repository_def
+    delete_evaluations(context.instance, context.repository_name, now - EVALUATIONS_KEPT)
+    # The context's logger would leave an empty file at each tick.
+    days = setting_at_load("keep_runs_days", get_dagster_logger().warning)
     if not days:
         return SkipReason(f"{setting_name('keep_runs_days')} is 0: all runs are kept")
-    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else set()
-    before = datetime.now(timezone.utc) - timedelta(days=days)
-    deleted = delete_runs_before(context.instance, before, checks)
+    checks = repository.asset_graph.asset_check_keys if repository else set()
+    deleted = delete_runs_before(context.instance, now - timedelta(days=days), checks)
     return SkipReason(f"Deleted {deleted} runs that were older than {days} days")
 
 

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse
 from crm_assets.automation.retention import delete_runs_before
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.automation.changes import RAW, add_record, below, record
 from crm_assets_tests.scripted_crm import ScriptedCrm, always
 
 pytestmark = [
@@ -28,16 +29,7 @@ pytestmark = [
 ]
 
 ALL = defs.resolve_asset_graph().materializable_asset_keys
-RAW = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
 NOTHING: Counter[str] = Counter()
-
-
-def record(id_: int) -> dict[str, object]:
-    return {"id": id_, "updated_at": f"2026-01-{id_:02}T00:00:00Z"}
-
-
-def add_record(crm: ScriptedCrm, resource: str) -> None:
-    crm.lists[resource].append(record(len(crm.lists[resource]) + 1))
 
 
 class Daemon:
@@ -73,17 +65,6 @@ def run(instance: DagsterInstance, *assets: str, job: str = "__ASSET_JOB") -> li
     )
     built = [event.asset_key for event in result.get_asset_materialization_events()]
     return [key.to_user_string() for key in built if key]
-
-
-def below(*assets: str) -> Counter[str]:
-    """All that depends on some assets, once each."""
-    graph = defs.resolve_asset_graph()
-    found, left = set[AssetKey](), [AssetKey(asset.split("/")) for asset in assets]
-    while left:
-        for key in graph.get(left.pop()).child_keys - found:
-            found.add(key)
-            left.append(key)
-    return Counter(key.to_user_string() for key in found)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""A running `dagster dev`: a schedule ticks, the table changes, models follow, and nobody clicks."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+
+import pytest
+from dagster import AssetKey, DagsterRunStatus
+from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
+
+from crm_assets.dagster_internals import delete_evaluations
+from crm_assets.definitions import defs
+from crm_assets_tests.automation.changes import RAW, add_record, below, record
+from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev
+from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+ASSETS = [key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys]
+TASKS, SENSOR = "raw/open_tasks", "build_what_changed"
+REPOSITORY = defs.get_repository_def().name
+
+
+@pytest.fixture(scope="module")
+def crm() -> Iterator[ScriptedCrm]:
+    """A CRM with one record in each list."""
+    with scripted_crm(lists={name: [record(1)] for name in RAW}) as crm:
+        yield crm
+
+
+@pytest.fixture(scope="module")
+def dev(crm: ScriptedCrm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
+    """`dagster dev` for this CRM, whose tasks are read every five minutes."""
+    project = tmp_path_factory.mktemp("project")
+    settings = crm.settings() | {"SOURCES__CRM__ENDPOINTS__OPEN_TASKS__CADENCE_MINUTES": "5"}
+    (project / ".env").write_text("\n".join(f"{name}={value}" for name, value in settings.items()), encoding="utf-8")
+    with dagster_dev(project) as dev:
+        yield dev
+
+
+@retry(retry=retry_if_result(lambda done: not done), wait=wait_fixed(1), stop=stop_after_delay(600))
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    return is_so()
+
+
+def builds(dev: DagsterDev) -> Counter[str]:
+    """How often each asset was materialized."""
+    with dev.instance() as instance:
+        return Counter(
+            {asset: len(instance.fetch_materializations(AssetKey(asset.split("/")), 100).records) for asset in ASSETS}
+        )
+
+
+def wait_for_run(dev: DagsterDev, run_id: str) -> None:
+    """Waits for the end of a run, which has to be a success."""
+    with dev.instance() as instance:
+        wait_until(lambda: (run := instance.get_run_by_id(run_id)) is not None and run.is_finished)
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status is DagsterRunStatus.SUCCESS
+
+
+def wait_for_automation(dev: DagsterDev) -> None:
+    """Waits until the automation sensor has looked twice, and no run is left to do."""
+    with dev.instance() as instance:
+        [sensor] = [each for each in instance.all_instigator_state() if each.name == SENSOR]
+
+        def ticks() -> int:
+            return len(instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id))
+
+        before = ticks()
+        wait_until(lambda: ticks() >= before + 3 and all(run.is_finished for run in instance.get_runs()))
+
+
+def test_models_follow_a_tick_of_a_schedule_once_and_a_read_without_change_not_at_all(
+    dev: DagsterDev, crm: ScriptedCrm
+) -> None:
+    wait_for_run(dev, dev.submit("crm_full_refresh"))
+    wait_for_automation(dev)
+    once = Counter(ASSETS)
+    assert builds(dev) == once
+
+    add_record(crm, "open_tasks")
+    dev.run("schedule", "start", "--workspace", "workspace.yaml", "open_tasks_schedule")
+    wait_until(lambda: builds(dev)[TASKS] == 2)
+    dev.run("schedule", "stop", "--workspace", "workspace.yaml", "open_tasks_schedule")
+    wait_for_automation(dev)
+    followed = once + below(TASKS) + Counter([TASKS])
+    assert builds(dev) == followed
+
+    wait_for_run(dev, dev.submit("open_tasks_sync", TASKS))
+    wait_for_automation(dev)
+    assert builds(dev) == followed + Counter([TASKS])
+
+
+def test_what_the_sensors_have_noted_can_be_deleted(dev: DagsterDev) -> None:
+    model, logs = AssetKey(["staging", "stg_accounts"]), dev.project / HOME / "storage" / REPOSITORY / SENSOR
+    with dev.instance() as instance:
+
+        def times() -> list[float]:
+            assert instance.schedule_storage is not None
+            noted = instance.schedule_storage.get_auto_materialize_asset_evaluations(model, limit=100)
+            return [record.timestamp for record in noted] + [log.stat().st_mtime for log in logs.glob("*")]
+
+        wait_until(lambda: len(times()) >= 2)
+        now = datetime.now(timezone.utc)
+        delete_evaluations(instance, REPOSITORY, now)
+        assert [at for at in times() if at < now.timestamp()] == []
