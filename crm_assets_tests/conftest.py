@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,11 +23,12 @@ settings.load_profile("same examples" if os.environ.get("CI") else "new examples
 FOREIGN = ("SOURCES__", "CRM_", "API_KEY", "DAGSTER_", "DLT_", "RUNTIME__")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Forgets what the machine has configured, before anything of the project is imported."""
     for name in [name for name in os.environ if name.upper().startswith(FOREIGN)]:
         del os.environ[name]
     nowhere = tempfile.mkdtemp(prefix="crm_assets_tests_")
+    config.add_cleanup(lambda: shutil.rmtree(nowhere, ignore_errors=True))
     # Settings are read from files of the project, and dlt's own of the user, who may have a real key in either.
     os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = nowhere
     # Tests run in folders of their own, and so do the processes that they start.
