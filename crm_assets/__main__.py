@@ -8,7 +8,17 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.commands import accept_address, check, dbt_project, forget, move_to_lake, report, settings, tables
+from crm_assets.commands import (
+    accept_address,
+    build,
+    check,
+    dbt_project,
+    forget,
+    move_to_lake,
+    report,
+    settings,
+    tables,
+)
 from crm_assets.settings import unknown_variables
 from crm_assets.source.errors import SourceError
 from crm_assets.sql_models.dbt_project.writing import NotExported
@@ -34,6 +44,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "tables": tables,
         "check": check,
+        "build": build,
         "settings": settings,
         "accept-address": accept_address,
         "move-to-lake": move_to_lake,

@@ -1,0 +1,73 @@
+"""Build models and run their tests without Dagster, which takes half of the time: python -m crm_assets build.
+
+For work on models. Dagster's pages do not show these builds, and the published copy stays as it is: after a change of
+a model's file, Dagster's next run builds the model again.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+
+import duckdb
+
+from crm_assets.assets.personal_data import following_policy
+from crm_assets.settings import resolve_settings
+from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.sql_models.data_test_runs import Outcome, run_test
+from crm_assets.sql_models.loading import load_models
+from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.refusals import ModelsRefused
+from crm_assets.sql_models.timezone import report_in
+from crm_assets.warehouse.side_loaded import SIDE_LOADED
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the models."""
+    parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
+
+
+def run(arguments: Namespace) -> int:
+    """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
+    known = {model.address: model for model in load_models()}
+    chosen = set(arguments.models) or set(known)
+    if unknown := sorted(chosen - set(known)):
+        raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
+    settings = resolve_settings()
+    with following_policy(Warehouse(), settings, known.values(), print, chosen) as connection:
+        report_in(connection, settings.reporting_timezone)
+        connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet
+        failed = _build_all(connection, known, chosen)
+    return 1 if failed else 0
+
+
+def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model], chosen: set[str]) -> set[str]:
+    """Returns the addresses of models that were not built, or whose tests of severity error failed."""
+    order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
+    failed: set[str] = set()
+    for model in [known[address] for address in order if address in chosen]:
+        if missing := sorted(model.depends_on & failed):
+            print(f"{model.address}: not built, since it reads {', '.join(missing)}")
+            failed.add(model.address)
+            continue
+        try:
+            built = build(connection, model)
+        except (ModelError, WrongRows) as error:
+            print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
+            _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
+            failed.add(model.address)
+        else:
+            print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
+            _print_failed(built.outcomes)
+    for model in [known[address] for address in sorted(chosen - failed)]:
+        outcomes = [run_test(connection, model, test) for test in model.cross_tests]
+        _print_failed(outcomes, f"{model.address}: ")
+        failed |= {model.address for outcome in outcomes if outcome.test.blocks and not outcome.passed}
+    return failed
+
+
+def _print_failed(outcomes: Iterable[Outcome], model: str = "") -> None:
+    for outcome in outcomes:
+        if not outcome.passed:
+            print(f"    {model}{outcome.test.severity}: {outcome.test.name}: {outcome.found}. Find the rows with:")
+            print("        " + outcome.sql.replace("\n", "\n        "))
