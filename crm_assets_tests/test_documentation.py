@@ -106,3 +106,12 @@ def test_the_page_about_models_adds_one_that_is_accepted(tmp_path: Path) -> None
     [added] = [model for model in load_models(models) if model.name == "accounts_by_owner"]
     assert added.depends_on == {"staging.stg_accounts"}
     assert len(added.data_tests) == 2
+
+
+def test_each_asset_links_to_what_declares_it_and_to_a_page() -> None:
+    for node in defs.resolve_asset_graph().asset_nodes:
+        links = node.metadata["dagster/code_references"].code_references
+        assert [link.file_path for link in links if not Path(link.file_path).is_file()] == []
+        *declared, page = links
+        assert declared, node.key
+        assert page.label == "documentation", node.key

@@ -1,9 +1,12 @@
 """Maintenance of a lake as an asset: merges small files and expires old snapshots. A DuckDB file needs none."""
 
+from pathlib import Path
+
 from dagster import AssetKey, Failure, MaterializeResult, asset
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
+from crm_assets.assets.code_references import code_references
 from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lake_files import KEPT
@@ -20,6 +23,7 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
         "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
         f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
     ),
+    metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
     kinds={"ducklake"},
     owners=policies.OWNERS,
     retry_policy=policies.retry_policy(),

@@ -90,7 +90,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={
             "dagster/table_name": crm.named(model.address),
-            "dagster/code_references": code_references(_files(model)),
+            "dagster/code_references": code_references(_files(model), "crm_assets/models/README.md"),
         },
     )
     def build_model(
@@ -183,5 +183,5 @@ def _description(model: Model) -> str:
 
 
 def _files(model: Model) -> Mapping[Path, str]:
-    documented = {model.properties_path: "documentation and tests"} if model.properties_path else {}
+    documented = {model.properties_path: "description and tests"} if model.properties_path else {}
     return {model.path: "CSV" if model.materialized == "seed" else "SQL", **documented}

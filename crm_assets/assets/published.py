@@ -1,11 +1,13 @@
 """The last step of a run: publishes its tables to readers."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from dagster import AssetsDefinition, Failure, MaterializeResult, asset
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
+from crm_assets.assets.code_references import code_references
 from crm_assets.assets.keys import asset_key
 from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import WarehouseUnreachable
@@ -31,6 +33,7 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         deps=tables,
         group_name=crm.named("published"),
         description=DESCRIPTION,
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
         kinds={"duckdb"},
         owners=policies.OWNERS,
         retry_policy=policies.retry_policy(),

@@ -91,7 +91,9 @@ class RawTranslator(DagsterDltTranslator):
             metadata={
                 "dagster/table_name": self.crm.named(f"{RAW}.{resource}"),
                 "dagster/column_schema": declared_columns(schema),
-                "dagster/code_references": code_references({schema_file: "declared columns", Path(__file__): "asset"}),
+                "dagster/code_references": code_references(
+                    {schema_file: "declared columns", Path(__file__): "asset"}, "docs/api.md"
+                ),
             },
         )
 

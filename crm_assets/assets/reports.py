@@ -1,6 +1,7 @@
 """The sales review as an asset: a page in the data directory, with its charts in the UI."""
 
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -10,6 +11,7 @@ from sqlglot import exp
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
+from crm_assets.assets.code_references import code_references
 from crm_assets.assets.keys import asset_key
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
@@ -50,6 +52,7 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         retry_policy=policies.retry_policy(),
         hooks=ALERT_HOOKS,
         description=DESCRIPTION,
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )
     def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
         """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""

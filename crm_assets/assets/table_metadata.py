@@ -41,6 +41,7 @@ def raw_metadata(
         "crm/complete": report.complete,
         "crm/requests": report.requests,
         "crm/retries": report.retries,
+        "crm/seconds_waiting": round(report.seconds_waiting, 3),
         "crm/rows_read": report.rows_read,
         "crm/rows_rejected": len(report.rejected),
         "crm/fields_left_out": len(report.dropped_fields),

@@ -105,6 +105,7 @@ def crm_read(
                 paginator.report,
                 requests=session.requests,
                 retries=session.retries,
+                seconds_waiting=session.waits.seconds,
                 rejected=tuple(batches.rejected),
                 notes=[*paginator.report.notes, *side_loads.notes],
                 dropped_fields=tuple(dropped),

@@ -118,7 +118,7 @@ def test_the_catalog_shows_description_sql_and_files(project: ModelProject) -> N
 
     assert spec.description == "One row a day.\n\n```sql\nselect 1 as day\n```"
     references = spec.metadata["dagster/code_references"].code_references
-    assert [Path(reference.file_path).name for reference in references] == ["sales.sql", "marts.yml"]
+    assert [Path(reference.file_path).name for reference in references] == ["sales.sql", "marts.yml", "README.md"]
 
 
 @pytest.mark.parametrize(

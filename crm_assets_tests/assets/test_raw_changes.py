@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from dagster import AssetKey
+from starlette.responses import Response
 
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
+from crm_assets_tests.scripted_crm import failing
 
 RESOURCE = "accounts"
 COUNTED = ("new", "changed", "vanished", "returned")
@@ -88,3 +90,12 @@ def test_times_lag_and_the_share_of_the_allowance_are_numbers_that_the_ui_can_pl
     assert metadata["crm/lag_seconds"] >= 3600
     assert metadata["crm/seconds_reading"] > 0
     assert metadata["crm/seconds_loading"] > 0
+
+
+def test_a_second_in_which_many_requests_wait_for_the_api_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "1")
+    pause = failing(RESOURCE, page=4, answers=[Response("", 429, headers={"Retry-After": "1"})])
+    with configured_crm(lists={RESOURCE: [account(id_) for id_ in range(1, 17)]}, latency=0.01) as crm:
+        crm.faults.append(pause)
+        metadata = materialize(RESOURCE).metadata(RESOURCE)
+    assert 1 <= metadata["crm/seconds_waiting"] <= metadata["crm/seconds_reading"]

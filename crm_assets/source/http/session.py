@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of
 from crm_assets.source.http.no_answer import may_pass, no_answer
 from crm_assets.source.http.page import Page, parse_page
+from crm_assets.source.http.waits import Waits
 
 WORTH_A_THREAD = 0.003
 """Pages are fetched ahead on threads if an answer takes at least this many seconds on average."""
@@ -71,6 +73,7 @@ class PageSession(Session):
         requests: Requests sent so far, retries included.
         retries: How many of them were retries.
         limits: How fast requests may be sent.
+        waits: How long requests have waited for limits and before retries.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class PageSession(Session):
         super().__init__()
         self.requests = self.retries = 0
         self.limits = limits_of(settings)
+        self.waits = Waits()
         self._settings = settings
         self._resource = resource
         self._redact = redact
@@ -117,7 +121,7 @@ class PageSession(Session):
             retry=tenacity.retry_if_exception(may_pass)
             | tenacity.retry_if_result(lambda answer: answer.status in answers.TRANSIENT),
             wait=self._seconds_before_retry,
-            sleep=tenacity.sleep_using_event(self._closed),
+            sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
 
@@ -203,7 +207,7 @@ class PageSession(Session):
 
     def _attempt(self, request: PreparedRequest, where: str) -> Answer:
         """Sends the request once. It is in flight until the whole answer is read."""
-        with self.limits.request(self._closed, self._say):
+        with self._turn():
             with self._counting:
                 self.requests += 1
             sent_at = time.monotonic()
@@ -218,6 +222,19 @@ class PageSession(Session):
         elif answer.status in answers.TRANSIENT and (answer.retry_after or 0) > most:
             raise answers.wait_too_long(where, answer, most)
         return answer
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Waits until a request may be sent. It is in flight while the body runs."""
+        with ExitStack() as in_flight:
+            with self.waits.counted():
+                in_flight.enter_context(self.limits.request(self._closed, self._say))
+            yield
+
+    def _sleep(self, seconds: float) -> None:
+        """Waits before a retry. Ends early if the session is closed."""
+        with self.waits.counted():
+            self._closed.wait(seconds)
 
     def _seconds_before_retry(self, state: tenacity.RetryCallState) -> float:
         with self._counting:

@@ -25,6 +25,7 @@ class ReadReport:
         started_at: The time before the first request, UTC.
         requests: HTTP requests sent, retries included.
         retries: How many of them were retries.
+        seconds_waiting: Seconds in which requests waited, for rate limits or before a retry.
         rows_read: Records received, each id counted once, plus rejected ones.
         rows_in_source: Records in the list by the API's count; None if it has none.
         incomplete_because: Why the read is incomplete. Empty if it is complete: a full read ended on the API's last
@@ -39,6 +40,7 @@ class ReadReport:
     started_at: datetime = field(default_factory=partial(datetime.now, timezone.utc))
     requests: int = 0
     retries: int = 0
+    seconds_waiting: float = 0
     rows_read: int = 0
     rows_in_source: int | None = None
     incomplete_because: str = "the read did not finish"
