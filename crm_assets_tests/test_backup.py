@@ -77,7 +77,7 @@ def reads() -> list[tuple[str, int]]:
         return connection.execute(counted).fetchall()
 
 
-def test_a_restored_file_goes_on_where_the_backup_was_made(crm: ScriptedCrm, project: Path) -> None:
+def test_reads_continue_from_a_restored_file(crm: ScriptedCrm, project: Path) -> None:
     build("raw/accounts")
     crm.lists["accounts"].pop()
     run = build()
@@ -104,7 +104,7 @@ def test_a_backup_can_be_made_while_a_run_has_the_database(project: Path) -> Non
         assert copy.execute("select count(*) from raw.accounts").fetchall() == [(2,)]
 
 
-def test_a_restored_lake_goes_on_where_the_backup_was_made(
+def test_reads_continue_from_a_restored_lake(
     crm: ScriptedCrm, project: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = project / "files"

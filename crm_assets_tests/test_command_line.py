@@ -173,7 +173,7 @@ def test_all_schedules_are_listed_and_none_runs(tmp_path: Path) -> None:
     [({"SOURCES__CRM__API_KEY": KEY}, "SOURCES__CRM__BASE_URL"), ({"SOURCES__CRM__PER_PAGE": "0"}, "PER_PAGE")],
     ids=["no-base-url", "wrong-value"],
 )
-def test_the_tables_command_tells_what_is_wrong(
+def test_the_tables_command_reports_wrong_settings(
     settings: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from crm_assets.__main__ import main

@@ -111,7 +111,7 @@ def test_the_code_location_is_the_one_that_was_reviewed() -> None:
     assert picture(defs) == SNAPSHOT.read_text(encoding="utf-8")
 
 
-def test_every_asset_tells_what_it_is_and_whose() -> None:
+def test_every_asset_has_a_description_and_an_owner() -> None:
     from crm_assets.definitions import defs
 
     for spec in defs.resolve_all_asset_specs():

@@ -83,7 +83,7 @@ def test_the_api_page_lists_every_resource_as_it_is() -> None:
         assert f"| `{resource}` | `{endpoint.path}` | `{endpoint.data_selector}` |" in TEXTS["docs/api.md"]
 
 
-def test_the_samples_are_what_the_sandbox_answers() -> None:
+def test_samples_equal_the_sandboxs_answers() -> None:
     samples = re.findall(r"<code>GET (\S+?)\?.*?```json\n(.*?)```", TEXTS["docs/api.md"], re.DOTALL)
     assert {path for path, _ in samples} == {resource.path for resource in RESOURCES}
     with serving_sandbox(now=NOW) as sandbox:

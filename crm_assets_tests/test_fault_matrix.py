@@ -84,7 +84,7 @@ PASSING: dict[str, tuple[Callable[[], Response], int]] = {
 
 
 @pytest.mark.parametrize(("answer", "times"), PASSING.values(), ids=PASSING)
-def test_what_passes_leaves_no_trace(
+def test_transient_faults_leave_no_trace(
     answer: Callable[[], Response], times: int, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copytree(loaded_before, data_dir)
@@ -107,7 +107,7 @@ LASTING: dict[str, tuple[Callable[[], Response], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "told"), LASTING.values(), ids=LASTING)
-def test_what_does_not_pass_is_given_up_after_sixteen_requests(
+def test_lasting_faults_end_after_sixteen_requests(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path
 ) -> None:
     copytree(loaded_before, data_dir)
@@ -162,7 +162,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "told"), AT_ONCE.values(), ids=AT_ONCE)
-def test_what_will_not_pass_is_told_at_once(
+def test_permanent_faults_are_reported_at_once(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copytree(loaded_before, data_dir)
@@ -195,7 +195,7 @@ ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "told"), ENDS_EARLY.values(), ids=ENDS_EARLY)
-def test_what_ends_early_is_loaded_and_told_as_incomplete(
+def test_a_list_that_ends_early_is_loaded_and_reported_as_incomplete(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path
 ) -> None:
     copytree(loaded_before, data_dir)
@@ -331,7 +331,7 @@ def with_odd_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("record", "reason"), SET_ASIDE.values(), ids=SET_ASIDE)
-def test_what_cannot_be_loaded_is_set_aside(record: Any, reason: str, with_odd_records: Path) -> None:
+def test_records_that_cannot_be_loaded_are_rejected(record: Any, reason: str, with_odd_records: Path) -> None:
     sent = json.loads(record, parse_int=str) if isinstance(record, bytes) else record
     kept = rows(with_odd_records, "select record, reason from raw.rejected_records where resource = 'won_deals'")
     [told] = [told for text, told in kept if repr(json.loads(text)) == repr(sent)]  # repr tells True from 1
@@ -339,7 +339,7 @@ def test_what_cannot_be_loaded_is_set_aside(record: Any, reason: str, with_odd_r
 
 
 @pytest.mark.parametrize(("fault", "columns"), [(name, columns) for name, (_, columns) in KEPT.items()], ids=KEPT)
-def test_what_is_out_of_the_ordinary_is_kept(fault: str, columns: dict[str, Any], with_odd_records: Path) -> None:
+def test_unusual_values_are_kept(fault: str, columns: dict[str, Any], with_odd_records: Path) -> None:
     listed = ", ".join(f'"{name}"' for name in columns)
     number = list(KEPT).index(fault)
     found = rows(with_odd_records, f"select {listed} from raw.won_deals where id = {number}")

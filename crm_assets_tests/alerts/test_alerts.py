@@ -32,7 +32,7 @@ def refuse(crm: ScriptedCrm) -> None:
     crm.faults.append(always("open_tasks", lambda: json_response({"message": "Not yours"}, 403)))
 
 
-def test_a_failure_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm) -> None:
+def test_a_failure_is_reported_once_and_its_recovery_once(hook: Webhook, crm: ScriptedCrm) -> None:
     refuse(crm)
     assert not materialize("open_tasks").success
     assert not materialize("open_tasks").success
@@ -44,7 +44,7 @@ def test_a_failure_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm
     assert hook.titles[1:] == ["crm_assets: recovered: asset raw/open_tasks"]
 
 
-def test_what_is_open_is_for_its_owner_only(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_open_incidents_can_be_read_by_their_owner_only(crm: ScriptedCrm, data_dir: Path) -> None:
     refuse(crm)
     assert not materialize("open_tasks").success
 
@@ -70,7 +70,7 @@ def test_an_alert_says_what_happened_what_it_means_and_where_to_look(
         assert part in alert["message"]
 
 
-def test_a_failed_check_is_told_once_and_its_end_once(hook: Webhook, crm: ScriptedCrm) -> None:
+def test_a_failed_check_is_reported_once_and_its_recovery_once(hook: Webhook, crm: ScriptedCrm) -> None:
     crm.lists["open_tasks"] = [TASK, {"title": "without id"}]
     assert materialize("open_tasks").success
     assert materialize("open_tasks").success
@@ -103,7 +103,7 @@ def test_an_alert_that_did_not_arrive_is_sent_with_the_next_run(
     assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]
 
 
-def test_all_addresses_are_told_and_one_that_fails_keeps_none_from_it(
+def test_all_addresses_get_the_alert_even_if_one_fails(
     crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], told: list[str]
 ) -> None:
     with webhook() as first, mailbox() as mails, webhook() as broken:
@@ -130,7 +130,7 @@ def test_without_addresses_alerts_go_to_the_log(crm: ScriptedCrm, told: list[str
 
 
 @pytest.mark.usefixtures("crm")
-def test_a_wrong_setting_is_told_as_well(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_is_reported_too(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "many")
     assert not materialize("open_tasks").success
 
@@ -138,7 +138,7 @@ def test_a_wrong_setting_is_told_as_well(hook: Webhook, monkeypatch: pytest.Monk
     assert "SOURCES__CRM__PER_PAGE" in alert["message"]
 
 
-def test_a_failure_that_a_retry_mends_is_not_told(hook: Webhook, crm: ScriptedCrm) -> None:
+def test_a_failure_that_a_retry_mends_is_not_reported(hook: Webhook, crm: ScriptedCrm) -> None:
     crm.lists["open_tasks"] = tasks(3)
     crm.faults.append(lambda _: Response("", 500) if len(crm.seen) <= 5 else None)
     assert materialize("open_tasks").success

@@ -152,7 +152,7 @@ def test_a_materialization_shows_the_first_ten_rows(project: ModelProject, datab
     assert previewed(run(project, database)) == [{"day": day, "name": f"x{day}"} for day in range(1, 11)]
 
 
-def test_a_preview_masks_what_is_made_from_personal_columns(project: ModelProject, database: Path) -> None:
+def test_a_preview_masks_columns_made_from_personal_ones(project: ModelProject, database: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute(
             "create table raw.contacts as select 1 as id, 'Ann' as first_name, null as email, 'x' as cf_new"
@@ -164,9 +164,7 @@ def test_a_preview_masks_what_is_made_from_personal_columns(project: ModelProjec
     assert row == {"day": 1, "name": "(masked)", "email": None, "cf_new": "(masked)", "n": 1}
 
 
-def test_a_preview_masks_what_side_loaded_records_hold_and_shows_which_they_are(
-    project: ModelProject, database: Path
-) -> None:
+def test_a_preview_masks_side_loaded_records_and_shows_their_ids(project: ModelProject, database: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("create table raw.side_loaded as select 'users' as array_name, 1 as id, '{}' as record")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
@@ -174,7 +172,7 @@ def test_a_preview_masks_what_side_loaded_records_hold_and_shows_which_they_are(
     assert previewed(run(project, database)) == [{"day": 1, "array_name": "users", "name": "(masked)"}]
 
 
-def test_a_preview_masks_everything_when_the_lineage_cannot_be_told(
+def test_a_preview_masks_everything_without_lineage(
     project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -215,7 +213,7 @@ def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject
         run(project, database, {"marts__sales": {"config": {"full_refresh": True}}})
 
 
-def test_a_wrong_reporting_time_zone_is_told_by_name(
+def test_a_wrong_reporting_time_zone_is_reported_by_name(
     project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_REPORTING_TIMEZONE", "Mars/Phobos")
@@ -226,7 +224,7 @@ def test_a_wrong_reporting_time_zone_is_told_by_name(
     assert "is not a time zone: give an IANA name such as Europe/Berlin" in told
 
 
-def test_a_model_is_built_even_when_its_lineage_cannot_be_told(
+def test_a_model_is_built_even_without_lineage(
     project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -328,7 +326,7 @@ def test_a_comparison_with_a_table_not_read_waits_for_it(
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
 
 
-def test_an_error_in_sql_is_told_with_file_and_line_and_not_tried_again(project: ModelProject, database: Path) -> None:
+def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project: ModelProject, database: Path) -> None:
     project.mart("select\n    nope\nfrom raw.accounts")
 
     result = run(project, database)

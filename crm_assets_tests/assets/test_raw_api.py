@@ -57,9 +57,7 @@ def test_a_list_shorter_than_the_total_is_incomplete_and_nothing_vanishes(listed
         assert word in told
 
 
-def test_an_api_that_is_known_to_count_more_than_it_lists_is_believed_no_further(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints(monkeypatch, open_tasks={"total_is_exact": False})
     with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, _true: 170) as crm:
         materialize("open_tasks")
@@ -99,7 +97,7 @@ def capped(page: int, status: int) -> Any:
     ("cap", "status", "with_meta"),
     [(20, 400, True), (1, 404, True), (2, 416, False), (7, 422, False), (20, 404, False)],
 )
-def test_what_comes_before_a_cap_is_loaded_and_the_cap_is_told(
+def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     cap: int, status: int, with_meta: bool, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "5")
@@ -146,7 +144,7 @@ def test_a_refusal_of_the_first_page_is_no_cap(status: int, database: Path) -> N
 # An allowance
 
 
-def test_what_earlier_runs_sent_counts_for_an_hourly_rate(
+def test_requests_of_earlier_runs_count_for_an_hourly_rate(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(limits, "WORTH_A_MESSAGE", 0.1)

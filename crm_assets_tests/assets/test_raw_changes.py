@@ -49,7 +49,7 @@ def test_a_value_where_there_was_none_and_a_field_nobody_declared_are_changes() 
         assert counted(materialize(RESOURCE)) == {"changed": 2}
 
 
-def test_an_incremental_read_counts_what_it_has_read_again_only_if_it_changed() -> None:
+def test_an_incremental_read_counts_only_changed_records_as_changed() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
         materialize(RESOURCE)
         crm.lists[RESOURCE][0] = account(1, updated_at="2026-01-02T00:00:00Z")
@@ -67,7 +67,7 @@ def test_the_data_version_stays_until_something_changes() -> None:
         assert version(materialize(RESOURCE, mode="incremental")) == second
 
 
-def test_names_beside_the_records_are_part_of_the_data_version() -> None:
+def test_side_loaded_names_are_part_of_the_data_version() -> None:
     users = [{"id": 7, "display_name": "Ada"}]
     with configured_crm(lists={RESOURCE: [account(1)]}, side_loaded={"users": users}) as crm:
         first = version(materialize(RESOURCE))

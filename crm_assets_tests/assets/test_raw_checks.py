@@ -45,7 +45,7 @@ def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
         pytest.param("alter column status type varchar", "of another type than declared: status (VARCHAR)", id="type"),
     ],
 )
-def test_drift_is_told(crm: RawTables, change: str, told: str) -> None:
+def test_schema_drift_is_reported(crm: RawTables, change: str, told: str) -> None:
     crm.connection.execute(f"alter table raw.open_tasks {change}")
 
     finding = declared_schema(crm.connection, "open_tasks")
@@ -116,7 +116,7 @@ def reject(crm: RawTables, load: str) -> None:
     )
 
 
-def test_records_set_aside_are_told_by_reason_and_never_shown(crm: RawTables) -> None:
+def test_rejected_records_are_reported_by_reason_and_never_shown(crm: RawTables) -> None:
     log(crm, FIRST, in_source=None)
     reject(crm, FIRST)
     reject(crm, FIRST)
@@ -164,7 +164,7 @@ def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, 
     assert (result.success, built(result)) == (False, False)
 
 
-def test_what_merely_watches_stops_nothing(crm: RawTables, tmp_path: Path) -> None:
+def test_a_check_that_only_observes_fails_no_run(crm: RawTables, tmp_path: Path) -> None:
     crm.connection.execute(
         "drop table raw.rejected_records; drop table raw.sync_details; "
         "alter table raw.open_tasks add column mood varchar"

@@ -111,7 +111,7 @@ def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
 
 
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
-def test_stored_values_become_what_they_would_be_had_the_column_always_been_declared_so(
+def test_stored_values_are_converted_as_if_always_declared_so(
     old: str, new: str, changed_and_fresh: tuple[Path, Path]
 ) -> None:
     changed, fresh = changed_and_fresh
@@ -151,9 +151,7 @@ def test_values_before_and_after_the_declaration_follow_it(
     assert found(database) == expected
 
 
-def test_what_lay_beside_the_column_moves_into_it_where_it_fits_the_new_type(
-    declarations: Declarations, database: Path
-) -> None:
+def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Declarations, database: Path) -> None:
     load(*scores(1))
     load(*scores(1, 0.5, "007", "2024-01-05", {"a": 1}))
     declarations.declare(score="decimal")
@@ -175,7 +173,7 @@ def test_what_lay_beside_the_column_moves_into_it_where_it_fits_the_new_type(
     assert found(database) == [(text, None) for text in ("1", "0.5", "007", "2024-01-05", '{"a":1}')]
 
 
-def test_the_log_says_what_changed_and_shows_no_value(
+def test_the_log_names_changes_and_shows_no_value(
     declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:
     load(*scores("Jane Doe", "7", "John Doe"))
@@ -279,7 +277,7 @@ def test_an_old_variant_that_is_no_text_becomes_one(type_: str, value: str, text
     assert [beside for _, beside in found(database, "due_date")] == [text, None, "n/a"]
 
 
-def test_an_old_variant_that_is_no_text_moves_into_the_column_when_its_type_changes(
+def test_an_old_variant_of_another_type_moves_into_the_column_when_its_type_changes(
     declarations: Declarations, database: Path
 ) -> None:
     load(*scores(1, 2))

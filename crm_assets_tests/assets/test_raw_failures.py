@@ -85,7 +85,9 @@ def test_a_load_that_duckdb_refuses_shows_no_record(
     ],
     ids=["without-base-url", "without-key", "wrong-value", "unknown"],
 )
-def test_a_wrong_setting_is_told_before_any_request(name: str, value: str | None, missing: str, data_dir: Path) -> None:
+def test_a_wrong_setting_is_reported_before_any_request(
+    name: str, value: str | None, missing: str, data_dir: Path
+) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm, pytest.MonkeyPatch.context() as monkeypatch:
         if value is None:
             monkeypatch.delenv(name)

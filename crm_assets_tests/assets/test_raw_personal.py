@@ -58,6 +58,6 @@ def test_hashing_needs_a_key() -> None:
 
 
 @pytest.mark.parametrize("resource", ["accounts", "contacts", "won_deals", "open_tasks", "past_appointments"])
-def test_what_reads_depend_on_is_not_personal(resource: str) -> None:
+def test_columns_that_reads_depend_on_are_not_personal(resource: str) -> None:
     columns = resource_schema(resource).columns
     assert not [name for name in ("id", "updated_at", "created_at") if name in columns and columns[name].personal]

@@ -33,7 +33,7 @@ def load(resource: str, side_loaded: dict[str, Any], records: list[Any] | None =
         assert materialize(resource).success
 
 
-def test_every_array_beside_the_data_is_kept(database: Path) -> None:
+def test_every_side_loaded_array_is_kept(database: Path) -> None:
     load("open_tasks", {"users": [ADA, BOB], "task_types": [{"id": 1, "name": "Call"}]})
 
     assert kept(database) == {("task_types", 1): {"id": 1, "name": "Call"}, ("users", 7): ADA, ("users", 8): BOB}
@@ -78,7 +78,7 @@ def test_another_lists_array_is_one(database: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [None, {}, {"id": 1}, "users", 5, []])
-def test_what_is_no_array_of_records_is_passed_over(database: Path, sent: Any) -> None:
+def test_values_that_are_no_arrays_of_records_are_ignored(database: Path, sent: Any) -> None:
     load("open_tasks", {"users": sent})
 
     assert kept(database) == {}
@@ -106,14 +106,14 @@ def test_without_any_array_the_table_is_there_and_empty(database: Path) -> None:
     assert kept(database) == {}
 
 
-def test_what_another_resource_reads_later_is_newer(database: Path) -> None:
+def test_a_later_read_of_another_resource_is_newer(database: Path) -> None:
     load("open_tasks", {"users": [ADA, BOB]})
     load("contacts", {"users": [{**ADA, "is_active": False}]})
 
     assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
 
 
-def test_a_read_that_began_earlier_does_not_bring_back_what_a_later_one_replaced(database: Path) -> None:
+def test_a_read_that_began_earlier_does_not_overwrite_newer_rows(database: Path) -> None:
     load("contacts", {"users": [{**ADA, "is_active": False}]})
     with connected(database, read_only=False) as connection:
         connection.execute("update raw.side_loaded set _dlt_load_id = '9999999999.5'")  # began long from now
@@ -123,7 +123,7 @@ def test_a_read_that_began_earlier_does_not_bring_back_what_a_later_one_replaced
     assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
 
 
-def test_an_incremental_read_keeps_what_it_does_not_bring(database: Path) -> None:
+def test_an_incremental_read_keeps_rows_that_it_does_not_read(database: Path) -> None:
     contacts = [{"id": id_, "updated_at": f"2026-05-{id_:02d}T12:00:00Z"} for id_ in range(1, 4)]
     with configured_crm(lists={"contacts": contacts}, side_loaded={"users": [ADA, BOB]}) as crm:
         assert materialize("contacts").success

@@ -106,7 +106,7 @@ def test_the_first_values_choose_the_type_for_good(field: str, loaded: Path) -> 
 
 
 @pytest.mark.parametrize("field", FIRST)
-def test_what_fits_exactly_is_in_the_column(field: str, loaded: Path) -> None:
+def test_a_value_that_fits_exactly_is_in_the_column(field: str, loaded: Path) -> None:
     for id_, value in enumerate([FIRST[field][0], *FITTING[field]]):
         found, variant = kept(loaded, "open_tasks", field, id_)
         assert variant is None
@@ -114,7 +114,7 @@ def test_what_fits_exactly_is_in_the_column(field: str, loaded: Path) -> None:
 
 
 @pytest.mark.parametrize("field", OTHERS)
-def test_what_does_not_is_kept_as_its_exact_text(field: str, loaded: Path) -> None:
+def test_any_other_value_is_kept_as_its_exact_text(field: str, loaded: Path) -> None:
     first_id = len(FITTING[field]) + 1
     for id_, value in enumerate(OTHERS[field], first_id):
         found = kept(loaded, "open_tasks", field, id_)
@@ -122,7 +122,7 @@ def test_what_does_not_is_kept_as_its_exact_text(field: str, loaded: Path) -> No
         assert found == ((text(value), None) if field == "seen" else (None, text(value)))
 
 
-def test_the_column_beside_it_is_always_a_text_and_there_only_where_it_is_needed(loaded: Path) -> None:
+def test_the_variant_column_is_text_and_exists_only_if_needed(loaded: Path) -> None:
     variants = {name: type_ for name, type_ in columns(loaded, "open_tasks").items() if "__v_" in name}
     assert variants == dict.fromkeys(["seat__v_text", "active__v_text", "ratio__v_text"], "VARCHAR")
 
@@ -152,7 +152,7 @@ def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("mix", TOGETHER)
-def test_what_comes_together_gets_the_narrowest_type_that_holds_all_of_it(mix: str, together: Path) -> None:
+def test_the_first_values_get_the_narrowest_type_that_holds_all_of_them(mix: str, together: Path) -> None:
     column = f"mix{list(TOGETHER).index(mix)}"
     sent, type_ = TOGETHER[mix]
     found = [kept(together, "open_tasks", column, id_) for id_ in range(len(sent))]
@@ -176,7 +176,7 @@ MISFITS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("order", ["unknown field first", "unknown field last"])
 @pytest.mark.parametrize("arrival", ["next batch", "next read"])
-def test_what_does_not_fit_a_declared_field_is_kept_whether_or_not_the_page_has_an_unknown_one(
+def test_misfits_of_a_declared_field_are_kept_with_and_without_unknown_fields(
     order: str, arrival: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH_ROWS", 1)
@@ -250,13 +250,13 @@ def test_a_key_that_is_null_everywhere_changes_nothing_until_it_has_a_value(
     ]
 
 
-def test_a_field_named_like_a_column_for_what_does_not_fit_has_one_type_for_good(data_dir: Path) -> None:
+def test_a_field_named_like_a_variant_column_is_always_text(data_dir: Path) -> None:
     database = load(data_dir, [[{"id": 1, "title__v_text": "mine"}], [{"id": 2, "title__v_text": 5}]])
     [column] = [name for name in columns(database, "open_tasks") if "__v_" in name]
     assert rows(database, f'select "{column}" from raw.open_tasks order by id') == [("mine",), ("5",)]
 
 
-def test_a_name_is_the_same_whether_or_not_other_records_of_the_batch_have_names_that_collide(data_dir: Path) -> None:
+def test_a_columns_name_does_not_depend_on_other_records_of_the_batch(data_dir: Path) -> None:
     alone = [{"id": 1, "title__v_text": "mine", "_dlt_id": "mine", "": "mine"}]
     apart = columns(load(data_dir / "apart", [alone]), "open_tasks")
     together = load(data_dir / "together", [[*alone, {"id": 2, "Seat": 1}, {"id": 3, "seat": 2}]])

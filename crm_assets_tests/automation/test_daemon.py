@@ -93,7 +93,7 @@ def test_models_follow_a_tick_of_a_schedule_once_and_a_read_without_change_not_a
     assert builds(dev) == followed + Counter([TASKS])
 
 
-def test_what_the_sensors_have_noted_can_be_deleted(dev: DagsterDev) -> None:
+def test_notes_of_sensors_can_be_deleted(dev: DagsterDev) -> None:
     model, logs = AssetKey(["staging", "stg_accounts"]), dev.project / HOME / "storage" / REPOSITORY / SENSOR
     with dev.instance() as instance:
 

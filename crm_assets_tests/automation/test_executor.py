@@ -191,7 +191,7 @@ def test_a_run_in_which_something_failed_keeps_the_rest_and_publishes_nothing(fa
     assert not (data / "crm.published.duckdb").exists()
 
 
-def test_a_re_execution_from_failure_runs_what_failed_and_what_follows_it(
+def test_a_re_execution_from_failure_runs_failed_steps_and_their_descendants(
     failed_run: FailedRun, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_DATA_DIR", str(failed_run.folder / "data"))

@@ -113,7 +113,7 @@ def test_two_tables_that_change_between_two_ticks_are_followed_once(installed: I
     assert daemon.built() == below("raw/accounts", "raw/won_deals")
 
 
-def test_what_a_job_has_built_is_not_built_again(installed: Installation) -> None:
+def test_models_built_by_a_job_are_not_built_again(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     add_record(crm, "open_tasks")
     assert below("raw/open_tasks").keys() - {"reports/sales_review"} < set(run(instance, job="open_tasks_sync"))

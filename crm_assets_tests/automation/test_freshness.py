@@ -38,7 +38,7 @@ def test_a_raw_table_is_late_after_three_reads_and_a_model_after_a_night_more(in
     assert keys_late(instance, later(hours=30)) == ["late raw/accounts", "late staging/stg_accounts"]
 
 
-def test_what_was_never_materialized_is_not_late(instance: DagsterInstance) -> None:
+def test_an_asset_never_materialized_is_not_late(instance: DagsterInstance) -> None:
     assert find_late(instance, AGES, later(days=9)) == ([], [])
 
 
@@ -50,7 +50,7 @@ def test_the_ui_has_the_same_ages() -> None:
         assert policy.fail_window.to_timedelta() == allowed_age(key)  # type: ignore[attr-defined]
 
 
-def test_a_late_table_is_told_once_and_told_again_when_it_is_not_any_more(
+def test_a_late_table_is_reported_once_and_its_recovery_once(
     instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with webhook() as receiver:

@@ -42,7 +42,7 @@ def kill_a_run(instance: DagsterInstance) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_run_is_told_once_and_the_next_good_one_ends_it(hook: Webhook) -> None:
+def test_a_killed_run_is_reported_once_and_the_next_success_ends_the_incident(hook: Webhook) -> None:
     with DagsterInstance.ephemeral() as instance, configured_crm():
         kill_a_run(instance)
         kill_a_run(instance)
@@ -65,7 +65,7 @@ def asked_to_publish(instance: DagsterInstance, job: str) -> bool:
     return isinstance(publish_after_failed_runs(context.for_run_failure()), RunRequest)
 
 
-def test_what_a_failed_run_has_made_is_published() -> None:
+def test_tables_of_a_failed_run_are_published() -> None:
     with DagsterInstance.ephemeral() as instance, configured_crm() as crm:
         crm.faults.append(always("open_tasks", lambda: json_response({}, 403)))
         assert asked_to_publish(instance, "crm_full_refresh")
@@ -79,7 +79,7 @@ def test_a_publishing_that_fails_is_not_repeated() -> None:
         assert isinstance(publish_after_failed_runs(context.for_run_failure()), SkipReason)
 
 
-def test_what_a_hook_has_told_is_not_told_again(hook: Webhook) -> None:
+def test_an_incident_reported_by_a_hook_is_not_reported_again(hook: Webhook) -> None:
     with DagsterInstance.ephemeral() as instance, configured_crm(credentials=("api_key", "another")):
         result = defs.resolve_job_def(JOB).execute_in_process(instance=instance, raise_on_error=False)
         told = list(hook.titles)

@@ -36,7 +36,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(capsys: pytest.Capture
     assert [path.name for path in Path(FOLDER).iterdir()] == ["notes.txt"]
 
 
-def test_an_earlier_export_is_written_anew_and_other_files_beside_it_stay() -> None:
+def test_an_earlier_export_is_replaced_and_other_files_stay() -> None:
     assert main() == 0
     stale = Path(FOLDER, "models/marts/marts.yml")
     written = stale.read_text()

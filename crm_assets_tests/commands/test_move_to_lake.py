@@ -66,7 +66,7 @@ def test_all_tables_come_with_every_value(
 
 
 @pytest.mark.usefixtures("lake", "file")
-def test_the_next_read_goes_on_where_the_file_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_read_continues_from_the_moved_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert moved(monkeypatch) == 0
     run = materialize("open_tasks", mode="incremental")
     assert run.success
@@ -75,7 +75,7 @@ def test_the_next_read_goes_on_where_the_file_was(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("lake", "file")
-def test_what_is_there_already_is_named_and_nothing_is_moved(
+def test_existing_tables_are_named_and_nothing_is_moved(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Warehouse().get_connection() as connection:

@@ -58,7 +58,7 @@ def test_it_fails_if_anything_is_wrong_whether_or_not_a_run_needs_it(
     assert KEY not in told
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".env").write_text("what is this\n", encoding="utf-8")
     assert main() == 1
     assert f"{tmp_path / '.env'}, line 1" in capsys.readouterr().out

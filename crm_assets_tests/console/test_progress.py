@@ -41,7 +41,7 @@ def test_nothing_is_expected_of_an_api_that_does_not_count(monkeypatch: pytest.M
     ],
     ids=["counted", "not-counted", "with-retries-and-waits", "longer-than-counted"],
 )
-def test_progress_is_told_in_numbers(progress: Progress, waits: int, expected: str) -> None:
+def test_progress_has_numbers(progress: Progress, waits: int, expected: str) -> None:
     assert described(progress, seconds=10, waits=waits) == expected
 
 

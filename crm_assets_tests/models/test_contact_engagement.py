@@ -42,7 +42,7 @@ def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
     assert crm.row(ENGAGEMENT, "meetings", "last_meeting_at", "last_contact_at", "open_tasks") == (2, met, met, 1)
 
 
-def test_the_accounts_numbers_stand_beside_each_of_its_contacts(crm: RawTables) -> None:
+def test_each_contact_has_its_accounts_figures(crm: RawTables) -> None:
     crm.add("accounts", 1, name="Acme")
     crm.add("contacts", 11, sales_account_id=1)
     crm.add("contacts", 12, sales_account_id=1)

@@ -12,7 +12,7 @@ every_model = pytest.mark.parametrize("model", models().values(), ids=models().k
 
 
 @every_model
-def test_a_model_says_what_a_row_is(model: Model) -> None:
+def test_a_models_description_begins_with_its_grain(model: Model) -> None:
     assert model.description.startswith("One row ")
 
 

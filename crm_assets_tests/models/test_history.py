@@ -30,7 +30,7 @@ def test_an_account_that_vanished_has_no_owner_since(crm: RawTables) -> None:
     assert crm.rows(OWNERSHIP, "owner_id", "is_current") == [(7, False)]
 
 
-def test_a_deals_changes_are_told_with_amounts_and_owners(crm: RawTables) -> None:
+def test_a_deals_changes_have_amounts_and_owners(crm: RawTables) -> None:
     crm.add("won_deals", 1, owner_id=7, amount=100)
     crm.build("snapshots.won_deals_history")
     crm.change("won_deals", 1, amount=80)
@@ -44,7 +44,7 @@ def test_a_deals_changes_are_told_with_amounts_and_owners(crm: RawTables) -> Non
     ]
 
 
-def test_a_deal_that_is_opened_and_won_again_is_told(crm: RawTables) -> None:
+def test_a_deal_that_is_reopened_and_won_again_has_rows(crm: RawTables) -> None:
     crm.add("won_deals", 1, FIRST, amount=100)
     crm.build("snapshots.won_deals_history")
     crm.log("won_deals", SECOND)

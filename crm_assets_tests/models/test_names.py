@@ -100,7 +100,7 @@ def test_a_user_has_the_display_name_or_else_the_name(
     assert crm.row("staging.stg_users", "user_name", "is_active") == user
 
 
-def test_a_stage_tells_its_pipeline_and_what_it_stands_for(crm: RawTables) -> None:
+def test_a_stage_has_its_pipeline_and_its_meaning(crm: RawTables) -> None:
     crm.side_load("deal_stages", 1, name="Won", deal_pipeline_id=7, position=6, forecast_type="Closed Won")
 
     columns = ("stage_id", "stage_name", "pipeline_id", "position_in_pipeline", "forecast_type")

@@ -98,7 +98,7 @@ def test_figures_are_those_of_a_count_by_hand(crm: RawTables) -> None:
     ) == sorted(expected)
 
 
-def test_whoever_only_met_people_has_a_row(crm: RawTables) -> None:
+def test_an_owner_with_meetings_only_has_a_row(crm: RawTables) -> None:
     crm.add("past_appointments", 1, creater_id=7, from_date=ago(days=1))
     crm.add("past_appointments", 2, from_date=ago(days=1))
 

@@ -21,13 +21,13 @@ def resource(request: pytest.FixtureRequest, crm: RawTables) -> str:
     return name
 
 
-def test_what_the_last_complete_read_did_not_see_is_hidden(crm: RawTables, resource: str) -> None:
+def test_rows_not_seen_by_the_last_complete_read_are_hidden(crm: RawTables, resource: str) -> None:
     crm.log(resource, SECOND)
 
     assert shown(crm, resource) == [2]
 
 
-def test_what_vanished_stays_in_raw(crm: RawTables, resource: str) -> None:
+def test_vanished_rows_stay_in_raw(crm: RawTables, resource: str) -> None:
     crm.log(resource, SECOND)
 
     assert crm.connection.execute(f"select id from raw.{resource} order by id").fetchall() == [(1,), (2,)]

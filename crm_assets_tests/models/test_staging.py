@@ -101,7 +101,7 @@ def test_a_text_that_should_be_a_number_is_null(crm: RawTables) -> None:
     assert crm.rows("staging.stg_contacts", "contact_id", "chat_sessions") == [(1, 3), (2, None)]
 
 
-def test_an_id_beyond_what_a_float_can_hold_stays_exact(crm: RawTables) -> None:
+def test_an_id_beyond_the_range_of_a_float_stays_exact(crm: RawTables) -> None:
     crm.add("contacts", 1, mcr_id=1450348061427834880)
 
     assert crm.row("staging.stg_contacts", "mcr_id") == (1450348061427834880,)
@@ -177,7 +177,7 @@ def test_every_task_but_one_marked_done_is_open(crm: RawTables, status: int | No
         pytest.param("2026-01-06T09:00:00", "2026-01-06T17:00:00", True, None, id="whole-day entry"),
     ],
 )
-def test_an_appointments_length_is_told_only_when_credible(
+def test_an_appointment_has_a_length_only_if_credible(
     crm: RawTables, start: str, end: str, all_day: bool, minutes: int | None
 ) -> None:
     crm.add("past_appointments", 1, from_date=utc(start), end_date=utc(end), is_allday=all_day)
@@ -225,13 +225,13 @@ def test_a_record_named_twice_by_an_activity_is_one_target(crm: RawTables) -> No
         pytest.param(None, id="nothing"),
     ],
 )
-def test_what_names_no_record_is_no_target(crm: RawTables, sent: str | None) -> None:
+def test_an_entry_without_a_record_is_no_target(crm: RawTables, sent: str | None) -> None:
     crm.add("open_tasks", 31, targetables=sent)
 
     assert crm.rows("staging.stg_activity_targets", "target_id") == []
 
 
-def test_an_activity_concerns_the_accounts_of_whom_and_what_it_names(crm: RawTables) -> None:
+def test_an_activity_concerns_the_accounts_of_its_targets(crm: RawTables) -> None:
     crm.add("contacts", 11, sales_account_id=1)
     crm.add("contacts", 12, sales_account_id=2)
     crm.add("contacts", 13)

@@ -17,7 +17,7 @@ def test_every_open_task_is_overdue_due_this_week_later_or_without_date(crm: Raw
     assert crm.row(BACKLOG, *columns) == (4, 1, 1, 1, 1)
 
 
-def test_the_share_of_overdue_tasks_and_the_oldest_are_told(crm: RawTables) -> None:
+def test_the_share_of_overdue_tasks_and_the_oldest_are_shown(crm: RawTables) -> None:
     crm.add("open_tasks", 1, owner_id=7, due_date=ago(days=2))
     crm.add("open_tasks", 2, owner_id=7, due_date=ahead(days=1))
     crm.add("open_tasks", 3, owner_id=7)

@@ -49,9 +49,7 @@ def deals(data_dir: Path) -> tuple[int, int, int]:
     return raw, staging, mart
 
 
-def test_a_deal_that_is_opened_again_leaves_staging_and_marts_with_the_next_complete_read(
-    crm: ScriptedCrm, data_dir: Path
-) -> None:
+def test_a_reopened_deal_leaves_staging_and_marts_with_the_next_complete_read(crm: ScriptedCrm, data_dir: Path) -> None:
     read("full")
     crm.lists["won_deals"].pop(0)
     read("full")

@@ -16,7 +16,7 @@ def of(crm: RawTables, owner: int | None, *columns: str) -> list[tuple[object, .
     return [row[1:] for row in rows if row[0] == owner and row[1] in {JANUARY, FEBRUARY}]
 
 
-def test_what_was_won_is_compared_with_the_target(crm: RawTables) -> None:
+def test_won_revenue_is_compared_with_the_target(crm: RawTables) -> None:
     crm.add("won_deals", 1, owner_id=OWNER, amount=Decimal(15000), closed_date=date(2026, 1, 9))
 
     assert of(crm, OWNER, "won_amount", "target_amount", "difference", "attainment") == [

@@ -48,7 +48,7 @@ def test_back_dated_deals_are_counted_but_not_in_the_days(crm: RawTables) -> Non
     assert crm.row(REVENUE, "average_days_to_win", "median_days_to_win", "back_dated_deals") == (20.0, 20.0, 1)
 
 
-def test_deals_without_closing_date_are_told_apart(crm: RawTables) -> None:
+def test_deals_without_closing_date_are_counted_separately(crm: RawTables) -> None:
     crm.add("won_deals", 1, stage_updated_time=utc("2026-02-28T23:30:00-01:00"))
 
     assert crm.row(REVENUE, "month", "deals_without_closed_date") == (MARCH, 1)

@@ -52,7 +52,7 @@ def test_each_chart_is_described_for_those_who_cannot_see_it(busy: RawTables) ->
     assert "Open tasks: 1, of these overdue: 1." in page
 
 
-def test_what_is_reached_of_a_target_is_said(crm: RawTables) -> None:
+def test_the_share_of_a_target_reached_is_shown(crm: RawTables) -> None:
     month = datetime.now(timezone.utc).date().replace(day=1)
     crm.add("won_deals", 1, amount=50, closed_date=month, owner_id=1)
     crm.build()
@@ -90,7 +90,7 @@ def test_ten_thousand_owners_fit_on_it(crm: RawTables) -> None:
     assert len(page) < 200_000
 
 
-def test_changes_since_the_report_before_are_told(busy: RawTables) -> None:
+def test_changes_since_the_previous_report_are_shown(busy: RawTables) -> None:
     before = Headline(datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), {"accounts": 3.0, "open_tasks": 1.0})
 
     _, page = drawn(busy, before)

@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-m", "crm_assets.sandbox")
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_told_to_end(end: signal.Signals) -> None:
+def test_it_serves_until_it_is_stopped(end: signal.Signals) -> None:
     with subprocess.Popen(
         [*COMMAND, "--port", "0", "--key", "secret", "--rows", "50"],
         stdout=subprocess.PIPE,
@@ -33,7 +33,7 @@ def test_it_serves_until_told_to_end(end: signal.Signals) -> None:
     assert rest == ("", "")
 
 
-def test_what_real_ones_add_can_be_asked_for() -> None:
+def test_undeclared_fields_and_odd_types_can_be_requested() -> None:
     odd = ("--port", "0", "--key", "secret", "--rows", "50", "--unknown-fields", "1", "--odd-types", "1", "--side-load")
     with subprocess.Popen([*COMMAND, *odd], stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -25,7 +25,7 @@ def test_a_share_of_the_requests_fails_and_always_the_same() -> None:
 
 
 @pytest.mark.parametrize("retry_after", ["Wed, 18 Mar 2026 12:00:00 GMT", None])
-def test_a_failing_answer_says_when_to_come_back_if_told_so(retry_after: str | None) -> None:
+def test_a_failing_answer_has_retry_after_if_requested(retry_after: str | None) -> None:
     faults = Faults(status=429, rate=1, retry_after=retry_after)
     with serving_sandbox(now=NOW, rows=50, faults=faults) as sandbox, requests.Session() as session:
         answer = Client(sandbox, session).get("/v1/tasks")

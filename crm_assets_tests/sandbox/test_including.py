@@ -19,7 +19,7 @@ def test_side_loaded_arrays_stand_before_the_deals(crm: Client) -> None:
     assert list(answer) == ["sales_accounts", "users", "deals", "meta"]
 
 
-def test_deals_then_point_at_what_was_side_loaded(crm: Client) -> None:
+def test_deals_refer_to_side_loaded_records(crm: Client) -> None:
     answer = crm.get("/v1/deals", include="sales_account,owner", per_page=100).json()
     accounts = {account["id"] for account in answer["sales_accounts"]}
     owners = {user["id"] for user in answer["users"]}

@@ -64,7 +64,7 @@ def test_some_tasks_are_done_within_half_an_hour(living_crm: Client, clock: Cloc
     assert 0 < len(before - {row["id"] for row in living_crm.read("/v1/tasks")}) < 15
 
 
-def test_what_vanished_does_not_return(living_crm: Client, clock: Clock) -> None:
+def test_a_vanished_record_does_not_return(living_crm: Client, clock: Clock) -> None:
     seen: set[int] = set()
     gone: set[int] = set()
     for _ in range(4):

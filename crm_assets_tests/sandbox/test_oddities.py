@@ -96,7 +96,7 @@ def test_arrays_stand_before_the_records_without_being_asked_for(crm: Client, pa
     assert answer[key] == crm.page(path)
 
 
-def test_what_is_asked_for_is_side_loaded_as_ever(crm: Client) -> None:
+def test_included_arrays_are_side_loaded(crm: Client) -> None:
     with odd_crm(side_load=True) as client:
         odd = client.get("/v1/deals", include="sales_account,owner").json()
     plain = crm.get("/v1/deals", include="sales_account,owner").json()

@@ -20,7 +20,7 @@ def test_the_table_lists_every_setting_as_the_object_has_it() -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_says_what_it_is_for(name: str) -> None:
+def test_every_setting_has_a_description(name: str) -> None:
     assert CrmSettings.model_fields[name].description
 
 

@@ -111,7 +111,7 @@ def test_endpoints_are_put_together_from_all_places(working: Path, monkeypatch: 
     ],
 )
 @pytest.mark.parametrize("folder", ["working", "project"])
-def test_a_file_that_cannot_be_read_is_told_with_its_line(
+def test_an_unreadable_file_is_reported_with_its_line(
     folder: str, name: str, content: bytes, line: int, working: Path
 ) -> None:
     path = working.parent / folder / name
@@ -136,7 +136,7 @@ def test_a_secret_does_not_belong_into_the_file_that_git_keeps(working: Path) ->
     assert KEY not in str(raised.value)
 
 
-def test_a_misspelt_name_in_a_file_is_told_with_the_file_and_the_closest_one(working: Path) -> None:
+def test_a_misspelt_name_in_a_file_is_reported_with_the_file_and_the_closest_name(working: Path) -> None:
     path = working / ".dlt" / "config.toml"
     path.write_text("[sources.crm]\npage_size = 10\n", encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
@@ -166,7 +166,9 @@ def test_a_folder_may_be_relative_or_in_the_home(
 
 
 @pytest.mark.parametrize(("name", "value"), [("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"), ("CRM_EXECUTOR", "threads")])
-def test_what_a_run_does_not_need_does_not_fail_it(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_that_a_run_does_not_need_does_not_fail_it(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, value)
     assert resolve_settings().is_sandbox
     told: list[str] = []

@@ -98,7 +98,7 @@ def test_a_wrong_value_is_named(crm: ScriptedCrm, name: str, value: str, monkeyp
     assert "user:password" not in told
 
 
-def test_all_that_is_wrong_is_told_at_once(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_together(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "0")
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "none")
     with pytest.raises(SettingsError, match=r"(?s)PER_PAGE.*MAX_IN_FLIGHT"):

@@ -164,7 +164,7 @@ def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: d
         ),
     ],
 )
-def test_a_check_is_named_after_what_it_tests(
+def test_a_check_is_named_after_its_test(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test, name: str
 ) -> None:
     assert run(project, connection, column, test).test.name == name

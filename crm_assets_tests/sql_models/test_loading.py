@@ -87,7 +87,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, told: str) -> None:
         project.mart(sql)
 
 
-def test_a_cycle_is_told_in_the_direction_of_reading(project: ModelProject) -> None:
+def test_a_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
     project.write("marts/a.sql", "select * from marts.b")
     project.write("marts/b.sql", "select * from marts.c")
     project.write("marts/c.sql", "select * from marts.a")
@@ -214,7 +214,9 @@ def test_a_model_in_no_known_folder_is_refused(project: ModelProject, file: str)
         pytest.param("marts/a.py", "def model(dbt, session): ...", id="Python"),
     ],
 )
-def test_what_dbt_alone_has_is_refused_with_the_way_to_dbt(project: ModelProject, file: str, text: str) -> None:
+def test_unsupported_dbt_features_are_refused_with_the_export_command(
+    project: ModelProject, file: str, text: str
+) -> None:
     project.write("marts/b.sql", "select 1 as x")
     project.write(file, text)
 
@@ -247,7 +249,7 @@ def test_a_refusal_names_the_line(project: ModelProject) -> None:
         project.models()
 
 
-def test_all_refused_models_are_told_at_once(project: ModelProject) -> None:
+def test_all_errors_in_models_are_reported_together(project: ModelProject) -> None:
     project.write("marts/a.sql", "select 1; select 2")
     project.write("staging/b.sql", "drop table raw.accounts")
 

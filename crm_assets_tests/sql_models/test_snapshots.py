@@ -84,7 +84,9 @@ def test_a_build_that_sees_no_change_changes_nothing(
     assert everything(connection) == before
 
 
-def test_what_is_not_checked_is_no_change(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_column_that_is_not_checked_makes_no_change(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
     model = history(project, **CHECK)
     build(connection, model)
     connection.execute("update raw.accounts set changed = '2026-02-01'")

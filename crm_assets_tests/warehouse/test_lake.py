@@ -116,7 +116,7 @@ def test_a_reader_cannot_write() -> None:
 
 
 @pytest.mark.usefixtures("lake")
-def test_reading_a_lake_that_holds_nothing_says_what_to_do() -> None:
+def test_reading_an_empty_lake_says_what_to_do() -> None:
     with pytest.raises(FileNotFoundError, match="materialize the assets of group raw first"):
         read("select 1")
 
@@ -239,7 +239,7 @@ def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, dat
         pytest.param("crm.ducklake", "s3://bucket/crm?s3_secret_access_key=hush", id="in the files' place"),
     ],
 )
-def test_no_message_tells_a_password(address: str, files: str) -> None:
+def test_no_message_has_a_password(address: str, files: str) -> None:
     told = LakeAddress(address, files, "").without_secrets(f'Unable to connect at "{address}", {files}: no route')
     assert "hush" not in told
     assert "no route" in told

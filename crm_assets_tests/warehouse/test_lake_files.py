@@ -54,9 +54,7 @@ def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, d
 
 @pytest.mark.parametrize("statement", ["update t set told = null where {}", "delete from t where {}"])
 @pytest.mark.parametrize("rows", [5, 3000], ids=["in-the-catalog", "in-files"])
-def test_what_is_erased_is_neither_in_a_file_nor_in_the_catalog(
-    lake: dict[str, str], statement: str, rows: int
-) -> None:
+def test_erased_values_are_in_no_file_and_not_in_the_catalog(lake: dict[str, str], statement: str, rows: int) -> None:
     write(f"create table t as select range as i, 'secret of ' || range as told from range({rows})")
     write("create table dropped as select 'secret of 3' as told")
     assert written_with("secret of 3", lake) > 2

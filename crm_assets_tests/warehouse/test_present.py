@@ -58,7 +58,7 @@ def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyCon
     assert shown(warehouse) == [(1, "Call"), (2, None), (3, None)]
 
 
-def test_what_does_not_fit_its_column_is_shown_as_it_is(warehouse: duckdb.DuckDBPyConnection) -> None:
+def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column due_date__v_text varchar")
     warehouse.execute(ADD, [1, "Call", "1"])
     warehouse.execute("update raw.open_tasks set due_date__v_text = ' soon '")

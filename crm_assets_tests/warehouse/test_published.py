@@ -22,7 +22,7 @@ def published() -> bool:
     return job.execute_in_process(asset_selection=[AssetKey(["published", "database"])], raise_on_error=False).success
 
 
-def test_the_step_copies_what_is_loaded(data_dir: Path) -> None:
+def test_the_step_copies_loaded_tables(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}):
         materialize("open_tasks")
         assert not (data_dir / "crm.published.duckdb").exists()
@@ -40,7 +40,7 @@ def test_a_reader_of_the_copy_neither_waits_nor_keeps_a_run_waiting(data_dir: Pa
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(75,)]
 
 
-def test_what_did_not_change_is_not_copied_again(data_dir: Path) -> None:
+def test_an_unchanged_database_is_not_copied_again(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}):
         materialize("open_tasks")
         assert Warehouse().publish().is_new
@@ -50,7 +50,7 @@ def test_what_did_not_change_is_not_copied_again(data_dir: Path) -> None:
     assert copy.stat().st_ino == before
 
 
-def test_what_a_killed_process_left_in_the_write_ahead_log_is_in_the_copy(data_dir: Path) -> None:
+def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) -> None:
     data_dir.mkdir()
     database = data_dir / "crm.duckdb"
     with duckdb.connect(str(database)) as connection:
@@ -61,7 +61,7 @@ def test_what_a_killed_process_left_in_the_write_ahead_log_is_in_the_copy(data_d
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
-def test_a_copy_that_cannot_be_made_fails_its_step_alone_and_leaves_the_one_before(
+def test_a_failed_copy_fails_only_its_step_and_keeps_the_previous_copy(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:

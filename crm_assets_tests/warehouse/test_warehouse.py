@@ -85,7 +85,7 @@ def test_a_read_only_connection_cannot_write(database: Path) -> None:
             connection.execute("insert into t values (2)")
 
 
-def test_reading_what_is_not_there_says_what_to_do_and_makes_no_file(tmp_path: Path) -> None:
+def test_reading_a_missing_file_says_what_to_do_and_creates_none(tmp_path: Path) -> None:
     path = tmp_path / "data" / "crm.duckdb"
     with pytest.raises(FileNotFoundError, match="materialize"), Warehouse(database=str(path)).read_connection():
         pass
@@ -148,7 +148,7 @@ def test_a_reader_waits_for_another_process(database: Path, told: list[str]) -> 
         assert any(str(process.pid) in message for message in told), told
 
 
-def test_a_reader_sees_what_a_killed_process_left_in_the_write_ahead_log(database: Path) -> None:
+def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("pragma disable_checkpoint_on_shutdown")
         connection.execute("insert into t values (2)")

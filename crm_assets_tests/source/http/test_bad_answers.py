@@ -31,7 +31,9 @@ def body(content: Any) -> bytes:
 
 
 @pytest.mark.parametrize("content", [b"", body({"tasks": PERSON}), body({"items": [PERSON]})])
-def test_a_later_page_that_is_none_is_told_with_its_number_and_asked_for_once(crm: ScriptedCrm, content: bytes) -> None:
+def test_a_later_answer_that_is_no_page_is_reported_with_its_number_after_one_request(
+    crm: ScriptedCrm, content: bytes
+) -> None:
     crm.faults.append(lambda seen: Response(content, 200, media_type="application/json") if seen.page == 3 else None)
     with pytest.raises(BadAnswer, match=r"^open_tasks, page 3: .{20}") as raised:
         read()
@@ -47,7 +49,7 @@ def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
     assert "gzip" in crm.seen[0].headers["accept-encoding"]
 
 
-def test_what_the_content_type_says_does_not_matter(crm: ScriptedCrm) -> None:
+def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
     page = Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain")
     crm.faults.append(lambda _: page)
     assert read().ids == [1, 2]
@@ -81,7 +83,7 @@ def test_json_is_parsed_without_loss(content: bytes, value: Any) -> None:
 
 
 @given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.booleans())
-def test_what_any_json_writer_wrote_is_read(value: Any, ascii_only: bool) -> None:
+def test_any_json_is_read(value: Any, ascii_only: bool) -> None:
     assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
 
 

@@ -59,7 +59,7 @@ def test_a_used_up_rate_is_announced_with_its_setting_and_a_closed_read_does_not
     assert "SOURCES__CRM__REQUESTS_PER_HOUR (1) is used up" in sentence
 
 
-def test_what_earlier_processes_sent_counts_for_the_rate() -> None:
+def test_requests_of_earlier_processes_count_for_the_rate() -> None:
     limits = Limits(8, [Rate("requests_per_hour", 100, period=3600)])
     limits.count_earlier([(1800.0, 60), (60.0, 40)])
     closed = threading.Event()
@@ -182,5 +182,5 @@ def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.Monke
         pytest.param("1445412480", 0, id="epoch seconds in the past"),
     ],
 )
-def test_seconds_to_wait_are_read_from_what_the_api_tells(told: str | None, seconds: float | None) -> None:
+def test_seconds_to_wait_are_read_from_headers(told: str | None, seconds: float | None) -> None:
     assert seconds_until(told) == seconds

@@ -145,7 +145,7 @@ def test_a_proxy_that_is_not_there(proxy: str, monkeypatch: pytest.MonkeyPatch) 
     assert "HTTPS_PROXY" in refused("https://crm.invalid", monkeypatch, HTTPS_PROXY=proxy.format(port=port))
 
 
-def test_nobody_listening_is_told_after_every_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")

@@ -46,7 +46,7 @@ def gaps(crm: ScriptedCrm) -> list[float]:
         pytest.param(lambda: Late(1.5), id="time-out"),
     ],
 )
-def test_what_may_pass_is_tried_again(
+def test_transient_errors_are_retried(
     crm: ScriptedCrm, passing: Callable[[], Response], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__REQUEST_TIMEOUT", "0.5")
@@ -58,7 +58,7 @@ def test_what_may_pass_is_tried_again(
 
 
 @pytest.mark.parametrize("status", NOT_RETRIED)
-def test_what_would_be_refused_again_is_not_tried_again(crm: ScriptedCrm, status: int) -> None:
+def test_permanent_errors_are_not_retried(crm: ScriptedCrm, status: int) -> None:
     crm.faults.append(failing("open_tasks", page=1, answers=[Response("", status)]))
     with pytest.raises(ApiRefusal, match=f"open_tasks, page 1: status {status}"):
         read()
@@ -132,7 +132,7 @@ def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.mark.usefixtures("_own_limits")
 @pytest.mark.parametrize("status", [408, 429, 503, 524])
 @pytest.mark.parametrize("told", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
-def test_a_long_wait_that_the_api_asks_for_is_told_and_kept(
+def test_a_long_retry_after_is_logged_and_obeyed(
     crm: ScriptedCrm, status: int, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Retry-After": told()})))
@@ -167,7 +167,7 @@ def test_waits_grow_by_the_backoff_factor(crm: ScriptedCrm, status: int, monkeyp
 
 @pytest.mark.parametrize("attempts", [1, 4], ids=["no-retry", "default"])
 @pytest.mark.parametrize("status", [429, 500])
-def test_what_does_not_pass_ends_after_a_bounded_number_of_requests(
+def test_lasting_errors_end_after_a_bounded_number_of_requests(
     crm: ScriptedCrm, status: int, attempts: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if attempts != 4:

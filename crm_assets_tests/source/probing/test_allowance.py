@@ -117,7 +117,7 @@ def test_nothing_is_said_of_schedules_when_nobody_tells_the_allowance() -> None:
         pytest.param(200, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "450"}, id="the-last-one-allowed"),
     ],
 )
-def test_a_check_does_not_wait_for_long_but_says_what_it_could_not_ask(
+def test_a_check_does_not_wait_long_and_reports_what_it_left_out(
     status: int, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The pause that the API asks for is kept by all who read with the same settings in this process.

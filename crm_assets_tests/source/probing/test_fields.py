@@ -113,7 +113,7 @@ def test_an_include_that_links_nothing_is_not_recommended_again(monkeypatch: pyt
     assert "may not see them" in problem.advice
 
 
-def test_arrays_with_names_that_answers_do_not_carry_are_reported_with_the_include_that_brings_them() -> None:
+def test_missing_side_loaded_names_are_reported_with_their_include() -> None:
     lists: dict[str, list[Any]] = {"won_deals": linked(1), "past_appointments": linked(1), "open_tasks": []}
     with tidy_crm(lists=lists, side_loaded={"users": []}) as crm:
         findings = check(crm)

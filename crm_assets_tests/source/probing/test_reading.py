@@ -38,9 +38,7 @@ def test_a_list_of_one_page_takes_one_request() -> None:
     ("status", "setting"),
     [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, "")],
 )
-def test_a_list_that_is_refused_is_asked_for_once_and_named_and_the_others_are_checked(
-    status: int, setting: str
-) -> None:
+def test_a_refused_list_is_requested_once_and_named_and_the_others_are_checked(status: int, setting: str) -> None:
     with tidy_crm(lists=lists(60)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not for you"}, status)))
         findings = check(crm)
@@ -155,7 +153,7 @@ def test_a_short_first_page_is_no_cap() -> None:
     assert any("page 1 had only" in each.problem for each in problems(findings, "accounts"))
 
 
-def test_an_api_that_does_not_sort_is_told_from_one_that_does() -> None:
+def test_an_api_that_does_not_sort_is_recognized() -> None:
     backwards = {resource: linked(120)[::-1] for resource in ENDPOINTS}
     with tidy_crm(lists=backwards, sorts=frozenset({"accounts"})) as crm:
         findings = check(crm)
@@ -187,7 +185,7 @@ def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
     assert "turn off accounts_schedule" in problem.advice
 
 
-def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
+def test_a_missing_total_is_reported_and_does_not_fail_the_check() -> None:
     with tidy_crm(lists=lists(60), with_meta=False) as crm:
         findings = check(crm)
         assert crm.pages("accounts") == [1, 2]
@@ -195,7 +193,7 @@ def test_a_total_that_is_not_told_is_a_problem_and_no_obstacle() -> None:
     assert "does not count the records" in problems(findings, "accounts")[0].problem
 
 
-def test_the_latency_is_what_answers_take() -> None:
+def test_the_latency_is_the_time_of_answers() -> None:
     with tidy_crm(lists=lists(1), latency=0.05) as crm:
         findings = check(crm)
     assert all(each.latency is not None and each.latency >= 0.05 for each in findings.lists)

@@ -80,7 +80,7 @@ def test_a_value_fits_without_loss(data_type: str, given_value: Any, fitted: Any
         ("date", "2026-01-31T10:00:00Z"),
     ],
 )
-def test_what_would_lose_something_does_not_fit(data_type: str, given_value: Any) -> None:
+def test_a_value_that_would_lose_something_does_not_fit(data_type: str, given_value: Any) -> None:
     array, variants = typed_column(data_type, [given_value])
     assert variants is not None
     assert (array.to_pylist(), variants.to_pylist()) == ([None], [as_text(given_value)])
@@ -118,7 +118,7 @@ def one_by_one(data_type: str, values: list[Any]) -> tuple[list[Any], list[str |
 
 @pytest.mark.parametrize("data_type", TYPES)
 @given(data=st.data())
-def test_a_whole_column_holds_what_its_values_are_one_by_one(data_type: str, data: st.DataObject) -> None:
+def test_a_column_converts_like_its_values_one_by_one(data_type: str, data: st.DataObject) -> None:
     values = data.draw(st.lists(fitting_values[data_type] | st.none(), max_size=8))
     values += data.draw(st.lists(json_values, max_size=2))
     fitting, misfits = one_by_one(data_type, values)
@@ -131,7 +131,7 @@ def test_a_whole_column_holds_what_its_values_are_one_by_one(data_type: str, dat
     ("data_type", "spelling"),
     [("decimal", "007"), ("decimal", "+7"), ("date", "0000-01-01"), ("timestamp", "0001-01-01T00:00:00+05:30")],
 )
-def test_what_arrow_takes_and_python_could_not_read_back_as_sent_does_not_fit(data_type: str, spelling: str) -> None:
+def test_values_that_python_could_not_read_back_do_not_fit(data_type: str, spelling: str) -> None:
     array, variants = typed_column(data_type, [spelling])
     assert array.to_pylist() == [None]
     assert variants is not None

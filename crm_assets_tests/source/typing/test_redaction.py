@@ -36,13 +36,13 @@ def test_a_declared_personal_field_is_empty() -> None:
 
 
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
-def test_an_undeclared_field_is_dropped_and_its_name_told(policy: str) -> None:
+def test_an_undeclared_field_is_dropped_and_its_name_reported(policy: str) -> None:
     one = redaction(policy)
     assert one.record({"id": 1, "Email": MARKED, "nickname": MARKED}) == {"id": 1}
     assert one.dropped == {"Email", "nickname"}
 
 
-def test_a_key_that_is_no_name_is_not_told() -> None:
+def test_a_key_that_may_be_data_is_not_shown() -> None:
     one = redaction("leave_out")
     one.record({"ada.marked@example.com": 1, "custom_field": {MARKED: 1}})
     assert one.dropped == {"*", "custom_field.*"}
@@ -85,7 +85,7 @@ def test_a_record_within_a_list_is_redacted_and_one_that_is_no_object_left_out()
     assert left_out(MARKED) is None
 
 
-def test_what_is_nested_too_deeply_to_look_into_is_left_out() -> None:
+def test_values_nested_too_deeply_are_left_out() -> None:
     deep: Any = MARKED
     for _ in range(10_000):
         deep = [deep]
@@ -114,7 +114,7 @@ def test_values_without_a_resource_keep_the_fields_that_the_caller_knows() -> No
     ]
 
 
-def test_what_is_a_hash_already_is_not_hashed_again_where_values_are_known_to_be() -> None:
+def test_hashes_are_not_hashed_again_when_stored_values_are_converted() -> None:
     once = hashed({"email": MARKED})
     assert redaction("hash", is_hashed=True).record(once) == once
     assert hashed(once) != once

@@ -279,7 +279,7 @@ def test_each_table_has_the_runners_rows(both: duckdb.DuckDBPyConnection, models
             assert not more, f"only in {some}"
 
 
-def test_each_test_finds_what_the_runner_finds(sync: Sync) -> None:
+def test_each_exported_test_finds_the_same_rows_as_the_runner(sync: Sync) -> None:
     assert sync.dbt_results == sync.runner_results
     assert {status for _, _, _, status, _ in sync.dbt_results} == {"pass", "warn"}
 
@@ -295,7 +295,7 @@ def test_each_table_and_column_is_described_as_by_the_runner(both: duckdb.DuckDB
     assert comments("dbt") == comments("runner")
 
 
-def test_history_goes_on_from_sync_to_sync(syncs: list[Sync]) -> None:
+def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
     def closed(sync: Sync) -> int:
         with duckdb.connect(str(sync.dbt), read_only=True) as connection:
             [[rows]] = connection.execute("select count(dbt_valid_to) from snapshots.open_tasks_history").fetchall()
