@@ -1,4 +1,4 @@
-"""What a lake needs besides files: a PostgreSQL server for its catalog and an S3 server for its data, both for real."""
+"""The servers of a lake: PostgreSQL for its catalog and an S3 server for its data."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""Records in which every personal value is marked, and searches for the marks in what runs have left on the disk."""
+"""Records in which every personal value is marked, and a search for the marks in all files of a run."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The commands of the README, as processes of their own: exit codes, what is read, and where the key does not show."""
+"""The commands of the README, as processes: exit codes, what they read, and that the key is never shown."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What is used of libraries beyond what they promise: one test for each, which names what an upgrade has changed.
+"""Undocumented behaviour of libraries that the project uses: one test each, which names what an upgrade has changed.
 
 What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py` and `warehouse/duckdb_messages.py`.
 """

@@ -1,4 +1,4 @@
-"""The code location: what is in it, and that looking at it costs nothing and breaks on nothing."""
+"""The code location: its contents, and that loading it costs nothing and never fails."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The documentation: links lead somewhere, commands exist, and what is shown is what there is."""
+"""The documentation: links work, commands exist, and tables equal the code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The fault matrix: what an API can do wrong, fault by fault, and what a materialization makes of it.
+"""The fault matrix: faults of an API, one by one, and the result of a materialization.
 
 Every fault is one of five kinds. What passes is tried again, and leaves no trace in the table. What will not pass is
 told at once, in one sentence that shows nothing of the data, and the table stays as it was. What ends a list early is

@@ -1,4 +1,4 @@
-"""Alerts: once per incident, with what to do, to wherever they are wanted, and never in the way of a run."""
+"""Alerts: one per incident, with what to do, sent to the configured addresses, and never failing a run."""
 
 from collections.abc import Iterator
 from pathlib import Path

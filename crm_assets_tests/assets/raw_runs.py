@@ -1,4 +1,4 @@
-"""Materializes raw assets in this process, for real, and looks at what a run left behind."""
+"""Materializes raw assets in this process, and inspects what a run stored."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the operating system says about files is told in full, with advice, and not tried again."""
+"""Errors of the operating system about files are shown in full, with advice, and not retried."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A model as a Dagster asset: what it says about itself, and what a run of it leaves behind."""
+"""A model as a Dagster asset: its specification, and the results of its materialization."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""An API that lists less than it has, or another list than before: what is loaded, what is told, what stays visible."""
+"""An API that lists fewer records than it has, or another list than before: what is loaded, reported and visible."""
 
 import json
 import time

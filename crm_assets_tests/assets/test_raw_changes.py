@@ -1,4 +1,4 @@
-"""What a sync changed: counted for its metadata, and told to Dagster as the data version of the table."""
+"""The changes of a sync: counted in the metadata, and part of the table's data version."""
 
 from datetime import datetime, timedelta, timezone
 from typing import Any

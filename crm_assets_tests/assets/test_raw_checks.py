@@ -1,4 +1,4 @@
-"""The checks of the raw assets: what they find, what they say, and what they stop."""
+"""The checks of the raw assets: what they find, report and block."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Records that answers carry beside those of their list are kept in raw.side_loaded."""
+"""Side-loaded records are stored in raw.side_loaded."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""reports/sales_review: what a materialization leaves."""
+"""reports/sales_review: the results of a materialization."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Models follow their raw tables: what the automation sensor asks for at its ticks, with real runs between them."""
+"""Models follow their raw tables: the automation sensor's requests, with real runs between its ticks."""
 
 from collections import Counter
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is late, by the ages that the freshness policies have."""
+"""Which assets are late, by their freshness policies."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta, timezone

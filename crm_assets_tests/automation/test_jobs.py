@@ -1,4 +1,4 @@
-"""What the jobs read, and how."""
+"""The jobs: which resources they read, and in which mode."""
 
 from pathlib import Path
 from typing import Any

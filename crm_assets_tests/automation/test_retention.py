@@ -1,4 +1,4 @@
-"""Old runs are deleted with all that was stored about them, and what tells the current state is kept."""
+"""Old runs are deleted with everything stored about them; runs that hold the current state are kept."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""One `dagster dev` and one browser for all tests here, and pictures of what they see."""
+"""One `dagster dev` and one browser for all tests here, and screenshots."""
 
 import shutil
 from collections.abc import Callable, Iterator

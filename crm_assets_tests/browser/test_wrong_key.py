@@ -1,4 +1,4 @@
-"""A CRM that refuses the key: what its user sees, and what is to be done."""
+"""A CRM that refuses the key: what the UI shows, and the recovery."""
 
 from collections.abc import Iterator
 

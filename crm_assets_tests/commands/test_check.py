@@ -1,4 +1,4 @@
-"""`python -m crm_assets check`: what it prints, its exit code, and that it leaves nothing behind."""
+"""`python -m crm_assets check`: its output, its exit code, and that it writes nothing."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`python -m crm_assets dbt-project`: a project for dbt in a folder, without harm to what is in it."""
+"""`python -m crm_assets dbt-project`: writes a dbt project into a folder, and keeps other files."""
 
 from pathlib import Path
 

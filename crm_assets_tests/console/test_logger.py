@@ -1,4 +1,4 @@
-"""The console logger: what a person reads while a job runs."""
+"""The console logger: the lines of a job."""
 
 import re
 from typing import Any

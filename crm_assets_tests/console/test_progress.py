@@ -1,4 +1,4 @@
-"""What is shown of a read under way, and that it cannot disturb the read."""
+"""The progress of a read: what is shown, and that it cannot disturb the read."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""marts.account_overview: one row an account, with what was won, what is to do and when something last happened."""
+"""marts.account_overview: one row per account, with won deals, open tasks and the last contact."""
 
 import json
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""marts.contact_engagement: one row a contact, how warm it is, and what goes on around its account."""
+"""marts.contact_engagement: one row per contact, with engagement and the activity of the account."""
 
 import json
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Every model says what its rows and columns are, and says it of the columns that it has."""
+"""Every model documents its grain and exactly the columns that it has."""
 
 import pytest
 

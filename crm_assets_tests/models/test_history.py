@@ -1,4 +1,4 @@
-"""The marts of history: who owned what when, how deals changed, how long tasks were open."""
+"""The marts of history: owners over time, changes of deals, durations of tasks."""
 
 from datetime import timedelta
 

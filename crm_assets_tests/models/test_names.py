@@ -1,4 +1,4 @@
-"""Names beside ids, from what answers carried along."""
+"""Names next to ids, from side-loaded records."""
 
 from datetime import date
 from typing import Any

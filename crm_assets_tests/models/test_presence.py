@@ -1,4 +1,4 @@
-"""Staging shows what the last complete full read saw, or a read after it. Raw keeps all."""
+"""Staging shows rows seen by the last complete full read or a later read. Raw keeps all."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A list that the CRM refuses keeps back what is made from it, and nothing else."""
+"""If the CRM refuses a list, only the models that depend on it are not built."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the staging models make of the values that the API sends."""
+"""The staging models: how they convert the API's values."""
 
 import json
 from datetime import date

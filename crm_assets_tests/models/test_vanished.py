@@ -1,4 +1,4 @@
-"""From the CRM's list to the marts: what vanishes leaves them with the next complete read, and not before."""
+"""From the CRM's list to the marts: vanished records leave them with the next complete read, and not before."""
 
 from collections.abc import Iterator
 from pathlib import Path

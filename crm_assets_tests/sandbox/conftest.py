@@ -1,4 +1,4 @@
-"""Two sandboxes shared by all tests: one stands still, the other has a clock that tests set."""
+"""Two sandboxes shared by all tests: one with a fixed clock, one with a clock that tests set."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Who is answered, and what is served at all."""
+"""Authentication, and the paths that are served."""
 
 import pytest
 import requests

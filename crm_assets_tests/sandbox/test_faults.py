@@ -1,4 +1,4 @@
-"""What goes wrong on purpose."""
+"""Deliberate faults."""
 
 import time
 from typing import Any

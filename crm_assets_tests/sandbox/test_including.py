@@ -1,4 +1,4 @@
-"""What ``include`` adds."""
+"""The records that ``include`` adds."""
 
 import pytest
 

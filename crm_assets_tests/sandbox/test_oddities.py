@@ -1,4 +1,4 @@
-"""What real installations add to the API's plain records, if it is asked for."""
+"""Undeclared fields, odd types and side-loaded arrays, if they are requested."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the records look like."""
+"""The generated records."""
 
 import re
 from datetime import date

@@ -1,4 +1,4 @@
-"""Whatever the settings are, the code location loads, and says what is wrong where it can be seen."""
+"""The code location loads with any settings, and shows wrong ones."""
 
 import os
 import subprocess

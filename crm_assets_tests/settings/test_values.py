@@ -1,4 +1,4 @@
-"""What is missing, wrong or unknown among the settings is named before any request."""
+"""Missing, wrong and unknown settings are reported before any request."""
 
 import json
 from collections.abc import Iterator

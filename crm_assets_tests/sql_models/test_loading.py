@@ -1,4 +1,4 @@
-"""What a model file becomes, and what is refused before anything runs, in words that say what to change."""
+"""How model files are read, and what is refused before anything runs, with instructions."""
 
 import re
 

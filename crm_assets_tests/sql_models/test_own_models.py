@@ -1,4 +1,4 @@
-"""What a user adds to the project: a mart, a seed and a snapshot, one file each."""
+"""A user adds a mart, a seed and a snapshot, one file each."""
 
 import os
 import shutil

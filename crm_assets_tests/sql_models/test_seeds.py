@@ -1,4 +1,4 @@
-"""Seeds: CSV files as tables, whose errors are told with line and column."""
+"""Seeds: CSV files as tables, whose errors are reported with line and column."""
 
 from datetime import date
 from decimal import Decimal

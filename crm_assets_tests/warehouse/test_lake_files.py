@@ -1,4 +1,4 @@
-"""A lake's files: small ones are merged, and what is erased is in none of them."""
+"""A lake's files: small ones are merged, and erased values are in none of them."""
 
 import os
 import shutil

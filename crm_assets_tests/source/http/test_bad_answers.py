@@ -1,4 +1,4 @@
-"""Success that brings no page of records: asked once, and explained without showing what came."""
+"""Answers with status 200 that are no page: one request, and an error that shows no content."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""A request that gets no answer: the cause is told in full, with advice. It is sent again only where that can help."""
+"""A request without an answer: the cause is shown in full, with advice, and retried only if that can help."""
 
 import socket
 import ssl

@@ -1,4 +1,4 @@
-"""What will not pass by itself is asked once, and the error tells what to do about it."""
+"""Permanent errors: one request, and an error that says what to do."""
 
 import json
 from collections.abc import Iterator

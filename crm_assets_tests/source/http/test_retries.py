@@ -1,4 +1,4 @@
-"""What may pass by itself is tried again, a bounded number of times; what asks for patience gets it."""
+"""Transient errors are retried a bounded number of times, and Retry-After is obeyed."""
 
 import re
 import socket

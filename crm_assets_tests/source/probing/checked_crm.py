@@ -1,4 +1,4 @@
-"""Checks a scripted CRM, and never without counting what it was asked."""
+"""Checks a scripted CRM, and counts the requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the API allows is read from its headers, whichever of the usual ones, and compared with what is needed."""
+"""The allowance is read from any of the usual headers, and compared with what the schedules need."""
 
 from collections.abc import Mapping
 

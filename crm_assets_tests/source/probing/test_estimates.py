@@ -1,4 +1,4 @@
-"""What a check expects of reads, and what these take then."""
+"""The estimates of a check, compared with the reads that follow."""
 
 from datetime import timedelta
 from pathlib import Path

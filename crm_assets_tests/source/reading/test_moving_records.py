@@ -1,4 +1,4 @@
-"""Lists change while they are read: what is in them from the first request to the last must be in the result."""
+"""Lists that change while they are read: records listed from the first request to the last are in the result."""
 
 from collections.abc import Callable, Iterator
 

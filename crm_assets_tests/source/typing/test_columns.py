@@ -1,4 +1,4 @@
-"""Values fit their column without loss, or are kept as text beside it; whole columns and single values alike."""
+"""Values fit their column without loss, or are kept as text in the variant column; columns and single values alike."""
 
 import json
 from datetime import date, datetime, timedelta, timezone

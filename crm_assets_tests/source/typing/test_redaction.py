@@ -1,4 +1,4 @@
-"""What stays of a record under each policy: personal fields in any spelling and nesting, and fields nobody declared."""
+"""What each policy keeps of a record: personal fields in any spelling and nesting, and undeclared fields."""
 
 from typing import Any
 

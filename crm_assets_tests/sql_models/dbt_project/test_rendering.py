@@ -1,4 +1,4 @@
-"""What the models' files become in a dbt project."""
+"""How the models' files are written in a dbt project."""
 
 import re
 
