@@ -1,13 +1,17 @@
 """The connection to the CRM: the configured one, or the bundled sandbox if none is configured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
 
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
 
-from crm_assets.settings import CrmSettings, EndpointSettings, resolve_settings
+from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings
 from crm_assets.source.api import ENDPOINTS, INCLUDE
+from crm_assets.source.probing.check import check_crm
+from crm_assets.source.probing.findings import CrmFindings
 
 SANDBOX = "the bundled sandbox"
 """The sandbox's address in stored data: its real one changes with each start."""
@@ -26,16 +30,27 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
             yield self
         self._sandbox = None
 
-    def settings(self) -> CrmSettings:
-        """The settings to read with. Starts the sandbox if neither a base URL nor a key is set.
+    def settings(self, crm: Crm = ONLY) -> CrmSettings:
+        """The settings to read a CRM with. Starts the sandbox if the only CRM has neither a base URL nor a key.
 
         Raises:
             SettingsError: A setting is missing, unknown or not allowed.
         """
-        settings = resolve_settings()
+        settings = resolve_settings(crm)
         if not settings.is_sandbox:
             return settings
         return self._sandbox or self._start_sandbox(settings)
+
+    def check(self, announce: Callable[[str], object], crm: Crm = ONLY) -> CrmFindings:
+        """Checks whether a CRM can be read. `announce` is called with a message about each long wait.
+
+        Raises:
+            SettingsError: A setting is missing, unknown or not allowed.
+        """
+        settings = self.settings(crm)
+        findings = check_crm(settings, self.address(settings), datetime.now(timezone.utc), announce)
+        problems = [replace(p, problem=crm.told(p.problem), advice=crm.told(p.advice)) for p in findings.problems]
+        return replace(findings, problems=problems)
 
     def address(self, settings: CrmSettings) -> str:
         """The address that identifies this CRM."""

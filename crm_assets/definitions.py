@@ -9,6 +9,7 @@ from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
+from crm_assets.automation.cadence import read_cadences
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.automation.executor import configured_executor
 from crm_assets.automation.following import build_following_sensor, following
@@ -20,7 +21,7 @@ from crm_assets.automation.sensors import RUN_SENSORS, build_sensors
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress
-from crm_assets.settings import Crm, unknown_variables
+from crm_assets.settings import Crm, configured_crms, unknown_variables
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -37,12 +38,13 @@ def crm_definitions(crm: Crm) -> Definitions:
     ends = [build_published_database(crm, [*raw, *built]), build_sales_review(crm)]
     assets = [*raw, *following([*built, *ends], raw)]
     jobs = build_jobs(crm, raw)
-    ages = {asset.key: allowed_age(asset.key) for asset in assets}
+    cadences = read_cadences(crm)
+    ages = {asset.key: allowed_age(asset.key, cadences) for asset in assets}
     return Definitions(
-        assets=[*with_freshness(assets)],
+        assets=[*with_freshness(assets, ages)],
         asset_checks=build_model_checks(crm, models),
         jobs=[*jobs.all, build_check_job(crm)],
-        schedules=build_schedules(crm, jobs),
+        schedules=build_schedules(crm, jobs, cadences),
         sensors=[*build_sensors(crm, jobs.publish, ages), build_following_sensor(crm)],
     )
 
@@ -65,4 +67,4 @@ def shared_definitions() -> Definitions:
     )
 
 
-defs = Definitions.merge(crm_definitions(Crm()), shared_definitions())
+defs = Definitions.merge(*map(crm_definitions, configured_crms()), shared_definitions())

@@ -14,6 +14,7 @@ from dagster import (
 
 from crm_assets.alerts.incidents import Incident
 from crm_assets.alerts.settling import settle_incidents
+from crm_assets.settings.crms import TAKEN
 
 NAME = "alerts"
 
@@ -57,5 +58,6 @@ def check_incidents(evaluations: Iterable[AssetCheckEvaluation]) -> tuple[list[I
 
 
 def asset_of(step_key: str) -> str:
-    """The key of a step's asset: `raw/accounts` for the step `raw__accounts`."""
-    return step_key.replace("__", "/", 1)
+    """The key of a step's asset: `raw/accounts` for `raw__accounts`, below the name of its CRM if it has one."""
+    first, *_ = step_key.split("__")
+    return step_key.replace("__", "/", 1 if first in TAKEN else 2)

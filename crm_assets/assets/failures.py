@@ -8,13 +8,14 @@ from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from crm_assets.assets.disk_errors import disk_error
+from crm_assets.settings import ONLY, Crm
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
 
 
 @contextmanager
-def failures_explained(resource: str) -> Iterator[None]:
+def failures_explained(resource: str, crm: Crm = ONLY) -> Iterator[None]:
     """Turns errors of the body into failures that say what was wrong and what to do, and hold no record.
 
     dlt wraps errors of its steps, and its own messages can hold a whole page of personal data. So only the type of
@@ -30,7 +31,7 @@ def failures_explained(resource: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 # any error's message may hold records
         told = _cause_of_ours(error)
         if isinstance(told, SourceError):
-            raise Failure(description=str(told), allow_retries=told.retriable) from None
+            raise Failure(description=crm.told(str(told)), allow_retries=told.retriable) from None
         if isinstance(told, (WarehouseBusy, WarehouseUnreachable)):
             raise Failure(description=str(told), allow_retries=False) from None
         for cause in _causes(error):

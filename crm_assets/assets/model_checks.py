@@ -34,7 +34,7 @@ def check_specs(crm: Crm, model: Model) -> list[AssetCheckSpec]:
     """The checks that the model's op runs right after the build."""
     key = asset_key(crm, model.address)
     specs = [
-        AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
+        AssetCheckSpec(test.name, asset=key, description=_described(crm, test), blocking=test.blocks)
         for test in model.own_tests
     ]
     if model.columns:
@@ -59,18 +59,24 @@ def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Mod
         additional_deps=[
             asset_key(crm, address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))
         ],
-        description=test.description,
+        description=_described(crm, test),
         blocking=test.blocks,
     )
     def compare(warehouse: Warehouse) -> AssetCheckResult:
         try:
-            with warehouse.read_connection() as connection:
-                report_in(connection, resolve_settings().reporting_timezone)
+            with warehouse.of(crm).read_connection() as connection:
+                report_in(connection, resolve_settings(crm).reporting_timezone)
                 return check_result(run_test(connection, model, test), masked_columns(connection, model, known))
         except (WarehouseBusy, SettingsError, FileNotFoundError) as error:
             return check_result(Outcome(test, problem=str(error)))
 
     return compare
+
+
+def _described(crm: Crm, test: DataTest) -> str:
+    """The sentence of a test, with the table that it compares with as it is named in the database."""
+    compared = test.arguments.get("to")
+    return test.description.replace(compared, crm.named(compared)) if compared else test.description
 
 
 def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model]) -> Collection[str]:

@@ -42,7 +42,7 @@ from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
-from crm_assets.warehouse.side_loaded import SIDE_LOADED
+from crm_assets.warehouse.side_loaded import create_side_loaded
 from crm_assets.warehouse.warehouse import Warehouse
 
 FULL_REFRESH = {
@@ -83,7 +83,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
         owners=[model.owner] if model.owner else policies.OWNERS,
         code_version=model.code_version,
-        retry_policy=policies.retry_policy(),
+        retry_policy=policies.retry_policy(crm),
         hooks=ALERT_HOOKS,
         check_specs=check_specs(crm, model),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
@@ -98,13 +98,14 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
     ) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
         full_refresh = model.keeps_rows and context.op_execution_context.op_config["full_refresh"]
         if full_refresh:
-            context.log.warning(BEGINS_ANEW, model.address)
+            context.log.warning(BEGINS_ANEW, crm.named(model.address))
+        warehouse = warehouse.of(crm)
         try:
-            settings = resolve_settings()
+            settings = resolve_settings(crm)
             with following_policy(warehouse, settings, known.values(), context.log.info, [model.address]) as connection:
                 report_in(connection, settings.reporting_timezone)
                 if model.shows_side_loads:
-                    connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet
+                    create_side_loaded(connection)  # no raw asset may have been loaded yet
                 result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
         except WrongRows as refused:
             with warehouse.read_connection() as connection:
@@ -115,7 +116,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
             raise Failure(description=str(error), allow_retries=False) from None
         except (OSError, duckdb.Error) as error:
             if about_files := disk_error(error):
-                raise Failure(description=f"{model.address}: {about_files}", allow_retries=False) from None
+                raise Failure(description=f"{crm.named(model.address)}: {about_files}", allow_retries=False) from None
             raise
         yield result
 
@@ -132,7 +133,7 @@ def _materialized(
     results = [check_result(outcome, personal) for outcome in built.outcomes]
     if model.columns:
         results.append(columns_result(model, columns))
-    made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
+    made = f"{crm.named(model.address)}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(get_dagster_logger(), made, results, level)
@@ -144,7 +145,7 @@ def _materialized(
             "crm/preview": preview(connection, model.address, columns, personal),
             "dagster/row_count": built.rows_after,
             "dagster/table_name": crm.named(model.address),
-            "dagster/column_schema": table_columns(connection, model.folder, model.name, model.columns, personal),
+            "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
             **lineage,
         },
         check_results=results,
@@ -161,7 +162,9 @@ def _traced(
         personal = personal_columns(model, known, schemas)
         lineage = origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
-        get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
+        get_dagster_logger().warning(
+            f"No column lineage for {crm.named(model.address)}: {type(error).__name__}: {error}"
+        )
         return columns, {}
     return personal, {
         "dagster/column_lineage": TableColumnLineage(

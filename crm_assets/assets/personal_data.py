@@ -1,6 +1,5 @@
 """Applies the personal-data policy to stored data, before a run reads or builds anything, and forgets records."""
 
-import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -11,7 +10,7 @@ from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
 from crm_assets.reports.files import page_path
-from crm_assets.settings import CrmSettings
+from crm_assets.settings import Crm, CrmSettings
 from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.lineage import Schemas, known_columns
@@ -21,7 +20,7 @@ from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.forgetting import Erased, forget
 from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -105,7 +104,9 @@ def forget_records(
 
 def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     # Reports show data of the tables. The next run creates them again.
-    shutil.rmtree(page_path(settings.data_dir, of_sandbox=settings.is_sandbox).parent, ignore_errors=True)
+    page = page_path(settings, Crm(warehouse.crm))
+    for file in page.parent.glob(f"{page.stem}.*"):
+        file.unlink(missing_ok=True)
     warehouse.erase()
 
 

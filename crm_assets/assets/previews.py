@@ -6,6 +6,8 @@ from typing import Any
 import duckdb
 from dagster import MetadataValue, TableColumn, TableMetadataValue, TableRecord, TableSchema
 
+from crm_assets.warehouse.schemas import schemas_of
+
 ROWS = 10
 MASKED = "(masked)"
 SHOWN = 100
@@ -16,9 +18,9 @@ def preview(
     connection: duckdb.DuckDBPyConnection, address: str, columns: Iterable[str], personal: Container[str]
 ) -> TableMetadataValue:
     """The first rows of a table or view. Personal columns are masked in the query, objects and lists afterwards."""
-    schema, table = address.split(".")
     chosen = ", ".join(_chosen(column, column in personal) for column in columns)
-    rows = connection.execute(f'select {chosen} from "{schema}"."{table}" limit {ROWS}').fetchall()
+    table = schemas_of(connection).relation(address)
+    rows = connection.execute(f"select {chosen} from {table} limit {ROWS}").fetchall()
     return rows_as_table(list(columns), rows)
 
 

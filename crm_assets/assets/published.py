@@ -12,6 +12,7 @@ from crm_assets.assets.keys import asset_key
 from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.warehouse.published import published_path
 from crm_assets.warehouse.warehouse import Warehouse
 
 PUBLISHED = "published.database"
@@ -19,8 +20,8 @@ PUBLISHED = "published.database"
 
 DESCRIPTION = (
     "All tables as of the end of the last run, for readers. After a run in which an asset failed, the sensor "
-    "`publish_after_failed_runs` starts the job `publish`.\n\n"
-    "With a DuckDB file, this is a copy next to it, such as `crm.published.duckdb`. Its readers never block runs, "
+    "`{sensor}` starts the job `{job}`.\n\n"
+    "With a DuckDB file, this is a copy next to it, such as `{copy}`. Its readers never block runs, "
     "and runs never block them. Readers of a lake see each commit at once; this asset then shows its snapshot."
 )
 
@@ -32,17 +33,21 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         key=asset_key(crm, PUBLISHED),
         deps=tables,
         group_name=crm.named("published"),
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(
+            sensor=crm.named("publish_after_failed_runs"),
+            job=crm.named("publish"),
+            copy=published_path(Path("crm.duckdb"), crm),
+        ),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
         kinds={"duckdb"},
         owners=policies.OWNERS,
-        retry_policy=policies.retry_policy(),
+        retry_policy=policies.retry_policy(crm),
         hooks=ALERT_HOOKS,
     )
     def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""
         try:
-            published = warehouse.publish()
+            published = warehouse.of(crm).publish()
         except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
             raise Failure(
                 description=f"Not published, readers see the previous state: {error}",

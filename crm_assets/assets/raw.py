@@ -48,7 +48,8 @@ from crm_assets.warehouse.loading import LoadPackage
 from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.policy import Policy
-from crm_assets.warehouse.raw_tables import RAW, stored_types
+from crm_assets.warehouse.raw_tables import stored_types
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -112,7 +113,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
         specs=[spec],
         check_specs=check_specs(of, resource),
         can_subset=True,
-        retry_policy=policies.retry_policy(),
+        retry_policy=policies.retry_policy(of),
         hooks=ALERT_HOOKS,
     )
     def load(  # noqa: PLR0913, PLR0917 # Dagster injects resources by parameter
@@ -123,27 +124,32 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
         warehouse: Warehouse,
         progress: ReadProgress,
     ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
+        warehouse = warehouse.of(of)
         if not context.selected_asset_keys:
             yield from checks_alone(warehouse, of, resource)
             return
         began = time.perf_counter()
-        with failures_explained(resource), landing_pipeline(resource, warehouse.working_folder) as landing:
-            settings = crm.settings()
+
+        def log(message: str) -> None:
+            context.log.info(of.told(message))
+
+        with failures_explained(resource, of), landing_pipeline(resource, warehouse.working_folder) as landing:
+            settings = crm.settings(of)
             warehouse.check()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = Known()
             with (
                 suppress(FileNotFoundError),  # nothing is stored yet
-                following_policy(warehouse, settings, models, context.log.info) as connection,
+                following_policy(warehouse, settings, models, log) as connection,
             ):
-                refuse_another_crm(connection, warehouse.name, asked)
+                refuse_another_crm(connection, of, warehouse.name, asked)
                 known = known_before(connection, resource, asked, config.mode, settings.incremental_lag)
             if config.mode is ReadMode.incremental and known.cursor is None:
-                context.log.info("An incremental read needs an earlier complete full read: reading all pages")
+                log("An incremental read needs an earlier complete full read: reading all pages")
             with (
                 rare_garbage_collection(),
                 warehouse.ledger(asked.base_url) as ledger,
-                progress.shown(resource, context.log.info) as watcher,
+                progress.shown(resource, log) as watcher,
                 crm_read(resource, settings, replace(known, ledger=ledger), watcher.wait, watcher.page) as read,
             ):
                 [result] = dlt.run(
@@ -174,9 +180,12 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 checks = check_results(connection, of, resource)
         metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}
         for sentence in (*report.notes, *loaded.notes):
-            context.log.info(sentence)
+            log(sentence)
         ended = time.perf_counter()
-        made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
+        made = (
+            f"{of.name} {report.summary}".lstrip()
+            + f"; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
+        )
         log_with_checks(context.log, made, checks)
         metadata = {
             **metadata,
@@ -225,7 +234,7 @@ def known_before(
     )
 
 
-def refuse_another_crm(connection: duckdb.DuckDBPyConnection, warehouse: str, asked: Asked) -> None:
+def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, asked: Asked) -> None:
     """Refuses to mix records: the warehouse must hold none of another CRM.
 
     Raises:
@@ -233,15 +242,17 @@ def refuse_another_crm(connection: duckdb.DuckDBPyConnection, warehouse: str, as
     """
     loaded = loaded_from(connection)
     if loaded not in {None, asked.base_url}:
-        raise another_crm(warehouse, str(loaded), asked.base_url)
+        raise another_crm(crm, warehouse, str(loaded), asked.base_url)
 
 
-def another_crm(warehouse: str, loaded: str, configured: str) -> SettingsError:
+def another_crm(crm: Crm, warehouse: str, loaded: str, configured: str) -> SettingsError:
     """The error if the settings point to another CRM than the one whose records are stored."""
+    remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
+    option = f" --crm {crm.name}" if crm.name else ""
     return SettingsError(
         f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. Records of two "
-        "CRMs must not mix: set CRM_DATA_DIR to a different folder for each. If it is the same CRM at a new address, "
-        "run: python -m crm_assets accept-address"
+        f"CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: python -m crm_assets "
+        f"accept-address{option}"
     )
 
 

@@ -24,7 +24,7 @@ from crm_assets.assets.raw_findings import (
     rows_match_source,
 )
 from crm_assets.settings import Crm
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 
 
 @dataclass(frozen=True)

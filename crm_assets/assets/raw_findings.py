@@ -9,14 +9,14 @@ from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import varies
 from crm_assets.warehouse.forgetting import listed_but_forgotten
-from crm_assets.warehouse.present import PRESENT
-from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, RAW
+from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, raw_table
+from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
 
 LAST_READ = """
 select
     rows_in_source,
     mode
-from raw.sync_log
+from {raw}.sync_log
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -27,8 +27,8 @@ select
     mode,
     complete,
     incomplete_because
-from raw.sync_log
-inner join raw.sync_details using (resource, _dlt_load_id)
+from {raw}.sync_log
+inner join {raw}.sync_details using (resource, _dlt_load_id)
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -38,8 +38,8 @@ REJECTED = """
 select
     reason,
     count(*) as records
-from raw.rejected_records
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+from {raw}.rejected_records
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_log where resource = $resource)
 group by reason
 order by reason
 """
@@ -47,8 +47,8 @@ order by reason
 
 DROPPED = """
 select field
-from raw.dropped_fields
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+from {raw}.dropped_fields
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_log where resource = $resource)
 order by field
 """
 
@@ -67,16 +67,17 @@ class Finding:
 def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether every row has an `id`, and no two rows have the same."""
     [[rows, with_id, ids]] = connection.execute(
-        f'select count(*), count(id), count(distinct id) from {RAW}."{resource}"'
+        f"select count(*), count(id), count(distinct id) from {raw_table(connection, resource)}"
     ).fetchall()
     numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
         return Finding(True, f"{rows} rows, each with a unique id", numbers)
     listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
+    crm, address = schemas_of(connection).crm, f"{RAW}.{resource}"
     return Finding(
         False,
-        f"{listed}. The models are not built. Delete these rows from {RAW}.{resource}, then materialize "
-        f"{RAW}/{resource} in mode full, which loads them again from the CRM",
+        f"{listed}. The models are not built. Delete these rows from {crm.named(address)}, then materialize "
+        f"{'/'.join(crm.path(address))} in mode full, which loads them again from the CRM",
         numbers,
     )
 
@@ -88,7 +89,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         connection.execute(
             "select column_name, data_type from information_schema.columns "
             "where table_schema = ? and table_name = ? and not starts_with(column_name, '_dlt_')",
-            [RAW, resource],
+            [schemas_of(connection).raw, resource],
         ).fetchall()
     )
     variants = [name for name in found if varies(name) in declared]
@@ -106,7 +107,8 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
     advice = f"Compare with source/schemas/{resource}.yaml, and declare the columns to keep"
     if dropped:
         drift |= {"not declared, and left out": dropped}
-        advice += f", or list undeclared fields that hold no personal data in {setting_name('personal_data_allowed')}"
+        allowed = schemas_of(connection).crm.told(setting_name("personal_data_allowed"))
+        advice += f", or list undeclared fields that hold no personal data in {allowed}"
     numbers = {what: len(names) for what, names in drift.items() if names}
     if not numbers:
         return Finding(True, f"exactly the {len(declared)} declared columns")
@@ -117,9 +119,10 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
 def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
     """Fields that the last read left out; none in a database of an earlier release."""
     try:
-        return [field for (field,) in connection.execute(DROPPED, {"resource": resource}).fetchall()]
+        dropped = connection.execute(schemas_of(connection).fill(DROPPED), {"resource": resource}).fetchall()
     except duckdb.CatalogException:
         return []
+    return [field for (field,) in dropped]
 
 
 def _shown(names: list[str]) -> str:
@@ -132,11 +135,12 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
 
     Incremental reads cannot detect vanished records, so there may be more rows until the next complete full read.
     """
-    last = connection.execute(LAST_READ, [resource]).fetchone()
+    last = connection.execute(schemas_of(connection).fill(LAST_READ), [resource]).fetchone()
     if last is None or last[0] is None:
         return Finding(True, "the API does not count its records")
     in_source, mode = last
-    [[present]] = connection.execute(f'select count(*) from {PRESENT}."{resource}"').fetchall()
+    view = schemas_of(connection).relation(f"{PRESENT}.{resource}")
+    [[present]] = connection.execute(f"select count(*) from {view}").fetchall()
     forgotten = listed_but_forgotten(connection, resource)
     numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
     in_source -= forgotten
@@ -159,19 +163,21 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
 
 def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the last read reached its end. An incomplete read marks no record as vanished."""
-    last = connection.execute(INCOMPLETE_BECAUSE, [resource]).fetchone()
+    last = connection.execute(schemas_of(connection).fill(INCOMPLETE_BECAUSE), [resource]).fetchone()
     if last is None:
         return Finding(True, "not read yet")
     mode, complete, because = last
+    crm = schemas_of(connection).crm
     if complete:
         return Finding(True, f"the last read ({mode}) is complete")
-    return Finding(False, f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it")
+    return Finding(False, f"the last read ({mode}) is incomplete: {crm.told(because)}. No row is hidden because of it")
 
 
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
-    reasons = dict(connection.execute(REJECTED, {"resource": resource}).fetchall())
+    schemas = schemas_of(connection)
+    reasons = dict(connection.execute(schemas.fill(REJECTED), {"resource": resource}).fetchall())
     if not reasons:
         return Finding(True, "no record was rejected")
     listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
-    return Finding(False, f"records were rejected: {listed}. They are in {RAW}.rejected_records", reasons)
+    return Finding(False, f"records were rejected: {listed}. They are in {schemas.raw}.rejected_records", reasons)

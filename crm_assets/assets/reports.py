@@ -15,7 +15,7 @@ from crm_assets.assets.code_references import code_references
 from crm_assets.assets.keys import asset_key
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
-from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings import Crm, SettingsError, resolve_settings
 from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -24,7 +24,7 @@ SALES_REVIEW = "reports.sales_review"
 
 DESCRIPTION = (
     "The sales review: won revenue by month, open tasks by owner and age, meetings by week, and the accounts "
-    "without contact for the longest time. It is one HTML file, `reports/sales_review.html` in the data directory, "
+    "without contact for the longest time. It is one HTML file, `reports/{page}.html` in the data directory, "
     "and needs no network. `make report` creates and opens it."
 )
 
@@ -49,9 +49,9 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         group_name=crm.named("reports"),
         kinds={"html", "vega"},
         owners=policies.OWNERS,
-        retry_policy=policies.retry_policy(),
+        retry_policy=policies.retry_policy(crm),
         hooks=ALERT_HOOKS,
-        description=DESCRIPTION,
+        description=DESCRIPTION.format(page=crm.named("sales_review")),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )
     def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
@@ -61,24 +61,22 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         from crm_assets.reports.page import render
 
         try:
-            with warehouse.read_connection() as connection:
+            settings = resolve_settings(crm)
+            with warehouse.of(crm).read_connection() as connection:
                 review = read_figures(connection)
-        except (FileNotFoundError, WarehouseBusy) as error:
+        except (SettingsError, FileNotFoundError, WarehouseBusy) as error:
             raise Failure(description=str(error), allow_retries=False) from None
         except duckdb.CatalogException:
             raise Failure(
                 description="The marts that the report reads do not exist: materialize groups staging and marts first",
                 allow_retries=False,
             ) from None
-        settings = resolve_settings()
-        of_sandbox = settings.is_sandbox
-        page = page_path(settings.data_dir, of_sandbox=of_sandbox)
+        page = page_path(settings, crm)
         numbers = page.with_suffix(".json")
         drawn = charts(review)
         before = headline_before(review, numbers)
-        write_privately(
-            page, render(review, drawn, before, "the bundled sandbox, generated" if settings.is_sandbox else "the CRM")
-        )
+        source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
+        write_privately(page, render(review, drawn, before, source))
         write_privately(numbers, headline_json(review, before))
         get_dagster_logger().info(f"Sales review: {page}")
         return MaterializeResult(

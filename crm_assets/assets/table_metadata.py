@@ -12,7 +12,8 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.sql_models.personal import may_be_personal
 from crm_assets.warehouse.changes import Changes
-from crm_assets.warehouse.raw_tables import RAW, stored_columns
+from crm_assets.warehouse.raw_tables import raw_table, stored_columns
+from crm_assets.warehouse.schemas import RAW, schemas_of
 
 OWN_COLUMNS = {
     "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",
@@ -35,7 +36,8 @@ def raw_metadata(
     declared = resource_schema(report.resource).columns
     columns = list(stored_columns(connection, report.resource))
     masked = {column for column in columns if may_be_personal(f"{RAW}.{report.resource}", column)}
-    rows = count_rows(connection, RAW, report.resource)
+    address = f"{RAW}.{report.resource}"
+    rows = count_rows(connection, address)
     metadata: dict[str, Any] = {
         "crm/mode": report.mode.value,
         "crm/complete": report.complete,
@@ -52,20 +54,20 @@ def raw_metadata(
         "crm/rows_changed": changes.changed,
         "crm/rows_vanished": changes.vanished,
         "crm/rows_returned": changes.returned,
-        "crm/preview": preview(connection, f"{RAW}.{report.resource}", columns, masked),
+        "crm/preview": preview(connection, address, columns, masked),
         "dagster/row_count": rows,
-        "dagster/table_name": f"{RAW}.{report.resource}",
+        "dagster/table_name": schemas_of(connection).crm.named(address),
         "dagster/column_schema": table_columns(
             connection,
-            RAW,
-            report.resource,
+            address,
             descriptions=OWN_COLUMNS | {name: column.description for name, column in declared.items()},
             personal={name for name, column in declared.items() if column.personal},
         ),
     }
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
-    newest = f'select epoch($at - max({UPDATED_AT})) from {RAW}."{report.resource}" where {UPDATED_AT} <= $at'
+    table = raw_table(connection, report.resource)
+    newest = f"select epoch($at - max({UPDATED_AT})) from {table} where {UPDATED_AT} <= $at"
     [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
     if lag is not None:
         metadata["crm/lag_seconds"] = round(lag)
@@ -74,27 +76,27 @@ def raw_metadata(
 
 def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
     """The rows of a raw table before a load; 0 if there is no table yet."""
-    return count_rows(connection, RAW, resource) if stored_columns(connection, resource) else 0
+    return count_rows(connection, f"{RAW}.{resource}") if stored_columns(connection, resource) else 0
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+def count_rows(connection: duckdb.DuckDBPyConnection, address: str) -> int:
     """The rows of a table or view."""
-    [[rows]] = connection.execute(f'select count(*) from "{schema}"."{table}"').fetchall()
+    [[rows]] = connection.execute(f"select count(*) from {schemas_of(connection).relation(address)}").fetchall()
     return int(rows)
 
 
 def table_columns(
     connection: duckdb.DuckDBPyConnection,
-    schema: str,
-    table: str,
+    address: str,
     descriptions: Mapping[str, str],
     personal: Container[str] = (),
 ) -> TableSchema:
     """The columns of a table or view, with DuckDB's types and any descriptions."""
+    layer, table = address.split(".")
     found = connection.execute(
         "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
         "where table_schema = ? and table_name = ? order by ordinal_position",
-        [schema, table],
+        [schemas_of(connection).crm.named(layer), table],
     ).fetchall()
     return TableSchema(
         [_column(name, type_, nullable, descriptions.get(name), name in personal) for name, type_, nullable in found]

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime, timezone
 
 from dagster import (
     Failure,
@@ -21,19 +20,17 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
 from crm_assets.settings import Crm
 from crm_assets.source.errors import SourceError
-from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
 
-def _check(context: OpExecutionContext, crm: CrmConnection) -> None:
+def _check(context: OpExecutionContext, crm: CrmConnection, of: Crm) -> None:
     """Checks all lists of the CRM.
 
     Raises:
         Failure: A setting is wrong, or a list cannot be read. Its metadata are the findings.
     """
     try:
-        settings = crm.settings()
-        findings = check_crm(settings, crm.address(settings), datetime.now(timezone.utc), context.log.info)
+        findings = crm.check(context.log.info, of)
     except SourceError as error:
         raise Failure(description=str(error), allow_retries=False) from None
     for problem in findings.problems:
@@ -62,7 +59,7 @@ def build_check_job(of: Crm) -> JobDefinition:
         description="Sends at most two requests per list, and reports problems and the requests that reads will take.",
     )
     def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
-        _check(context, crm)
+        _check(context, crm, of)
 
     @job(
         name=of.named("crm_check"),

@@ -19,7 +19,7 @@ from dagster import (
 from crm_assets.automation.jobs import assets_of
 from crm_assets.dagster_internals import InputsChanged
 from crm_assets.settings import Crm
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 
 Condition = AutomationCondition[Any]
 

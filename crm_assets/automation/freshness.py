@@ -6,9 +6,7 @@ from datetime import datetime, timedelta, timezone
 from dagster import AssetKey, AssetsDefinition, DagsterInstance, FreshnessPolicy
 
 from crm_assets.alerts.incidents import Incident
-from crm_assets.automation.cadence import cadence
-from crm_assets.source.api import ENDPOINTS
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 
 MISSED_READS = 3
 """A raw table is late after this many missed reads of its schedule."""
@@ -17,18 +15,23 @@ A_NIGHT = timedelta(hours=26)
 """From one nightly job to the end of the next, which alone builds models without changed inputs."""
 
 
-def allowed_age(key: AssetKey) -> timedelta:
-    """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs."""
+def allowed_age(key: AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
+    """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs.
+
+    `cadences`: resource -> the time between two scheduled reads.
+    """
     *_, layer, table = key.path
     if layer == RAW:
-        return MISSED_READS * cadence(table)
-    return A_NIGHT + MISSED_READS * max(map(cadence, ENDPOINTS))
+        return MISSED_READS * cadences[table]
+    return A_NIGHT + MISSED_READS * max(cadences.values())
 
 
-def with_freshness(assets: Sequence[AssetsDefinition]) -> Iterator[AssetsDefinition]:
+def with_freshness(
+    assets: Sequence[AssetsDefinition], ages: Mapping[AssetKey, timedelta]
+) -> Iterator[AssetsDefinition]:
     """The same assets, each with its freshness policy: a warning after two thirds of the allowed age."""
     for asset in assets:
-        yield _kept_fresh(allowed_age(asset.key), asset)
+        yield _kept_fresh(ages[asset.key], asset)
 
 
 def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition:

@@ -15,7 +15,7 @@ from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 
 AssetJob = Any
 """The result of `define_asset_job`, whose type Dagster does not export."""

@@ -1,12 +1,20 @@
 """The schedules, off until they are turned on: each resource at its cadence, and a nightly full read."""
 
+from collections.abc import Mapping
+from datetime import timedelta
+
 from dagster import RunRequest, ScheduleDefinition, get_dagster_logger, schedule
 
 from crm_assets.assets.keys import asset_key
-from crm_assets.automation.cadence import scheduled
+from crm_assets.automation.cadence import cron
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, AssetJob, CrmJobs
 from crm_assets.settings import Crm, setting_at_load
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.settings.endpoints import HOUR_MINUTES
+from crm_assets.source.api import ENDPOINTS
+from crm_assets.warehouse.schemas import RAW
+
+NIGHTLY = 150
+"""The minute of the day at which the nightly full read of an only CRM begins: half past two."""
 
 
 def configured_timezone() -> tuple[str, str]:
@@ -20,25 +28,29 @@ if WRONG:
     get_dagster_logger().warning(WRONG)
 
 
-def build_schedules(crm: Crm, jobs: CrmJobs) -> list[ScheduleDefinition]:
-    """The schedules of a CRM."""
+def build_schedules(crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta]) -> list[ScheduleDefinition]:
+    """The schedules of a CRM. `cadences`: resource -> the time between two reads."""
+    hour, minute = divmod(NIGHTLY + crm.minute, HOUR_MINUTES)
     full_refresh = ScheduleDefinition(
         name=crm.named("crm_full_refresh_schedule"),
         job=jobs.full_refresh,
-        cron_schedule="30 2 * * *",
+        cron_schedule=f"{minute} {hour} * * *",
         execution_timezone=TIMEZONE,
         description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
     )
-    return [*(_resource_schedule(crm, resource, job) for resource, job in jobs.resources.items()), full_refresh]
+    return [
+        *(_resource_schedule(crm, resource, job, cadences[resource]) for resource, job in jobs.resources.items()),
+        full_refresh,
+    ]
 
 
-def _resource_schedule(crm: Crm, resource: str, job: AssetJob) -> ScheduleDefinition:
+def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta) -> ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
 
     @schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
-        cron_schedule=scheduled(resource),
+        cron_schedule=cron(ENDPOINTS[resource].minute + crm.minute, cadence),
         execution_timezone=TIMEZONE,
         description=f"Reads {resource} incrementally. A sensor builds models if anything changed. {WRONG}".rstrip(),
     )

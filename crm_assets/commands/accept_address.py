@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
+from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.settings import resolve_settings
 from crm_assets.source.errors import SettingsError
 from crm_assets.warehouse.sync_log import accept_address, loaded_from
@@ -9,15 +10,17 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds no arguments."""
+    """Adds the CRM."""
+    add_crm_option(parser, ONE)
 
 
-def run(_: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Stores the configured base URL as the address that the records came from."""
-    base_url = resolve_settings().base_url
+    crm = chosen_crm(arguments)
+    base_url = resolve_settings(crm).base_url
     if base_url is None:
         raise SettingsError("No CRM is configured: set its new address and key first")
-    warehouse = Warehouse()
+    warehouse = Warehouse(crm=crm.name)
     with warehouse.read_connection() as connection:  # fails if there is no database
         known = loaded_from(connection)
     if known is not None:

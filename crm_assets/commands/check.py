@@ -8,14 +8,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import datetime, timezone
 from textwrap import fill
 
 from dagster import build_init_resource_context
 
+from crm_assets.commands.choosing import add_crm_option, chosen_crms
 from crm_assets.connection import SANDBOX, CrmConnection
-from crm_assets.settings import setting_name
-from crm_assets.source.probing.check import check_crm
+from crm_assets.settings import SettingsError, setting_name
 from crm_assets.source.probing.estimate import Bound, Read, Requests
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
 
@@ -26,21 +25,29 @@ BOUNDS = {Bound.about: "", Bound.at_least: ">= ", Bound.at_most: "<= "}
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the output format."""
+    """Adds the CRM and the output format."""
+    add_crm_option(parser)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 
 def run(arguments: Namespace) -> int:
-    """Checks the configured CRM, or the sandbox, and prints the findings."""
-    with CrmConnection().yield_for_execution(build_init_resource_context()) as crm:
-        settings = crm.settings()
-        findings = check_crm(settings, crm.address(settings), datetime.now(timezone.utc), _announce)
+    """Checks the configured CRMs, or the sandbox, and prints the findings."""
+    crms = chosen_crms(arguments)
+    found: dict[str, CrmFindings] = {}
+    with CrmConnection().yield_for_execution(build_init_resource_context()) as connection:
+        for crm in crms:
+            try:
+                found[crm.name] = connection.check(_announce, crm)
+            except SettingsError as error:
+                _announce(str(error))
     if arguments.json:
-        print(json.dumps(asdict(findings), indent=2))
+        documents = {name: asdict(findings) for name, findings in found.items()}
+        print(json.dumps(documents if crms[0].name else documents.get(""), indent=2))
     else:
-        for line in report(findings):
-            print("".join(character if character.isprintable() else "?" for character in line))
-    return 0 if findings.can_be_read else 1
+        for name, findings in found.items():
+            for line in (*([name, ""] if name else []), *report(findings), *([""] if name else [])):
+                print("".join(character if character.isprintable() else "?" for character in line))
+    return 0 if len(found) == len(crms) and all(findings.can_be_read for findings in found.values()) else 1
 
 
 def report(findings: CrmFindings) -> Iterator[str]:

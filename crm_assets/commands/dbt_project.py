@@ -7,7 +7,8 @@ tables: models, seeds, snapshots and tests. A folder with other files, or with a
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from crm_assets.settings import resolve_settings
+from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.dbt_project.rendering import project_files
 from crm_assets.sql_models.dbt_project.writing import NotExported, write_project
 from crm_assets.sql_models.loading import load_models
@@ -16,7 +17,7 @@ from crm_assets.warehouse.duckdb_file import DuckDBFile
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds a folder and a database."""
+    """Adds a folder, a database and the CRM."""
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the target folder; created if missing")
     parser.add_argument(
         "--database",
@@ -24,20 +25,22 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path,
         help="the DuckDB file for dbt, with the schema raw (default: the configured one)",
     )
+    add_crm_option(parser, ONE)
 
 
 def run(arguments: Namespace) -> int:
     """Writes the project and prints the next step."""
-    database, timezone = (arguments.database or _in_use()).absolute(), resolve_settings().reporting_timezone
+    crm = chosen_crm(arguments)
+    database, timezone = (arguments.database or _in_use(crm)).absolute(), resolve_settings(crm).reporting_timezone
     models = load_models()
-    write_project(arguments.folder, project_files(models, str(database), timezone))
+    write_project(arguments.folder, project_files(models, str(database), timezone, crm))
     print(f"{len(models)} models were exported to {arguments.folder}, for {database}. Next:")
     print(f"cd {arguments.folder} && dbt build --profiles-dir .")
     return 0
 
 
-def _in_use() -> Path:
-    warehouse = backend_at("", wait=0, config={}, announce=print)
+def _in_use(crm: Crm) -> Path:
+    warehouse = backend_at("", wait=0, config={}, announce=print, crm=crm)
     if not isinstance(warehouse, DuckDBFile):
         raise NotExported(f"{warehouse.name} is not a DuckDB file: set one with --database")
     return warehouse.path

@@ -6,7 +6,7 @@ The file is not changed. Materialize the models afterwards: views are not copied
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from crm_assets.settings import resolve_settings
+from crm_assets.settings import ONLY, configured_crms, resolve_settings
 from crm_assets.source.errors import SettingsError
 from crm_assets.warehouse.lock import writer_lock
 from crm_assets.warehouse.moving import move_tables
@@ -22,13 +22,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Copies the tables and lists them."""
-    settings = resolve_settings()
+    crm, *_ = configured_crms() or [ONLY]
+    settings = resolve_settings(crm)
     if settings.is_sandbox:
         raise SettingsError(
             "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"
         )
     file: Path = arguments.file or settings.data_dir / "crm.duckdb"
-    source, lake = Warehouse(database=str(file)), Warehouse()
+    source, lake = Warehouse(database=str(file)), Warehouse(crm=crm.name)
     if lake.name == source.name:
         raise SettingsError("CRM_WAREHOUSE is this file. Set it to a lake: ducklake:postgres:dbname=lake host=db")
     with source.read_connection():

@@ -3,22 +3,25 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
+from crm_assets.commands.choosing import add_crm_option, chosen_crms
 from crm_assets.reports.files import page_path
 from crm_assets.settings import resolve_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds an option not to open the page."""
+    """Adds the CRM, and an option not to open the page."""
+    add_crm_option(parser)
     parser.add_argument("--no-open", action="store_true", help="only print its path")
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the path of the page that the asset `reports/sales_review` wrote, and opens it."""
-    settings = resolve_settings()
-    page = page_path(settings.data_dir, of_sandbox=settings.is_sandbox)
-    if not page.exists():
-        raise FileNotFoundError(f"{page} does not exist yet: materialize the asset reports/sales_review (make report)")
-    print(page)
-    if not arguments.no_open:
-        webbrowser.open(page.as_uri())
+    """Prints the path of each page that the asset `reports/sales_review` wrote, and opens it."""
+    for crm in chosen_crms(arguments):
+        page = page_path(resolve_settings(crm), crm)
+        if not page.exists():
+            asset = "/".join(crm.path("reports.sales_review"))
+            raise FileNotFoundError(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+        print(page)
+        if not arguments.no_open:
+            webbrowser.open(page.as_uri())
     return 0

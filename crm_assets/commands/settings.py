@@ -5,22 +5,27 @@ The exit code is 1 if any setting is wrong. Secrets are masked.
 
 from argparse import ArgumentParser, Namespace
 
+from crm_assets.commands.choosing import add_crm_option, chosen_crms
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.describing import SETTINGS, allowed, shown
 from crm_assets.settings.finding import SECRETS, Found, find
-from crm_assets.settings.names import setting_name
+from crm_assets.settings.names import is_about_surroundings, setting_name
 from crm_assets.settings.resolving import problems, wrong_value
 
 
-def add_arguments(_: ArgumentParser) -> None:
-    """Adds no arguments."""
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the CRM."""
+    add_crm_option(parser)
 
 
-def run(_: Namespace) -> int:
-    """Prints a line per setting, then a message for each problem."""
-    found = find()
-    wrong = problems(found)
-    rows = [("setting", "value", "from", "allowed"), *(_row(name, found) for name in SETTINGS)]
+def run(arguments: Namespace) -> int:
+    """Prints a line per setting, for each CRM those about it, then a message for each problem."""
+    crms = chosen_crms(arguments)
+    found = {crm: find(crm) for crm in crms}
+    of_crms = [_row(name, found[crm]) for crm in crms for name in SETTINGS if not is_about_surroundings(name)]
+    of_machine = [_row(name, found[crms[0]]) for name in SETTINGS if is_about_surroundings(name)]
+    wrong = list(dict.fromkeys(sentence for crm in crms for sentence in problems(found[crm])))
+    rows = [("setting", "value", "from", "allowed"), *of_crms, *of_machine]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *columns, permitted in rows:
         print(
@@ -34,8 +39,9 @@ def run(_: Namespace) -> int:
 
 
 def _row(name: str, found: Found) -> tuple[str, str, str, str]:
+    variable = found.crm.told(setting_name(name))
     if name not in found.values:
-        return setting_name(name), shown(getattr(CrmSettings(), name)), "default", allowed(name)
+        return variable, shown(getattr(CrmSettings(), name)), "default", allowed(name)
     value = "***" if name in SECRETS else shown(found.values[name])
     value = "not allowed" if wrong_value(found, name) else value
-    return setting_name(name), value, " and ".join(found.places[name]), allowed(name)
+    return variable, value, " and ".join(found.places[name]), allowed(name)

@@ -1,33 +1,33 @@
 """Show the warehouse's tables, their row counts and the path of the database."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from itertools import zip_longest
 
+import duckdb
+
+from crm_assets.commands.choosing import add_crm_option, chosen_crms
+from crm_assets.settings import Crm
+from crm_assets.warehouse.schemas import belong_to, existing_tables, schemas_of
 from crm_assets.warehouse.warehouse import Warehouse
 
-TABLES = """
-select table_schema, table_name
-from information_schema.tables
-where table_schema in ('raw', 'seeds', 'staging', 'snapshots', 'marts') and table_name not like '\\_dlt%' escape '\\'
-order by position(table_schema in 'raw seeds staging snapshots marts'), table_name
-"""
+LAYERS = ("raw", "seeds", "staging", "snapshots", "marts")
+"""The schemas that are shown, in the order of the data flow."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds no arguments."""
+    """Adds the CRM."""
+    add_crm_option(parser)
 
 
-def run(_: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Prints the tables in two columns, to fit on a screen."""
-    warehouse = Warehouse()
+    crms = chosen_crms(arguments)
+    warehouse = Warehouse(crm=crms[0].name)
     with warehouse.read_connection() as connection:
-        tables = connection.execute(TABLES).fetchall()
-        counted = [
-            (f"{schema}.{table}", connection.execute(f'select count(*) from "{schema}"."{table}"').fetchone())
-            for schema, table in tables
-        ]
+        counted = [row for crm in crms for row in _counted(connection, crm)]
     width = max((len(name) for name, _ in counted), default=5)
-    cells = [f"{name:<{width}}  {row[0] if row else 0:>9,}" for name, row in counted]
+    cells = [f"{name:<{width}}  {rows:>9,}" for name, rows in counted]
     title = f"{'table':<{width}}  {'rows':>9}"
     half = (len(cells) + 1) // 2
     print()
@@ -35,3 +35,14 @@ def run(_: Namespace) -> int:
         print(f"{left}    {right}".rstrip())
     print(f"\n{warehouse.name}")
     return 0
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, crm: Crm) -> Iterator[tuple[str, int]]:
+    """The name of each table of a CRM, and its rows."""
+    belong_to(connection, crm)
+    schemas = schemas_of(connection)
+    tables = [address for address in existing_tables(connection) if "._dlt" not in address]
+    for layer in LAYERS:
+        for address in sorted(address for address in tables if address.startswith(f"{layer}.")):
+            [[rows]] = connection.execute(f"select count(*) from {schemas.relation(address)}").fetchall()
+            yield crm.named(address), rows

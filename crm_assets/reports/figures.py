@@ -9,6 +9,9 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.warehouse.addresses import of_crm
+from crm_assets.warehouse.schemas import schemas_of
+
 QUERIES = Path(__file__).with_name("sales_review")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -48,7 +51,8 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     """
     connection.execute("begin")
     try:
-        parts = {name: _rows(connection, sql) for name, sql in queries().items()}
+        crm = schemas_of(connection).crm
+        parts = {name: _rows(connection, of_crm(crm, sql)) for name, sql in queries().items()}
     finally:
         connection.execute("rollback")
     [headline] = parts.pop("headline")

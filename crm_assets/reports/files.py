@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from crm_assets.settings import Crm, CrmSettings
 
-def page_path(data_dir: Path, *, of_sandbox: bool) -> Path:
-    """The path of the page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
-    return data_dir / "reports" / f"{'sandbox_' if of_sandbox else ''}sales_review.html"
+
+def page_path(settings: CrmSettings, crm: Crm) -> Path:
+    """The path of a CRM's page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
+    of = Crm("sandbox") if settings.is_sandbox else crm
+    return settings.data_dir / "reports" / f"{of.named('sales_review')}.html"
 
 
 def write_privately(path: Path, text: str) -> None:

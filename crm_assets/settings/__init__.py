@@ -1,18 +1,20 @@
 """All settings: their names and types, where they are read from, and validation. Imports neither Dagster nor dlt."""
 
 from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
-from crm_assets.settings.crms import Crm
+from crm_assets.settings.crms import ONLY, Crm, configured_crms
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import setting_name
 from crm_assets.settings.resolving import resolve_settings, setting_at_load, unknown_variables
 from crm_assets.source.errors import SettingsError
 
 __all__ = [
+    "ONLY",
     "Crm",
     "CrmSettings",
     "EndpointSettings",
     "PersonalData",
     "SettingsError",
+    "configured_crms",
     "is_loopback",
     "resolve_settings",
     "setting_at_load",

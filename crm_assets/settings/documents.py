@@ -20,6 +20,7 @@ from crm_assets.source.errors import SettingsError
 
 ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
+CRMS_FILE = Path("crms.toml")
 
 BESIDE = ""
 """In a table made from variables, the key of the table's own variable: of `A`, if `A__B` is set, too."""
@@ -76,16 +77,28 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     return nested
 
 
+def crm_list() -> Document | None:
+    """The list of several CRMs: a table of settings for each. None without the file."""
+    for folder in settings_folders():
+        if (folder / CRMS_FILE).is_file():
+            return _toml_document(folder, CRMS_FILE, may_hold_secrets=True)
+    return None
+
+
 def _toml_documents(folder: Path) -> Iterator[Document]:
     for name in (SECRETS_FILE, CONFIG_FILE):
-        path = folder / name
-        try:
-            content, problem = tomli.loads(_text(path)), ""
-        except tomli.TOMLDecodeError as error:
-            content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: strings need quotes"
-        except SettingsError as error:
-            content, problem = {}, str(error)
-        yield Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=name == SECRETS_FILE)
+        yield _toml_document(folder, name, may_hold_secrets=name == SECRETS_FILE)
+
+
+def _toml_document(folder: Path, name: Path, *, may_hold_secrets: bool) -> Document:
+    path = folder / name
+    try:
+        content, problem = tomli.loads(_text(path)), ""
+    except tomli.TOMLDecodeError as error:
+        content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: strings need quotes"
+    except SettingsError as error:
+        content, problem = {}, str(error)
+    return Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=may_hold_secrets)
 
 
 def _env_file(path: Path) -> tuple[dict[str, str], str]:

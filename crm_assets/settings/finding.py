@@ -2,13 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.documents import BESIDE, Document, documents
+from crm_assets.settings.crms import ONLY, Crm
+from crm_assets.settings.documents import BESIDE, Document, crm_list, documents
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import (
     PLAIN_KEY,
@@ -28,27 +29,32 @@ class Found:
     """The values of all places, combined.
 
     Attributes:
+        crm: The CRM that the settings are of.
         values: Setting -> value as it was given.
         places: Setting -> where it was given: files, or the environment. Merged tables have several places.
         unreadable: Messages about files that could not be read.
         errors: Messages about unknown names in the section, and about secrets in the wrong place.
         unknown: Messages about other variables that look like settings but may belong to another program.
+        defaults: Settings whose value is the default of several CRMs.
     """
 
+    crm: Crm = ONLY
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[str, list[str]] = field(default_factory=dict)
     unreadable: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    defaults: set[str] = field(default_factory=set)
 
     def add(self, name: str, value: Any, document: Document) -> None:
         """Adds a value unless there is one from a place with higher precedence. Tables are merged."""
         if value is None or value == "":
             return
         if name in SECRETS and not document.may_hold_secrets:
+            told = str if name in self.defaults else self.crm.told
             self.errors.append(
-                f"{full_name(name)} is a secret and must not be in {document.place}. Move it to secrets.toml in the "
-                "same folder, to .env, or into the environment"
+                f"{told(full_name(name))} is a secret and must not be in {document.place}. Move it to secrets.toml in "
+                "the same folder, to .env, or into the environment"
             )
         if name in PLACES and not NO_RELATIVE_PATH.match(str(value)):
             value = str(document.folder / str(value))
@@ -70,40 +76,70 @@ SECRETS = frozenset(
 PLACES = frozenset({"data_dir", "warehouse", "warehouse_files"})
 """Settings that may be paths. In a file they are relative to its folder."""
 
+OWN = frozenset({"base_url", "api_key"})
+"""Settings that each of several CRMs has for itself, without a default."""
+
 NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 """The start of a path in the user's home, or of an address."""
 
 
-def find() -> Found:
-    """Reads all places."""
-    found = Found()
-    plain_keys = []
-    for document in documents():
+def find(crm: Crm = ONLY) -> Found:
+    """Reads all places, for one CRM. Settings of `sources.crm` are the defaults of a CRM with a name."""
+    found = Found(crm)
+    places = list(documents())
+    if crm.name:
+        for document in places:
+            _add_section(found, document, _section(document.tree, (crm.name, *SECTION)))
+        _add_listed(found, crm.name)
+    for document in places:
         if document.problem:
             found.unreadable.append(document.problem)
-        for key, value in _section(document.tree).items():
-            name = key.lower()
-            if name in CrmSettings.model_fields and not is_about_surroundings(name):
-                found.add(name, value, document)
-                found.errors += _cut_short(name, value, document)
-            else:
-                found.errors.append(_unknown(f"{SECTION_PREFIX}{key.upper()}", document))
-        for key, value in document.tree.items():
-            prefix, name = key[: len(SURROUNDINGS_PREFIX)].upper(), key[len(SURROUNDINGS_PREFIX) :].lower()
-            if key.upper() == PLAIN_KEY:
-                plain_keys.append((value, document))
-            elif prefix == SURROUNDINGS_PREFIX and is_about_surroundings(name):
-                found.add(name, value, document)
-            elif prefix == SURROUNDINGS_PREFIX:
-                sentences = found.errors if key.upper() in RENAMED else found.unknown
-                sentences.append(_unknown(key.upper(), document))
-    for value, document in plain_keys:
-        found.add("api_key", value, document)
+        _add_section(found, document, _section(document.tree, SECTION), is_default=bool(crm.name))
+        _add_surroundings(found, document)
+    if not crm.name:
+        for document in places:
+            for key, value in document.tree.items():
+                if key.upper() == PLAIN_KEY:
+                    found.add("api_key", value, document)
     return found
 
 
-def _section(tree: Mapping[str, Any]) -> Mapping[str, Any]:
-    for table in SECTION:
+def _add_surroundings(found: Found, document: Document) -> None:
+    """Adds the settings about this machine."""
+    for key, value in document.tree.items():
+        prefix, name = key[: len(SURROUNDINGS_PREFIX)].upper(), key[len(SURROUNDINGS_PREFIX) :].lower()
+        if prefix == SURROUNDINGS_PREFIX and is_about_surroundings(name):
+            found.add(name, value, document)
+        elif prefix == SURROUNDINGS_PREFIX:
+            sentences = found.errors if key.upper() in RENAMED else found.unknown
+            sentences.append(_unknown(key.upper(), document))
+
+
+def _add_section(found: Found, document: Document, section: Mapping[str, Any], *, is_default: bool = False) -> None:
+    """Adds a table of settings about a CRM. Those of `OWN` are no defaults of several CRMs."""
+    for key, value in section.items():
+        name = key.lower()
+        told = str if is_default else found.crm.told
+        if name not in CrmSettings.model_fields or is_about_surroundings(name):
+            found.errors.append(told(_unknown(f"{SECTION_PREFIX}{key.upper()}", document)))
+        elif not (is_default and name in OWN):
+            if is_default and name not in found.values:
+                found.defaults.add(name)
+            found.add(name, value, document)
+            found.errors += map(told, _cut_short(name, value, document))
+
+
+def _add_listed(found: Found, name: str) -> None:
+    """Adds the settings of a CRM in `crms.toml`."""
+    document = crm_list()
+    if document is not None:
+        table = document.tree.get(name)
+        listed = replace(document, place=f"[{name}] of {document.place}")
+        _add_section(found, listed, table if isinstance(table, Mapping) else {})
+
+
+def _section(tree: Mapping[str, Any], tables: Iterable[str]) -> Mapping[str, Any]:
+    for table in tables:
         inner = tree.get(table)
         tree = inner if isinstance(inner, Mapping) else {}
     return tree

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.crms import ONLY, Crm, wrong_crms
 from crm_assets.settings.finding import SECRETS, Found, find
 from crm_assets.settings.names import full_name
 from crm_assets.source.errors import SettingsError
@@ -17,14 +18,14 @@ MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "endpoints"})
 """Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
 
-def resolve_settings() -> CrmSettings:
-    """Reads and validates all settings.
+def resolve_settings(crm: Crm = ONLY) -> CrmSettings:
+    """Reads and validates all settings, those of one CRM if there are several.
 
     Raises:
         SettingsError: A file cannot be read, or a setting is missing, unknown or not allowed. The message has a line
             for each.
     """
-    found = find()
+    found = find(crm)
     if found.unreadable:
         raise SettingsError("\n".join(found.unreadable))
     for name in NEEDED_AT_LOAD_ONLY:
@@ -39,19 +40,24 @@ def resolve_settings() -> CrmSettings:
 def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
     """The settings, or a message for each that is missing or not allowed."""
     try:
-        return CrmSettings(**found.values), []
+        settings = CrmSettings(**found.values)
     except ValidationError as error:
         return None, [_sentence(detail, found) for detail in error.errors()]
+    if found.crm.name and settings.is_sandbox:
+        missing = f"{full_name('base_url')} and {full_name('api_key')} are missing. Set both: each CRM has its own."
+        return None, [found.crm.told(missing)]
+    return settings, []
 
 
-def setting_at_load(name: str, warn: Callable[[str], object] | None = None) -> Any:
+def setting_at_load(name: str, warn: Callable[[str], object] | None = None, crm: Crm = ONLY) -> Any:
     """The value of one setting for the code location, which must load even if settings are wrong.
 
     Args:
         name: A setting that can be validated alone.
         warn: Called with a message if the value is not allowed and the default is used.
+        crm: The CRM that the setting is of.
     """
-    found = find()
+    found = find(crm)
     wrong = wrong_value(found, name)
     if wrong and warn:
         warn(f"{wrong} The default is used.")
@@ -70,20 +76,21 @@ def wrong_value(found: Found, name: str) -> str:
 
 def problems(found: Found) -> list[str]:
     """Messages about everything that is wrong, needed or not."""
-    return [*found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
+    return [*wrong_crms(), *found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
 
 
 def unknown_variables() -> list[str]:
-    """Messages about unknown variables with a setting's prefix: misspelt, or of another program."""
-    return find().unknown
+    """Messages about unknown variables with a setting's prefix, misspelt or of another program, and unusable CRMs."""
+    return [*wrong_crms(), *find().unknown]
 
 
 def _sentence(detail: Any, found: Found) -> str:
     """A message about one validation error: the setting, where it was given, and what is allowed."""
-    reason = str(detail["msg"]).removeprefix("Value error, ")
+    reason = found.crm.told(str(detail["msg"]).removeprefix("Value error, "))
     if not detail["loc"]:
         return f"{reason}."
     top, *inner = map(str, detail["loc"])
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
-    return f"Setting {full_name(top)}{within} in {' and '.join(found.places.get(top, ()))}{shown}: {reason}."
+    name = full_name(top) if top in found.defaults else found.crm.told(full_name(top))
+    return f"Setting {name}{within} in {' and '.join(found.places.get(top, ()))}{shown}: {reason}."

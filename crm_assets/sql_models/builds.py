@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import duckdb
 
-from crm_assets.sql_models.data_test_runs import Outcome, quoted, run_test, run_tests
+from crm_assets.sql_models.data_test_runs import Outcome, of_connection, quoted, run_test, run_tests
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import first_rejected, forget_rejects
 from crm_assets.sql_models.snapshots import take_snapshot
@@ -41,7 +41,7 @@ class WrongRows(Exception):
         self.outcomes = outcomes
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
         super().__init__(
-            f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
+            f"{model.table} was not replaced, and models that depend on it are not built, since its new rows fail "
             f"tests ({failed}). The failed checks show rows and the SQL to find them"
         )
 
@@ -78,6 +78,7 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
+    model = of_connection(connection, model)
     built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
     rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
@@ -95,7 +96,7 @@ class _Committed(NamedTuple):
 
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
     try:
-        connection.execute(f'create schema if not exists "{model.folder}"')
+        connection.execute(f'create schema if not exists "{model.schema}"')
         existing = _kind(connection, model)
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
@@ -111,7 +112,7 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
     outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks], stored)
     if not all(outcome.passed for outcome in outcomes):
         raise WrongRows(model, outcomes)
-    comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
+    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
     return _Committed(outcomes, rows_before, stored)
 
 
@@ -167,7 +168,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
     found = connection.execute(
         "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.folder, model.name],
+        [model.schema, model.name],
     ).fetchone()
     if found is None:
         return None

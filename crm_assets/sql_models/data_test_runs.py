@@ -1,7 +1,7 @@
 """Runs the data tests of a model: each is a query for the rows that fail it. Null passes, as in dbt."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +12,9 @@ from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.tested_rows import TESTED_ROWS
 from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.warehouse.addresses import of_crm
 from crm_assets.warehouse.duckdb_messages import reason
+from crm_assets.warehouse.schemas import schemas_of
 
 SAMPLE_ROWS = 5
 """The most failing rows that are shown, with key columns and the tested column only, since rows are personal data."""
@@ -66,15 +68,22 @@ def run_tests(
     return outcomes
 
 
+def of_connection(connection: duckdb.DuckDBPyConnection, model: Model) -> Model:
+    """A model of the connection's CRM."""
+    crm = schemas_of(connection).crm
+    return model if model.crm == crm else replace(model, crm=crm)
+
+
 def run_test(
     connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, stored: Container[str] = ()
 ) -> Outcome:
     """Runs one test on the model's table or view; on `TESTED_ROWS` instead if its name is in `stored`."""
+    model = of_connection(connection, model)
     relation = TESTED_ROWS if test.name in stored else model.relation
-    query = failing_rows(test, relation, model.key_columns, lambda _: "?")
+    query = of_crm(model.crm, failing_rows(test, relation, model.key_columns, lambda _: "?"))
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = with_timezone(connection, failing_rows(test, shown, model.key_columns, _literal))
+    sql = with_timezone(connection, of_crm(model.crm, failing_rows(test, shown, model.key_columns, _literal)))
     try:
         found = connection.execute(
             with_timezone(

@@ -7,6 +7,8 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
+from crm_assets.warehouse.schemas import schemas_of
+
 Schemas = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Schema -> table -> column -> type."""
 
@@ -15,13 +17,15 @@ Origin = tuple[str, str, str]
 
 
 def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
-    """All tables and views of the warehouse with their columns."""
+    """All tables and views of the connection's CRM with their columns."""
+    of_crm = schemas_of(connection)
     schemas: dict[str, dict[str, dict[str, str]]] = {}
     for schema, table, column, type_ in connection.execute(
         "select table_schema, table_name, column_name, data_type "
         "from information_schema.columns order by ordinal_position"
     ).fetchall():
-        schemas.setdefault(schema, {}).setdefault(table, {})[column] = type_
+        if layer := of_crm.layer(schema):
+            schemas.setdefault(layer, {}).setdefault(table, {})[column] = type_
     return schemas
 
 

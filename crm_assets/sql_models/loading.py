@@ -13,8 +13,7 @@ from crm_assets.sql_models.files import MODELS_DIR, read_models
 from crm_assets.sql_models.model import BOOKKEEPING, Model
 from crm_assets.sql_models.properties import in_properties
 from crm_assets.sql_models.refusals import ModelsRefused
-from crm_assets.warehouse.present import PRESENT
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import PRESENT, RAW
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING
 

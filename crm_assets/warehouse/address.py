@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crm_assets.settings import CrmSettings, resolve_settings
+from crm_assets.settings import ONLY, Crm, CrmSettings, resolve_settings
 from crm_assets.settings.finding import find
 from crm_assets.warehouse.backend import Backend
 from crm_assets.warehouse.duckdb_file import DuckDBFile
@@ -19,7 +19,7 @@ from crm_assets.warehouse.motherduck import MotherDuck
 MOTHERDUCK = "md:"
 
 
-def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: Announce) -> Backend:
+def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: Announce, crm: Crm = ONLY) -> Backend:
     """The warehouse at an address, or the configured one.
 
     Args:
@@ -27,13 +27,14 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
         wait: Seconds to wait for other writers.
         config: DuckDB's configuration.
         announce: Called with messages about waiting.
+        crm: The CRM whose settings name the warehouse.
 
     Raises:
         SettingsError: A setting is missing or not allowed.
     """
     if address:
         return DuckDBFile(Path(address), wait, config, announce)
-    settings = resolve_settings()
+    settings = resolve_settings(crm)
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
     if configured.startswith(PREFIX):
         files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import duckdb
 
+from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 
 
@@ -67,11 +68,11 @@ class Backend(Protocol):
     def kept_open(self) -> AbstractContextManager[None]:
         """Allows connections to be kept open and reused while the body runs."""
 
-    def publish(self) -> Published:
-        """Publishes the current state of all tables to readers."""
+    def publish(self, crm: Crm) -> Published:
+        """Publishes the current state of a CRM's tables to readers."""
 
-    def erase(self) -> None:
-        """Erases deleted values for good, from free blocks and old snapshots.
+    def erase(self, crm: Crm) -> None:
+        """Erases a CRM's deleted values for good, from free blocks and old snapshots.
 
         Records this with `policy.set_erased`, and publishes the current state.
         """

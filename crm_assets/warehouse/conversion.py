@@ -17,21 +17,14 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.redaction import Redaction
+from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
-from crm_assets.warehouse.present import PRESENT, present_view
-from crm_assets.warehouse.raw_tables import RAW, stored_columns
+from crm_assets.warehouse.present import present_view
+from crm_assets.warehouse.raw_tables import raw_table, stored_columns
+from crm_assets.warehouse.schemas import PRESENT, RAW, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"
-
-TABLES = """
-select
-    table_schema || '.' || table_name as address,
-    table_type
-from information_schema.tables
-where table_catalog = current_database()
-order by address
-"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +38,7 @@ class StoredColumn:
 
     def convert(self, connection: duckdb.DuckDBPyConnection, redacted: Callable[[Any], Any]) -> int:
         """Replaces each value with the result of `redacted`. Returns the number of changed rows."""
-        name, table = _name(self.name), quoted(self.address)
+        name, table = identifier(self.name), schemas_of(connection).relation(self.address)
         chosen = f"{self.where} and {name} is not null"
         if self.type not in {TEXT, JSON}:
             # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
@@ -112,7 +105,7 @@ def _convert(
     stored: Policy,
     wanted: Policy,
 ) -> Converted:
-    tables = dict(connection.execute(TABLES).fetchall())
+    tables = existing_tables(connection)
     sentences, dropped = [_introduction(stored, wanted)], []
     if wanted.personal_data is not PersonalData.keep:
         is_hashed = stored.personal_data is PersonalData.hash
@@ -122,7 +115,7 @@ def _convert(
                 redaction = Redaction(settings, {}, is_hashed=is_hashed)
                 sentences += _history(connection, address, histories[address], redaction)
             else:
-                connection.execute(f"drop table {quoted(address)}")
+                connection.execute(f"drop table {schemas_of(connection).relation(address)}")
                 dropped.append(address)
     set_policy(connection, wanted, erased=not any(map(_is_raw, tables)))
     return Converted(sentences, dropped)
@@ -165,9 +158,10 @@ def _raw_tables(
 
 def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
     sentences = []
-    for (array,) in connection.execute(f"select distinct array_name from {RAW}.side_loaded order by 1").fetchall():
+    arrays = f"select distinct array_name from {schemas_of(connection).raw}.side_loaded order by 1"
+    for (array,) in connection.execute(arrays).fetchall():
         redaction = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed)
-        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {_literal(array)}")
+        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {literal(array)}")
         changed = records.convert(connection, redaction.record)
         sentences += [f"{RAW}.side_loaded: {changed:,} records of {array!r:.60}"] if changed else []
     return sentences
@@ -181,9 +175,9 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
     # DuckDB requires that a transaction drops columns before it changes rows.
     dropped = [name for name in columns if not redaction.keeps(varies(name) or name)]
     for name in dropped:
-        connection.execute(f"alter table {quoted(table)} drop column {_name(name)}")
+        connection.execute(f"alter table {raw_table(connection, resource)} drop column {identifier(name)}")
     if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
-        connection.execute(f"update {quoted(table)} set _dlt_id = _dlt_id")
+        connection.execute(f"update {raw_table(connection, resource)} set _dlt_id = _dlt_id")
     changed = {}
     for name in columns.keys() - dropped:
         field = varies(name) or name
@@ -203,10 +197,10 @@ def _history(
     def redacted(value: Any) -> Any:
         return redaction.value(value, within=address, is_personal=True)
 
-    schema, table = address.split(".")
+    layer, table = address.split(".")
     types = connection.execute(
         "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
-        [schema, table],
+        [schemas_of(connection).crm.named(layer), table],
     ).fetchall()
     changed = [
         (name, StoredColumn(address, name, type_).convert(connection, redacted))
@@ -220,16 +214,3 @@ def _history(
 def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
     [[count]] = connection.execute(statement).fetchall()
     return int(count)
-
-
-def quoted(address: str) -> str:
-    """An address as an identifier."""
-    return ".".join(map(_name, address.split(".", 1)))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, WarehouseBusy, writer_lock
@@ -57,26 +58,30 @@ class DuckDBFile:
         """Keeps no connection: other processes wait for the file."""
         return nullcontext()
 
-    def publish(self) -> Published:
-        """Copies the file for readers, unless the copy is up to date."""
-        is_new = not is_published(self.path)
+    def publish(self, crm: Crm) -> Published:
+        """Copies a CRM's tables for readers, unless the copy is up to date."""
+        is_new = not is_published(self.path, crm)
         if is_new:
             with self._locked():
                 if _log(self.path).exists():
                     # Left by a killed process. Opening and closing the database merges it.
                     with self._connected(read_only=False):
                         pass
-                publish(self.path)
-        return Published(str(published_path(self.path)), is_new)
+                publish(self.path, crm, self.config)
+        return Published(str(published_path(self.path, crm)), is_new)
 
-    def erase(self) -> None:
-        """Rewrites the file and the published copy."""
+    def erase(self, crm: Crm) -> None:
+        """Rewrites the file and the CRM's published copy."""
         with self._locked():
             with self._connected(read_only=False) as connection:
                 broken = prepare(connection)
             # The database comes last: until it is replaced, it records that this is still to be done.
-            write_anew(self.path, published_path(self.path), self.config)
-            take_over(self.path)
+            if crm.name:
+                publish(self.path, crm, self.config)
+                write_anew(self.path, self.path, self.config, crm)
+            else:
+                write_anew(self.path, published_path(self.path, crm), self.config, crm)
+                take_over(self.path, crm)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
 

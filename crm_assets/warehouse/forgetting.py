@@ -15,14 +15,13 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.errors import SourceError
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
-from crm_assets.warehouse.conversion import quoted
 from crm_assets.warehouse.policy import set_erased
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """
-create schema if not exists raw;
-create table if not exists raw.forgotten (
+create schema if not exists {raw};
+create table if not exists {raw}.forgotten (
     resource varchar not null,
     id_hash varchar not null,
     salt varchar not null,
@@ -32,19 +31,17 @@ create table if not exists raw.forgotten (
 """
 """One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it."""
 
+FORGOTTEN = "select resource, id_hash, salt from {raw}.forgotten"
+
+REJECTED = "select distinct record::varchar from {raw}.rejected_records where resource = ? and record is not null"
+
 LISTED = """
 select count(*)
-from raw.forgotten
+from {raw}.forgotten
 where
     resource = $resource
     and _dlt_load_id <> ''
-    and _dlt_load_id >= coalesce((select load_id from present.since where resource = $resource), '')
-"""
-
-EXISTING = """
-select table_schema || '.' || table_name
-from information_schema.tables
-where table_catalog = current_database()
+    and _dlt_load_id >= coalesce((select load_id from {present}.since where resource = $resource), '')
 """
 
 
@@ -64,7 +61,7 @@ class Erased:
 def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
     """The records that must not be loaded."""
     try:
-        rows = connection.execute("select resource, id_hash, salt from raw.forgotten").fetchall()
+        rows = connection.execute(schemas_of(connection).fill(FORGOTTEN)).fetchall()
     except duckdb.CatalogException:
         return Forgotten()
     hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
@@ -74,7 +71,7 @@ def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
 def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
     """The number of forgotten records that the CRM still lists."""
     try:
-        [[count]] = connection.execute(LISTED, {"resource": resource}).fetchall()
+        [[count]] = connection.execute(schemas_of(connection).fill(LISTED), {"resource": resource}).fetchall()
     except duckdb.CatalogException:
         return 0
     return int(count)
@@ -106,9 +103,9 @@ def _forget(
     keys: Mapping[str, str],
     made: Collection[str],
 ) -> Erased:
-    existing = {address for (address,) in connection.execute(EXISTING).fetchall()}
+    existing = existing_tables(connection)
     for address in made:
-        connection.execute(f"drop table {quoted(address)}")
+        connection.execute(f"drop table {schemas_of(connection).relation(address)}")
     rows = {}
     for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
         if address in existing:
@@ -142,23 +139,23 @@ def note_skipped(
     known = set().union(*forgotten.hashes.values())
     if set().union(*read_forgotten(connection).hashes.values()) - known:
         raise ForgottenMeanwhile(f"{resource}: records were forgotten while they were being read. Read it again")
+    raw = schemas_of(connection).raw
     for hashed in skipped:
         connection.execute(
-            "update raw.forgotten set _dlt_load_id = ? where resource = ? and id_hash = ?", [load_id, resource, hashed]
+            f"update {raw}.forgotten set _dlt_load_id = ? where resource = ? and id_hash = ?",
+            [load_id, resource, hashed],
         )
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, address: str, where: str, parameters: Mapping[str, object]) -> int:
-    [[count]] = connection.execute(f"delete from {quoted(address)} where {where}", dict(parameters)).fetchall()
+    relation = schemas_of(connection).relation(address)
+    [[count]] = connection.execute(f"delete from {relation} where {where}", dict(parameters)).fetchall()
     return int(count)
 
 
 def _forget_rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
     """Deletes rejected records that have one of the ids in any form, or contain a record that has one."""
-    found = connection.execute(
-        f"select distinct record::varchar from {RAW}.rejected_records where resource = ? and record is not null",
-        [resource],
-    ).fetchall()
+    found = connection.execute(schemas_of(connection).fill(REJECTED), [resource]).fetchall()
     wanted = set(ids)
     texts = [text for (text,) in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))]
     where = "resource = $resource and record::varchar in (select unnest($texts))"
@@ -166,9 +163,10 @@ def _forget_rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: 
 
 
 def _remember(connection: duckdb.DuckDBPyConnection, resource: str, ids: Iterable[int]) -> None:
-    connection.execute(TABLE)
+    schemas = schemas_of(connection)
+    connection.execute(schemas.fill(TABLE))
     known = read_forgotten(connection)
     salt = known.salt or secrets.token_hex(32)
     new = {id_hash(salt, resource, id_) for id_ in ids} - known.hashes.get(resource, frozenset())
     for hashed in sorted(new):
-        connection.execute("insert into raw.forgotten values (?, ?, ?, now(), '')", [resource, hashed, salt])
+        connection.execute(f"insert into {schemas.raw}.forgotten values (?, ?, ?, now(), '')", [resource, hashed, salt])

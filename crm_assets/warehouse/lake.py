@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake
@@ -21,6 +22,7 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.object_storage import allow_s3
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import TURN, committed
 
 CATALOG = "lake"
@@ -108,16 +110,17 @@ class Lake:
             self._close(read_only=True)
             self._close(read_only=False)
 
-    def publish(self) -> Published:
+    def publish(self, crm: Crm) -> Published:
         """Returns the number of the current snapshot. Readers see every commit at once."""
         with self.connected(read_only=True) as connection:
             [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
         return Published(self.name, is_new=True, version=version)
 
-    def erase(self) -> None:
+    def erase(self, crm: Crm) -> None:
         """Rewrites files that have deleted rows, and removes old snapshots and their files."""
         with self.connected(read_only=False) as connection:
             erase(connection, CATALOG, self._catalog)
+            belong_to(connection, crm)
             committed(connection, partial(set_erased, connection, erased=True))
 
     def maintain(self) -> Mapping[str, int]:

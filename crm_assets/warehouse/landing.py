@@ -19,7 +19,7 @@ from dlt.pipeline.pipeline import Pipeline
 from filelock import FileLock, Timeout
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import RAW
 
 WORKING_FOLDERS = "pipelines"
 """The folder of the runs' working folders, in the data directory."""

@@ -17,22 +17,23 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.warehouse.changes import SYNC_CHANGES, Changes, Comparison
+from crm_assets.warehouse.changes import Changes, Comparison, create_changes_table
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.forgetting import note_skipped
 from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
     DUCKDB_TYPES,
-    RAW,
     alter,
     conversions,
-    declared_table,
+    declare_table,
     fill,
+    raw_table,
     stored_columns,
 )
-from crm_assets.warehouse.side_loaded import SIDE_LOADED, merge_side_loads
-from crm_assets.warehouse.sync_log import TABLES, Asked, write_sync_log
+from crm_assets.warehouse.schemas import schemas_of
+from crm_assets.warehouse.side_loaded import create_side_loaded, merge_side_loads
+from crm_assets.warehouse.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
@@ -121,12 +122,13 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
 
 def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     resource = package.report.resource
-    connection.execute(TABLES)
-    connection.execute(SYNC_CHANGES)
-    connection.execute(SIDE_LOADED)
+    schemas = schemas_of(connection)
+    create_log_tables(connection)
+    create_changes_table(connection)
+    create_side_loaded(connection)
     note_load(connection, package.policy)
     for name in ENDPOINTS:
-        connection.execute(declared_table(name))
+        declare_table(connection, name)
     converted = conversions(connection, resource, package.types)
     alter(connection, resource, converted)
     if package.files:
@@ -139,11 +141,11 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded
     show_present(connection, resource)
     declared = resource_schema(resource)
     described = {name: column.description for name, column in declared.columns.items()}
-    comment(connection, "table", (RAW, resource), declared.description, described)
+    comment(connection, "table", (schemas.raw, resource), declared.description, described)
     note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
     write_sync_log(connection, package.report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
-    return Loaded(changes, [f"{RAW}.{resource}: {change}" for change in converted])
+    return Loaded(changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
@@ -153,11 +155,11 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) ->
     for column in _columns(connection, package):
         if column not in stored:
             type_ = DUCKDB_TYPES[package.types.get(column, "text")]
-            connection.execute(f'alter table {RAW}."{resource}" add column "{column}" {type_}')
+            connection.execute(f'alter table {raw_table(connection, resource)} add column "{column}" {type_}')
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
-    table = f'{RAW}."{package.report.resource}"'
+    table = raw_table(connection, package.report.resource)
     parameters = {"files": package.patterns, "load_id": package.load_id}
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
     chosen = f"{ID} not in ({newer})"

@@ -9,8 +9,10 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Published, WarehouseUnreachable
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.schemas import belong_to
 
 TOKEN = re.compile(r"(motherduck_token=)[^&\s]+")
 
@@ -67,13 +69,14 @@ class MotherDuck:
         """Keeps no connection."""
         return nullcontext()
 
-    def publish(self) -> Published:
+    def publish(self, crm: Crm) -> Published:
         """Does nothing: readers see every commit at once."""
         return Published(self.name, is_new=True)
 
-    def erase(self) -> None:
+    def erase(self, crm: Crm) -> None:
         """Only records the erasure. Old snapshots at MotherDuck expire by its own rules."""
         with self.connected(read_only=False) as connection:
+            belong_to(connection, crm)
             set_erased(connection, erased=True)
 
     def maintain(self) -> Mapping[str, int]:

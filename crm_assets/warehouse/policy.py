@@ -8,10 +8,11 @@ import duckdb
 
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.typing.redaction import rules
+from crm_assets.warehouse.schemas import schemas_of
 
 TABLE = """
-create schema if not exists raw;
-create table if not exists raw.personal_data_policy (
+create schema if not exists {raw};
+create table if not exists {raw}.personal_data_policy (
     personal_data varchar not null,
     key_check varchar not null,
     rules varchar not null,
@@ -64,10 +65,11 @@ def is_erased(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
     """Records the policy that all stored values now follow."""
-    connection.execute(TABLE)
-    connection.execute("delete from raw.personal_data_policy")
+    schemas = schemas_of(connection)
+    connection.execute(schemas.fill(TABLE))
+    connection.execute(f"delete from {schemas.raw}.personal_data_policy")
     connection.execute(
-        "insert into raw.personal_data_policy values (?, ?, ?, ?)",
+        f"insert into {schemas.raw}.personal_data_policy values (?, ?, ?, ?)",
         [policy.personal_data.value, policy.key_check, policy.rules, erased],
     )
 
@@ -83,7 +85,7 @@ def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
     It differs from that of the stored values if the policy was changed during the read, or by another process. The next
     run then converts the stored values.
     """
-    is_first = connection.execute("from raw.sync_log limit 1").fetchone() is None
+    is_first = connection.execute(f"from {schemas_of(connection).raw}.sync_log limit 1").fetchone() is None
     stored = policy if is_first else stored_policy(connection)
     if stored != policy:
         laxer = min(stored.personal_data, policy.personal_data, key=STRICTER_LAST.index)
@@ -94,6 +96,6 @@ def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
 
 def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:
     try:
-        return connection.execute("from raw.personal_data_policy").fetchone()
+        return connection.execute(f"from {schemas_of(connection).raw}.personal_data_policy").fetchone()
     except duckdb.CatalogException:
         return None

@@ -9,29 +9,31 @@ import duckdb
 
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, RAW, stored_columns
-
-PRESENT = "present"
-"""The schema of the views. `present.since`, from `sync_log.py`, has the load from which on a row is present."""
+from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, stored_columns
+from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
 
 
 def show_present(connection: duckdb.DuckDBPyConnection, loaded: str) -> None:
     """Creates the view of the loaded resource again, since its columns may have changed, and all missing views."""
-    existing = {view for (view,) in connection.execute(EXISTING, [PRESENT]).fetchall()}
+    existing = {view for (view,) in connection.execute(EXISTING, [schemas_of(connection).present]).fetchall()}
     for resource in ENDPOINTS:
         if resource == loaded or resource not in existing:
             connection.execute(present_view(connection, resource))
 
 
 def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
-    """The statement that creates a resource's view, with the current columns of its raw table."""
+    """The statement that creates a resource's view, with the current columns of its raw table.
+
+    `present.since`, from `sync_log.py`, has the load from which on a row is present.
+    """
+    schemas = schemas_of(connection)
     columns = ", ".join(_shown(name, type_) for name, type_ in stored_columns(connection, resource).items())
-    return (
-        f'create or replace view {PRESENT}."{resource}" as select {columns} from {RAW}."{resource}" '
-        f"where _dlt_load_id >= coalesce((select load_id from {PRESENT}.since where resource = '{resource}'), '')"
-    )
+    view, table = schemas.relation(f"{PRESENT}.{resource}"), schemas.relation(f"{RAW}.{resource}")
+    since = f"select load_id from {schemas.present}.since where resource = '{resource}'"
+    chosen = f"_dlt_load_id >= coalesce(({since}), '')"
+    return f"create or replace view {view} as select {columns} from {table} where {chosen}"
 
 
 def _shown(name: str, type_: str) -> str:

@@ -12,7 +12,9 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.settings import Crm
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.schemas import belong_to
 
 VIEWS = """
 select format('"{}"."{}"', replace(schema_name, '"', '""'), replace(view_name, '"', '""'))
@@ -21,7 +23,7 @@ where not internal and database_name = current_database()
 """
 
 
-def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
+def write_anew(database: Path, target: Path, config: Mapping[str, Any], crm: Crm) -> None:
     """Copies all tables and views to a new file, which atomically replaces `target`.
 
     If the process is killed before that, `target` has not changed, and the next call removes the unfinished file.
@@ -30,6 +32,7 @@ def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
         database: Closed after `prepare`, with the caller still holding the lock.
         target: The file to replace.
         config: DuckDB's configuration.
+        crm: The CRM whose removed values are erased by it.
 
     Raises:
         OSError: For example, the disk is full. `target` has not changed.
@@ -43,6 +46,7 @@ def write_anew(database: Path, target: Path, config: Mapping[str, Any]) -> None:
             [[catalog]] = connection.execute("select current_database()").fetchall()
             connection.execute(f'copy from database stored to "{catalog}"')
             connection.execute("detach stored")
+            belong_to(connection, crm)
             set_erased(connection, erased=True)
         with fresh.open("rb") as written:
             os.fsync(written.fileno())

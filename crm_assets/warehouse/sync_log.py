@@ -10,20 +10,22 @@ import duckdb
 
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
+from crm_assets.warehouse.schemas import PRESENT, schemas_of
 
 SINCE = """
 select
     resource,
     max(_dlt_load_id) as load_id
-from raw.sync_log
+from {raw}.sync_log
 where mode = 'full' and complete
 group by resource
 """
 """One row per resource: its last complete full read."""
 
-TABLES = f"""
-create schema if not exists raw;
-create table if not exists raw.sync_log (
+TABLES = (
+    """
+create schema if not exists {raw};
+create table if not exists {raw}.sync_log (
     resource varchar not null,
     mode varchar not null,
     complete boolean not null,
@@ -34,7 +36,7 @@ create table if not exists raw.sync_log (
     rows_in_source bigint,
     _dlt_load_id varchar not null
 );
-create table if not exists raw.sync_details (
+create table if not exists {raw}.sync_details (
     resource varchar not null,
     base_url varchar not null,
     path varchar not null,
@@ -42,33 +44,34 @@ create table if not exists raw.sync_details (
     incomplete_because varchar not null,
     _dlt_load_id varchar not null
 );
-create table if not exists raw.rejected_records (
+create table if not exists {raw}.rejected_records (
     resource varchar not null,
     page bigint not null,
     reason varchar not null,
     record json,
     _dlt_load_id varchar not null
 );
-create table if not exists raw.dropped_fields (
+create table if not exists {raw}.dropped_fields (
     resource varchar not null,
     field varchar not null,
     _dlt_load_id varchar not null
 );
-create schema if not exists present;
-create view if not exists present.since as {SINCE};
-"""
+create schema if not exists {present};
+create view if not exists {present}.since as"""
+    + SINCE
+)
 """`sync_log` and `sync_details` have one row per read: its result, and its parameters."""
 
 CURSOR = """
 with last_full as (
     select load_id
-    from present.since
+    from {present}.since
     where resource = $resource
 ),
 
 same_list as (
     select count(*) > 0 as is_same
-    from raw.sync_details
+    from {raw}.sync_details
     inner join last_full on sync_details._dlt_load_id = last_full.load_id
     where
         resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
@@ -78,7 +81,7 @@ reads_since as (
     select
         max(started_at) as began,
         bool_and(complete) as all_complete
-    from raw.sync_log
+    from {raw}.sync_log
     cross join last_full
     where resource = $resource and _dlt_load_id >= last_full.load_id
 ),
@@ -101,7 +104,7 @@ RECENT = """
 select
     epoch(now() - started_at),
     requests
-from raw.sync_log
+from {raw}.sync_log
 where started_at > now() - interval 1 hour
 """
 
@@ -126,10 +129,16 @@ class Asked:
         return cls(base_url, path, json.dumps(dict(params), sort_keys=True))
 
 
+def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates the log tables, unless they exist."""
+    connection.execute(schemas_of(connection).fill(TABLES))
+
+
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
     """Adds one read to the log tables, with its rejected records and dropped fields."""
+    raw = schemas_of(connection).raw
     connection.execute(
-        "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"insert into {raw}.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             report.resource,
             report.mode.value,
@@ -143,17 +152,17 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         ],
     )
     connection.execute(
-        "insert into raw.sync_details values (?, ?, ?, ?, ?, ?)",
+        f"insert into {raw}.sync_details values (?, ?, ?, ?, ?, ?)",
         [report.resource, asked.base_url, asked.path, asked.params, report.incomplete_because, load_id],
     )
     if report.rejected:
         connection.executemany(
-            "insert into raw.rejected_records values (?, ?, ?, ?, ?)",
+            f"insert into {raw}.rejected_records values (?, ?, ?, ?, ?)",
             [[report.resource, r.page, r.reason, r.record, load_id] for r in report.rejected],
         )
     if report.dropped_fields:
         connection.executemany(
-            "insert into raw.dropped_fields values (?, ?, ?)",
+            f"insert into {raw}.dropped_fields values (?, ?, ?)",
             [[report.resource, field, load_id] for field in report.dropped_fields],
         )
 
@@ -167,7 +176,9 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     """
     parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
     try:
-        found = connection.execute(CURSOR.format(table=f'present."{resource}"'), parameters).fetchone()
+        schemas = schemas_of(connection)
+        cursor = schemas.fill(CURSOR, table=schemas.relation(f"{PRESENT}.{resource}"))
+        found = connection.execute(cursor, parameters).fetchone()
     except duckdb.CatalogException:
         return None  # nothing is loaded yet
     if found is None or found[0] is None or found[1] is None:
@@ -181,7 +192,7 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The base URL of the CRM that the raw tables come from; None if nothing is loaded yet."""
     try:
         found = connection.execute(
-            "select base_url from raw.sync_details order by _dlt_load_id desc limit 1"
+            f"select base_url from {schemas_of(connection).raw}.sync_details order by _dlt_load_id desc limit 1"
         ).fetchone()
     except duckdb.CatalogException:
         return None
@@ -190,12 +201,12 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None:
     """Stores `base_url` as the new address of the CRM that the records came from."""
-    connection.execute("update raw.sync_details set base_url = ?", [base_url])
+    connection.execute(f"update {schemas_of(connection).raw}.sync_details set base_url = ?", [base_url])
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
     """Pairs (seconds ago, number of requests) of the reads that began within the last hour."""
     try:
-        return connection.execute(RECENT).fetchall()
+        return connection.execute(schemas_of(connection).fill(RECENT)).fetchall()
     except duckdb.CatalogException:
         return []

@@ -9,9 +9,11 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
+from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Published
+from crm_assets.warehouse.schemas import belong_to
 
 
 class Warehouse(DuckDBResource):
@@ -19,8 +21,9 @@ class Warehouse(DuckDBResource):
 
     database: str = Field(default="", description="Path of a DuckDB file. If empty, the warehouse in CRM_WAREHOUSE.")
     lock_wait: float = Field(default=600, ge=0, description="Seconds to wait for other writers.")
+    crm: str = Field(default="", description="The CRM whose tables are used, if several are configured.")
 
-    _opened: Backend | None = PrivateAttr(default=None)
+    _opened: dict[str, Backend] = PrivateAttr(default_factory=dict)
     _until_end_of_run: ExitStack | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -30,7 +33,18 @@ class Warehouse(DuckDBResource):
             with ExitStack() as self._until_end_of_run:
                 yield self
         finally:
-            self._opened = self._until_end_of_run = None
+            self._opened.clear()
+            self._until_end_of_run = None
+
+    def of(self, crm: Crm) -> "Warehouse":
+        """The same warehouse, for the tables of a CRM."""
+        if crm.name == self.crm:
+            return self
+        other = Warehouse(
+            database=self.database, lock_wait=self.lock_wait, connection_config=self.connection_config, crm=crm.name
+        )
+        other._opened, other._until_end_of_run = self._opened, self._until_end_of_run
+        return other
 
     @property
     def name(self) -> str:
@@ -66,7 +80,9 @@ class Warehouse(DuckDBResource):
             WarehouseUnreachable: It could not be opened.
             FileNotFoundError: Read-only, and there is no database yet.
         """
-        with self._backend.connected(read_only=read_only, tables=tables) as connection:
+        locked = [self._crm.named(table) for table in tables]
+        with self._backend.connected(read_only=read_only, tables=locked) as connection:
+            belong_to(connection, self._crm)
             yield connection
 
     def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -74,13 +90,13 @@ class Warehouse(DuckDBResource):
         return self.get_connection(read_only=True)
 
     def publish(self) -> Published:
-        """Publishes the current state of all tables to readers.
+        """Publishes the current state of the CRM's tables to readers.
 
         Raises:
             OSError: For example, the disk is full. Readers see the previous state.
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
-        return self._backend.publish()
+        return self._backend.publish(self._crm)
 
     def erase(self) -> None:
         """Erases deleted values for good, and publishes the current state.
@@ -89,7 +105,7 @@ class Warehouse(DuckDBResource):
             OSError: For example, the disk is full. The next run tries again.
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
-        self._backend.erase()
+        self._backend.erase(self._crm)
 
     def maintain(self) -> Mapping[str, int]:
         """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""
@@ -105,10 +121,15 @@ class Warehouse(DuckDBResource):
 
     @property
     def _backend(self) -> Backend:
-        if self._opened is not None:
-            return self._opened
-        backend = backend_at(self.database, self.lock_wait, self.connection_config, get_dagster_logger().info)
+        if self.crm in self._opened:
+            return self._opened[self.crm]
+        announce = get_dagster_logger().info
+        backend = backend_at(self.database, self.lock_wait, self.connection_config, announce, self._crm)
         if self._until_end_of_run is not None:
             self._until_end_of_run.enter_context(backend.kept_open())
-            self._opened = backend
+            self._opened[self.crm] = backend
         return backend
+
+    @property
+    def _crm(self) -> Crm:
+        return Crm(self.crm)

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from dagster import AssetKey, AssetMaterialization, DagsterInstance, build_sensor_context
 
+from crm_assets.automation.cadence import read_cadences
 from crm_assets.automation.freshness import allowed_age, find_late
 from crm_assets.automation.sensors import build_sensors
 from crm_assets.definitions import defs
-from crm_assets.settings import Crm
+from crm_assets.settings import ONLY
 from crm_assets_tests.alerts.receivers import Webhook, webhook
 
 RAW, MODEL = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])
-AGES = {key: allowed_age(key) for key in (RAW, MODEL)}
+AGES = {key: allowed_age(key, read_cadences(ONLY)) for key in (RAW, MODEL)}
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_the_ui_has_the_same_ages() -> None:
     for key in (RAW, MODEL):
         policy = graph.get(key).freshness_policy
         assert policy is not None
-        assert policy.fail_window.to_timedelta() == allowed_age(key)  # type: ignore[attr-defined]
+        assert policy.fail_window.to_timedelta() == AGES[key]  # type: ignore[attr-defined]
 
 
 def test_a_late_table_is_reported_once_and_its_recovery_once(
@@ -65,6 +66,6 @@ def test_a_late_table_is_reported_once_and_its_recovery_once(
 
 def tick(instance: DagsterInstance, receiver: Webhook, ages: Mapping[AssetKey, timedelta] = AGES) -> list[str]:
     """One evaluation of the sensor: the titles that have arrived until then."""
-    [_, alert_of_late_tables] = build_sensors(Crm(), defs.resolve_job_def("publish"), ages)
+    [_, alert_of_late_tables] = build_sensors(ONLY, defs.resolve_job_def("publish"), ages)
     alert_of_late_tables(build_sensor_context(instance=instance))
     return receiver.titles

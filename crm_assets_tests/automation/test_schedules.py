@@ -1,5 +1,7 @@
 """When the schedules run."""
 
+from datetime import timedelta
+
 import pytest
 
 from crm_assets.automation.cadence import cron
@@ -23,7 +25,7 @@ def test_no_two_resources_are_read_at_the_same_minute() -> None:
     ],
 )
 def test_a_resource_keeps_its_minute_at_every_cadence(cadence: int, expected: str) -> None:
-    assert cron(12, cadence) == expected
+    assert cron(12, timedelta(minutes=cadence)) == expected
 
 
 @pytest.mark.parametrize("minutes", [7, 90, 300, 0, 2880])

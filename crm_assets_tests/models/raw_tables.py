@@ -15,8 +15,8 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.present import present_view
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
-from crm_assets.warehouse.side_loaded import SIDE_LOADED
-from crm_assets.warehouse.sync_log import TABLES
+from crm_assets.warehouse.side_loaded import create_side_loaded
+from crm_assets.warehouse.sync_log import create_log_tables
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 """Load ids, one after the other."""
@@ -40,8 +40,8 @@ class RawTables:
         self._views: set[str] = set()
         self.connection = duckdb.connect()
         self.connection.execute("set TimeZone = 'UTC'")
-        self.connection.execute(TABLES)
-        self.connection.execute(SIDE_LOADED)
+        create_log_tables(self.connection)
+        create_side_loaded(self.connection)
         for resource in ENDPOINTS:
             columns = ", ".join(
                 f'"{column.name}" {DUCKDB_TYPES[column.data_type]}'

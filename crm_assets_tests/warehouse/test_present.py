@@ -9,8 +9,8 @@ import pytest
 
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.present import show_present
-from crm_assets.warehouse.raw_tables import declared_table
-from crm_assets.warehouse.sync_log import TABLES
+from crm_assets.warehouse.raw_tables import declare_table
+from crm_assets.warehouse.sync_log import create_log_tables
 
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
@@ -24,9 +24,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb
             [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
             connection.execute(f"load '{extension}'")
             connection.execute(f"attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
-        connection.execute(TABLES)
+        create_log_tables(connection)
         for resource in ENDPOINTS:
-            connection.execute(declared_table(resource))
+            declare_table(connection, resource)
         show_present(connection, "open_tasks")
         yield connection
 

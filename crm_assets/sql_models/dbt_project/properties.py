@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.data_tests import DataTest
@@ -35,7 +36,7 @@ def as_yaml(document: Properties) -> str:
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def sources_properties(tables: Iterable[str]) -> Properties:
+def sources_properties(tables: Iterable[str], crm: Crm) -> Properties:
     """The raw tables as dbt's sources; of the resources also what their columns hold."""
     described = [
         {
@@ -50,7 +51,7 @@ def sources_properties(tables: Iterable[str]) -> Properties:
         else {"name": table}
         for table in tables
     ]
-    return {"sources": [{"name": "raw", "schema": "raw", "tables": described}]}
+    return {"sources": [{"name": "raw", "schema": crm.named("raw"), "tables": described}]}
 
 
 def model_properties(model: Model, known: Expressions) -> Properties:

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from crm_assets.settings import ONLY, Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.dbt_project.properties import as_yaml, model_properties, sources_properties
 from crm_assets.sql_models.dbt_project.templating import Expressions, expressions, templated
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.model import BOOKKEEPING, Model
 from crm_assets.sql_models.refusals import ModelsRefused
-from crm_assets.warehouse.present import PRESENT
-from crm_assets.warehouse.raw_tables import RAW
+from crm_assets.warehouse.schemas import PRESENT, RAW, CrmSchemas
 from crm_assets.warehouse.sync_log import SINCE
 
 TEMPLATE = Path(__file__).parent / "template"
@@ -23,13 +23,14 @@ Files = Mapping[str, str]
 """Path within the project -> text."""
 
 
-def project_files(models: Collection[Model], database: str, timezone: str) -> Files:
+def project_files(models: Collection[Model], database: str, timezone: str, crm: Crm = ONLY) -> Files:
     """The whole project.
 
     Args:
         models: All of them.
         database: The DuckDB file with the raw tables, where dbt is to make the others.
         timezone: The reporting time zone.
+        crm: The CRM whose tables they are.
 
     Raises:
         ModelsRefused: Two models of one name, which dbt does not allow.
@@ -42,9 +43,9 @@ def project_files(models: Collection[Model], database: str, timezone: str) -> Fi
     known = expressions(models, sources)
     return {
         **{str(path.relative_to(TEMPLATE)): path.read_text(encoding="utf-8") for path in _template_files()},
-        "dbt_project.yml": as_yaml(_project(timezone)),
+        "dbt_project.yml": as_yaml(_project(timezone, crm)),
         "profiles.yml": as_yaml(_profile(database)),
-        f"models/{RAW}.yml": as_yaml(sources_properties(sources)),
+        f"models/{RAW}.yml": as_yaml(sources_properties(sources, crm)),
         **_present(known),
         **{path: text for model in models for path, text in _model(model, known).items()},
         **{path: text for folder in FOLDERS for path, text in _folder(folder, models, known).items()},
@@ -55,16 +56,16 @@ def _template_files() -> list[Path]:
     return sorted(path for path in TEMPLATE.rglob("*") if path.is_file())
 
 
-def _project(timezone: str) -> Mapping[str, object]:
+def _project(timezone: str, crm: Crm) -> Mapping[str, object]:
     documented = {"+persist_docs": {"relation": True, "columns": True}}
     settings: dict[str, dict[str, object]] = {"models": dict(documented), "seeds": {"+quote_columns": True}}
-    settings["models"][PRESENT] = {"+schema": PRESENT, "+materialized": "view", "+persist_docs": {}}
+    settings["models"][PRESENT] = {"+schema": crm.named(PRESENT), "+materialized": "view", "+persist_docs": {}}
     for name, folder in FOLDERS.items():
-        config = {"+schema": name, "+materialized": folder.materializations[0]}
+        config = {"+schema": crm.named(name), "+materialized": folder.materializations[0]}
         if folder.key == "models":
             settings["models"][name] = config
         else:
-            settings[folder.key] = {**settings.get(folder.key, {}), **documented, "+schema": name}
+            settings[folder.key] = {**settings.get(folder.key, {}), **documented, "+schema": crm.named(name)}
     return {
         "name": NAME,
         "version": "1.0.0",
@@ -86,7 +87,7 @@ def _present(known: Expressions) -> Files:
         resource: f"{{{{ config(alias='{resource}') }}}}\n\n{{{{ present_rows('{resource}') }}}}\n"
         for resource in ENDPOINTS
     }
-    views["since"] = f"{{{{ config(alias='since') }}}}\n\n{templated(SINCE, known).strip()}\n"
+    views["since"] = f"{{{{ config(alias='since') }}}}\n\n{templated(CrmSchemas(ONLY).fill(SINCE), known).strip()}\n"
     return {f"models/{PRESENT}/{PRESENT}_{table}.sql": text for table, text in views.items()}
 
 

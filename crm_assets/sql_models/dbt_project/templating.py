@@ -6,7 +6,7 @@ import sqlglot
 
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.timezone import VARIABLE
-from crm_assets.warehouse.present import PRESENT
+from crm_assets.warehouse.schemas import PRESENT
 
 TIMEZONE = "'{{ var(\"reporting_timezone\") }}'"
 

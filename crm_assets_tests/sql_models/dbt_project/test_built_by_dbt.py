@@ -26,7 +26,7 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.present import present_view
-from crm_assets.warehouse.sync_log import TABLES
+from crm_assets.warehouse.sync_log import create_log_tables
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.sql_models.model_project import ModelProject
 
@@ -194,7 +194,7 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
     outcomes: list[tuple[Model, Outcome]] = []
     with duckdb.connect(str(database)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        connection.execute(TABLES)
+        create_log_tables(connection)
         for resource in ENDPOINTS:
             connection.execute(present_view(connection, resource))
         report_in(connection, TIMEZONE)

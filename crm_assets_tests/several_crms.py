@@ -1,0 +1,59 @@
+"""Three CRMs with generated records of their own on loopback, and a project that lists them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
+
+from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox
+from crm_assets.settings import configured_crms
+
+NAMES = ("north", "south", "west")
+
+
+@dataclass(frozen=True)
+class SeveralCrms:
+    """A folder with `crms.toml`, and the servers in it."""
+
+    folder: Path
+    servers: Mapping[str, RunningSandbox]
+
+    def write(self, **keys: str) -> None:
+        """Writes the file, with other keys than the right ones for some."""
+        tables = [
+            f'[{name}]\nbase_url = "{server.base_url}"\napi_key = "{keys.get(name, server.api_key)}"\n'
+            'endpoints.contacts.params.include = "sales_accounts,owner"\n'
+            'endpoints.accounts.params.include = "owner"\n'
+            'endpoints.won_deals.params.include = "sales_account,owner,deal_stage"\n'
+            'endpoints.open_tasks.params.include = "owner"\n'
+            for name, server in self.servers.items()
+        ]
+        (self.folder / "crms.toml").write_text("\n".join(tables), encoding="utf-8")
+
+
+@contextmanager
+def several_crms(folder: Path) -> Iterator[SeveralCrms]:
+    """Serves the CRMs while the body runs. Each has another number of records."""
+    with ExitStack() as stack:
+        servers = {
+            name: stack.enter_context(serving_sandbox(rows=100 * number, seed=number))
+            for number, name in enumerate(NAMES, 1)
+        }
+        crms = SeveralCrms(folder, servers)
+        crms.write()
+        yield crms
+
+
+def definitions() -> Definitions:
+    """The code location of the CRMs that are listed now."""
+    from crm_assets.definitions import crm_definitions, shared_definitions
+
+    return Definitions.merge(*map(crm_definitions, configured_crms()), shared_definitions())
+
+
+def execute(job: str) -> ExecuteInProcessResult:
+    """Executes a job in this process."""
+    with DagsterInstance.ephemeral() as instance:
+        return definitions().resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
