@@ -9,7 +9,7 @@ says where each constant comes from and what is left out.
 import heapq
 from dataclasses import dataclass, replace
 
-START = 20.0
+START = 15.0
 """Seconds of CPU that a run of all assets takes however few the records are: Python, Dagster, checks, events."""
 
 STEP_IN_A_PROCESS = 2.0
@@ -21,7 +21,7 @@ STEPS = 20
 READ = 95e-6
 """Seconds of CPU to read, type and load a record."""
 
-MODEL = 70e-6
+MODEL = 10e-6
 """Seconds of CPU that a record costs in the models."""
 
 MEMORY = 0.56
