@@ -90,10 +90,10 @@ def dlt_specs(source: DltSource, translator: DagsterDltTranslator) -> Iterator[A
         yield spec.replace_attributes(metadata=metadata)
 
 
-def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> set[str]:
-    """The runs that last evaluated one of these checks."""
+def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> Mapping[AssetCheckKey, str]:
+    """Check -> the id of the run that evaluated it last, or was asked to."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
-    return {record.run_id for record in records.values()}
+    return {check: record.run_id for check, record in records.items()}
 
 
 def delete_runs(instance: DagsterInstance, run_ids: Collection[str]) -> None:

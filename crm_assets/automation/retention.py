@@ -55,7 +55,7 @@ def delete_runs_before(instance: DagsterInstance, before: datetime, checks: Iter
         before: Only runs created before this time are deleted.
         checks: All asset checks.
     """
-    kept = _latest_runs(instance) | latest_check_runs(instance, checks)
+    kept = _latest_runs(instance) | set(latest_check_runs(instance, checks).values())
     records = instance.get_run_records(
         RunsFilter(statuses=ENDED, created_before=before), limit=AT_A_TIME + len(kept), ascending=True
     )

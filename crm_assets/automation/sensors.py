@@ -1,10 +1,9 @@
 """Sensors that alert to what an asset's hook cannot see. They need Dagster's daemon, which `dagster dev` includes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 
 from dagster import (
-    AssetCheckEvaluation,
     AssetKey,
     DagsterEvent,
     DagsterEventType,
@@ -26,17 +25,18 @@ from crm_assets.alerts.incidents import Incident
 from crm_assets.alerts.settling import settle_incidents
 from crm_assets.automation.freshness import find_late
 from crm_assets.automation.jobs import AssetJob
+from crm_assets.automation.still_true import evaluations, failed_steps, has_succeeded_since
 from crm_assets.settings import Crm
 
 
 @run_failure_sensor(name="alert_of_failed_runs", default_status=DefaultSensorStatus.RUNNING)
 def alert_of_failed_runs(context: RunFailureSensorContext) -> None:
     """Alerts to runs that were killed or never started, and to steps whose process died."""
-    run = context.dagster_run
-    failing = [_failed(step) for step in context.get_step_failure_events()]
-    if not failing:
+    instance, run = context.instance, context.dagster_run
+    failing = [_failed(step) for step in failed_steps(instance, run)]
+    if not context.get_step_failure_events() and not has_succeeded_since(instance, run):
         failing = [Incident(f"run {run.job_name}", f"A run of {run.job_name} failed: {context.failure_event.message}")]
-    checks, passing = check_incidents(_evaluations(context))
+    checks, passing = check_incidents(evaluations(instance, run))
     settle_incidents([*failing, *checks], passing, f"runs/{run.run_id}")
 
 
@@ -46,7 +46,7 @@ def alert_of_failed_runs(context: RunFailureSensorContext) -> None:
 def alert_of_recovered_runs(context: RunStatusSensorContext) -> None:
     """Closes the incident of a job that succeeded, and settles those of checks that ran as separate steps."""
     run = context.dagster_run
-    checks, passing = check_incidents(_evaluations(context))
+    checks, passing = check_incidents(evaluations(context.instance, run))
     settle_incidents(checks, [f"run {run.job_name}", *passing], f"runs/{run.run_id}")
 
 
@@ -90,11 +90,6 @@ def build_sensors(crm: Crm, publish: AssetJob, ages: Mapping[AssetKey, timedelta
         return SkipReason(f"{len(late)} tables are late, {len(in_time)} are not.")
 
     return [publish_after_failed_runs, alert_of_late_tables]
-
-
-def _evaluations(context: RunStatusSensorContext) -> Iterator[AssetCheckEvaluation]:
-    logs = context.instance.all_logs(context.dagster_run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
-    return (entry.get_dagster_event().asset_check_evaluation_data for entry in logs)
 
 
 def _failed(step: DagsterEvent) -> Incident:

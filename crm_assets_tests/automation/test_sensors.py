@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from dagster import (
+    AssetKey,
     DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
+    ExecuteInProcessResult,
     RunRequest,
     SkipReason,
     build_run_status_sensor_context,
@@ -91,3 +93,55 @@ def test_an_incident_reported_by_a_hook_is_not_reported_again(hook: Webhook) -> 
             ).for_run_failure()
         )
     assert hook.titles == told
+
+
+def run_of(instance: DagsterInstance) -> ExecuteInProcessResult:
+    """A run of the job, in this process."""
+    return defs.resolve_job_def(JOB).execute_in_process(
+        instance=instance, asset_selection=[AssetKey(["raw", "open_tasks"])], raise_on_error=False
+    )
+
+
+def look_at(instance: DagsterInstance, result: ExecuteInProcessResult) -> None:
+    """The sensor for runs of this kind looks at a run."""
+    kind = DagsterEventType.RUN_SUCCESS if result.success else DagsterEventType.RUN_FAILURE
+    [end] = [event for event in result.all_events if event.event_type is kind]
+    context = build_run_status_sensor_context("any", end, instance, result.dagster_run)
+    if result.success:
+        alert_of_recovered_runs(context)
+    else:
+        alert_of_failed_runs(context.for_run_failure())
+
+
+def test_a_failure_that_is_mended_before_the_sensor_looks_is_not_told_again(hook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm() as crm:
+        crm.faults.append(always("open_tasks", lambda: json_response({}, 403)))
+        failed = run_of(instance)
+        crm.faults.clear()
+        assert run_of(instance).success
+        told = list(hook.titles)
+        assert told == [f"crm_assets: {what}: asset raw/open_tasks" for what in ("problem", "recovered")]
+        look_at(instance, failed)
+    assert hook.titles == told
+
+
+def test_a_check_that_passes_before_the_sensor_looks_is_not_told_again(hook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm(lists={"open_tasks": [{"title": "no id"}]}) as crm:
+        failing = run_of(instance)
+        crm.lists["open_tasks"].clear()
+        assert run_of(instance).success
+        told = list(hook.titles)
+        assert len(told) == 2
+        look_at(instance, failing)
+    assert hook.titles == told
+
+
+def test_a_killed_run_is_not_told_when_a_later_one_has_succeeded(hook: Webhook) -> None:
+    with DagsterInstance.ephemeral() as instance, configured_crm():
+        killed = instance.create_run_for_job(defs.resolve_job_def(JOB), status=DagsterRunStatus.STARTED)
+        assert run_of(instance).success
+        event = instance.report_run_failed(killed, "The process was killed")
+        alert_of_failed_runs(
+            build_run_status_sensor_context("alert_of_failed_runs", event, instance, killed).for_run_failure()
+        )
+    assert hook.titles == []
