@@ -6,16 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
-from dagster import DagsterInstance
+from dagster import DagsterInstance, DagsterRunStatus
 from dagster_graphql import DagsterGraphQLClient
-from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 CHECKOUT = Path(__file__).parents[1]
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -44,6 +44,17 @@ class DagsterDev:
         """What it has stored."""
         with DagsterInstance.from_config(str(self.project / HOME)) as instance:
             yield instance
+
+    def wait_for_ticks(self, sensor: str, count: int) -> None:
+        """Waits for some more evaluations of a sensor."""
+        with self.instance() as instance:
+            [state] = [each for each in instance.all_instigator_state() if each.name == sensor]
+
+            def ticks() -> int:
+                return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+
+            before = ticks()
+            wait_until(lambda: ticks() >= before + count)
 
     def run(self, *command: str | Path) -> None:
         """Runs one of Dagster's commands beside it, in the same folder."""
@@ -91,6 +102,29 @@ def dagster_dev(project: Path) -> Iterator[DagsterDev]:
         yield DagsterDev(url, project)
     finally:
         _stop(process)
+
+
+@retry(retry=retry_if_result(lambda done: not done), wait=wait_fixed(1), stop=stop_after_delay(600))
+def wait_until(is_so: Callable[[], bool]) -> bool:
+    """Asks every second, for up to ten minutes.
+
+    Raises:
+        tenacity.RetryError: It has not become so.
+    """
+    return is_so()
+
+
+def wait_for_run(dev: DagsterDev, run_id: str) -> DagsterRunStatus:
+    """Waits for the end of a run: how it has ended."""
+    with dev.instance() as instance:
+
+        def status() -> DagsterRunStatus:
+            run = instance.get_run_by_id(run_id)
+            assert run is not None
+            return run.status
+
+        wait_until(lambda: status() in {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED})
+        return status()
 
 
 @retry(retry=retry_if_exception_type(requests.ConnectionError), wait=wait_fixed(0.5), stop=stop_after_delay(120))

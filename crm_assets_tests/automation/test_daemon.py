@@ -1,17 +1,16 @@
 """A running `dagster dev`: a schedule ticks, the table changes, models follow, and nobody clicks."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timezone
 
 import pytest
 from dagster import AssetKey, DagsterRunStatus
-from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from crm_assets.dagster_internals import delete_evaluations
 from crm_assets.definitions import defs
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
-from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev
+from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev, wait_for_run, wait_until
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -38,11 +37,6 @@ def dev(crm: ScriptedCrm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield dev
 
 
-@retry(retry=retry_if_result(lambda done: not done), wait=wait_fixed(1), stop=stop_after_delay(600))
-def wait_until(is_so: Callable[[], bool]) -> bool:
-    return is_so()
-
-
 def builds(dev: DagsterDev) -> Counter[str]:
     """How often each asset was materialized."""
     with dev.instance() as instance:
@@ -51,31 +45,17 @@ def builds(dev: DagsterDev) -> Counter[str]:
         )
 
 
-def wait_for_run(dev: DagsterDev, run_id: str) -> None:
-    """Waits for the end of a run, which has to be a success."""
-    with dev.instance() as instance:
-        wait_until(lambda: (run := instance.get_run_by_id(run_id)) is not None and run.is_finished)
-        run = instance.get_run_by_id(run_id)
-        assert run is not None
-        assert run.status is DagsterRunStatus.SUCCESS
-
-
 def wait_for_automation(dev: DagsterDev) -> None:
-    """Waits until the automation sensor has looked twice, and no run is left to do."""
+    """Waits until the automation sensor has looked at all that there is, and no run is left to do."""
+    dev.wait_for_ticks(SENSOR, 3)
     with dev.instance() as instance:
-        [sensor] = [each for each in instance.all_instigator_state() if each.name == SENSOR]
-
-        def ticks() -> int:
-            return len(instance.get_ticks(sensor.instigator_origin_id, sensor.selector_id))
-
-        before = ticks()
-        wait_until(lambda: ticks() >= before + 3 and all(run.is_finished for run in instance.get_runs()))
+        wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
 
 
 def test_models_follow_a_tick_of_a_schedule_once_and_a_read_without_change_not_at_all(
     dev: DagsterDev, crm: ScriptedCrm
 ) -> None:
-    wait_for_run(dev, dev.submit("crm_full_refresh"))
+    assert wait_for_run(dev, dev.submit("crm_full_refresh")) is DagsterRunStatus.SUCCESS
     wait_for_automation(dev)
     once = Counter(ASSETS)
     assert builds(dev) == once
@@ -88,7 +68,7 @@ def test_models_follow_a_tick_of_a_schedule_once_and_a_read_without_change_not_a
     followed = once + below(TASKS) + Counter([TASKS])
     assert builds(dev) == followed
 
-    wait_for_run(dev, dev.submit("open_tasks_sync", TASKS))
+    assert wait_for_run(dev, dev.submit("open_tasks_sync", TASKS)) is DagsterRunStatus.SUCCESS
     wait_for_automation(dev)
     assert builds(dev) == followed + Counter([TASKS])
 
