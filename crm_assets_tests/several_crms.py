@@ -5,10 +5,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
+from dagster import AssetSelection, DagsterInstance, Definitions, ExecuteInProcessResult
 
 from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox
 from crm_assets.settings import configured_crms
+from crm_assets_tests.sandbox.client import NOW
 
 NAMES = ("north", "south", "west")
 
@@ -35,10 +36,10 @@ class SeveralCrms:
 
 @contextmanager
 def several_crms(folder: Path) -> Iterator[SeveralCrms]:
-    """Serves the CRMs while the body runs. Each has another number of records."""
+    """Serves the CRMs while the body runs. Each has another number of records, which does not change."""
     with ExitStack() as stack:
         servers = {
-            name: stack.enter_context(serving_sandbox(rows=100 * number, seed=number))
+            name: stack.enter_context(serving_sandbox(rows=100 * number, seed=number, now=NOW))
             for number, name in enumerate(NAMES, 1)
         }
         crms = SeveralCrms(folder, servers)
@@ -53,7 +54,15 @@ def definitions() -> Definitions:
     return Definitions.merge(*map(crm_definitions, configured_crms()), shared_definitions())
 
 
-def execute(job: str) -> ExecuteInProcessResult:
-    """Executes a job in this process."""
+def run(selection: AssetSelection) -> ExecuteInProcessResult:
+    """Materializes assets of any of the CRMs in one run, as *Materialize all* in the UI does."""
+    code_location = definitions()
+    keys = sorted(selection.resolve(code_location.resolve_asset_graph()))
+    job = code_location.resolve_implicit_global_asset_job_def()
     with DagsterInstance.ephemeral() as instance:
-        return definitions().resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+        return job.execute_in_process(asset_selection=keys, instance=instance, raise_on_error=False)
+
+
+def assets(*addresses: str) -> AssetSelection:
+    """Assets by their keys, such as `north/raw/accounts`."""
+    return AssetSelection.assets(*(address.split("/") for address in addresses))
