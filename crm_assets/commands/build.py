@@ -6,11 +6,13 @@ a model's file, Dagster's next run builds the model again.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from graphlib import TopologicalSorter
 
 import duckdb
 
 from crm_assets.assets.personal_data import following_policy
+from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
@@ -18,25 +20,27 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.side_loaded import SIDE_LOADED
+from crm_assets.warehouse.side_loaded import create_side_loaded
 from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the models."""
+    """Adds the models and the CRM."""
     parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
+    add_crm_option(parser, ONE)
 
 
 def run(arguments: Namespace) -> int:
     """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
-    known = {model.address: model for model in load_models()}
+    crm = chosen_crm(arguments)
+    known = {model.address: replace(model, crm=crm) for model in load_models()}
     chosen = set(arguments.models) or set(known)
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
-    settings = resolve_settings()
-    with following_policy(Warehouse(), settings, known.values(), print, chosen) as connection:
+    settings = resolve_settings(crm)
+    with following_policy(Warehouse(crm=crm.name), settings, known.values(), print, chosen) as connection:
         report_in(connection, settings.reporting_timezone)
-        connection.execute(SIDE_LOADED)  # no raw asset may have been loaded yet
+        create_side_loaded(connection)  # no raw asset may have been loaded yet
         failed = _build_all(connection, known, chosen)
     return 1 if failed else 0
 
@@ -46,22 +50,23 @@ def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model]
     order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
     failed: set[str] = set()
     for model in [known[address] for address in order if address in chosen]:
+        name = model.crm.named(model.address)
         if missing := sorted(model.depends_on & failed):
-            print(f"{model.address}: not built, since it reads {', '.join(missing)}")
+            print(f"{name}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
             continue
         try:
             built = build(connection, model)
         except (ModelError, WrongRows) as error:
-            print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
+            print(f"{name}: {error}" if isinstance(error, ModelError) else error)
             _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
             failed.add(model.address)
         else:
-            print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
+            print(f"{name}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
             _print_failed(built.outcomes)
     for model in [known[address] for address in sorted(chosen - failed)]:
         outcomes = [run_test(connection, model, test) for test in model.cross_tests]
-        _print_failed(outcomes, f"{model.address}: ")
+        _print_failed(outcomes, f"{model.crm.named(model.address)}: ")
         failed |= {model.address for outcome in outcomes if outcome.test.blocks and not outcome.passed}
     return failed
 

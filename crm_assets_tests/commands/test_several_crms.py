@@ -65,7 +65,9 @@ def test_a_name_that_is_not_listed_is_refused(
 
 
 @pytest.mark.usefixtures("crms")
-@pytest.mark.parametrize("arguments", [("forget", "contacts", "1"), ("accept-address",), ("dbt-project", "folder")])
+@pytest.mark.parametrize(
+    "arguments", [("forget", "contacts", "1"), ("accept-address",), ("dbt-project", "folder"), ("build",)]
+)
 def test_what_concerns_one_asks_which(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
@@ -101,3 +103,16 @@ def test_tables_are_those_of_all_and_an_address_is_accepted_for_one(
     assert run(assets("north/raw/accounts")).success
     of_west = rows(data_dir / "crm.duckdb", "select distinct base_url from west_raw.sync_details")
     assert of_west == [(crms.servers["west"].base_url,)]
+
+
+@pytest.mark.usefixtures("crms")
+def test_models_are_built_for_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(assets("north/raw/accounts", "west/raw/accounts")).success
+
+    assert command(monkeypatch, "build", "--crm", "west", "staging.stg_accounts") == 0
+
+    assert "west_staging.stg_accounts: 30 rows, 6 tests" in capsys.readouterr().out
+    built = "select schema_name from duckdb_views() where view_name = 'stg_accounts'"
+    assert rows(data_dir / "crm.duckdb", built) == [("west_staging",)]
