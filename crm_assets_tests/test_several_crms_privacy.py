@@ -64,3 +64,10 @@ def test_records_of_one_crm_are_forgotten(database: Path, data_dir: Path, monkey
     assert rows(database, COUNT.format("north")) == [(NORTH[0] - 1, NORTH[1] - 1)]
     assert rows(database, COUNT.format("west")) == [WEST]
     assert found_in_files([mail], data_dir) == set()
+
+
+def test_what_a_killed_publishing_left_does_not_stay(database: Path, data_dir: Path) -> None:
+    left = data_dir / "crm.west.part.duckdb"
+    left.write_bytes(database.read_bytes())
+    assert run(assets("north/raw/accounts", "north/published/database")).success
+    assert not left.exists()

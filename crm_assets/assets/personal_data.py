@@ -10,7 +10,7 @@ from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
 from crm_assets.reports.files import page_path
-from crm_assets.settings import Crm, CrmSettings
+from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ID
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.lineage import Schemas, known_columns
@@ -104,7 +104,7 @@ def forget_records(
 
 def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     # Reports show data of the tables. The next run creates them again.
-    page = page_path(settings, Crm(warehouse.crm))
+    page = page_path(settings, warehouse.crm)
     for file in page.parent.glob(f"{page.stem}.*"):
         file.unlink(missing_ok=True)
     warehouse.erase()

@@ -20,7 +20,7 @@ def run(arguments: Namespace) -> int:
     base_url = resolve_settings(crm).base_url
     if base_url is None:
         raise SettingsError("No CRM is configured: set its new address and key first")
-    warehouse = Warehouse(crm=crm.name)
+    warehouse = Warehouse().of(crm)
     with warehouse.read_connection() as connection:  # fails if there is no database
         known = loaded_from(connection)
     if known is not None:

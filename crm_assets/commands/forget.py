@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Erases the records and prints how many were found."""
     crm = chosen_crm(arguments)
-    warehouse, ids = Warehouse(crm=crm.name), set(arguments.ids)
+    warehouse, ids = Warehouse().of(crm), set(arguments.ids)
     erased = forget_records(warehouse, resolve_settings(crm), load_models(), arguments.resource, ids)
     remove_leftovers(warehouse.working_folder)
     found = erased.rows.get(f"raw.{arguments.resource}", 0)

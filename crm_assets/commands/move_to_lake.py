@@ -29,7 +29,7 @@ def run(arguments: Namespace) -> int:
             "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"
         )
     file: Path = arguments.file or settings.data_dir / "crm.duckdb"
-    source, lake = Warehouse(database=str(file)), Warehouse(crm=crm.name)
+    source, lake = Warehouse(database=str(file)), Warehouse().of(crm)
     if lake.name == source.name:
         raise SettingsError("CRM_WAREHOUSE is this file. Set it to a lake: ducklake:postgres:dbname=lake host=db")
     with source.read_connection():

@@ -23,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Prints the tables in two columns, to fit on a screen."""
     crms = chosen_crms(arguments)
-    warehouse = Warehouse(crm=crms[0].name)
+    warehouse = Warehouse().of(crms[0])
     with warehouse.read_connection() as connection:
         counted = [row for crm in crms for row in _counted(connection, crm)]
     width = max((len(name) for name, _ in counted), default=5)

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import closing
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def publish(database: Path, crm: Crm, config: Mapping[str, Any]) -> None:
     if not crm.name:
         _copy(database, copy)
         return
+    for left in database.parent.glob(f"{escape(database.stem)}.*.part.duckdb*"):
+        left.unlink()  # by a killed process: it has records of all CRMs
     part = database.with_suffix(f".{crm.name}.part.duckdb")
     try:
         _copy(database, part)

@@ -9,7 +9,7 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from crm_assets.settings import Crm
+from crm_assets.settings import ONLY, Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Published
@@ -21,8 +21,8 @@ class Warehouse(DuckDBResource):
 
     database: str = Field(default="", description="Path of a DuckDB file. If empty, the warehouse in CRM_WAREHOUSE.")
     lock_wait: float = Field(default=600, ge=0, description="Seconds to wait for other writers.")
-    crm: str = Field(default="", description="The CRM whose tables are used, if several are configured.")
 
+    _crm: Crm = PrivateAttr(default=ONLY)
     _opened: dict[str, Backend] = PrivateAttr(default_factory=dict)
     _until_end_of_run: ExitStack | None = PrivateAttr(default=None)
 
@@ -36,14 +36,15 @@ class Warehouse(DuckDBResource):
             self._opened.clear()
             self._until_end_of_run = None
 
+    @property
+    def crm(self) -> Crm:
+        """The CRM whose tables are used."""
+        return self._crm
+
     def of(self, crm: Crm) -> "Warehouse":
-        """The same warehouse, for the tables of a CRM."""
-        if crm.name == self.crm:
-            return self
-        other = Warehouse(
-            database=self.database, lock_wait=self.lock_wait, connection_config=self.connection_config, crm=crm.name
-        )
-        other._opened, other._until_end_of_run = self._opened, self._until_end_of_run
+        """The same warehouse, for the tables of another CRM. Its connections end with the run as well."""
+        other = Warehouse(database=self.database, lock_wait=self.lock_wait, connection_config=self.connection_config)
+        other._crm, other._opened, other._until_end_of_run = crm, self._opened, self._until_end_of_run
         return other
 
     @property
@@ -121,15 +122,11 @@ class Warehouse(DuckDBResource):
 
     @property
     def _backend(self) -> Backend:
-        if self.crm in self._opened:
-            return self._opened[self.crm]
+        if self._crm.name in self._opened:
+            return self._opened[self._crm.name]
         announce = get_dagster_logger().info
         backend = backend_at(self.database, self.lock_wait, self.connection_config, announce, self._crm)
         if self._until_end_of_run is not None:
             self._until_end_of_run.enter_context(backend.kept_open())
-            self._opened[self.crm] = backend
+            self._opened[self._crm.name] = backend
         return backend
-
-    @property
-    def _crm(self) -> Crm:
-        return Crm(self.crm)
