@@ -38,7 +38,7 @@ def run(arguments: Namespace) -> int:
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
-    with following_policy(Warehouse(crm=crm.name), settings, known.values(), print, chosen) as connection:
+    with following_policy(Warehouse().of(crm), settings, known.values(), print, chosen) as connection:
         report_in(connection, settings.reporting_timezone)
         create_side_loaded(connection)  # no raw asset may have been loaded yet
         failed = _build_all(connection, known, chosen)
