@@ -1,7 +1,7 @@
 """Three CRMs with generated records of their own on loopback, and a project that lists them."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,13 +54,13 @@ def definitions() -> Definitions:
     return Definitions.merge(*map(crm_definitions, configured_crms()), shared_definitions())
 
 
-def run(selection: AssetSelection) -> ExecuteInProcessResult:
+def run(selection: AssetSelection, instance: DagsterInstance | None = None) -> ExecuteInProcessResult:
     """Materializes assets of any of the CRMs in one run, as *Materialize all* in the UI does."""
     code_location = definitions()
     keys = sorted(selection.resolve(code_location.resolve_asset_graph()))
     job = code_location.resolve_implicit_global_asset_job_def()
-    with DagsterInstance.ephemeral() as instance:
-        return job.execute_in_process(asset_selection=keys, instance=instance, raise_on_error=False)
+    with nullcontext(instance) if instance else DagsterInstance.ephemeral() as used:
+        return job.execute_in_process(asset_selection=keys, instance=used, raise_on_error=False)
 
 
 def assets(*addresses: str) -> AssetSelection:

@@ -9,7 +9,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import AssetKey, Definitions, ScheduleDefinition
+from dagster import (
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    Definitions,
+    RunRequest,
+    ScheduleDefinition,
+    build_run_status_sensor_context,
+)
 from dlt.sources.helpers import requests
 
 from crm_assets.definitions import defs
@@ -138,3 +146,17 @@ def test_the_published_copy_of_a_crm_has_its_tables_only(crms: SeveralCrms, data
     assert schemas == [("north_raw",)]
     assert counted == [(len(ids(crms, "north", "accounts")),)]
     assert not (data_dir / "crm.south.published.duckdb").exists()
+
+
+@pytest.mark.slow
+def test_after_a_failed_run_those_crms_are_published_that_it_loaded(crms: SeveralCrms) -> None:
+    crms.write(south="wrong")
+    asked = {}
+    with DagsterInstance.ephemeral() as instance:
+        result = run(assets("south/raw/accounts", "west/raw/accounts"), instance)
+        [failure] = [event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE]
+        for name in NAMES:
+            sensor: Any = definitions().resolve_sensor_def(f"{name}_publish_after_failed_runs")
+            context = build_run_status_sensor_context(sensor.name, failure, instance, result.dagster_run)
+            asked[name] = isinstance(sensor(context.for_run_failure()), RunRequest)
+    assert asked == {"north": False, "south": False, "west": True}

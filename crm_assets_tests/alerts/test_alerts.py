@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
+from crm_assets.alerts.hooks import asset_of
 from crm_assets_tests.alerts.receivers import Webhook, mailbox, webhook
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
@@ -153,3 +154,16 @@ def test_a_damaged_file_of_incidents_fails_nothing(hook: Webhook, crm: ScriptedC
     assert not materialize("open_tasks").success
 
     assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]
+
+
+@pytest.mark.parametrize(
+    ("step", "asset"),
+    [
+        ("raw__accounts", "raw/accounts"),
+        ("marts__sales__by_month", "marts/sales__by_month"),
+        ("north__raw__accounts", "north/raw/accounts"),
+        ("north_east__marts__sales__by_month", "north_east/marts/sales__by_month"),
+    ],
+)
+def test_an_alert_names_the_asset_of_a_step(step: str, asset: str) -> None:
+    assert asset_of(step) == asset
