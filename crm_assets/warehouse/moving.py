@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 
 from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.schemas import PRESENT
 from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
 
@@ -20,6 +21,16 @@ from information_schema.tables
 where table_catalog = ? and table_type = 'BASE TABLE'
 order by all
 """
+
+PRESENT_VIEWS = f"""
+select
+    schema_name,
+    sql
+from duckdb_views()
+where database_name = ? and (schema_name = '{PRESENT}' or ends_with(schema_name, '_{PRESENT}'))
+order by view_name <> 'since'
+"""
+"""Of all CRMs. The others read view `since`."""
 
 
 class NotMoved(Exception):
@@ -37,8 +48,8 @@ class Moved:
 def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
     """Copies all tables of a file, in one transaction that is committed only if all values are equal.
 
-    Views are not copied: the next run creates them. Neither are primary keys and defaults, which the project's tables
-    do not have.
+    Of the views, only those of schema `present` are copied: models create the others. Primary keys and defaults, which
+    the project's tables do not have, are not copied.
 
     Args:
         connection: The warehouse, for writing, without other writers.
@@ -61,7 +72,11 @@ def _move(connection: duckdb.DuckDBPyConnection) -> list[Moved]:
     if taken:
         listed = ", ".join(sorted(".".join(address) for address in taken))
         raise NotMoved(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
-    return [_move_table(connection, schema, table) for schema, table in found]
+    moved = [_move_table(connection, schema, table) for schema, table in found]
+    for schema, statement in connection.execute(PRESENT_VIEWS, [FILE]).fetchall():
+        connection.execute(f"create schema if not exists {identifier(schema)}")
+        connection.execute(statement)
+    return moved
 
 
 def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> Moved:

@@ -1,0 +1,109 @@
+"""Models have the same rows in a lake as in a file, whatever the types of their columns."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from dagster import DagsterInstance, materialize
+
+from crm_assets.__main__ import main
+from crm_assets.assets.models import build_model_assets
+from crm_assets.assets.personal_data import make_anew
+from crm_assets.sandbox import serving_sandbox
+from crm_assets.settings import Crm
+from crm_assets.sql_models.builds import build
+from crm_assets.sql_models.loading import load_models
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets import raw_runs
+from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.warehouse.statements import read
+
+pytestmark = pytest.mark.slow
+
+TABLES = """
+select table_schema || '.' || table_name
+from information_schema.tables
+where table_catalog = current_database() and table_schema in ('staging', 'marts', 'snapshots', 'seeds')
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ModelProject:
+    """A folder for models, empty."""
+    return ModelProject(tmp_path / "models")
+
+
+def rows_of_models() -> dict[str, list[str]]:
+    """Builds all models, and returns the rows of each as text, sorted."""
+    models, told = load_models(), list[str]()
+    with Warehouse().get_connection() as connection:
+        make_anew(connection, models, [model.address for model in models], told.append)
+        tables = sorted(table for (table,) in connection.execute(TABLES).fetchall())
+        rows = {table: texts(connection, table) for table in tables}
+    assert told == []
+    return rows
+
+
+def texts(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
+    """A table's rows, without the time of the build."""
+    query = f"select columns(name -> name <> 'taken_at')::varchar from {table}"
+    return sorted(map(repr, connection.execute(query).fetchall()))
+
+
+def test_all_models_have_the_same_rows_as_in_a_file(
+    data_dir: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_sandbox(rows=200) as sandbox:
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", sandbox.base_url)
+        monkeypatch.setenv("SOURCES__CRM__API_KEY", sandbox.api_key)
+        assert raw_runs.materialize().success
+    in_file = rows_of_models()
+    assert sum(map(bool, in_file.values())) > 20
+
+    for name, value in servers.new_lake().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["crm_assets", "move-to-lake", str(data_dir / "crm.duckdb")])
+    assert main() == 0
+    in_lake = rows_of_models()
+    assert in_lake.keys() == in_file.keys()
+    assert [table for table in in_file if in_lake[table] != in_file[table]] == []
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        pytest.param("-12345678901234567890123456789012345678::hugeint", "-12345678901234567890123456789012345678"),
+        pytest.param("'b'::enum ('a', 'b')", "b"),
+        pytest.param("'0101'::bit", "0101"),
+        pytest.param("[0.1::double, null]", "[0.1, NULL]"),
+        pytest.param("{'n': 9007199254740993}", "{'n': 9007199254740993}"),
+    ],
+    ids=["hugeint", "enum", "bit", "list", "struct"],
+)
+def test_a_value_is_stored_exactly(project: ModelProject, value: str, stored: str) -> None:
+    with Warehouse().get_connection() as connection:
+        build(connection, project.mart(f"select {value} as day"))
+    assert read("select day::varchar from marts.sales") == [(stored,)]
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(
+    "value", ["170141183460469231731687303715884105727::hugeint", "union_value(n := 1)"], ids=["too wide", "union"]
+)
+def test_a_table_that_a_lake_cannot_store_is_refused_by_name_and_no_other(project: ModelProject, value: str) -> None:
+    project.mart(f"select {value} as day")
+    project.write("marts/another.sql", "select 1 as n")
+    with DagsterInstance.ephemeral() as instance:
+        result = materialize(
+            build_model_assets(Crm(), list(project.models().values())),
+            resources={"warehouse": Warehouse()},
+            instance=instance,
+            raise_on_error=False,
+        )
+    [failed] = [event for event in result.all_events if event.is_step_failure]
+    told: Any = failed.step_failure_data.user_failure_data
+    assert "marts/sales.sql" in told.description
+    assert read("from marts.another") == [(1,)]
