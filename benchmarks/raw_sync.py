@@ -8,40 +8,21 @@ is to measure without any and with five per record.
 """
 
 import argparse
-import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from measuring import Measured, measured
 from sandbox_process import sandbox
 
 HERE = Path(__file__).resolve().parent
 KEY = "benchmark"
 NOW = "2026-11-01T00:00:00+00:00"
 PAGES = ("crm_assets", "plain dlt, parquet", "plain dlt, defaults")
-
-STEPS = re.compile(
-    r"(?:Finished steps in process \(pid: \d+\) in|parent process exiting after) (?:([\d.]+)m)?([\d.]+)(ms|s)\b"
-)
-"""The last log lines of Dagster's in-process and multiprocess executors."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """The measurements of one process, in seconds and MiB; `steps` only for Dagster."""
-
-    wall: float
-    cpu: float
-    peak: float
-    requests: int
-    steps: float | None
 
 
 def commands(base_url: str, folder: Path) -> Mapping[str, list[str]]:
@@ -55,11 +36,11 @@ def commands(base_url: str, folder: Path) -> Mapping[str, list[str]]:
     }
 
 
-def measure(variant: str, base_url: str, in_flight: int) -> Measured:
-    """Runs one variant once."""
+def measure(variant: str, base_url: str, in_flight: int) -> tuple[Measured, int]:
+    """Runs one variant once. Returns its measurements and the number of requests."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environment = os.environ | {
+        environment = {
             "CRM_DATA_DIR": name,
             "SOURCES__CRM__BASE_URL": base_url,
             "SOURCES__CRM__API_KEY": KEY,
@@ -67,30 +48,9 @@ def measure(variant: str, base_url: str, in_flight: int) -> Measured:
             "DLT_DATA_DIR": name,
             "RUNTIME__DLTHUB_TELEMETRY": "false",
         }
-        environment.pop("DAGSTER_HOME", None)
-        output = folder / "output"
-        started = time.monotonic()
-        with output.open("wb") as log:
-            process = subprocess.Popen(
-                commands(base_url, folder)[variant], env=environment, cwd=name, stdout=log, stderr=subprocess.STDOUT
-            )
-            _, status, used = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        text = output.read_text(errors="replace")
-        if status != 0:
-            sys.exit(f"{variant} failed:\n{text[-3000:]}")
-        steps = STEPS.search(text)
-        seconds = None
-        if steps:
-            seconds = float(steps[1] or 0) * 60 + float(steps[2]) / (1000 if steps[3] == "ms" else 1)
-        sent = re.search(r"^requests (\d+)$", text, re.MULTILINE)
-        return Measured(
-            wall=wall,
-            cpu=used.ru_utime + used.ru_stime,
-            peak=used.ru_maxrss / 1024,
-            requests=int(sent[1]) if sent else requests_logged(folder / "crm.duckdb"),
-            steps=seconds,
-        )
+        run = measured(commands(base_url, folder)[variant], environment, folder)
+        sent = re.search(r"^requests (\d+)$", run.output, re.MULTILINE)
+        return run, int(sent[1]) if sent else requests_logged(folder / "crm.duckdb")
 
 
 def requests_logged(database: Path) -> int:
@@ -126,20 +86,20 @@ def main() -> None:
         world += ["--side-load"] if options.side_load else []
         with sandbox(KEY, *world) as base_url:
             measure("crm_assets", base_url, options.in_flight)  # the sandbox renders its records
-            runs: dict[str, list[Measured]] = {variant: [] for variant in options.variants}
+            runs: dict[str, list[tuple[Measured, int]]] = {variant: [] for variant in options.variants}
             for _ in range(options.repeat):
                 for variant in options.variants:
                     runs[variant].append(measure(variant, base_url, options.in_flight))
-        own = statistics.median(run.wall for run in runs[options.variants[0]])
-        for variant, measured in runs.items():
+        own = statistics.median(run.wall for run, _ in runs[options.variants[0]])
+        for variant, made in runs.items():
             wall, cpu, peak = (
-                statistics.median(getattr(run, field) for run in measured) for field in ("wall", "cpu", "peak")
+                statistics.median(getattr(run, field) for run, _ in made) for field in ("wall", "cpu", "peak")
             )
-            took = [run.steps for run in measured if run.steps is not None]
+            took = [run.steps for run, _ in made if run.steps is not None]
             steps = f"{statistics.median(took):.1f}" if took else ""
             print(
                 f"| {rows:,} | {latency} ms | {unknown} | {variant} | {wall:.1f} | {own / wall:.2f} | {steps} "
-                f"| {cpu:.1f} | {peak:,.0f} | {measured[0].requests:,} |",
+                f"| {cpu:.1f} | {peak:,.0f} | {made[0][1]:,} |",
                 flush=True,
             )
 
