@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 
 import duckdb
+import psycopg
 import pytest
 
 from crm_assets.source.api import ENDPOINTS
@@ -27,6 +28,9 @@ KILLS = int(os.environ.get("KILLS", "2"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 + 60 * KILLS)]
 
 BEFORE, AFTER = 100, 250
+
+ALLOWANCE = 20
+"""Requests an hour: more than a read of ten pages needs, and fewer than five reads do."""
 
 PROCESSES = multiprocessing.get_context("forkserver")
 """Forks of one process that has imported the project: the imports take longer than a read."""
@@ -128,3 +132,32 @@ def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) ->
         assert rows_and_ids("accounts") == {(grown, grown)}
     assert materialize("open_tasks").success
     assert rows_and_ids("open_tasks") == {(grown, grown)}
+
+
+def test_an_hourly_allowance_holds_for_all_processes_together(
+    crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", str(ALLOWANCE))
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(AFTER // 10))
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "2")
+    crm.seen.clear()
+    processes = [started(resource) for resource in ENDPOINTS]
+    hours = 1
+    while any(process.is_alive() for process in processes):
+        assert len(crm.seen) <= ALLOWANCE * hours
+        hours += an_hour_passes_if_no_request_is_left()
+        time.sleep(0.1)
+    assert exit_codes(*processes) == [0] * len(processes)
+    assert hours > 2
+    assert rows_and_ids(*ENDPOINTS) == {(AFTER, AFTER)}
+
+
+def an_hour_passes_if_no_request_is_left() -> bool:
+    """Makes all counted requests an hour older if the allowance is used up. Returns whether it was."""
+    with psycopg.connect(os.environ["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+        [[counted]] = connection.execute(
+            "select count(*) from crm_assets_requests where sent_at > now() - interval '1 hour'"
+        ).fetchall()
+        if counted == ALLOWANCE:
+            connection.execute("update crm_assets_requests set sent_at = sent_at - interval '1 hour 1 minute'")
+        return bool(counted == ALLOWANCE)
