@@ -44,10 +44,17 @@ test: .venv/dev ## Run the tests, except slow ones
 test-slow: .venv/dev ## Run the slow tests
 	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
+# What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow.
+ON_A_LAKE := \
+	$(addprefix crm_assets_tests/, \
+		assets/test_raw_*.py assets/test_models.py assets/test_snapshot_runs.py \
+		commands/test_forget.py test_personal_data.py warehouse/test_crash.py warehouse/test_conversion_crash.py \
+		sql_models/test_builds.py sql_models/test_data_test_runs.py sql_models/test_seeds.py sql_models/test_snapshots.py \
+		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
+
 .PHONY: test-lake
-test-lake: .venv/dev ## Run the tests of reads and of killed processes on a lake: PostgreSQL and an S3 server, started by the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake \
-		crm_assets_tests/assets/test_raw_*.py crm_assets_tests/warehouse/test_crash.py
+test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests
+	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake $(ON_A_LAKE)
 
 .PHONY: test-dbt
 test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's

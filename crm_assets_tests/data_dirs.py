@@ -43,6 +43,11 @@ def connected(database: Path, *, read_only: bool = True) -> AbstractContextManag
     return Lake(address, database.parent, 10, {}, print).connected(read_only=read_only, tables=["raw.of_tests"])
 
 
+def empty_database(folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to a database in memory, or to a data directory's lake."""
+    return connected(folder / "crm.duckdb", read_only=False) if folder in LAKES else duckdb.connect()
+
+
 def is_being_written(folder: Path) -> bool:
     """Whether somebody has the turn to write a data directory's warehouse."""
     if folder not in LAKES:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import (
     AssetCheckEvaluation,
@@ -44,21 +43,25 @@ def project(tmp_path: Path) -> ModelProject:
     return ModelProject(tmp_path / "models")
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """A warehouse with two accounts in it."""
-    path = tmp_path / "warehouse.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        connection.execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")
-    return path
+@pytest.fixture(autouse=True)
+def _accounts(data_dir: Path) -> None:
+    """Two accounts in the warehouse."""
+    data_dir.mkdir()
+    execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")
 
 
-def run(project: ModelProject, database: Path, launchpad: Mapping[str, Any] | None = None) -> ExecuteInProcessResult:
+def execute(sql: str) -> list[tuple[Any, ...]]:
+    """A statement's rows."""
+    with Warehouse().get_connection() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def run(project: ModelProject, launchpad: Mapping[str, Any] | None = None) -> ExecuteInProcessResult:
     """Materializes all models of a project with their checks."""
     models = list(project.models().values())
     assets = [*build_model_assets(Crm(), models), *build_model_checks(Crm(), models)]
     with DagsterInstance.ephemeral() as instance:
-        resources = {"warehouse": Warehouse(database=str(database))}
+        resources = {"warehouse": Warehouse()}
         config = {"ops": dict(launchpad or {})}
         return materialize(assets, resources=resources, instance=instance, run_config=config, raise_on_error=False)
 
@@ -132,10 +135,10 @@ def test_the_code_version_changes_with(project: ModelProject, sql: str, properti
     assert project.mart(sql, properties).code_version != before
 
 
-def test_a_materialization_tells_rows_columns_and_where_these_come_from(project: ModelProject, database: Path) -> None:
+def test_a_materialization_tells_rows_columns_and_where_these_come_from(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts", "columns: [{name: day, description: The day.}]")
 
-    told = metadata(run(project, database))
+    told = metadata(run(project))
     assert told["dagster/row_count"] == 2
     assert [(column.name, column.description) for column in told["dagster/column_schema"].columns] == [
         ("day", "The day.")
@@ -144,120 +147,110 @@ def test_a_materialization_tells_rows_columns_and_where_these_come_from(project:
     assert (origin.asset_key, origin.column_name) == (AssetKey(["raw", "accounts"]), "id")
 
 
-def test_a_materialization_shows_the_first_ten_rows(project: ModelProject, database: Path) -> None:
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("insert into raw.accounts from range(3, 20)")
+def test_a_materialization_shows_ten_rows(project: ModelProject) -> None:
+    execute("insert into raw.accounts from range(3, 20)")
     project.mart("select id as day, 'x' || id as name from raw.accounts")
 
-    assert previewed(run(project, database)) == [{"day": day, "name": f"x{day}"} for day in range(1, 11)]
+    rows = previewed(run(project))
+    assert len({row["day"] for row in rows}) == 10
+    assert all(row == {"day": row["day"], "name": f"x{row['day']}"} for row in rows)
 
 
-def test_a_preview_masks_columns_made_from_personal_ones(project: ModelProject, database: Path) -> None:
-    with duckdb.connect(str(database)) as connection:
-        connection.execute(
-            "create table raw.contacts as select 1 as id, 'Ann' as first_name, null as email, 'x' as cf_new"
-        )
+def test_a_preview_masks_columns_made_from_personal_ones(project: ModelProject) -> None:
+    execute("create table raw.contacts as select 1 as id, 'Ann' as first_name, null as email, 'x' as cf_new")
     project.write("staging/stg_people.sql", "select id, upper(first_name) as name, email, cf_new from raw.contacts")
     project.mart("select p.id as day, p.name || '!' as name, p.email, p.cf_new, 1 as n from staging.stg_people as p")
 
-    [row] = previewed(run(project, database))
+    [row] = previewed(run(project))
     assert row == {"day": 1, "name": "(masked)", "email": None, "cf_new": "(masked)", "n": 1}
 
 
-def test_a_preview_masks_side_loaded_records_and_shows_their_ids(project: ModelProject, database: Path) -> None:
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("create table raw.side_loaded as select 'users' as array_name, 1 as id, '{}' as record")
+def test_a_preview_masks_side_loaded_records_and_shows_their_ids(project: ModelProject) -> None:
+    execute("create table raw.side_loaded as select 'users' as array_name, 1 as id, '{}' as record")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
 
-    assert previewed(run(project, database)) == [{"day": 1, "array_name": "users", "name": "(masked)"}]
+    assert previewed(run(project)) == [{"day": 1, "array_name": "users", "name": "(masked)"}]
 
 
-def test_a_preview_masks_everything_without_lineage(
-    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_preview_masks_everything_without_lineage(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise RecursionError
 
     monkeypatch.setattr(models_module, "origins_of", fail)
     project.mart("select 1 as day")
 
-    assert previewed(run(project, database)) == [{"day": "(masked)"}]
+    assert previewed(run(project)) == [{"day": "(masked)"}]
 
 
-def test_a_materialization_tells_rows_before_and_after_and_the_seconds(project: ModelProject, database: Path) -> None:
+def test_a_materialization_tells_rows_before_and_after_and_the_seconds(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts")
-    assert "crm/rows_before" not in metadata(run(project, database))
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("insert into raw.accounts values (3)")
+    assert "crm/rows_before" not in metadata(run(project))
+    execute("insert into raw.accounts values (3)")
 
-    told = metadata(run(project, database))
+    told = metadata(run(project))
     assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 3)
     assert told["crm/build_seconds"] > 0
 
 
-def test_an_incremental_model_begins_anew_when_the_launchpad_says_so(project: ModelProject, database: Path) -> None:
+def test_an_incremental_model_begins_anew_when_the_launchpad_says_so(project: ModelProject) -> None:
     properties = "{config: {materialized: incremental, unique_key: day}, columns: [{name: day, description: The day.}]}"
     for number in (1, 2):
         project.mart(f"select {number} as day", properties)
-        assert metadata(run(project, database))["crm/rows_after"] == number
+        assert metadata(run(project))["crm/rows_after"] == number
 
-    anew = run(project, database, {"marts__sales": {"config": {"full_refresh": True}}})
+    anew = run(project, {"marts__sales": {"config": {"full_refresh": True}}})
     told = metadata(anew)
     assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 1)
 
 
-def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject, database: Path) -> None:
+def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject) -> None:
     project.mart("select 1 as day")
 
     with pytest.raises(DagsterInvalidConfigError, match="full_refresh"):
-        run(project, database, {"marts__sales": {"config": {"full_refresh": True}}})
+        run(project, {"marts__sales": {"config": {"full_refresh": True}}})
 
 
 def test_a_wrong_reporting_time_zone_is_reported_by_name(
-    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
+    project: ModelProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_REPORTING_TIMEZONE", "Mars/Phobos")
     project.mart("select 1 as day")
 
-    told = failure(run(project, database))
+    told = failure(run(project))
     assert "CRM_REPORTING_TIMEZONE" in told
     assert "is not a time zone: give an IANA name such as Europe/Berlin" in told
 
 
-def test_a_model_is_built_even_without_lineage(
-    project: ModelProject, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_is_built_even_without_lineage(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise RecursionError
 
     monkeypatch.setattr(models_module, "origins_of", fail)
     project.mart("select 1 as day")
 
-    result = run(project, database)
+    result = run(project)
     assert result.success
     assert "dagster/column_lineage" not in metadata(result)
 
 
-def test_a_failed_error_test_keeps_table_and_downstream_as_they_were(project: ModelProject, database: Path) -> None:
+def test_a_failed_error_test_keeps_table_and_downstream_as_they_were(project: ModelProject) -> None:
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
     project.mart("select id as day from raw.accounts", UNIQUE)
-    run(project, database)
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("insert into raw.accounts values (1)")
+    run(project)
+    execute("insert into raw.accounts values (1)")
 
-    result = run(project, database)
+    result = run(project)
 
     assert "marts.sales was not replaced" in failure(result)
     assert [event.asset_key for event in result.get_asset_materialization_events()] == []
-    with duckdb.connect(str(database)) as connection:
-        assert connection.execute("from marts.sales order by day").fetchall() == [(1,), (2,)]
-        assert connection.execute("from marts.above").fetchall() == [(2,)]
+    assert execute("from marts.sales order by day") == [(1,), (2,)]
+    assert execute("from marts.above") == [(2,)]
 
 
-def test_a_failed_error_test_shows_count_rows_and_sql(project: ModelProject, database: Path) -> None:
+def test_a_failed_error_test_shows_count_rows_and_sql(project: ModelProject) -> None:
     project.mart("select 1 as day from raw.accounts", UNIQUE)
 
-    check = checks(run(project, database))["day_unique"]
+    check = checks(run(project))["day_unique"]
     assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.ERROR, True)
     assert check.metadata["failing"].value == 1
     sample = check.metadata["sample"]
@@ -266,20 +259,20 @@ def test_a_failed_error_test_shows_count_rows_and_sql(project: ModelProject, dat
     assert "group by all" in str(check.metadata["sql"].value)
 
 
-def test_a_failed_warn_test_stops_nothing(project: ModelProject, database: Path) -> None:
+def test_a_failed_warn_test_stops_nothing(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts", WARN % "'< 2'")
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
 
-    result = run(project, database)
+    result = run(project)
     check = checks(result)["day_expression_is_true"]
     assert result.success
     assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.WARN, False)
 
 
-def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject, database: Path) -> None:
+def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts", WARN % "'> nope'")
 
-    result = run(project, database)
+    result = run(project)
     assert result.success
     assert "could not be run" in (checks(result)["day_expression_is_true"].description or "")
 
@@ -292,12 +285,10 @@ def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject, dat
         pytest.param("select 2 as n", "remove day from ", id="another"),
     ],
 )
-def test_columns_are_compared_with_their_description(
-    project: ModelProject, database: Path, sql: str, told: str
-) -> None:
+def test_columns_are_compared_with_their_description(project: ModelProject, sql: str, told: str) -> None:
     project.mart(sql, "columns: [{name: day, description: The day.}]")
 
-    result = run(project, database)
+    result = run(project)
     assert result.success
     assert told in (checks(result)["columns_documented"].description or "")
 
@@ -313,23 +304,21 @@ columns:
 @pytest.mark.parametrize(
     ("severity", "built"), [("error", {"calendar", "sales"}), ("warn", {"calendar", "sales", "above"})]
 )
-def test_a_comparison_with_a_table_not_read_waits_for_it(
-    project: ModelProject, database: Path, severity: str, built: set[str]
-) -> None:
+def test_a_comparison_with_a_table_not_read_waits_for_it(project: ModelProject, severity: str, built: set[str]) -> None:
     project.write("marts/calendar.sql", "select 1 as day")
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
     project.mart("select id as day from raw.accounts", RELATED % severity)
 
-    result = run(project, database)
+    result = run(project)
     check = checks(result)["day_relationships"]
     assert check.metadata["failing"].value == 1
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
 
 
-def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project: ModelProject, database: Path) -> None:
+def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project: ModelProject) -> None:
     project.mart("select\n    nope\nfrom raw.accounts")
 
-    result = run(project, database)
+    result = run(project)
     assert f"{project.folder}/marts/sales.sql:2: Binder Error" in failure(result)
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult, materialize
 
@@ -20,7 +21,7 @@ from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 @pytest.fixture
 def crm() -> Iterator[RawTables]:
     """Raw tables as declared, empty, in a file's stead."""
-    tables = RawTables()
+    tables = RawTables(duckdb.connect())
     yield tables
     tables.connection.close()
 

@@ -36,9 +36,10 @@ class RawTables:
     A view is built once, since it shows whatever the raw tables hold; a table is built whenever it is asked for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Makes the raw tables in an empty database."""
         self._views: set[str] = set()
-        self.connection = duckdb.connect()
+        self.connection = connection
         self.connection.execute("set TimeZone = 'UTC'")
         create_log_tables(self.connection)
         create_side_loaded(self.connection)

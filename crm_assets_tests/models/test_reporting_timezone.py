@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
 from crm_assets.sql_models.timezone import report_in
@@ -30,7 +31,7 @@ def zone(request: pytest.FixtureRequest) -> ZoneInfo:
 @pytest.fixture
 def tables(zone: ZoneInfo) -> Iterator[RawTables]:
     """Raw tables of a CRM that is reported on in the zone."""
-    tables = RawTables()
+    tables = RawTables(duckdb.connect())
     report_in(tables.connection, zone.key)
     yield tables
     tables.connection.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_assets_tests.data_dirs import empty_database
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 
@@ -16,7 +17,7 @@ def project(tmp_path: Path) -> ModelProject:
 
 
 @pytest.fixture
-def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+def connection(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database."""
-    with duckdb.connect() as connection:
+    with empty_database(data_dir) as connection:
         yield connection

@@ -8,6 +8,7 @@ import pytest
 
 from crm_assets.sql_models.builds import ModelError, WrongRows, build
 from crm_assets.sql_models.timezone import report_in
+from crm_assets.warehouse.storable import is_lake
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 INCREMENTAL = """
@@ -187,7 +188,8 @@ def test_descriptions_become_comments(
 
     [[of_table]] = connection.execute(f"select comment from duckdb_{materialized}s() where not internal").fetchall()
     of_columns = connection.execute("select column_name, comment from duckdb_columns() where not internal").fetchall()
-    assert (of_table, of_columns) == ("It's one row a day.", [("day", 'The "day".'), ("n", None)])
+    described = None if materialized == "view" and is_lake(connection) else 'The "day".'  # a lake cannot
+    assert (of_table, of_columns) == ("It's one row a day.", [("day", described), ("n", None)])
 
 
 def test_the_reporting_time_zone_is_part_of_a_view(
