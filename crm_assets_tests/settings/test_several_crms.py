@@ -111,6 +111,15 @@ def test_a_wrong_default_is_called_by_its_own_name(monkeypatch: pytest.MonkeyPat
     assert error(NORTH).startswith("Setting sources.crm.per_page (SOURCES__CRM__PER_PAGE) in the environment is '0'")
 
 
+def test_a_key_must_not_be_where_git_looks(crms: Path) -> None:
+    (crms.parent / ".dlt").mkdir()
+    (crms.parent / ".dlt" / "config.toml").write_text(f'[north.sources.crm]\napi_key = "{KEY}"\n', encoding="utf-8")
+    told = error(NORTH)
+    assert told.startswith("north.sources.crm.api_key (NORTH__SOURCES__CRM__API_KEY) is a secret and must not be in")
+    assert KEY not in told
+    assert resolve_settings(Crm("south")).base_url == "https://south.example"
+
+
 @pytest.mark.parametrize("name", ["North", "9lives", "a-b", "a__b", "raw", "marts", "crm_north", "n" * 31])
 def test_a_bad_name_is_told_and_leaves_the_others(crms: Path, name: str) -> None:
     write(crms, "south", name)
