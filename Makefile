@@ -38,7 +38,7 @@ report: .venv/runtime .dagster/dagster.yaml ## Create the sales review from the 
 
 .PHONY: test
 test: .venv/dev ## Run the tests, except slow ones
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not dbt and not browser'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
 
 .PHONY: test-slow
 test-slow: .venv/dev ## Run the slow tests
@@ -51,6 +51,10 @@ ON_A_LAKE := \
 		commands/test_forget.py test_personal_data.py warehouse/test_crash.py warehouse/test_conversion_crash.py \
 		sql_models/test_builds.py sql_models/test_data_test_runs.py sql_models/test_seeds.py sql_models/test_snapshots.py \
 		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
+
+.PHONY: test-daemon
+test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dagster dev, for ten minutes
+	$(BIN)/python -m pytest -n 2 -m daemon
 
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests

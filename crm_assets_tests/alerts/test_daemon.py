@@ -17,7 +17,7 @@ from crm_assets_tests.assets.raw_runs import tasks
 from crm_assets_tests.dagster_dev import CHECKOUT, HOME, DagsterDev, dagster_dev, wait_for_run, wait_until
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, scripted_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1800)]
 
 FOUR_HOURS = 4 * 3600
 """Seconds. A table that is read every hour is late after three."""

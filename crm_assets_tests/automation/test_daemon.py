@@ -13,7 +13,7 @@ from crm_assets_tests.automation.changes import RAW, add_record, below, record
 from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev, wait_for_run, wait_until
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1800)]
 
 ASSETS = [key.to_user_string() for key in defs.resolve_asset_graph().materializable_asset_keys]
 TASKS, SENSOR = "raw/open_tasks", "build_what_changed"
