@@ -23,7 +23,7 @@ from crm_assets_tests.scripted_crm import always, json_response
 
 JOB = "open_tasks_sync"
 
-publish_after_failed_runs: Any = defs.get_sensor_def("publish_after_failed_runs")
+publish_after_failed_runs: Any = defs.resolve_sensor_def("publish_after_failed_runs")
 
 
 @pytest.fixture
