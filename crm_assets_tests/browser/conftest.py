@@ -24,6 +24,9 @@ FLAGS = [
 PATIENCE = 120
 """Seconds that a page may take to show something: a machine under load is slow, not broken."""
 
+TICKS_EVERY = 5
+"""Minutes between two ticks of the schedule of accounts."""
+
 expect.set_options(timeout=PATIENCE * 1000)
 
 Photographer = Callable[..., None]
@@ -35,8 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
-    """`dagster dev` with the bundled sandbox."""
-    with dagster_dev(tmp_path_factory.mktemp("crm_assets")) as running:
+    """`dagster dev` with the bundled sandbox, whose accounts are read as often as can be set."""
+    project = tmp_path_factory.mktemp("crm_assets")
+    cadence = f"SOURCES__CRM__ENDPOINTS__ACCOUNTS__CADENCE_MINUTES={TICKS_EVERY}"
+    (project / ".env").write_text(cadence, encoding="utf-8")
+    with dagster_dev(project) as running:
         yield running
 
 
