@@ -5,7 +5,6 @@ What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py`
 
 import logging
 import sqlite3
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -44,11 +43,9 @@ from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
-from crm_assets.source.dlt_internals import ItemTransform, NamingConvention, compile_path, generate_dlt_ids
+from crm_assets.source.dlt_internals import ItemTransform, NamingConvention, compile_path
 from crm_assets.warehouse.duckdb_messages import (
-    is_about_damaged_file,
     is_about_missing_table,
-    is_about_newer_format,
     line,
     lock_holder,
     reason,
@@ -182,12 +179,6 @@ def test_dlt_takes_a_compiled_selector(probe: Probe) -> None:
     assert probe.records == [record for page in PAGES for record in page], (
         "dlt: rest_api no longer takes a data_selector made by compile_path"
     )
-
-
-def test_dlt_makes_row_ids() -> None:
-    ids = generate_dlt_ids(1000)
-    assert len(set(ids)) == 1000, "dlt: generate_dlt_ids no longer gives as many different ids as asked for"
-    assert {type(id_) for id_ in ids} == {str}, "dlt: generate_dlt_ids no longer gives texts"
 
 
 @pytest.mark.parametrize(
@@ -374,50 +365,3 @@ def test_duckdb_says_that_a_table_is_missing(connection: duckdb.DuckDBPyConnecti
     error = refused(connection, f"from {table}")
     assert is_about_missing_table(error), f"DuckDB: a missing table or schema is told in other words: {error}"
     assert not is_about_missing_table(refused(connection, "select nonsense"))
-
-
-def test_duckdb_says_that_a_file_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "crm.duckdb").write_bytes(b"no database" * 1000)
-    error = refusal(tmp_path / "crm.duckdb")
-    assert is_about_damaged_file(error), f"DuckDB: a file that is no database is refused in other words: {error}"
-
-
-def test_duckdb_says_that_a_file_has_changed(tmp_path: Path) -> None:
-    (tmp_path / "crm.duckdb").write_bytes(empty_database(tmp_path).replace(b"DUCK", b"DUCk", 1))
-    error = refusal(tmp_path / "crm.duckdb")
-    assert is_about_damaged_file(error), f"DuckDB: a damaged file is refused in other words: {error}"
-
-
-def test_duckdb_says_that_a_file_is_cut_off(tmp_path: Path) -> None:
-    (tmp_path / "crm.duckdb").write_bytes(empty_database(tmp_path)[:6000])
-    error = refusal(tmp_path / "crm.duckdb")
-    assert is_about_damaged_file(error), f"DuckDB: a file that ends early is refused in other words: {error}"
-
-
-def test_duckdb_says_that_a_file_is_of_a_newer_version(tmp_path: Path) -> None:
-    header = empty_database(tmp_path)[8:4096]
-    header = header[:4] + (10_000).to_bytes(8, "little") + header[12:]
-    (tmp_path / "crm.duckdb").write_bytes(duckdb_checksum(header).to_bytes(8, "little") + header)
-    error = refusal(tmp_path / "crm.duckdb")
-    assert is_about_newer_format(error), f"DuckDB: a file of a newer version is refused in other words: {error}"
-
-
-def empty_database(folder: Path) -> bytes:
-    """The content of a new database."""
-    duckdb.connect(str(folder / "new.duckdb")).close()
-    return (folder / "new.duckdb").read_bytes()
-
-
-def duckdb_checksum(block: bytes) -> int:
-    """The number that stands before each block of a file, from its 64-bit words."""
-    checksum = 5381
-    for (word,) in struct.iter_unpack("<Q", block):
-        checksum ^= word * 0xBF58476D1CE4E5B9 % 2**64
-    return checksum
-
-
-def refusal(database: Path) -> duckdb.Error:
-    """DuckDB's error for a file that it cannot open."""
-    with pytest.raises(duckdb.IOException) as raised:
-        duckdb.connect(str(database))
-    return raised.value

@@ -9,7 +9,6 @@ from types import MappingProxyType
 import duckdb
 
 from crm_assets.settings import setting_name
-from crm_assets.warehouse.duckdb_messages import is_about_damaged_file, is_about_newer_format
 
 DATA_DIR = setting_name("data_dir")
 
@@ -18,11 +17,12 @@ NO_ROOM = (
 )
 NOT_ALLOWED = f"Allow the user who runs this to write there, or set {DATA_DIR} to another folder"
 NO_FOLDER = f"Set {DATA_DIR} to a folder"
-DAMAGED = (
-    f"Restore the database in {DATA_DIR} from the published copy or a backup (docs/operations.md), or move it away: "
-    "the next run reads the CRM into a new one, without vanished rows and history"
+UNREADABLE = (
+    f"If a newer DuckDB has written the database in {DATA_DIR}, install that version. If the file is damaged, restore "
+    "it from the published copy or a backup (docs/operations.md), or move it away: the next run reads the CRM into a "
+    "new one, without vanished rows and history"
 )
-NEWER_FORMAT = "Install the version of DuckDB that has written this file"
+NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
 
 ADVICE: Mapping[int, str] = MappingProxyType(
     {
@@ -59,11 +59,6 @@ def disk_error(error: BaseException) -> str:
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException):
-        return f"{str(error).splitlines()[0].rstrip('.!')}. {_advice(error)}"
+        advice = NO_STORAGE if isinstance(error, duckdb.HTTPException) else UNREADABLE
+        return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
-
-
-def _advice(error: duckdb.IOException) -> str:
-    if is_about_damaged_file(error):
-        return DAMAGED
-    return NEWER_FORMAT if is_about_newer_format(error) else f"Check the folder in {DATA_DIR}"

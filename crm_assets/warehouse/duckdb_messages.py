@@ -13,8 +13,6 @@ HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
-DAMAGED = re.compile(r"Corrupt database file|not a valid DuckDB database file|Could not read enough bytes")
-NEWER_FORMAT = "database file with version number"
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -51,13 +49,3 @@ def is_conflict(error: BaseException) -> bool:
 def is_about_missing_lake(error: duckdb.Error) -> bool:
     """Whether the lake to read does not exist yet."""
     return MISSING_LAKE in str(error)
-
-
-def is_about_damaged_file(error: duckdb.Error) -> bool:
-    """Whether the file is no database, or has changed since DuckDB wrote it."""
-    return DAMAGED.search(str(error)) is not None
-
-
-def is_about_newer_format(error: duckdb.Error) -> bool:
-    """Whether another version of DuckDB has written the file, in a format that this one cannot read."""
-    return NEWER_FORMAT in str(error)

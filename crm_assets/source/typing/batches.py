@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
+from secrets import token_urlsafe
 from typing import Any
 
 import dlt
 import pyarrow as pa
 
 from crm_assets.source.api import ID
-from crm_assets.source.dlt_internals import ItemTransform, generate_dlt_ids
+from crm_assets.source.dlt_internals import ItemTransform
 from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema
@@ -28,6 +29,9 @@ BATCH_ROWS = 5000
 
 POSITION = "_dlt_position"
 """The column for the order in which records were received. It is not stored."""
+
+ROW_ID_BYTES = 10
+"""Random bytes of a row id, as many as dlt's own row ids have."""
 
 JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
@@ -142,7 +146,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
                 arrays[variant_name(name)] = misfits
         arrays[POSITION] = pa.array(range(self.rows, self.rows + len(records)), pa.int64())
         arrays["_dlt_load_id"] = pa.array([self.load_id] * len(records), pa.string())
-        arrays["_dlt_id"] = pa.array(generate_dlt_ids(len(records)), pa.string())
+        arrays["_dlt_id"] = pa.array([token_urlsafe(ROW_ID_BYTES) for _ in records], pa.string())
         return pa.table(arrays)
 
     def _columns(self, records: list[dict[str, Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
