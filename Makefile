@@ -58,7 +58,7 @@ test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dag
 
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake $(ON_A_LAKE)
+	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file' $(ON_A_LAKE)
 
 .PHONY: test-dbt
 test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's

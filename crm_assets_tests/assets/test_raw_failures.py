@@ -57,6 +57,7 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
     assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
 
 
+@pytest.mark.file  # a lake has no indexes
 def test_a_load_that_duckdb_refuses_shows_no_record(
     data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
