@@ -35,6 +35,7 @@ from dlt.common import logger as dlt_logger
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
+from jsonpath_ng import Fields
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.assets.raw import RawTranslator
@@ -43,7 +44,7 @@ from crm_assets.settings import Crm
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
-from crm_assets.source.dlt_internals import ItemTransform, NamingConvention, compile_path
+from crm_assets.source.dlt_internals import ItemTransform, NamingConvention
 from crm_assets.warehouse.duckdb_messages import (
     is_about_missing_table,
     line,
@@ -136,7 +137,7 @@ class Probe:
                 "resources": [
                     {
                         "name": "people",
-                        "endpoint": {"data_selector": compile_path("people"), "paginator": self.paginator},
+                        "endpoint": {"data_selector": Fields("people"), "paginator": self.paginator},
                     }
                 ],
             }
@@ -177,7 +178,7 @@ def test_dlt_uses_the_session_and_the_paginator_that_it_is_given(probe: Probe) -
 
 def test_dlt_takes_a_compiled_selector(probe: Probe) -> None:
     assert probe.records == [record for page in PAGES for record in page], (
-        "dlt: rest_api no longer takes a data_selector made by compile_path"
+        "dlt: rest_api no longer takes a data_selector that is a JSONPath"
     )
 
 

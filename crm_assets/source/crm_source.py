@@ -10,13 +10,13 @@ from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import RESTAPIConfig
+from jsonpath_ng import Fields
 from pydantic import SecretStr
 from requests import Session
 
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
-from crm_assets.source.dlt_internals import compile_path
 from crm_assets.source.http.limits import Ledger, limits_of
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
@@ -149,8 +149,8 @@ def rest_api_config(
                 "endpoint": {
                     "path": settings.path(resource),
                     "params": query(resource, settings, params),
-                    # Compiled once: dlt would compile a string again for every page.
-                    "data_selector": compile_path(ENDPOINTS[resource].data_selector),
+                    # dlt would compile a string again for every page.
+                    "data_selector": Fields(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
                 },
             }

@@ -2,7 +2,6 @@
 
 - `ItemTransform`, added with `DltResource.add_step`: receives whole pages, empty ones too, as `PageData` whose
   paginator already knows whether the read goes on. `add_map` and its like receive single records.
-- `compile_path`: compiles a data selector once. `rest_api` also accepts a string, but compiles it for each page.
 - `NamingConvention`: dlt's snake case, for the names of undeclared columns.
 - `dlt_context.py`: dlt looks for its settings in a run context's `initial_providers`. Its container creates a context
   on first use, not when dlt is imported.
@@ -13,8 +12,7 @@
   values.
 """
 
-from dlt.common.jsonpath import compile_path
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.extract.items_transform import ItemTransform
 
-__all__ = ["ItemTransform", "NamingConvention", "compile_path"]
+__all__ = ["ItemTransform", "NamingConvention"]
