@@ -1,5 +1,6 @@
 """Reads one resource through the real source, as far as Parquet files: no warehouse, which would only cost time."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pyarrow import parquet
 from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import Known, crm_read
 from crm_assets.source.errors import SourceError
+from crm_assets.source.http.limits import Limits
 from crm_assets.source.reading.progress import Progress
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.warehouse.landing import landing_pipeline
@@ -74,3 +76,19 @@ def configured_crm(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Iterato
 def tasks(count: int) -> list[dict[str, Any]]:
     """Tasks with ids from 1."""
     return [{"id": id_, "title": f"Task {id_}"} for id_ in range(1, count + 1)]
+
+
+def pauses_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
+    """The pauses of all requests, as the monotonic seconds between which none leaves. Grows while a test reads."""
+    pauses: list[tuple[float, float]] = []
+    pause = Limits.pause
+
+    def noted(limits: Limits, seconds: float) -> bool:
+        before = time.monotonic()
+        news = pause(limits, seconds)
+        if seconds:
+            pauses.append((time.monotonic(), before + seconds))
+        return news
+
+    monkeypatch.setattr(Limits, "pause", noted)
+    return pauses
