@@ -18,10 +18,9 @@ from crm_assets.source.http import limits
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Dropped, Late
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
-from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, pauses_of, read, tasks
+from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
 
 RETRIED = (408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 524, 529, 530, 599)
-WINDOW = 8
 NOT_RETRIED = (400, 402, 405, 409, 410, 418, 423, 426, 451, 501, 505)
 
 
@@ -263,16 +262,3 @@ def test_no_more_requests_are_in_flight_than_allowed(monkeypatch: pytest.MonkeyP
         reading = read()
     assert crm.most_in_flight == most
     assert reading.ids == list(range(1, 901))
-
-
-def test_no_request_leaves_before_the_retry_after_of_another_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(1800)}, latency=0.02) as crm:
-        crm.faults.append(failing("open_tasks", page=6, answers=[Response("", 429, headers={"Retry-After": "1"})]))
-        pauses = pauses_of(monkeypatch)
-        reading = read()
-    [(since, until)] = pauses
-    # Those that had left before may still arrive.
-    assert len([seen for seen in crm.seen if since < seen.at < until]) < WINDOW
-    assert len([seen for seen in crm.seen if seen.at >= until]) >= WINDOW
-    assert reading.ids == list(range(1, 1801))
-    assert reading.report.retries == 1
