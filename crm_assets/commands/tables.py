@@ -1,13 +1,14 @@
 """Show the warehouse's tables, their row counts and the path of the database."""
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 
 import duckdb
 
 from crm_assets.commands.choosing import add_crm_option, chosen_crms
-from crm_assets.settings import Crm
+from crm_assets.settings import Crm, SettingsError, resolve_settings
 from crm_assets.warehouse.schemas import belong_to, existing_tables, schemas_of
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -23,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Prints the tables in two columns, to fit on a screen."""
     crms = chosen_crms(arguments)
-    warehouse = Warehouse().of(crms[0])
+    warehouse = Warehouse().of(_one_with_settings(crms))
     with warehouse.read_connection() as connection:
         counted = [row for crm in crms for row in _counted(connection, crm)]
     width = max((len(name) for name, _ in counted), default=5)
@@ -35,6 +36,15 @@ def run(arguments: Namespace) -> int:
         print(f"{left}    {right}".rstrip())
     print(f"\n{warehouse.name}")
     return 0
+
+
+def _one_with_settings(crms: Sequence[Crm]) -> Crm:
+    """A CRM whose settings name the warehouse that all share: the first one, unless its settings are incomplete."""
+    for crm in crms[:-1]:
+        with suppress(SettingsError):
+            resolve_settings(crm)
+            return crm
+    return crms[-1]
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, crm: Crm) -> Iterator[tuple[str, int]]:

@@ -105,6 +105,17 @@ def test_tables_are_those_of_all_and_an_address_is_accepted_for_one(
     assert of_west == [(crms.servers["west"].base_url,)]
 
 
+def test_tables_are_shown_although_the_first_of_several_crms_is_incomplete(
+    crms: SeveralCrms, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(assets("west/raw/accounts")).success
+    file = crms.folder / "crms.toml"
+    file.write_text("[east]\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert command(monkeypatch, "tables") == 0
+    counted = dict(itertools.pairwise(capsys.readouterr().out.split()))
+    assert counted["west_raw.accounts"] == "30"
+
+
 @pytest.mark.usefixtures("crms")
 def test_models_are_built_for_one(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
