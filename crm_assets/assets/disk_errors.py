@@ -1,4 +1,4 @@
-"""Errors of the operating system about files, with advice. Their messages hold no records."""
+"""Errors of the operating system or a lake's storage about files, with advice. Their messages hold no records."""
 
 import errno
 import os
@@ -23,6 +23,9 @@ UNREADABLE = (
     "new one, without vanished rows and history"
 )
 NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
+
+REFUSED, FAILED = 400, 500
+"""The first HTTP status of a request that the storage refuses, and of one that failed and may succeed later."""
 
 ADVICE: Mapping[int, str] = MappingProxyType(
     {
@@ -59,6 +62,20 @@ def disk_error(error: BaseException) -> str:
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException):
-        advice = NO_STORAGE if isinstance(error, duckdb.HTTPException) else UNREADABLE
+        advice = NO_STORAGE if _is_about_storage(error) else UNREADABLE
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
+
+
+def may_recover(error: BaseException) -> bool:
+    """Whether a later attempt may succeed: a lake's storage could not be reached, or answered with a status of 5xx.
+
+    DuckDB has already tried again for about a second.
+    """
+    status = getattr(error, "status_code", None)
+    return _is_about_storage(error) and not (status and REFUSED <= status < FAILED)
+
+
+def _is_about_storage(error: BaseException) -> bool:
+    """Whether an error is about object storage. DuckDB quotes its URL where there was no answer, and so no status."""
+    return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and "://" in str(error))

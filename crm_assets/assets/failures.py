@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from crm_assets.assets.disk_errors import disk_error
+from crm_assets.assets.disk_errors import disk_error, may_recover
 from crm_assets.settings import ONLY, Crm
 from crm_assets.source.errors import SourceError
 from crm_assets.warehouse.backend import WarehouseUnreachable
@@ -36,7 +36,7 @@ def failures_explained(resource: str, crm: Crm = ONLY) -> Iterator[None]:
             raise Failure(description=str(told), allow_retries=False) from None
         for cause in _causes(error):
             if about_files := disk_error(cause):
-                raise Failure(description=f"{resource}: {about_files}", allow_retries=False) from None
+                raise Failure(description=f"{resource}: {about_files}", allow_retries=may_recover(cause)) from None
         raise _unexpected(resource, error) from None
 
 

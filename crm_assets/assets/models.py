@@ -23,7 +23,7 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import disk_error
+from crm_assets.assets.disk_errors import disk_error, may_recover
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.model_checks import (
     check_result,
@@ -116,7 +116,8 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
             raise Failure(description=str(error), allow_retries=False) from None
         except (OSError, duckdb.Error) as error:
             if about_files := disk_error(error):
-                raise Failure(description=f"{crm.named(model.address)}: {about_files}", allow_retries=False) from None
+                told = f"{crm.named(model.address)}: {about_files}"
+                raise Failure(description=told, allow_retries=may_recover(error)) from None
             raise
         yield result
 
