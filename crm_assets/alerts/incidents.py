@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -40,28 +40,22 @@ class Recovery:
 
 
 def settle(
-    path: Path,
+    opened: AbstractContextManager[dict[str, datetime]],
     failing: Sequence[Incident],
     passing: Collection[str],
     tell: Callable[[Sequence[Incident], Sequence[Recovery]], bool],
 ) -> None:
     """Reports changes: new incidents, and open ones that are over.
 
-    If a report cannot be sent, the file stays unchanged and the next call sends it.
+    If a report cannot be sent, the open incidents stay as they were and the next call sends it.
 
     Args:
-        path: The file of open incidents; created with the first one.
+        opened: The open incidents: key -> since when, UTC. Changes in its body are stored.
         failing: Current incidents.
         passing: Keys of assets, checks and runs without an incident.
         tell: Sends new incidents and recoveries. Returns whether they arrived.
-
-    Raises:
-        filelock.Timeout: The lock was not acquired within LOCK_WAIT.
-        OSError: The file cannot be read or written.
     """
-    if not failing and not path.exists():
-        return
-    with _opened(path) as open_since:
+    with opened as open_since:
         new = [incident for incident in failing if incident.key not in open_since]
         over = [Recovery(key, open_since[key]) for key in passing if key in open_since]
         if (new or over) and tell(new, over):
@@ -71,8 +65,15 @@ def settle(
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[dict[str, datetime]]:
-    """The open incidents: key -> since when. Changes in the body are written to the file."""
+def incidents_in_file(path: Path) -> Iterator[dict[str, datetime]]:
+    """The open incidents in a file, which is created with the first one: key -> since when, UTC.
+
+    Changes in the body are written to the file. One process at a time.
+
+    Raises:
+        filelock.Timeout: The lock was not acquired within LOCK_WAIT.
+        OSError: The file cannot be read or written.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT, mode=0o600):
         before = _read(path)

@@ -50,6 +50,12 @@ def has_maintenance() -> bool:
     return str(find().values.get("warehouse", "")).startswith(PREFIX)
 
 
+def shared_catalog() -> str | None:
+    """The connection string of the PostgreSQL database with the lake's catalog; None without one. Never raises."""
+    configured = str(find().values.get("warehouse", ""))
+    return LakeAddress.of(configured, "", is_sandbox=False).dsn if configured.startswith(PREFIX) else None
+
+
 def configured_path(settings: CrmSettings) -> Path:
     """The path of the DuckDB file: the configured one, or the default in the data directory."""
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
