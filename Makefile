@@ -3,7 +3,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-DAGSTER := DAGSTER_HOME="$(CURDIR)/.dagster" $(BIN)/dagster
+DAGSTER := DAGSTER_HOME="$$PWD/.dagster" $(BIN)/dagster
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: help
@@ -15,7 +15,7 @@ SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Functio
 demo dev report: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 
 .PHONY: demo
-demo: .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
+demo: storable .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
 	@$(DAGSTER) job execute -m crm_assets.definitions -j crm_full_refresh
 	@$(BIN)/python -m crm_assets tables
 
@@ -24,7 +24,7 @@ check: .venv/runtime ## Install, check with at most ten requests whether the CRM
 	@$(BIN)/python -m crm_assets check
 
 .PHONY: dev
-dev: .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
+dev: storable .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
 	$(DAGSTER) dev
 
 .PHONY: tables
@@ -32,7 +32,7 @@ tables: .venv/runtime ## Show the tables, their row counts and the path of the d
 	@$(BIN)/python -m crm_assets
 
 .PHONY: report
-report: .venv/runtime .dagster/dagster.yaml ## Create the sales review from the current models, and open it in the browser
+report: storable .venv/runtime .dagster/dagster.yaml ## Create the sales review from the current models, and open it in the browser
 	@$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
 	@$(BIN)/python -m crm_assets report
 
@@ -116,6 +116,13 @@ soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then com
 .PHONY: clean
 clean: ## Remove the installation and Dagster's files; keep the data
 	rm -rf .venv .venv-latest .venv-dbt .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+
+# Dagster makes URLs of its SQLite files' paths without escaping them.
+.PHONY: storable
+storable:
+	@case "$$PWD" in *'?'*|*%[0-9a-fA-F][0-9a-fA-F]*) \
+		echo "Dagster cannot store its runs below $$PWD/.dagster: move the project to a path without ? and without % before two digits"; \
+		exit 1;; esac
 
 # Creates Dagster's storage once: processes that start at the same time would fail to create it together.
 .dagster/dagster.yaml: | .venv/runtime

@@ -155,3 +155,15 @@ def read_only(*folders: Path) -> Iterator[None]:
     yield
     for folder in folders:
         folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%3Fb"])
+@pytest.mark.parametrize("target", ["demo", "dev", "report"])
+def test_make_names_a_folder_in_which_dagster_cannot_store_its_runs(name: str, target: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    shutil.copy2(PROJECT / "Makefile", folder)
+    ended = run("make", target, folder=folder, code=folder)
+    assert ended.returncode != 0
+    assert f"Dagster cannot store its runs below {folder}/.dagster: move the project" in ended.stdout
+    assert [path.name for path in folder.iterdir()] == ["Makefile"]
