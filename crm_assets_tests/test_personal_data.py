@@ -56,7 +56,7 @@ def build_models(database: Path) -> None:
         make_anew(connection, MODELS, [model.address for model in MODELS], print)
 
 
-@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.file)])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
@@ -70,7 +70,14 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
     ]
 
 
-@pytest.mark.parametrize(("before", "after"), [("keep", "leave_out"), ("keep", "hash"), ("hash", "leave_out")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("keep", "leave_out"),
+        pytest.param("keep", "hash", marks=pytest.mark.file),
+        ("hash", "leave_out"),
+    ],
+)
 def test_after_a_change_nothing_that_was_stored_is_left(
     data_dir: Path, tmp_path: Path, before: str, after: str
 ) -> None:

@@ -117,12 +117,14 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
         assert word in told
 
 
+@pytest.mark.file
 def test_a_cap_behind_the_last_record_is_none() -> None:
     with configured_crm(lists={"open_tasks": tasks(100)}, faults=[capped(2, 400)]):
         run = materialize("open_tasks")
     assert run.metadata("open_tasks")["crm/complete"] is True
 
 
+@pytest.mark.file
 @pytest.mark.parametrize(("listed", "is_complete"), [(120, True), (100, False)], ids=["short", "full"])
 def test_without_a_total_a_refusal_behind_a_short_page_is_the_end_of_the_list(listed: int, is_complete: bool) -> None:
     with configured_crm(lists={"open_tasks": tasks(listed)}, with_meta=False) as crm:
@@ -132,6 +134,7 @@ def test_without_a_total_a_refusal_behind_a_short_page_is_the_end_of_the_list(li
     assert run.metadata("open_tasks")["crm/complete"] is is_complete
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("status", [400, 404, 416, 422])
 def test_a_refusal_of_the_first_page_is_no_cap(status: int, database: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(100)}, faults=[capped(0, status)]):
@@ -144,6 +147,7 @@ def test_a_refusal_of_the_first_page_is_no_cap(status: int, database: Path) -> N
 # An allowance
 
 
+@pytest.mark.file  # a lake has a ledger of its own
 def test_requests_of_earlier_runs_count_for_an_hourly_rate(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -184,13 +188,17 @@ SAME_LISTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "parameters in another order": ({"params": {"a": 1, "b": 2}}, {"params": {"b": 2, "a": 1}}),
     "how far the total counts": ({}, {"total_is_exact": False}),
 }
+ON_EITHER = {"another path", "nothing"}
+"""Those that are tested in a lake, too."""
 """What the settings say of contacts before and after."""
 
 
 @pytest.mark.parametrize(
     ("before", "after", "is_other"),
-    [(*pair, True) for pair in OTHER_LISTS.values()] + [(*pair, False) for pair in SAME_LISTS.values()],
-    ids=[*OTHER_LISTS, *SAME_LISTS],
+    [
+        pytest.param(*pair, pair in OTHER_LISTS.values(), id=name, marks=() if name in ON_EITHER else pytest.mark.file)
+        for name, pair in {**OTHER_LISTS, **SAME_LISTS}.items()
+    ],
 )
 def test_another_list_is_read_in_full_once_and_the_same_one_is_not(
     before: dict[str, Any], after: dict[str, Any], is_other: bool, monkeypatch: pytest.MonkeyPatch

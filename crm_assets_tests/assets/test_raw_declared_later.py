@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -87,9 +88,31 @@ STORED: dict[str, list[Any]] = {
 CHANGES = [(old, new) for old in STORED for new in TYPES]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A table: the types of its columns, and what is in each column and in the variant beside it, by id."""
+
+    types: dict[str, str]
+    values: dict[str, list[tuple[Any, Any]]]
+
+    @classmethod
+    def of(cls, database: Path) -> "Stored":
+        """All of the table in one query: in a lake a connection takes a second."""
+        types, records = everything(database)
+        by_column = dict(zip(types, zip(*records, strict=True), strict=True))
+        nothing = (None,) * len(records)
+        return cls(
+            types,
+            {
+                column: list(zip(values, by_column.get(f"{column}__v_text", nothing), strict=True))
+                for column, values in by_column.items()
+            },
+        )
+
+
 @pytest.fixture(scope="module")
-def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two databases of the same records: declarations changed after the load, and declared so from the beginning."""
+def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored, Stored]:
+    """Two tables of the same records: declarations changed after the load, and declared so from the beginning."""
     records = [
         {"id": id_} | {f"{old}_{new}": STORED[old][id_] for old, new in CHANGES if id_ < len(STORED[old])}
         for id_ in range(max(map(len, STORED.values())))
@@ -107,17 +130,18 @@ def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, P
         use_data_dir(monkeypatch, folder / "fresh")
         load(*records)
     schemas.resource_schema.cache_clear()
-    return folder / "changed" / "crm.duckdb", folder / "fresh" / "crm.duckdb"
+    return Stored.of(folder / "changed" / "crm.duckdb"), Stored.of(folder / "fresh" / "crm.duckdb")
 
 
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
 def test_stored_values_are_converted_as_if_always_declared_so(
-    old: str, new: str, changed_and_fresh: tuple[Path, Path]
+    old: str, new: str, changed_and_fresh: tuple[Stored, Stored]
 ) -> None:
     changed, fresh = changed_and_fresh
-    assert columns(changed, "open_tasks")[f"{old}_{new}"] == DUCKDB_TYPES[new]
-    values = found(changed, f"{old}_{new}")[: len(STORED[old])]
-    assert values == found(fresh, f"{old}_{new}")[: len(STORED[old])]
+    field = f"{old}_{new}"
+    assert changed.types[field] == DUCKDB_TYPES[new]
+    values = changed.values[field][: len(STORED[old])]
+    assert values == fresh.values[field][: len(STORED[old])]
     assert [(value is None) + (beside is None) for value, beside in values] == [1] * len(values)
 
 
