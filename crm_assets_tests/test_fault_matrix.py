@@ -283,6 +283,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
         {"amount": Decimal("12345678901234567890.125")},
     ),
     "half a surrogate pair": ({"name": "a \ud83d b"}, {"name": "a \ufffd b"}),
+    "a line break that is not escaped": (b'{"name": "a\n\tb"}', {"name": "a\n\tb"}),
     "a NUL character": ({"name": "a\0b"}, {"name": "a\0b"}),
     "a field of ten million characters": ({"name": "x" * 10_000_000}, {"name": "x" * 10_000_000}),
     "an array nine hundred levels deep": (

@@ -13,6 +13,7 @@ HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
+NO_MEMORY = "could not allocate block"
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -44,6 +45,13 @@ def is_about_missing_table(error: duckdb.Error) -> bool:
 def is_conflict(error: BaseException) -> bool:
     """Whether a transaction failed because of a conflict with another, and can be retried."""
     return isinstance(error, duckdb.TransactionException) and CONFLICT.search(str(error)) is not None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether DuckDB's memory limit was too low. A commit that reaches it fails with a transaction's exception."""
+    return isinstance(error, duckdb.OutOfMemoryException) or (
+        isinstance(error, duckdb.TransactionException) and NO_MEMORY in str(error)
+    )
 
 
 def is_about_missing_lake(error: duckdb.Error) -> bool:

@@ -19,6 +19,7 @@ from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.changes import Changes, Comparison, create_changes_table
 from crm_assets.warehouse.comments import comment
+from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.forgetting import note_skipped
 from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
@@ -38,7 +39,7 @@ from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
 """DuckDB's memory limit for a load: without one it keeps most of a million rows in memory. If it is too low, for very
-long values, the load is retried with the normal limit."""
+long values or thousands of columns, the load is retried with the normal limit."""
 
 NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
 """One thread: each thread has buffers for every column, partly beyond the limit, and more do not make merges faster."""
@@ -113,7 +114,9 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     connection.execute(NARROW)
     try:
         return committed(connection, partial(_load, connection, package))
-    except duckdb.OutOfMemoryException:
+    except duckdb.Error as error:
+        if not is_out_of_memory(error):
+            raise
         connection.execute(f"set memory_limit = '{memory}'")
         return committed(connection, partial(_load, connection, package))
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from crm_assets.source.typing import batches
+from crm_assets.warehouse import loading
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 
@@ -272,3 +273,15 @@ def test_an_id_that_is_no_integers_own_spelling_is_set_aside(data_dir: Path) -> 
     kept_records, reasons = zip(*rows(database, "select record, reason from raw.rejected_records"), strict=True)
     assert [json.loads(kept_record)["id"] for kept_record in kept_records] == ids
     assert all("not a 64-bit integer" in reason for reason in reasons)
+
+
+def test_a_commit_that_needs_more_memory_than_a_load_has_is_tried_with_more(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand columns take the 128 MiB that a load has; a hundred take less."""
+    monkeypatch.setattr(loading, "NARROW", loading.NARROW.replace(loading.LOAD_MEMORY, "16MiB"))
+    with configured_crm(lists={"open_tasks": [{"id": 1} | {f"field_{n}": n for n in range(100)}]}) as crm:
+        assert materialize("open_tasks").success
+        crm.lists["open_tasks"] = [{"id": 2, "new": 5}]
+        assert materialize("open_tasks").success
+    assert rows(data_dir / "crm.duckdb", "select id, new from raw.open_tasks order by id") == [(1, None), (2, 5)]

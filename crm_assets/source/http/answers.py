@@ -21,8 +21,8 @@ TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 50
 BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
 """Statuses with which an API refuses pages beyond a cap, after it served earlier ones."""
 
-EPOCH_SECONDS = 1_000_000_000
-"""A rate limit's reset of at least this number is a Unix time, a smaller one a number of seconds from now."""
+EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
+"""A rate limit's reset of at least these numbers is a Unix time, a smaller one a number of seconds from now."""
 
 MESSAGE_LENGTH = 300
 """Characters of the API's own error message that errors show."""
@@ -64,6 +64,7 @@ def seconds_until(header: str | None) -> float | None:
     """
     try:
         seconds = float(header or "nothing")
+        seconds /= 1000 if seconds >= EPOCH_MILLISECONDS else 1
     except ValueError:
         try:
             seconds = max(EPOCH_SECONDS, parsedate_to_datetime(header or "").timestamp())
@@ -79,12 +80,19 @@ def status_error(where: str, answer: Answer) -> SourceError:
     if answer.status in TRANSIENT:
         return ApiUnavailable(f"{text} The API is busy or out of order, which may pass")
     if answer.status in REDIRECTS:
-        target = urlsplit(answer.headers.get("Location", "")).netloc or "another path"
+        target = _host(answer.headers.get("Location", "")) or "another path"
         return ApiRefusal(
             f"{text} A redirect to {target[:100]} is not followed, as the key would go along; set "
             f"{setting_name('base_url')} to the address that the API itself has"
         )
     return ApiRefusal(f"{text} {ADVICE.get(answer.status, 'The API refuses this request.')}")
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return "an address that is none"
 
 
 def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:

@@ -32,8 +32,9 @@ ESCAPE = re.compile(
 def parse_json(content: bytes) -> Any:
     """Parses JSON without loss.
 
-    The standard library parses numbers that orjson would round, and NaN and lone surrogates, which orjson refuses
-    although some APIs send them. A number that no Python number holds exactly becomes a string.
+    The standard library parses numbers that orjson would round, and NaN, lone surrogates and control characters in
+    strings, which orjson refuses although some APIs send them. A number that no Python number holds exactly becomes a
+    string.
 
     Raises:
         ValueError: The content is not JSON.
@@ -44,7 +45,7 @@ def parse_json(content: bytes) -> Any:
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(content)
     content = ESCAPE.sub(_whole_characters, content)
-    return json.loads(content, parse_constant=str, parse_int=_integer, parse_float=_float)
+    return json.loads(content, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
 
 
 def _integer(digits: str) -> int | str:

@@ -19,7 +19,8 @@ from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
 
 STUCK_AFTER = 3
-"""After this many pages in a row without a new id, the API is considered to ignore `page`."""
+"""After this many pages in a row without a new id, the API is considered to ignore `page`, or to send its last page
+for all later ones."""
 
 MAX_PASSES = 3
 """How often a list is read from page 1 at most, if it has fewer ids than the API counts."""
@@ -63,6 +64,7 @@ class FullReadPaginator(BasePaginator):
         self._ids: set[int] = set()
         self._unidentified = self._passes = self._steps_back = self._pages_without_news = 0
         self._pages_read = self._last_page = self._most_ahead = 0
+        self._news_until = self._repeated_page = 0
         self._largest_page = 1
         self._begin_pass()
 
@@ -95,7 +97,7 @@ class FullReadPaginator(BasePaginator):
             raise TypeError("responses come from PageSession")
         page = response.page
         if page.refusal:
-            self._end_at_refusal(page)
+            self._end_at_cap(page.number - 1, page.refusal)
             return
         news = self._count(page)
         removed = self._watch_total(page.total)
@@ -107,8 +109,8 @@ class FullReadPaginator(BasePaginator):
         elif self._at_end(page):
             self._end_of_pass()
         else:
-            self._check_progress(page, news)
             self._next = page.number + 1
+            self._check_progress(page, news)
 
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and makes the session fetch the following ones ahead."""
@@ -171,8 +173,10 @@ class FullReadPaginator(BasePaginator):
         read, total = self.report.rows_read, self.report.rows_in_source or 0
         brought_news = read > self._read_before_pass
         # Some APIs always list a certain record twice, and count it twice.
-        repeats_only = not brought_news and self._received_in_pass >= total
-        if read >= total or repeats_only or not self._total_is_exact or self.report.mode is ReadMode.incremental:
+        repeats_only = not brought_news and self._received_in_pass >= total and not self._repeated_page
+        if self._repeated_page and not total:
+            self._end(f"page {self._repeated_page} had only records of earlier pages, in place of its own")
+        elif read >= total or repeats_only or not self._total_is_exact or self.report.mode is ReadMode.incremental:
             self._end()
         elif brought_news and self._passes < MAX_PASSES:
             self.report.notes.append(
@@ -186,15 +190,15 @@ class FullReadPaginator(BasePaginator):
                 f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
             )
 
-    def _end_at_refusal(self, page: Page) -> None:
+    def _end_at_cap(self, pages: int, why: str) -> None:
         total = self.report.rows_in_source
         if total is None and self._last_page < self._largest_page:
-            # The previous page was shorter than others, so the list has ended. A cap would follow a full page.
+            # The last page was shorter than others, so the list has ended. A cap would follow a full page.
             self._end_of_pass()
             return
         self._end(
-            f"the API lists no more than {page.number - 1} pages, {self.report.rows_read} of {total or 'unknown'} "
-            f"records ({page.refusal}). Ask for a shorter list with params in {setting_name('endpoints')}, or for "
+            f"the API lists no more than {pages} pages, {self.report.rows_read} of {total or 'unknown'} "
+            f"records ({why}). Ask for a shorter list with params in {setting_name('endpoints')}, or for "
             f"larger pages with {setting_name('per_page')}"
         )
         self.report.notes.append(f"Incomplete: {self.report.incomplete_because}")
@@ -208,7 +212,14 @@ class FullReadPaginator(BasePaginator):
         if self._passes > 1:
             return
         self._pages_without_news = 0 if news else self._pages_without_news + 1
+        if news:
+            self._news_until = page.number
+        elif self._pages_without_news > 0 and self._last_page == self._largest_page:
+            self._repeated_page = page.number
         if self._pages_without_news >= STUCK_AFTER:
+            if self._news_until > 1:
+                self._end_at_cap(self._news_until, "later ones had no new record")
+                return
             raise BadAnswer(
                 f"{self.report.resource}, page {page.number}: {STUCK_AFTER} pages in a row had no new record. "
                 f"The API seems to ignore the query parameter `{PAGE}`"

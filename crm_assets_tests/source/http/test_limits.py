@@ -156,6 +156,10 @@ def test_when_nothing_remains_of_the_rate_limit_all_requests_wait_for_its_reset(
     assert second.at - first.at >= 1
 
 
+def test_a_reset_in_milliseconds_is_no_date_far_away() -> None:
+    assert (seconds_until(f"{(time.time() + 100) * 1000:.0f}") or 0) == pytest.approx(100, abs=30)
+
+
 def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(2000)}, latency=0.03) as crm:
         read()

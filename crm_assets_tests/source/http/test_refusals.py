@@ -118,6 +118,13 @@ def test_a_redirect_is_not_followed_and_the_key_stays_here(crm: ScriptedCrm, sta
         assert word in told
 
 
+def test_a_redirect_to_no_address_is_a_refusal_like_any_other(crm: ScriptedCrm) -> None:
+    crm.faults.append(always("open_tasks", lambda: Response("", 302, headers={"Location": "http://[nowhere"})))
+    with pytest.raises(ApiRefusal, match="SOURCES__CRM__BASE_URL"):
+        read()
+    assert crm.pages("open_tasks") == [1]
+
+
 def test_the_key_is_in_no_error(crm: ScriptedCrm) -> None:
     crm.faults.append(lambda seen: json_response({"message": "No such key"}, 401) if seen.headers["api_key"] else None)
     with pytest.raises(ApiRefusal) as raised:

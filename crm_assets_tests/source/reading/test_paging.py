@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from crm_assets.source.errors import BadAnswer
-from crm_assets_tests.scripted_crm import always, json_response
+from crm_assets_tests.scripted_crm import Seen, always, json_response
 from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
 
 
@@ -121,6 +122,44 @@ def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch
         read()
     assert "Task 1" not in str(raised.value)
     assert len(crm.seen) < 15
+
+
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+def test_a_cap_that_repeats_the_last_page_leaves_the_read_incomplete(
+    with_meta: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def capped(seen: Seen) -> Response | None:
+        meta = {"meta": {"total": 300}} if with_meta else {}
+        return json_response({"tasks": tasks(150)[100:], **meta}) if seen.page > 3 else None
+
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[capped]):
+        reading = read()
+    assert set(reading.ids) == set(range(1, 151))
+    assert "no more than 3 pages" in reading.report.incomplete_because
+
+
+def test_an_api_that_repeats_its_short_last_page_has_ended_its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    def clamped(seen: Seen) -> Response | None:
+        return json_response({"tasks": tasks(120)[100:]}) if seen.page > 3 else None
+
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120)}, with_meta=False, faults=[clamped]):
+        reading = read()
+    assert set(reading.ids) == set(range(1, 121))
+    assert reading.report.complete
+
+
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+def test_a_page_that_is_sent_in_place_of_another_leaves_the_read_incomplete(
+    with_meta: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def repeating(seen: Seen) -> Response | None:
+        meta = {"meta": {"total": 300}} if with_meta else {}
+        return json_response({"tasks": tasks(100)[50:], **meta}) if seen.page == 3 else None
+
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[repeating]):
+        reading = read()
+    assert reading.report.rows_read == 250
+    assert not reading.report.complete
 
 
 def test_an_api_that_ignores_the_page_but_counts_right_has_all_on_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
