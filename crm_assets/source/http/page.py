@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from requests.utils import get_encoding_from_headers
+
 from crm_assets.settings import setting_name
 from crm_assets.source.api import ID, META, TOTAL
 from crm_assets.source.errors import BadAnswer
@@ -51,7 +53,10 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
         BadAnswer: The body is anything else. The message names what it is, without values.
     """
     try:
-        body = parse_json(answer.content)
+        try:
+            body = parse_json(answer.content)
+        except ValueError:
+            body = parse_json(_in_utf8(answer))
     except RecursionError:
         raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
     except ValueError:
@@ -73,6 +78,18 @@ def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> P
     total = integer_at(body.get(META), TOTAL)
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
     return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)
+
+
+def _in_utf8(answer: Answer) -> bytes:
+    """The body, decoded as its Content-Type says. JSON is UTF-8 by its standard, but not from every API.
+
+    Raises:
+        ValueError: The body is not in that encoding, or nobody knows the encoding.
+    """
+    try:
+        return answer.content.decode(get_encoding_from_headers(answer.headers) or "utf-8").encode()
+    except LookupError as error:
+        raise ValueError from error
 
 
 def integer_at(value: Any, key: str) -> int | None:

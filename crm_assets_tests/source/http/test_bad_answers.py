@@ -49,6 +49,21 @@ def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
     assert "gzip" in crm.seen[0].headers["accept-encoding"]
 
 
+def test_a_page_in_the_encoding_that_its_content_type_names_is_read(crm: ScriptedCrm) -> None:
+    page = json.dumps({"tasks": [{"id": 1, "title": "Größe"}], "meta": {"total": 1}}, ensure_ascii=False)
+    latin_1 = Response(page.encode("latin-1"), media_type="application/json; charset=iso-8859-1")
+    crm.faults.append(lambda _: latin_1)
+    assert [record["title"] for record in read().records] == ["Größe"]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "no-such-charset"])
+def test_a_page_in_another_encoding_than_its_content_type_names_is_refused(crm: ScriptedCrm, charset: str) -> None:
+    wrong = Response('{"tasks": ["Größe"]}'.encode("latin-1"), media_type=f"application/json; charset={charset}")
+    crm.faults.append(lambda _: wrong)
+    with pytest.raises(BadAnswer, match="the body .* is not JSON"):
+        read()
+
+
 def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
     page = Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain")
     crm.faults.append(lambda _: page)

@@ -137,9 +137,11 @@ def test_no_period_sees_more_requests_of_all_resources_than_the_rate_allows_retr
 
 
 def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+    crm.lists["past_appointments"] = tasks(20 * ROWS)  # far from read when the pause begins
     crm.faults.append(failing("open_tasks", page=2, answers=[Response("", 429, headers={"Retry-After": "1"})]))
     pauses = pauses_of(monkeypatch)
-    read_both()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(read, ["open_tasks", "past_appointments"]))
     [(since, until)] = pauses
     # Those that had left before may still arrive.
     assert len([seen for seen in crm.seen if since < seen.at < until]) < WINDOW
