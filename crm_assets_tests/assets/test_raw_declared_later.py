@@ -129,8 +129,9 @@ def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored,
         load()
         use_data_dir(monkeypatch, folder / "fresh")
         load(*records)
+        tables = Stored.of(folder / "changed" / "crm.duckdb"), Stored.of(folder / "fresh" / "crm.duckdb")
     schemas.resource_schema.cache_clear()
-    return Stored.of(folder / "changed" / "crm.duckdb"), Stored.of(folder / "fresh" / "crm.duckdb")
+    return tables
 
 
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
