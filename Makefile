@@ -52,6 +52,14 @@ ON_A_LAKE := \
 		sql_models/test_builds.py sql_models/test_data_test_runs.py sql_models/test_seeds.py sql_models/test_snapshots.py \
 		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
 
+# Those of them that .ci/run has time for.
+MAINLY_ON_A_LAKE := \
+	$(addprefix crm_assets_tests/, \
+		assets/test_models.py assets/test_raw_changes.py assets/test_raw_checks.py assets/test_raw_personal.py \
+		assets/test_raw_records.py assets/test_raw_runs.py assets/test_raw_schema.py assets/test_snapshot_runs.py \
+		test_personal_data.py warehouse/test_crash.py \
+		sql_models/test_builds.py sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
+
 .PHONY: test-daemon
 test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dagster dev, for ten minutes
 	$(BIN)/python -m pytest -n 2 -m daemon
@@ -59,6 +67,10 @@ test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dag
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests
 	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file' $(ON_A_LAKE)
+
+.PHONY: test-lake-mainly
+test-lake-mainly: ON_A_LAKE := $(MAINLY_ON_A_LAKE)
+test-lake-mainly: test-lake ## Run the most important of these
 
 .PHONY: test-dbt
 test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's
