@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -127,7 +127,7 @@ def wait_for_run(dev: DagsterDev, run_id: str) -> DagsterRunStatus:
         return status()
 
 
-@retry(retry=retry_if_exception_type(requests.ConnectionError), wait=wait_fixed(0.5), stop=stop_after_delay(120))
+@retry(retry=retry_if_exception_type(requests.RequestException), wait=wait_fixed(0.5), stop=stop_after_delay(120))
 def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     if process.poll() is not None:
         raise RuntimeError(f"dagster dev ended with {process.returncode}:\n{log.read_text(encoding='utf-8')[-3000:]}")
@@ -138,7 +138,8 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     """Ends it as Ctrl-C does, then whatever it has left behind."""
     os.killpg(process.pid, signal.SIGINT)
     try:
-        process.wait(timeout=30)
+        with suppress(subprocess.TimeoutExpired):  # on a busy machine Dagster can miss the signal
+            process.wait(timeout=60)
     finally:
         try:
             os.killpg(process.pid, signal.SIGKILL)

@@ -54,7 +54,7 @@ def dagster(
 ) -> "subprocess.CompletedProcess[str]":
     """Runs such a command to its end."""
     with started(*arguments, tmp_path=tmp_path, settings=settings) as process:
-        stdout, stderr = process.communicate(timeout=110)
+        stdout, stderr = process.communicate(timeout=280)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 
