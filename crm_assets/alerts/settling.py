@@ -41,6 +41,7 @@ def _settle(
     tell: Callable[[Sequence[Incident], Sequence[Recovery]], bool],
 ) -> None:
     """Settles incidents where all processes of this warehouse find them."""
+    file = setting_at_load("data_dir") / "alerts.json"
     if dsn := shared_catalog():
         # Optional dependencies: only a lake needs them.
         from psycopg import OperationalError
@@ -49,7 +50,6 @@ def _settle(
 
         with suppress(OperationalError):  # the catalog itself may be what fails: the file is there for that
             settle(incidents_in_catalog(dsn), failing, passing, tell)
-            return
-    file = setting_at_load("data_dir") / "alerts.json"
+            failing = []  # only those that were reported meanwhile can be over
     if failing or file.exists():
         settle(incidents_in_file(file), failing, passing, tell)

@@ -24,8 +24,8 @@ UNREADABLE = (
 )
 NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
 
-REFUSED, FAILED = 400, 500
-"""The first HTTP status of a request that the storage refuses, and of one that failed and may succeed later."""
+REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
+"""HTTP statuses of a request that the storage will refuse again."""
 
 ADVICE: Mapping[int, str] = MappingProxyType(
     {
@@ -68,12 +68,11 @@ def disk_error(error: BaseException) -> str:
 
 
 def may_recover(error: BaseException) -> bool:
-    """Whether a later attempt may succeed: a lake's storage could not be reached, or answered with a status of 5xx.
+    """Whether a later attempt may succeed: a lake's storage could not be reached, or was busy or out of order.
 
     DuckDB has already tried again for about a second.
     """
-    status = getattr(error, "status_code", None)
-    return _is_about_storage(error) and not (status and REFUSED <= status < FAILED)
+    return _is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED
 
 
 def _is_about_storage(error: BaseException) -> bool:

@@ -48,9 +48,13 @@ def test_machines_with_data_directories_of_their_own_report_an_incident_and_its_
     assert list(tmp_path.rglob("alerts.json")) == []
 
 
-@pytest.mark.usefixtures("crm")
-def test_a_catalog_that_cannot_be_reached_is_reported_too(hook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_WAREHOUSE", "ducklake:postgres:host=127.0.0.1 port=9 user=crm dbname=none")
-    assert not materialize("open_tasks").success
-    assert not materialize("open_tasks").success
+def test_a_catalog_that_cannot_be_reached_and_its_recovery_are_reported_once(hook: Webhook, crm: ScriptedCrm) -> None:
+    crm.faults.clear()
+    with pytest.MonkeyPatch.context() as unreachable:
+        unreachable.setenv("CRM_WAREHOUSE", "ducklake:postgres:host=127.0.0.1 port=9 user=crm dbname=none")
+        assert not materialize("open_tasks").success
+        assert not materialize("open_tasks").success
     assert hook.titles == ["crm_assets: problem: asset raw/open_tasks"]
+    assert materialize("open_tasks").success
+    assert materialize("open_tasks").success
+    assert hook.titles[1:] == ["crm_assets: recovered: asset raw/open_tasks"]
