@@ -9,6 +9,8 @@ from types import MappingProxyType
 import duckdb
 
 from crm_assets.settings import setting_name
+from crm_assets.warehouse.backend import WarehouseUnreachable
+from crm_assets.warehouse.object_storage import is_about_storage, may_answer_later
 
 DATA_DIR = setting_name("data_dir")
 
@@ -23,9 +25,6 @@ UNREADABLE = (
     "new one, without vanished rows and history"
 )
 NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
-
-REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
-"""HTTP statuses of a request that the storage will refuse again."""
 
 ADVICE: Mapping[int, str] = MappingProxyType(
     {
@@ -62,19 +61,11 @@ def disk_error(error: BaseException) -> str:
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException):
-        advice = NO_STORAGE if _is_about_storage(error) else UNREADABLE
+        advice = NO_STORAGE if is_about_storage(error) else UNREADABLE
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
 
 
 def may_recover(error: BaseException) -> bool:
-    """Whether a later attempt may succeed: a lake's storage could not be reached, or was busy or out of order.
-
-    DuckDB has already tried again for about a second.
-    """
-    return _is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED
-
-
-def _is_about_storage(error: BaseException) -> bool:
-    """Whether an error is about object storage. DuckDB quotes its URL where there was no answer, and so no status."""
-    return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and "://" in str(error))
+    """Whether a later attempt may succeed: a lake's catalog or storage did not answer, was busy or out of order."""
+    return error.may_recover if isinstance(error, WarehouseUnreachable) else may_answer_later(error)

@@ -33,7 +33,7 @@ def failures_explained(resource: str, crm: Crm = ONLY) -> Iterator[None]:
         if isinstance(told, SourceError):
             raise Failure(description=crm.told(str(told)), allow_retries=told.retriable) from None
         if isinstance(told, (WarehouseBusy, WarehouseUnreachable)):
-            raise Failure(description=str(told), allow_retries=False) from None
+            raise Failure(description=str(told), allow_retries=may_recover(told)) from None
         for cause in _causes(error):
             if about_files := disk_error(cause):
                 raise Failure(description=f"{resource}: {about_files}", allow_retries=may_recover(cause)) from None

@@ -7,6 +7,7 @@ from dagster import AssetKey, Failure, MaterializeResult, asset
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
+from crm_assets.assets.disk_errors import may_recover
 from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lake_files import KEPT
@@ -34,7 +35,7 @@ def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore
     try:
         return MaterializeResult(metadata=warehouse.maintain())
     except (WarehouseBusy, WarehouseUnreachable) as error:
-        raise Failure(description=str(error), allow_retries=isinstance(error, WarehouseUnreachable)) from None
+        raise Failure(description=str(error), allow_retries=may_recover(error)) from None
 
 
 MAINTENANCE_ASSETS = [lake_maintenance] if has_maintenance() else []

@@ -113,7 +113,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
             yield from (check_result(outcome, masked) for outcome in refused.outcomes)
             raise Failure(description=str(refused), allow_retries=False) from None
         except (ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable) as error:
-            raise Failure(description=str(error), allow_retries=False) from None
+            raise Failure(description=str(error), allow_retries=may_recover(error)) from None
         except (OSError, duckdb.Error) as error:
             if about_files := disk_error(error):
                 told = f"{crm.named(model.address)}: {about_files}"

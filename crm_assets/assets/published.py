@@ -8,6 +8,7 @@ from dagster import AssetsDefinition, Failure, MaterializeResult, asset
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
+from crm_assets.assets.disk_errors import may_recover
 from crm_assets.assets.keys import asset_key
 from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import WarehouseUnreachable
@@ -51,7 +52,7 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
             raise Failure(
                 description=f"Not published, readers see the previous state: {error}",
-                allow_retries=isinstance(error, WarehouseUnreachable),
+                allow_retries=may_recover(error),
             ) from None
         metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
         if published.version is not None:

@@ -27,6 +27,7 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
+from crm_assets.assets.disk_errors import may_recover
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.personal_data import following_policy
@@ -42,6 +43,7 @@ from crm_assets.source.crm_source import Known, crm_read, declared_source
 from crm_assets.source.errors import SettingsError
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
+from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.forgetting import read_forgotten
 from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets.warehouse.loading import LoadPackage
@@ -261,5 +263,5 @@ def checks_alone(warehouse: Warehouse, crm: Crm, resource: str) -> list[AssetChe
     try:
         with warehouse.read_connection() as connection:
             return check_results(connection, crm, resource)
-    except (WarehouseBusy, FileNotFoundError) as error:
-        raise Failure(description=str(error), allow_retries=False) from None
+    except (WarehouseBusy, WarehouseUnreachable, FileNotFoundError) as error:
+        raise Failure(description=str(error), allow_retries=may_recover(error)) from None

@@ -13,7 +13,15 @@ from crm_assets.source.http.limits import Ledger
 
 
 class WarehouseUnreachable(Exception):
-    """The warehouse could not be opened. The message says what could not be reached, without passwords."""
+    """The warehouse could not be opened. The message says what could not be reached, without passwords.
+
+    Attributes:
+        may_recover: Whether a later attempt may succeed: a server did not answer, or was busy. False if it refused.
+    """
+
+    def __init__(self, message: str, *, may_recover: bool) -> None:
+        super().__init__(message)
+        self.may_recover = may_recover
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Interprets DuckDB's error messages, whose wording is not documented.
+"""Interprets error messages of DuckDB, and of PostgreSQL behind it, whose wording is not documented.
 
 `test_contracts.py` fails if an upgrade changes them. The effect would be small: runs would not wait for a database that
-a notebook has open, and messages would have no line and no advice.
+a notebook has open, would be retried although a password is wrong, and messages would have no line and no advice.
 """
 
 import re
@@ -14,6 +14,7 @@ LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
 NO_MEMORY = "could not allocate block"
+REFUSAL = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -57,3 +58,13 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_about_missing_lake(error: duckdb.Error) -> bool:
     """Whether the lake to read does not exist yet."""
     return MISSING_LAKE in str(error)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether PostgreSQL answered, and will refuse the next connection as well: a wrong password, no such database."""
+    return REFUSAL.search(str(error)) is not None
+
+
+def catalog_message(error: duckdb.Error) -> str:
+    """What the database of a lake's catalog said, without the statement before it, which may hold values of records."""
+    return str(error).rpartition('": ')[2].splitlines()[0]

@@ -14,16 +14,16 @@ import duckdb
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published, WarehouseUnreachable
-from crm_assets.warehouse.duckdb_messages import is_about_missing_lake
+from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake_files import erase, maintain, rewrite
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
-from crm_assets.warehouse.object_storage import allow_s3
+from crm_assets.warehouse.object_storage import REFUSED, allow_s3
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.schemas import belong_to
-from crm_assets.warehouse.transactions import TURN, committed
+from crm_assets.warehouse.transactions import FOLDER, TURN, committed
 
 CATALOG = "lake"
 """The catalog name under which a lake is attached."""
@@ -91,6 +91,8 @@ class Lake:
                     connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
                     if kept is not None:
                         connection.execute(f"set variable {TURN} = {literal(kept)}")
+                        if "://" not in self.address.files:
+                            connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
                     yield connection
             except BaseException:
                 self._close(read_only=read_only)  # after any error the next connection is a new one
@@ -222,5 +224,8 @@ class Lake:
     def _unreachable(self, error: Exception, setting: str) -> WarehouseUnreachable:
         what = self.address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{self.address.catalog}"
         return WarehouseUnreachable(
-            self.address.without_secrets(f"{what} could not be reached: {error}. Check {setting}, and whether it runs")
+            self.address.without_secrets(f"{what} could not be reached: {error}. Check {setting}, and whether it runs"),
+            may_recover=not (
+                isinstance(error, OSError) or is_refusal(error) or getattr(error, "status_code", None) in REFUSED
+            ),
         )

@@ -3,6 +3,7 @@
 import duckdb
 
 from crm_assets.warehouse.lake_bounds import renew_bounds
+from crm_assets.warehouse.transactions import committed
 
 KEPT = "7 days"
 """How long old snapshots can be read."""
@@ -66,7 +67,8 @@ def erase(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> Non
 
 def _call(connection: duckdb.DuckDBPyConnection, lake: str, procedures: tuple[str, ...]) -> None:
     for procedure in procedures:
-        connection.execute(procedure.format(lake=lake)).fetchall()
+        call = procedure.format(lake=lake)
+        committed(connection, lambda call=call: connection.execute(call).fetchall())  # type: ignore[misc]
 
 
 def _files(connection: duckdb.DuckDBPyConnection, lake: str) -> tuple[int, int]:

@@ -59,7 +59,8 @@ class MotherDuck:
         except duckdb.Error as error:
             reason = " ".join(TOKEN.sub(r"\1***", str(error)).split())
             raise WarehouseUnreachable(
-                f"{self.name} could not be reached: {reason}. Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN"
+                f"{self.name} could not be reached: {reason}. Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN",
+                may_recover=False,  # its driver does not tell whether the service refused
             ) from None
         with closing(connection):
             connection.execute("set TimeZone = 'UTC'")

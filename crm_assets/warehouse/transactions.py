@@ -1,13 +1,17 @@
 """Transactions that are retried after a conflict with another one."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 import tenacity
 
-from crm_assets.warehouse.duckdb_messages import is_conflict
+from crm_assets.warehouse.backend import WarehouseUnreachable
+from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_out_of_memory
+from crm_assets.warehouse.kept_files import files_kept
+from crm_assets.warehouse.object_storage import nothing_deleted
 
 T = TypeVar("T")
 
@@ -17,6 +21,13 @@ ATTEMPTS = 20
 
 TURN = "crm_assets_turn"
 """A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""
+
+FOLDER = "crm_assets_folder"
+"""A DuckDB variable of such connections: the folder with the tables' files, if it is one."""
+
+
+class CommitUnconfirmed(WarehouseUnreachable):
+    """The catalog of a lake did not confirm a commit: all of it was written, or nothing."""
 
 
 class TurnLost(Exception):
@@ -36,6 +47,7 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
     Raises:
         duckdb.TransactionException: Every attempt conflicted.
         TurnLost: The session that held the lock has ended. Nothing was written.
+        CommitUnconfirmed: The catalog of a lake did not confirm the commit: all of it was written, or nothing.
     """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_conflict),
@@ -48,22 +60,44 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
 
 
 def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
-    connection.execute("begin")
-    try:
-        result = body()
-        _check_turn(connection)
-        connection.execute("commit")
-    except BaseException:
-        # A broken connection cannot roll back and need not. The first error is reported.
-        with suppress(duckdb.Error):
-            connection.execute("rollback")
-        raise
+    folder = _variable(connection, FOLDER)
+    with files_kept(Path(folder)) if folder else nullcontext() as keep_files:
+        connection.execute("begin")
+        try:
+            result = body()
+            if keep_files:
+                keep_files()
+            _commit(connection)
+        except BaseException:
+            # A broken connection cannot roll back and need not. The first error is reported.
+            with suppress(duckdb.Error):
+                connection.execute("rollback")
+            raise
     return result
 
 
-def _check_turn(connection: duckdb.DuckDBPyConnection) -> None:
-    [[kept]] = connection.execute(f"select getvariable('{TURN}')").fetchall()
-    if kept is not None and connection.execute(kept).fetchone() is None:
+def _commit(connection: duckdb.DuckDBPyConnection) -> None:
+    lock_query = _variable(connection, TURN)
+    if lock_query is None:
+        connection.execute("commit")
+        return
+    if connection.execute(lock_query).fetchone() is None:
         raise TurnLost(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again"
         )
+    try:
+        with nothing_deleted(connection):
+            connection.execute("commit")
+    except duckdb.Error as error:
+        if is_conflict(error) or is_out_of_memory(error):
+            raise
+        raise CommitUnconfirmed(
+            f"The lake's catalog did not confirm the commit ({catalog_message(error)}). All of it was written, or "
+            "nothing. Run this again",
+            may_recover=True,
+        ) from None
+
+
+def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+    [[value]] = connection.execute(f"select getvariable('{name}')").fetchall()
+    return None if value is None else str(value)

@@ -1,0 +1,99 @@
+"""A connection to a lake's catalog that breaks, or cannot be made, loses nothing."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from crm_assets.warehouse.transactions import CommitUnconfirmed, committed
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.warehouse.catalog_proxy import CatalogProxy, catalog_proxy
+from crm_assets_tests.warehouse.statements import read, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def proxy(
+    request: pytest.FixtureRequest,
+    servers: LakeServers,
+    lake: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[CatalogProxy]:
+    """Stands between a lake in a bucket, or in a folder, and its catalog."""
+    if request.param == "folder":
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path / "the lake's files"))
+    with catalog_proxy(servers.postgres_port) as proxy:
+        address = lake["CRM_WAREHOUSE"].replace(f"port={servers.postgres_port}", f"port={proxy.port}")
+        monkeypatch.setenv("CRM_WAREHOUSE", address)
+        yield proxy
+
+
+def test_what_was_committed_can_be_read(proxy: CatalogProxy) -> None:
+    write("create table t as select i from range(1000) r(i)")
+    with Warehouse().get_connection() as connection:
+
+        def replace_a_half() -> None:
+            connection.execute("delete from t where i < 500")
+            connection.execute("insert into t select i + 5000 from range(500) r(i)")
+            proxy.lose_answer_of_commit(1)
+
+        with pytest.raises(CommitUnconfirmed) as raised:
+            committed(connection, replace_a_half)
+    assert raised.value.may_recover
+    assert "server closed the connection" in str(raised.value)
+    assert "insert" not in str(raised.value).lower()
+    assert read("select count(*), min(i), max(i) from t") == [(1000, 500, 5499)]
+
+
+def test_a_load_is_tried_again_whichever_commit_was_not_answered(proxy: CatalogProxy) -> None:
+    for number in count(1):
+        total = 300 + number
+        with configured_crm(lists={"open_tasks": tasks(total)}):
+            proxy.lose_answer_of_commit(number)
+            run = materialize("open_tasks")
+            assert run.success
+            assert read("select count(*), count(distinct id) from raw.open_tasks") == [(total, total)]
+        if proxy.countdown:  # the run had fewer commits
+            break
+        assert run.attempts("open_tasks") > 1
+    assert number > 1
+
+
+@pytest.mark.parametrize("kind", ["maintain", "erase"])
+def test_maintenance_loses_nothing(kind: str, proxy: CatalogProxy) -> None:
+    write("create table t as select i from range(1000) r(i)")
+    for first in range(1000, 5000, 1000):
+        write(f"insert into t select i from range({first}, {first} + 1000) r(i)")
+    write("insert into t values (5000)")
+    write("delete from t where i % 10 <> 0")
+    for number in count(1):
+        proxy.lose_answer_of_commit(number)
+        with suppress(CommitUnconfirmed):
+            getattr(Warehouse(), kind)()
+        assert read("select count(*), count(distinct i) from t") == [(501, 501)]
+        if proxy.countdown:
+            break
+    assert number > 1
+
+
+def test_a_catalog_that_does_not_answer_is_tried_again(proxy: CatalogProxy) -> None:
+    proxy.refusals = 2
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        run = materialize("open_tasks")
+        assert run.success
+        assert run.attempts("open_tasks") > 1
+        assert read("select count(*) from raw.open_tasks") == [(3,)]
+
+
+def test_a_catalog_that_refuses_is_not_tried_again(proxy: CatalogProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:postgres:host=127.0.0.1 port={proxy.port} user=crm dbname=missing")
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        run = materialize("open_tasks")
+    assert run.attempts("open_tasks") == 1
+    assert 'database "missing" does not exist' in run.failure("open_tasks")
