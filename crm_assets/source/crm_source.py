@@ -40,7 +40,8 @@ class Known:
     Attributes:
         cursor: Where an incremental read may stop; None for a full read.
         types: Column -> data type of the stored columns.
-        sent: Requests of earlier processes, as pairs (seconds ago, number). They count against the rate limits.
+        sent: Requests of earlier processes, as pairs (seconds ago, number). They count against the rate limits, unless
+            there is a ledger, which has them.
         forgotten: Records that must not be loaded.
         ledger: Where several processes count their requests together; None if they do not.
     """
@@ -82,7 +83,8 @@ def crm_read(
         on_page: Called with the progress after each page.
     """
     limits = limits_of(settings)
-    limits.count_earlier(known.sent)
+    if known.ledger is None:
+        limits.count_earlier(known.sent)
     limits.share(known.ledger)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
