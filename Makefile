@@ -57,7 +57,7 @@ MAINLY_ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
 		assets/test_models.py assets/test_raw_changes.py assets/test_raw_checks.py assets/test_raw_personal.py \
 		assets/test_raw_records.py assets/test_raw_runs.py assets/test_raw_schema.py assets/test_snapshot_runs.py \
-		test_personal_data.py warehouse/test_crash.py \
+		warehouse/test_crash.py \
 		sql_models/test_builds.py sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
 
 .PHONY: test-daemon
