@@ -155,12 +155,12 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         If two undeclared fields would share a column, the fields of each record are renamed first, each record on its
         own.
         """
-        fields = dict.fromkeys(chain.from_iterable(records))
+        fields = _fields(records)
         columns = self._columns_of(fields)
         undeclared = columns.keys() - self._declared
         if len(set(map(snake_case, undeclared))) < len(undeclared):
             records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
-            fields = dict.fromkeys(chain.from_iterable(records))
+            fields = _fields(records)
             columns = {name: name for name in fields}  # already named: naming twice would change some
         for field, values in zip(fields, _transposed(records, fields), strict=True):
             if field in columns:
@@ -187,6 +187,12 @@ def why_rejected(record: Any) -> str:
 def json_type(value: Any) -> str:
     """The JSON type of a value, for messages."""
     return JSON_TYPES.get(type(value), "a number")
+
+
+def _fields(records: Sequence[dict[str, Any]]) -> dict[str, None]:
+    """All fields, in the order in which they come first."""
+    # Most records have the same fields: comparing those of whole records takes a tenth of the time.
+    return dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, records))))
 
 
 def _transposed(records: Sequence[dict[str, Any]], fields: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
