@@ -30,7 +30,7 @@ class CommitUnconfirmed(WarehouseUnreachable):
     """The catalog of a lake did not confirm a commit: all of it was written, or nothing."""
 
 
-class TurnLost(Exception):
+class TurnLost(WarehouseUnreachable):
     """The lock ended before the commit, so another process could have written."""
 
 
@@ -83,7 +83,8 @@ def _commit(connection: duckdb.DuckDBPyConnection) -> None:
         return
     if connection.execute(lock_query).fetchone() is None:
         raise TurnLost(
-            "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again"
+            "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
+            may_recover=True,
         )
     try:
         with nothing_deleted(connection):
