@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,9 @@ import psycopg
 
 BUCKET = "crm"
 HOST = "127.0.0.1"
+
+END_SESSIONS = signal.SIGINT
+"""Ends PostgreSQL without waiting for its clients: after an error, DuckDB keeps a session open for ninety seconds."""
 
 
 def postgres_folder() -> Path | None:
@@ -87,8 +91,8 @@ def lake_servers() -> Iterator[LakeServers]:
         _wait_for(servers)
         yield servers
     finally:
-        for process in started:
-            process.terminate()
+        for process, ending in zip(started, (END_SESSIONS, signal.SIGTERM), strict=False):
+            process.send_signal(ending)
         for process in started:
             process.wait()
         shutil.rmtree(folder, ignore_errors=True)

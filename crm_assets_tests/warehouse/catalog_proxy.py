@@ -27,7 +27,6 @@ class CatalogProxy:
     refusals: int = 0
     countdown: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _clients: list[socket.socket] = field(default_factory=list)
 
     def lose_answer_of_commit(self, number: int) -> None:
         """The commit of that number, counted from 1, is made, but the connection ends before the answer."""
@@ -51,14 +50,8 @@ class CatalogProxy:
                     self.refusals -= 1
                     client.close()
                     continue
-                self._clients.append(client)
                 server = socket.create_connection(("127.0.0.1", port))
                 threading.Thread(target=_pass_on, args=(client, server, self), daemon=True).start()
-
-    def end(self) -> None:
-        """Ends all connections: DuckDB keeps one open for a minute after a failure."""
-        for client in self._clients:
-            _end(client)
 
 
 @contextmanager
@@ -71,7 +64,6 @@ def catalog_proxy(port: int) -> Iterator[CatalogProxy]:
             yield proxy
         finally:
             _end(listening)
-            proxy.end()
 
 
 def _pass_on(client: socket.socket, server: socket.socket, proxy: CatalogProxy) -> None:
