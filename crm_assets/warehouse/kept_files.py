@@ -7,6 +7,7 @@ the lake's maintenance finds them.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,14 +32,24 @@ def files_kept(folder: Path) -> Iterator[Callable[[], None]]:
                 # Writers of other tables delete files meanwhile.
                 with suppress(FileNotFoundError):
                     if file.stat().st_mtime_ns >= begun and not file.parent.name.startswith(PREFIX):
-                        second = Path(aside) / file.name
-                        os.link(file, second)
-                        kept[second] = file
+                        kept[_second(file, Path(aside))] = file
 
         try:
             yield keep
         except BaseException:
             for second, file in kept.items():
-                with suppress(FileExistsError):
-                    os.link(second, file)
+                if not file.exists():
+                    second.rename(file)
             raise
+
+
+def _second(file: Path, folder: Path) -> Path:
+    """A second name of a file, or a copy where the file system has no hard links."""
+    second = folder / file.name
+    try:
+        os.link(file, second)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(file, second)
+    return second

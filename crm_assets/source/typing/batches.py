@@ -191,7 +191,7 @@ def json_type(value: Any) -> str:
 
 def _fields(records: Sequence[dict[str, Any]]) -> dict[str, None]:
     """All fields, in the order in which they come first."""
-    # Most records have the same fields: comparing those of whole records takes a tenth of the time.
+    # Most records have the same fields: looking at them once takes half of the time, or less.
     return dict.fromkeys(chain.from_iterable(dict.fromkeys(map(tuple, records))))
 
 
