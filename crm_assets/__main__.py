@@ -15,6 +15,7 @@ from crm_assets.commands import (
     dbt_project,
     forget,
     move_to_lake,
+    new_key,
     report,
     settings,
     tables,
@@ -50,6 +51,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "move-to-lake": move_to_lake,
         "report": report,
         "forget": forget,
+        "new-key": new_key,
         "dbt-project": dbt_project,
     }
 )

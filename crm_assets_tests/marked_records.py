@@ -113,5 +113,5 @@ def _rows_of_all_tables(database: Path) -> Iterator[str]:
 
 def personal_settings(policy: str, **others: str) -> Mapping[str, str]:
     """The environment for a policy."""
-    given = {"personal_data": policy, "personal_data_key": "a long random text", **others}
+    given = {"personal_data": policy, "personal_data_key": "a long random text of many characters", **others}
     return {f"SOURCES__CRM__{name.upper()}": value for name, value in given.items()}

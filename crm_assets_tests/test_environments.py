@@ -121,7 +121,8 @@ def test_an_installed_package_has_settings_and_data_in_the_working_folder(
     read = run(*READ_TASKS, '+key:"staging/stg_open_tasks"', folder=tmp_path, code=installed)
     assert read.returncode == 0, read.stderr[-3000:]
     assert rows(tmp_path / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
-    shown = run(*TABLES, folder=tmp_path, code=installed)
+    script = str(installed / "bin" / "crm-assets")
+    shown = run(script, "tables", folder=tmp_path, code=installed)
     assert str(tmp_path / "data" / "crm.duckdb") in shown.stdout
     assert sorted((installed / "crm_assets").rglob("*")) == before
     assert not list(installed.rglob("*.duckdb"))

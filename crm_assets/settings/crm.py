@@ -14,6 +14,11 @@ from crm_assets.settings.names import full_name, setting_name
 from crm_assets.settings.surroundings import Surroundings
 from crm_assets.source.api import ENDPOINTS
 
+SHORTEST_KEY = 32
+"""The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
+
+NEW_KEY = "The command `python -m crm_assets new-key` prints one"
+
 
 class PersonalData(str, Enum):
     """What happens to personal data: the policy for columns that the schemas tag as personal."""
@@ -82,7 +87,7 @@ class CrmSettings(Surroundings):
     personal_data_key: SecretStr | None = Field(
         default=None,
         description="The key of the hashes. With the same key, the same value has the same hash.",
-        json_schema_extra={"allowed": "a long random text; keep it"},
+        json_schema_extra={"allowed": f"{SHORTEST_KEY} or more random characters; keep it"},
     )
     personal_data_allowed: tuple[str, ...] = Field(
         default=(),
@@ -137,6 +142,17 @@ class CrmSettings(Surroundings):
             raise ValueError("must be printable ASCII on one line, since it is sent in a request header")
         return value
 
+    @field_validator("personal_data_key")
+    @classmethod
+    def _key_cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().strip()) < SHORTEST_KEY:
+            raise ValueError(
+                f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}. If tables hold hashes of a shorter key, "
+                "read every list in full after the change: stored hashes are replaced, not converted, and rows "
+                "that are no longer listed keep theirs"
+            )
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _is_a_url(cls, value: str | None) -> str | None:
@@ -159,8 +175,8 @@ class CrmSettings(Surroundings):
     def _hashes_have_a_key(self) -> "CrmSettings":
         if self.personal_data is PersonalData.hash and not self.hash_key:
             raise ValueError(
-                f"{full_name('personal_data_key')} is missing, but personal_data is hash. Set it to a long random "
-                "text, and keep it: with another key the same value has another hash"
+                f"{full_name('personal_data_key')} is missing, but personal_data is hash. {NEW_KEY}. Keep it: with "
+                "another key the same value has another hash"
             )
         return self
 

@@ -172,7 +172,7 @@ def test_personal_data_that_are_not_to_be_kept_are_nowhere_on_the_disk(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, database: Path, policy: str
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
-    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key")
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key of thirty-two characters ...")
     stage = {"id": 1, "name": "Won"}
     load("open_tasks", {"users": [{**ADA, "nick": "Marked"}], "deal_stages": [stage], "people": [{"id": 2, **ADA}]})
 
@@ -187,7 +187,7 @@ def test_the_same_address_has_the_same_hash_as_in_a_records_column(
     monkeypatch: pytest.MonkeyPatch, database: Path
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "hash")
-    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key")
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key of thirty-two characters ...")
     load("contacts", {"users": [ADA]}, [{"id": 1, "email": ADA["email"]}])
 
     [(hashed,)] = rows(database, "select email from raw.contacts")

@@ -69,6 +69,9 @@ WRONG: list[tuple[str, str]] = [
     ("INCREMENTAL_LAG", "-1"),
     ("ASSET_RETRY_DELAY", "-1"),
     ("ASSET_RETRY_DELAY", "later"),
+    ("PERSONAL_DATA_KEY", "1"),
+    ("PERSONAL_DATA_KEY", "a-key-with-31-characters-in-it."),
+    ("PERSONAL_DATA_KEY", " " * 64),
     ("ENDPOINTS", "not json"),
     ("ENDPOINTS", "[]"),
     ("ENDPOINTS", '"accounts"'),
@@ -94,7 +97,7 @@ def test_a_wrong_value_is_named(crm: ScriptedCrm, name: str, value: str, monkeyp
     assert PREFIX + name in told
     assert crm.seen == []
     assert KEY not in told
-    assert name != "API_KEY" or not value.strip() or value not in told
+    assert not name.endswith("KEY") or len(value.strip()) < 2 or value not in told
     assert "user:password" not in told
 
 
@@ -121,6 +124,7 @@ def test_an_unknown_setting_is_named(crm: ScriptedCrm, name: str, monkeypatch: p
         ("ALLOW_HTTP", "true"),
         ("REQUEST_BACKOFF_FACTOR", "0"),
         ("REQUEST_BACKOFF_FACTOR", "0.5"),
+        ("PERSONAL_DATA_KEY", "k" * 32),
         ("ENDPOINTS", "{}"),
         ("ENDPOINTS", ""),
     ],

@@ -12,7 +12,11 @@ MARKED = "Ada Marked"
 
 
 def redaction(policy: str, *allowed: str, resource: str = "contacts", is_hashed: bool = False) -> Redaction:
-    given = {"personal_data": policy, "personal_data_key": "a key", "personal_data_allowed": allowed}
+    given = {
+        "personal_data": policy,
+        "personal_data_key": "a key of thirty-two characters ...",
+        "personal_data_allowed": allowed,
+    }
     return Redaction(CrmSettings.model_validate(given), resource_schema(resource).columns, is_hashed=is_hashed)
 
 
