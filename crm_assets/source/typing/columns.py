@@ -17,15 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_assets.source.typing.field_names import OF_VARIANTS
+from crm_assets.source.typing.instants import INSTANTS, instants
 
-DECIMALS, INSTANTS = pa.decimal128(38, 9), pa.timestamp("us", tz="UTC")
+DECIMALS = pa.decimal128(38, 9)
 
 DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
 """A string that is a decimal number: no plus, no leading zeros, no underscores, and no more digits than the column has.
 Arrow misses some overflows: it changed 3743106039873429137970549819721 to another number."""
-
-HAS_ZONE = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
-ZEROS_BEYOND_MICROSECONDS = r"(\.[0-9]{6})0+"
 
 FIRST = datetime(1, 1, 1, tzinfo=timezone.utc)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
@@ -142,9 +140,7 @@ def _dates(texts: pa.StringArray) -> pa.Array:
 
 
 def _timestamps(texts: pa.StringArray) -> pa.Array:
-    texts = pc.replace_substring_regex(pc.ascii_upper(texts), ZEROS_BEYOND_MICROSECONDS, r"\1")
-    in_utc = pc.binary_join_element_wise(texts, "Z", "")
-    return _within_years(pc.if_else(pc.match_substring_regex(texts, HAS_ZONE), texts, in_utc).cast(INSTANTS))
+    return _within_years(instants(texts))
 
 
 def _within_years(times: pa.Array) -> pa.Array:

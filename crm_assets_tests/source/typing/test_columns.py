@@ -75,7 +75,6 @@ def test_a_value_fits_without_loss(data_type: str, given_value: Any, fitted: Any
         ("timestamp", "soon"),
         ("timestamp", "0001-01-01T00:00:00+05:30"),
         ("timestamp", "9999-12-31T23:59:59-05:00"),
-        ("timestamp", "2026-01-31T10:00:00.123456789Z"),
         ("date", "2026-02-30"),
         ("date", "2026-01-31T10:00:00Z"),
     ],
