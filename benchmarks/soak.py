@@ -29,6 +29,7 @@ from threading import Lock
 import duckdb
 from sandbox_process import sandbox
 
+from crm_assets.errors import NothingStored
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -131,7 +132,7 @@ class Soak:
     def check(self, when: str) -> None:
         """Checks the raw tables: unique ids, and no missing rows."""
         warehouse = Warehouse(database=str(self.data / "crm.duckdb"))
-        with suppress(FileNotFoundError), warehouse.read_connection() as connection:
+        with suppress(NothingStored), warehouse.read_connection() as connection:
             for resource in ENDPOINTS:
                 count, ids, earlier = 0, 0, self.rows[resource]
                 with suppress(duckdb.CatalogException):  # no run has come that far

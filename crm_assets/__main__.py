@@ -20,13 +20,8 @@ from crm_assets.commands import (
     settings,
     tables,
 )
+from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import unknown_variables
-from crm_assets.source.errors import SourceError
-from crm_assets.sql_models.dbt_project.writing import NotExported
-from crm_assets.sql_models.refusals import ModelsRefused
-from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lock import WarehouseBusy
-from crm_assets.warehouse.moving import NotMoved
 
 
 class Command(Protocol):
@@ -57,16 +52,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
 )
 """Name -> module. The first one is the default."""
 
-EXPECTED_ERRORS = (
-    SourceError,
-    WarehouseBusy,
-    WarehouseUnreachable,
-    NotMoved,
-    NotExported,
-    ModelsRefused,
-    OSError,
-    duckdb.IOException,
-)
+EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
 """Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 

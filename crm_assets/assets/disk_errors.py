@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import duckdb
 
+from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import setting_name
-from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.object_storage import is_about_storage, may_answer_later
 
 DATA_DIR = setting_name("data_dir")
@@ -68,4 +68,4 @@ def disk_error(error: BaseException) -> str:
 
 def may_recover(error: BaseException) -> bool:
     """Whether a later attempt may succeed: a lake's catalog or storage did not answer, was busy or out of order."""
-    return error.may_recover if isinstance(error, WarehouseUnreachable) else may_answer_later(error)
+    return error.may_recover if isinstance(error, CrmAssetsError) else may_answer_later(error)

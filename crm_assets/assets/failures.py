@@ -8,10 +8,8 @@ from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from crm_assets.assets.disk_errors import disk_error, may_recover
+from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import ONLY, Crm
-from crm_assets.source.errors import SourceError
-from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lock import WarehouseBusy
 
 
 @contextmanager
@@ -29,20 +27,13 @@ def failures_explained(resource: str, crm: Crm = ONLY) -> Iterator[None]:
     except Failure:
         raise
     except Exception as error:  # noqa: BLE001 # any error's message may hold records
-        told = _cause_of_ours(error)
-        if isinstance(told, SourceError):
-            raise Failure(description=crm.told(str(told)), allow_retries=told.retriable) from None
-        if isinstance(told, (WarehouseBusy, WarehouseUnreachable)):
-            raise Failure(description=str(told), allow_retries=may_recover(told)) from None
+        told = next((cause for cause in _causes(error) if isinstance(cause, CrmAssetsError)), None)
+        if told is not None:
+            raise Failure(description=crm.told(str(told)), allow_retries=told.may_recover) from None
         for cause in _causes(error):
             if about_files := disk_error(cause):
                 raise Failure(description=f"{resource}: {about_files}", allow_retries=may_recover(cause)) from None
         raise _unexpected(resource, error) from None
-
-
-def _cause_of_ours(error: BaseException) -> BaseException | None:
-    ours = (SourceError, WarehouseBusy, WarehouseUnreachable)
-    return next((cause for cause in _causes(error) if isinstance(cause, ours)), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

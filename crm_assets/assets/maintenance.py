@@ -8,10 +8,9 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.disk_errors import may_recover
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.address import has_maintenance
-from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.lake_files import KEPT
-from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
 MAINTENANCE = AssetKey(["lake", "maintenance"])

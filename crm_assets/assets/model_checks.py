@@ -16,14 +16,14 @@ from sqlglot.errors import SqlglotError
 
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.previews import rows_as_table
-from crm_assets.settings import Crm, SettingsError, resolve_settings
+from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.lineage import known_columns
 from crm_assets.sql_models.model import BOOKKEEPING, Model, asset_behind
 from crm_assets.sql_models.personal import personal_columns
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
 COLUMNS_DOCUMENTED = "columns_documented"
@@ -67,7 +67,7 @@ def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Mod
             with warehouse.of(crm).read_connection() as connection:
                 report_in(connection, resolve_settings(crm).reporting_timezone)
                 return check_result(run_test(connection, model, test), masked_columns(connection, model, known))
-        except (WarehouseBusy, SettingsError, FileNotFoundError) as error:
+        except (WarehouseBusy, SettingsError, NothingStored) as error:
             return check_result(Outcome(test, problem=str(error)))
 
     return compare

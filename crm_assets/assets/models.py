@@ -34,14 +34,13 @@ from crm_assets.assets.model_checks import (
 from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import table_columns
-from crm_assets.settings import Crm, SettingsError, resolve_settings
-from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.errors import ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable, WrongRows
+from crm_assets.settings import Crm, resolve_settings
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.side_loaded import create_side_loaded
 from crm_assets.warehouse.warehouse import Warehouse
 

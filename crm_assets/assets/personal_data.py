@@ -9,10 +9,11 @@ import duckdb
 from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
+from crm_assets.errors import ModelError, WrongRows
 from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import ID
-from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
 from crm_assets.sql_models.personal import origins_of, personal_columns
@@ -45,7 +46,7 @@ def following_policy(
         tables: The only tables whose rows the caller changes. None: it changes nothing.
 
     Raises:
-        FileNotFoundError: There is nothing to read yet.
+        NothingStored: There is nothing to read yet.
     """
     with ExitStack() as opened:
         connect = partial(warehouse.get_connection, read_only=tables is None, tables=tables or ())
@@ -86,7 +87,7 @@ def forget_records(
     """Erases records from every table, the database file and the published copy. Later reads skip them.
 
     Raises:
-        FileNotFoundError: There is no database.
+        NothingStored: There is no database.
     """
     with warehouse.read_connection():
         pass  # fails if there is no database

@@ -10,9 +10,8 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.disk_errors import may_recover
 from crm_assets.assets.keys import asset_key
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.settings import Crm
-from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.published import published_path
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -36,19 +36,17 @@ from crm_assets.assets.table_metadata import declared_columns, raw_metadata, row
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
+from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import Known, crm_read, declared_source
-from crm_assets.source.errors import SettingsError
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
-from crm_assets.warehouse.backend import WarehouseUnreachable
 from crm_assets.warehouse.forgetting import read_forgotten
 from crm_assets.warehouse.landing import landing_pipeline
 from crm_assets.warehouse.loading import LoadPackage
 from crm_assets.warehouse.loading import load as load_package
-from crm_assets.warehouse.lock import WarehouseBusy
 from crm_assets.warehouse.policy import Policy
 from crm_assets.warehouse.raw_tables import stored_types
 from crm_assets.warehouse.schemas import RAW
@@ -141,7 +139,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = Known()
             with (
-                suppress(FileNotFoundError),  # nothing is stored yet
+                suppress(NothingStored),  # nothing is stored yet
                 following_policy(warehouse, settings, models, log) as connection,
             ):
                 refuse_another_crm(connection, of, warehouse.name, asked)
@@ -263,5 +261,5 @@ def checks_alone(warehouse: Warehouse, crm: Crm, resource: str) -> list[AssetChe
     try:
         with warehouse.read_connection() as connection:
             return check_results(connection, crm, resource)
-    except (WarehouseBusy, WarehouseUnreachable, FileNotFoundError) as error:
+    except (WarehouseBusy, WarehouseUnreachable, NothingStored) as error:
         raise Failure(description=str(error), allow_retries=may_recover(error)) from None

@@ -14,11 +14,10 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.disk_errors import may_recover
 from crm_assets.assets.keys import asset_key
+from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
-from crm_assets.settings import Crm, SettingsError, resolve_settings
-from crm_assets.warehouse.backend import WarehouseUnreachable
-from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
 SALES_REVIEW = "reports.sales_review"
@@ -66,7 +65,7 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
             settings = resolve_settings(crm)
             with warehouse.of(crm).read_connection() as connection:
                 review = read_figures(connection)
-        except (SettingsError, FileNotFoundError, WarehouseBusy, WarehouseUnreachable) as error:
+        except (SettingsError, NothingStored, WarehouseBusy, WarehouseUnreachable) as error:
             raise Failure(description=str(error), allow_retries=may_recover(error)) from None
         except duckdb.CatalogException:
             raise Failure(

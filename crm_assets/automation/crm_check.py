@@ -18,8 +18,8 @@ from dagster import (
 
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
+from crm_assets.errors import ApiError
 from crm_assets.settings import Crm
-from crm_assets.source.errors import SourceError
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
 
@@ -31,7 +31,7 @@ def _check(context: OpExecutionContext, crm: CrmConnection, of: Crm) -> None:
     """
     try:
         findings = crm.check(context.log.info, of)
-    except SourceError as error:
+    except ApiError as error:
         raise Failure(description=str(error), allow_retries=False) from None
     for problem in findings.problems:
         log = context.log.error if problem.blocks else context.log.warning

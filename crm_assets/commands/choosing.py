@@ -2,7 +2,8 @@
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.settings import Crm, SettingsError, configured_crms
+from crm_assets.errors import SettingsError
+from crm_assets.settings import Crm, configured_crms
 from crm_assets.settings.crms import wrong_crms
 
 ALL, ONE = (

@@ -8,9 +8,10 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.dbt_project.rendering import project_files
-from crm_assets.sql_models.dbt_project.writing import NotExported, write_project
+from crm_assets.sql_models.dbt_project.writing import write_project
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.duckdb_file import DuckDBFile
@@ -42,5 +43,5 @@ def run(arguments: Namespace) -> int:
 def _in_use(crm: Crm) -> Path:
     warehouse = backend_at("", wait=0, config={}, announce=print, crm=crm)
     if not isinstance(warehouse, DuckDBFile):
-        raise NotExported(f"{warehouse.name} is not a DuckDB file: set one with --database")
+        raise SettingsError(f"{warehouse.name} is not a DuckDB file: set one with --database")
     return warehouse.path

@@ -6,8 +6,8 @@ The file is not changed. Materialize the models afterwards: views are not copied
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from crm_assets.errors import SettingsError
 from crm_assets.settings import ONLY, configured_crms, resolve_settings
-from crm_assets.source.errors import SettingsError
 from crm_assets.warehouse.lock import writer_lock
 from crm_assets.warehouse.moving import move_tables
 from crm_assets.warehouse.warehouse import Warehouse

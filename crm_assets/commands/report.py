@@ -4,6 +4,7 @@ import webbrowser
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.commands.choosing import add_crm_option, chosen_crms
+from crm_assets.errors import NothingStored
 from crm_assets.reports.files import page_path
 from crm_assets.settings import resolve_settings
 
@@ -20,7 +21,7 @@ def run(arguments: Namespace) -> int:
         page = page_path(resolve_settings(crm), crm)
         if not page.exists():
             asset = "/".join(crm.path("reports.sales_review"))
-            raise FileNotFoundError(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+            raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
         print(page)
         if not arguments.no_open:
             webbrowser.open(page.as_uri())

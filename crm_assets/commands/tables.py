@@ -8,7 +8,8 @@ from itertools import zip_longest
 import duckdb
 
 from crm_assets.commands.choosing import add_crm_option, chosen_crms
-from crm_assets.settings import Crm, SettingsError, resolve_settings
+from crm_assets.errors import SettingsError
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.schemas import belong_to, existing_tables, schemas_of
 from crm_assets.warehouse.warehouse import Warehouse
 

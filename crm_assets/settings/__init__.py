@@ -5,7 +5,6 @@ from crm_assets.settings.crms import ONLY, Crm, configured_crms
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import setting_name
 from crm_assets.settings.resolving import resolve_settings, setting_at_load, unknown_variables
-from crm_assets.source.errors import SettingsError
 
 __all__ = [
     "ONLY",
@@ -13,7 +12,6 @@ __all__ = [
     "CrmSettings",
     "EndpointSettings",
     "PersonalData",
-    "SettingsError",
     "configured_crms",
     "is_loopback",
     "resolve_settings",

@@ -15,8 +15,8 @@ import tomli
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
+from crm_assets.errors import SettingsError
 from crm_assets.settings.places import settings_folders
-from crm_assets.source.errors import SettingsError
 
 ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")

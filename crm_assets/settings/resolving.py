@@ -5,11 +5,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from crm_assets.errors import SettingsError
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.crms import ONLY, Crm, wrong_crms
 from crm_assets.settings.finding import SECRETS, Found, find
 from crm_assets.settings.names import full_name
-from crm_assets.source.errors import SettingsError
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
 """Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""

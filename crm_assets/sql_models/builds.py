@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import duckdb
 
+from crm_assets.errors import ModelError, WrongRows
 from crm_assets.sql_models.data_test_runs import Outcome, of_connection, quoted, run_test, run_tests
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import first_rejected, forget_rejects
@@ -23,27 +24,6 @@ from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
-
-
-class ModelError(Exception):
-    """A model's SQL could not be run. The message has the file, the line and DuckDB's reason."""
-
-
-class WrongRows(Exception):
-    """A model's rows failed data tests of severity error and were rolled back.
-
-    Attributes:
-        outcomes: The outcomes of its tests of severity error.
-    """
-
-    def __init__(self, model: Model, outcomes: Sequence[Outcome]) -> None:
-        """Makes the message from the failed tests."""
-        self.outcomes = outcomes
-        failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
-        super().__init__(
-            f"{model.table} was not replaced, and models that depend on it are not built, since its new rows fail "
-            f"tests ({failed}). The failed checks show rows and the SQL to find them"
-        )
 
 
 @dataclass(frozen=True)
@@ -111,7 +91,12 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
         raise ModelError(f"{model.path}: {reason(error)}") from None
     outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks], stored)
     if not all(outcome.passed for outcome in outcomes):
-        raise WrongRows(model, outcomes)
+        failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
+        raise WrongRows(
+            f"{model.table} was not replaced, and models that depend on it are not built, since its new rows fail "
+            f"tests ({failed}). The failed checks show rows and the SQL to find them",
+            outcomes,
+        )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
     return _Committed(outcomes, rows_before, stored)
 

@@ -6,25 +6,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
+from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import EXPORT, instead
 from crm_assets.sql_models.yaml_files import Items, line_of
 
 SEVERITIES = ("error", "warn")
 NAME = re.compile(r"[A-Za-z0-9_]+")
 TEST_KEYS = frozenset({"arguments", "config", "name", "description"})
-
-
-class DataTestError(Exception):
-    """A data test is not written correctly. The message says which, and what to write.
-
-    Attributes:
-        line: The line of the YAML file.
-    """
-
-    def __init__(self, message: str, line: int) -> None:
-        """Takes what is wrong, and the line."""
-        self.line = line
-        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -161,7 +149,7 @@ def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
     """The tests of a model's YAML entry, those of the model first, then by column.
 
     Raises:
-        DataTestError: A test has an unknown kind, wrong arguments, or the name of another test.
+        ModelsRefused: A test has an unknown kind, wrong arguments, or the name of another test.
     """
     tests = _tests_of(None, properties)
     for column in properties.get("columns") or []:
@@ -169,7 +157,7 @@ def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
     by_name: dict[str, DataTest] = {}
     for test in tests:
         if test.name in by_name:
-            raise DataTestError(
+            raise ModelsRefused(
                 f"two tests are named {test.name}: give one of them another name with `name: ...`", test.line
             )
         by_name[test.name] = test
@@ -179,7 +167,7 @@ def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
 def _tests_of(column: str | None, entry: Mapping[str, Any]) -> list[DataTest]:
     written = entry.get("data_tests") or []
     if not isinstance(written, list):
-        raise DataTestError("data_tests is not a list: begin each test with a dash", line_of(entry, "data_tests"))
+        raise ModelsRefused("data_tests is not a list: begin each test with a dash", line_of(entry, "data_tests"))
     lines = written.lines if isinstance(written, Items) else (1,) * len(written)
     return [_data_test(column, test, line) for test, line in zip(written, lines, strict=True)]
 
@@ -189,30 +177,30 @@ def _data_test(column: str | None, written: Any, line: int) -> DataTest:
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
-        raise DataTestError(f"a test of {where} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}", line)
+        raise ModelsRefused(f"a test of {where} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}", line)
     [(kind, given)] = written.items()
     if kind not in KINDS:
-        raise DataTestError(
+        raise ModelsRefused(
             f"a test of {where} has the unknown kind {kind!r}: use one of {', '.join(KINDS)}, {EXPORT}", line
         )
     test, given = f"test {kind} of {where}", dict(given or {})
     place = "column" if column else "model"
     if place not in KINDS[kind].places:
         [other] = KINDS[kind].places
-        raise DataTestError(f"test {kind} is under a {place}: move it to data_tests of a {other}", line)
+        raise ModelsRefused(f"test {kind} is under a {place}: move it to data_tests of a {other}", line)
     for key in sorted(given.keys() - TEST_KEYS):
         home = "config" if key == "severity" else "arguments"
-        raise DataTestError(f"{test}: {key} is next to {home}: move it below {home}", line)
+        raise ModelsRefused(f"{test}: {key} is next to {home}: move it below {home}", line)
     arguments, config = dict(given.get("arguments") or {}), dict(given.get("config") or {})
     for key in sorted(config.keys() - {"severity"}):
         remedy = instead(key) or f"config takes severity, {EXPORT}"
-        raise DataTestError(f"{test}: config {key} is not supported: {remedy}", line)
+        raise ModelsRefused(f"{test}: config {key} is not supported: {remedy}", line)
     _check_arguments(test, KINDS[kind], arguments, line)
     named = {key: given[key] for key in ("name", "description") if key in given}
     for key, value in {**arguments, **config, **named}.items():
         will_do, wanted = ARGUMENTS[key]
         if not will_do(value):
-            raise DataTestError(f"{test}: {key} is {value!r}, but should be {wanted}", line)
+            raise ModelsRefused(f"{test}: {key} is {value!r}, but should be {wanted}", line)
     reads = frozenset({arguments["to"]} if "to" in arguments else ())
     return DataTest(
         kind,
@@ -230,8 +218,8 @@ def _check_arguments(test: str, kind: Kind, arguments: Mapping[str, Any], line: 
     known = kind.required | kind.optional
     if unknown := sorted(set(arguments) - known):
         takes = f"it takes {', '.join(sorted(known))}" if known else "remove it"
-        raise DataTestError(f"{test} has no argument {unknown[0]!r}: {takes}", line)
+        raise ModelsRefused(f"{test} has no argument {unknown[0]!r}: {takes}", line)
     if missing := sorted(kind.required - set(arguments)):
-        raise DataTestError(f"{test} needs {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
+        raise ModelsRefused(f"{test} needs {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
     if kind.optional and not kind.optional & set(arguments):
-        raise DataTestError(f"{test} needs a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)
+        raise ModelsRefused(f"{test} needs a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)

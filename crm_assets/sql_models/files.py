@@ -7,10 +7,10 @@ from typing import Any
 
 import yaml
 
+from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import EXPORT, instead
 from crm_assets.sql_models.folders import FOLDERS, TESTS
 from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets.sql_models.seeds import seed_select
 from crm_assets.sql_models.singular_tests import read_singular_tests
 from crm_assets.sql_models.yaml_files import Items, Section, line_of, read_yaml

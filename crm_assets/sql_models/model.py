@@ -149,7 +149,7 @@ class Model:
         """Its data tests, including implied ones of the key of an incremental model and of a snapshot's ids.
 
         Raises:
-            DataTestError: A test is not written correctly.
+            ModelsRefused: A test is not written correctly.
         """
         tests = [*read_data_tests(self.properties), *self.singular_tests]
         declared = {(test.kind, test.column) for test in tests}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from crm_assets.sql_models.data_tests import DataTestError
+from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import instead, jinja
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.model import Model
@@ -90,7 +90,7 @@ def _in_columns(model: Model) -> Iterator[str]:
             yield f"{where}: column {column['name']} is listed twice: keep one entry"
     try:
         _ = model.data_tests
-    except DataTestError as error:
+    except ModelsRefused as error:
         yield f"{model.properties_path}:{error.line}: {model.name}: {error}"
 
 

@@ -12,18 +12,6 @@ from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 
 
-class WarehouseUnreachable(Exception):
-    """The warehouse could not be opened. The message says what could not be reached, without passwords.
-
-    Attributes:
-        may_recover: Whether a later attempt may succeed: a server did not answer, or was busy. False if it refused.
-    """
-
-    def __init__(self, message: str, *, may_recover: bool) -> None:
-        super().__init__(message)
-        self.may_recover = may_recover
-
-
 @dataclass(frozen=True)
 class Published:
     """The published state of the tables.
@@ -68,7 +56,7 @@ class Backend(Protocol):
                 these tables have to wait.
 
         Raises:
-            FileNotFoundError: Read-only, and there is no database yet.
+            NothingStored: Read-only, and there is no database yet.
             WarehouseBusy: Other writers did not finish in time.
             WarehouseUnreachable: It could not be opened.
         """

@@ -9,10 +9,11 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
-from crm_assets.warehouse.lock import Announce, WarehouseBusy, writer_lock
+from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.published import is_published, publish, published_path, take_over
 from crm_assets.warehouse.rewriting import prepare, write_anew
 
@@ -50,7 +51,7 @@ class DuckDBFile:
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
-            raise FileNotFoundError(f"{self.path} does not exist yet: materialize the assets of group raw first")
+            raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")
         with self._locked(), self._connected(read_only=read_only) as connection:
             yield connection
 

@@ -11,8 +11,8 @@ from functools import partial
 
 import duckdb
 
+from crm_assets.errors import WarehouseBusy
 from crm_assets.source.api import ENDPOINTS
-from crm_assets.source.errors import SourceError
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
 from crm_assets.warehouse.policy import set_erased
@@ -43,12 +43,6 @@ where
     and _dlt_load_id <> ''
     and _dlt_load_id >= coalesce((select load_id from {present}.since where resource = $resource), '')
 """
-
-
-class ForgottenMeanwhile(SourceError):
-    """Records were forgotten during a read that may contain them. Another read will skip them."""
-
-    retriable = True
 
 
 @dataclass(frozen=True)
@@ -134,11 +128,13 @@ def note_skipped(
         load_id: The id of the load.
 
     Raises:
-        ForgottenMeanwhile: More records were forgotten since the read began.
+        WarehouseBusy: More records were forgotten since the read began.
     """
     known = set().union(*forgotten.hashes.values())
     if set().union(*read_forgotten(connection).hashes.values()) - known:
-        raise ForgottenMeanwhile(f"{resource}: records were forgotten while they were being read. Read it again")
+        raise WarehouseBusy(
+            f"{resource}: records were forgotten while they were being read. Read it again", may_recover=True
+        )
     raw = schemas_of(connection).raw
     for hashed in skipped:
         connection.execute(

@@ -11,9 +11,10 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.errors import NothingStored, WarehouseUnreachable
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.backend import Published, WarehouseUnreachable
+from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
@@ -216,7 +217,7 @@ class Lake:
             yield
         except (duckdb.Error, OSError) as error:
             if isinstance(error, duckdb.Error) and is_about_missing_lake(error):
-                raise FileNotFoundError(
+                raise NothingStored(
                     f"{self.name} holds nothing yet: materialize the assets of group raw first"
                 ) from None
             raise self._unreachable(error, setting) from None

@@ -15,14 +15,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from crm_assets.errors import WarehouseBusy
+
 FIRST_MESSAGE_AFTER, MESSAGE_EVERY = 0.05, 10.0
 """Seconds of waiting before the first message, and between messages."""
 
 Announce = Callable[[str], object]
-
-
-class WarehouseBusy(Exception):
-    """Another process held the lock for longer than the wait."""
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.errors import WarehouseUnreachable
 from crm_assets.settings import Crm
-from crm_assets.warehouse.backend import Published, WarehouseUnreachable
+from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.schemas import belong_to
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 
+from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.schemas import PRESENT
 from crm_assets.warehouse.storable import storable
@@ -33,10 +34,6 @@ order by view_name <> 'since'
 """Of all CRMs. The others read view `since`."""
 
 
-class NotMoved(Exception):
-    """The tables could not be copied. The warehouse has not changed; the message says why."""
-
-
 @dataclass(frozen=True)
 class Moved:
     """A copied table: its address and its number of rows."""
@@ -56,7 +53,7 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved
         file: A DuckDB file without writers.
 
     Raises:
-        NotMoved: The warehouse already has one of the tables, or cannot store a value.
+        WarehouseError: The warehouse already has one of the tables, or cannot store a value.
     """
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
     try:
@@ -71,7 +68,7 @@ def _move(connection: duckdb.DuckDBPyConnection) -> list[Moved]:
     taken = set(found) & set(connection.execute(TABLES, [catalog]).fetchall())
     if taken:
         listed = ", ".join(sorted(".".join(address) for address in taken))
-        raise NotMoved(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
+        raise WarehouseError(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
     moved = [_move_table(connection, schema, table) for schema, table in found]
     for schema, statement in connection.execute(PRESENT_VIEWS, [FILE]).fetchall():
         connection.execute(f"create schema if not exists {identifier(schema)}")
@@ -96,11 +93,11 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
     except duckdb.Error as error:
-        raise NotMoved(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
+        raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
     [[different]] = connection.execute(
         f"select count(*) from (({select} except all from {name}) union all (from {name} except all {select}))"
     ).fetchall()
     [[rows]] = connection.execute(f"select count(*) from {name}").fetchall()
     if different:
-        raise NotMoved(f"{different:,} rows of {schema}.{table} differ after copying")
+        raise WarehouseError(f"{different:,} rows of {schema}.{table} differ after copying")
     return Moved(f"{schema}.{table}", rows)

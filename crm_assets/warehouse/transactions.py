@@ -8,7 +8,7 @@ from typing import TypeVar
 import duckdb
 import tenacity
 
-from crm_assets.warehouse.backend import WarehouseUnreachable
+from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_out_of_memory
 from crm_assets.warehouse.kept_files import files_kept
 from crm_assets.warehouse.object_storage import nothing_deleted
@@ -26,14 +26,6 @@ FOLDER = "crm_assets_folder"
 """A DuckDB variable of such connections: the folder with the tables' files, if it is one."""
 
 
-class CommitUnconfirmed(WarehouseUnreachable):
-    """The catalog of a lake did not confirm a commit: all of it was written, or nothing."""
-
-
-class TurnLost(WarehouseUnreachable):
-    """The lock ended before the commit, so another process could have written."""
-
-
 def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
     """Runs the body in a transaction, and again if it conflicts with another one.
 
@@ -46,7 +38,7 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
 
     Raises:
         duckdb.TransactionException: Every attempt conflicted.
-        TurnLost: The session that held the lock has ended. Nothing was written.
+        WarehouseUnreachable: The session that held the lock has ended. Nothing was written.
         CommitUnconfirmed: The catalog of a lake did not confirm the commit: all of it was written, or nothing.
     """
     retrying = tenacity.Retrying(
@@ -82,7 +74,7 @@ def _commit(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("commit")
         return
     if connection.execute(lock_query).fetchone() is None:
-        raise TurnLost(
+        raise WarehouseUnreachable(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
             may_recover=True,
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 import psycopg
 
-from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce, WarehouseBusy
+from crm_assets.errors import WarehouseBusy
+from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce
 
 TAKE = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
 SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"

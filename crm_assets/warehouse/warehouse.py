@@ -79,7 +79,7 @@ class Warehouse(DuckDBResource):
         Raises:
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
             WarehouseUnreachable: It could not be opened.
-            FileNotFoundError: Read-only, and there is no database yet.
+            NothingStored: Read-only, and there is no database yet.
         """
         locked = [self._crm.named(table) for table in tables]
         with self._backend.connected(read_only=read_only, tables=locked) as connection:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.settings import SettingsError, resolve_settings, setting_at_load
+from crm_assets.errors import SettingsError
+from crm_assets.settings import resolve_settings, setting_at_load
 from crm_assets_tests.scripted_crm import KEY
 
 PER_PAGE = "SOURCES__CRM__PER_PAGE"

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.settings import Crm, SettingsError, configured_crms, resolve_settings
+from crm_assets.errors import SettingsError
+from crm_assets.settings import Crm, configured_crms, resolve_settings
 from crm_assets.settings.crms import LAYERS, wrong_crms
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets_tests.scripted_crm import KEY

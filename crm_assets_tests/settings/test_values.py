@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.source.errors import SettingsError
+from crm_assets.errors import SettingsError
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 

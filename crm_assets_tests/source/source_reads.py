@@ -12,9 +12,9 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from pyarrow import parquet
 
+from crm_assets.errors import ApiError
 from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import Known, crm_read
-from crm_assets.source.errors import SourceError
 from crm_assets.source.http.limits import Limits
 from crm_assets.source.reading.progress import Progress
 from crm_assets.source.reading.report import ReadReport
@@ -44,7 +44,7 @@ def read(resource: str = "open_tasks") -> Reading:
     """Reads a resource completely, with the settings of the environment.
 
     Raises:
-        SourceError: As the source raised it, out of dlt's wrapping.
+        ApiError: As the source raised it, out of dlt's wrapping.
     """
     announced: list[str] = []
     progress: list[Progress] = []
@@ -58,7 +58,7 @@ def read(resource: str = "open_tasks") -> Reading:
             records = [record for file in landing.files for record in parquet.read_table(file).to_pylist()]
     except PipelineStepFailed as error:
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, SourceError):
+        while cause is not None and not isinstance(cause, ApiError):
             cause = cause.__cause__ or cause.__context__
         raise (cause or error) from None
     return Reading(reading.report(), records, announced, progress)

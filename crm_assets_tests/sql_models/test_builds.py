@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.errors import ModelError, WrongRows
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.storable import is_lake
 from crm_assets_tests.sql_models.model_project import ModelProject

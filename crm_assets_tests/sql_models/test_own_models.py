@@ -9,9 +9,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.files import MODELS_DIR
 from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.refusals import ModelsRefused
 
 MATERIALIZE = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select"]
 MART = """

@@ -6,9 +6,9 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from crm_assets.sql_models.builds import ModelError, build
+from crm_assets.errors import ModelError, ModelsRefused
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 TYPES = """

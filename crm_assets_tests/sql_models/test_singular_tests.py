@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm_assets.sql_models.refusals import ModelsRefused
+from crm_assets.errors import ModelsRefused
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 

@@ -8,9 +8,9 @@ import duckdb
 import pytest
 import yaml
 
-from crm_assets.sql_models.builds import ModelError, WrongRows, build
+from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 CHECK = {"unique_key": "id", "strategy": "check", "check_cols": ["owner"]}

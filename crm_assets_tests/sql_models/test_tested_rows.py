@@ -5,7 +5,8 @@ import json
 import duckdb
 import pytest
 
-from crm_assets.sql_models.builds import ModelError, build
+from crm_assets.errors import ModelError
+from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import Outcome
 from crm_assets_tests.sql_models.model_project import ModelProject
 

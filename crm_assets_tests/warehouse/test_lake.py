@@ -11,9 +11,9 @@ import duckdb
 import psycopg
 import pytest
 
+from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake_address import LakeAddress
-from crm_assets.warehouse.lock import WarehouseBusy
-from crm_assets.warehouse.transactions import TurnLost, committed
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.warehouse.statements import read, write
@@ -117,7 +117,7 @@ def test_a_reader_cannot_write() -> None:
 
 @pytest.mark.usefixtures("lake")
 def test_reading_an_empty_lake_says_what_to_do() -> None:
-    with pytest.raises(FileNotFoundError, match="materialize the assets of group raw first"):
+    with pytest.raises(NothingStored, match="materialize the assets of group raw first"):
         read("select 1")
 
 
@@ -258,7 +258,7 @@ def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -
         committed(connection, lambda: connection.execute("insert into t values (2)"))
         with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as other:
             other.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
-        with pytest.raises(TurnLost, match="Nothing was written"):
+        with pytest.raises(WarehouseUnreachable, match="Nothing was written"):
             committed(connection, lambda: connection.execute("insert into t values (3)"))
     assert read("from t") == [(1,), (2,)]
 

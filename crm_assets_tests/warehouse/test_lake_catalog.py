@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.warehouse.transactions import CommitUnconfirmed, committed
+from crm_assets.errors import CommitUnconfirmed
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.warehouse.lock import WarehouseBusy
+from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.warehouse import Warehouse
 
 HOLD_OUR_LOCK = """
@@ -87,7 +87,7 @@ def test_a_read_only_connection_cannot_write(database: Path) -> None:
 
 def test_reading_a_missing_file_says_what_to_do_and_creates_none(tmp_path: Path) -> None:
     path = tmp_path / "data" / "crm.duckdb"
-    with pytest.raises(FileNotFoundError, match="materialize"), Warehouse(database=str(path)).read_connection():
+    with pytest.raises(NothingStored, match="materialize"), Warehouse(database=str(path)).read_connection():
         pass
     assert not path.exists()
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.settings import setting_name
-from crm_assets.source.errors import ApiRefusal, ApiUnavailable, SourceError
 
 OK, TOO_MANY_REQUESTS = 200, 429
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -73,7 +73,7 @@ def seconds_until(header: str | None) -> float | None:
     return max(0.0, seconds - time.time() if seconds >= EPOCH_SECONDS else seconds)
 
 
-def status_error(where: str, answer: Answer) -> SourceError:
+def status_error(where: str, answer: Answer) -> ApiError:
     """The error for a status other than 200, after the last retry."""
     message = api_message(answer.content)
     text = f"{where}: status {answer.status}{f', {message!r}' if message else ''}."

@@ -9,8 +9,8 @@ import ssl
 
 from requests import exceptions
 
+from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.settings import setting_name
-from crm_assets.source.errors import ApiRefusal, ApiUnavailable, SourceError
 
 TRANSIENT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """The TLS connection was dropped, as any connection can be."""
@@ -40,7 +40,7 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def no_answer(where: str, error: OSError, attempts: int) -> SourceError:
+def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
     """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
     kind = ApiUnavailable if may_pass(error) else ApiRefusal
     retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""

@@ -8,9 +8,9 @@ from typing import Any
 
 from requests.utils import get_encoding_from_headers
 
+from crm_assets.errors import BadAnswer
 from crm_assets.settings import setting_name
 from crm_assets.source.api import ID, META, TOTAL
-from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.answers import Answer
 from crm_assets.source.http.exact_json import parse_json
 

@@ -16,9 +16,9 @@ import tenacity
 from requests import PreparedRequest, Request, Response, Session, exceptions
 from requests.adapters import HTTPAdapter
 
+from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, is_loopback
 from crm_assets.source.api import ENDPOINTS, PAGE
-from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of

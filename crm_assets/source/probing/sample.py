@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from dlt.sources.helpers.rest_client.auth import APIKeyAuth
 from dlt.sources.helpers.rest_client.client import RESTClient
 
+from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
 from crm_assets.source.api import NEWEST_FIRST, PAGE
 from crm_assets.source.crm_source import HEADERS, query
-from crm_assets.source.errors import SourceError
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
@@ -94,7 +94,7 @@ def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], 
     with closing(PageSession(once, resource, _as_sent, announce, sample.answers.append)) as session:
         try:
             _ask(sample, once, session)
-        except SourceError as error:
+        except ApiError as error:
             sample.error = str(error)
         sample.requests = session.requests
     return sample
@@ -103,7 +103,7 @@ def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], 
 def _ask(sample: Sample, settings: CrmSettings, session: PageSession) -> None:
     try:
         sample.first = _page(1, NEWEST_FIRST, sample.resource, settings, session)
-    except SourceError as error:
+    except ApiError as error:
         if not sample.answers or sample.answers[-1].status not in MAY_MEAN_THE_ORDER:
             raise
         sample.first = _page(1, {}, sample.resource, settings, session)

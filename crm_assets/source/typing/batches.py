@@ -14,9 +14,9 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
+from crm_assets.errors import BadAnswer
 from crm_assets.source.api import ID
 from crm_assets.source.dlt_internals import ItemTransform
-from crm_assets.source.errors import BadAnswer
 from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name

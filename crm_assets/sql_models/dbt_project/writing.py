@@ -4,12 +4,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from crm_assets.errors import SettingsError
+
 CHECKSUMS = "export.sha256"
 """Lists what was written, so that `sha256sum --check` shows what has changed since."""
-
-
-class NotExported(Exception):
-    """A project could not be written. Tells why, and what to do."""
 
 
 def write_project(folder: Path, files: Mapping[str, str]) -> None:
@@ -20,7 +18,7 @@ def write_project(folder: Path, files: Mapping[str, str]) -> None:
         files: Path within it -> text.
 
     Raises:
-        NotExported: There is something else in it, or somebody has changed a file of it since.
+        SettingsError: There is something else in it, or somebody has changed a file of it since.
     """
     for path in _written_before(folder):
         (folder / path).unlink(missing_ok=True)
@@ -36,13 +34,13 @@ def _written_before(folder: Path) -> list[str]:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
     if not (folder / CHECKSUMS).is_file():
-        raise NotExported(f"{folder} is not empty and has no earlier export: use another folder")
+        raise SettingsError(f"{folder} is not empty and has no earlier export: use another folder")
     lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     written = {path: checksum for checksum, _, path in (line.partition("  ") for line in lines)}
     for path, checksum in written.items():
         file = folder / path
         if file.exists() and _checksum(file.read_bytes()) != checksum:
-            raise NotExported(f"{file} was edited since the export: use another folder, and compare the two")
+            raise SettingsError(f"{file} was edited since the export: use another folder, and compare the two")
     return list(written)
 
 

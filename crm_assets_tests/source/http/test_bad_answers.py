@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from crm_assets.source.errors import BadAnswer
+from crm_assets.errors import BadAnswer
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets_tests.scripted_crm import ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
@@ -38,7 +38,7 @@ def test_a_later_answer_that_is_no_page_is_reported_with_its_number_after_one_re
     with pytest.raises(BadAnswer, match=r"^open_tasks, page 3: .{20}") as raised:
         read()
     assert crm.pages("open_tasks").count(3) == 1
-    assert not raised.value.retriable
+    assert not raised.value.may_recover
     assert PERSON not in str(raised.value)
 
 

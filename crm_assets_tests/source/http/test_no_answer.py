@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.source.errors import ApiRefusal, ApiUnavailable
+from crm_assets.errors import ApiRefusal, ApiUnavailable
 from crm_assets_tests.scripted_crm import KEY
 from crm_assets_tests.source.source_reads import read
 
@@ -77,7 +77,7 @@ def refused(base_url: str, monkeypatch: pytest.MonkeyPatch, **environment: str) 
     with pytest.raises(ApiRefusal, match="^open_tasks, page 1: ") as raised:
         read()
     assert KEY not in str(raised.value)
-    assert not raised.value.retriable
+    assert not raised.value.may_recover
     return str(raised.value)
 
 

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from crm_assets.errors import ApiRefusal
 from crm_assets.sandbox.serving import serving
-from crm_assets.source.errors import ApiRefusal
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, json_response
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
@@ -44,7 +44,7 @@ def test_a_refusal_is_final(crm: ScriptedCrm, status: int, settings: list[str]) 
         read()
     told = str(raised.value)
     assert crm.pages("open_tasks") == [1]
-    assert not raised.value.retriable
+    assert not raised.value.may_recover
     for word in ("open_tasks", "page 1", str(status), "Not like this", *settings):
         assert word in told
 

@@ -13,7 +13,7 @@ import pytest
 from dlt.pipeline.exceptions import PipelineStepFailed
 from starlette.responses import Response
 
-from crm_assets.source.errors import ApiRefusal, ApiUnavailable
+from crm_assets.errors import ApiRefusal, ApiUnavailable
 from crm_assets.source.http import limits
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Dropped, Late
@@ -196,7 +196,7 @@ def test_lasting_errors_end_after_a_bounded_number_of_requests(
     with pytest.raises(ApiUnavailable, match=f"open_tasks, page 1: status {status}, 'Overloaded'") as raised:
         read()
     assert crm.pages("open_tasks") == [1] * attempts
-    assert raised.value.retriable
+    assert raised.value.may_recover
 
 
 def test_a_last_page_that_fails_is_not_taken_for_the_end(crm: ScriptedCrm) -> None:

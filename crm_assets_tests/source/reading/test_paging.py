@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from crm_assets.source.errors import BadAnswer
+from crm_assets.errors import BadAnswer
 from crm_assets_tests.scripted_crm import Seen, always, json_response
 from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
 

@@ -5,10 +5,10 @@ import re
 import pytest
 import yaml
 
+from crm_assets.errors import ModelsRefused
 from crm_assets.settings import Crm
 from crm_assets.sql_models.dbt_project.rendering import Files, project_files
 from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.refusals import ModelsRefused
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 
