@@ -41,6 +41,7 @@ from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import Known, crm_read, declared_source
+from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.forgetting import read_forgotten
@@ -50,7 +51,7 @@ from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.policy import Policy
 from crm_assets.warehouse.raw_tables import stored_types
 from crm_assets.warehouse.schemas import RAW
-from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
+from crm_assets.warehouse.sync_log import NO_FULL_READ, Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -138,14 +139,19 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             warehouse.check()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             known = Known()
+            cursor: Cursor | str = NO_FULL_READ
             with (
                 suppress(NothingStored),  # nothing is stored yet
                 following_policy(warehouse, settings, models, log) as connection,
             ):
                 refuse_another_crm(connection, of, warehouse.name, asked)
-                known = known_before(connection, resource, asked, config.mode, settings.incremental_lag)
-            if config.mode is ReadMode.incremental and known.cursor is None:
-                log("An incremental read needs an earlier complete full read: reading all pages")
+                known = known_before(connection, resource)
+                if config.mode is ReadMode.incremental:
+                    cursor = read_cursor(connection, resource, asked, settings.incremental_lag)
+            if isinstance(cursor, Cursor):
+                known = replace(known, cursor=cursor)
+            elif config.mode is ReadMode.incremental:
+                log(f"{cursor}: reading all pages")
             with (
                 rare_garbage_collection(),
                 warehouse.ledger(asked.base_url) as ledger,
@@ -222,12 +228,9 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def known_before(
-    connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, mode: ReadMode, lag: float
-) -> Known:
-    """What is known from earlier reads of a resource."""
+def known_before(connection: duckdb.DuckDBPyConnection, resource: str) -> Known:
+    """What is known from earlier reads of a resource, without the cursor."""
     return Known(
-        cursor=read_cursor(connection, resource, asked, lag) if mode is ReadMode.incremental else None,
         types=stored_types(connection, resource),
         sent=recent_requests(connection),
         forgotten=read_forgotten(connection),

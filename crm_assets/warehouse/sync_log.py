@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.warehouse.schemas import PRESENT, schemas_of
@@ -93,12 +94,16 @@ newest_row as (
 
 select
     newest,
-    began
+    began,
+    is_same,
+    all_complete
 from newest_row
 cross join reads_since
 cross join same_list
-where all_complete and is_same
 """
+
+NO_FULL_READ = "No complete full read has been loaded yet"
+"""Why a first read is a full one."""
 
 RECENT = """
 select
@@ -167,8 +172,8 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         )
 
 
-def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | None:
-    """The cursor of an incremental read of `resource`, from the table and the log; None if a full read is needed.
+def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | str:
+    """The cursor of an incremental read of `resource`, from the table and the log, or why a full read is needed.
 
     It needs a complete full read of the same list, and no incomplete read since. The cursor is the start of the last
     complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
@@ -178,12 +183,18 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     try:
         schemas = schemas_of(connection)
         cursor = schemas.fill(CURSOR, table=schemas.relation(f"{PRESENT}.{resource}"))
-        found = connection.execute(cursor, parameters).fetchone()
+        [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     except duckdb.CatalogException:
-        return None  # nothing is loaded yet
-    if found is None or found[0] is None or found[1] is None:
-        return None
-    newest, began = (at.astimezone(timezone.utc) for at in found)
+        return NO_FULL_READ  # nothing is loaded yet
+    if began is None:
+        return NO_FULL_READ
+    if not is_same:
+        return "The path or the parameters of the list have changed since its last complete full read"
+    if not all_complete:
+        return "A read was incomplete since the last complete full read"
+    if newest is None:
+        return f"No loaded record has a time in {UPDATED_AT}"
+    newest, began = (at.astimezone(timezone.utc) for at in (newest, began))
     oldest = datetime.min.replace(tzinfo=timezone.utc) + timedelta(seconds=lag)
     return Cursor(newest=newest, read_to=max(min(newest, began), oldest) - timedelta(seconds=lag))
 

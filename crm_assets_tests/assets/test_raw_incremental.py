@@ -154,3 +154,48 @@ def test_after_an_incomplete_read_everything_is_read(crm: ScriptedCrm) -> None:
     run = materialize("accounts", mode="incremental")
     assert run.metadata("accounts")["crm/mode"] == "full"
     assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 1))
+
+
+def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> str:
+    """The run's log of an incremental read."""
+    capfd.readouterr()
+    materialize(resource, mode="incremental")
+    return capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_log_says_why_an_incremental_read_is_a_full_one(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    undated = {"id": 1, "name": "one", "updated_at": "yesterday"}
+    with configured_crm(lists={"accounts": [undated]}) as crm:
+        assert "No complete full read has been loaded yet: reading all pages" in messages(capfd)
+        assert "No loaded record has a time in updated_at: reading all pages" in messages(capfd)
+        crm.lists["accounts"].append({"name": "without an id"})
+        materialize("accounts")
+        assert "No complete full read has been loaded yet" not in messages(capfd)
+        crm.lists["accounts"] = [account(1, 0)]
+        materialize("accounts")
+        assert "reading all pages" not in messages(capfd)
+        monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__ACCOUNTS__PARAMS__FILTER", "all")
+        assert "The path or the parameters of the list have changed since its last complete full read" in messages(
+            capfd
+        )
+
+
+def test_log_names_an_incomplete_read_as_the_reason(crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]) -> None:
+    crm.lists["accounts"].insert(0, {"name": "without an id", "updated_at": NOON.isoformat()})
+    materialize("accounts", mode="incremental")
+    assert "A read was incomplete since the last complete full read: reading all pages" in messages(capfd)
+
+
+@pytest.mark.usefixtures("data_dir")
+@pytest.mark.parametrize("spelling", ["{:%Y-%m-%dT%H:%M:%S}.1234567Z", "{:%Y%m%dT%H%M%S}+0000", "{:%G-W%V-%uT%H,0}Z"])
+def test_any_spelling_of_an_instant_is_a_cursor(spelling: str, capfd: pytest.CaptureFixture[str]) -> None:
+    listed = [account(i, -60 * i) for i in range(1, 201)]
+    listed = [{**record, "updated_at": spelling.format(NOON - timedelta(hours=record["id"]))} for record in listed]
+    with configured_crm(lists={"accounts": listed}) as crm:
+        materialize("accounts")
+        crm.seen.clear()
+        assert "reading all pages" not in messages(capfd)
+        assert crm.pages("accounts") == [1, 2]
