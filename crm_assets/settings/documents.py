@@ -62,18 +62,22 @@ def documents() -> Iterator[Document]:
 
 
 def tree(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Variables as nested tables. Empty ones count as not set."""
+    """Variables as nested tables. Empty ones count as not set.
+
+    Names may be in any case. If several differ in nothing else, the one in capitals counts, which dlt reads, too.
+    """
     nested: dict[str, Any] = {}
-    for name, value in sorted(variables.items(), key=lambda item: -item[0].count("__")):
+    # Tables before what stands beside them, and capitals first.
+    for name, value in sorted(variables.items(), key=lambda item: (-item[0].count("__"), not item[0].isupper())):
         if value:
             *tables, last = name.lower().split("__")
             table = nested
             for key in tables:
                 table = table.setdefault(key, {})
-            if last in table:
-                table[last][BESIDE] = value
+            if isinstance(table.get(last), dict):
+                table[last].setdefault(BESIDE, value)
             else:
-                table[last] = value
+                table.setdefault(last, value)
     return nested
 
 

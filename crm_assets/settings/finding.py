@@ -100,7 +100,8 @@ def find(crm: Crm = ONLY) -> Found:
         for document in places:
             for key, value in document.tree.items():
                 if key.upper() == PLAIN_KEY:
-                    found.add("api_key", value, document)
+                    # API_KEY__X is a variable of another program.
+                    found.add("api_key", value.get(BESIDE) if isinstance(value, Mapping) else value, document)
     return found
 
 

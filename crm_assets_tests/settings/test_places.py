@@ -1,6 +1,7 @@
 """Where settings are read: the working folder's files, the environment, the project's files. How they are written."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,62 @@ def test_env_files_are_read_as_people_write_them(line: str, mark: bytes, working
     key = resolve_settings().api_key
     assert key is not None
     assert key.get_secret_value() == "a b"
+
+
+@pytest.fixture(params=["environment", "env file"])
+def set_variables(
+    request: pytest.FixtureRequest, working: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[dict[str, str]], None]:
+    """Sets variables, in the environment or in a `.env` file."""
+
+    def in_environment(variables: dict[str, str]) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    def in_file(variables: dict[str, str]) -> None:
+        lines = [f"{name}={value}" for name, value in variables.items()]
+        (working / ".env").write_text("\n".join(lines), encoding="utf-8")
+
+    return in_environment if request.param == "environment" else in_file
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("no_proxy", "NO_PROXY"),
+        ("HTTP_PROXY", "http_proxy", "Http_Proxy"),
+        ("Other__Tool__Level", "OTHER__TOOL__LEVEL", "other__tool", "OTHER__TOOL", "other"),
+        ("A__B", "a", "A", "a__b", "a__B__c", "A__B__C"),
+        ("API_KEY__X", "api_key__x"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_variables_of_others_may_differ_in_case_only(
+    set_variables: Callable[[dict[str, str]], None], names: tuple[str, ...], order: int
+) -> None:
+    set_variables({name: f"value {number}" for number, name in enumerate(names[::order])} | {PER_PAGE: "7"})
+    assert resolve_settings().per_page == 7
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_setting_in_capitals_counts_if_it_is_there_in_two_cases(
+    set_variables: Callable[[dict[str, str]], None], order: int
+) -> None:
+    variables = [
+        (PER_PAGE, "7"),
+        (PER_PAGE.lower(), "8"),
+        ("Sources__Crm__Per_Page", "9"),
+        ("CRM_REPORTING_TIMEZONE", "Asia/Tokyo"),
+        ("crm_reporting_timezone", "Europe/Berlin"),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS__PATH", "/people"),
+        ("sources__crm__endpoints__contacts__path", "/other"),
+        ("SOURCES__CRM__ENDPOINTS", '{"contacts": {"params": {"a": 1}}}'),
+        ("sources__crm__endpoints", '{"contacts": {"params": {"a": 2}}}'),
+    ]
+    set_variables(dict(variables[::order]))
+    settings = resolve_settings()
+    assert (settings.per_page, settings.reporting_timezone) == (7, "Asia/Tokyo")
+    assert (settings.path("contacts"), settings.params("contacts")) == ("/people", {"a": 1})
 
 
 @pytest.mark.parametrize("kind", ["variable", "env file", "toml"])
