@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.published import is_published, publish, published_path, take_over
+from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.rewriting import prepare, write_anew
 
 
@@ -52,7 +54,7 @@ class DuckDBFile:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
             raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")
-        with self._locked(), self._connected(read_only=read_only) as connection:
+        with self._locked(), Reconnecting(partial(self._connected, read_only=read_only)) as connection:
             yield connection
 
     def kept_open(self) -> AbstractContextManager[None]:

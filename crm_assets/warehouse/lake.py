@@ -23,6 +23,7 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.object_storage import REFUSED, allow_s3
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import FOLDER, TURN, committed
 
@@ -86,21 +87,11 @@ class Lake:
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
-        with self._turn(read_only=read_only, tables=tables) as kept:
-            try:
-                with closing(self._connection(read_only=read_only)) as connection:
-                    connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-                    if kept is not None:
-                        connection.execute(f"set variable {TURN} = {literal(kept)}")
-                        if "://" not in self.address.files:
-                            connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
-                    yield connection
-            except BaseException:
-                self._close(read_only=read_only)  # after any error the next connection is a new one
-                raise
-            finally:
-                if not self._keeps:
-                    self._close(read_only=read_only)
+        with (
+            self._turn(read_only=read_only, tables=tables) as kept,
+            Reconnecting(partial(self._connected, read_only=read_only, kept=kept)) as connection,
+        ):
+            yield connection
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -160,6 +151,23 @@ class Lake:
         if read_only:
             return nullcontext()
         return self._turn_among_writers(self.address.dsn, tables)
+
+    @contextmanager
+    def _connected(self, *, read_only: bool, kept: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        try:
+            with closing(self._connection(read_only=read_only)) as connection:
+                connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+                if kept is not None:
+                    connection.execute(f"set variable {TURN} = {literal(kept)}")
+                    if "://" not in self.address.files:
+                        connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
+                yield connection
+        except BaseException:
+            self._close(read_only=read_only)  # after any error the next connection is a new one
+            raise
+        finally:
+            if not self._keeps:
+                self._close(read_only=read_only)
 
     @contextmanager
     def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[str]:

@@ -111,19 +111,18 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     record received several times, the version changed last is kept, and among equals the one received last.
     """
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
-    connection.execute(NARROW)
     try:
-        return committed(connection, partial(_load, connection, package))
+        loaded = committed(connection, partial(_load, connection, package, NARROW))
     except duckdb.Error as error:
         if not is_out_of_memory(error):
             raise
-        connection.execute(f"set memory_limit = '{memory}'")
-        return committed(connection, partial(_load, connection, package))
-    finally:
-        connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
+        return committed(connection, partial(_load, connection, package))  # in a new instance, with the normal limit
+    connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
+    return loaded
 
 
-def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
+def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: str = "") -> Loaded:
+    connection.execute(limits)
     resource = package.report.resource
     schemas = schemas_of(connection)
     create_log_tables(connection)

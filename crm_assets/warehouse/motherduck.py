@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from crm_assets.errors import WarehouseUnreachable
 from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 
 TOKEN = re.compile(r"(motherduck_token=)[^&\s]+")
@@ -55,6 +57,11 @@ class MotherDuck:
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection. Writers do not wait for each other: if two commits conflict, one is retried."""
+        with Reconnecting(partial(self._connected, read_only=read_only)) as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             connection = duckdb.connect(self.address, read_only=read_only, config=dict(self.config))
         except duckdb.Error as error:

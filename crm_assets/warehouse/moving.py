@@ -1,6 +1,7 @@
 """Copies all tables of a DuckDB file into another warehouse, and compares every value."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -55,14 +56,14 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved
     Raises:
         WarehouseError: The warehouse already has one of the tables, or cannot store a value.
     """
+    moved = committed(connection, partial(_move, connection, file))
+    connection.execute(f"detach {FILE}")
+    return moved
+
+
+def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
+    # After a failed transaction it is not attached any more.
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
-    try:
-        return committed(connection, lambda: _move(connection))
-    finally:
-        connection.execute(f"detach {FILE}")
-
-
-def _move(connection: duckdb.DuckDBPyConnection) -> list[Moved]:
     [[catalog]] = connection.execute("select current_database()").fetchall()
     found = connection.execute(TABLES, [FILE]).fetchall()
     taken = set(found) & set(connection.execute(TABLES, [catalog]).fetchall())

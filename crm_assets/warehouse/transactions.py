@@ -1,4 +1,4 @@
-"""Transactions that are retried after a conflict with another one."""
+"""Transactions that are retried after a conflict with another one, each time in a new DuckDB instance."""
 
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -12,6 +12,7 @@ from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_out_of_memory
 from crm_assets.warehouse.kept_files import files_kept
 from crm_assets.warehouse.object_storage import nothing_deleted
+from crm_assets.warehouse.reconnecting import Reconnecting
 
 T = TypeVar("T")
 
@@ -29,8 +30,11 @@ FOLDER = "crm_assets_folder"
 def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
     """Runs the body in a transaction, and again if it conflicts with another one.
 
+    After any error the connection's instance is closed, and the next use of the connection opens a new one.
+
     Args:
-        connection: A connection without an open transaction.
+        connection: A connection without an open transaction. Only one of a warehouse can be opened again, so on others
+            there is one attempt.
         body: The function to run; it may run several times.
 
     Returns:
@@ -43,7 +47,7 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
     """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(is_conflict),
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(ATTEMPTS if isinstance(connection, Reconnecting) else 1),
         wait=tenacity.wait_random_exponential(multiplier=0.1, max=5),
         reraise=True,
     )
@@ -54,16 +58,19 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
 def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
     folder = _variable(connection, FOLDER)
     with files_kept(Path(folder)) if folder else nullcontext() as keep_files:
-        connection.execute("begin")
+        connection.begin()
         try:
             result = body()
             if keep_files:
                 keep_files()
             _commit(connection)
-        except BaseException:
-            # A broken connection cannot roll back and need not. The first error is reported.
-            with suppress(duckdb.Error):
-                connection.execute("rollback")
+        except BaseException as error:
+            if isinstance(connection, Reconnecting):
+                connection.discard(error)
+            else:
+                # A broken connection cannot roll back and need not. The first error is reported.
+                with suppress(duckdb.Error):
+                    connection.rollback()
             raise
     return result
 

@@ -1,0 +1,93 @@
+"""After a failed commit, nothing goes on in the same DuckDB instance, and every value is as it was sent."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.settings import Crm
+from crm_assets.warehouse.schemas import belong_to, schemas_of
+from crm_assets.warehouse.transactions import committed
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import connected
+
+MARKED = "select count(*) from duckdb_databases() where database_name = 'marker'"
+
+
+def written(data_dir: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to the warehouse, for writing."""
+    data_dir.mkdir(exist_ok=True)
+    return connected(data_dir / "crm.duckdb", read_only=False)
+
+
+def mark(connection: duckdb.DuckDBPyConnection) -> None:
+    """Marks the instance: another one does not have this database."""
+    connection.execute("attach ':memory:' as marker")
+
+
+def is_marked(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute(MARKED).fetchall() == [(1,)]
+
+
+def run_out_of_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Writes more than the commit has memory for."""
+    connection.execute("create or replace table t as select repeat('A', 60_000_000) as text")
+    connection.execute("set memory_limit = '1MiB'")
+
+
+def go_wrong(_: duckdb.DuckDBPyConnection) -> None:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("body", "error"), [(run_out_of_memory, duckdb.TransactionException), (go_wrong, ZeroDivisionError)]
+)
+def test_connection_opens_a_new_instance_after_a_failed_transaction(
+    data_dir: Path, body: Callable[[duckdb.DuckDBPyConnection], None], error: type[Exception]
+) -> None:
+    with written(data_dir) as connection:
+        mark(connection)
+        with pytest.raises(error):
+            committed(connection, lambda: body(connection))
+        assert not is_marked(connection)
+        committed(connection, lambda: connection.execute("create table u as select 1 as i"))
+    assert rows(data_dir / "crm.duckdb", "from u") == [(1,)]
+
+
+def test_retried_transaction_runs_in_a_new_instance(data_dir: Path) -> None:
+    marked = []
+
+    def body() -> None:
+        marked.append(is_marked(connection))
+        connection.execute("create table t as select 1 as i")
+        if len(marked) == 1:
+            raise duckdb.TransactionException("Transaction conflict")
+
+    with written(data_dir) as connection:
+        mark(connection)
+        committed(connection, body)
+    assert marked == [True, False]
+    assert rows(data_dir / "crm.duckdb", "from t") == [(1,)]
+
+
+def test_new_instance_belongs_to_the_same_crm(data_dir: Path) -> None:
+    with written(data_dir) as connection:
+        belong_to(connection, Crm("north"))
+        with pytest.raises(ZeroDivisionError):
+            committed(connection, lambda: go_wrong(connection))
+        assert schemas_of(connection).raw == "north_raw"
+        assert connection.execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+@pytest.mark.slow
+def test_load_that_runs_out_of_memory_changes_no_other_record(data_dir: Path) -> None:
+    people = [{"id": n, "first_name": f"Good{n}"} for n in (1, 2, 3)]
+    with configured_crm(lists={"contacts": people}) as crm:
+        assert materialize("contacts").success
+        crm.lists["contacts"] = [*people, {"id": 9, "first_name": "A" * 50_000_000}]
+        assert materialize("contacts").success
+    stored = dict(rows(data_dir / "crm.duckdb", "select id, first_name from raw.contacts"))
+    assert stored.pop(9) == "A" * 50_000_000
+    assert stored == {1: "Good1", 2: "Good2", 3: "Good3"}
