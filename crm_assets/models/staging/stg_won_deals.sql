@@ -1,71 +1,71 @@
 -- won_on is the CRM's closing date; without one, the day on which the deal's stage last changed.
-with dated as (
+-- No "*" of the list: a field that the CRM adds may be called like a column that is computed here.
+with deals as (
     select
-        *,
-        cast(created_at at time zone getvariable('reporting_timezone') as date) as created_on,
+        -- keys
+        id as deal_id,
+        sales_account_id as account_id,
+        owner_id,
+        deal_pipeline_id as pipeline_id,
+        deal_stage_id as stage_id,
+        deal_type_id,
+        deal_reason_id,
+        deal_product_id as product_id,
+        deal_payment_status_id as payment_status_id,
+        lead_source_id,
+        campaign_id,
+        territory_id,
+        currency_id,
+        web_form_id,
+
+        -- what
+        name as deal_name,
+        amount,
+        base_currency_amount,
+        coalesce(base_currency_amount, amount) as won_amount,
+        expected_deal_value,
+        probability,
+        forecast_category,
+        deal_prediction,
+        has_products,
+        products,
+
+        -- when
         coalesce(
             closed_date,
             cast(
                 coalesce(stage_updated_time, updated_at, created_at)
                 at time zone getvariable('reporting_timezone') as date
             )
-        ) as won_on
+        ) as won_on,
+        cast(created_at at time zone getvariable('reporting_timezone') as date) as created_on,
+        closed_date as closed_on,
+        expected_close as expected_close_on,
+        age as crm_age_days,
+        stage_updated_time as stage_updated_at,
+        deal_prediction_last_updated_at as deal_prediction_updated_at,
+
+        -- contact history
+        last_contacted_via_sales_activity as last_activity_at,
+        last_contacted_sales_activity_mode as last_activity_mode,
+        upcoming_activities_time as next_activity_at,
+        recent_note,
+
+        -- free-form
+        case when json_type(tags) = 'ARRAY' then try_cast(tags as varchar[]) end as tags,
+        custom_field as custom_fields,
+
+        -- life cycle
+        last_assigned_at,
+        created_at,
+        updated_at,
+        coalesce(is_deleted, false) as is_deleted,
+        _dlt_load_id as last_seen_load_id
     from present.won_deals
 )
 
 select
-    -- keys
-    id as deal_id,
-    sales_account_id as account_id,
-    owner_id,
-    deal_pipeline_id as pipeline_id,
-    deal_stage_id as stage_id,
-    deal_type_id,
-    deal_reason_id,
-    deal_product_id as product_id,
-    deal_payment_status_id as payment_status_id,
-    lead_source_id,
-    campaign_id,
-    territory_id,
-    currency_id,
-    web_form_id,
-
-    -- what
-    name as deal_name,
-    amount,
-    base_currency_amount,
-    coalesce(base_currency_amount, amount) as won_amount,
-    expected_deal_value,
-    probability,
-    forecast_category,
-    deal_prediction,
-    has_products,
-    products,
-
-    -- when
-    won_on,
-    closed_date as closed_on,
-    expected_close as expected_close_on,
+    * exclude (created_on),
     case when won_on >= created_on then date_diff('day', created_on, won_on) end as days_to_win,
-    coalesce(won_on < created_on, false) as is_back_dated,
-    age as crm_age_days,
-    stage_updated_time as stage_updated_at,
-    deal_prediction_last_updated_at as deal_prediction_updated_at,
-
-    -- contact history
-    last_contacted_via_sales_activity as last_activity_at,
-    last_contacted_sales_activity_mode as last_activity_mode,
-    upcoming_activities_time as next_activity_at,
-    recent_note,
-
-    -- free-form
-    case when json_type(tags) = 'ARRAY' then try_cast(tags as varchar[]) end as tags,
-    custom_field as custom_fields,
-
-    -- life cycle
-    last_assigned_at,
-    created_at,
-    updated_at,
-    coalesce(is_deleted, false) as is_deleted,
-    _dlt_load_id as last_seen_load_id
-from dated
+    coalesce(won_on < created_on, false) as is_back_dated
+from deals
