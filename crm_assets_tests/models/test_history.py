@@ -1,9 +1,10 @@
 """The marts of history: owners over time, changes of deals, durations of tasks."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import pairwise, product
 
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
-from crm_assets_tests.models.times import ago
+from crm_assets_tests.models.times import ago, utc
 
 OWNERSHIP, CHANGES, DURATIONS = "marts.account_ownership", "marts.won_deal_changes", "marts.task_durations"
 
@@ -72,3 +73,33 @@ def test_a_task_that_is_done_in_time_was_not_closed_late(crm: RawTables) -> None
     crm.log("open_tasks", SECOND)
 
     assert crm.row(DURATIONS, "was_closed_late") == (False,)
+
+
+def test_a_task_that_lost_owner_and_due_date_ends_without_them(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, owner_id=7, due_date=ago(days=3))
+    crm.build("snapshots.open_tasks_history")
+    crm.change("open_tasks", 1, owner_id=None, due_date=None)
+    crm.build("snapshots.open_tasks_history")
+    crm.log("open_tasks", SECOND)
+
+    assert crm.row(DURATIONS, "owner_id", "due_at", "was_closed_late", "owners") == (None, None, None, 1)
+
+
+def test_a_task_is_postponed_whenever_a_later_due_date_follows(crm: RawTables) -> None:
+    """Tasks with all orders of no due date and two of them."""
+    first, second = utc("2026-12-01"), utc("2027-02-01")
+    orders = list(product([None, first, second], repeat=4))
+    crm.add_each("open_tasks", due_date=[order[0] for order in orders])
+    for build in range(4):
+        due = [order[build] for order in orders]
+        crm.connection.execute("update raw.open_tasks set due_date = cast(? as timestamptz[])[id + 1]", [due])
+        crm.build("snapshots.open_tasks_history")
+
+    expected = [(task, postponed(order), order[-1]) for task, order in enumerate(orders)]
+    assert crm.rows(DURATIONS, "task_id", "times_postponed", "due_at") == expected
+
+
+def postponed(due_dates: tuple[datetime | None, ...]) -> int:
+    """How often a due date is later than the one before, leaving out times without one."""
+    dates = [date for date in due_dates if date]
+    return sum(later > earlier for earlier, later in pairwise(dates))

@@ -6,7 +6,7 @@ with history as (
         created_at,
         dbt_valid_from at time zone 'UTC' as seen_from,
         dbt_valid_to at time zone 'UTC' as seen_until,
-        lag(due_at) over task as due_at_before
+        lag(due_at ignore nulls) over task as due_at_before
     from snapshots.open_tasks_history
     window task as (partition by task_id order by dbt_valid_from)
 ),
@@ -14,9 +14,9 @@ with history as (
 tasks as (
     select
         task_id,
-        arg_max(owner_id, seen_from) as owner_id,
+        arg_max_null(owner_id, seen_from) as owner_id,
         count(distinct owner_id) as owners,
-        arg_max(due_at, seen_from) as due_at,
+        arg_max_null(due_at, seen_from) as due_at,
         count(*) filter (where due_at > due_at_before) as times_postponed,
         coalesce(min(created_at), min(seen_from)) as opened_at,
         case when count(*) = count(seen_until) then max(seen_until) end as closed_at
