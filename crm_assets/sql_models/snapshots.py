@@ -4,14 +4,18 @@ A snapshot compares the result of its SELECT with the rows that are still valid.
 (`dbt_valid_to`) and a new row added; a new record gets a row, and the row of a deleted record is closed if
 `hard_deletes` says so. Rows are added and closed in the build's transaction, and the table is never rebuilt. A second
 build without changes changes nothing.
+
+A row is valid from the record's `updated_at`, if the strategy has one and if it is later than all that is known of the
+record, otherwise from the time of the build. dbt goes by `updated_at` alone: a deleted record that returns unchanged
+then gets the id and the time of its earlier row, and its history cannot be told apart.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 import duckdb
 
 from crm_assets.sql_models.data_test_runs import quoted
-from crm_assets.sql_models.model import Model
+from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.storable import storable
 
@@ -24,64 +28,78 @@ SOURCE, CLOSED, OPENED = "snapshot_source", "snapshot_closed", "snapshot_opened"
 
 def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
     """Adds changes to a snapshot's table, or creates it."""
-    select = with_timezone(connection, model.select)
-    if not going_on:
-        first = storable(connection, f"{_first(model)}(\n{select}\n)")
-        connection.execute(f"create or replace table {model.relation} as {first}")
-        return
-    connection.execute(f"create or replace temp table {SOURCE} as\n{select}")
-    source, stored = _columns(connection, SOURCE), _columns(connection, model.relation)
+    connection.execute(f"create or replace temp table {SOURCE} as\n{with_timezone(connection, model.select)}")
+    source = _source_columns(connection)
+    if going_on:
+        _add_changes(connection, model, source)
+    else:
+        first = f"select source.*, {_opening(model, source)} from {SOURCE} as source"
+        connection.execute(f"create or replace table {model.relation} as {storable(connection, first)}")
+    connection.execute(f"drop table temp.{SOURCE}")
+
+
+def _source_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The current records' columns and types. Those that are called like the snapshot's own are dropped."""
+    columns = _columns(connection, SOURCE)
+    for column in [column for column in columns if column.lower() in {**DBT_COLUMNS, **DELETED_COLUMN}]:
+        connection.execute(f"alter table {SOURCE} drop column {quoted(column)}")
+        del columns[column]
+    return columns
+
+
+def _add_changes(connection: duckdb.DuckDBPyConnection, model: Model, source: Mapping[str, str]) -> None:
+    stored = _columns(connection, model.relation)
     added = [column for column in source if column not in stored]
     for column in added:
         connection.execute(f"alter table {model.relation} add column {quoted(column)} {source[column]}")
-    changed = _changed(model, source, added)
-    connection.execute(f"create or replace temp table {CLOSED} as {_closed(model, changed)}")
-    connection.execute(f"create or replace temp table {OPENED} as {_opened(model, changed, source)}")
+    connection.execute(f"create or replace temp table {OPENED} as {_opened(model, source, added)}")
+    connection.execute(f"create or replace temp table {CLOSED} as {_closed(model)}")
     connection.execute(
         f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from {CLOSED} as closed "
         "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
     )
     connection.execute(f"insert into {model.relation} by name select * from {OPENED}")
-    connection.execute("; ".join(f"drop table temp.{table}" for table in (SOURCE, CLOSED, OPENED)))
+    connection.execute(f"drop table temp.{CLOSED}; drop table temp.{OPENED}")
 
 
-def _first(model: Model) -> str:
+def _opening(model: Model, source: Mapping[str, str], is_later: str = "true") -> str:
+    """Dbt's columns of a new row.
+
+    Args:
+        model: The snapshot.
+        source: The records' columns and types.
+        is_later: Whether a record's `updated_at` is later than all that is known of the record.
+    """
+    key = [f"source.{quoted(column)}" for column in model.unique_key]
+    at = since = NOW
+    if column := model.config.get("updated_at"):
+        updated_at = f"source.{quoted(column)}"
+        is_later = f"{updated_at} is not null and {is_later}"
+        at = f"case when {is_later} then cast({updated_at} as varchar) else cast({NOW} as varchar) end"
+        since = f"case when {is_later} then {updated_at} else try_cast({NOW} as {source[column]}) end"
+    else:
+        updated_at = NOW
     deleted = ", 'False' as dbt_is_deleted" if _marks_deleted(model) else ""
-    return f"select *, {_history(model, '')}{deleted} from "
-
-
-def _history(model: Model, table: str) -> str:
-    """Dbt's columns of a new row."""
-    at = _updated_at(model, table)
-    key = [f"{table}{quoted(column)}" for column in model.unique_key]
     return (
-        f"{_hash([*key, at])} as dbt_scd_id, {at} as dbt_updated_at, {at} as dbt_valid_from, "
-        f"nullif({at}, {at}) as dbt_valid_to"
+        f"{_hash([*key, at])} as dbt_scd_id, {updated_at} as dbt_updated_at, {since} as dbt_valid_from, "
+        f"nullif({since}, {since}) as dbt_valid_to{deleted}"
     )
 
 
-def _closed(model: Model, changed: str) -> str:
-    """The rows to close: of changed records, and of deleted ones."""
-    rows = (
-        f"select current.dbt_scd_id, {_updated_at(model, 'source.')} as valid_to "
-        f"from {_current(model)} as current join {SOURCE} as source on {_same(model)} where {changed}"
-    )
-    if model.config.get("hard_deletes", "ignore") == "ignore":
-        return rows
-    return f"{rows} union all select current.dbt_scd_id, {NOW} {_gone(model)}"
-
-
-def _opened(model: Model, changed: str, source: Iterable[str]) -> str:
+def _opened(model: Model, source: Mapping[str, str], added: Collection[str]) -> str:
     """The rows to add: of new and changed records, and of deleted ones if these get a row."""
-    marks = _marks_deleted(model)
-    key = quoted(model.unique_key[0])
-    deleted = ", 'False' as dbt_is_deleted" if marks else ""
+    key = ", ".join(map(quoted, model.unique_key))
+    is_later = "true"
+    if column := model.config.get("updated_at"):
+        is_later = f"coalesce(source.{quoted(column)} > known.last, true)"
     rows = (
-        f"select source.*, {_history(model, 'source.')}{deleted} "
-        f"from {SOURCE} as source left join {_current(model)} as current on {_same(model)} "
-        f"where current.{key} is null or {changed}"
+        f"select source.*, {_opening(model, source, is_later)} "
+        f"from {SOURCE} as source left join {_current(model)} as current on {_same(model, 'current')} "
+        f"left join (select {key}, max(greatest(dbt_valid_from, dbt_valid_to)) as last "
+        f"from {model.relation} group by {key}) as known on {_same(model, 'known')} "
+        f"where current.{quoted(model.unique_key[0])} is null or {_changed(model, source, added)}"
     )
-    if not marks:
+    if not _marks_deleted(model):
         return rows
     columns = ", ".join(f"current.{quoted(column)}" for column in source)
     return (
@@ -91,14 +109,26 @@ def _opened(model: Model, changed: str, source: Iterable[str]) -> str:
     )
 
 
+def _closed(model: Model) -> str:
+    """The rows to close: of records that get another row, and of deleted ones that get none."""
+    rows = (
+        "select current.dbt_scd_id, source.dbt_valid_from as valid_to "
+        f"from {_current(model)} as current join {OPENED} as source on {_same(model, 'current')}"
+    )
+    if model.config.get("hard_deletes") != "invalidate":
+        return rows
+    return f"{rows} union all select current.dbt_scd_id, {NOW} {_gone(model)}"
+
+
 def _gone(model: Model) -> str:
     marked = " where current.dbt_is_deleted <> 'True'" if _marks_deleted(model) else ""
-    return f"from {_current(model)} as current anti join {SOURCE} as source on {_same(model)}{marked}"
+    return f"from {_current(model)} as current anti join {SOURCE} as source on {_same(model, 'current')}{marked}"
 
 
-def _changed(model: Model, source: Iterable[str], added: Sequence[str]) -> str:
+def _changed(model: Model, source: Iterable[str], added: Collection[str]) -> str:
     if model.config["strategy"] == "timestamp":
-        changed = f"current.dbt_valid_from < {_updated_at(model, 'source.')}"
+        updated_at = f"source.{quoted(model.config['updated_at'])}"
+        changed = f"coalesce({updated_at} > current.dbt_updated_at, {updated_at} is not null)"
     else:
         chosen = model.config["check_cols"]
         checked = list(source) if chosen == "all" else list(chosen)
@@ -108,17 +138,12 @@ def _changed(model: Model, source: Iterable[str], added: Sequence[str]) -> str:
     return f"({changed} or current.dbt_is_deleted = 'True')" if _marks_deleted(model) else f"({changed})"
 
 
-def _updated_at(model: Model, table: str) -> str:
-    column = model.config.get("updated_at")
-    return f"{table}{quoted(str(column))}" if column else NOW
-
-
 def _current(model: Model) -> str:
     return f"(select * from {model.relation} where dbt_valid_to is null)"
 
 
-def _same(model: Model) -> str:
-    return " and ".join(f"current.{quoted(column)} = source.{quoted(column)}" for column in model.unique_key)
+def _same(model: Model, table: str) -> str:
+    return " and ".join(f"{table}.{quoted(column)} = source.{quoted(column)}" for column in model.unique_key)
 
 
 def _marks_deleted(model: Model) -> bool:
