@@ -84,7 +84,7 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
             metadata={
                 "page": MetadataValue.path(page),
                 "figures of": MetadataValue.timestamp(review.taken_at),
-                **{f"crm/{name.removeprefix('crm_')}": value for name, value in review.headline.items()},
+                **{f"crm/{name.removeprefix('crm_')}": float(value) for name, value in review.headline.items()},
                 **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
             }
         )

@@ -5,6 +5,7 @@ Needs neither a browser nor a network.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -149,7 +150,11 @@ def _meetings(rows: Rows) -> Chart:
 
 def _labelled(rows: Rows, column: str, label: str) -> alt.InlineData:
     """Rows with their dates formatted as text: Vega would shift dates to the machine's time zone."""
-    return alt.InlineData(values=[{**row, column: f"{row[column]:{label}}"} for row in rows])
+    drawn = [{**row, column: f"{row[column]:{label}}"} for row in rows]
+    # Vega has no decimals; the page's text and tables show the exact amounts.
+    return alt.InlineData(
+        values=[{k: float(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in drawn]
+    )
 
 
 def _chart(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ class SalesReview:
 
     Attributes:
         taken_at: When the marts were built, UTC.
-        headline: Name of a number -> its value.
+        headline: Name of a number -> its value. Amounts are exact, here and below.
         revenue: `month`, `won_amount`, `won_deals`; the last 24 months, oldest first.
         backlog: `owner`, `age`, `open_tasks`; owners with the most tasks first.
         meetings: `week`, `meetings`; the last 26 weeks, oldest first.
@@ -31,7 +32,7 @@ class SalesReview:
     """
 
     taken_at: datetime
-    headline: Mapping[str, float]
+    headline: Mapping[str, int | Decimal]
     revenue: Rows
     backlog: Rows
     meetings: Rows
@@ -56,7 +57,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     finally:
         connection.execute("rollback")
     [headline] = parts.pop("headline")
-    numbers = {name: float(value) for name, value in headline.items() if name != "taken_at"}
+    numbers = {name: value for name, value in headline.items() if name != "taken_at"}
     return SalesReview(taken_at=headline["taken_at"], headline=numbers, **parts)
 
 
@@ -65,27 +66,28 @@ class Headline:
     """The numbers of a report, and the time of their figures."""
 
     taken_at: datetime
-    numbers: Mapping[str, float]
+    numbers: Mapping[str, int | Decimal]
 
 
 def headline_before(review: SalesReview, path: Path) -> Headline | None:
     """The numbers to compare with: those of the last report with other figures. None if there are none."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
         drawn_again = datetime.fromisoformat(kept["taken_at"]) == review.taken_at
         before = kept["before"] if drawn_again else kept
-        return before and Headline(datetime.fromisoformat(before["taken_at"]), dict(before["numbers"]))
-    except (OSError, ValueError, TypeError, KeyError):
+        numbers = before and {name: Decimal(value) for name, value in before["numbers"].items()}
+        return before and Headline(datetime.fromisoformat(before["taken_at"]), numbers)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
         return None
 
 
 def headline_json(review: SalesReview, before: Headline | None) -> str:
-    """JSON for the next report: `{"taken_at": …, "numbers": {"accounts": 120.0, …}, "before": {…}}`."""
+    """JSON for the next report: `{"taken_at": …, "numbers": {"accounts": 120, …}, "before": {…}}`, amounts as texts."""
     kept = [
         headline and {"taken_at": headline.taken_at.isoformat(), "numbers": dict(headline.numbers)}
         for headline in (Headline(review.taken_at, review.headline), before)
     ]
-    return json.dumps({**(kept[0] or {}), "before": kept[1]}, indent=2) + "\n"
+    return json.dumps({**(kept[0] or {}), "before": kept[1]}, indent=2, default=str) + "\n"
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:

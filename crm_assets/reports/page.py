@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -27,8 +28,8 @@ class Number:
 
     label: str
     unit: str
-    value: float
-    change: float | None
+    value: int | Decimal
+    change: int | Decimal | None
 
 
 def numbers(review: SalesReview, before: Headline | None) -> list[Number]:

@@ -169,9 +169,9 @@ class Model:
 
     @property
     def own_tests(self) -> Sequence[DataTest]:
-        """The data tests that only need tables that the model reads."""
+        """The data tests that only need the log tables and tables that the model reads."""
         within_reach = self.depends_on | {self.address}
-        return [test for test in self.data_tests if set(map(asset_behind, test.reads)) <= within_reach]
+        return [test for test in self.data_tests if set(map(asset_behind, test.reads - BOOKKEEPING)) <= within_reach]
 
     @property
     def cross_tests(self) -> Sequence[DataTest]:

@@ -178,5 +178,7 @@ def test_a_model_waits_until_all_that_it_reads_is_there() -> None:
         daemon = Daemon(instance)
         run(instance, "raw/open_tasks")
         others = below(*(f"raw/{name}" for name in RAW if name != "open_tasks"))
-        on_their_own = Counter(["seeds/owner_targets", *(f"staging/stg_{name}" for name in NAMES)])
+        on_their_own = Counter(
+            ["seeds/owner_targets", "seeds/sandbox_targets", *(f"staging/stg_{name}" for name in NAMES)]
+        )
         assert daemon.built() == below("raw/open_tasks") - others + on_their_own

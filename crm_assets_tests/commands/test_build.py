@@ -37,13 +37,13 @@ def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows
 def test_models_that_read_one_that_failed_are_not_built(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert build(monkeypatch, "staging.stg_accounts", "snapshots.accounts_history", "seeds.owner_targets") == 1
+    assert build(monkeypatch, "staging.stg_accounts", "snapshots.accounts_history", "seeds.sandbox_targets") == 1
 
     told = capsys.readouterr().out
     assert "stg_accounts.sql" in told
     assert "Materialize the assets that it depends on first" in told
     assert "snapshots.accounts_history: not built, since it reads staging.stg_accounts" in told
-    assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.owner_targets") == [(True,)]
+    assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.sandbox_targets") == [(True,)]
 
 
 def test_an_unknown_model_is_refused_with_those_that_exist(

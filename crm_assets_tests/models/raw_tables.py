@@ -11,6 +11,7 @@ import duckdb
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.builds import build
+from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.present import present_view
@@ -39,6 +40,7 @@ class RawTables:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Makes the raw tables in an empty database."""
         self._views: set[str] = set()
+        self._targets: list[Sequence[Any]] = []
         self.connection = connection
         self.connection.execute("set TimeZone = 'UTC'")
         create_log_tables(self.connection)
@@ -58,6 +60,7 @@ class RawTables:
         for schema in ("marts", "snapshots"):
             self.connection.execute(f"drop schema if exists {schema} cascade")
         self.connection.execute("set TimeZone = 'UTC'")
+        self._targets = []
 
     def add(self, resource: str, id: int, load: str = FIRST, **columns: Any) -> None:  # noqa: A002
         """Adds a row that `load` saw last."""
@@ -93,12 +96,24 @@ class RawTables:
             "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)", [resource, mode, complete, load]
         )
 
+    def read_from(self, base_url: str) -> None:
+        """Notes the CRM that the rows come from."""
+        self.connection.execute(
+            "insert into raw.sync_details values ('won_deals', ?, '', '{}', '', ?)", [base_url, FIRST]
+        )
+
+    def set_targets(self, *rows: Sequence[Any]) -> None:
+        """The content of `owner_targets.csv`: month, owner and amount."""
+        self._targets = list(rows)
+
     def build(self, *addresses: str) -> None:
         """Builds these models, or all, after all that they read."""
         wanted = set(_upstream(addresses or models().keys()))
         for address, model in models().items():
             if address in wanted - self._views:
                 build(self.connection, model)
+                if address == "seeds.owner_targets" and self._targets:
+                    self.connection.executemany("insert into seeds.owner_targets values (?, ?, ?)", self._targets)
                 if model.kind == "view":
                     self._views.add(address)
 
@@ -118,3 +133,11 @@ def _upstream(addresses: Collection[str]) -> Iterator[str]:
         if address in models():
             yield address
             yield from _upstream(models()[address].depends_on)
+
+
+def failing(crm: RawTables, address: str, test: str) -> int:
+    """How many rows fail a data test of a model that was built."""
+    [of_model] = [found for found in models()[address].data_tests if found.name == test]
+    outcome = run_test(crm.connection, models()[address], of_model)
+    assert outcome.problem is None
+    return outcome.failing

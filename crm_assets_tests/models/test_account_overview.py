@@ -53,7 +53,24 @@ def test_won_deals_are_counted_and_summed_exactly(crm: RawTables) -> None:
 def test_a_number_is_unknown_when_the_list_names_no_account_at_all(crm: RawTables, resource: str, column: str) -> None:
     crm.add(resource, 11)
 
-    assert crm.row(OVERVIEW, column) == (None,)
+    assert (1, None) in crm.rows(OVERVIEW, "account_id", column)
+
+
+def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
+    crm.add("accounts", 2, name="Deleted", is_deleted=True)
+    for deal, account in enumerate([1, 2, 3, None], 21):
+        crm.add("won_deals", deal, sales_account_id=account, amount=Decimal(2**deal), closed_date=date(2026, 1, deal))
+    crm.add("won_deals", 25, amount=Decimal(5), is_deleted=True)
+
+    name, rest = "Deals without a listed account", Decimal(2**22 + 2**23 + 2**24)
+    assert crm.rows(OVERVIEW, "account_name", "account_id", "won_deals", "won_amount", "last_won_on") == [
+        ("Acme", 1, 1, Decimal(2**21), date(2026, 1, 21)),
+        (name, None, 3, rest, date(2026, 1, 24)),
+    ]
+    assert crm.rows(OVERVIEW, "account_id", "contacts", "open_tasks", "overdue_tasks", "past_appointments") == [
+        (1, 0, 0, 0, 0),
+        (None, None, None, None, None),
+    ]
 
 
 @pytest.mark.parametrize("column", ["contacts", "won_deals", "won_amount", "open_tasks", "past_appointments"])

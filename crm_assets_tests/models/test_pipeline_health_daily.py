@@ -1,8 +1,13 @@
 """marts.pipeline_health_daily: one row a day, which later builds never take away."""
 
+from datetime import timedelta
 from decimal import Decimal
 
-from crm_assets_tests.models.raw_tables import RawTables
+import pytest
+
+from crm_assets.reports.figures import read_figures
+from crm_assets.sql_models.timezone import report_in
+from crm_assets_tests.models.raw_tables import FIRST, RawTables, failing, models
 from crm_assets_tests.models.times import ago
 
 HEALTH = "marts.pipeline_health_daily"
@@ -39,3 +44,56 @@ def test_earlier_days_stay_as_they_were(crm: RawTables) -> None:
     crm.add("open_tasks", 31)
 
     assert crm.rows(HEALTH, DAYS_AGO, "open_tasks") == [(0, 1), (1, 0)]
+
+
+def test_days_that_are_still_to_come_only_warn(crm: RawTables) -> None:
+    report_in(crm.connection, "Pacific/Kiritimati")
+    crm.build(HEALTH)
+    crm.connection.execute(f"update {HEALTH} set snapshot_date = snapshot_date + 1")
+    report_in(crm.connection, "America/Los_Angeles")
+    try:
+        crm.add("open_tasks", 31)
+        crm.build()
+        assert crm.rows(HEALTH, "open_tasks") == [(0,), (1,)]
+        assert failing(crm, HEALTH, "no_day_to_come") == 1
+        assert read_figures(crm.connection).headline["open_tasks"] == 1
+    finally:
+        report_in(crm.connection, "UTC")
+
+
+def test_no_test_against_the_clock_keeps_a_table_from_being_replaced() -> None:
+    clocks = ("now(", "current_date", "current_timestamp", "today(")
+    against_the_clock = [
+        test
+        for model in models().values()
+        for test in model.data_tests
+        if any(c in str(test.arguments) for c in clocks)
+    ]
+    assert against_the_clock
+    assert not [test.name for test in against_the_clock if test.blocks]
+
+
+@pytest.mark.parametrize(
+    ("mode", "complete", "age", "warns"),
+    [
+        pytest.param("full", True, timedelta(hours=47), 0, id="recent"),
+        pytest.param("full", True, timedelta(hours=49), 1, id="old"),
+        pytest.param("full", False, timedelta(hours=1), 1, id="incomplete"),
+        pytest.param("incremental", True, timedelta(hours=1), 1, id="incremental"),
+    ],
+)
+def test_a_list_that_was_not_read_in_full_for_two_days_warns(
+    crm: RawTables, mode: str, complete: bool, age: timedelta, warns: int
+) -> None:
+    crm.log("won_deals", FIRST, mode, complete=complete)
+    crm.connection.execute("update raw.sync_log set started_at = started_at - ?", [age])
+    crm.build(HEALTH)
+
+    assert failing(crm, HEALTH, "full_reads_are_recent") == warns
+
+
+def test_open_deals_that_cannot_be_added_up_do_not_count(crm: RawTables) -> None:
+    for account, amount in enumerate([10**28, 9 * 10**28, 10**20]):
+        crm.add("accounts", account, open_deals_amount=Decimal(amount), open_deals_count=2**62)
+
+    assert crm.row(HEALTH, "crm_open_deals_amount", "crm_open_deals") == (10**20, None)

@@ -1,7 +1,9 @@
 """marts.won_revenue_monthly: one row a month and owner with deals won in it."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+import pytest
 
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.times import utc
@@ -71,3 +73,25 @@ def test_deals_that_were_deleted_or_have_no_date_are_left_out(crm: RawTables) ->
     crm.add("won_deals", 2)
 
     assert crm.rows(REVENUE, "month") == []
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [
+        pytest.param(["9007199254740993"], id="more digits than a float"),
+        pytest.param(["9007199254740993", "9007199254740992"], id="half of one"),
+        pytest.param(["100000000000000000000", "0.01", "0.005"], id="far apart"),
+        pytest.param(["0.01", "0"], id="half a hundredth"),
+        pytest.param(["-0.03", "0"], id="less than nothing"),
+        pytest.param(["123456789.123456789"] * 7, id="nine decimals"),
+    ],
+)
+@pytest.mark.parametrize("mart", [REVENUE, "marts.owner_performance"])
+def test_sums_and_averages_are_exact(crm: RawTables, mart: str, amounts: list[str]) -> None:
+    for deal, amount in enumerate(amounts):
+        crm.add("won_deals", deal, amount=Decimal(amount), closed_date=JANUARY)
+
+    exact = Context(prec=60, rounding=ROUND_HALF_UP)
+    total = sum(map(Decimal, amounts), Decimal(0))
+    average = exact.quantize(exact.divide(total, Decimal(len(amounts))), Decimal("0.01"))
+    assert crm.row(mart, "won_amount", "average_won_amount") == (total, average)

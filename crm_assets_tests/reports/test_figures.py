@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
+from crm_assets.reports.charts import charts
 from crm_assets.reports.figures import SalesReview, headline_before, headline_json, read_figures
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.times import ago, ahead
@@ -19,6 +20,7 @@ def today() -> date:
 
 
 def test_months_in_which_nothing_was_won_are_shown_as_well(crm: RawTables) -> None:
+    crm.read_from("https://example.com")
     crm.add("won_deals", 1, amount=100, closed_date=today(), owner_id=1)
     crm.add("won_deals", 2, amount=50, closed_date=today(), owner_id=2)
 
@@ -28,14 +30,29 @@ def test_months_in_which_nothing_was_won_are_shown_as_well(crm: RawTables) -> No
     assert {row["won_amount"] for row in revenue[:-1]} == {0.0}
 
 
-def test_targets_count_for_owners_who_have_won_something(crm: RawTables) -> None:
-    crm.add("won_deals", 1, amount=100, closed_date=date(2026, 10, 1), owner_id=402000017001)
+def test_all_targets_count_whoever_has_won_something(crm: RawTables) -> None:
+    month = today().replace(day=1)
+    crm.set_targets((month, 1, 60_000), (month, 2, 130_000))
+    crm.add("won_deals", 1, amount=60_000, closed_date=month, owner_id=1)
 
-    targets = {row["month"]: row["target_amount"] for row in review(crm).revenue}
-    [[expected]] = crm.connection.execute(
-        "select target_amount from seeds.owner_targets where owner_id = 402000017001 and month = '2026-10-01'"
-    ).fetchall()
-    assert targets[date(2026, 10, 1)] == float(expected)
+    found = review(crm)
+    assert found.revenue[-1]["target_amount"] == 190_000
+    assert "32% of which is reached this month" in charts(found)[0].description
+
+
+def test_two_users_of_one_name_are_two_bars(crm: RawTables) -> None:
+    for user, name in [(7, "Ada"), (8, "Ada"), (9, "unassigned"), (10, "Bob")]:
+        crm.side_load("users", user, display_name=name)
+    for task, owner in enumerate([7, 7, 7, 8, 8, 9, None, 10]):
+        crm.add("open_tasks", task, owner_id=owner)
+
+    assert [(row["owner"], row["open_tasks"]) for row in review(crm).backlog] == [
+        ("Ada (7)", 3),
+        ("Ada (8)", 2),
+        ("Bob", 1),
+        ("unassigned (9)", 1),
+        ("unassigned (unassigned)", 1),
+    ]
 
 
 def test_an_open_task_has_the_age_of_its_due_date(crm: RawTables) -> None:
@@ -80,6 +97,13 @@ def test_an_account_that_was_never_contacted_is_quiet_since_it_was_entered(crm: 
 
     quiet = review(crm).quiet_accounts
     assert [(row["account"], row["days"]) for row in quiet] == [("Long ago", 400), ("Never", 300), ("Lately", 2)]
+
+
+def test_an_account_entered_in_the_future_is_quiet_for_no_day(crm: RawTables) -> None:
+    crm.add("accounts", 1, created_at=ahead(days=2))
+    crm.add("accounts", 2)
+
+    assert [row["days"] for row in review(crm).quiet_accounts] == [0, None]
 
 
 def test_a_review_is_compared_with_the_one_of_other_figures(crm: RawTables, tmp_path: Path) -> None:

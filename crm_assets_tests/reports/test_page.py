@@ -55,14 +55,9 @@ def test_each_chart_is_described_for_those_who_cannot_see_it(busy: RawTables) ->
 def test_the_share_of_a_target_reached_is_shown(crm: RawTables) -> None:
     month = datetime.now(timezone.utc).date().replace(day=1)
     crm.add("won_deals", 1, amount=50, closed_date=month, owner_id=1)
-    crm.build()
-    crm.connection.execute(
-        "update marts.won_revenue_against_target set target_amount = 200 where owner_id = 1 and month = $month",
-        {"month": month},
-    )
-    review = read_figures(crm.connection)
+    crm.set_targets((month, 1, 200))
 
-    assert "25% of which is reached this month" in render(review, charts(review), None, "a test")
+    assert "25% of which is reached this month" in drawn(crm)[1]
 
 
 def test_charts_take_the_colour_of_the_pages_text(busy: RawTables) -> None:
@@ -91,7 +86,7 @@ def test_ten_thousand_owners_fit_on_it(crm: RawTables) -> None:
 
 
 def test_changes_since_the_previous_report_are_shown(busy: RawTables) -> None:
-    before = Headline(datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), {"accounts": 3.0, "open_tasks": 1.0})
+    before = Headline(datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), {"accounts": 3, "open_tasks": 1})
 
     _, page = drawn(busy, before)
     assert "Changes since the report of 02 January 2026, 03:04 UTC" in page

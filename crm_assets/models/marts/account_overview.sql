@@ -1,5 +1,9 @@
 with accounts as (
-    select * from staging.stg_accounts
+    select
+        *,
+        -- Null in the row of deals without a listed account.
+        0 as zero
+    from staging.stg_accounts
     where not is_deleted
 ),
 
@@ -9,13 +13,16 @@ contacts as (
     where not is_deleted
 ),
 
+-- Of a deal whose account is unknown, or no longer listed, listed_account_id is null.
 deals as (
     select
-        account_id,
-        won_amount,
-        won_on
-    from staging.stg_won_deals
-    where not is_deleted
+        won.account_id,
+        accounts.account_id as listed_account_id,
+        won.won_amount,
+        won.won_on
+    from staging.stg_won_deals as won
+    left join accounts on won.account_id = accounts.account_id
+    where not won.is_deleted
 ),
 
 links as (
@@ -39,13 +46,13 @@ contact_counts as (
 
 deal_sums as (
     select
-        account_id,
+        listed_account_id,
         count(*) as won_deals,
         coalesce(sum(won_amount), 0) as won_amount,
         min(won_on) as first_won_on,
         max(won_on) as last_won_on
     from deals
-    group by account_id
+    group by listed_account_id
 ),
 
 task_sums as (
@@ -72,10 +79,14 @@ appointment_sums as (
     group by links.account_id
 ),
 
+-- The deals without a listed account are a row, so that the sum of all rows is the whole revenue.
 joined as (
     select
         accounts.account_id,
-        accounts.account_name,
+        case
+            when accounts.account_id is null then 'Deals without a listed account'
+            else accounts.account_name
+        end as account_name,
         accounts.parent_account_id,
         parents.account_name as parent_account_name,
         accounts.owner_id,
@@ -90,19 +101,21 @@ joined as (
         accounts.annual_revenue,
         accounts.number_of_employees,
         accounts.created_at,
-        case when known.contacts_are_linked then coalesce(contact_counts.contacts, 0) end as contacts,
-        case when known.deals_are_linked then coalesce(deal_sums.won_deals, 0) end as won_deals,
-        case when known.deals_are_linked then coalesce(deal_sums.won_amount, 0) end as won_amount,
+        case
+            when known.contacts_are_linked then coalesce(contact_counts.contacts, accounts.zero)
+        end as contacts,
+        coalesce(deal_sums.won_deals, case when known.deals_are_linked then 0 end) as won_deals,
+        coalesce(deal_sums.won_amount, case when known.deals_are_linked then 0 end) as won_amount,
         deal_sums.first_won_on,
         deal_sums.last_won_on,
         accounts.crm_won_deals,
         accounts.crm_won_deals_amount,
         accounts.crm_open_deals,
         accounts.crm_open_deals_amount,
-        coalesce(task_sums.open_tasks, 0) as open_tasks,
-        coalesce(task_sums.overdue_tasks, 0) as overdue_tasks,
+        coalesce(task_sums.open_tasks, accounts.zero) as open_tasks,
+        coalesce(task_sums.overdue_tasks, accounts.zero) as overdue_tasks,
         task_sums.next_task_due_at,
-        coalesce(appointment_sums.past_appointments, 0) as past_appointments,
+        coalesce(appointment_sums.past_appointments, accounts.zero) as past_appointments,
         appointment_sums.last_appointment_at,
         accounts.last_contacted_at,
         -- The CRM can have activities in the future; these are not the last one.
@@ -112,6 +125,7 @@ joined as (
             appointment_sums.last_appointment_at
         ) as last_activity_at
     from accounts
+    full outer join deal_sums on accounts.account_id = deal_sums.listed_account_id
     cross join known
     left join staging.stg_accounts as parents on accounts.parent_account_id = parents.account_id
     left join staging.stg_users as owners on accounts.owner_id = owners.user_id
@@ -120,16 +134,23 @@ joined as (
     left join staging.stg_names as territories
         on territories.array_name = 'territories' and accounts.territory_id = territories.record_id
     left join contact_counts on accounts.account_id = contact_counts.account_id
-    left join deal_sums on accounts.account_id = deal_sums.account_id
     left join task_sums on accounts.account_id = task_sums.account_id
     left join appointment_sums on accounts.account_id = appointment_sums.account_id
+),
+
+dated as (
+    select
+        *,
+        cast(now() at time zone getvariable('reporting_timezone') as date) as today,
+        cast(last_activity_at at time zone getvariable('reporting_timezone') as date) as last_activity_on,
+        cast(
+            coalesce(last_activity_at, created_at) at time zone getvariable('reporting_timezone') as date
+        ) as quiet_since
+    from joined
 )
 
 select
-    *,
-    date_diff(
-        'day',
-        cast(last_activity_at at time zone getvariable('reporting_timezone') as date),
-        cast(now() at time zone getvariable('reporting_timezone') as date)
-    ) as days_since_last_activity
-from joined
+    * exclude (today, quiet_since),
+    date_diff('day', last_activity_on, today) as days_since_last_activity,
+    case when quiet_since is not null then greatest(date_diff('day', quiet_since, today), 0) end as days_quiet
+from dated

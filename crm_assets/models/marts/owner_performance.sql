@@ -48,7 +48,9 @@ deal_sums as (
         owner_id,
         count(*) as won_deals,
         coalesce(sum(won_amount), 0) as won_amount,
-        sum(won_amount) / nullif(count(won_amount), 0) as average_won_amount,
+        count(won_amount) as valued_deals,
+        coalesce(sum(won_amount), 0) * 100 as hundredths,
+        coalesce(sum(won_amount), 0) * 100 % nullif(count(won_amount), 0) as remainder,
         median(days_to_win) as median_days_to_win,
         max(won_on) as last_won_on,
         count(*) filter (where in_this_month) as won_deals_this_month,
@@ -104,7 +106,14 @@ select
     coalesce(contact_counts.contacts, 0) as contacts,
     coalesce(deal_sums.won_deals, 0) as won_deals,
     coalesce(deal_sums.won_amount, 0) as won_amount,
-    cast(deal_sums.average_won_amount as decimal(38, 2)) as average_won_amount,
+    -- Rounded to hundredths, half away from zero, without "/": DuckDB divides decimals as doubles.
+    cast(
+        cast(deal_sums.hundredths - deal_sums.remainder as hugeint) // deal_sums.valued_deals
+        + case
+            when 2 * abs(deal_sums.remainder) >= deal_sums.valued_deals then sign(deal_sums.remainder)
+            else 0
+        end as decimal(36, 0)
+    ) * 0.01 as average_won_amount,
     deal_sums.median_days_to_win,
     deal_sums.last_won_on,
     coalesce(deal_sums.won_deals_this_month, 0) as won_deals_this_month,

@@ -6,8 +6,11 @@ accounts as (
     select
         count(*) as accounts,
         count(*) filter (where owner_id is null) as accounts_without_owner,
-        coalesce(cast(sum(crm_open_deals) as bigint), 0) as crm_open_deals,
-        coalesce(sum(crm_open_deals_amount), 0) as crm_open_deals_amount
+        try_cast(coalesce(sum(crm_open_deals), 0) as bigint) as crm_open_deals,
+        -- Sums of amounts without limit could be too large for the column.
+        coalesce(
+            sum(crm_open_deals_amount) filter (where abs(crm_open_deals_amount) < 1e21), 0
+        ) as crm_open_deals_amount
     from staging.stg_accounts
     where not is_deleted
 ),

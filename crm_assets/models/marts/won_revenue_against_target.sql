@@ -7,12 +7,42 @@ with won as (
     from marts.won_revenue_monthly
 ),
 
-targets as (
+other_crms as (
+    select sync_details.base_url from raw.sync_details
+    where sync_details.base_url <> 'the bundled sandbox'
+),
+
+-- The sandbox's targets count only with the sandbox, and only without targets of one's own.
+written as (
     select
         month,
         owner_id,
         target_amount
     from seeds.owner_targets
+    union all
+    select
+        month,
+        owner_id,
+        target_amount
+    from seeds.sandbox_targets
+    where not exists (from seeds.owner_targets) and not exists (from other_crms)
+),
+
+users as (
+    select user_id from staging.stg_users
+    union
+    select owner_id as user_id from won
+),
+
+-- Several CRMs share the file of targets. The users are known if a list's `include` asks for them.
+targets as (
+    select
+        written.month,
+        written.owner_id,
+        written.target_amount
+    from written
+    left join users on written.owner_id = users.user_id
+    where users.user_id is not null or not exists (from staging.stg_users)
 ),
 
 joined as (
@@ -36,7 +66,7 @@ select
     joined.won_amount,
     joined.target_amount,
     joined.won_amount - joined.target_amount as difference,
-    cast(joined.won_amount / nullif(joined.target_amount, 0) as decimal(18, 4)) as attainment,
+    cast(joined.won_amount / nullif(joined.target_amount, 0) as decimal(38, 4)) as attainment,
     sum(joined.won_amount) over year_to_date as won_amount_this_year,
     sum(joined.target_amount) over year_to_date as target_amount_this_year
 from joined

@@ -36,19 +36,35 @@ shown as (
     from owners
 ),
 
-named as (
+labelled as (
+    select
+        shown.owner,
+        shown.place,
+        shown.is_named,
+        case
+            when shown.is_named then coalesce(task_backlog.owner_name, shown.owner) else shown.others
+        end as label
+    from shown
+    left join marts.task_backlog on shown.owner = task_backlog.owner
+),
+
+-- Two users of one name are two bars.
+distinguished as (
     select
         owner,
-        owner_name
-    from marts.task_backlog
+        place,
+        case
+            when is_named and count(*) over (partition by label) > 1 then label || ' (' || owner || ')'
+            else label
+        end as label
+    from labelled
 )
 
 select
-    case when shown.is_named then coalesce(named.owner_name, shown.owner) else shown.others end as owner,
+    distinguished.label as owner,
     tasks.age,
     count(*) as open_tasks
 from tasks
-inner join shown on tasks.owner = shown.owner
-left join named on tasks.owner = named.owner
-group by all
-order by min(shown.place), tasks.age
+inner join distinguished on tasks.owner = distinguished.owner
+group by distinguished.place, distinguished.label, tasks.age
+order by distinguished.place, tasks.age

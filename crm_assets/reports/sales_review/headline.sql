@@ -1,4 +1,5 @@
--- One row: the numbers of the latest day, and when they were counted.
+-- One row: the numbers of the latest build, and when they were counted.
+-- An earlier build has a later day if the reporting time zone has moved west since.
 select
     taken_at,
     accounts,
@@ -10,5 +11,5 @@ select
     overdue_tasks,
     appointments_30_days
 from marts.pipeline_health_daily
-order by snapshot_date desc
+order by taken_at desc
 limit 1

@@ -1,6 +1,6 @@
 -- One row per week: the last 26 weeks, including weeks without meetings.
 with latest as (
-    select max(snapshot_date) as today from marts.pipeline_health_daily
+    select max_by(snapshot_date, taken_at) as today from marts.pipeline_health_daily
 ),
 
 weeks as (

@@ -1,6 +1,6 @@
 -- One row per month: the last 24 months, with those in which nothing was won.
 with latest as (
-    select max(snapshot_date) as today from marts.pipeline_health_daily
+    select max_by(snapshot_date, taken_at) as today from marts.pipeline_health_daily
 ),
 
 months as (
@@ -26,25 +26,19 @@ won as (
     group by month
 ),
 
--- The seed's sample has targets for the sandbox's owners: those of owners unknown here do not count.
 targets as (
     select
         month,
         sum(target_amount) as target_amount
     from marts.won_revenue_against_target
-    where
-        exists (
-            select 1 from marts.won_revenue_monthly as sold
-            where sold.owner_id = won_revenue_against_target.owner_id
-        )
     group by month
 )
 
 select
     months.month,
-    cast(coalesce(won.won_amount, 0) as double) as won_amount,
+    coalesce(won.won_amount, 0) as won_amount,
     cast(coalesce(won.won_deals, 0) as bigint) as won_deals,
-    cast(targets.target_amount as double) as target_amount
+    targets.target_amount
 from months
 left join won on months.month = won.month
 left join targets on months.month = targets.month
