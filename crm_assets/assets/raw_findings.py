@@ -10,7 +10,7 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import varies
 from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, raw_table
-from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 LAST_READ = """
 select
@@ -118,10 +118,9 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
 
 def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
     """Fields that the last read left out; none in a database of an earlier release."""
-    try:
-        dropped = connection.execute(schemas_of(connection).fill(DROPPED), {"resource": resource}).fetchall()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.dropped_fields"):
         return []
+    dropped = connection.execute(schemas_of(connection).fill(DROPPED), {"resource": resource}).fetchall()
     return [field for (field,) in dropped]
 
 

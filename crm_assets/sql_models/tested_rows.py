@@ -31,11 +31,11 @@ def compute_once(connection: duckdb.DuckDBPyConnection, model: Model, tests: Seq
     if len(reads) < 2:  # noqa: PLR2004 # one test reads the view once anyway
         return ()
     names = {name.lower(): name for columns in reads.values() for name in columns}
-    chosen = ", ".join(map(identifier, names.values()))
-    try:
-        connection.execute(f"create or replace temp table {TESTED_ROWS} as select {chosen} from {model.relation}")
-    except duckdb.BinderException:
+    stored = {name.lower() for name, *_ in connection.execute(f"describe {model.relation}").fetchall()}
+    if not names.keys() <= stored:
         return ()
+    chosen = ", ".join(map(identifier, names.values()))
+    connection.execute(f"create or replace temp table {TESTED_ROWS} as select {chosen} from {model.relation}")
     return reads.keys()
 
 

@@ -16,7 +16,7 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
 from crm_assets.warehouse.policy import set_erased
-from crm_assets.warehouse.schemas import RAW, existing_tables, schemas_of
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """
@@ -54,20 +54,18 @@ class Erased:
 
 def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
     """The records that must not be loaded."""
-    try:
-        rows = connection.execute(schemas_of(connection).fill(FORGOTTEN)).fetchall()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.forgotten"):
         return Forgotten()
+    rows = connection.execute(schemas_of(connection).fill(FORGOTTEN)).fetchall()
     hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
     return Forgotten(rows[0][2] if rows else "", hashes)
 
 
 def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
     """The number of forgotten records that the CRM still lists."""
-    try:
-        [[count]] = connection.execute(schemas_of(connection).fill(LISTED), {"resource": resource}).fetchall()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.forgotten", f"{PRESENT}.since"):
         return 0
+    [[count]] = connection.execute(schemas_of(connection).fill(LISTED), {"resource": resource}).fetchall()
     return int(count)
 
 

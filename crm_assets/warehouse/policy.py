@@ -8,7 +8,7 @@ import duckdb
 
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.typing.redaction import rules
-from crm_assets.warehouse.schemas import schemas_of
+from crm_assets.warehouse.schemas import RAW, exist, schemas_of
 
 TABLE = """
 create schema if not exists {raw};
@@ -95,7 +95,6 @@ def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
 
 
 def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:
-    try:
-        return connection.execute(f"from {schemas_of(connection).raw}.personal_data_policy").fetchone()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.personal_data_policy"):
         return None
+    return connection.execute(f"from {schemas_of(connection).raw}.personal_data_policy").fetchone()

@@ -75,6 +75,11 @@ def schemas_of(connection: duckdb.DuckDBPyConnection) -> CrmSchemas:
     return CrmSchemas(Crm(name) if name else ONLY)
 
 
+def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
+    """Whether a connection's CRM has these tables and views. An error about a missing one would end a transaction."""
+    return existing_tables(connection).keys() >= set(addresses)
+
+
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Address -> type of the tables and views of a connection's CRM: `BASE TABLE` or `VIEW`."""
     schemas = schemas_of(connection)

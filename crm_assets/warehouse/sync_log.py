@@ -11,7 +11,7 @@ import duckdb
 from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.warehouse.schemas import PRESENT, schemas_of
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 SINCE = """
 select
@@ -179,13 +179,12 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
     seconds.
     """
-    parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
-    try:
-        schemas = schemas_of(connection)
-        cursor = schemas.fill(CURSOR, table=schemas.relation(f"{PRESENT}.{resource}"))
-        [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
-    except duckdb.CatalogException:
+    schemas, view = schemas_of(connection), f"{PRESENT}.{resource}"
+    if not exist(connection, view, f"{RAW}.sync_details"):
         return NO_FULL_READ  # nothing is loaded yet
+    parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
+    cursor = schemas.fill(CURSOR, table=schemas.relation(view))
+    [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     if began is None:
         return NO_FULL_READ
     if not is_same:
@@ -201,12 +200,11 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
 
 def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The base URL of the CRM that the raw tables come from; None if nothing is loaded yet."""
-    try:
-        found = connection.execute(
-            f"select base_url from {schemas_of(connection).raw}.sync_details order by _dlt_load_id desc limit 1"
-        ).fetchone()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.sync_details"):
         return None
+    found = connection.execute(
+        f"select base_url from {schemas_of(connection).raw}.sync_details order by _dlt_load_id desc limit 1"
+    ).fetchone()
     return str(found[0]) if found else None
 
 
@@ -217,7 +215,6 @@ def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
     """Pairs (seconds ago, number of requests) of the reads that began within the last hour."""
-    try:
-        return connection.execute(schemas_of(connection).fill(RECENT)).fetchall()
-    except duckdb.CatalogException:
+    if not exist(connection, f"{RAW}.sync_log"):
         return []
+    return connection.execute(schemas_of(connection).fill(RECENT)).fetchall()
