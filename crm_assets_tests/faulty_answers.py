@@ -54,3 +54,12 @@ class Endless(Response):
         while not gone.done():
             await send({"type": "http.response.body", "body": self._piece, "more_body": True})
             await asyncio.sleep(self._pause)
+
+
+class Unmeasured(Response):
+    """An answer whose headers do not say how long it is."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the body."""
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": self.body})

@@ -25,7 +25,7 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import use_data_dir
-from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late
+from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Late, Unmeasured
 from crm_assets_tests.scripted_crm import KEY, always, failing, json_response
 
 PERSON = "Jane Doe"
@@ -37,6 +37,11 @@ def body(content: Any) -> Response:
     """A page with status 200 that holds just this."""
     packed = content if isinstance(content, bytes) else json.dumps(content).encode()
     return Response(packed, media_type="application/json")
+
+
+def whole(records: list[dict[str, Any]]) -> bytes:
+    """The body of a page."""
+    return json.dumps({"tasks": records}).encode()
 
 
 def packed(content: bytes) -> Response:
@@ -78,6 +83,15 @@ PASSING: dict[str, tuple[Callable[[], Response], int]] = {
     "524": (lambda: Response("", 524), 3),
     "the connection is closed after the headers": (HungUp, 1),
     "the connection is closed within the answer": (Dropped, 2),
+    "an answer without a length breaks off": (lambda: Unmeasured(whole(NOW)[:1000]), 1),
+    "an answer without a length breaks off at its beginning": (lambda: Unmeasured(b""), 2),
+    "an answer breaks off between two records": (lambda: body(b'{"tasks": [{"id": 1}, {"id": 2}'), 1),
+    "gzip breaks off": (lambda: packed(gzip.compress(whole(NOW))[:-99]), 1),
+    "200 with an error and no records": (lambda: body({"tasks": [], "errors": {"base": ["Overloaded"]}}), 1),
+    "200 with an error and some records": (lambda: body({"tasks": NOW[:1], "error": "partial"}), 2),
+    "200 with the code of a limit": (lambda: body({"status": "error", "code": 429, "message": "Slow down"}), 1),
+    "200 without success": (lambda: body({"success": False}), 1),
+    "200 with a gateway's error": (lambda: body({"errorMessage": "Task timed out", "errorType": "Timeout"}), 1),
 }
 """Fault -> the answer, and how often it comes in place of page 2."""
 
@@ -113,6 +127,15 @@ LASTING: dict[str, tuple[Callable[[], Response], str]] = {
     "524 for ever": (lambda: Response("", 524), "status 524"),
     "429 for ever": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
     "the connection is closed each time": (HungUp, "SOURCES__CRM__BASE_URL"),
+    "the answer breaks off each time": (lambda: body(b'{"tasks": [{"title": "Jane'), "breaks off after 26 bytes"),
+    "200 with an error each time": (
+        lambda: body({"tasks": NOW[:3], "errors": [{"code": 1001, "message": "No index"}]}),
+        "status 200 with an error of code 1001, 'No index'",
+    ),
+    "200 with the code of a limit each time": (
+        lambda: body({"status": "error", "code": 429, "message": "Slow down"}),
+        "status 200 with an error of code 429, 'Slow down'",
+    ),
 }
 """Fault -> the answer to every request for page 2, and what is told of it."""
 
@@ -149,15 +172,18 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
         "status 302.*elsewhere.invalid.*SOURCES__CRM__BASE_URL",
     ),
     "a web page with status 200": (lambda: body(f"<html>{PERSON}</html>".encode()), "not JSON.*SOURCES__CRM__BASE_URL"),
-    "a body cut in the middle": (lambda: body(json.dumps({"tasks": [{"title": PERSON}]}).encode()[:-4]), "not JSON"),
     "an empty body": (lambda: body(b""), "not JSON"),
     "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
     "a body that does not end": (lambda: Endless(b" " * 4096, pause=0), "does not end"),
     "a body that comes in drop by drop": (lambda: Endless(b" ", pause=0.05), "does not end"),
     "gzip that is none": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
-    "gzip cut in the middle": (
-        lambda: packed(gzip.compress(json.dumps({"tasks": NOW}).encode())[:-99]),
-        "not JSON|Content-Encoding",
+    "200 with an error of the key": (
+        lambda: body({"errors": {"code": 401, "message": ["No such key"]}}),
+        "status 200 with an error of code 401, 'No such key'.*SOURCES__CRM__API_KEY",
+    ),
+    "200 with an error of the parameters": (
+        lambda: body({"tasks": [], "status": "fail", "code": "422", "message": "No such filter"}),
+        "code 422, 'No such filter'.*SOURCES__CRM__ENDPOINTS",
     ),
     "null": (lambda: body(None), "no 'tasks'"),
     "a number": (lambda: body(5), "no 'tasks'"),
@@ -193,6 +219,10 @@ def test_permanent_faults_are_reported_at_once(
 
 
 ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
+    "200 with a 404 behind page 2": (
+        lambda: body({"error": {"code": 404, "message": "No such page"}}),
+        "no more than 2 pages, 100 of 130 records.*code 404",
+    ),
     "400 behind page 2": (lambda: Response("", 400), "no more than 2 pages, 100 of 130 records.*status 400"),
     "404 behind page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
     "416 behind page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),

@@ -14,7 +14,7 @@ HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
-NO_MEMORY = "could not allocate block"
+MEMORY_USED = re.compile(r"\([^/()]+/[^/()]+ used\)")
 REFUSAL = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
@@ -52,7 +52,7 @@ def is_conflict(error: BaseException) -> bool:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether DuckDB's memory limit was too low. A commit that reaches it fails with a transaction's exception."""
     return isinstance(error, duckdb.OutOfMemoryException) or (
-        isinstance(error, duckdb.TransactionException) and NO_MEMORY in str(error)
+        isinstance(error, duckdb.TransactionException) and MEMORY_USED.search(str(error)) is not None
     )
 
 

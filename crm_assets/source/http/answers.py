@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,12 +11,16 @@ import orjson
 
 from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.settings import setting_name
+from crm_assets.source.http.stated_errors import FIRST_CODE, stated_error, texts
 
-OK, TOO_MANY_REQUESTS = 200, 429
+OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 505})
 """Statuses that are retried: the server is busy or broken, but does not refuse the request."""
+
+STATED_FINAL = frozenset({401, 403, 404, 422})
+"""Codes of errors with status 200 that a retry cannot help. Any other code may be anything, as may no code."""
 
 BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
 """Statuses with which an API refuses pages beyond a cap, after it served earlier ones."""
@@ -37,12 +41,31 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer. `seconds`: from sending the request until the last byte."""
+    """A whole answer.
+
+    Attributes:
+        status: The status, or the one that an error in a body with status 200 stands for.
+        seconds: From sending the request until the last byte.
+        body: The parsed content of an answer with status 200.
+        stated: What the API stated with status 200, if it was an error.
+    """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
     seconds: float = 0.0
+    body: Any = None
+    stated: str = ""
+
+    @property
+    def transient(self) -> bool:
+        """Whether a retry can help."""
+        return self.status in TRANSIENT or (bool(self.stated) and self.status not in STATED_FINAL)
+
+    @property
+    def described(self) -> str:
+        """The status, for messages."""
+        return self.stated or f"status {self.status}"
 
     @property
     def retry_after(self) -> float | None:
@@ -73,11 +96,26 @@ def seconds_until(header: str | None) -> float | None:
     return max(0.0, seconds - time.time() if seconds >= EPOCH_SECONDS else seconds)
 
 
-def status_error(where: str, answer: Answer) -> ApiError:
-    """The error for a status other than 200, after the last retry."""
-    message = api_message(answer.content)
-    text = f"{where}: status {answer.status}{f', {message!r}' if message else ''}."
-    if answer.status in TRANSIENT:
+def with_stated_error(answer: Answer, body: Any, data_selector: str, per_page: int) -> Answer:
+    """An answer with status 200 and its parsed body; with the status of the error that the body states, if any."""
+    code = stated_error(body, data_selector, per_page)
+    if code is None:
+        return replace(answer, body=body)
+    status = code if FIRST_CODE <= code <= LAST_STATUS else UNAVAILABLE
+    return replace(answer, status=status, stated=f"status 200 with an error{f' of code {code}' if code else ''}")
+
+
+def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
+    """The error for a status other than 200, after the last retry.
+
+    Args:
+        where: The resource and the page.
+        answer: The last answer.
+        show_message: Whether to show the API's own message: free text, which may name a person.
+    """
+    message = api_message(answer.content) if show_message else ""
+    text = f"{where}: {answer.described}{f', {message!r}' if message else ''}."
+    if answer.transient:
         return ApiUnavailable(f"{text} The API is busy or out of order, which may pass")
     if answer.status in REDIRECTS:
         target = _host(answer.headers.get("Location", "")) or "another path"
@@ -98,7 +136,7 @@ def _host(url: str) -> str:
 def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
     """The error for an API that asks to wait for more than `most` seconds."""
     return ApiRefusal(
-        f"{where}: status {answer.status}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
+        f"{where}: {answer.described}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
         f"{setting_name('request_max_wait')} ({most:,.0f} s) allows. Run it again after that time, or raise the setting"
     )
 
@@ -109,7 +147,4 @@ def api_message(content: bytes) -> str:
         body: Any = orjson.loads(content)
     except ValueError:
         return ""
-    errors = body.get("errors", body) if isinstance(body, dict) else None
-    message = errors.get("message") if isinstance(errors, dict) else errors
-    texts = message if isinstance(message, list) else [message]
-    return "; ".join(text for text in texts if isinstance(text, str))[:MESSAGE_LENGTH]
+    return "; ".join(dict.fromkeys(texts(body if isinstance(body, dict) else None)))[:MESSAGE_LENGTH]

@@ -21,6 +21,10 @@ PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.In
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
+class BrokenOff(exceptions.ConnectionError):
+    """The answer ended in the middle, although the connection was closed as usual. The message says where."""
+
+
 def may_pass(error: BaseException) -> bool:
     """Whether the same request may succeed later."""
     cause = innermost(error)
@@ -44,7 +48,8 @@ def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
     """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
     kind = ApiUnavailable if may_pass(error) else ApiRefusal
     retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
-    return kind(f"{where}: {_what_happened(error)}{retried}. {_advice(error)}")
+    what_happened = str(error) if isinstance(error, BrokenOff) else _what_happened(error)
+    return kind(f"{where}: {what_happened}{retried}. {_advice(error)}")
 
 
 def _what_happened(error: OSError) -> str:

@@ -11,12 +11,19 @@ from requests.utils import get_encoding_from_headers
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import setting_name
 from crm_assets.source.api import ID, META, TOTAL
-from crm_assets.source.http.answers import Answer
+from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
+from crm_assets.source.http.no_answer import BrokenOff
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
 """A string that is an integer. "007" and "-0" are not: they would be stored as 7 and 0."""
+
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+"""A whole string of JSON."""
+
+BLANK = b"\xef\xbb\xbf \t\r\n"
+"""What may stand before JSON: a byte order mark and white space."""
 
 SHOWN_KEYS = 5
 SHOWN_LENGTH = 300
@@ -46,35 +53,65 @@ class Page:
         return [integer_at(record, ID) for record in self.records]
 
 
-def parse_page(where: str, number: int, answer: Answer, data_selector: str) -> Page:
-    """The page in an answer's body, a JSON object in which `data_selector` is an array.
+def parse_body(answer: Answer) -> Any:
+    """The JSON of an answer's body.
 
     Raises:
-        BadAnswer: The body is anything else. The message names what it is, without values.
+        BadAnswer: The body is not JSON. The message says what it is, without values.
+        BrokenOff: It is the beginning of JSON.
     """
     try:
         try:
-            body = parse_json(answer.content)
+            return parse_json(answer.content)
         except ValueError:
-            body = parse_json(_in_utf8(answer))
+            return parse_json(_in_utf8(answer))
     except RecursionError:
-        raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
+        raise BadAnswer("status 200, but the answer is nested more deeply than can be read") from None
     except ValueError:
+        if _breaks_off(answer):
+            raise BrokenOff(f"the answer breaks off after {len(answer.content):,} bytes") from None
         kind = answer.headers.get("Content-Type", "no content type")[:60]
         raise BadAnswer(
-            f"{where}: status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON. "
+            f"status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON. "
             f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"
         ) from None
+
+
+def _breaks_off(answer: Answer) -> bool:
+    """Whether the body is the beginning of an object or array, or is empty without saying so in the headers."""
+    if not answer.content:
+        return "Content-Length" not in answer.headers
+    if not answer.content.lstrip(BLANK).startswith((b"{", b"[")):
+        return False
+    structure = STRING.sub(b"", answer.content)
+    opened = structure.count(b"{") + structure.count(b"[")
+    return b'"' in structure or opened > structure.count(b"}") + structure.count(b"]")
+
+
+def page_of(number: int, answer: Answer, data_selector: str, *, show_message: bool) -> Page:
+    """The page in an answer's parsed body, an object in which `data_selector` is an array.
+
+    Args:
+        number: Counts from 1.
+        answer: With status 200 and its parsed body.
+        data_selector: The key of the list.
+        show_message: Whether an error may show the API's own message.
+
+    Raises:
+        BadAnswer: The body is anything else. The error names what it is, without values of records.
+    """
+    body = answer.body
     if not isinstance(body, dict) or data_selector not in body:
         keys = ", ".join(sorted(map(repr, body))[:SHOWN_KEYS]) if isinstance(body, dict) else "no object"
         keys = keys[:SHOWN_LENGTH] or "nothing"
+        message = f", {api_message(answer.content)!r}" if show_message and api_message(answer.content) else ""
         raise BadAnswer(
-            f"{where}: status 200, but the answer has no {data_selector!r} (it has {keys}). "
+            f"status 200{message}, but the answer has no {data_selector!r} (it has {keys}). "
             f"Check this resource's path in {setting_name('endpoints')}"
         )
     records = body[data_selector]
     if not isinstance(records, list):
-        raise BadAnswer(f"{where}: {data_selector!r} is no array of records but {type(records).__name__}")
+        raise BadAnswer(f"{data_selector!r} is no array of records but {type(records).__name__}")
     total = integer_at(body.get(META), TOTAL)
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
     return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)

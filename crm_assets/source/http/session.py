@@ -17,13 +17,13 @@ from requests import PreparedRequest, Request, Response, Session, exceptions
 from requests.adapters import HTTPAdapter
 
 from crm_assets.errors import BadAnswer
-from crm_assets.settings import CrmSettings, is_loopback
+from crm_assets.settings import CrmSettings, PersonalData, is_loopback
 from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of
 from crm_assets.source.http.no_answer import may_pass, no_answer
-from crm_assets.source.http.page import Page, parse_page
+from crm_assets.source.http.page import Page, page_of, parse_body
 from crm_assets.source.http.waits import Waits
 
 WORTH_A_THREAD = 0.003
@@ -99,6 +99,7 @@ class PageSession(Session):
         self.waits = Waits()
         self._settings = settings
         self._resource = resource
+        self._selector = ENDPOINTS[resource].data_selector
         self._redact = redact
         self._announce = announce
         self._watch = watch
@@ -118,8 +119,7 @@ class PageSession(Session):
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
-            retry=tenacity.retry_if_exception(may_pass)
-            | tenacity.retry_if_result(lambda answer: answer.status in answers.TRANSIENT),
+            retry=tenacity.retry_if_exception(may_pass) | tenacity.retry_if_result(lambda answer: answer.transient),
             wait=self._seconds_before_retry,
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -189,19 +189,23 @@ class PageSession(Session):
 
     def _fetch(self, request: PreparedRequest, number: int) -> Page:
         where = f"{self._resource}, page {number}"
+        show_message = self._settings.personal_data is PersonalData.keep
         try:
             answer: Answer = self._retrying(self._attempt, request, where)
+            if answer.status == OK:
+                return self._redacted(page_of(number, answer, self._selector, show_message=show_message))
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
         except exceptions.ContentDecodingError:
             raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
         except OSError as error:  # requests' own errors derive from it
             raise no_answer(where, error, self._settings.request_max_attempts) from None
+        refusal = answers.status_error(where, answer, show_message=show_message)
         if number > 1 and answer.status in answers.BEYOND_THE_CAP:
-            return Page(number, [], refusal=str(answers.status_error(where, answer)))
-        if answer.status != OK:
-            raise answers.status_error(where, answer)
-        page = parse_page(where, number, answer, ENDPOINTS[self._resource].data_selector)
+            return Page(number, [], refusal=str(refusal))
+        raise refusal
+
+    def _redacted(self, page: Page) -> Page:
         self._redact(page.records)
         return page
 
@@ -215,11 +219,15 @@ class PageSession(Session):
             body = b"".join(_body(response))
             answer = Answer(response.status_code, response.headers, body, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
-        self._watch(answer)
+        try:
+            if answer.status == OK:
+                answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self._settings.per_page)
+        finally:
+            self._watch(answer)
         most = self._settings.request_max_wait
         if answer.status == OK:
             self._pause(answer, min(answer.until_reset, most))
-        elif answer.status in answers.TRANSIENT and (answer.retry_after or 0) > most:
+        elif answer.transient and (answer.retry_after or 0) > most:
             raise answers.wait_too_long(where, answer, most)
         return answer
 
@@ -251,7 +259,7 @@ class PageSession(Session):
     def _pause(self, answer: Answer, seconds: float, *, everybody: bool = True) -> None:
         """Pauses requests, all of them if `everybody`, and announces a long wait."""
         if (not everybody or self.limits.pause(seconds)) and seconds >= WORTH_A_MESSAGE:
-            self._say(f"{self._resource}: status {answer.status}, the API asks to wait {seconds:,.0f} s")
+            self._say(f"{self._resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")
 
 
 def _body(response: Response) -> Iterator[bytes]:

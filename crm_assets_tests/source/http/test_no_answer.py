@@ -158,3 +158,20 @@ def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a name server in reach it is a failure that may pass.
     with pytest.raises((ApiRefusal, ApiUnavailable), match=r"name is not known: .*Check SOURCES__CRM__BASE_URL"):
         read()
+
+
+def test_an_answer_that_only_the_end_of_the_connection_ends_is_retried_if_it_breaks_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = b'{"tasks": [{"id": 1}, {"id": 2}], "meta": {"total": 2}}'
+    bodies = [whole[:20], b"", whole, b'{"tasks": [], "meta": {"total": 2}}']
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(100_000)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bodies.pop(0))
+
+    with server(answer) as (port, _):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+        reading = read()
+    assert reading.ids == [1, 2]
+    assert reading.report.retries == 2

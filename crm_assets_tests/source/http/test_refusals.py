@@ -72,6 +72,8 @@ NESTED = {"errors": {"code": 403, "message": ["No access", "Ask your admin"], "r
             "No access",
             id="message",
         ),
+        pytest.param('{"error": "No access", "record": "x"}', "application/json", "No access", id="error"),
+        pytest.param('{"errors": [{"message": "No access"}]}', "application/json", "No access", id="errors-objects"),
         pytest.param(HTML, "text/html", None, id="html"),
         pytest.param(SECRET_OF_A_BODY, "text/plain", None, id="text"),
         pytest.param(json.dumps([{"email": SECRET_OF_A_BODY}]), "application/json", None, id="array"),
@@ -90,6 +92,20 @@ def test_of_an_errors_body_only_its_message_is_shown(
     assert (shown or "") in told
     assert SECRET_OF_A_BODY not in told
     assert "<html" not in told
+
+
+@pytest.mark.parametrize("status", [200, 422])
+@pytest.mark.parametrize(("policy", "shown"), [("keep", True), ("leave_out", False), ("hash", False)])
+def test_the_apis_message_is_shown_only_if_personal_data_are_kept(
+    crm: ScriptedCrm, status: int, policy: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "0123456789abcdef0123456789abcdef")
+    body = {"errors": {"code": 422, "message": [f"{SECRET_OF_A_BODY} has no task"]}}
+    crm.faults.append(always("open_tasks", lambda: json_response(body, status)))
+    with pytest.raises(ApiRefusal, match="422") as raised:
+        read()
+    assert (SECRET_OF_A_BODY in str(raised.value)) == shown
 
 
 def test_a_long_message_is_cut(crm: ScriptedCrm) -> None:

@@ -1,0 +1,118 @@
+"""Whatever a load has too little memory for, every stored value is one that was sent."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import event, example, given, settings
+from hypothesis import strategies as st
+
+from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.typing.batches import POSITION
+from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.source.typing.side_loads import COLUMNS
+from crm_assets.warehouse import loading
+from crm_assets.warehouse.duckdb_file import DuckDBFile
+from crm_assets.warehouse.duckdb_messages import is_out_of_memory
+from crm_assets.warehouse.loading import LOAD_MEMORY, NARROW, LoadPackage, load
+from crm_assets.warehouse.policy import Policy
+from crm_assets.warehouse.sync_log import Asked
+
+pytestmark = pytest.mark.file
+
+IS_LONG = settings().max_examples > 1000
+LONGEST = 60_000_000 if IS_LONG else 6_000_000
+LIMITS = ["16MiB", "24MiB", "32MiB", "64MiB", "128MiB"] if IS_LONG else ["16MiB", "20MiB"]
+TEXTS = ("title", "description", "targetable_type", "undeclared")
+
+Records = Mapping[int, Mapping[str, str | None]]
+
+short_texts = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+long_texts = st.builds(
+    lambda start, letter, length: start + letter * length,
+    st.text("abc", max_size=4),
+    st.sampled_from("Aé"),
+    st.integers(0, LONGEST // 2) | st.integers(LONGEST // 2, LONGEST),
+)
+records = st.fixed_dictionaries(dict.fromkeys(TEXTS, short_texts))
+reads = st.dictionaries(st.integers(1, 8), records, max_size=8)
+long_records = st.builds(
+    lambda record, column, text: {**record, column: text}, records, st.sampled_from(TEXTS), long_texts
+)
+loads = st.tuples(
+    st.builds(
+        lambda short, long: {**short, **long}, reads, st.dictionaries(st.integers(1, 8), long_records, max_size=2)
+    ),
+    st.sampled_from(LIMITS),
+    st.none() | st.sampled_from(LIMITS),
+)
+"""Records; the memory limit of the first attempt; that of the second, none if it has plenty."""
+
+
+def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
+    columns: dict[str, Any] = {"id": pa.array(list(read), pa.int64())}
+    columns |= {name: pa.array([record[name] for record in read.values()], pa.string()) for name in TEXTS}
+    columns[POSITION] = pa.array(range(len(read)), pa.int64())
+    columns |= {name: pa.array([load_id] * len(read), pa.string()) for name in ("_dlt_load_id", "_dlt_id")}
+    pq.write_table(pa.table(columns), file := folder / f"{load_id}.parquet")
+    return LoadPackage(
+        load_id=load_id,
+        files=[file],
+        types={"undeclared": "text"},
+        rows=len(read),
+        side_loads=COLUMNS.empty_table(),
+        report=ReadReport("open_tasks", rows_read=len(read), incomplete_because=""),
+        asked=Asked("http://crm", "/tasks", "{}"),
+        policy=Policy(),
+        forgotten=Forgotten(),
+        skipped=(),
+    )
+
+
+class OutOfMemory(Exception):
+    """The normal limit was too low as well."""
+
+
+def loaded(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
+    try:
+        load(connection, package)
+    except duckdb.Error as error:
+        if not is_out_of_memory(error):
+            raise
+        event("not loaded")
+        raise OutOfMemory from error
+    event("loaded")
+
+
+def stored(database: Path) -> Records:
+    with duckdb.connect(str(database)) as connection:
+        found = connection.execute(f"select id, {', '.join(TEXTS)} from raw.open_tasks").fetchall()
+    assert len({id_ for id_, *_ in found}) == len(found)
+    return {id_: dict(zip(TEXTS, texts, strict=True)) for id_, *texts in found}
+
+
+GOOD = {id_: dict.fromkeys(TEXTS, f"Good{id_}") for id_ in (1, 2, 3)}
+
+
+@example([({**GOOD, 4: dict.fromkeys(TEXTS) | {"title": "A" * 4_000_000}}, "16MiB", None)])  # a commit that fails
+@example([({**GOOD, 4: dict.fromkeys(TEXTS) | {"title": "A" * 6_000_000}}, "16MiB", "16MiB")])  # the retry, too
+@given(sequence=st.lists(loads, min_size=1, max_size=4 if IS_LONG else 1))
+@settings(max_examples=1000 if IS_LONG else 3)
+def test_every_value_is_as_sent_whatever_the_memory(sequence: Sequence[tuple[Records, str, str | None]]) -> None:
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as monkeypatch:
+        folder, database = Path(name), Path(name) / "crm.duckdb"
+        expected: Records = {}
+        for number, (read, first, second) in enumerate([(GOOD, "128MiB", None), *sequence]):
+            monkeypatch.setattr(loading, "NARROW", NARROW.replace(LOAD_MEMORY, first))
+            warehouse = DuckDBFile(database, 10, {"memory_limit": second} if second else {}, print)
+            package = package_of(read, folder, str(number))
+            with suppress(OutOfMemory), warehouse.connected(read_only=False) as connection:
+                loaded(connection, package)
+                expected = {**expected, **read}
+            assert stored(database) == expected
