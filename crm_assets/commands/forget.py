@@ -11,8 +11,8 @@ from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.settings import resolve_settings
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.loading import load_models
-from crm_assets.warehouse.landing import remove_leftovers
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets.warehouse.working_folders import remove_leftovers
 
 
 def add_arguments(parser: ArgumentParser) -> None:

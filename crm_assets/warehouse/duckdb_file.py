@@ -1,8 +1,9 @@
 """A DuckDB file as the warehouse: opened by one process at a time, always closed again, and copied for readers."""
 
+import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +16,11 @@ from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
+from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.published import is_published, publish, published_path, take_over
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.rewriting import prepare, write_anew
+from crm_assets.warehouse.working_folders import working_folder
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,10 @@ class DuckDBFile:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
             raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")
-        with self._locked(), Reconnecting(partial(self._connected, read_only=read_only)) as connection:
+        with (
+            self._locked() as config,
+            Reconnecting(partial(self._connected, config, read_only=read_only)) as connection,
+        ):
             yield connection
 
     def kept_open(self) -> AbstractContextManager[None]:
@@ -65,25 +71,25 @@ class DuckDBFile:
         """Copies a CRM's tables for readers, unless the copy is up to date."""
         is_new = not is_published(self.path, crm)
         if is_new:
-            with self._locked():
+            with self._locked() as config:
                 if _log(self.path).exists():
                     # Left by a killed process. Opening and closing the database merges it.
-                    with self._connected(read_only=False):
+                    with self._connected(config, read_only=False):
                         pass
-                publish(self.path, crm, self.config)
+                publish(self.path, crm, config)
         return Published(str(published_path(self.path, crm)), is_new)
 
     def erase(self, crm: Crm) -> None:
         """Rewrites the file and the CRM's published copy."""
-        with self._locked():
-            with self._connected(read_only=False) as connection:
+        with self._locked() as config:
+            with self._connected(config, read_only=False) as connection:
                 broken = prepare(connection)
             # The database comes last: until it is replaced, it records that this is still to be done.
             if crm.name:
-                publish(self.path, crm, self.config)
-                write_anew(self.path, self.path, self.config, crm)
+                publish(self.path, crm, config)
+                write_anew(self.path, self.path, config, crm)
             else:
-                write_anew(self.path, published_path(self.path, crm), self.config, crm)
+                write_anew(self.path, published_path(self.path, crm), config, crm)
                 take_over(self.path, crm)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
@@ -96,27 +102,35 @@ class DuckDBFile:
         """None: the sync log tells what was sent."""
         return nullcontext()
 
-    def _locked(self) -> AbstractContextManager[None]:
-        return writer_lock(self.path, self.wait, self.announce)
+    @contextmanager
+    def _locked(self) -> Iterator[Mapping[str, Any]]:
+        """Holds the lock while the body runs, in which all files are private. Yields DuckDB's configuration."""
+        with (
+            private_files(),
+            writer_lock(self.path, self.wait, self.announce),
+            working_folder(self.path.absolute().parent) as spilled,
+        ):
+            yield {"temp_directory": str(spilled), **self.config}
 
     @contextmanager
-    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        is_new = not self.path.exists()
+    def _connected(self, config: Mapping[str, Any], *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(self._connect(read_only=read_only)) as connection:
-            if is_new:
-                # It will hold personal data. DuckDB creates it with default permissions, and refuses an empty file.
-                self.path.chmod(0o600)
+        with closing(self._connect(config, read_only=read_only)) as connection:
+            if not read_only:
+                with suppress(PermissionError):  # another user's file
+                    self.path.chmod(0o600)  # it may have been copied here from a backup
+                # Earlier releases had temporary files here, which stay if the process is killed.
+                shutil.rmtree(f"{self.path}.tmp", ignore_errors=True)
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
-    def _connect(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self, config: Mapping[str, Any], *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connects. Waits while a process that does not use the lock (a notebook, a DuckDB shell) has the file open."""
         give_up_at = time.monotonic() + self.wait
         announced = False
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=dict(self.config))
+                return duckdb.connect(str(self.path), read_only=read_only, config=dict(config))
             except duckdb.IOException as error:
                 holder = lock_holder(error)
                 if holder is None:

@@ -4,7 +4,7 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.object_storage import REFUSED, allow_s3
 from crm_assets.warehouse.policy import set_erased
+from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import FOLDER, TURN, committed
+from crm_assets.warehouse.working_folders import working_folder
 
 CATALOG = "lake"
 """The catalog name under which a lake is attached."""
@@ -60,7 +62,7 @@ class Lake:
         self._config = config
         self._announce = announce
         self._keeps = False
-        self._attached: dict[bool, duckdb.DuckDBPyConnection] = {}
+        self._attached: dict[bool, tuple[duckdb.DuckDBPyConnection, ExitStack]] = {}
 
     @property
     def name(self) -> str:
@@ -88,6 +90,7 @@ class Lake:
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
         with (
+            private_files(self._mask),
             self._turn(read_only=read_only, tables=tables) as kept,
             Reconnecting(partial(self._connected, read_only=read_only, kept=kept)) as connection,
         ):
@@ -184,6 +187,12 @@ class Lake:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
     @property
+    def _mask(self) -> int:
+        """The mask of new files: those in a folder are for the same people as the folder."""
+        folder = Path(self.address.files)
+        return mask_of(folder) if "://" not in self.address.files and folder.exists() else ALL_BUT_OWNER
+
+    @property
     def _catalog(self) -> str:
         """The quoted schema of the catalog's own tables."""
         return (
@@ -192,12 +201,17 @@ class Lake:
 
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if read_only not in self._attached:
-            self._attached[read_only] = self._attach(read_only=read_only)
-        return self._attached[read_only].cursor()
+            with ExitStack() as opened:
+                connection = opened.enter_context(self._attach(read_only=read_only))
+                self._attached[read_only] = connection, opened.pop_all()
+        return self._attached[read_only][0].cursor()
 
-    def _attach(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        connection = connected_with(EXTENSIONS, self._config)
-        try:
+    @contextmanager
+    def _attach(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with (
+            working_folder(self._working_folder) as spilled,
+            closing(connected_with(EXTENSIONS, {"temp_directory": str(spilled), **self._config})) as connection,
+        ):
             if self.address.files.startswith("s3://"):
                 with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
@@ -209,15 +223,12 @@ class Lake:
                     f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})"
                 )
             connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            yield connection
 
     def _close(self, *, read_only: bool) -> None:
-        connection = self._attached.pop(read_only, None)
-        if connection is not None:
-            connection.close()
+        if read_only in self._attached:
+            _, opened = self._attached.pop(read_only)
+            opened.close()
 
     @contextmanager
     def _explained(self, setting: str) -> Iterator[None]:

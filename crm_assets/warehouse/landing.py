@@ -10,19 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 import dlt
 from dlt.common.destination import Destination
 from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
-from filelock import FileLock, Timeout
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.schemas import RAW
-
-WORKING_FOLDERS = "pipelines"
-"""The folder of the runs' working folders, in the data directory."""
+from crm_assets.warehouse.working_folders import working_folder
 
 
 @dataclass(frozen=True)
@@ -46,9 +43,14 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         resource: The resource; the pipeline's name depends only on it.
         data_dir: The folder in which working folders are created.
     """
-    with dlt_context(ProjectContext()), _place(data_dir) as parent, _working_folder(parent) as folder:
+    with (
+        dlt_context(ProjectContext()),
+        private_files(),
+        _without_percent(data_dir) as parent,
+        working_folder(parent) as folder,
+    ):
         landed = folder / "landed"
-        landed.mkdir(mode=0o700)
+        landed.mkdir()
         pipeline = dlt.pipeline(
             pipeline_name=f"crm_{resource}",
             pipelines_dir=str(folder),
@@ -62,11 +64,6 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
                 yield Landing(pipeline, landed)
         finally:
             pipeline.deactivate()
-
-
-def remove_leftovers(data_dir: Path) -> None:
-    """Removes the working folders of killed runs, not those of active ones."""
-    _remove_stale(data_dir / WORKING_FOLDERS)
 
 
 def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[type-arg]
@@ -112,46 +109,10 @@ def _dlt_silent() -> Iterator[None]:
 
 
 @contextmanager
-def _place(data_dir: Path) -> Iterator[Path]:
-    """The parent of working folders: the data directory, unless dlt would take its path for a format string."""
+def _without_percent(data_dir: Path) -> Iterator[Path]:
+    """The data directory, or a temporary one if dlt would take its path for a format string."""
     if "%" not in str(data_dir.resolve()):
-        yield data_dir / WORKING_FOLDERS
+        yield data_dir
         return
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="crm_assets_") as elsewhere:
         yield Path(elsewhere)
-
-
-@contextmanager
-def _working_folder(parent: Path) -> Iterator[Path]:
-    """A new folder below `parent`. Also removes folders of killed processes.
-
-    Each folder in use has a lock that ends with its process.
-    """
-    # The files hold records, so only the owner may access the folder and the data directory.
-    parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    parent.mkdir(mode=0o700, exist_ok=True)
-    _remove_stale(parent)
-    # The lock comes first: without it, the folder would look like that of a killed process.
-    folder = parent / uuid4().hex
-    lock = FileLock(f"{folder}.lock", mode=0o600)
-    lock.acquire()
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
-
-
-def _remove_stale(parent: Path) -> None:
-    for lock_file in parent.glob("*.lock"):
-        stale = FileLock(lock_file)
-        try:
-            stale.acquire(timeout=0)
-        except Timeout:
-            continue
-        shutil.rmtree(lock_file.with_suffix(""), ignore_errors=True)
-        lock_file.unlink(missing_ok=True)
-        stale.release()

@@ -76,6 +76,7 @@ def _write_holder(path: Path) -> None:
     since = datetime.now(timezone.utc).isoformat("T", "seconds")
     text = json.dumps({"pid": os.getpid(), "command": Path(sys.argv[0]).name, "since": since})
     with suppress(OSError):  # it is only for messages
+        path.touch(mode=0o600)
         path.write_text(text, encoding="utf-8")
 
 

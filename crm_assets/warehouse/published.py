@@ -87,7 +87,6 @@ def take_over(database: Path, crm: Crm) -> None:
 def _copy(source: Path, target: Path) -> None:
     unfinished = target.with_suffix(".unfinished")
     try:
-        unfinished.touch(mode=0o600)
         with source.open("rb") as read, unfinished.open("wb") as written:
             shutil.copyfileobj(read, written, 2**20)
             written.flush()

@@ -4,7 +4,6 @@ DuckDB marks the blocks of deleted data as free, but does not overwrite them unt
 """
 
 import os
-import shutil
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -41,7 +40,6 @@ def write_anew(database: Path, target: Path, config: Mapping[str, Any], crm: Crm
     _remove(fresh)
     try:
         with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
-            fresh.chmod(0o600)
             connection.execute(f"attach {_literal(database)} as stored (read_only)")
             [[catalog]] = connection.execute("select current_database()").fetchall()
             connection.execute(f'copy from database stored to "{catalog}"')
@@ -53,7 +51,6 @@ def write_anew(database: Path, target: Path, config: Mapping[str, Any], crm: Crm
         fresh.replace(target)
     finally:
         _remove(fresh)
-    shutil.rmtree(f"{database}.tmp", ignore_errors=True)  # temporary files of a killed process
 
 
 def prepare(connection: duckdb.DuckDBPyConnection) -> list[str]:
