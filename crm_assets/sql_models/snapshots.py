@@ -10,7 +10,7 @@ record, otherwise from the time of the build. dbt goes by `updated_at` alone: a 
 then gets the id and the time of its earlier row, and its history cannot be told apart.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import duckdb
 
@@ -49,10 +49,10 @@ def _source_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def _add_changes(connection: duckdb.DuckDBPyConnection, model: Model, source: Mapping[str, str]) -> None:
     stored = _columns(connection, model.relation)
-    added = [column for column in source if column not in stored]
-    for column in added:
+    # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
+    for column in [column for column in source if column not in stored]:
         connection.execute(f"alter table {model.relation} add column {quoted(column)} {source[column]}")
-    connection.execute(f"create or replace temp table {OPENED} as {_opened(model, source, added)}")
+    connection.execute(f"create or replace temp table {OPENED} as {_opened(model, source)}")
     connection.execute(f"create or replace temp table {CLOSED} as {_closed(model)}")
     connection.execute(
         f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from {CLOSED} as closed "
@@ -86,7 +86,7 @@ def _opening(model: Model, source: Mapping[str, str], is_later: str = "true") ->
     )
 
 
-def _opened(model: Model, source: Mapping[str, str], added: Collection[str]) -> str:
+def _opened(model: Model, source: Mapping[str, str]) -> str:
     """The rows to add: of new and changed records, and of deleted ones if these get a row."""
     key = ", ".join(map(quoted, model.unique_key))
     is_later = "true"
@@ -97,7 +97,7 @@ def _opened(model: Model, source: Mapping[str, str], added: Collection[str]) -> 
         f"from {SOURCE} as source left join {_current(model)} as current on {_same(model, 'current')} "
         f"left join (select {key}, max(greatest(dbt_valid_from, dbt_valid_to)) as last "
         f"from {model.relation} group by {key}) as known on {_same(model, 'known')} "
-        f"where current.{quoted(model.unique_key[0])} is null or {_changed(model, source, added)}"
+        f"where current.{quoted(model.unique_key[0])} is null or {_changed(model, source)}"
     )
     if not _marks_deleted(model):
         return rows
@@ -125,16 +125,14 @@ def _gone(model: Model) -> str:
     return f"from {_current(model)} as current anti join {SOURCE} as source on {_same(model, 'current')}{marked}"
 
 
-def _changed(model: Model, source: Iterable[str], added: Collection[str]) -> str:
+def _changed(model: Model, source: Iterable[str]) -> str:
     if model.config["strategy"] == "timestamp":
         updated_at = f"source.{quoted(model.config['updated_at'])}"
         changed = f"coalesce({updated_at} > current.dbt_updated_at, {updated_at} is not null)"
     else:
         chosen = model.config["check_cols"]
         checked = list(source) if chosen == "all" else list(chosen)
-        differences = [f"current.{quoted(c)} is distinct from source.{quoted(c)}" for c in checked]
-        # As in dbt, a new compared column counts as a change of every record.
-        changed = "true" if set(checked) & set(added) else " or ".join(differences)
+        changed = " or ".join(f"current.{quoted(c)} is distinct from source.{quoted(c)}" for c in checked)
     return f"({changed} or current.dbt_is_deleted = 'True')" if _marks_deleted(model) else f"({changed})"
 
 

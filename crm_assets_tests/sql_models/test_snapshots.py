@@ -268,6 +268,18 @@ def test_a_new_column_is_added_and_earlier_rows_stay(
     assert found == [("ann", None), ("cleo", "Ulm")]
 
 
+def test_a_new_checked_column_changes_records_that_have_a_value(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    build(connection, history(project, **CHECK))
+    connection.execute(
+        "alter table raw.accounts add column city varchar; update raw.accounts set city = 'Ulm' where id = 1"
+    )
+    build(connection, history(project, **{**CHECK, "check_cols": ["owner", "city"]}))
+
+    assert states(connection) == [(1, "ann", False), (1, "ann", True), (2, "bob", True)]
+
+
 def test_a_failed_build_loses_no_history(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     model = history(project, **CHECK)
     build(connection, model)

@@ -4,6 +4,7 @@ select
     owner_id,
     stage_id,
     won_on,
-    won_amount
+    won_amount,
+    -- Null, not false: rows from before the bin was recorded have none either, and stay valid.
+    nullif(is_deleted, false) as is_deleted
 from staging.stg_won_deals
-where not is_deleted
