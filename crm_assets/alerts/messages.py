@@ -16,8 +16,8 @@ NAMED = 3
 ADVICE: Mapping[str, str] = MappingProxyType(
     {
         "asset": (
-            "Its table keeps the rows of the last successful run, and the assets that depend on it were not built. Fix "
-            "what the error says, then materialize it again."
+            "Unless the error says otherwise, its table keeps the rows of the last successful run. The assets that "
+            "depend on it were not built. Fix what the error says, then materialize it again."
         ),
         "check": "The table was written. The check's page in the UI shows the rows or fields.",
         "run": (

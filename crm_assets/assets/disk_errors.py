@@ -8,9 +8,8 @@ from types import MappingProxyType
 
 import duckdb
 
-from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import setting_name
-from crm_assets.warehouse.object_storage import is_about_storage, may_answer_later
+from crm_assets.warehouse.object_storage import is_about_storage
 
 DATA_DIR = setting_name("data_dir")
 
@@ -54,6 +53,8 @@ QUOTED = re.compile(rf"(?:Could not|Cannot|Failed to) [^:\n]*(?:: )+({'|'.join(m
 
 def disk_error(error: BaseException) -> str:
     """The message of an error about files, with advice; empty for any other error."""
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return ""
     if isinstance(error, OSError) and error.errno:
         return f"{error}. {ADVICE.get(error.errno, f'Check the folder in {DATA_DIR}')}"
     if not isinstance(error, duckdb.Error):
@@ -64,8 +65,3 @@ def disk_error(error: BaseException) -> str:
         advice = NO_STORAGE if is_about_storage(error) else UNREADABLE
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
-
-
-def may_recover(error: BaseException) -> bool:
-    """Whether a later attempt may succeed: a lake's catalog or storage did not answer, was busy or out of order."""
-    return error.may_recover if isinstance(error, CrmAssetsError) else may_answer_later(error)

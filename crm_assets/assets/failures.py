@@ -1,58 +1,113 @@
-"""Turns errors into failures that users can act on, and decides whether Dagster retries the asset."""
+"""The one place where errors become failures of assets and checks: what users see, and whether Dagster retries."""
 
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import duckdb
 from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from crm_assets.assets.disk_errors import disk_error, may_recover
+from crm_assets.assets.disk_errors import disk_error
 from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import ONLY, Crm
+from crm_assets.warehouse.commits import Commits, commits_noted
+from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
+from crm_assets.warehouse.object_storage import may_answer_later
+
+PACKAGE = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Explained:
+    """An error as users see it.
+
+    Attributes:
+        message: What was wrong and what to do, without records.
+        may_recover: Whether the same attempt may succeed later.
+        frames: Where it was raised, if the message alone does not explain it.
+    """
+
+    message: str
+    may_recover: bool
+    frames: traceback.StackSummary | None = None
 
 
 @contextmanager
-def failures_explained(resource: str, crm: Crm = ONLY) -> Iterator[None]:
+def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
     """Turns errors of the body into failures that say what was wrong and what to do, and hold no record.
 
-    dlt wraps errors of its steps, and its own messages can hold a whole page of personal data. So only the type of
-    such an error and where it was raised are shown.
+    Args:
+        name: The resource, table or asset, for messages.
+        crm: The CRM that it belongs to.
+
+    Yields:
+        Metadata of the failure, to which the body may add.
 
     Raises:
-        Failure: In place of the error. Retries are allowed only if they can help.
+        Failure: In place of any error. Retries are allowed only if they can help.
     """
-    try:
-        yield
-    except Failure:
-        raise
-    except Exception as error:  # noqa: BLE001 # any error's message may hold records
-        told = next((cause for cause in _causes(error) if isinstance(cause, CrmAssetsError)), None)
-        if told is not None:
-            raise Failure(description=crm.told(str(told)), allow_retries=told.may_recover) from None
-        for cause in _causes(error):
-            if about_files := disk_error(cause):
-                raise Failure(description=f"{resource}: {about_files}", allow_retries=may_recover(cause)) from None
-        raise _unexpected(resource, error) from None
+    metadata: dict[str, Any] = {}
+    with commits_noted() as commits:
+        try:
+            yield metadata
+        except Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 # any error's message may hold records
+            explained = explain(error, name, commits)
+            if explained.frames:
+                listed = "".join(traceback.format_list(explained.frames))
+                metadata["where"] = MetadataValue.md(f"```\n{listed}\n```")
+            raise Failure(
+                description=crm.told(explained.message), metadata=metadata, allow_retries=explained.may_recover
+            ) from None
+
+
+def explain(error: BaseException, name: str, commits: Commits) -> Explained:
+    """What users see of an error.
+
+    Errors of the project and of the operating system are shown in full; so are those of DuckDB about a statement, which
+    name tables and columns only. Any other message may hold records: dlt's hold whole pages. So only the type of the
+    error is shown, and where it was raised.
+
+    Args:
+        error: The error.
+        name: The resource, table or asset that it belongs to.
+        commits: The transactions before it.
+    """
+    changed = f". {commits.outcome}" if commits.confirmed or commits.unconfirmed else ""
+    for cause in _causes(error):
+        if isinstance(cause, CrmAssetsError):
+            return Explained(f"{cause}{changed}", cause.may_recover)
+    for cause in _causes(error):
+        if about_files := disk_error(cause):
+            return Explained(f"{name}: {about_files}{changed}", may_answer_later(cause))
+        if isinstance(cause, duckdb.Error) and is_about_statement(cause):
+            frames = traceback.extract_tb(cause.__traceback__)
+            at = f"line {line(cause)} of " if line(cause) else ""
+            message = f"{name}: {reason(cause)} ({at}the statement in {_place(frames)}). {commits.outcome}"
+            return Explained(message, may_recover=False, frames=frames)
+    step = error.step if isinstance(error, PipelineStepFailed) else "step"
+    *_, root = _causes(error)
+    frames = traceback.extract_tb(root.__traceback__)
+    message = (
+        f"{name}: the {step} failed with {type(root).__module__}.{type(root).__qualname__} at {_place(frames)}. Its "
+        f"message is not shown, since it may hold records. {commits.outcome}"
+    )
+    return Explained(message, may_recover=True, frames=frames)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: BaseException | None = error
     while seen is not None:
         yield seen
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
 
 
-def _unexpected(resource: str, error: Exception) -> Failure:
-    step = error.step if isinstance(error, PipelineStepFailed) else "load"
-    *_, root = _causes(error)
-    frames = traceback.extract_tb(root.__traceback__)
-    places = "".join(traceback.format_list(frames))
-    last = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    return Failure(
-        description=(
-            f"{resource}: the {step} failed with {type(root).__module__}.{type(root).__qualname__}{last}. Its "
-            "message is not shown, since it may hold records. The tables have not changed"
-        ),
-        metadata={"where": MetadataValue.md(f"```\n{places}\n```")},
-    )
+def _place(frames: traceback.StackSummary) -> str:
+    """The project's file and line where an error was raised, or came from."""
+    ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)] or list(frames)
+    return f"{ours[-1].filename}:{ours[-1].lineno}" if ours else "an unknown place"

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from dagster import AssetKey, Failure, MaterializeResult, asset
+from dagster import AssetKey, MaterializeResult, asset
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import may_recover
-from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
+from crm_assets.assets.failures import failures_explained
 from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.lake_files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
@@ -31,10 +30,8 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
 )
 def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
     """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
-    try:
+    with failures_explained("lake.maintenance"):
         return MaterializeResult(metadata=warehouse.maintain())
-    except (WarehouseBusy, WarehouseUnreachable) as error:
-        raise Failure(description=str(error), allow_retries=may_recover(error)) from None
 
 
 MAINTENANCE_ASSETS = [lake_maintenance] if has_maintenance() else []

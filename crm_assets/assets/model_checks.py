@@ -14,9 +14,9 @@ from dagster import (
 )
 from sqlglot.errors import SqlglotError
 
+from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.previews import rows_as_table
-from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
@@ -63,12 +63,11 @@ def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Mod
         blocking=test.blocks,
     )
     def compare(warehouse: Warehouse) -> AssetCheckResult:
-        try:
+        with failures_explained(crm.named(model.address), crm):
+            zone = resolve_settings(crm).reporting_timezone
             with warehouse.of(crm).read_connection() as connection:
-                report_in(connection, resolve_settings(crm).reporting_timezone)
+                report_in(connection, zone)
                 return check_result(run_test(connection, model, test), masked_columns(connection, model, known))
-        except (WarehouseBusy, SettingsError, NothingStored) as error:
-            return check_result(Outcome(test, problem=str(error)))
 
     return compare
 

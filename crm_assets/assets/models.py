@@ -10,7 +10,6 @@ from dagster import (
     AssetCheckResult,
     AssetExecutionContext,
     AssetsDefinition,
-    Failure,
     Field,
     MaterializeResult,
     TableColumnDep,
@@ -23,7 +22,7 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import disk_error, may_recover
+from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.model_checks import (
     check_result,
@@ -34,7 +33,7 @@ from crm_assets.assets.model_checks import (
 from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.previews import preview
 from crm_assets.assets.table_metadata import table_columns
-from crm_assets.errors import ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable, WrongRows
+from crm_assets.errors import WrongRows
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
@@ -99,25 +98,21 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         if full_refresh:
             context.log.warning(BEGINS_ANEW, crm.named(model.address))
         warehouse = warehouse.of(crm)
-        try:
+        with failures_explained(crm.named(model.address), crm):
             settings = resolve_settings(crm)
-            with following_policy(warehouse, settings, known.values(), context.log.info, [model.address]) as connection:
-                report_in(connection, settings.reporting_timezone)
-                if model.shows_side_loads:
-                    create_side_loaded(connection)  # no raw asset may have been loaded yet
-                result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
-        except WrongRows as refused:
-            with warehouse.read_connection() as connection:
-                masked = masked_columns(connection, model, known)
-            yield from (check_result(outcome, masked) for outcome in refused.outcomes)
-            raise Failure(description=str(refused), allow_retries=False) from None
-        except (ModelError, SettingsError, WarehouseBusy, WarehouseUnreachable) as error:
-            raise Failure(description=str(error), allow_retries=may_recover(error)) from None
-        except (OSError, duckdb.Error) as error:
-            if about_files := disk_error(error):
-                told = f"{crm.named(model.address)}: {about_files}"
-                raise Failure(description=told, allow_retries=may_recover(error)) from None
-            raise
+            try:
+                with following_policy(
+                    warehouse, settings, known.values(), context.log.info, [model.address]
+                ) as connection:
+                    report_in(connection, settings.reporting_timezone)
+                    if model.shows_side_loads:
+                        create_side_loaded(connection)  # no raw asset may have been loaded yet
+                    result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
+            except WrongRows as refused:
+                with warehouse.read_connection() as connection:
+                    masked = masked_columns(connection, model, known)
+                yield from (check_result(outcome, masked) for outcome in refused.outcomes)
+                raise
         yield result
 
     return build_model

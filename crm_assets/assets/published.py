@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dagster import AssetsDefinition, Failure, MaterializeResult, asset
+from dagster import AssetsDefinition, MaterializeResult, asset
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import may_recover
+from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
-from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.settings import Crm
 from crm_assets.warehouse.published import published_path
 from crm_assets.warehouse.warehouse import Warehouse
@@ -46,13 +45,8 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
     )
     def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""
-        try:
+        with failures_explained(crm.named(PUBLISHED), crm):
             published = warehouse.of(crm).publish()
-        except (WarehouseBusy, WarehouseUnreachable, OSError) as error:
-            raise Failure(
-                description=f"Not published, readers see the previous state: {error}",
-                allow_retries=may_recover(error),
-            ) from None
         metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
         if published.version is not None:
             metadata["version"] = published.version

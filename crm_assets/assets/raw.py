@@ -15,7 +15,6 @@ from dagster import (
     AssetSpec,
     Config,
     DataVersion,
-    Failure,
     MaterializeResult,
     multi_asset,
 )
@@ -27,7 +26,6 @@ from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import may_recover
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.personal_data import following_policy
@@ -36,7 +34,7 @@ from crm_assets.assets.table_metadata import declared_columns, raw_metadata, row
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
-from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import NothingStored, SettingsError
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
@@ -127,7 +125,9 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
     ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
         warehouse = warehouse.of(of)
         if not context.selected_asset_keys:
-            yield from checks_alone(warehouse, of, resource)
+            with failures_explained(resource, of), warehouse.read_connection() as connection:
+                results = check_results(connection, of, resource)
+            yield from results
             return
         began = time.perf_counter()
 
@@ -257,12 +257,3 @@ def another_crm(crm: Crm, warehouse: str, loaded: str, configured: str) -> Setti
         f"CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: python -m crm_assets "
         f"accept-address{option}"
     )
-
-
-def checks_alone(warehouse: Warehouse, crm: Crm, resource: str) -> list[AssetCheckResult]:
-    """The results of a raw asset's checks on the current table, for runs that select only the checks."""
-    try:
-        with warehouse.read_connection() as connection:
-            return check_results(connection, crm, resource)
-    except (WarehouseBusy, WarehouseUnreachable, NothingStored) as error:
-        raise Failure(description=str(error), allow_retries=may_recover(error)) from None

@@ -14,6 +14,7 @@ from dagster import (
     get_dagster_logger,
 )
 
+from crm_assets.assets.failures import explain
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.raw_findings import (
     Finding,
@@ -24,6 +25,7 @@ from crm_assets.assets.raw_findings import (
     rows_match_source,
 )
 from crm_assets.settings import Crm
+from crm_assets.warehouse.commits import Commits
 from crm_assets.warehouse.schemas import RAW
 
 
@@ -68,10 +70,11 @@ def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, re
     try:
         finding = check.find(connection, resource)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
+        reason = explain(error, resource, Commits()).message
         get_dagster_logger().warning(
-            f"Check {check.name} of {crm.named(f'{RAW}.{resource}')} could not be run: {error}"
+            f"Check {check.name} of {crm.named(f'{RAW}.{resource}')} could not be run: {reason}"
         )
-        finding = Finding(False, f"could not be run: {error}")
+        finding = Finding(False, f"could not be run: {reason}")
     return AssetCheckResult(
         asset_key=asset_key(crm, f"{RAW}.{resource}"),
         check_name=check.name,

@@ -6,18 +6,19 @@ from typing import Any
 
 import duckdb
 import sqlglot
-from dagster import AssetsDefinition, Failure, MaterializeResult, MetadataValue, asset, get_dagster_logger
+from dagster import AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
 from sqlglot import exp
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
-from crm_assets.assets.disk_errors import may_recover
+from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
-from crm_assets.errors import NothingStored, SettingsError, WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import NothingStored
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
 from crm_assets.settings import Crm, resolve_settings
+from crm_assets.warehouse.duckdb_messages import is_about_missing_table
 from crm_assets.warehouse.warehouse import Warehouse
 
 SALES_REVIEW = "reports.sales_review"
@@ -57,39 +58,43 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
     )
     def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
         """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
-        # Imported here: the import takes a second, and other assets do not need it.
-        from crm_assets.reports.charts import charts
-        from crm_assets.reports.page import render
-
-        try:
-            settings = resolve_settings(crm)
-            with warehouse.of(crm).read_connection() as connection:
-                review = read_figures(connection)
-        except (SettingsError, NothingStored, WarehouseBusy, WarehouseUnreachable) as error:
-            raise Failure(description=str(error), allow_retries=may_recover(error)) from None
-        except duckdb.CatalogException:
-            raise Failure(
-                description="The marts that the report reads do not exist: materialize groups staging and marts first",
-                allow_retries=False,
-            ) from None
-        page = page_path(settings, crm)
-        numbers = page.with_suffix(".json")
-        drawn = charts(review)
-        before = headline_before(review, numbers)
-        source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
-        write_privately(page, render(review, drawn, before, source))
-        write_privately(numbers, headline_json(review, before))
-        get_dagster_logger().info(f"Sales review: {page}")
-        return MaterializeResult(
-            metadata={
-                "page": MetadataValue.path(page),
-                "figures of": MetadataValue.timestamp(review.taken_at),
-                **{f"crm/{name.removeprefix('crm_')}": float(value) for name, value in review.headline.items()},
-                **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
-            }
-        )
+        with failures_explained(crm.named(SALES_REVIEW), crm):
+            return _created(crm, warehouse.of(crm))
 
     return sales_review
+
+
+def _created(crm: Crm, warehouse: Warehouse) -> MaterializeResult[Any]:
+    # Imported here: the import takes a second, and other assets do not need it.
+    from crm_assets.reports.charts import charts
+    from crm_assets.reports.page import render
+
+    settings = resolve_settings(crm)
+    try:
+        with warehouse.read_connection() as connection:
+            review = read_figures(connection)
+    except duckdb.CatalogException as error:
+        if not is_about_missing_table(error):
+            raise
+        raise NothingStored(
+            "The marts that the report reads do not exist: materialize groups staging and marts first"
+        ) from None
+    page = page_path(settings, crm)
+    numbers = page.with_suffix(".json")
+    drawn = charts(review)
+    before = headline_before(review, numbers)
+    source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
+    write_privately(page, render(review, drawn, before, source))
+    write_privately(numbers, headline_json(review, before))
+    get_dagster_logger().info(f"Sales review: {page}")
+    return MaterializeResult(
+        metadata={
+            "page": MetadataValue.path(page),
+            "figures of": MetadataValue.timestamp(review.taken_at),
+            **{f"crm/{name.removeprefix('crm_')}": float(value) for name, value in review.headline.items()},
+            **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
+        }
+    )
 
 
 def _picture(png: bytes, description: str) -> str:

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict
 
 from dagster import (
-    Failure,
     JobDefinition,
     MetadataValue,
     OpExecutionContext,
@@ -16,9 +15,10 @@ from dagster import (
     op,
 )
 
+from crm_assets.assets.failures import failures_explained
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
-from crm_assets.errors import ApiError
+from crm_assets.errors import ApiRefusal
 from crm_assets.settings import Crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
@@ -29,26 +29,30 @@ def _check(context: OpExecutionContext, crm: CrmConnection, of: Crm) -> None:
     Raises:
         Failure: A setting is wrong, or a list cannot be read. Its metadata are the findings.
     """
-    try:
+    with failures_explained("crm_check", of) as metadata:
         findings = crm.check(context.log.info, of)
-    except ApiError as error:
-        raise Failure(description=str(error), allow_retries=False) from None
+        metadata.update(_metadata(findings))
+        _report(context, findings)
+    context.add_output_metadata(metadata)
+
+
+def _report(context: OpExecutionContext, findings: CrmFindings) -> None:
+    """Logs the findings.
+
+    Raises:
+        ApiRefusal: A list cannot be read.
+    """
     for problem in findings.problems:
         log = context.log.error if problem.blocks else context.log.warning
         log(f"{problem.resource or 'all lists'}: {problem.problem}. {problem.advice}")
     if not findings.can_be_read:
         unread = [problem for problem in findings.problems if problem.blocks]
-        raise Failure(
-            description="\n".join(f"{problem.resource}: {problem.problem}. {problem.advice}" for problem in unread),
-            metadata=_metadata(findings),
-            allow_retries=False,
-        )
+        raise ApiRefusal("\n".join(f"{problem.resource}: {problem.problem}. {problem.advice}" for problem in unread))
     full, hourly = (
         f"{read.requests.bound.value} {read.requests.number:,}" for read in (findings.full, findings.hourly)
     )
     told = f"Every list can be read. A full read takes {full} requests, an incremental one an hour later {hourly}"
     context.log.info(told)
-    context.add_output_metadata(_metadata(findings))
 
 
 def build_check_job(of: Crm) -> JobDefinition:

@@ -54,14 +54,17 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         full_refresh: Whether to rebuild an incremental model or a snapshot without its earlier rows.
 
     Raises:
-        ModelError: DuckDB refused the SQL. The table has not changed.
+        ModelError: DuckDB refused the SQL. A table has not changed.
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
     model = of_connection(connection, model)
     built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
-    rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
+    try:
+        rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
+    except duckdb.Error as error:  # a view's SELECT runs only now
+        raise ModelError(explained(model, error)) from None
     forget_rows(connection)
     return Build([*built.outcomes, *warnings], built.rows_before, rows_after, time.perf_counter() - began)
 

@@ -16,6 +16,20 @@ MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
 MEMORY_USED = re.compile(r"\([^/()]+/[^/()]+ used\)")
 REFUSAL = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))")
+STATEMENT_ERRORS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+EVALUATED = re.compile(r"could not convert|failed to cast", re.IGNORECASE)
+QUOTING = (
+    duckdb.ConstraintException,
+    duckdb.ConversionException,
+    duckdb.NotImplementedException,
+    duckdb.OutOfRangeException,
+    duckdb.TransactionException,
+)
+"""Errors that quote texts. Others, such as those of `error()`, repeat them as they are."""
+WITHOUT_VALUES = re.compile("Malformed JSON|More than one row returned by a subquery")
+QUOTED = re.compile(r"""['"].*['"]""")
+"""From the first to the last quote, since a value can have quotes in it."""
+NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -29,8 +43,21 @@ def lock_holder(error: duckdb.Error) -> str | None:
 
 
 def reason(error: duckdb.Error) -> str:
-    """DuckDB's message on one line, without the statement that follows it."""
-    return " ".join(LINE.split(str(error))[0].split())
+    """DuckDB's message on one line, without the statement that follows it, and without values of records."""
+    text = " ".join(LINE.split(str(error))[0].split())
+    if is_about_statement(error) or isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
+        return text
+    if isinstance(error, QUOTING) or WITHOUT_VALUES.search(text):
+        return NUMBER.sub("…", QUOTED.sub("'…'", text))
+    return f"{text.partition(':')[0]}. DuckDB's message is not shown, since it may hold values"
+
+
+def is_about_statement(error: duckdb.Error) -> bool:
+    """Whether a statement is wrong: it names what does not exist, or is not valid SQL. Another attempt cannot help.
+
+    Such a message names tables, columns and types, and holds no values, except where DuckDB evaluates a constant.
+    """
+    return isinstance(error, STATEMENT_ERRORS) and not EVALUATED.search(str(error))
 
 
 def line(error: duckdb.Error) -> int | None:

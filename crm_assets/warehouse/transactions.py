@@ -9,6 +9,7 @@ import duckdb
 import tenacity
 
 from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
+from crm_assets.warehouse.commits import committing
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_out_of_memory
 from crm_assets.warehouse.kept_files import files_kept
 from crm_assets.warehouse.object_storage import nothing_deleted
@@ -63,7 +64,8 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
             result = body()
             if keep_files:
                 keep_files()
-            _commit(connection)
+            with committing():
+                _commit(connection)
         except BaseException as error:
             if isinstance(connection, Reconnecting):
                 connection.discard(error)

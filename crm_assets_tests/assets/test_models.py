@@ -323,6 +323,17 @@ def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project:
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
+def test_a_view_that_cannot_be_read_shows_no_value_and_is_not_retried(project: ModelProject) -> None:
+    execute("create table raw.contacts as select 'Confidential Person' as first_name")
+    project.write("staging/stg_contacts.sql", "select 1 as id\nfrom raw.contacts\nwhere first_name::integer > 0")
+
+    result = run(project)
+    assert f"{project.folder}/staging/stg_contacts.sql" in failure(result)
+    assert "Could not convert string '…' to INT32" in failure(result)
+    assert not any(event.is_step_up_for_retry for event in result.all_events)
+    assert "Confidential" not in "\n".join(map(repr, result.all_events))
+
+
 def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
     graph = defs.resolve_asset_graph()
     models = {key for key in graph.materializable_asset_keys if key.path[0] in FOLDERS}

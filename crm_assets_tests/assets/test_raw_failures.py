@@ -99,3 +99,39 @@ def test_a_wrong_setting_is_reported_before_any_request(
     assert missing in run.failure("open_tasks")
     assert (run.attempts("open_tasks"), crm.seen) == (1, [])
     assert not list(data_dir.glob("*.duckdb"))
+
+
+def test_an_error_after_the_commit_says_that_the_table_was_updated(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError(PERSON)
+
+    monkeypatch.setattr("crm_assets.assets.raw.raw_metadata", broken)
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        run = materialize("open_tasks")
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(3,)]
+    assert "The tables had been updated before" in run.failure("open_tasks")
+    assert "have not changed" not in run.everything_told
+    assert PERSON not in run.everything_told
+
+
+def test_a_refusal_by_the_api_says_nothing_of_an_update() -> None:
+    with configured_crm() as crm:
+        assert materialize("open_tasks").success
+        crm.faults.append(always("open_tasks", lambda: Response("", 403)))
+        assert "updated" not in materialize("open_tasks").failure("open_tasks")
+
+
+@pytest.mark.file
+def test_a_wrong_statement_is_shown_with_its_place_and_not_retried(data_dir: Path) -> None:
+    """Somebody replaced a table by a view, so that a statement of the load is refused."""
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        assert materialize("open_tasks").success
+        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+            connection.execute("alter table raw.sync_log drop column rows_in_source")
+        run = materialize("open_tasks")
+    assert run.attempts("open_tasks") == 1
+    for words in ("open_tasks: Binder Error: ", "crm_assets/warehouse/", ".py:", "The tables have not changed"):
+        assert words in run.failure("open_tasks")
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]

@@ -82,7 +82,7 @@ def test_a_view_that_cannot_be_computed_is_not_replaced(
     tests = {"id": ["not_null", "unique"]}
     run(project, connection, "select 1 as id, 'a' as kind, true as is_in", tests)
 
-    with pytest.raises(ModelError, match=r"sales\.sql: Conversion Error: Could not convert string 'x'"):
+    with pytest.raises(ModelError, match=r"sales\.sql: Conversion Error: Could not convert string '…'"):
         run(
             project,
             connection,

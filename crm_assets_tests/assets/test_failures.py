@@ -1,0 +1,199 @@
+"""Whatever is raised within an asset or a check becomes a failure that is safe to show and retried only if it helps."""
+
+import errno
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import cycle, product
+from typing import Any, ClassVar
+
+import duckdb
+import psycopg
+import pytest
+import requests
+from _pytest.mark import ParameterSet
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    AssetSelection,
+    DagsterEventType,
+    DagsterInstance,
+    DagsterInvariantViolationError,
+    Definitions,
+    ExecuteInProcessResult,
+    JobDefinition,
+    define_asset_job,
+)
+from dagster_dlt import DagsterDltResource
+
+from crm_assets import errors
+from crm_assets.assets.maintenance import lake_maintenance
+from crm_assets.assets.model_checks import build_model_checks
+from crm_assets.assets.models import build_model_assets
+from crm_assets.assets.published import build_published_database
+from crm_assets.assets.raw import build_raw_assets
+from crm_assets.assets.reports import build_sales_review
+from crm_assets.automation.crm_check import build_check_job
+from crm_assets.connection import CrmConnection
+from crm_assets.console.progress import ReadProgress
+from crm_assets.settings import ONLY, Crm, CrmSettings
+from crm_assets.source.probing.findings import CrmFindings
+from crm_assets.sql_models.loading import load_models
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.test_errors import classes
+
+PERSON = "Confidential Person"
+
+
+class FailingWarehouse(Warehouse):
+    """A warehouse that cannot be used."""
+
+    error: ClassVar[Exception]
+
+    def of(self, crm: Crm) -> "Warehouse":
+        """Itself."""
+        return self
+
+    @property
+    def _backend(self) -> Any:
+        raise self.error
+
+
+class FailingCrm(CrmConnection):
+    """A CRM that cannot be read."""
+
+    error: ClassVar[Exception]
+
+    def settings(self, crm: Crm = ONLY) -> CrmSettings:
+        """Raises the error."""
+        raise self.error
+
+    def check(self, announce: Callable[[str], object], crm: Crm = ONLY) -> CrmFindings:
+        """Raises the error."""
+        raise self.error
+
+
+SHOWN: dict[str, tuple[Exception, bool]] = {
+    **{each.__name__: (each("What to do"), each.may_recover) for each in classes()},
+    "unreachable for a while": (errors.WarehouseUnreachable("What to do", may_recover=True), True),
+    "a full disk": (OSError(errno.ENOSPC, "No space left on device", "What to do"), False),
+    "a file that may not be read": (PermissionError(errno.EACCES, "Permission denied", "What to do"), False),
+    "an unreadable database": (duckdb.IOException("IO Error: What to do"), False),
+    "a column that does not exist": (duckdb.BinderException("Binder Error: What to do"), False),
+    "a table that does not exist": (duckdb.CatalogException("Catalog Error: What to do"), False),
+    "no SQL": (duckdb.ParserException("Parser Error: What to do"), False),
+}
+"""Errors whose message is shown -> whether they are retried."""
+
+HIDDEN: dict[str, Exception] = {
+    "duckdb conversion": duckdb.ConversionException(PERSON),
+    "duckdb evaluated constant": duckdb.BinderException(f"Binder Error: Could not convert string '{PERSON}'"),
+    "duckdb constraint": duckdb.ConstraintException(PERSON),
+    "duckdb internal": duckdb.InternalException(PERSON),
+    "requests": requests.ConnectionError(PERSON),
+    "requests invalid URL": requests.exceptions.InvalidURL(PERSON),
+    "psycopg": psycopg.OperationalError(PERSON),
+    "psycopg data": psycopg.DataError(PERSON),
+    "a dropped connection": ConnectionResetError(errno.ECONNRESET, PERSON),
+    "no errno": OSError(PERSON),
+    "dagster": DagsterInvariantViolationError(PERSON),
+    "a bug": KeyError(PERSON),
+}
+"""Errors whose message may hold records."""
+
+
+@cache
+def _jobs() -> dict[str, JobDefinition]:
+    """Kind of asset or check -> a job that runs one."""
+    models = load_models()
+    by_address = {model.address: model for model in models}
+    raw = build_raw_assets(ONLY, models)
+    built = {asset.key: asset for asset in build_model_assets(ONLY, models)}
+    comparison = build_model_checks(ONLY, models)[0]
+    accounts = AssetKey(["raw", "accounts"])
+    kinds = {kind: next(model for model in models if model.materialized == kind) for kind in ("view", "table", "seed")}
+    kinds["snapshot"] = by_address[next(address for address in by_address if address.startswith("snapshots."))]
+    selections = {
+        "raw": AssetSelection.assets(accounts),
+        "raw checks": AssetSelection.checks(AssetCheckKey(accounts, "primary_key")),
+        **{kind: AssetSelection.assets(AssetKey(model.address.split("."))) for kind, model in kinds.items()},
+        "model check": AssetSelection.checks(comparison),
+        "published": AssetSelection.assets(AssetKey(["published", "database"])),
+        "report": AssetSelection.assets(AssetKey(["reports", "sales_review"])),
+        "maintenance": AssetSelection.assets(lake_maintenance),
+    }
+    names = {kind: kind.replace(" ", "_") for kind in selections}
+    resources = {
+        "crm": CrmConnection(),
+        "dlt": DagsterDltResource(),
+        "progress": ReadProgress(),
+        "warehouse": Warehouse(),
+    }
+    definitions = Definitions(
+        assets=[*raw, *built.values(), build_published_database(ONLY, raw), build_sales_review(ONLY), lake_maintenance],
+        asset_checks=[comparison],
+        jobs=[define_asset_job(names[kind], selection) for kind, selection in selections.items()],
+        resources=resources,
+    )
+    jobs = {kind: definitions.resolve_job_def(name) for kind, name in names.items()}
+    return {**jobs, "crm check": build_check_job(ONLY)}
+
+
+KINDS = (
+    *("raw", "raw checks", "view", "table", "seed", "snapshot", "model check"),
+    *("published", "report", "maintenance", "crm check"),
+)
+
+
+def run(kind: str, error: Exception) -> ExecuteInProcessResult:
+    """Runs one asset or check, in which an error is raised."""
+    FailingWarehouse.error = FailingCrm.error = error
+    resources: dict[str, Any] = {"crm": FailingCrm()}
+    if kind != "crm check":
+        resources |= {"warehouse": FailingWarehouse(), "dlt": DagsterDltResource(), "progress": ReadProgress()}
+    return _jobs()[kind].execute_in_process(resources=resources, instance=_instance(), raise_on_error=False)
+
+
+@cache
+def _instance() -> DagsterInstance:
+    return DagsterInstance.ephemeral()
+
+
+def description(result: ExecuteInProcessResult) -> str:
+    """What the failure says."""
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None, event.step_failure_data.error
+    return failure.description or ""
+
+
+def is_retried(result: ExecuteInProcessResult) -> bool:
+    """Whether a step was tried again."""
+    return any(event.event_type is DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
+
+
+WITHOUT_RETRIES = {"raw checks", "model check", "crm check"}
+"""Kinds without a retry policy, or whose job has none."""
+
+
+def cross(errors: Iterable[str]) -> list[ParameterSet]:
+    """Every error in every kind. Fast tests try each error in one kind, and each kind with one error."""
+    fast = {*zip(errors, cycle(KINDS), strict=False), *zip(cycle(errors), KINDS, strict=False)}
+    pairs = product(errors, KINDS)
+    return [pytest.param(*pair, marks=[] if pair in fast else [pytest.mark.slow]) for pair in pairs]
+
+
+@pytest.mark.parametrize(("error", "kind"), cross(SHOWN))
+def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
+    raised, may_recover = SHOWN[error]
+    result = run(kind, raised)
+    assert "What to do" in description(result)
+    if kind not in WITHOUT_RETRIES:
+        assert is_retried(result) == may_recover
+
+
+@pytest.mark.parametrize(("error", "kind"), cross(HIDDEN))
+def test_an_error_that_may_hold_records_is_not_shown(error: str, kind: str) -> None:
+    result = run(kind, HIDDEN[error])
+    assert f".{type(HIDDEN[error]).__name__} at " in description(result)
+    assert "The tables have not changed" in description(result)
+    assert PERSON not in "\n".join(map(repr, result.all_events))

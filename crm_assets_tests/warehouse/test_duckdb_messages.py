@@ -1,0 +1,70 @@
+"""What users see of DuckDB's messages: names of tables and columns, no values of records."""
+
+import duckdb
+import pytest
+
+from crm_assets.warehouse.duckdb_messages import is_about_statement, reason
+
+VALUES = """
+create table people (id integer primary key, name varchar not null, age integer);
+insert into people values (1, 'Anna O''Hara "the" Marker 4711', 4711);
+"""
+
+EVALUATED = [
+    "select name::integer from people",
+    "select name::date from people",
+    "select name::timestamptz from people",
+    "select name::decimal(9, 2) from people",
+    "select name::uuid from people",
+    "select name::struct(a integer) from people",
+    "select name::integer[] from people",
+    "select name::json from people",
+    "select age::tinyint from people",
+    "select age * 1000000 * age from people",
+    "select make_date(age, 99, 99) from people",
+    "select strptime(name, '%Y') from people",
+    "select json_extract(name, '$.a') from people",
+    "select error(name) from people",
+    "select regexp_matches(name, name || '(') from people",
+    "select date_part(name, now()) from people",
+    "select from_base64(name) from people",
+    "insert into people select * from people",
+    "select 'Marker 4711'::integer",
+    "select * from range(1) limit 'Marker'",
+]
+
+
+@pytest.mark.parametrize("sql", EVALUATED)
+def test_values_are_masked_in_duckdb_messages(sql: str) -> None:
+    shown = reason(_raised(sql))
+    assert shown
+    for value in ("Anna", "Hara", "Marker", "4711"):
+        assert value not in shown
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("select nope from people", 'Binder Error: Referenced column "nope" not found'),
+        ("select 1 from nope", "Catalog Error: Table with name nope does not exist"),
+        ("selekt 1", 'Parser Error: syntax error at or near "selekt"'),
+    ],
+    ids=["binder", "catalog", "parser"],
+)
+def test_errors_of_statements_are_shown(sql: str, shown: str) -> None:
+    error = _raised(sql)
+    assert is_about_statement(error)
+    assert reason(error).startswith(shown)
+
+
+@pytest.mark.parametrize("kept", ["to INT32 when casting from source column name", "Conversion Error"])
+def test_a_masked_message_still_names_the_column(kept: str) -> None:
+    assert kept in reason(_raised("select name::integer from people"))
+
+
+def _raised(sql: str) -> duckdb.Error:
+    with duckdb.connect() as connection:
+        connection.execute(VALUES)
+        with pytest.raises(duckdb.Error) as raised:
+            connection.execute(sql).fetchall()
+    return raised.value
