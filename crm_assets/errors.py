@@ -3,6 +3,7 @@
 ```
 CrmAssetsError
 ├── SettingsError          a setting, or what a command was given, is missing, unknown or not allowed
+├── SchemaRefused          the YAML file of a resource's columns is wrong
 ├── ApiError               the CRM's list could not be read
 │   ├── ApiRefusal           401, 403, 404, 422, a redirect …: it would refuse again
 │   ├── BadAnswer            status 200, but not a page of records
@@ -47,6 +48,10 @@ class CrmAssetsError(Exception):
 
 class SettingsError(CrmAssetsError):
     """A setting, or what a command was given, is missing, unknown or not allowed. Raised before anything is done."""
+
+
+class SchemaRefused(CrmAssetsError):
+    """The YAML file of a resource's columns is wrong. The message has file and line of each error, and what to do."""
 
 
 class ApiError(CrmAssetsError):

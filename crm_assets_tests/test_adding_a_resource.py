@@ -25,6 +25,62 @@ with configured_crm(lists={"lost_deals": deals}), DagsterInstance.ephemeral() as
 print(rows(Path("data/crm.duckdb"), "select deal_id, amount = 7.5, lost_on::varchar from staging.stg_lost_deals"))
 """
 
+NOTES = {
+    "source/schemas/notes.yaml": """
+description: Notes, one row each.
+columns:
+  id: {data_type: bigint, nullable: false, description: Primary key.}
+  text: {data_type: text, description: The note., personal: true}
+  author_id: {data_type: bigint, description: The user who wrote it.}
+""",
+    "models/staging/stg_notes.sql": """
+select
+    id as note_id,
+    text as body,
+    author_id,
+    _dlt_load_id as last_seen_load_id
+from present.notes
+""",
+    "models/staging/stg_notes.yml": """
+models:
+  - name: stg_notes
+    description: One row per note.
+    columns:
+      - {name: note_id, description: The note's id., data_tests: [unique, not_null]}
+      - {name: body, description: The note.}
+      - {name: author_id, description: The user who wrote it.}
+      - {name: last_seen_load_id, description: The load that last saw the row.}
+""",
+}
+"""A list whose records do not tell when they were changed: file in the package -> its content."""
+
+RUN_NOTES = """
+from pathlib import Path
+from dagster import DagsterInstance
+from crm_assets.definitions import defs
+from crm_assets_tests.assets.raw_runs import configured_crm, rows
+
+notes = [{"id": i, "text": f"Note {i}", "author_id": 7} for i in range(1, 121)]
+with configured_crm(lists={"notes": notes}) as crm, DagsterInstance.ephemeral() as instance:
+    def run(job, config=None):
+        return defs.resolve_job_def(job).execute_in_process(instance=instance, run_config=config).success
+
+    incremental = {"ops": {"raw__notes": {"config": {"mode": "incremental"}}}}
+    assert run("notes_sync", incremental)
+    notes[110] |= {"text": "changed", "author_id": 8}
+    del notes[5]
+    crm.seen.clear()
+    assert run("notes_sync", incremental)
+    assert sorted(crm.pages("notes")) == [1, 2, 3]
+    assert not any("sort" in seen.params for seen in crm.seen)
+    assert run("crm_check")
+database = Path("data/crm.duckdb")
+shown = dict(rows(database, "select note_id, body from staging.stg_notes"))
+assert shown == {note["id"]: note["text"] for note in notes}
+history = "select author_id, dbt_valid_to is null from snapshots.notes_history where note_id = {} order by all"
+print(rows(database, history.format(111)), rows(database, history.format(6)))
+"""
+
 TESTS = (
     "test_definitions.py",
     "automation/test_crm_check.py",
@@ -40,23 +96,33 @@ TESTS = (
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with the resource `lost_deals`."""
-    copy = tmp_path_factory.mktemp("project")
+    copy = copy_of_project(tmp_path_factory.mktemp("project"))
+    apply_page(copy)
+    python(copy, "-m", "crm_assets_tests.test_definitions")
+    return copy
+
+
+def copy_of_project(copy: Path) -> Path:
+    """Copies what the tests of this module need."""
     for name in ("crm_assets", "crm_assets_tests", "docs"):
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", ".env.example"):
         shutil.copy(PROJECT / name, copy)
-    apply_page(copy)
-    python(copy, "-m", "crm_assets_tests.test_definitions")
     return copy
+
+
+def add_endpoint(copy: Path, line: str) -> None:
+    """Adds a line at the end of `ENDPOINTS`."""
+    api = copy / "crm_assets" / "source" / "api.py"
+    before, end, after = api.read_text(encoding="utf-8").rpartition("    }\n)\n")
+    api.write_text(f"{before}{line}{end}{after}", encoding="utf-8")
 
 
 def apply_page(copy: Path) -> None:
     """Changes the copy as the page says: a line for `ENDPOINTS`, and each other file as it stands there."""
     page = PAGE.read_text(encoding="utf-8")
     [line] = re.findall(r"`crm_assets/source/api.py`:\n\n```python\n(.*?)```", page, re.DOTALL)
-    api = copy / "crm_assets" / "source" / "api.py"
-    before, end, after = api.read_text(encoding="utf-8").rpartition("    }\n)\n")
-    api.write_text(f"{before}{line}{end}{after}", encoding="utf-8")
+    add_endpoint(copy, line)
     files = re.findall(r"`(crm_assets/\S+)`:\n\n```(?:yaml|sql)\n(.*?)```", page, re.DOTALL)
     assert len(files) == 3
     for path, text in files:
@@ -113,3 +179,22 @@ def test_its_job_reads_the_list_and_builds_the_model(project: Path) -> None:
 @pytest.mark.slow
 def test_it_breaks_no_other_test(project: Path) -> None:
     python(project, "-m", "pytest", "-q", "-m", "not slow", *(f"crm_assets_tests/{name}" for name in TESTS))
+
+
+@pytest.mark.slow
+def test_list_without_updated_at_is_read_in_full_and_has_a_history(tmp_path: Path) -> None:
+    copy = copy_of_project(tmp_path)
+    add_endpoint(copy, '        "notes": Endpoint("/v1/notes", "notes"),\n')
+    [snapshot] = re.findall(r"```yaml\n(snapshots:.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    for path, text in {**NOTES, "models/snapshots/notes_history.yml": snapshot}.items():
+        (copy / "crm_assets" / path).write_text(text, encoding="utf-8")
+    assert python(copy, "-c", RUN_NOTES).endswith("[(7, False), (8, True)] [(7, False)]\n")
+
+
+@pytest.mark.slow
+def test_wrong_schema_stops_commands_with_its_file_and_line(tmp_path: Path) -> None:
+    copy = copy_of_project(tmp_path)
+    file = copy / "crm_assets" / "source" / "schemas" / "open_tasks.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("data_type: bigint", "data_type: int", 1), "utf-8")
+    with pytest.raises(AssertionError, match=rf"{file}:8: columns.id.data_type is 'int': it must be 'text', 'bigint'"):
+        python(copy, "-m", "dagster", "definitions", "validate", "-m", "crm_assets.definitions")

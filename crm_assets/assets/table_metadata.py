@@ -25,7 +25,7 @@ OWN_COLUMNS = {
 def declared_columns(schema: ResourceSchema) -> TableSchema:
     """The declared columns of a raw table, with dlt's type names."""
     return TableSchema(
-        [_column(c.name, c.data_type, c.nullable, c.description, c.personal) for c in schema.columns.values()]
+        [_column(name, c.data_type, c.nullable, c.description, c.personal) for name, c in schema.columns.items()]
     )
 
 
@@ -66,11 +66,12 @@ def raw_metadata(
     }
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
-    table = raw_table(connection, report.resource)
-    newest = f"select epoch($at - max({UPDATED_AT})) from {table} where {UPDATED_AT} <= $at"
-    [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
-    if lag is not None:
-        metadata["crm/lag_seconds"] = round(lag)
+    if UPDATED_AT in declared:
+        table = raw_table(connection, report.resource)
+        newest = f"select epoch($at - max({UPDATED_AT})) from {table} where {UPDATED_AT} <= $at"
+        [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
+        if lag is not None:
+            metadata["crm/lag_seconds"] = round(lag)
     return metadata
 
 

@@ -9,12 +9,17 @@ from crm_assets.assets.keys import asset_key
 from crm_assets.automation.cadence import cron
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, AssetJob, CrmJobs
 from crm_assets.settings import Crm, setting_at_load
-from crm_assets.settings.endpoints import HOUR_MINUTES
+from crm_assets.settings.endpoints import HOUR_MINUTES, start_minute
 from crm_assets.source.api import ENDPOINTS
+from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.schemas import RAW
 
 NIGHTLY = 150
 """The minute of the day at which the nightly full read of an only CRM begins: half past two."""
+
+
+RESOURCE_STEP = 12
+"""Minutes between the schedules of one resource and the next."""
 
 
 def configured_timezone() -> tuple[str, str]:
@@ -46,13 +51,14 @@ def build_schedules(crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta]) 
 
 def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta) -> ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
+    how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
 
     @schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
-        cron_schedule=cron(ENDPOINTS[resource].minute + crm.minute, cadence),
+        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + crm.minute, cadence),
         execution_timezone=TIMEZONE,
-        description=f"Reads {resource} incrementally. A sensor builds models if anything changed. {WRONG}".rstrip(),
+        description=f"Reads {resource} {how}. A sensor builds models if anything changed. {WRONG}".rstrip(),
     )
     def read_changes() -> RunRequest:
         return RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_assets.settings.documents import Document, crm_list, documents
+from crm_assets.settings.endpoints import start_minute
 from crm_assets.settings.names import SECTION, SECTION_PREFIX
+
+CRM_STEP = 5
+"""Minutes between the schedules of one CRM and the next: no two of twelve CRMs with five resources start together."""
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST_NAME = 30
@@ -62,11 +66,11 @@ def configured_crms() -> list[Crm]:
     document = crm_list()
     if document is None:
         return [ONLY]
-    crms: list[Crm] = []
-    for name, table in document.tree.items():
-        if not _problem(name, table):
-            crms.append(Crm(name, _free_minute(name, {crm.minute for crm in crms})))
-    return crms
+    return [
+        Crm(name, start_minute(position, CRM_STEP))
+        for position, (name, table) in enumerate(document.tree.items())
+        if not _problem(name, table)
+    ]
 
 
 def wrong_crms() -> list[str]:
@@ -106,13 +110,3 @@ def _problem(name: str, table: Any) -> str:
     if name in TAKEN or name.startswith("crm_"):
         return f"{name!r} cannot be the name of a CRM, since other things have it. Give it another one"
     return ""
-
-
-def _free_minute(name: str, taken: set[int]) -> int:
-    """A minute that follows from the name: the next free one, if a CRM above in the file has it.
-
-    So a CRM that is added at the end of the file moves no other.
-    """
-    first = sum(name.encode())
-    minutes = ((first + step) % 60 for step in range(60))
-    return next((minute for minute in minutes if minute not in taken), first % 60)

@@ -9,6 +9,15 @@ from crm_assets.source.api import PAGE, PER_PAGE
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
 
 
+def start_minute(position: int, step: int) -> int:
+    """The minute of the hour at which the thing at a position starts: `step` minutes after the one before it.
+
+    Each round of the clock is seven minutes later than the last, so sixty things start at sixty different minutes, and
+    one more at the end moves no other. `step` must divide 60.
+    """
+    return (position * step + position * step // HOUR_MINUTES * 7) % HOUR_MINUTES
+
+
 class EndpointSettings(BaseModel):
     """Settings for a single resource.
 

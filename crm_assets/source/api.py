@@ -5,7 +5,10 @@ The facts come from public clients, captured answers and the vendor's documentat
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from types import MappingProxyType
+
+from crm_assets.errors import SchemaRefused
 
 ID = "id"
 """The field that identifies a record within its list: a 64-bit integer."""
@@ -46,19 +49,17 @@ class Link:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where one resource is served, when it is read, and what its records are linked to.
+    """Where one resource is served, and what its records are linked to.
 
     Attributes:
         path: Path below the API's base URL.
         data_selector: The answer's top-level key for the array of records.
-        minute: The minute of the hour at which its schedule starts an incremental read; different for each resource.
         links: Links to accounts and owners. Tasks and appointments name targets, which lead to accounts.
         side_loads: `include` -> the side-loaded array that it adds to an answer.
     """
 
     path: str
     data_selector: str
-    minute: int
     links: tuple[Link, ...] = ()
     side_loads: Mapping[str, str] = field(default_factory=dict)
 
@@ -69,43 +70,53 @@ class Endpoint:
         return list(dict.fromkeys([*links, *self.side_loads]))
 
 
+def distinct_lists(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
+    """The endpoints. Lists may share a data selector, but not the path as well: both would be the same list.
+
+    Raises:
+        SchemaRefused: Two of them are the same.
+    """
+    for (name, one), (other, another) in combinations(endpoints.items(), 2):
+        if (one.path, one.data_selector) == (another.path, another.data_selector):
+            raise SchemaRefused(
+                f"{name} and {other} in source/api.py are the same list: both read {one.data_selector} of {one.path}. "
+                "Give each its own path"
+            )
+    return MappingProxyType({**endpoints})
+
+
 _OWNERS = Link("owners", ("owner_id",), "owner")
 _TARGETS = Link("accounts", ("targetables", "targetable_id"))
 
-ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
+ENDPOINTS: Mapping[str, Endpoint] = distinct_lists(
     {
         "accounts": Endpoint(
             "/v1/accounts",
             "sales_accounts",
-            minute=0,
             links=(_OWNERS,),
             side_loads={"owner": "users", "industry_type": "industry_types"},
         ),
         "contacts": Endpoint(
             "/v1/contacts",
             "contacts",
-            minute=12,
             links=(Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"), _OWNERS),
             side_loads={"owner": "users"},
         ),
         "won_deals": Endpoint(
             "/v1/deals",
             "deals",
-            minute=24,
             links=(Link("accounts", ("sales_account_id",), "sales_account"), _OWNERS),
             side_loads={"owner": "users", "deal_stage": "deal_stages"},
         ),
         "open_tasks": Endpoint(
             "/v1/tasks",
             "tasks",
-            minute=36,
             links=(_TARGETS, _OWNERS),
             side_loads={"owner": "users"},
         ),
         "past_appointments": Endpoint(
             "/v1/appointments",
             "appointments",
-            minute=48,
             links=(_TARGETS,),
             side_loads={"creater": "users"},
         ),

@@ -147,7 +147,7 @@ def rest_api_config(
         "resources": [
             {
                 "name": resource,
-                "columns": {column.name: column.hint() for column in resource_schema(resource).columns.values()},
+                "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
                 "endpoint": {
                     "path": settings.path(resource),
                     "params": query(resource, settings, params),

@@ -5,91 +5,178 @@ column metadata.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
 from dlt.common.schema.typing import TColumnSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.errors import SchemaRefused
+from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
+from crm_assets.yaml_files import Section, line_of, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 PERSONAL_HINT = "x-personal-data"
-HINTED = ("name", "data_type", "nullable", "description")
-"""The attributes of a column that dlt's hints have under the same name."""
 
-FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""PyYAML's safe loader, in C if it was built with libyaml, which makes every start faster."""
+REQUIRED_TYPES: Mapping[str, str] = {ID: "bigint", UPDATED_AT: "timestamp"}
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Content = TypeVar("Content")
 
 
-@dataclass(frozen=True)
-class Column:
-    """One declared column; `data_type` is dlt's (text, bigint, decimal, timestamp, date, bool, json).
+class Column(BaseModel):
+    """One declared column; `data_type` is dlt's.
 
     `fields` are the declared fields within the objects of a json column. Unless `personal_data` is keep, all others
     are dropped.
     """
 
-    name: str
-    data_type: str
-    description: str
-    nullable: bool = True
-    personal: bool = False
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_type: Literal["text", "bigint", "decimal", "double", "timestamp", "date", "bool", "json"]
+    description: Text
+    nullable: StrictBool = True
+    personal: StrictBool = False
     fields: tuple[str, ...] = ()
 
-    def hint(self) -> TColumnSchema:
+    def hint(self, name: str) -> TColumnSchema:
         """The column as a dlt hint."""
-        hint = {key: getattr(self, key) for key in HINTED}
+        hint: dict[str, Any] = {"name": name, **self.model_dump(include={"data_type", "nullable", "description"})}
         if self.personal:
             hint[PERSONAL_HINT] = True
         return hint  # type: ignore[return-value]  # dlt allows x- hints, its TypedDict does not
 
 
-@dataclass(frozen=True)
-class ResourceSchema:
+class Columns(BaseModel):
+    """The declared fields of any records.
+
+    Attributes:
+        columns: Column name -> column, in the order in which they are shown.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: dict[str, Column]
+
+
+class ResourceSchema(Columns):
     """The declared shape of one resource.
 
     Attributes:
         description: What a row is, for the asset's description.
-        columns: Column name -> column, in the order in which they are shown.
         never_stored: Field name -> why it is dropped from every record before anything is written.
     """
 
-    description: str
-    columns: Mapping[str, Column]
-    never_stored: Mapping[str, str]
+    description: Text
+    never_stored: Annotated[dict[str, str], BeforeValidator(lambda given: given or {})] = {}
+
+    @property
+    def has_updated_at(self) -> bool:
+        """Whether records tell when they were changed. If not, every read is a full one."""
+        return UPDATED_AT in self.columns
+
+    @model_validator(mode="after")
+    def _can_be_loaded(self) -> "ResourceSchema":
+        if ID not in self.columns:
+            raise _wrong(("columns", ID), "it is missing: add it, with data_type bigint")
+        for name, data_type in REQUIRED_TYPES.items():
+            if name in self.columns and self.columns[name].data_type != data_type:
+                raise _wrong(("columns", name, "data_type"), f"it must be {data_type!r}")
+        for name in self.columns.keys() & self.never_stored.keys():
+            raise _wrong(("never_stored", name), "it is in columns, too: keep one of them")
+        return self
+
+
+def _wrong(loc: tuple[str, ...], reason: str) -> PydanticCustomError:
+    return PydanticCustomError("wrong", "{reason}", {"reason": reason, "loc": loc})
 
 
 @cache
 def resource_schema(resource: str) -> ResourceSchema:
-    """Reads the package's schema of `resource`."""
-    declared = _declared(resource)
-    return ResourceSchema(
-        description=declared["description"].strip(),
-        columns={
-            name: Column(name=name, **column | {"fields": tuple(column.get("fields", ()))})
-            for name, column in declared["columns"].items()
-        },
-        never_stored=declared.get("never_stored", {}),
-    )
+    """Reads the package's schema of `resource`.
+
+    Raises:
+        SchemaRefused: The file is missing or wrong.
+    """
+    return _read(resource, ResourceSchema, ResourceSchema)
 
 
 @cache
 def side_loaded_columns(array: str) -> Mapping[str, Column]:
-    """The declared fields of a side-loaded array's records; none for an undeclared array."""
-    for resource, endpoint in ENDPOINTS.items():
-        if endpoint.data_selector == array:
-            return resource_schema(resource).columns
-    declared = _declared("side_loaded").get(array, {"columns": {}})
-    return {name: Column(name=name, **column) for name, column in declared["columns"].items()}
+    """The declared fields of a side-loaded array's records; none for an undeclared array.
+
+    Those of an array with the name of lists are declared by these lists. A field is personal if any of them says so.
+    """
+    lists = [resource_schema(name).columns for name, each in ENDPOINTS.items() if each.data_selector == array]
+    if not lists:
+        return _side_loaded()[array].columns if array in _side_loaded() else {}
+    merged = dict(lists[0])
+    for name, column in chain.from_iterable(columns.items() for columns in lists[1:]):
+        first = merged.setdefault(name, column)
+        merged[name] = first.model_copy(
+            update={
+                "personal": first.personal or column.personal,
+                "fields": tuple(field for field in first.fields if field in column.fields),
+            }
+        )
+    return merged
 
 
 def side_loaded_arrays() -> list[str]:
     """The declared side-loaded arrays, without those that have the name of a list."""
-    return list(_declared("side_loaded"))
+    return list(_side_loaded())
 
 
-def _declared(name: str) -> Any:
-    return yaml.load((SCHEMAS_DIR / f"{name}.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506
+@cache
+def _side_loaded() -> Mapping[str, Columns]:
+    return _read("side_loaded", Columns, dict[str, Columns])
+
+
+def _read(name: str, model: type[Columns], content: type[Content]) -> Content:
+    """A validated file of `SCHEMAS_DIR`, whose mappings are of `model` and within it of `Column`."""
+    path = SCHEMAS_DIR / f"{name}.yaml"
+    try:
+        document = read_yaml(path, SchemaRefused) or {}
+        return TypeAdapter(content).validate_python(document)
+    except FileNotFoundError:
+        raise SchemaRefused(
+            f"{path} is missing: create it, with a description and the columns of {name}, as "
+            "docs/adding_a_resource.md shows"
+        ) from None
+    except ValidationError as error:
+        problems = sorted(_problem(detail, document, model) for detail in error.errors())
+        raise SchemaRefused("\n".join(f"{path}:{line}: {problem}" for line, problem in problems)) from None
+
+
+def _problem(detail: Any, document: Any, model: type[Columns]) -> tuple[int, str]:
+    """The line of a validation error, and what is wrong."""
+    loc = detail.get("ctx", {}).get("loc", detail["loc"])
+    line, within = 1, document
+    for key in loc:
+        if not isinstance(within, Section) or key not in within:
+            break
+        line, within = line_of(within, key), within[key]
+    where = ".".join(map(str, loc))
+    if detail["type"] == "missing":
+        return line, f"{where} is missing: add it"
+    if detail["type"] == "extra_forbidden":
+        allowed = Column if "columns" in loc[:-1] else model
+        return line, f"{where} cannot be used: use one of {', '.join(allowed.model_fields)}"
+    if loc[-1:] == ("[key]",):
+        return line, f"a key of {'.'.join(map(str, loc[:-2]))} is not a text: quote it"
+    if detail["type"] in {"model_type", "dict_type"}:
+        return line, f"{where or 'the file'} has no keys: write keys and values below it"
+    reason = str(detail["msg"]).replace("Input should be", "it must be")
+    return line, f"{where}: {reason}" if isinstance(within, Section) else f"{where} is {within!r:.60}: {reason}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import EXPORT, instead
-from crm_assets.sql_models.yaml_files import Items, line_of
+from crm_assets.yaml_files import Items, line_of
 
 SEVERITIES = ("error", "warn")
 NAME = re.compile(r"[A-Za-z0-9_]+")

@@ -5,15 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import EXPORT, instead
 from crm_assets.sql_models.folders import FOLDERS, TESTS
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import seed_select
 from crm_assets.sql_models.singular_tests import read_singular_tests
-from crm_assets.sql_models.yaml_files import Items, Section, line_of, read_yaml
+from crm_assets.yaml_files import Items, Section, line_of, read_yaml
 
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"
 SUFFIXES = (".sql", ".csv", ".yml", ".yaml")
@@ -82,13 +80,7 @@ def _entries_in(folder: Path, key: str) -> Iterator[tuple[str, tuple[Path, Mappi
 
 
 def _entries(file: Path, key: str) -> Iterator[Mapping[str, Any]]:
-    try:
-        document = read_yaml(file)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ModelsRefused(f"{file}{line}: this is not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ModelsRefused(f"{file}: this is not valid YAML: {error}") from None
+    document = read_yaml(file, ModelsRefused)
     if not isinstance(document, Section):
         raise ModelsRefused(f"{file}:1: write a list of {key} under the key {key}")
     for other in document.keys() - {key, "version"}:

@@ -7,7 +7,7 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import instead, jinja
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.yaml_files import line_of
+from crm_assets.yaml_files import line_of
 
 MODEL_KEYS = frozenset({"name", "description", "config", "meta", "columns", "data_tests"})
 COLUMN_KEYS = frozenset({"name", "description", "data_tests"})

@@ -167,7 +167,8 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
     chosen = f"{ID} not in ({newer})"
     if package.has_repeated_ids:
         # Two narrow columns: sorting all columns of a million rows would take gigabytes.
-        changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)"
+        is_dated = resource_schema(package.report.resource).has_updated_at
+        changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
         last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
         chosen += f" and {POSITION} in ({last})"
     columns = _columns(connection, package)

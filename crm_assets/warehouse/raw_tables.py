@@ -57,8 +57,8 @@ def declare_table(connection: duckdb.DuckDBPyConnection, resource: str) -> None:
     Models read several resources. The first read of one of them creates empty tables for the others, so that the models
     can be built.
     """
-    columns = resource_schema(resource).columns.values()
-    typed = [f'"{c.name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for c in columns]
+    columns = resource_schema(resource).columns.items()
+    typed = [f'"{name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for name, c in columns]
     typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
     connection.execute(f"create table if not exists {raw_table(connection, resource)} ({', '.join(typed)})")
 

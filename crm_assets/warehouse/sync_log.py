@@ -11,6 +11,7 @@ import duckdb
 from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 SINCE = """
@@ -179,20 +180,22 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
     seconds.
     """
+    if not resource_schema(resource).has_updated_at:
+        return f"The schema of {resource} has no {UPDATED_AT}"
     schemas, view = schemas_of(connection), f"{PRESENT}.{resource}"
     if not exist(connection, view, f"{RAW}.sync_details"):
         return NO_FULL_READ  # nothing is loaded yet
     parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
     cursor = schemas.fill(CURSOR, table=schemas.relation(view))
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
-    if began is None:
-        return NO_FULL_READ
-    if not is_same:
-        return "The path or the parameters of the list have changed since its last complete full read"
-    if not all_complete:
-        return "A read was incomplete since the last complete full read"
-    if newest is None:
-        return f"No loaded record has a time in {UPDATED_AT}"
+    reasons = {
+        NO_FULL_READ: began is None,
+        "The path or the parameters of the list have changed since its last complete full read": not is_same,
+        "A read was incomplete since the last complete full read": not all_complete,
+        f"No loaded record has a time in {UPDATED_AT}": newest is None,
+    }
+    if any(reasons.values()):
+        return next(reason for reason, is_so in reasons.items() if is_so)
     newest, began = (at.astimezone(timezone.utc) for at in (newest, began))
     oldest = datetime.min.replace(tzinfo=timezone.utc) + timedelta(seconds=lag)
     return Cursor(newest=newest, read_to=max(min(newest, began), oldest) - timedelta(seconds=lag))

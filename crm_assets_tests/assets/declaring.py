@@ -24,5 +24,14 @@ class Declarations:
         document = yaml.safe_load(self._files[resource])
         for name, data_type in types.items():
             document["columns"][name] = {"data_type": data_type, "description": "Declared by a test."}
+        self._write(resource, document)
+
+    def leave_out(self, column: str, resource: str = "open_tasks") -> None:
+        """Declares the project's own columns without one of them."""
+        document = yaml.safe_load(self._files[resource])
+        del document["columns"][column]
+        self._write(resource, document)
+
+    def _write(self, resource: str, document: object) -> None:
         (self.folder / f"{resource}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         schemas.resource_schema.cache_clear()

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from crm_assets.source import schemas
+from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
@@ -53,6 +55,14 @@ def crm(monkeypatch: pytest.MonkeyPatch, loaded: Path, data_dir: Path) -> Iterat
             assert materialize("accounts").success
             crm.seen.clear()
         yield crm
+
+
+@pytest.fixture
+def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declarations]:
+    """The schemas of the project, which the test may change."""
+    yield Declarations(tmp_path / "schemas", monkeypatch)
+    monkeypatch.undo()
+    schemas.resource_schema.cache_clear()
 
 
 def names(data_dir: Path) -> dict[int, str]:
@@ -199,3 +209,34 @@ def test_any_spelling_of_an_instant_is_a_cursor(spelling: str, capfd: pytest.Cap
         crm.seen.clear()
         assert "reading all pages" not in messages(capfd)
         assert crm.pages("accounts") == [1, 2]
+
+
+def test_list_without_updated_at_is_always_read_in_full(
+    data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
+) -> None:
+    declarations.leave_out("updated_at")
+    listed = [{"id": i, "title": f"Task {i}"} for i in range(1, 121)]
+    with configured_crm(lists={"open_tasks": listed}) as crm:
+        assert materialize("open_tasks").success
+        listed[110]["title"] = "changed"
+        del listed[5]
+        crm.seen.clear()
+        assert "The schema of open_tasks has no updated_at: reading all pages" in messages(capfd, "open_tasks")
+        assert crm.pages("open_tasks") == [1, 2, 3]
+        assert all("sort" not in seen.params for seen in crm.seen)
+    shown = dict(rows(data_dir / "crm.duckdb", "select id, title from present.open_tasks"))
+    assert shown == {task["id"]: task["title"] for task in listed}
+
+
+@pytest.mark.parametrize("times", [("9999-12-31T00:00:00Z", "2000-01-01T00:00:00Z"), (None, None), ("soon", 7)])
+def test_last_of_repeated_ids_is_kept_without_updated_at(
+    data_dir: Path, declarations: Declarations, times: tuple[Any, Any]
+) -> None:
+    declarations.leave_out("updated_at")
+    repeated = [{"id": 1, "title": title, "updated_at": at} for title, at in zip(("first", "last"), times, strict=True)]
+    with configured_crm(lists={"open_tasks": repeated}):
+        run = materialize("open_tasks")
+        assert run.success
+        assert "crm/lag_seconds" not in run.metadata("open_tasks")
+        assert materialize("open_tasks", mode="incremental").success
+    assert rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks") == [(1, "last")]

@@ -47,8 +47,8 @@ class RawTables:
         create_side_loaded(self.connection)
         for resource in ENDPOINTS:
             columns = ", ".join(
-                f'"{column.name}" {DUCKDB_TYPES[column.data_type]}'
-                for column in resource_schema(resource).columns.values()
+                f'"{name}" {DUCKDB_TYPES[column.data_type]}'
+                for name, column in resource_schema(resource).columns.items()
             )
             self.connection.execute(f"create table raw.{resource} ({columns}, _dlt_load_id varchar, _dlt_id varchar)")
             self.connection.execute(present_view(self.connection, resource))

@@ -68,9 +68,9 @@ def compare_fields(resource: str, pages: Iterable[Page]) -> FieldFindings:
         ],
         never_sent=[name for name in schema.columns if name not in sent],
         other_types={
-            column.name: OtherType(column.data_type, kinds)
-            for column in schema.columns.values()
-            if (kinds := _misfits(column, [record.get(column.name) for record in records]))
+            name: OtherType(column.data_type, kinds)
+            for name, column in schema.columns.items()
+            if (kinds := _misfits(column, [record.get(name) for record in records]))
         },
         rejected=rejected,
     )

@@ -5,6 +5,7 @@ from enum import Enum
 
 from crm_assets.source.probing.sample import Sample
 from crm_assets.source.reading.incremental import updated_at
+from crm_assets.source.schemas import resource_schema
 
 
 class Order(str, Enum):
@@ -17,9 +18,11 @@ class Order(str, Enum):
 
 
 def order_of(sample: Sample) -> Order:
-    """The order of a sample: unknown if it has fewer than two different times, or the list was not served."""
+    """The order of a sample: unknown without `updated_at` in the schema, or two different times in it."""
     if sample.order_refused:
         return Order.refused
+    if not resource_schema(sample.resource).has_updated_at:
+        return Order.unknown
     times = [at for page in (sample.first, sample.last) if page for at in updated_at(page.records) if at is not None]
     if len(set(times)) <= 1:
         return Order.unknown

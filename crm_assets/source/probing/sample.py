@@ -14,6 +14,7 @@ from crm_assets.source.crm_source import HEADERS, query
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.schemas import resource_schema
 
 LONGEST_WAIT = 10.0
 """If the API asks to wait for more seconds, the next request is left out: a user is waiting for the result."""
@@ -78,7 +79,7 @@ def pages_of(records: int, page_size: int) -> int:
 
 
 def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:
-    """Requests the first page as an incremental read does, and then the last one.
+    """Requests the first page as an incremental read does, if there can be one, and then the last one.
 
     The first answer shows fields, number of records and order; the second one whether the API serves the whole list.
     If the API refuses the order, the second request is for the first page of a full read. Nothing is retried, so that
@@ -101,10 +102,11 @@ def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], 
 
 
 def _ask(sample: Sample, settings: CrmSettings, session: PageSession) -> None:
+    order = NEWEST_FIRST if resource_schema(sample.resource).has_updated_at else {}
     try:
-        sample.first = _page(1, NEWEST_FIRST, sample.resource, settings, session)
+        sample.first = _page(1, order, sample.resource, settings, session)
     except ApiError as error:
-        if not sample.answers or sample.answers[-1].status not in MAY_MEAN_THE_ORDER:
+        if not order or not sample.answers or sample.answers[-1].status not in MAY_MEAN_THE_ORDER:
             raise
         sample.first = _page(1, {}, sample.resource, settings, session)
         sample.order_refused, sample.error = True, str(error)
@@ -115,7 +117,7 @@ def _ask(sample: Sample, settings: CrmSettings, session: PageSession) -> None:
     if sample.wait > LONGEST_WAIT:
         sample.error = f"{sample.resource}, page {number}: not asked for, as the API asks to wait {sample.wait:,.0f} s"
         return
-    sample.last = _page(number, NEWEST_FIRST, sample.resource, settings, session)
+    sample.last = _page(number, order, sample.resource, settings, session)
 
 
 def _last_page(first: Page) -> int | None:

@@ -43,8 +43,8 @@ def sources_properties(tables: Iterable[str], crm: Crm) -> Properties:
             "name": table,
             "description": resource_schema(table).description,
             "columns": [
-                {"name": column.name, "description": column.description}
-                for column in resource_schema(table).columns.values()
+                {"name": name, "description": column.description}
+                for name, column in resource_schema(table).columns.items()
             ],
         }
         if table in ENDPOINTS

@@ -7,7 +7,10 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
-from crm_assets.source.schemas import FAST_SAFE_LOADER
+from crm_assets.errors import CrmAssetsError
+
+FAST_SAFE_LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""PyYAML's safe loader, in C if it was built with libyaml, which makes every start faster."""
 
 
 class Section(dict[str, Any]):
@@ -23,14 +26,20 @@ class Items(list[Any]):
     lines: tuple[int, ...]
 
 
-def read_yaml(path: Path) -> Any:
+def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
     """The content of a YAML file, with `Section` and `Items` instead of dict and list.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or has a key twice.
+        CrmAssetsError: It is not YAML, or has a key twice. The error is a `refused`, with file and line.
     """
-    node = yaml.compose(path.read_bytes(), Loader=FAST_SAFE_LOADER)
-    return None if node is None else _value(node, SafeConstructor())
+    try:
+        node = yaml.compose(path.read_bytes(), Loader=FAST_SAFE_LOADER)
+        return None if node is None else _value(node, SafeConstructor())
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise refused(f"{path}{line}: this is not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise refused(f"{path}: this is not valid YAML: {error}") from None
 
 
 def line_of(value: Any, key: str | None = None) -> int:
@@ -50,6 +59,8 @@ def _value(node: yaml.Node, scalars: SafeConstructor) -> Any:
         section = Section()
         lines: dict[str, int] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key is not a text: quote it", problem_mark=key_node.start_mark)
             key = scalars.construct_object(key_node)
             if key in section:
                 raise yaml.MarkedYAMLError(problem=f"{key} is there twice", problem_mark=key_node.start_mark)
