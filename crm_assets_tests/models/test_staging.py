@@ -126,22 +126,35 @@ def test_a_deals_value_is_that_in_the_companys_currency_or_else_in_its_own(
 
 
 @pytest.mark.parametrize(
-    ("sent", "won_on"),
+    ("sent", "won_on", "source"),
     [
-        pytest.param({"closed_date": date(2026, 1, 31)}, date(2026, 1, 31), id="closing date"),
+        pytest.param({"closed_date": date(2026, 1, 31)}, date(2026, 1, 31), "closed_on", id="closing date"),
         # 23:30 at an hour west of Greenwich is the next day in UTC.
-        pytest.param({"stage_updated_time": utc("2026-02-28T23:30:00-01:00")}, date(2026, 3, 1), id="stage changed"),
-        pytest.param({"updated_at": utc("2026-02-01T00:00:00")}, date(2026, 2, 1), id="changed"),
-        pytest.param({"created_at": utc("2026-02-01T00:00:00")}, date(2026, 2, 1), id="entered"),
-        pytest.param({}, None, id="nothing known"),
+        pytest.param(
+            {"stage_updated_time": utc("2026-02-28T23:30:00-01:00"), "created_at": utc("2026-01-01")},
+            date(2026, 3, 1),
+            "stage_updated_at",
+            id="stage changed",
+        ),
+        pytest.param({"created_at": utc("2026-02-01")}, date(2026, 2, 1), "created_at", id="entered"),
+        pytest.param({}, None, None, id="nothing known"),
     ],
 )
-def test_a_deal_is_won_on_its_closing_date_or_when_it_last_changed(
-    crm: RawTables, sent: dict[str, Any], won_on: date | None
+def test_no_edit_moves_the_day_on_which_a_deal_was_won(
+    crm: RawTables, sent: dict[str, Any], won_on: date | None, source: str | None
 ) -> None:
     crm.add("won_deals", 1, **sent)
+    for edited in (None, utc("2026-03-05"), utc("2026-04-05")):
+        crm.change("won_deals", 1, updated_at=edited)
 
-    assert crm.row("staging.stg_won_deals", "won_on") == (won_on,)
+        assert crm.row("staging.stg_won_deals", "won_on", "won_on_source") == (won_on, source)
+        assert crm.row("marts.won_deal_overview", "won_on", "won_on_source") == (won_on, source)
+
+
+def test_a_deal_without_a_day_of_winning_says_nothing_about_how_long_it_took(crm: RawTables) -> None:
+    crm.add("won_deals", 1, created_at=utc("2026-01-01"))
+
+    assert crm.row("staging.stg_won_deals", "days_to_win", "is_back_dated") == (None, False)
 
 
 @pytest.mark.parametrize(

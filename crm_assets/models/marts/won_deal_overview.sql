@@ -28,6 +28,7 @@ select
     deals.lead_source_id,
     sources.record_name as lead_source_name,
     deals.won_on,
+    deals.won_on_source,
     deals.won_amount,
     deals.expected_close_on,
     date_diff('day', deals.expected_close_on, deals.won_on) as days_after_expected_close,

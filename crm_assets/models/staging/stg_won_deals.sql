@@ -1,4 +1,6 @@
--- won_on is the CRM's closing date; without one, the day on which the deal's stage last changed.
+-- won_on is the CRM's closing date; without one, the day on which the deal's stage last changed, or else on which
+-- the deal was entered. Not that of the last change: it moves with each edit. The first version in
+-- won_deals_history cannot be used, since that history reads this view.
 -- No "*" of the list: a field that the CRM adds may be called like a column that is computed here.
 with deals as (
     select
@@ -34,10 +36,15 @@ with deals as (
         coalesce(
             closed_date,
             cast(
-                coalesce(stage_updated_time, updated_at, created_at)
+                coalesce(stage_updated_time, created_at)
                 at time zone getvariable('reporting_timezone') as date
             )
         ) as won_on,
+        case
+            when closed_date is not null then 'closed_on'
+            when stage_updated_time is not null then 'stage_updated_at'
+            when created_at is not null then 'created_at'
+        end as won_on_source,
         cast(created_at at time zone getvariable('reporting_timezone') as date) as created_on,
         closed_date as closed_on,
         expected_close as expected_close_on,
@@ -66,6 +73,8 @@ with deals as (
 
 select
     * exclude (created_on),
-    case when won_on >= created_on then date_diff('day', created_on, won_on) end as days_to_win,
+    case
+        when won_on >= created_on and won_on_source <> 'created_at' then date_diff('day', created_on, won_on)
+    end as days_to_win,
     coalesce(won_on < created_on, false) as is_back_dated
 from deals
