@@ -24,7 +24,6 @@ with deals as (
         name as deal_name,
         amount,
         base_currency_amount,
-        coalesce(base_currency_amount, amount) as won_amount,
         expected_deal_value,
         probability,
         forecast_category,
@@ -69,12 +68,47 @@ with deals as (
         coalesce(is_deleted, false) as is_deleted,
         _dlt_load_id as last_seen_load_id
     from present.won_deals
+),
+
+-- If most deals have an amount in the company's currency, the CRM converts, and could not convert the others.
+conversion as (
+    select 2 * count(base_currency_amount) >= count(amount) as is_usual
+    from deals
+),
+
+-- The company's currency: that in which most amounts are the converted ones.
+own_currencies as (
+    select currency_id
+    from deals
+    where currency_id is not null and amount <> 0 and base_currency_amount is not null
+    group by currency_id
+    having 2 * count(*) filter (where amount = base_currency_amount) > count(*)
+),
+
+sourced as (
+    select
+        deals.*,
+        case
+            when coalesce(deals.base_currency_amount, deals.amount) is null then null
+            -- Sums have 29 digits.
+            when abs(coalesce(deals.base_currency_amount, deals.amount)) >= 1e21 then 'too large'
+            when deals.base_currency_amount is not null then 'base'
+            when own_currencies.currency_id is not null then 'same currency'
+            when conversion.is_usual then 'not converted'
+            else 'unknown currency'
+        end as amount_source
+    from deals
+    cross join conversion
+    left join own_currencies on deals.currency_id = own_currencies.currency_id
 )
 
 select
     * exclude (created_on),
     case
+        when amount_source not in ('not converted', 'too large') then coalesce(base_currency_amount, amount)
+    end as won_amount,
+    case
         when won_on >= created_on and won_on_source <> 'created_at' then date_diff('day', created_on, won_on)
     end as days_to_win,
     coalesce(won_on < created_on, false) as is_back_dated
-from deals
+from sourced
