@@ -102,6 +102,12 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/lint-imports
 	$(BIN)/sqlfluff lint --processes 2 crm_assets/models crm_assets/reports
 
+.PHONY: lint-deploy
+lint-deploy: .venv/dev ## Check the files of deploy/: the image, the YAML, the compose files, the rights of each service
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict --config-file deploy/.yamllint deploy
+	$(BIN)/python -m pytest -n 0 --quiet -m 'not slow' crm_assets_tests/test_deployment.py
+
 .PHONY: audit
 audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies
 	@$(BIN)/pip-audit --disable-pip --no-deps --requirement constraints.txt --progress-spinner off --timeout 10 \

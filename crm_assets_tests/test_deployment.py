@@ -1,5 +1,7 @@
 """The deployment of `deploy/`: its commands and files, with processes in place of containers."""
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -8,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +22,12 @@ import psycopg
 import pytest
 import requests
 import yaml
+from compose_spec import PyCompose
+from dotenv import dotenv_values
 
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import tasks
-from crm_assets_tests.lake_servers import HOST, LakeServers
+from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.scripted_crm import scripted_crm
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -74,6 +80,17 @@ def loaded_repository(url: str) -> dict[str, str] | None:
     return {"repositoryLocationName": location["name"], "repositoryName": loaded["repositories"][0]["name"]}
 
 
+PASSWORDS = {"DAGSTER_POSTGRES_PASSWORD": "pg$ecret#1", "LAKE_POSTGRES_PASSWORD": 'it\'s "another" :one \\'}
+
+
+def create_roles(servers: LakeServers) -> None:
+    """What PostgreSQL's image does with the file for it."""
+    programs = postgres_folder()
+    assert programs is not None
+    psql = [str(programs / "psql"), "--no-psqlrc", "--file", str(DEPLOY / "postgres" / "roles.sql")]
+    subprocess.run([*psql, "--dbname", servers.dsn("postgres")], env=PASSWORDS, check=True, capture_output=True)
+
+
 @dataclass(frozen=True)
 class Deployment:
     """Everything that the compose file starts, on this machine.
@@ -82,11 +99,13 @@ class Deployment:
         url: Of the web server.
         repository: What GraphQL calls the code location's repository.
         settings: Those of the lake and of the CRM.
+        folder: Stands for the image's home and Dagster's.
     """
 
     url: str
     repository: Mapping[str, str]
     settings: Mapping[str, str]
+    folder: Path
 
 
 @contextmanager
@@ -106,16 +125,28 @@ def service(name: str, folder: Path, ports: Mapping[str, str], values: Mapping[s
             stderr=subprocess.STDOUT,
         )
         try:
-            if (
-                "healthcheck" in SERVICES[name]
-            ):  # others wait for it, as they would trip over each other in an empty database
-                check = [ports.get(word, word) for word in shlex.split(SERVICES[name]["healthcheck"]["test"])]
-                check[0] = str(Path(sys.executable).with_name(check[0]))
-                eventually(lambda: subprocess.run(check, capture_output=True, check=False).returncode == 0)
+            # Others wait for it, as they would trip over each other in an empty database.
+            check = SERVICES[name]["healthcheck"]["test"]
+            for port, here_port in ports.items():
+                check = check.replace(port, here_port)
+            path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+            eventually(
+                lambda: (
+                    subprocess.run(
+                        ["sh", "-c", check], env=environment | here | {"PATH": path}, capture_output=True, check=False
+                    ).returncode
+                    == 0
+                )
+            )
             yield
         finally:
             process.terminate()
             process.wait(timeout=60)
+
+
+def folders_of_the_image() -> list[str]:
+    """What the image has in Dagster's home."""
+    return re.findall(rf" {IMAGE_HOME}/([.\w]+)(?= )", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -124,18 +155,21 @@ def deployment(servers: LakeServers, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("home")
     for file in ("dagster.yaml", "workspace.yaml"):
         (folder / file).symlink_to(DEPLOY / file)
-    with psycopg.connect(servers.dsn("postgres"), autocommit=True) as connection:
-        connection.execute("create database dagster")
+    for name in folders_of_the_image():
+        (folder / name).mkdir()
+    create_roles(servers)
     ports = {"3000": free_port(), "4000": free_port()}
     with ExitStack() as until_the_end:
         crm = until_the_end.enter_context(scripted_crm(lists={"open_tasks": tasks(70)}))
-        settings = servers.new_lake() | crm.settings()
+        lake = SERVICES["code"]["environment"]["CRM_WAREHOUSE"]
+        lake = lake.replace("host=postgres", f"host={HOST} port={servers.postgres_port}")
+        settings = servers.new_lake() | {"CRM_WAREHOUSE": lake} | crm.settings()
         values = {
             "DAGSTER_POSTGRES_HOST": HOST,
             "DAGSTER_POSTGRES_PORT": str(servers.postgres_port),
-            "DAGSTER_POSTGRES_USER": "crm",
-            "DAGSTER_POSTGRES_PASSWORD": "any",
-            "DAGSTER_POSTGRES_DB": "dagster",
+            **{name: SERVICES["web"]["environment"][name] for name in ("DAGSTER_POSTGRES_USER", "DAGSTER_POSTGRES_DB")},
+            "DAGSTER_POSTGRES_PASSWORD": PASSWORDS["DAGSTER_POSTGRES_PASSWORD"],
+            "PGSSLMODE": "prefer",
             "CODE_LOCATION_HOST": HOST,
             "CODE_LOCATION_PORT": ports["4000"],
             **settings,
@@ -143,7 +177,7 @@ def deployment(servers: LakeServers, tmp_path_factory: pytest.TempPathFactory) -
         for name in DAGSTERS:
             until_the_end.enter_context(service(name, folder, ports, values))
         url = f"http://{HOST}:{ports['3000']}"
-        yield Deployment(url, eventually(lambda: loaded_repository(url)), settings)
+        yield Deployment(url, eventually(lambda: loaded_repository(url)), settings, folder)
 
 
 @pytest.mark.slow
@@ -209,11 +243,106 @@ def test_a_schedule_can_be_turned_on(deployment: Deployment) -> None:
     assert started["scheduleState"]["status"] == "RUNNING"
 
 
-def test_every_setting_is_handed_on_to_steps_in_containers() -> None:
+@pytest.mark.slow
+@pytest.mark.usefixtures("deployment")
+def test_a_role_reaches_its_own_database_only(servers: LakeServers) -> None:
+    with psycopg.connect(servers.dsn("postgres")) as connection:
+        rights = connection.execute(
+            "select rolname, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls from pg_roles "
+            "where rolname in ('dagster', 'lake') order by 1"
+        ).fetchall()
+        reached = connection.execute(
+            "select rolname, datname from pg_roles, pg_database where rolname in ('dagster', 'lake') "
+            "and datname in ('dagster', 'lake', 'postgres', 'template1') "
+            "and has_database_privilege(rolname, datname, 'connect') order by 1"
+        ).fetchall()
+        stored: dict[str, str] = dict(connection.execute("select rolname, rolpassword from pg_authid").fetchall())
+    assert rights == [(name, False, False, False, False, False) for name in ("dagster", "lake")]
+    assert reached == [("dagster", "dagster"), ("lake", "lake")]
+    assert is_of(PASSWORDS["DAGSTER_POSTGRES_PASSWORD"], stored["dagster"])
+    assert is_of(PASSWORDS["LAKE_POSTGRES_PASSWORD"], stored["lake"])
+
+
+def is_of(password: str, stored: str) -> bool:
+    """Whether PostgreSQL's SCRAM secret is that of a password."""
+    iterations, salt, stored_key = re.split(r"[:$]", stored.removeprefix("SCRAM-SHA-256$"))[:3]
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), b64decode(salt), int(iterations))
+    key = hmac.digest(salted, b"Client Key", "sha256")
+    return b64decode(stored_key) == hashlib.sha256(key).digest()
+
+
+@pytest.mark.slow
+def test_services_write_to_their_volumes_only(deployment: Deployment) -> None:
+    volumes = {"storage", "data"}
+    ours = {"dagster.yaml", "workspace.yaml", *(f"{name}.log" for name in DAGSTERS), *folders_of_the_image()}
+    assert {path.name for path in deployment.folder.iterdir()} - ours - volumes == set()
+    for name in set(folders_of_the_image()) - volumes:
+        assert list((deployment.folder / name).iterdir()) == []
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert "cap_add" not in service and "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert set(service["deploy"]["resources"]["limits"]) == {"memory", "pids"}
+    assert name == "bucket" or {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
+
+
+def test_steps_in_containers_have_no_more_rights_than_the_code_location() -> None:
+    options = docker_context()["container_kwargs"]
+    assert options["read_only"] is True and options["cap_drop"] == ["ALL"]
+    assert options["security_opt"] == ["no-new-privileges:true"]
+    assert options["mem_limit"] and options["pids_limit"]
+
+
+def test_every_image_has_an_exact_version() -> None:
+    built = {service["image"] for service in SERVICES.values() if "build" in service}
+    images = {service["image"] for service in SERVICES.values()} - built
+    images |= set(re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert len(images) == 4
+    for image in images:
+        assert re.search(r":(\d+\.\d+(\.\d+)?-\w|RELEASE\.\d{4}-)|@sha256:[0-9a-f]{64}$", image), image
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.docker.yaml"])
+def test_a_compose_file_follows_the_specification(file: str) -> None:
+    text = re.sub(r"\$\{\w+(:[-?][^}]*)?\}", "1", (DEPLOY / file).read_text(encoding="utf-8"))
+    PyCompose.from_yaml(yaml.safe_dump(yaml.safe_load(text))).validate()
+
+
+ODD = "pg$ecret#1"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"), [(f"X={ODD}", "pg#1"), (f'X="{ODD}"', "pg#1"), (f"X='{ODD}'", ODD)], ids=["bare", '"', "'"]
+)
+def test_only_single_quotes_keep_a_dollar_sign(line: str, value: str, tmp_path: Path) -> None:
+    # Docker Compose cannot be run here. A shell has the same rules for these lines.
+    (tmp_path / "env").write_text(f"{line}\n", encoding="utf-8")
+    shown = subprocess.run(["sh", "-c", '. ./env; printf %s "$X"'], cwd=tmp_path, capture_output=True, check=True)
+    assert shown.stdout.decode() == value
+
+
+def test_the_example_quotes_what_may_hold_any_character() -> None:
+    text = (DEPLOY / ".env.example").read_text(encoding="utf-8")
+    secret = re.findall(r"^(\w*(?:PASSWORD|KEY|NOTIFY))=(.*)$", text, re.MULTILINE)
+    assert len(secret) == 8
+    assert {value for _, value in secret} == {"''"}
+    assert set(dotenv_values(stream=StringIO(text)).values()) == {""}
+
+
+def docker_context() -> Any:
+    """What steps in containers get."""
     beside = yaml.safe_load((DEPLOY / "compose.docker.yaml").read_text(encoding="utf-8"))["services"]["code"]
-    context = json.loads(beside["environment"]["DAGSTER_CONTAINER_CONTEXT"])["docker"]
+    return json.loads(beside["environment"]["DAGSTER_CONTAINER_CONTEXT"])["docker"]
+
+
+def test_every_setting_is_handed_on_to_steps_in_containers() -> None:
     needed = set(SERVICES["code"]["environment"]) - {"CODE_LOCATION_HOST", "CODE_LOCATION_PORT"}
-    assert set(context["env_vars"]) == needed
+    assert set(docker_context()["env_vars"]) == needed
 
 
 def test_no_file_of_the_deployment_has_a_secret() -> None:
@@ -221,4 +350,4 @@ def test_no_file_of_the_deployment_has_a_secret() -> None:
         if re.search("PASSWORD|SECRET|KEY$|KEY_ID", variable):
             assert value.startswith("${"), variable
     for line in (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines():
-        assert not re.match(r"\w*(PASSWORD|KEY)\w*=.", line), line
+        assert not re.match(r"\w*(PASSWORD|KEY)\w*='?[^']", line), line
