@@ -12,7 +12,7 @@ from sqlglot.errors import SqlglotError
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
-from crm_assets.source.api import ID
+from crm_assets.source.api import ENDPOINTS, ID
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
@@ -21,7 +21,7 @@ from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.forgetting import Erased, forget
 from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.schemas import RAW, existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -60,7 +60,8 @@ def following_policy(
 
 def _follows(connection: duckdb.DuckDBPyConnection, settings: CrmSettings) -> bool:
     follows = stored_policy(connection) == Policy.of(settings) and is_erased(connection)
-    return follows or not known_columns(connection)  # an empty warehouse follows any
+    # Without raw tables, nothing is stored that could not follow.
+    return follows or existing_tables(connection).keys().isdisjoint(f"{RAW}.{resource}" for resource in ENDPOINTS)
 
 
 def _convert(

@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from crm_assets.assets.table_metadata import declared_columns, raw_metadata, row
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
-from crm_assets.errors import NothingStored, SettingsError
+from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
@@ -44,12 +44,13 @@ from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.forgetting import read_forgotten
 from crm_assets.warehouse.landing import landing_pipeline
+from crm_assets.warehouse.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.warehouse.loading import LoadPackage
 from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.policy import Policy
 from crm_assets.warehouse.raw_tables import stored_types
 from crm_assets.warehouse.schemas import RAW
-from crm_assets.warehouse.sync_log import NO_FULL_READ, Asked, loaded_from, read_cursor, recent_requests
+from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -138,20 +139,16 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             settings = crm.settings(of)
             warehouse.check()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
-            known = Known()
-            cursor: Cursor | str = NO_FULL_READ
-            with (
-                suppress(NothingStored),  # nothing is stored yet
-                following_policy(warehouse, settings, models, log) as connection,
-            ):
+            with following_policy(warehouse, settings, models, log, tables=[LOAD_COUNTER]) as connection:
                 refuse_another_crm(connection, of, warehouse.name, asked)
+                load_id = next_load_id(connection)
                 known = known_before(connection, resource)
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, asked, settings.incremental_lag)
-            if isinstance(cursor, Cursor):
-                known = replace(known, cursor=cursor)
-            elif config.mode is ReadMode.incremental:
-                log(f"{cursor}: reading all pages")
+                    if isinstance(cursor, Cursor):
+                        known = replace(known, cursor=cursor)
+                    else:
+                        log(f"{cursor}: reading all pages")
             with (
                 rare_garbage_collection(),
                 warehouse.ledger(asked.base_url) as ledger,
@@ -168,7 +165,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             read_at = time.perf_counter()
             report = read.report()
             package = LoadPackage(
-                load_id=read.batches.load_id,
+                load_id=load_id,
                 files=landing.files,
                 types=read.batches.types,
                 rows=read.batches.rows,

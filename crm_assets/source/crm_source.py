@@ -107,6 +107,7 @@ def crm_read(
                 paginator.report,
                 requests=session.requests,
                 retries=session.retries,
+                answered_at=session.answered_at,
                 seconds_waiting=session.waits.seconds,
                 rejected=tuple(batches.rejected),
                 notes=[*paginator.report.notes, *side_loads.notes],

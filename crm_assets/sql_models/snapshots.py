@@ -19,8 +19,8 @@ from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.storable import storable
 
-NOW = "(now() at time zone 'UTC')"
-"""The time of the build, constant within its transaction."""
+NOW = "getvariable('snapshot_time')::timestamp"
+"""The time of the build in UTC, from `_time`."""
 
 SOURCE, CLOSED, OPENED = "snapshot_source", "snapshot_closed", "snapshot_opened"
 """Temporary tables: the current records, the ids of rows to close, the rows to add."""
@@ -30,12 +30,22 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_
     """Adds changes to a snapshot's table, or creates it."""
     connection.execute(f"create or replace temp table {SOURCE} as\n{with_timezone(connection, model.select)}")
     source = _source_columns(connection)
+    connection.execute(f"set variable snapshot_time = {_time(model, going_on=going_on)}")
     if going_on:
         _add_changes(connection, model, source)
     else:
         first = f"select source.*, {_opening(model, source)} from {SOURCE} as source"
         connection.execute(f"create or replace table {model.relation} as {storable(connection, first)}")
     connection.execute(f"drop table temp.{SOURCE}")
+
+
+def _time(model: Model, *, going_on: bool) -> str:
+    """Now, but later than the times of earlier builds: they order a record's rows, and a clock may have been wrong."""
+    now = "now() at time zone 'UTC'"
+    if not going_on or model.config.get("updated_at"):
+        return now
+    latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
+    return f"greatest({now}, ({latest}) + interval 1 microsecond)"
 
 
 def _source_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

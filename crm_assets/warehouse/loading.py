@@ -52,7 +52,7 @@ class LoadPackage:
     """The result of one read, to be loaded.
 
     Attributes:
-        load_id: dlt's load id, which increases with the time at which a read began.
+        load_id: The id of the read, from `next_load_id`.
         files: Parquet files with the records.
         types: Column -> data type.
         rows: Records in the files.
@@ -172,12 +172,14 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
         last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
         chosen += f" and {POSITION} in ({last})"
     columns = _columns(connection, package)
-    names = ", ".join(f'"{column}"' for column in columns)
+    names = ", ".join(f'"{column}"' for column in [*columns, "_dlt_load_id"])
     values = ", ".join(f'"{column}"{"::json" if package.types.get(column) == "json" else ""}' for column in columns)
     connection.execute(
         f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
     )
-    connection.execute(f"insert into {table} ({names}) select {values} from {RECORDS} where {chosen}", parameters)
+    connection.execute(
+        f"insert into {table} ({names}) select {values}, $load_id from {RECORDS} where {chosen}", parameters
+    )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:

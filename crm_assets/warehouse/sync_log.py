@@ -44,8 +44,10 @@ create table if not exists {raw}.sync_details (
     path varchar not null,
     params json not null,
     incomplete_because varchar not null,
-    _dlt_load_id varchar not null
+    _dlt_load_id varchar not null,
+    answered_at timestamp with time zone
 );
+alter table {raw}.sync_details add column if not exists answered_at timestamp with time zone;
 create table if not exists {raw}.rejected_records (
     resource varchar not null,
     page bigint not null,
@@ -62,7 +64,9 @@ create schema if not exists {present};
 create view if not exists {present}.since as"""
     + SINCE
 )
-"""`sync_log` and `sync_details` have one row per read: its result, and its parameters."""
+"""`sync_log` and `sync_details` have one row per read: its result, and its parameters.
+
+`started_at` is a time of the machine's clock, `answered_at` of the API's, in its first answer."""
 
 CURSOR = """
 with last_full as (
@@ -81,11 +85,13 @@ same_list as (
 
 reads_since as (
     select
-        max(started_at) as began,
-        bool_and(complete) as all_complete
+        arg_max(least(sync_log.started_at, sync_details.answered_at), sync_log._dlt_load_id) as began,
+        bool_and(sync_log.complete) as all_complete
     from {raw}.sync_log
     cross join last_full
-    where resource = $resource and _dlt_load_id >= last_full.load_id
+    left join {raw}.sync_details
+        on sync_log.resource = sync_details.resource and sync_log._dlt_load_id = sync_details._dlt_load_id
+    where sync_log.resource = $resource and sync_log._dlt_load_id >= last_full.load_id
 ),
 
 newest_row as (
@@ -111,7 +117,7 @@ select
     epoch(now() - started_at),
     requests
 from {raw}.sync_log
-where started_at > now() - interval 1 hour
+where started_at between now() - interval 1 hour and now()
 """
 
 
@@ -158,8 +164,17 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         ],
     )
     connection.execute(
-        f"insert into {raw}.sync_details values (?, ?, ?, ?, ?, ?)",
-        [report.resource, asked.base_url, asked.path, asked.params, report.incomplete_because, load_id],
+        f"insert into {raw}.sync_details by name select $resource as resource, $base_url as base_url, $path as path, "
+        "$params as params, $because as incomplete_because, $load_id as _dlt_load_id, $answered_at as answered_at",
+        {
+            "resource": report.resource,
+            "base_url": asked.base_url,
+            "path": asked.path,
+            "params": asked.params,
+            "because": report.incomplete_because,
+            "load_id": load_id,
+            "answered_at": report.answered_at,
+        },
     )
     if report.rejected:
         connection.executemany(
@@ -178,7 +193,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
 
     It needs a complete full read of the same list, and no incomplete read since. The cursor is the start of the last
     complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
-    seconds.
+    seconds. The start is the earlier of this machine's time and the API's, since clocks can be wrong.
     """
     if not resource_schema(resource).has_updated_at:
         return f"The schema of {resource} has no {UPDATED_AT}"
@@ -217,7 +232,10 @@ def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
-    """Pairs (seconds ago, number of requests) of the reads that began within the last hour."""
+    """Pairs (seconds ago, number of requests) of the reads that began within the last hour.
+
+    Reads that seem to begin later than now are left out: a clock was wrong, and it is not known when they began.
+    """
     if not exist(connection, f"{RAW}.sync_log"):
         return []
     return connection.execute(schemas_of(connection).fill(RECENT)).fetchall()

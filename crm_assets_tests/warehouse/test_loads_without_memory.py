@@ -59,7 +59,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
     columns: dict[str, Any] = {"id": pa.array(list(read), pa.int64())}
     columns |= {name: pa.array([record[name] for record in read.values()], pa.string()) for name in TEXTS}
     columns[POSITION] = pa.array(range(len(read)), pa.int64())
-    columns |= {name: pa.array([load_id] * len(read), pa.string()) for name in ("_dlt_load_id", "_dlt_id")}
+    columns["_dlt_id"] = pa.array([load_id] * len(read), pa.string())
     pq.write_table(pa.table(columns), file := folder / f"{load_id}.parquet")
     return LoadPackage(
         load_id=load_id,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,15 @@ class Answer:
         if self.headers.get("X-RateLimit-Remaining", "").strip() != "0":
             return 0.0
         return seconds_until(self.headers.get("X-RateLimit-Reset")) or self.retry_after or 1.0
+
+
+def answered_at(answer: Answer) -> datetime | None:
+    """The API's own time of an answer, UTC, from the header `Date`; None if it is missing or cannot be read."""
+    try:
+        at = parsedate_to_datetime(answer.headers.get("Date", ""))
+        return at.replace(tzinfo=at.tzinfo or timezone.utc).astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        return None
 
 
 def seconds_until(header: str | None) -> float | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,6 +73,7 @@ class PageSession(Session):
     Attributes:
         requests: Requests sent so far, retries included.
         retries: How many of them were retries.
+        answered_at: The API's own time of its first answer, UTC; None if no answer tells it.
         limits: How fast requests may be sent.
         waits: How long requests have waited for limits and before retries.
     """
@@ -95,6 +97,7 @@ class PageSession(Session):
         """
         super().__init__()
         self.requests = self.retries = 0
+        self.answered_at: datetime | None = None
         self.limits = limits_of(settings)
         self.waits = Waits()
         self._settings = settings
@@ -219,6 +222,7 @@ class PageSession(Session):
             body = b"".join(_body(response))
             answer = Answer(response.status_code, response.headers, body, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
+        self.answered_at = self.answered_at or answers.answered_at(answer)
         try:
             if answer.status == OK:
                 answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self._settings.per_page)

@@ -22,7 +22,8 @@ class ReadReport:
     Attributes:
         resource: The resource read.
         mode: The mode of the read; an incremental read may become a full one.
-        started_at: The time before the first request, UTC.
+        started_at: The time before the first request, UTC, by this machine's clock.
+        answered_at: The time of the first answer, UTC, by the API's clock; None if it does not tell.
         requests: HTTP requests sent, retries included.
         retries: How many of them were retries.
         seconds_waiting: Seconds in which requests waited, for rate limits or before a retry.
@@ -38,6 +39,7 @@ class ReadReport:
     resource: str
     mode: ReadMode = ReadMode.full
     started_at: datetime = field(default_factory=partial(datetime.now, timezone.utc))
+    answered_at: datetime | None = None
     requests: int = 0
     retries: int = 0
     seconds_waiting: float = 0

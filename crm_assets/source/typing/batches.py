@@ -53,7 +53,6 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         rejected: Records that cannot be loaded.
         rows: Records yielded so far.
         skipped: Hashes of forgotten ids that the CRM still lists.
-        load_id: dlt's load id, which every row has.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self.rejected: list[RejectedRecord] = []
         self.rows = 0
         self.skipped: set[str] = set()
-        self.load_id = ""
         self._resource = resource
         self._side_loads, self._forgotten = side_loads, forgotten
         self._declared = frozenset(schema.columns)
@@ -94,7 +92,6 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         """
         page: Page = item.response.page
         self._side_loads.add(page)
-        self.load_id = dlt.current.load_package_state()["load_id"]
         try:
             self._waiting += self._loadable(page)
             is_last = not item.paginator.has_next_page
@@ -107,7 +104,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
                 f"{self._resource}, page {page.number}: a record is nested more deeply than can be stored"
             ) from None
         if is_last and not self.rows:
-            # Without it dlt would make no load package, and there would be no load id.
+            # Without it dlt would make no load package, and dagster-dlt would not have a result.
             yield dlt.mark.materialize_table_schema()
 
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
@@ -134,7 +131,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         return without_fields(self._never_stored, record)
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
-        """One row per record, with variant columns for values that do not fit, and dlt's own two columns."""
+        """One row per record, with variant columns for values that do not fit, and dlt's own id."""
         arrays: dict[str, pa.Array] = {}
         for name, values in self._columns(records):
             data_type = self.types.get(name) or narrowest_type(values)
@@ -145,7 +142,6 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             if misfits is not None:
                 arrays[variant_name(name)] = misfits
         arrays[POSITION] = pa.array(range(self.rows, self.rows + len(records)), pa.int64())
-        arrays["_dlt_load_id"] = pa.array([self.load_id] * len(records), pa.string())
         arrays["_dlt_id"] = pa.array([token_urlsafe(ROW_ID_BYTES) for _ in records], pa.string())
         return pa.table(arrays)
 

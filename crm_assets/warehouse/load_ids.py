@@ -1,0 +1,43 @@
+"""Load ids: numbers from the warehouse, which order reads whatever the clocks of machines say."""
+
+from functools import partial
+
+import duckdb
+
+from crm_assets.warehouse.schemas import RAW, schemas_of
+from crm_assets.warehouse.sync_log import create_log_tables
+from crm_assets.warehouse.transactions import committed
+
+LOAD_COUNTER = f"{RAW}.load_counter"
+
+COUNTER = """
+create schema if not exists {raw};
+create table if not exists {raw}.load_counter (last_load bigint not null);
+"""
+"""One row: the number of the read that began last. A lake has no sequences."""
+
+LAST = "select coalesce(max(last_load), 0) from {raw}.load_counter"
+
+PREFIX = "load_"
+"""Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
+
+DIGITS = 12
+
+
+def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of a read that begins now: as a text, greater than all ids before. Creates or upgrades the log tables.
+
+    Args:
+        connection: The warehouse, for writing table `LOAD_COUNTER`, without an open transaction.
+    """
+    return committed(connection, partial(_next_load_id, connection))
+
+
+def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
+    schemas = schemas_of(connection)
+    create_log_tables(connection)
+    connection.execute(schemas.fill(COUNTER))
+    [[last]] = connection.execute(schemas.fill(LAST)).fetchall()
+    connection.execute(f"delete from {schemas.raw}.load_counter")
+    connection.execute(f"insert into {schemas.raw}.load_counter values (?)", [last + 1])
+    return f"{PREFIX}{last + 1:0{DIGITS}}"
