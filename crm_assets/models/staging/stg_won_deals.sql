@@ -1,5 +1,5 @@
--- won_on is the CRM's closing date; without one, the day on which the deal's stage last changed, or else on which
--- the deal was entered. Not that of the last change: it moves with each edit. The first version in
+-- won_on is the CRM's closing date; without one, the day on which the stage of the deal last changed, or else
+-- on which the deal was entered. Not that of the last change: it moves with each edit. The first version in
 -- won_deals_history cannot be used, since that history reads this view.
 -- No "*" of the list: a field that the CRM adds may be called like a column that is computed here.
 with deals as (
