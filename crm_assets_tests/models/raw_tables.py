@@ -99,7 +99,10 @@ class RawTables:
     def read_from(self, base_url: str) -> None:
         """Notes the CRM that the rows come from."""
         self.connection.execute(
-            "insert into raw.sync_details values ('won_deals', ?, '', '{}', '', ?)", [base_url, FIRST]
+            "insert into raw.sync_details by name "
+            "select 'won_deals' as resource, ? as base_url, '' as path, '{}' as params, '' as incomplete_because, "
+            "? as _dlt_load_id",
+            [base_url, FIRST],
         )
 
     def set_targets(self, *rows: Sequence[Any]) -> None:
