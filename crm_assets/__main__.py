@@ -1,8 +1,10 @@
 """The command line: python -m crm_assets [COMMAND]."""
 
 import sys
+import traceback
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from types import MappingProxyType
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from crm_assets.commands import (
     tables,
 )
 from crm_assets.errors import CrmAssetsError
+from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import unknown_variables
 
 
@@ -70,7 +73,13 @@ def command_line() -> ArgumentParser:
 
 
 def main() -> int:
-    """Runs a command. Returns the exit code of the process."""
+    """Runs a command, whose output is masked. Returns the exit code of the process."""
+    mask_log_records()
+    with redirect_stdout(MaskedStream(sys.stdout)), redirect_stderr(MaskedStream(sys.stderr)):
+        return _run()
+
+
+def _run() -> int:
     default, *_ = COMMANDS
     arguments = command_line().parse_args(sys.argv[1:] or [default])
     if arguments.command != "settings":  # which reports them itself
@@ -80,6 +89,9 @@ def main() -> int:
         return COMMANDS[arguments.command].run(arguments)
     except EXPECTED_ERRORS as error:
         print(error, file=sys.stderr)
+        return 1
+    except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
+        traceback.print_exc()
         return 1
 
 

@@ -32,7 +32,7 @@ def _step_ended(context: HookContext, events: Sequence[DagsterEvent]) -> HookExe
     )
     if failed:
         error = context.op_exception
-        reason = error.description if isinstance(error, Failure) else f"{type(error).__name__}: {error}"
+        reason = error.description if isinstance(error, Failure) else type(error).__name__
         failing.insert(0, Incident(f"asset {asset}", f"{asset} failed: {reason}"))
     else:
         passing.append(f"asset {asset}")

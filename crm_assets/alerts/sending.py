@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from crm_assets.alerts.messages import Message
+from crm_assets.masking import masked
 
 LONGEST_SEND = 30.0
 """The most seconds for one address. The run waits meanwhile."""
@@ -22,6 +24,7 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
     Returns:
         Whether the message arrived at one address at least.
     """
+    message = replace(message, title=masked(message.title), body=masked(message.body))
     if not addresses.strip():
         log(f"{message.title}\n{message.body}")
         return True
@@ -32,7 +35,7 @@ def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
     # Imported here: most runs send no alert.
     from apprise import Apprise, NotifyType
 
-    kind = address.split(":", 1)[0]
+    kind = address.partition("://")[0] if "://" in address else "unknown"
     sender = Apprise()
     if not sender.add(address):
         log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not support: no alert is sent to it")

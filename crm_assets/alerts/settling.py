@@ -8,7 +8,9 @@ from dagster import get_dagster_logger
 from crm_assets.alerts.incidents import Incident, Recovery, incidents_in_file, settle
 from crm_assets.alerts.messages import message
 from crm_assets.alerts.sending import send
+from crm_assets.masking import mask_log_records
 from crm_assets.settings import setting_at_load
+from crm_assets.settings.secrets import url
 from crm_assets.warehouse.address import shared_catalog
 
 
@@ -23,7 +25,8 @@ def settle_incidents(failing: Sequence[Incident], passing: Collection[str], page
     log = get_dagster_logger().warning
     try:
         # Resolved one by one: the incident may be that another setting is wrong.
-        link = f"{setting_at_load('ui_url').rstrip('/')}/{page}"
+        mask_log_records()
+        link = f"{url(setting_at_load('ui_url')).shown.rstrip('/')}/{page}"
         notify = setting_at_load("notify")
         addresses = notify.get_secret_value() if notify else ""
 

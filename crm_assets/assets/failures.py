@@ -13,6 +13,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from crm_assets.assets.disk_errors import disk_error
 from crm_assets.errors import CrmAssetsError
+from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import ONLY, Crm
 from crm_assets.warehouse.commits import Commits, commits_noted
 from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
@@ -51,6 +52,7 @@ def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
         Failure: In place of any error. Retries are allowed only if they can help.
     """
     metadata: dict[str, Any] = {}
+    mask_log_records()
     with commits_noted() as commits:
         try:
             yield metadata
@@ -60,9 +62,9 @@ def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
             explained = explain(error, name, commits)
             if explained.frames:
                 listed = "".join(traceback.format_list(explained.frames))
-                metadata["where"] = MetadataValue.md(f"```\n{listed}\n```")
+                metadata["where"] = MetadataValue.md(masked(f"```\n{listed}\n```"))
             raise Failure(
-                description=crm.told(explained.message), metadata=metadata, allow_retries=explained.may_recover
+                description=masked(crm.told(explained.message)), metadata=metadata, allow_retries=explained.may_recover
             ) from None
 
 

@@ -6,6 +6,7 @@ The exit code is 1 if any setting is wrong. Secrets are masked.
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.commands.choosing import add_crm_option, chosen_crms
+from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.describing import SETTINGS, allowed, shown
 from crm_assets.settings.finding import SECRETS, Found, find
@@ -42,6 +43,6 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
     variable = found.crm.told(setting_name(name))
     if name not in found.values:
         return variable, shown(getattr(CrmSettings(), name)), "default", allowed(name)
-    value = "***" if name in SECRETS else shown(found.values[name])
+    value = MASK if name in SECRETS else shown(found.values[name])
     value = "not allowed" if wrong_value(found, name) else value
     return variable, value, " and ".join(found.places[name]), allowed(name)

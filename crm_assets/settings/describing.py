@@ -1,19 +1,17 @@
 """Descriptions of the settings, from the settings object itself."""
 
 import json
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.names import is_about_surroundings, setting_name, toml_name
+from crm_assets.settings.secrets import path, url
 
 SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_surroundings))
 """All settings in the order in which they are shown: those about the CRM first."""
-
-SECRET_PARAMETER = re.compile("key|token|secret|password", re.IGNORECASE)
-"""Query parameters whose values are masked."""
 
 
 def description(name: str) -> str:
@@ -52,20 +50,26 @@ def documented_row(name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value that is not a secret, as it is shown."""
+    """A value that is not a secret, as it is shown: of URLs without user and parameters."""
     if isinstance(value, Mapping):
         return json.dumps({name: _without_secrets(of_it) for name, of_it in value.items()})
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool) or value is None:
         return json.dumps(value).replace("null", "none")
-    return str(getattr(value, "value", value))
+    return url(str(getattr(value, "value", value))).shown
 
 
-def _without_secrets(given: Mapping[str, Any]) -> dict[str, Any]:
-    """One resource's settings, with the values of secret parameters masked."""
-    params = {key: "***" if SECRET_PARAMETER.search(key) else text for key, text in given.get("params", {}).items()}
-    return {**given, **({"params": params} if params else {})}
+def _without_secrets(given: Any) -> Any:
+    """One resource's settings, without the values of its parameters: any of them may be a secret."""
+    if not isinstance(given, Mapping):
+        return MASK
+    params, where = given.get("params"), given.get("path")
+    return {
+        **given,
+        **({"params": dict.fromkeys(params, MASK) if isinstance(params, Mapping) else MASK} if params else {}),
+        **({"path": path(str(where))} if where else {}),
+    }
 
 
 @cache

@@ -1,12 +1,14 @@
 """Finds every setting's value, from the place with the highest precedence, and unknown names."""
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+from crm_assets.masking import know
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.crms import ONLY, Crm
 from crm_assets.settings.documents import BESIDE, Document, crm_list, documents
@@ -22,6 +24,7 @@ from crm_assets.settings.names import (
     setting_name,
     toml_name,
 )
+from crm_assets.settings.secrets import secrets_in
 
 
 @dataclass
@@ -102,6 +105,7 @@ def find(crm: Crm = ONLY) -> Found:
                 if key.upper() == PLAIN_KEY:
                     # API_KEY__X is a variable of another program.
                     found.add("api_key", value.get(BESIDE) if isinstance(value, Mapping) else value, document)
+    know(crm.name, secrets_in(found.values, os.environ))
     return found
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from crm_assets.settings import secrets
 from crm_assets.settings.places import default_data_dir
 
 
@@ -97,6 +98,13 @@ class Surroundings(BaseModel):
             raise ValueError(
                 "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
                 "it on one machine, ducklake:/path/to/crm.ducklake"
+            )
+        if not kind and re.search(r"(^|\s)(dbname|host|user|password)\s*=", text):
+            raise ValueError("is not a path: a connection string begins with ducklake:postgres:")
+        if problem := secrets.warehouse(text).problem:
+            raise ValueError(
+                f"{problem}: separate key=value pairs with blanks, put a value with blanks or quotes into single "
+                "quotes, with \\ before quotes in it; in a URL, write / in a password as %2F and @ as %40"
             )
         return address
 

@@ -1,15 +1,13 @@
 """The address of a lake: its catalog and its files. Removes the passwords in both from messages."""
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from crm_assets.masking import masked
+from crm_assets.settings import secrets
+
 PREFIX = "ducklake:"
 POSTGRES = "postgres:"
-
-SECRETS = re.compile(
-    r"""(?:password|key|secret|token)\w*\s*=\s*(?:'([^']+)'|([^'&;\s]+))|://[^:@/\s]*:([^@/\s]+)@""", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,15 @@ class LakeAddress:
         return self.catalog.removeprefix(POSTGRES) if self.catalog.startswith(POSTGRES) else None
 
     def without_secrets(self, text: str) -> str:
-        """A message on one line, without the passwords in the address of the catalog or the files.
+        """A message on one line, without the secrets in the address of the catalog or the files.
 
         DuckDB's extensions quote the address in whole, in part, or reformatted.
         """
-        for found in SECRETS.findall(f"{self.catalog} {self.files}"):
-            text = text.replace(next(filter(None, found)), "***")
-        return " ".join(text.split())
+        catalog, files = secrets.warehouse(f"{PREFIX}{self.catalog}"), secrets.warehouse(self.files)
+        text = text.replace(self.catalog, catalog.shown.removeprefix(PREFIX))
+        text = text.replace(self.files, files.shown) if self.files else text
+        return " ".join(masked(text, catalog.secrets | files.secrets).split())
 
     def __str__(self) -> str:
         """For messages."""
-        return self.without_secrets(f"{PREFIX}{self.catalog}")
+        return secrets.warehouse(f"{PREFIX}{self.catalog}").shown

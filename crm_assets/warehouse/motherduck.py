@@ -1,6 +1,5 @@
 """A MotherDuck database as the warehouse: DuckDB as a service that any machine can use."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import WarehouseUnreachable
-from crm_assets.settings import Crm
+from crm_assets.masking import masked
+from crm_assets.settings import Crm, secrets
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
-
-TOKEN = re.compile(r"(motherduck_token=)[^&\s]+")
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class MotherDuck:
 
     @property
     def name(self) -> str:
-        """The address, without a token."""
-        return TOKEN.sub(r"\1***", self.address)
+        """The address, without options."""
+        return secrets.warehouse(self.address).shown
 
     def check(self) -> None:
         """Connects once.
@@ -65,7 +63,7 @@ class MotherDuck:
         try:
             connection = duckdb.connect(self.address, read_only=read_only, config=dict(self.config))
         except duckdb.Error as error:
-            reason = " ".join(TOKEN.sub(r"\1***", str(error)).split())
+            reason = " ".join(masked(str(error), secrets.warehouse(self.address).secrets).split())
             raise WarehouseUnreachable(
                 f"{self.name} could not be reached: {reason}. Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN",
                 may_recover=False,  # its driver does not tell whether the service refused

@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from typing import Any
 
 import duckdb
 
+from crm_assets.settings.secrets import is_secret
+from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
@@ -137,8 +140,13 @@ class Asked:
 
     @classmethod
     def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "Asked":
-        """Sorts the parameters, so that equal ones compare equal."""
-        return cls(base_url, path, json.dumps(dict(params), sort_keys=True))
+        """Sorts the parameters, so that equal ones compare equal. Of secrets only a digest is kept."""
+        kept = {name: _digest(value) if is_secret(name, value) else value for name, value in params.items()}
+        return cls(base_url, path if path == shown_path(path) else _digest(path), json.dumps(kept, sort_keys=True))
+
+
+def _digest(value: Any) -> str:
+    return f"sha256:{sha256(str(value).encode()).hexdigest()[:16]}"
 
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:

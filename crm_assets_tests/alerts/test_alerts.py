@@ -65,7 +65,7 @@ def test_an_alert_says_what_happened_what_it_means_and_where_to_look(
         "raw/open_tasks failed: ",
         "403",
         "Not yours",
-        "Its table keeps the rows of the last successful run",
+        "its table keeps the rows of the last successful run",
         f"https://dagster.example.com/runs/{run.result.run_id}",
     ):
         assert part in alert["message"]

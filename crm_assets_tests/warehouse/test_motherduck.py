@@ -10,7 +10,7 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
     ("address", "token", "name"),
     [
         pytest.param("md:crm", "hush", "md:crm", id="token in the environment"),
-        pytest.param("md:crm?motherduck_token=hush", "", "md:crm?motherduck_token=***", id="token in the address"),
+        pytest.param("md:crm?motherduck_token=hush", "", "md:crm", id="token in the address"),
     ],
 )
 def test_a_database_out_of_reach_is_an_error_before_the_first_request(
@@ -29,7 +29,7 @@ def test_a_database_out_of_reach_is_an_error_before_the_first_request(
 
 @pytest.mark.parametrize(
     ("address", "name"),
-    [("md:crm", "md:crm_sandbox"), ("md:crm?motherduck_token=hush", "md:crm_sandbox?motherduck_token=***")],
+    [("md:crm", "md:crm_sandbox"), ("md:crm?motherduck_token=hush", "md:crm_sandbox")],
 )
 def test_generated_records_have_a_database_of_their_own(
     address: str, name: str, monkeypatch: pytest.MonkeyPatch

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
+from crm_assets.masking import masked
 from crm_assets.settings import setting_name
+from crm_assets.settings.secrets import url
 from crm_assets.source.http.stated_errors import FIRST_CODE, stated_error, texts
 
 OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
@@ -128,19 +130,12 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     if answer.transient:
         return ApiUnavailable(f"{text} The API is busy or out of order, which may pass")
     if answer.status in REDIRECTS:
-        target = _host(answer.headers.get("Location", "")) or "another path"
+        target = urlsplit(url(answer.headers.get("Location", "")).shown).netloc or "another path"
         return ApiRefusal(
             f"{text} A redirect to {target[:100]} is not followed, as the key would go along; set "
             f"{setting_name('base_url')} to the address that the API itself has"
         )
     return ApiRefusal(f"{text} {ADVICE.get(answer.status, 'The API refuses this request.')}")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc
-    except ValueError:
-        return "an address that is none"
 
 
 def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
@@ -157,4 +152,5 @@ def api_message(content: bytes) -> str:
         body: Any = orjson.loads(content)
     except ValueError:
         return ""
-    return "; ".join(dict.fromkeys(texts(body if isinstance(body, dict) else None)))[:MESSAGE_LENGTH]
+    message = "; ".join(dict.fromkeys(texts(body if isinstance(body, dict) else None)))
+    return masked(message)[:MESSAGE_LENGTH]  # a key that was cut could not be masked

@@ -9,6 +9,7 @@ from typing import Any
 from requests.utils import get_encoding_from_headers
 
 from crm_assets.errors import BadAnswer
+from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.api import ID, META, TOTAL
 from crm_assets.source.http.answers import Answer, api_message
@@ -24,6 +25,8 @@ STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 BLANK = b"\xef\xbb\xbf \t\r\n"
 """What may stand before JSON: a byte order mark and white space."""
+
+MEDIA_TYPE = re.compile(r"[\w.+-]{1,30}/[\w.+-]{1,30}|no content type")
 
 SHOWN_KEYS = 5
 SHOWN_LENGTH = 300
@@ -70,7 +73,8 @@ def parse_body(answer: Answer) -> Any:
     except ValueError:
         if _breaks_off(answer):
             raise BrokenOff(f"the answer breaks off after {len(answer.content):,} bytes") from None
-        kind = answer.headers.get("Content-Type", "no content type")[:60]
+        kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+        kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
         raise BadAnswer(
             f"status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON. "
             f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"
@@ -102,8 +106,7 @@ def page_of(number: int, answer: Answer, data_selector: str, *, show_message: bo
     """
     body = answer.body
     if not isinstance(body, dict) or data_selector not in body:
-        keys = ", ".join(sorted(map(repr, body))[:SHOWN_KEYS]) if isinstance(body, dict) else "no object"
-        keys = keys[:SHOWN_LENGTH] or "nothing"
+        keys = _keys(body) if show_message or not isinstance(body, dict) else f"{len(body)} others"
         message = f", {api_message(answer.content)!r}" if show_message and api_message(answer.content) else ""
         raise BadAnswer(
             f"status 200{message}, but the answer has no {data_selector!r} (it has {keys}). "
@@ -115,6 +118,13 @@ def page_of(number: int, answer: Answer, data_selector: str, *, show_message: bo
     total = integer_at(body.get(META), TOTAL)
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
     return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)
+
+
+def _keys(body: Any) -> str:
+    """The first keys of an object. They are texts of the API, as its messages are."""
+    if not isinstance(body, dict):
+        return "no object"
+    return ", ".join(sorted(repr(masked(key)) for key in body)[:SHOWN_KEYS])[:SHOWN_LENGTH] or "nothing"
 
 
 def _in_utf8(answer: Answer) -> bytes:

@@ -18,7 +18,9 @@ from requests import PreparedRequest, Request, Response, Session, exceptions
 from requests.adapters import HTTPAdapter
 
 from crm_assets.errors import BadAnswer
+from crm_assets.masking import know
 from crm_assets.settings import CrmSettings, PersonalData, is_loopback
+from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
@@ -96,6 +98,7 @@ class PageSession(Session):
             watch: Called with every answer, on the thread that received it.
         """
         super().__init__()
+        know(settings.base_url or "", key_secrets(settings.api_key.get_secret_value() if settings.api_key else ""))
         self.requests = self.retries = 0
         self.answered_at: datetime | None = None
         self.limits = limits_of(settings)

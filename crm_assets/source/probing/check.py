@@ -1,7 +1,6 @@
 """Checks a CRM: at most two requests per list, and the findings from their answers. Writes nothing."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from crm_assets.settings import CrmSettings
@@ -64,7 +63,7 @@ def _findings(samples: list[Sample], settings: CrmSettings, address: str, now: d
         full=full,
         hourly=hourly,
         schedules=schedules,
-        problems=[_without_key(problem, settings) for problem in sorted(problems, key=lambda each: not each.blocks)],
+        problems=sorted(problems, key=lambda each: not each.blocks),
     )
 
 
@@ -116,9 +115,3 @@ def _schedules(full: Requests, hourly: Requests, allowance: Allowance | None, se
     if fit and Bound.at_least in {full.bound, hourly.bound}:
         fit = None  # more may be needed
     return Schedules(hourly.number, busiest, allowed, allowed_by, fit)
-
-
-def _without_key(problem: Problem, settings: CrmSettings) -> Problem:
-    """The problem without the key, which an API's own message may repeat."""
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
-    return replace(problem, problem=problem.problem.replace(key, "***")) if key else problem

@@ -1,0 +1,159 @@
+"""Finds the secrets within settings, and what of an address may be shown: host, port, database, user, path."""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+SECRET_NAME = re.compile(
+    r"key(?!word)|token|secret|passw|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
+)
+"""Names of parameters that hold secrets. Others do if their value looks random."""
+
+SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY)$", re.IGNORECASE)
+PROXY_VARIABLE = re.compile(r"(http|https|all)_proxy$|AWS_ENDPOINT_URL", re.IGNORECASE)
+
+RANDOM = re.compile(r"(?=[^/]*[A-Za-z])(?=[^/]*\d)[\w.+=~-]{16,}")
+"""A text that looks random: long, with letters and digits."""
+
+PLAIN = re.compile(r"[\w.,:$-]*")
+"""A part of an address that cannot be the rest of a password."""
+
+WORD = re.compile(r"[\s=:,;\"']+")
+LONG = 8
+
+POSTGRES_SHOWN = ("host", "hostaddr", "port", "dbname", "user")
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address, taken apart.
+
+    Attributes:
+        shown: The address without secrets, for messages.
+        secrets: Its secrets.
+        problem: Why it cannot be parsed; empty if it can.
+    """
+
+    shown: str
+    secrets: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+def url(text: str) -> Address:
+    """A URL, without user, password, parameters and whatever in its path looks random."""
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return Address(text)
+    secrets = {value for _, value in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
+    secrets |= {value.partition("=")[2] for value in re.split("[&;]", rest.partition("?")[2])}
+    for userinfo in {rest.partition("@")[0], rest.rpartition("@")[0]} if "@" in rest else ():
+        password = userinfo.partition(":")[2]
+        secrets |= {password, unquote(password), *({userinfo} if password else ())}
+    try:
+        parts = urlsplit(text)
+        secrets |= set(RANDOM.findall(parts.path))
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return Address(f"{scheme}://***", frozenset(filter(None, secrets)), "is not a URL")
+    if "@" in parts.path or not PLAIN.fullmatch(host.strip("[]")):
+        # The rest of a password with a slash in it, which has to be written as %2F.
+        return Address(f"{scheme}://***", frozenset(filter(None, secrets)), "is not a URL")
+    return Address(f"{scheme}://{host}{port}{path(parts.path)}", frozenset(filter(None, secrets)))
+
+
+def path(text: str) -> str:
+    """A path without parameters, and without what looks random."""
+    return RANDOM.sub("***", re.split("[?#;]", text)[0])
+
+
+def postgres(text: str) -> Address:
+    """A connection string of PostgreSQL: only host, port, database and user are shown."""
+    try:
+        # An optional dependency: only a lake needs it.
+        from psycopg import Error
+        from psycopg.pq import Conninfo
+    except ImportError:
+        return Address("***")
+    try:
+        options = {o.keyword.decode(): (o.val.decode(), o.dispchar) for o in Conninfo.parse(text.encode()) if o.val}
+    except (Error, UnicodeDecodeError):
+        # Nothing is known of the text: what follows the first password's name may be a secret.
+        values = re.split(r"\w*(?:pass|pwd)\w*\s*=", text, flags=re.IGNORECASE)[1:]
+        secrets = {text, *values, *(word for value in values for word in value.split())} | url(text).secrets
+        return Address("***", frozenset(filter(None, secrets)), "cannot be parsed")
+    shown = {key: options[key][0] for key in POSTGRES_SHOWN if key in options}
+    secrets = {value for value, display in options.values() if display == b"*"} | url(text.partition("?")[0]).secrets
+    if "://" in text and not all(PLAIN.fullmatch(value) or value.startswith("/") for value in shown.values()):
+        return Address("***", frozenset({text, *secrets}), "has a password with characters that must be encoded")
+    listed = [f"{key}={value if PLAIN.fullmatch(value) or key == 'host' else '***'}" for key, value in shown.items()]
+    return Address(" ".join(listed), frozenset(secrets))
+
+
+def warehouse(text: str) -> Address:
+    """`CRM_WAREHOUSE` or `CRM_WAREHOUSE_FILES`: a path, `ducklake:…`, `md:…`, or a URL."""
+    lake, catalog = ("ducklake:", text.removeprefix("ducklake:")) if text.startswith("ducklake:") else ("", text)
+    if lake and catalog.startswith("postgres:"):
+        found = postgres(catalog.removeprefix("postgres:"))
+        return Address(f"{lake}postgres:{found.shown}", found.secrets, found.problem)
+    if text.startswith("md:"):
+        name, _, options = text.partition("?")
+        return Address(name, frozenset(filter(None, (option.partition("=")[2] for option in options.split("&")))))
+    found = url(catalog)
+    return Address(f"{lake}{found.shown}", found.secrets, found.problem)
+
+
+def is_secret(name: str, value: Any) -> bool:
+    """Whether a query parameter holds a secret, by its name or its value."""
+    return bool(SECRET_NAME.search(name) or RANDOM.search(str(value)))
+
+
+def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Iterator[str]:
+    """All secrets in settings as they were given, and in variables of other programs."""
+    yield from key_secrets(str(values.get("api_key", "")))
+    yield str(values.get("personal_data_key", ""))
+    for name in ("warehouse", "warehouse_files"):
+        yield from warehouse(str(values.get(name, ""))).secrets
+    for name in ("base_url", "ui_url"):
+        yield from url(str(values.get(name, ""))).secrets
+    for address in re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", str(values.get("notify", ""))):
+        yield address
+        yield from url(address).secrets
+        yield from (
+            part
+            for part in re.split(r"[/@:?&=]+", address.partition("://")[2])
+            if len(part) >= LONG and "." not in part
+        )
+    endpoints = values.get("endpoints")
+    for endpoint in endpoints.values() if isinstance(endpoints, Mapping) else ():
+        given = endpoint if isinstance(endpoint, Mapping) else {}
+        params = given.get("params")
+        for name, value in params.items() if isinstance(params, Mapping) else ():
+            if is_secret(name, value):
+                yield str(value)
+        where = str(given.get("path", ""))
+        yield from (value for _, value in parse_qsl(where.partition("?")[2]))
+        yield from RANDOM.findall(where)
+    for name, value in environment.items():
+        if SECRET_VARIABLE.search(name):
+            yield value
+        elif PROXY_VARIABLE.search(name):
+            yield from url(value if "://" in value else f"http://{value}").secrets
+
+
+def key_secrets(key: str) -> Iterator[str]:
+    """A key; the parts of one such as `Token token=KEY`; the password in one of basic authentication."""
+    yield key.strip("\r\n")
+    for word in WORD.split(key):
+        if len(word) >= LONG:
+            yield word
+    kind, _, encoded = key.partition(" ")
+    if kind.lower() == "basic":
+        try:
+            user, _, password = b64decode(encoded, validate=True).decode().partition(":")
+        except ValueError:
+            return
+        yield from (password, f"{user}:{password}")

@@ -1,0 +1,255 @@
+"""Secrets appear in no text: addresses are rebuilt from what may be shown, all other text is masked."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from psycopg.conninfo import make_conninfo
+from starlette.responses import Response
+
+from crm_assets import masking
+from crm_assets.alerts.messages import Message
+from crm_assets.alerts.sending import send
+from crm_assets.errors import CrmAssetsError
+from crm_assets.masking import masked
+from crm_assets.settings import ONLY, resolve_settings, secrets
+from crm_assets.settings.finding import find
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.scripted_crm import KEY, always, json_response
+
+PASSWORDS = (
+    *("Ab&rest", "Ab;rest", "it's quoted", 'dou"ble', "back\\slash", "sl/ash", "per%cent", "at@sign", "co:lon"),
+    *("ha#sh", "ques?mark47", "pl+us", "pg$ecret#1", "eq=uals", "two words", "ümlaut", "com,ma", "br{ac}e", "st*ar"),
+    *("12/all@rest", "`tick`", "<angle>", "%2Fcode"),
+)
+
+SPELLINGS = {
+    "quoted as PostgreSQL wants it": lambda p: make_conninfo(dbname="lake", host="127.0.0.1", port=1, password=p),
+    "as it is": lambda p: f"dbname=lake host=127.0.0.1 port=1 password={p}",
+    "misspelt": lambda p: f"dbname=lake passwrod={p} host=127.0.0.1 port=1",
+    "in a URL, encoded": lambda p: f"postgresql://me:{quote(p, safe='')}@127.0.0.1:1/lake",
+    "in a URL, as it is": lambda p: f"postgresql://me:{p}@127.0.0.1:1/lake",
+    "a parameter of a URL": lambda p: f"postgresql://127.0.0.1:1/lake?password={quote(p, safe='')}",
+}
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    """Other tests mask nothing of these."""
+    yield
+    masking._known.clear()
+
+
+def parts_of(password: str) -> set[str]:
+    """A password, and each piece of it that a parser could leave over."""
+    pieces = {piece for sign in "&;'\"\\/@:#?+$=, {}*" for piece in password.split(sign)[1:] if len(piece) > 2}
+    return {password, quote(password, safe=""), *pieces} - {"rest"}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_no_message_about_a_lake_has_its_password(
+    password: str, spelling: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:postgres:{SPELLINGS[spelling](password)}")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path))
+    monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
+    with pytest.raises(CrmAssetsError) as raised:
+        Warehouse().check()
+    for part in parts_of(password):
+        assert part not in str(raised.value)
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
+    text = "\n".join(
+        [
+            f"a {password} b",
+            f"https://me:{quote(password, safe='')}@host/",
+            json.dumps({"key": password}),
+            repr([password]),
+            b64encode(password.encode()).decode(),
+            make_conninfo(password=password),
+        ]
+    )
+    shown = masked(text, [password])
+    for spelling in (password, quote(password, safe=""), json.dumps(password), b64encode(password.encode()).decode()):
+        assert spelling not in shown
+    assert shown.count(masking.MASK) == 6
+
+
+def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
+    assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
+
+
+def test_a_log_record_of_any_library_is_masked(caplog: pytest.LogCaptureFixture) -> None:
+    masking.know("a test", ["hush-hush"])
+    masking.mask_log_records()
+    logging.getLogger("some.library").warning("Could not use %s", "https://x:hush-hush@host")
+    assert "hush" not in caplog.text
+    assert "Could not use https://x:***@host" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (
+            "ducklake:postgres:dbname=lake host=db user=me password=hush",
+            "ducklake:postgres:host=db dbname=lake user=me",
+        ),
+        (
+            "ducklake:postgres:postgresql://me:hush@db:5433/lake",
+            "ducklake:postgres:host=db port=5433 dbname=lake user=me",
+        ),
+        ("md:crm?motherduck_token=hush", "md:crm"),
+        ("/data/env=prod/100%/a?b.duckdb", "/data/env=prod/100%/a?b.duckdb"),
+        ("s3://hush:hush@bucket/crm?s3_secret_access_key=hush", "s3://bucket/crm"),
+        ("s3://bucket/crm", "s3://bucket/crm"),
+    ],
+)
+def test_what_is_shown_of_an_address(given: str, shown: str) -> None:
+    assert secrets.warehouse(given).shown == shown
+
+
+SECRET = "Hush4711/x&y"  # noqa: S105
+
+ENVIRONMENT = {
+    "SOURCES__CRM__ENDPOINTS": json.dumps(
+        {
+            "accounts": {"path": f"/v1/accounts?apikey={quote(SECRET)}", "params": {"auth": SECRET, "sig": SECRET}},
+            "contacts": {"params": {"pwd": SECRET, "jwt": SECRET, "anything": SECRET}},
+        }
+    ),
+    "CRM_UI_URL": f"https://me:{quote(SECRET, safe='')}@ui.example/dagster?token={quote(SECRET, safe='')}",
+    "CRM_NOTIFY": f"mailto://me:{quote(SECRET, safe='')}@mail.example",
+    "HTTPS_PROXY": f"http://me:{quote(SECRET, safe='')}@proxy.example:3128",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "MOTHERDUCK_TOKEN": SECRET,
+}
+
+
+def test_settings_show_no_value_of_a_parameter(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from crm_assets.__main__ import main
+
+    with configured_crm():
+        for name, value in ENVIRONMENT.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["crm-assets", "settings"])
+        main()
+    output = capsys.readouterr()
+    assert "Hush4711" not in output.out + output.err
+    assert "https://ui.example/dagster" in output.out
+    assert '"auth": "***"' in output.out
+    assert KEY not in output.out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOURCES__CRM__API_KEY_NAME", "Authorization: Token hush"),
+        ("CRM_UI_URL", "ftp://me:hush@ui.example"),
+        ("CRM_WAREHOUSE", "dbname=lake password=hush"),
+        ("CRM_WAREHOUSE", "postgresql://me:hush@db/lake"),
+        ("SOURCES__CRM__BASE_URL", "https://me:hush@crm.example"),
+        ("SOURCES__CRM__BASE_URL", "https://crm.example?token=hush"),
+    ],
+)
+def test_a_setting_that_is_not_allowed_is_named_without_its_value(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(CrmAssetsError) as raised:
+        resolve_settings()
+    assert name in str(raised.value)
+    assert "hush" not in str(raised.value)
+
+
+ANSWERS = {
+    "a message that repeats the key": lambda: json_response({"message": f"Incorrect key: {KEY}"}, 401),
+    "a redirect with the key": lambda: Response("", 302, headers={"Location": f"https://x:{KEY}@host/?k={KEY}"}),
+    "the key as a key of the body": lambda: json_response({KEY: 1}),
+    "the key as a type of content": lambda: Response("<html>", 200, media_type=f"text/{KEY}"),
+    "a message that is cut within the key": lambda: json_response({"message": f"{'x' * 290}{KEY}"}, 422),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
+    with configured_crm() as crm:
+        crm.faults.append(always("open_tasks", ANSWERS[answer]))
+        run = materialize("open_tasks")
+    assert not run.success
+    assert KEY[:8] not in run.everything_told
+
+
+def test_the_part_of_a_header_that_is_the_key_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", "Token token=abcd-efgh-4711")
+    find(ONLY)
+    assert masked("Incorrect key: abcd-efgh-4711") == "Incorrect key: ***"
+
+
+def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = {"auth": SECRET, "filter": "open"}
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": {"params": params}}))
+        assert materialize("open_tasks").success
+    [(stored,)] = rows(data_dir / "crm.duckdb", "select params from raw.sync_details")
+    assert json.loads(stored)["filter"] == "open"
+    assert SECRET not in stored
+
+
+def test_an_alert_is_masked() -> None:
+    masking.know("a test", [SECRET])
+    logged: list[str] = []
+    assert send(Message(f"problem {SECRET}", f"body {SECRET}", is_recovery=False), "", logged.append)
+    assert not send(Message("problem", "body", is_recovery=False), SECRET, logged.append)
+    assert SECRET not in "\n".join(logged)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_no_secret_anywhere(tmp_path: Path) -> None:
+    """In the output, Dagster's event log and compute logs, the database, and the command lines of all processes."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        crm.faults.append(always("contacts", ANSWERS["a message that repeats the key"]))
+        environment = os.environ | crm.settings() | ENVIRONMENT | {"DAGSTER_HOME": str(home), "CRM_NOTIFY": ""}
+        command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize"]
+        options = ["-m", "crm_assets.definitions", "--select", "key:raw/open_tasks or key:raw/contacts"]
+        with subprocess.Popen(
+            [*command, *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as process:
+            command_lines = b""
+            while process.poll() is None:
+                command_lines += b"".join(_command_lines())
+                time.sleep(0.2)
+            assert process.stdout is not None
+            output = process.stdout.read()
+    assert b"contacts, page 1: status 401, 'Incorrect key: ***'" in output
+    texts = {"the output": output, "command lines": command_lines}
+    texts |= {
+        str(file): file.read_bytes() for folder in (home, tmp_path) for file in folder.rglob("*") if file.is_file()
+    }
+    for place, content in texts.items():
+        for secret in (KEY, SECRET, quote(SECRET, safe=""), json.dumps(SECRET)[1:-1]):
+            assert secret.encode() not in content, place
+
+
+def _command_lines() -> Iterator[bytes]:
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield process.read_bytes()
+        except OSError:  # it has ended
+            continue
