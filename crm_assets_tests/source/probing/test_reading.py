@@ -1,13 +1,16 @@
 """A check tells which lists can be read, to their end and newest first, with at most two requests each."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.responses import HTMLResponse, Response
 
+from crm_assets.source import schemas
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.order import Order
+from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.faulty_answers import Dropped
 from crm_assets_tests.scripted_crm import KEY, Seen, always, json_response, scripted_crm
 from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
@@ -168,6 +171,20 @@ def test_a_list_in_order_within_each_page_only_is_not_sorted() -> None:
     records = linked(100)
     with tidy_crm(lists={"open_tasks": [*records[50:], *records[:50]]}) as crm:
         assert of(check(crm), "open_tasks").order is Order.ignored
+
+
+def test_no_order_is_expected_of_a_list_without_updated_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tidy_crm(lists=lists(120), sorts=frozenset()) as crm:
+        Declarations(tmp_path / "schemas", monkeypatch).leave_out("updated_at")
+        try:
+            findings = check(crm)
+        finally:
+            monkeypatch.undo()
+            schemas.resource_schema.cache_clear()
+        assert ["sort" in seen.params for seen in crm.seen if seen.resource == "open_tasks"] == [False, False]
+    found = of(findings, "open_tasks")
+    assert (found.order, found.hourly, found.can_be_read) == (Order.unknown, found.full, True)
+    assert not any("sort" in problem.problem for problem in problems(findings, "open_tasks"))
 
 
 def test_an_api_that_refuses_the_order_can_be_read_in_full_only() -> None:
