@@ -123,8 +123,8 @@ EVERY_WAY = {
 VALUES_AND_NOT_ROWS = {"accepted_values"}
 """Kinds of tests of which dbt counts the wrong values, and the runner the rows that have them."""
 
-Result = tuple[str, str | None, str, str, int | None]
-"""Model, column, kind or name, status, how many fail."""
+Result = tuple[str | None, str | None, str, str, int | None]
+"""Model (none of a singular test, which dbt attaches to nothing), column, kind or name, status, how many fail."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
             outcomes += [(model, run_test(connection, model, test)) for test in model.data_tests]
     return Counter(
         result(
-            model.name,
+            None if outcome.test.kind == "singular" else model.name,
             outcome.test.column,
             outcome.test.given_name or outcome.test.kind.removeprefix("dbt_utils."),
             "pass" if outcome.passed else {"error": "fail"}.get(outcome.test.severity, outcome.test.severity),
@@ -237,13 +237,13 @@ def run_dbt(*arguments: str, project: Path) -> subprocess.CompletedProcess[str]:
 
 
 def dbt_result(node: dict[str, Any], ran: dict[str, Any], given_names: set[str | None]) -> Result:
-    """A test's result in dbt's files. A singular test is attached to nothing, and depends on the models it reads."""
-    model = node.get("attached_node") or node["depends_on"]["nodes"][-1]
+    """A test's result in dbt's files."""
+    model = node.get("attached_node")
     kind = node["name"] if node["name"] in given_names else node["test_metadata"]["name"]
-    return result(model.rpartition(".")[2], node.get("column_name"), kind, ran["status"], ran["failures"])
+    return result(model and model.rpartition(".")[2], node.get("column_name"), kind, ran["status"], ran["failures"])
 
 
-def result(model: str, column: str | None, kind: str, status: str, failing: int) -> Result:
+def result(model: str | None, column: str | None, kind: str, status: str, failing: int) -> Result:
     return model, column, kind, status, None if kind in VALUES_AND_NOT_ROWS else failing
 
 
@@ -308,8 +308,9 @@ def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
 def test_dbt_reads_the_properties_files_as_they_are_without_a_warning(tmp_path: Path) -> None:
     files = dict(project_files(load_models(), str(tmp_path / "crm.duckdb"), TIMEZONE))
     for path in MODELS_DIR.glob("*/*.yml"):
-        [exported] = [name for name in files if name.endswith(f"{path.parent.name}/{path.name}")]
-        files[exported] = path.read_text(encoding="utf-8")
+        # Descriptions of singular tests are not exported.
+        exported = [name for name in files if name.endswith(f"{path.parent.name}/{path.name}")] or ["tests/tests.yml"]
+        files[exported[0]] = path.read_text(encoding="utf-8")
     # In place of dbt_utils, which would have to be downloaded.
     files["dbt_packages/dbt_utils/dbt_project.yml"] = "{name: dbt_utils, version: 1.0.0}"
     for name in [name for name in files if name.startswith("tests/generic/")]:
