@@ -105,7 +105,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[A
 
 
 def test_the_names_are_those_of_all_columns_and_steps() -> None:
-    assert {"account_id", "minutes", "held_at", "won_on", "created_on", "sent", "won_on__v_text"} <= names_in_models()
+    assert {"account_id", "held_at", "won_on", "created_on", "sent", "won_on__v_text"} <= names_in_models()
 
 
 @pytest.mark.file
