@@ -1,6 +1,7 @@
 """`python -m crm_assets build`: models and their tests without Dagster, while one works on them."""
 
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,27 @@ def test_an_unknown_model_is_refused_with_those_that_exist(
     told = capsys.readouterr().err
     assert "There is no model marts.nope" in told
     assert "marts.task_backlog" in told
+
+
+def test_marts_of_a_crm_have_its_deals_and_none_of_the_sandboxs_targets(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    won = {"updated_at": UPDATED, "closed_date": "2026-01-09", "owner_id": 402000017001}
+    deals = [
+        {"id": 1, "sales_account_id": 1, "amount": "100000000000000000000", "base_currency_amount": "7.5", **won},
+        {"id": 2, "sales_account_id": 99, "base_currency_amount": "100000000000000000000", **won},
+        {"id": 3, "base_currency_amount": "99999999999999999999999999999.0", **won},
+        {"id": 4, "amount": "1000000.0", **won},
+    ]
+    accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}]
+    with configured_crm(lists={"accounts": accounts, "won_deals": deals}):
+        assert materialize().success
+        assert build(monkeypatch) == 0
+
+    assert "warn: amounts_are_in_the_companys_currency: 2 fail" in capsys.readouterr().out
+    database = data_dir / "crm.duckdb"
+    by_account = "select account_name, won_deals, won_amount from marts.account_overview order by account_id"
+    others = Decimal(10**20)
+    assert rows(database, by_account) == [("Acme", 1, Decimal("7.5")), ("Deals without a listed account", 3, others)]
+    against_target = "select owner_id, won_amount, target_amount from marts.won_revenue_against_target"
+    assert rows(database, against_target) == [(402000017001, others + Decimal("7.5"), None)]
