@@ -183,6 +183,6 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
-    """The columns of the package's files, without the position and the load id, which dlt adds to a file without rows."""
+    """The columns of the package's files, without the position, and the load id that dlt adds to files without rows."""
     described = connection.execute(f"from {RECORDS} limit 0", {"files": package.patterns}).description
     return [column for column, *_ in described or () if column not in {POSITION, "_dlt_load_id"}]
