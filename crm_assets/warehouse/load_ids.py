@@ -4,6 +4,7 @@ from functools import partial
 
 import duckdb
 
+from crm_assets.warehouse.commits import commits_noted
 from crm_assets.warehouse.schemas import RAW, schemas_of
 from crm_assets.warehouse.sync_log import create_log_tables
 from crm_assets.warehouse.transactions import committed
@@ -30,7 +31,8 @@ def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
     Args:
         connection: The warehouse, for writing table `LOAD_COUNTER`, without an open transaction.
     """
-    return committed(connection, partial(_next_load_id, connection))
+    with commits_noted():  # apart: an error of the read has to say that no table of records has changed
+        return committed(connection, partial(_next_load_id, connection))
 
 
 def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:

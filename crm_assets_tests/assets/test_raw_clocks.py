@@ -117,6 +117,19 @@ def test_load_ids_increase_with_the_beginning_of_reads(data_dir: Path) -> None:
     assert len({len(load_id) for (load_id,) in ids}) == 1
 
 
+def test_list_that_became_empty_is_loaded(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        materialize("open_tasks")
+        crm.lists["open_tasks"] = []
+        assert materialize("open_tasks").success
+    assert shown(data_dir) == []
+
+
+def test_load_id_is_no_change_of_a_table() -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}, credentials=("api_key", "another")):
+        assert "updated" not in materialize("open_tasks").failure("open_tasks")
+
+
 @pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(0), timedelta(hours=1), timedelta(days=2)], ids=str)
 def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")

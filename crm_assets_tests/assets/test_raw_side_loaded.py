@@ -116,7 +116,7 @@ def test_a_later_read_of_another_resource_is_newer(database: Path) -> None:
 def test_a_read_that_began_earlier_does_not_overwrite_newer_rows(database: Path) -> None:
     load("contacts", {"users": [{**ADA, "is_active": False}]})
     with connected(database, read_only=False) as connection:
-        connection.execute("update raw.side_loaded set _dlt_load_id = '9999999999.5'")  # began long from now
+        connection.execute("update raw.side_loaded set _dlt_load_id = 'load_999999999999'")
 
     load("open_tasks", {"users": [ADA, BOB]})
 
