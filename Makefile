@@ -94,6 +94,14 @@ test-latest: .venv-latest/bin/python ## Run the tests with the newest versions t
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
 	$< -m pytest -n auto --dist worksteal -m 'not browser'
 
+# Without a lake: the packages with its extensions belong to the version in constraints.txt.
+.PHONY: test-duckdb
+test-duckdb: DUCKDB ?= 2.0.1
+test-duckdb: .venv-duckdb/bin/python ## Run the tests with another version of DuckDB, in .venv-duckdb: make test-duckdb DUCKDB=2.0.1
+	$< -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$< -m pip install --quiet --disable-pip-version-check --no-deps duckdb==$(DUCKDB)
+	$< -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
+
 .PHONY: lint
 lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/ruff format --check .
@@ -133,7 +141,7 @@ soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then com
 
 .PHONY: clean
 clean: ## Remove the installation and Dagster's files; keep the data
-	rm -rf .venv .venv-latest .venv-dbt .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-latest .venv-dbt .venv-duckdb .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Dagster makes URLs of its SQLite files' paths without escaping them.
 .PHONY: storable
@@ -148,7 +156,7 @@ storable:
 	@ln -sf ../dagster.yaml $@
 	@$(DAGSTER) instance info > /dev/null 2>&1 || { rm $@; exit 1; }
 
-.venv/bin/python .venv-latest/bin/python .venv-dbt/bin/python:
+.venv/bin/python .venv-latest/bin/python .venv-dbt/bin/python .venv-duckdb/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(@D:/bin=)

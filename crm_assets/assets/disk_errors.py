@@ -48,6 +48,9 @@ REASONS: Mapping[str, str] = MappingProxyType(
 )
 """Message of the operating system, as DuckDB quotes it -> what to do."""
 
+DAMAGED = "Corrupt database file"
+"""From DuckDB 2.0 on, such an error has no class of its own."""
+
 QUOTED = re.compile(rf"(?:Could not|Cannot|Failed to) [^:\n]*(?:: )+({'|'.join(map(re.escape, REASONS))})")
 
 
@@ -61,7 +64,7 @@ def disk_error(error: BaseException) -> str:
         return ""
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
-    if isinstance(error, duckdb.IOException):
+    if isinstance(error, duckdb.IOException) or DAMAGED in str(error):
         advice = NO_STORAGE if is_about_storage(error) else UNREADABLE
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""

@@ -138,7 +138,7 @@ def _dangling(test: DataTest, relation: str, shown: str, _literal: Literal) -> s
 
 
 def _untrue(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
-    return f"select {shown}\nfrom {relation}\nwhere not (\n    {test.condition}\n)"
+    return f"select {shown}\nfrom {relation}\nwhere (\n    {test.condition}\n) is false"
 
 
 def _out_of_range(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
