@@ -7,6 +7,7 @@ import duckdb
 
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.batches import MOST_REJECTED
 from crm_assets.source.typing.columns import varies
 from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, raw_table
@@ -37,12 +38,14 @@ limit 1
 REJECTED = """
 select
     reason,
-    count(*) as records
-from {raw}.rejected_records
+    sum(coalesce(records, 1))::bigint as records,
+    coalesce(sum(records) filter (where record is null), 0)::bigint as not_stored
+from (select null::bigint as records where false union all by name select * from {raw}.rejected_records)
 where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_log where resource = $resource)
 group by reason
 order by reason
 """
+"""Until the first load by this release, the table has no column `records`."""
 
 
 DROPPED = """
@@ -175,8 +178,13 @@ def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Findi
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
     schemas = schemas_of(connection)
-    reasons = dict(connection.execute(schemas.fill(REJECTED), {"resource": resource}).fetchall())
-    if not reasons:
+    found = connection.execute(schemas.fill(REJECTED), {"resource": resource}).fetchall()
+    if not found:
         return Finding(True, "no record was rejected")
-    listed = ", ".join(f"{count} ({reason})" for reason, count in reasons.items())
-    return Finding(False, f"records were rejected: {listed}. They are in {schemas.raw}.rejected_records", reasons)
+    numbers = {reason: count for reason, count, _ in found}
+    listed = ", ".join(f"{count} ({reason})" for reason, count in numbers.items())
+    sentence = f"records were rejected: {listed}. They are in {schemas.raw}.rejected_records"
+    if not_stored := sum(count for *_, count in found):
+        sentence += f", except {not_stored:,} that were not stored: it keeps {MOST_REJECTED:,} different ones of a read"
+        numbers["not stored"] = not_stored
+    return Finding(False, sentence, numbers)

@@ -45,7 +45,7 @@ def raw_metadata(
         "crm/retries": report.retries,
         "crm/seconds_waiting": round(report.seconds_waiting, 3),
         "crm/rows_read": report.rows_read,
-        "crm/rows_rejected": len(report.rejected),
+        "crm/rows_rejected": report.rows_rejected,
         "crm/fields_left_out": len(report.dropped_fields),
         "crm/load_id": load_id,
         "crm/rows_before": rows_before,

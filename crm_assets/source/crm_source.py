@@ -109,7 +109,7 @@ def crm_read(
                 retries=session.retries,
                 answered_at=session.answered_at,
                 seconds_waiting=session.waits.seconds,
-                rejected=tuple(batches.rejected),
+                rejected=batches.rejected,
                 notes=[*paginator.report.notes, *side_loads.notes],
                 dropped_fields=tuple(dropped),
             )

@@ -17,6 +17,7 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.redaction import Redaction
+from crm_assets.warehouse.left_out import create_left_out, keep_distinct
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
 from crm_assets.warehouse.present import present_view
@@ -141,6 +142,8 @@ def _raw_tables(
     connection: duckdb.DuckDBPyConnection, settings: CrmSettings, tables: Mapping[str, str], is_hashed: bool
 ) -> list[str]:
     sentences = []
+    if f"{RAW}.rejected_records" in tables:
+        create_left_out(connection)
     for resource in ENDPOINTS:
         redaction = Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed)
         if f"{RAW}.{resource}" in tables:
@@ -151,6 +154,8 @@ def _raw_tables(
             rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = '{resource}'")
             changed = rejected.convert(connection, redaction.record)
             sentences += [f"{RAW}.rejected_records: {changed:,} records of {resource}"] if changed else []
+    if f"{RAW}.rejected_records" in tables:
+        keep_distinct(connection)  # records can be equal without their personal data
     if f"{RAW}.side_loaded" in tables:
         sentences += _side_loads(connection, settings, is_hashed)
     return sentences

@@ -83,7 +83,7 @@ class LoadPackage:
     @property
     def has_repeated_ids(self) -> bool:
         """Whether some records were received more than once."""
-        return self.rows + len(self.skipped) > self.report.rows_read - len(self.report.rejected)
+        return self.rows + len(self.skipped) > self.report.rows_read - self.report.rows_rejected
 
     @property
     def patterns(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""The log tables: `raw.sync_log`, `raw.sync_details`, `raw.rejected_records`, `raw.dropped_fields`."""
+"""The log of reads: `raw.sync_log` and `raw.sync_details`."""
 
 import json
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
+from crm_assets.warehouse.left_out import create_left_out, write_left_out
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 SINCE = """
@@ -51,18 +52,6 @@ create table if not exists {raw}.sync_details (
     answered_at timestamp with time zone
 );
 alter table {raw}.sync_details add column if not exists answered_at timestamp with time zone;
-create table if not exists {raw}.rejected_records (
-    resource varchar not null,
-    page bigint not null,
-    reason varchar not null,
-    record json,
-    _dlt_load_id varchar not null
-);
-create table if not exists {raw}.dropped_fields (
-    resource varchar not null,
-    field varchar not null,
-    _dlt_load_id varchar not null
-);
 create schema if not exists {present};
 create view if not exists {present}.since as"""
     + SINCE
@@ -152,6 +141,7 @@ def _digest(value: Any) -> str:
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist."""
     connection.execute(schemas_of(connection).fill(TABLES))
+    create_left_out(connection)
 
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
@@ -184,16 +174,7 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
             "answered_at": report.answered_at,
         },
     )
-    if report.rejected:
-        connection.executemany(
-            f"insert into {raw}.rejected_records values (?, ?, ?, ?, ?)",
-            [[report.resource, r.page, r.reason, r.record, load_id] for r in report.rejected],
-        )
-    if report.dropped_fields:
-        connection.executemany(
-            f"insert into {raw}.dropped_fields values (?, ?, ?)",
-            [[report.resource, field, load_id] for field in report.dropped_fields],
-        )
+    write_left_out(connection, report, load_id)
 
 
 def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | str:

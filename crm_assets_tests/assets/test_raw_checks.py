@@ -113,7 +113,9 @@ def test_after_an_incremental_read_rows_may_be_left_over(
 
 def reject(crm: RawTables, load: str) -> None:
     crm.connection.execute(
-        "insert into raw.rejected_records values ('open_tasks', 1, 'no id', '{\"title\": \"Call Ann\"}', ?)", [load]
+        "insert into raw.rejected_records (resource, page, reason, record, _dlt_load_id) "
+        "values ('open_tasks', 1, 'no id', '{\"title\": \"Call Ann\"}', ?)",
+        [load],
     )
 
 

@@ -1,5 +1,6 @@
 """The report of one read, for the sync log, the asset's metadata and the checks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -31,7 +32,7 @@ class ReadReport:
         rows_in_source: Records in the list by the API's count; None if it has none.
         incomplete_because: Why the read is incomplete. Empty if it is complete: a full read ended on the API's last
             page with nothing rejected, an incremental one at records that are already loaded.
-        rejected: Records that cannot be loaded.
+        rejected: Records that cannot be loaded, each different one once.
         notes: Messages for the run's log.
         dropped_fields: Undeclared fields that were left out because of `personal_data`. Names, never values.
     """
@@ -46,9 +47,14 @@ class ReadReport:
     rows_read: int = 0
     rows_in_source: int | None = None
     incomplete_because: str = "the read did not finish"
-    rejected: tuple[RejectedRecord, ...] = ()
+    rejected: Sequence[RejectedRecord] = ()
     notes: list[str] = field(default_factory=list)
     dropped_fields: tuple[str, ...] = ()
+
+    @property
+    def rows_rejected(self) -> int:
+        """The number of records that cannot be loaded."""
+        return sum(rejected.records for rejected in self.rejected)
 
     @property
     def complete(self) -> bool:

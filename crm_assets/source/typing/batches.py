@@ -33,16 +33,27 @@ POSITION = "_dlt_position"
 ROW_ID_BYTES = 10
 """Random bytes of a row id, as many as dlt's own row ids have."""
 
+MOST_REJECTED = 50_000
+"""The number of different rejected records of a read that are stored. Others are counted."""
+
 JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class RejectedRecord:
-    """A record that cannot be loaded, as JSON text. `page` counts from 1."""
+    """A record that cannot be loaded.
+
+    Attributes:
+        page: The first page that had it; counts from 1.
+        reason: Why it cannot be loaded.
+        record: The record as JSON text; None stands for all records beyond `MOST_REJECTED`.
+        records: How many equal records the list had.
+    """
 
     page: int
     reason: str
-    record: str
+    record: str | None
+    records: int = 0
 
 
 class RecordBatches(ItemTransform[Any, dict[str, Any]]):
@@ -50,7 +61,6 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
 
     Attributes:
         types: Column -> data type of all columns known so far: declared, stored, and found in this read.
-        rejected: Records that cannot be loaded.
         rows: Records yielded so far.
         skipped: Hashes of forgotten ids that the CRM still lists.
     """
@@ -74,7 +84,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         """
         super().__init__(self.__call__)
         self.types = dict(stored) | {name: column.data_type for name, column in schema.columns.items()}
-        self.rejected: list[RejectedRecord] = []
+        self._rejected: dict[tuple[str, str | None], RejectedRecord] = {}
         self.rows = 0
         self.skipped: set[str] = set()
         self._resource = resource
@@ -107,16 +117,25 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             # Without it dlt would make no load package, and dagster-dlt would not have a result.
             yield dlt.mark.materialize_table_schema()
 
+    @property
+    def rejected(self) -> Sequence[RejectedRecord]:
+        """Records that cannot be loaded: one for each different record and reason."""
+        return tuple(self._rejected.values())
+
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
         records = list(zip(page.ids, page.records, strict=True))
         if page.number not in self._pages_seen:  # a page can be read twice
-            self.rejected += [
-                RejectedRecord(page.number, why_rejected(record), as_json(self._shown(record)))
-                for id_, record in records
-                if id_ is None
-            ]
+            for id_, record in records:
+                if id_ is None:
+                    self._reject(page.number, record)
         self._pages_seen.add(page.number)
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
+
+    def _reject(self, page: int, record: Any) -> None:
+        key: tuple[str, str | None] = why_rejected(record), as_json(self._shown(record))
+        if key not in self._rejected and len(self._rejected) >= MOST_REJECTED:
+            key = key[0], None
+        self._rejected.setdefault(key, RejectedRecord(page, *key)).records += 1
 
     def _skips(self, id_: int) -> bool:
         hashed = self._forgotten.matching(self._resource, id_)
