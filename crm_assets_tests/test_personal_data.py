@@ -15,7 +15,14 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.marked_records import Marks, found_in_files, marked_lists, marked_side_loads, personal_settings
+from crm_assets_tests.marked_records import (
+    UPDATED,
+    Marks,
+    found_in_files,
+    marked_lists,
+    marked_side_loads,
+    personal_settings,
+)
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 MODELS = load_models()
@@ -68,6 +75,18 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
     assert rows(data_dir / "crm.duckdb", "select count(*) > 0 from raw.dropped_fields where field = 'nickname'") == [
         (True,)
     ]
+
+
+@pytest.mark.file
+def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp_path: Path) -> None:
+    marks = Marks()
+    lists = marked_lists(marks)
+    # A failing row of many a data test, with a value of each column that they show.
+    lists["open_tasks"].append({"id": 90, "updated_at": UPDATED, "status": marks.new(), "title": marks.new()})
+    with configured_crm(lists=lists, side_loaded=marked_side_loads(marks)) as crm:
+        by_command(crm, tmp_path / "home", "keep")
+    assert len(found_in_files(marks.made, data_dir)) > 100
+    assert found_in_files(marks.made, tmp_path / "home") == set()
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
 
 def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
     # Imported here: most runs send no alert.
-    from apprise import Apprise, NotifyType
+    from apprise import Apprise, NotifyFormat, NotifyType
 
     kind = address.partition("://")[0] if "://" in address else "unknown"
     sender = Apprise()
@@ -44,6 +44,7 @@ def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
         title=message.title,
         body=message.body,
         notify_type=NotifyType.SUCCESS if message.is_recovery else NotifyType.FAILURE,
+        body_format=NotifyFormat.TEXT,  # else what looks like a link would be one
         timeout=LONGEST_SEND,
     )
     if not arrived:

@@ -1,9 +1,7 @@
 """The data tests of a model as asset checks: their specs and their results."""
 
-from collections.abc import Collection, Container, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 
-import duckdb
 from dagster import (
     AssetCheckResult,
     AssetChecksDefinition,
@@ -12,17 +10,13 @@ from dagster import (
     MetadataValue,
     asset_check,
 )
-from sqlglot.errors import SqlglotError
 
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
-from crm_assets.assets.previews import rows_as_table
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.lineage import known_columns
 from crm_assets.sql_models.model import BOOKKEEPING, Model, asset_behind
-from crm_assets.sql_models.personal import personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -48,11 +42,10 @@ def build_model_checks(crm: Crm, models: Iterable[Model]) -> list[AssetChecksDef
 
     A check in the model's own op could run before the other table is built.
     """
-    known = {model.address: model for model in models}
-    return [_cross_check(crm, model, test, known) for model in known.values() for test in model.cross_tests]
+    return [_cross_check(crm, model, test) for model in models for test in model.cross_tests]
 
 
-def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Model]) -> AssetChecksDefinition:
+def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinition:
     @asset_check(
         name=test.name,
         asset=asset_key(crm, model.address),
@@ -67,7 +60,7 @@ def _cross_check(crm: Crm, model: Model, test: DataTest, known: Mapping[str, Mod
             zone = resolve_settings(crm).reporting_timezone
             with warehouse.of(crm).read_connection() as connection:
                 report_in(connection, zone)
-                return check_result(run_test(connection, model, test), masked_columns(connection, model, known))
+                return check_result(run_test(connection, model, test))
 
     return compare
 
@@ -78,25 +71,14 @@ def _described(crm: Crm, test: DataTest) -> str:
     return test.description.replace(compared, crm.named(compared)) if compared else test.description
 
 
-def masked_columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Mapping[str, Model]) -> Collection[str]:
-    """The columns of a model that may hold personal data; all of them if this cannot be traced."""
-    try:
-        return personal_columns(model, known, known_columns(connection))
-    except SqlglotError:
-        return model.columns.keys()
-
-
-def check_result(outcome: Outcome, personal: Container[str] = ()) -> AssetCheckResult:
-    """The result of a data test: the count, a few rows with personal columns masked, and the SQL to find all rows."""
-    metadata: dict[str, Any] = {"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")}
-    if outcome.sample:
-        metadata["sample"] = rows_as_table(outcome.columns, outcome.sample, personal)
+def check_result(outcome: Outcome) -> AssetCheckResult:
+    """The result of a data test: the number of failing rows, and the SQL to find them. It holds no value of a row."""
     return AssetCheckResult(
         check_name=outcome.test.name,
         passed=outcome.passed,
         severity=AssetCheckSeverity.ERROR if outcome.test.blocks else AssetCheckSeverity.WARN,
         description=outcome.found,
-        metadata=metadata,
+        metadata={"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")},
     )
 
 

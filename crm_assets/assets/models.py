@@ -28,11 +28,9 @@ from crm_assets.assets.model_checks import (
     check_result,
     check_specs,
     columns_result,
-    masked_columns,
 )
 from crm_assets.assets.personal_data import following_policy
-from crm_assets.assets.previews import preview
-from crm_assets.assets.table_metadata import table_columns
+from crm_assets.assets.table_metadata import rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.builds import build
@@ -109,9 +107,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
                         create_side_loaded(connection)  # no raw asset may have been loaded yet
                     result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
             except WrongRows as refused:
-                with warehouse.read_connection() as connection:
-                    masked = masked_columns(connection, model, known)
-                yield from (check_result(outcome, masked) for outcome in refused.outcomes)
+                yield from map(check_result, refused.outcomes)
                 raise
         yield result
 
@@ -125,7 +121,7 @@ def _materialized(
     schemas = known_columns(connection)
     columns = list(schemas[model.folder][model.name])
     personal, lineage = _traced(crm, model, known, schemas, columns)
-    results = [check_result(outcome, personal) for outcome in built.outcomes]
+    results = list(map(check_result, built.outcomes))
     if model.columns:
         results.append(columns_result(model, columns))
     made = f"{crm.named(model.address)}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
@@ -137,7 +133,7 @@ def _materialized(
             "crm/build_seconds": round(built.seconds, 3),
             **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
             "crm/rows_after": built.rows_after,
-            "crm/preview": preview(connection, model.address, columns, personal),
+            "crm/rows": rows_statement(connection, model.address),
             "dagster/row_count": built.rows_after,
             "dagster/table_name": crm.named(model.address),
             "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),

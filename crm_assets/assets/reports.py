@@ -1,6 +1,5 @@
-"""The sales review as an asset: a page in the data directory, with its charts in the UI."""
+"""The sales review as an asset: a page in the data directory. The UI shows its path and its headline numbers."""
 
-from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +80,9 @@ def _created(crm: Crm, warehouse: Warehouse) -> MaterializeResult[Any]:
         ) from None
     page = page_path(settings, crm)
     numbers = page.with_suffix(".json")
-    drawn = charts(review)
     before = headline_before(review, numbers)
     source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
-    write_privately(page, render(review, drawn, before, source))
+    write_privately(page, render(review, charts(review), before, source))
     write_privately(numbers, headline_json(review, before))
     get_dagster_logger().info(f"Sales review: {page}")
     return MaterializeResult(
@@ -92,11 +90,5 @@ def _created(crm: Crm, warehouse: Warehouse) -> MaterializeResult[Any]:
             "page": MetadataValue.path(page),
             "figures of": MetadataValue.timestamp(review.taken_at),
             **{f"crm/{name.removeprefix('crm_')}": float(value) for name, value in review.headline.items()},
-            **{chart.name: MetadataValue.md(_picture(chart.png, chart.description)) for chart in drawn},
         }
     )
-
-
-def _picture(png: bytes, description: str) -> str:
-    """An image as Markdown, embedded in the event itself, so that the UI needs no other file."""
-    return f"![{description}](data:image/png;base64,{b64encode(png).decode('ascii')})"

@@ -1,16 +1,18 @@
-"""The metadata of a table in Dagster: columns with type, nullability and description, rows, and the read."""
+"""The metadata of a table in Dagster: columns with type, nullability and description, counts, and the read.
+
+Dagster keeps metadata for as long as it keeps a run, and shows them without a password, so they hold no value of a
+record. Instead, they have the statement that shows rows.
+"""
 
 from collections.abc import Container, Mapping
 from typing import Any
 
 import duckdb
-from dagster import TableColumn, TableColumnConstraints, TableSchema
+from dagster import MarkdownMetadataValue, MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
-from crm_assets.assets.previews import preview
 from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.sql_models.personal import may_be_personal
 from crm_assets.warehouse.changes import Changes
 from crm_assets.warehouse.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.schemas import RAW, schemas_of
@@ -34,8 +36,6 @@ def raw_metadata(
 ) -> Mapping[str, Any]:
     """The metadata of a raw materialization: the numbers of the read, and the current table."""
     declared = resource_schema(report.resource).columns
-    columns = list(stored_columns(connection, report.resource))
-    masked = {column for column in columns if may_be_personal(f"{RAW}.{report.resource}", column)}
     address = f"{RAW}.{report.resource}"
     rows = count_rows(connection, address)
     metadata: dict[str, Any] = {
@@ -54,7 +54,7 @@ def raw_metadata(
         "crm/rows_changed": changes.changed,
         "crm/rows_vanished": changes.vanished,
         "crm/rows_returned": changes.returned,
-        "crm/preview": preview(connection, address, columns, masked),
+        "crm/rows": rows_statement(connection, address),
         "dagster/row_count": rows,
         "dagster/table_name": schemas_of(connection).crm.named(address),
         "dagster/column_schema": table_columns(
@@ -73,6 +73,11 @@ def raw_metadata(
         if lag is not None:
             metadata["crm/lag_seconds"] = round(lag)
     return metadata
+
+
+def rows_statement(connection: duckdb.DuckDBPyConnection, address: str) -> MarkdownMetadataValue:
+    """The statement that shows the first rows of a table or view."""
+    return MetadataValue.md(f"```sql\nfrom {schemas_of(connection).crm.named(address)} limit 10\n```")
 
 
 def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:

@@ -72,12 +72,6 @@ class Chart:
         """The chart for the page, in the page's text colour."""
         return vl_convert.vegalite_to_svg(self.spec)
 
-    @cached_property
-    def png(self) -> bytes:
-        """The chart for Dagster's UI, on white to suit both of its themes."""
-        on_white = {**self.spec, "config": {**self.spec["config"], "background": "white"}}
-        return vl_convert.vegalite_to_png(on_white)
-
 
 def charts(review: SalesReview) -> list[Chart]:
     """The charts of a review. A chart without figures has empty axes, and its description says so."""

@@ -16,9 +16,6 @@ from crm_assets.warehouse.addresses import of_crm
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.schemas import schemas_of
 
-SAMPLE_ROWS = 5
-"""The most failing rows that are shown, with key columns and the tested column only, since rows are personal data."""
-
 Literal = Callable[[Any], str]
 """Writes a value into a query: as a parameter to run it, or as a literal to show it."""
 
@@ -30,16 +27,12 @@ class Outcome:
     Attributes:
         test: The test.
         failing: The number of failing rows (values, combinations).
-        columns: The columns of the sample.
-        sample: A few failing rows.
         problem: Why the test could not be run; None if it was.
-        sql: The query that finds all failing rows.
+        sql: The query that finds all failing rows, which may hold personal data.
     """
 
     test: DataTest
     failing: int = 0
-    columns: Sequence[str] = ()
-    sample: Sequence[Sequence[Any]] = ()
     problem: str | None = None
     sql: str = ""
 
@@ -85,17 +78,12 @@ def run_test(
     shown = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = with_timezone(connection, of_crm(model.crm, failing_rows(test, shown, model.key_columns, _literal)))
     try:
-        found = connection.execute(
-            with_timezone(
-                connection, f"select *, count(*) over () from (\n{query}\n) order by all limit {SAMPLE_ROWS}"
-            ),
-            test.arguments.get("values", []),
-        )
-        columns = [column[0] for column in found.description[:-1]]
-        rows = found.fetchall()
+        [[failing]] = connection.execute(
+            with_timezone(connection, f"select count(*) from (\n{query}\n)"), test.arguments.get("values", [])
+        ).fetchall()
     except duckdb.Error as error:
         return Outcome(test, problem=f"{reason(error)} (in {model.properties_path}:{test.line})", sql=sql)
-    return Outcome(test, rows[0][-1] if rows else 0, columns, [row[:-1] for row in rows], sql=sql)
+    return Outcome(test, int(failing), sql=sql)
 
 
 def failing_rows(test: DataTest, relation: str, key_columns: Sequence[str], literal: Literal) -> str:

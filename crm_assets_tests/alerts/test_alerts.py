@@ -1,12 +1,15 @@
 """Alerts: one per incident, with what to do, sent to the configured addresses, and never failing a run."""
 
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from starlette.responses import Response
 
 from crm_assets.alerts.hooks import asset_of
+from crm_assets.alerts.messages import Message
+from crm_assets.alerts.sending import send
 from crm_assets_tests.alerts.receivers import Webhook, mailbox, webhook
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
@@ -121,6 +124,41 @@ def test_all_addresses_get_the_alert_even_if_one_fails(
     said = " ".join([*told, *capfd.readouterr(), run.everything_told])
     assert "of kind 'nonsense' that Apprise does not support" in said
     assert "secret-of" not in said
+
+
+@pytest.mark.parametrize("wanted", ["", "&format=html", "&format=markdown", "&format=text"])
+def test_markup_in_an_alert_stays_text(wanted: str) -> None:
+    text = '<a href="https://evil.example">Log in</a> <img src=x> [here](https://evil.example) **&amp;**\n<b>next</b>'
+    with mailbox() as mails:
+        assert send(Message("<i>Title</i>", text, is_recovery=False), mails.address + wanted, print)
+    [mail] = mails.mails
+    parts = {part.get_content_subtype(): part.get_content() for part in mail.walk() if not part.is_multipart()}
+    shown = Shown()
+    shown.feed(parts.get("html", ""))
+    assert shown.tags <= {"html", "head", "body", "br", "p", "div"}
+    assert mail["Subject"] == "<i>Title</i>"
+    for content in [part for kind, part in parts.items() if kind == "plain"] + [shown.text] * ("html" in parts):
+        assert text.split() == content.replace("\xa0", " ").split()
+
+
+class Shown(HTMLParser):
+    """What a mail program shows of HTML."""
+
+    def __init__(self) -> None:
+        """Has read nothing yet."""
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Notes the tag. A line break separates words."""
+        del attrs
+        self.tags.add(tag)
+        self.text += " " * (tag == "br")
+
+    def handle_data(self, data: str) -> None:
+        """Notes the text."""
+        self.text += data
 
 
 def test_without_addresses_alerts_go_to_the_log(crm: ScriptedCrm, told: list[str]) -> None:

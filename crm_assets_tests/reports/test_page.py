@@ -92,9 +92,3 @@ def test_changes_since_the_previous_report_are_shown(busy: RawTables) -> None:
     assert "Changes since the report of 02 January 2026, 03:04 UTC" in page
     assert ">-2</span>" in page
     assert ">no change</span>" in page
-
-
-def test_pictures_for_the_ui_are_png(busy: RawTables) -> None:
-    review, _ = drawn(busy)
-
-    assert all(chart.png.startswith(b"\x89PNG") for chart in charts(review))
