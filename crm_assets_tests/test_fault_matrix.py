@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from starlette.responses import Response
 
-from crm_assets.source.http import session
+from crm_assets.source.http import bounded
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
@@ -155,6 +155,21 @@ def test_lasting_faults_end_after_sixteen_requests(
     assert titles(data_dir / "crm.duckdb") == expected(AS_BEFORE)
 
 
+def test_answers_that_come_in_drop_by_drop_end_at_the_deadline(
+    data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copytree(loaded_before, data_dir)
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_DEADLINE", "0.3")
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_MAX_ATTEMPTS", "2")
+    with configured_crm() as crm:
+        crm.faults.append(always("open_tasks", lambda: Endless(b" ", pause=0.05)))
+        run = materialize("open_tasks")
+    assert not run.success
+    assert (run.attempts("open_tasks"), crm.pages("open_tasks").count(1)) == (4, 8)
+    assert "open_tasks, page 1: no answer in time" in run.failure("open_tasks")
+    assert titles(data_dir / "crm.duckdb") == expected(AS_BEFORE)
+
+
 AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "400": (lambda: json_response({"errors": {"message": ["Bad page"]}}, 400), "status 400, 'Bad page'"),
     "401": (lambda: Response("", 401), "status 401.*SOURCES__CRM__API_KEY"),
@@ -175,7 +190,11 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "an empty body": (lambda: body(b""), "not JSON"),
     "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
     "a body that does not end": (lambda: Endless(b" " * 4096, pause=0), "does not end"),
-    "a body that comes in drop by drop": (lambda: Endless(b" ", pause=0.05), "does not end"),
+    "gzip that unpacks to far more": (lambda: packed(gzip.compress(b" " * 2**22)), "does not end"),
+    "a redirect to itself": (
+        lambda: Response("", 302, headers={"Location": "/v1/tasks"}),
+        "status 302.*SOURCES__CRM__BASE_URL",
+    ),
     "gzip that is none": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
     "200 with an error of the key": (
         lambda: body({"errors": {"code": 401, "message": ["No such key"]}}),
@@ -203,8 +222,7 @@ def test_permanent_faults_are_reported_at_once(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copytree(loaded_before, data_dir)
-    monkeypatch.setattr(session, "MAX_BODY_BYTES", 2**20)
-    monkeypatch.setattr(session, "MAX_BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 2**20)
     with configured_crm() as crm:
         crm.faults.append(always("open_tasks", answer))
         run = materialize("open_tasks")

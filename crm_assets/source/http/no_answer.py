@@ -55,7 +55,7 @@ def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
 def _what_happened(error: OSError) -> str:
     cause = innermost(error)
     reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).rstrip(".")
-    if isinstance(error, exceptions.Timeout):
+    if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(error, exceptions.ProxyError):
         return f"the proxy did not let the request through: {reason}"
@@ -81,4 +81,7 @@ def _advice(error: OSError) -> str:
         return f"Check that {address} is an address with https, and the file that {CA_VARIABLES} names, if any"
     if not isinstance(error, exceptions.RequestException):
         return f"Check the file that {CA_VARIABLES} names"
+    if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
+        limits = f"{setting_name('request_timeout')} and {setting_name('request_deadline')}"
+        return f"Check {address}, and the network of this machine. {limits} say how long to wait"
     return f"Check {address}, and the network of this machine"

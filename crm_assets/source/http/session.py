@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import tenacity
 from requests import PreparedRequest, Request, Response, Session, exceptions
-from requests.adapters import HTTPAdapter
 
 from crm_assets.errors import BadAnswer
 from crm_assets.masking import know
@@ -24,6 +23,7 @@ from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
+from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
 from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of
 from crm_assets.source.http.no_answer import may_pass, no_answer
 from crm_assets.source.http.page import Page, page_of, parse_body
@@ -34,12 +34,6 @@ WORTH_A_THREAD = 0.003
 
 WORTH_A_MESSAGE = 1.0
 """Waits that the API asks for are logged if they take at least this many seconds."""
-
-MAX_BODY_BYTES = 256 * 2**20
-MAX_BODY_SECONDS = 300.0
-"""Limits of a body: a larger or slower one is treated as endless."""
-
-CHUNK_BYTES = 2**20
 
 
 class WantedPage(PreparedRequest):
@@ -112,7 +106,7 @@ class PageSession(Session):
         self._messages: SimpleQueue[str] = SimpleQueue()
         self._closed = threading.Event()
         self._counting = threading.Lock()
-        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_in_flight)
+        self._adapter = BoundedAdapter(pool_connections=1, pool_maxsize=settings.max_in_flight)
         self._pool = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="crm-page")
         self._coming: dict[int, Future[Page]] = {}
         self._seconds = 0.0
@@ -221,9 +215,10 @@ class PageSession(Session):
             with self._counting:
                 self.requests += 1
             sent_at = time.monotonic()
-            response = self._adapter.send(request, timeout=self._settings.request_timeout, **self._environment)
-            body = b"".join(_body(response))
-            answer = Answer(response.status_code, response.headers, body, time.monotonic() - sent_at)
+            with attempt(self._settings.request_deadline):
+                response = self._adapter.send(request, timeout=self._settings.request_timeout, **self._environment)
+                content = body(response)
+            answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
         self.answered_at = self.answered_at or answers.answered_at(answer)
         try:
@@ -267,14 +262,3 @@ class PageSession(Session):
         """Pauses requests, all of them if `everybody`, and announces a long wait."""
         if (not everybody or self.limits.pause(seconds)) and seconds >= WORTH_A_MESSAGE:
             self._say(f"{self._resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")
-
-
-def _body(response: Response) -> Iterator[bytes]:
-    """The decoded body, chunk by chunk. Raises BadAnswer if it does not end."""
-    size, give_up_at = 0, time.monotonic() + MAX_BODY_SECONDS
-    for chunk in response.iter_content(CHUNK_BYTES):
-        yield chunk
-        size += len(chunk)
-        if size > MAX_BODY_BYTES or time.monotonic() > give_up_at:
-            response.close()
-            raise BadAnswer(f"the answer does not end: {size:,} bytes received so far")

@@ -2,21 +2,18 @@
 
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from crm_assets.errors import ApiRefusal, ApiUnavailable
+from crm_assets_tests.raw_server import server
 from crm_assets_tests.scripted_crm import KEY
 from crm_assets_tests.source.source_reads import read
 
 CERTIFICATE = Path(__file__).with_name("other_invalid.pem")
 """Of the host other.invalid, signed by itself."""
-
-Served = tuple[int, list[int]]
 
 
 @pytest.fixture(autouse=True)
@@ -26,32 +23,6 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
     monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
     monkeypatch.setenv("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0.01")
-
-
-@contextmanager
-def server(answer: Callable[[socket.socket], None]) -> Iterator[Served]:
-    """A server on loopback that does something with each connection: its port, and a number for each connection."""
-    connections: list[int] = []
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            connections.append(len(connections))
-            with closing(connection):
-                try:
-                    answer(connection)
-                except OSError:  # the client has hung up
-                    continue
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield listener.getsockname()[1], connections
-        listener.shutdown(socket.SHUT_RDWR)
-    thread.join(timeout=5)
 
 
 def with_certificate(connection: socket.socket) -> None:

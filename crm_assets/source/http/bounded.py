@@ -1,0 +1,161 @@
+"""Bounds of an attempt: its seconds from looking up the host to the last byte, and the bytes of its answer.
+
+The timeouts of `requests` are for one operation of the socket each: an answer that comes a byte at a time never meets
+them. They also leave out the host's name, and count anew for each of its addresses. So the connections here read and
+connect until a deadline. They count bytes before http.client and urllib3 do, which read lines of any length.
+"""
+
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.client import HTTPResponse
+from typing import Any
+
+from requests import Response
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
+
+from crm_assets.errors import BadAnswer
+
+MAX_ANSWER_BYTES = 256 * 2**20
+"""A larger answer is treated as endless, whether compressed or not. A page has at most some hundred records."""
+
+CHUNK_BYTES = 2**20
+
+_ENDS_AT: ContextVar[float] = ContextVar("_ENDS_AT")
+"""When the attempt of this thread has to end, as monotonic seconds."""
+
+
+@contextmanager
+def attempt(seconds: float) -> Iterator[None]:
+    """While the body runs, requests of this thread through a `BoundedAdapter` share `seconds`."""
+    token = _ENDS_AT.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ENDS_AT.reset(token)
+
+
+def body(response: Response) -> bytes:
+    """The whole decoded body.
+
+    Raises:
+        BadAnswer: It is larger than `MAX_ANSWER_BYTES`.
+        requests.exceptions.ConnectionError: The attempt's seconds are over.
+    """
+    content = io.BytesIO()
+    for chunk in response.iter_content(CHUNK_BYTES):
+        content.write(chunk)
+        if content.tell() > MAX_ANSWER_BYTES:
+            response.close()
+            raise _endless(content.tell())
+    return content.getvalue()
+
+
+def _seconds_left() -> float:
+    """Raises TimeoutError if there are none."""
+    seconds = _ENDS_AT.get() - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
+
+
+def _endless(size: int) -> BadAnswer:
+    return BadAnswer(f"the answer does not end: {size:,} bytes received so far")
+
+
+class _Incoming(io.RawIOBase):
+    """The bytes of one answer, as they come from a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._bytes: Any = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is closed
+        self._timeout = sock.gettimeout()
+        self._size = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        seconds = _seconds_left()
+        self._socket.settimeout(seconds if self._timeout is None else min(seconds, self._timeout))
+        size = int(self._bytes.readinto(buffer))
+        self._size += size
+        if self._size > MAX_ANSWER_BYTES:
+            raise _endless(self._size)
+        return size
+
+    def close(self) -> None:
+        self._bytes.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """Reads everything through `_Incoming`: status, headers, body, trailers, and interim answers before them."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Incoming(sock))
+
+
+class _HttpConnection(HTTPConnection):
+    response_class = _Answer
+
+    def _new_conn(self) -> socket.socket:
+        """Connects on a thread, since nothing else ends looking up a name. Connections are kept, so these are few."""
+        coming: Future[socket.socket] = Future()
+
+        def connect() -> None:
+            try:
+                coming.set_result(super(_HttpConnection, self)._new_conn())
+            except BaseException as error:  # noqa: BLE001 - raised on the waiting thread
+                coming.set_exception(error)
+
+        threading.Thread(target=connect, name="crm-connect", daemon=True).start()
+        if wait([coming], _seconds_left()).not_done:
+            coming.add_done_callback(_close_late)
+            raise ConnectTimeoutError(self, "the attempt's seconds are over")
+        return coming.result()
+
+
+def _close_late(coming: Future[socket.socket]) -> None:
+    if not coming.exception():
+        coming.result().close()
+
+
+class _HttpsConnection(_HttpConnection, HTTPSConnection):
+    pass
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _HttpConnection
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _HttpsConnection
+
+
+POOLS: dict[str, type] = {"http": _HttpPool, "https": _HttpsPool}
+
+
+class BoundedAdapter(HTTPAdapter):
+    """An adapter whose requests end in time, also through a proxy. They are sent within `attempt`."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the pools of direct connections."""
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> ProxyManager:
+        """The pools of connections through a proxy."""
+        manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
