@@ -163,22 +163,23 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                     loader_file_format="parquet",
                 )
             read_at = time.perf_counter()
-            report = read.report()
             package = LoadPackage(
                 load_id=load_id,
                 files=landing.files,
                 types=read.batches.types,
                 rows=read.batches.rows,
                 side_loads=read.side_loads.table(),
-                report=report,
+                report=read.report(),
                 asked=asked,
                 policy=Policy.of(settings),
                 forgotten=known.forgotten,
                 skipped=read.batches.skipped,
+                vanishing_share=settings.vanishing_share(resource),
             )
             with warehouse.get_connection(tables=[f"{RAW}.{table}" for table in package.tables]) as connection:
                 before = rows_before(connection, resource)
                 loaded = load_package(connection, package)
+                report = loaded.report
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
                 checks = check_results(connection, of, resource)
         metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}

@@ -1,6 +1,6 @@
 """The asset checks of the raw assets. They run after each load, on its connection.
 
-Only a broken primary key blocks the models. All other checks only warn.
+Only a broken primary key blocks the models. All other checks warn, or fail if too many rows would vanish at once.
 """
 
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, re
         asset_key=asset_key(crm, f"{RAW}.{resource}"),
         check_name=check.name,
         passed=finding.passed,
-        severity=AssetCheckSeverity.ERROR if check.blocking else AssetCheckSeverity.WARN,
+        severity=AssetCheckSeverity.ERROR if check.blocking or finding.severe else AssetCheckSeverity.WARN,
         description=finding.sentence,
         metadata=finding.numbers,
     )

@@ -12,6 +12,7 @@ from crm_assets.source.typing.columns import varies
 from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, raw_table
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
+from crm_assets.warehouse.vanishing import unconfirmed
 
 LAST_READ = """
 select
@@ -60,11 +61,12 @@ SHOWN_FIELDS = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """The finding of a check on a raw table. `numbers` become metadata."""
+    """The finding of a check on a raw table. `numbers` become metadata. `severe`: an error, not a warning."""
 
     passed: bool
     sentence: str
     numbers: Mapping[str, int] = field(default_factory=dict)
+    severe: bool = False
 
 
 def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
@@ -164,7 +166,10 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
 
 
 def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
-    """Whether the last read reached its end. An incomplete read marks no record as vanished."""
+    """Whether the last read reached its end. An incomplete read marks no record as vanished.
+
+    The finding is severe if too many rows would vanish at once.
+    """
     last = connection.execute(schemas_of(connection).fill(INCOMPLETE_BECAUSE), [resource]).fetchone()
     if last is None:
         return Finding(True, "not read yet")
@@ -172,7 +177,10 @@ def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Findi
     crm = schemas_of(connection).crm
     if complete:
         return Finding(True, f"the last read ({mode}) is complete")
-    return Finding(False, f"the last read ({mode}) is incomplete: {crm.told(because)}. No row is hidden because of it")
+    sentence = f"the last read ({mode}) is incomplete: {crm.told(because)}. No row is hidden because of it"
+    doubted = unconfirmed(connection, resource)
+    numbers = {"rows shown": doubted.rows, "rows missing": doubted.missing} if doubted else {}
+    return Finding(False, sentence, numbers, severe=doubted is not None)
 
 
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:

@@ -102,7 +102,8 @@ class CrmSettings(Surroundings):
     endpoints: dict[str, EndpointSettings] = Field(
         default={},
         description="`path` and `params` of each resource; `total_is_exact: false` if the API counts more records "
-        "than it lists; `cadence_minutes` from one scheduled read to the next, 60 unless set.",
+        "than it lists; `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the "
+        "rows that may vanish at once, 0.5 unless set.",
         json_schema_extra={
             "shown_default": "the paths of `source/api.py`",
             "allowed": "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
@@ -228,6 +229,10 @@ class CrmSettings(Surroundings):
     def cadence_minutes(self, resource: str) -> int:
         """Minutes from one read of `resource` by its schedule to the next."""
         return self.endpoints.get(resource, EndpointSettings()).cadence_minutes
+
+    def vanishing_share(self, resource: str) -> float:
+        """The share of the rows of `resource` that may vanish at once without being confirmed."""
+        return self.endpoints.get(resource, EndpointSettings()).vanishing_share
 
 
 def _missing(missing: str, given: str) -> str:

@@ -26,6 +26,7 @@ class EndpointSettings(BaseModel):
         params: Extra query parameters.
         total_is_exact: False if the API counts more records than it lists.
         cadence_minutes: From one read of its schedule to the next.
+        vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,6 +35,7 @@ class EndpointSettings(BaseModel):
     params: dict[str, str | int | bool] = {}
     total_is_exact: bool = True
     cadence_minutes: int = Field(default=HOUR_MINUTES, ge=5, le=DAY_MINUTES)
+    vanishing_share: float = Field(default=0.5, ge=0, le=1)
 
     @field_validator("path")
     @classmethod

@@ -4,7 +4,7 @@ The database is locked only for the load, not while the API is read.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from glob import escape
 from pathlib import Path
@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
-from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
@@ -36,6 +36,7 @@ from crm_assets.warehouse.schemas import schemas_of
 from crm_assets.warehouse.side_loaded import create_side_loaded, merge_side_loads
 from crm_assets.warehouse.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.vanishing import ShownRows, create_unconfirmed_reads
 
 LOAD_MEMORY = "128MiB"
 """DuckDB's memory limit for a load: without one it keeps most of a million rows in memory. If it is too low, for very
@@ -62,6 +63,7 @@ class LoadPackage:
         policy: The personal-data policy of the records.
         forgotten: Records to leave out.
         skipped: Hashes of forgotten ids that the CRM still lists.
+        vanishing_share: The share of the rows shown that may vanish at once without being confirmed.
     """
 
     load_id: str
@@ -74,6 +76,7 @@ class LoadPackage:
     policy: Policy
     forgotten: Forgotten
     skipped: Collection[str]
+    vanishing_share: float
 
     @property
     def tables(self) -> list[str]:
@@ -96,10 +99,12 @@ class Loaded:
     """The result of a load.
 
     Attributes:
+        report: The report of the read. It is incomplete also if too many rows would vanish at once.
         changes: Rows that are new, changed, vanished or returned.
         notes: Messages about columns whose type has changed.
     """
 
+    report: ReadReport
     changes: Changes
     notes: Sequence[str]
 
@@ -128,6 +133,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     create_log_tables(connection)
     create_changes_table(connection)
     create_side_loaded(connection)
+    create_unconfirmed_reads(connection)
     note_load(connection, package.policy)
     for name in ENDPOINTS:
         declare_table(connection, name)
@@ -136,6 +142,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     if package.files:
         _add_columns(connection, package)
     fill(connection, resource, converted)
+    shown = ShownRows(connection, resource)
     comparison = Comparison(connection, resource, package.load_id)
     if package.files:
         _merge(connection, package)
@@ -145,9 +152,26 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     described = {name: column.description for name, column in declared.columns.items()}
     comment(connection, "table", (schemas.raw, resource), declared.description, described)
     note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
-    write_sync_log(connection, package.report, package.asked, package.load_id)
+    report = _doubted(connection, package, shown)
+    write_sync_log(connection, report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
-    return Loaded(changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
+    return Loaded(report, changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
+
+
+def _doubted(connection: duckdb.DuckDBPyConnection, package: LoadPackage, shown: ShownRows) -> ReadReport:
+    """The report of the read, which is incomplete if a complete full read lacks too many of the rows shown before."""
+    report = package.report
+    if report.mode is ReadMode.incremental or not report.complete:
+        return report
+    missing = shown.missing(package.load_id, package.vanishing_share)
+    if not missing:
+        return report
+    crm = schemas_of(connection).crm
+    because = (
+        f"{missing:,} of {shown.rows:,} rows would vanish at once. Another full read that finds the same confirms it, "
+        f"and so does: crm-assets confirm {report.resource}{f' --crm {crm.name}' if crm.name else ''}"
+    )
+    return replace(report, incomplete_because=because)
 
 
 def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:

@@ -71,6 +71,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
         asked=Asked("http://crm", "/tasks", "{}"),
         policy=Policy(),
         forgotten=Forgotten(),
+        vanishing_share=0.5,
         skipped=(),
     )
 

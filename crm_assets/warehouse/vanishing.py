@@ -1,0 +1,165 @@
+"""Full reads that lack most of the rows that are shown: they count as incomplete until they are confirmed.
+
+A changed filter or a lost permission empties a list for a while, and histories would record that for good. Another full
+read that finds the same confirms such a read, and so does the user.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import duckdb
+
+from crm_assets.warehouse.load_ids import next_load_id
+from crm_assets.warehouse.raw_tables import raw_table
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
+from crm_assets.warehouse.transactions import committed
+
+FEW = 20
+"""So many rows may vanish at once, whatever their share."""
+
+UNCONFIRMED = f"{RAW}.unconfirmed_reads"
+
+TABLE = """
+create schema if not exists {raw};
+create table if not exists {raw}.unconfirmed_reads (
+    resource varchar not null,
+    rows_shown bigint not null,
+    rows_missing bigint not null,
+    _dlt_load_id varchar not null
+);
+"""
+"""One row per full read that lacked too many of the rows shown before it."""
+
+LAST = """
+select max(unconfirmed_reads._dlt_load_id)
+from {raw}.unconfirmed_reads
+inner join {raw}.sync_log using (resource, _dlt_load_id)
+where resource = $resource and not sync_log.complete and _dlt_load_id > $since
+"""
+
+SINCE = "select coalesce(max(load_id), '') from {present}.since where resource = $resource"
+
+OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
+COMPLETE = "update {raw}.sync_log set complete = true" + OF_READ
+NO_REASON = "update {raw}.sync_details set incomplete_because = ''" + OF_READ
+VANISHED = "update {raw}.sync_changes set rows_vanished = $missing" + OF_READ
+
+NEW_VERSION = """
+update {raw}.sync_changes set version = $version
+where
+    resource = $resource
+    and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_changes where resource = $resource)
+"""
+"""The next load without changes has this version, so the models are built again."""
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """A full read that is to be confirmed.
+
+    Attributes:
+        load_id: Its load id.
+        rows: The rows that are shown now.
+        missing: How many of them it lacked.
+    """
+
+    load_id: str
+    rows: int
+    missing: int
+
+
+class ShownRows:
+    """The rows of a raw table that are shown, before a load changes them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str) -> None:
+        """Counts the rows, within the load's transaction."""
+        self._connection, self._resource = connection, resource
+        self._since = _since(connection, resource)
+        self._doubted = _last(connection, resource, self._since)
+        self.rows = self._count(self._since)
+        self._listed = self._count(self._doubted) if self._doubted else 0
+
+    def missing(self, load_id: str, share: float) -> int:
+        """How many of the rows a complete full read lacks, if these are too many and nothing confirms it; otherwise 0.
+
+        An earlier read that lacked too many confirms this one if neither lacks too many of the other's rows.
+
+        Args:
+            load_id: The read. Its rows must be loaded.
+            share: The share of the rows that may vanish at once.
+        """
+        missing = self._count(self._since, load_id)
+        if not _too_many(missing, self.rows, share):
+            return 0
+        if self._doubted:
+            lost = self._count(self._doubted, load_id)
+            back = self.rows - self._listed - self._count(self._since, self._doubted)
+            if not _too_many(lost, self._listed, share) and not _too_many(back, self.rows - missing, share):
+                return 0
+        schemas = schemas_of(self._connection)
+        self._connection.execute(
+            f"insert into {schemas.raw}.unconfirmed_reads values (?, ?, ?, ?)",
+            [self._resource, self.rows, missing, load_id],
+        )
+        return missing
+
+    def _count(self, first: str, before: str | None = None) -> int:
+        return _count(self._connection, self._resource, first, before)
+
+
+def create_unconfirmed_reads(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates the table, unless it exists."""
+    connection.execute(schemas_of(connection).fill(TABLE))
+
+
+def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
+    """The last full read that is to be confirmed; None if there is none since the last complete one."""
+    if not exist(connection, UNCONFIRMED, f"{PRESENT}.since"):
+        return None
+    since = _since(connection, resource)
+    load_id = _last(connection, resource, since)
+    if load_id is None:
+        return None
+    rows, missing = _count(connection, resource, since), _count(connection, resource, since, load_id)
+    return Unconfirmed(load_id, rows, missing)
+
+
+def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
+    """Makes the read complete that is to be confirmed: the rows that it lacked vanish. Returns it, if there is one."""
+    version = next_load_id(connection)
+    return committed(connection, partial(_confirm, connection, resource, version))
+
+
+def _confirm(connection: duckdb.DuckDBPyConnection, resource: str, version: str) -> Unconfirmed | None:
+    found = unconfirmed(connection, resource)
+    if found is not None:
+        schemas, of_read = schemas_of(connection), {"resource": resource, "load_id": found.load_id}
+        connection.execute(schemas.fill(COMPLETE), of_read)
+        connection.execute(schemas.fill(NO_REASON), of_read)
+        connection.execute(schemas.fill(VANISHED), of_read | {"missing": found.missing})
+        connection.execute(schemas.fill(NEW_VERSION), {"resource": resource, "version": version})
+    return found
+
+
+def _too_many(missing: int, rows: int, share: float) -> bool:
+    return missing > FEW and (missing > share * rows or missing == rows)
+
+
+def _since(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
+    [[load_id]] = connection.execute(schemas_of(connection).fill(SINCE), {"resource": resource}).fetchall()
+    return str(load_id)
+
+
+def _last(connection: duckdb.DuckDBPyConnection, resource: str, since: str) -> str | None:
+    parameters = {"resource": resource, "since": since}
+    [[load_id]] = connection.execute(schemas_of(connection).fill(LAST), parameters).fetchall()
+    return None if load_id is None else str(load_id)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, resource: str, first: str, before: str | None = None) -> int:
+    """The rows last seen by the read `first` or a later one, and before the read `before`."""
+    where = "_dlt_load_id >= $first" + (" and _dlt_load_id < $before" if before else "")
+    parameters = {"first": first} | ({"before": before} if before else {})
+    counted = f"select count(*) from {raw_table(connection, resource)} where {where}"
+    [[rows]] = connection.execute(counted, parameters).fetchall()
+    return int(rows)
