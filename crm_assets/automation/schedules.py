@@ -1,9 +1,12 @@
-"""The schedules, off until they are turned on: each resource at its cadence, and a nightly full read."""
+"""The schedules: each resource at its cadence, a nightly full read, and a lake's maintenance.
+
+Those of reads are off until they are turned on.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
-from dagster import RunRequest, ScheduleDefinition, get_dagster_logger, schedule
+from dagster import DefaultScheduleStatus, RunRequest, ScheduleDefinition, get_dagster_logger, schedule
 
 from crm_assets.assets.keys import asset_key
 from crm_assets.automation.cadence import cron
@@ -73,6 +76,8 @@ MAINTENANCE_SCHEDULES = [
         cron_schedule="30 4 * * *",
         execution_timezone=TIMEZONE,
         description=f"Every night, after the full read: merges small files, expires old snapshots. {WRONG}".rstrip(),
+        # Each load adds files, so a lake without maintenance becomes slower and slower.
+        default_status=DefaultScheduleStatus.RUNNING,
     )
     for job in MAINTENANCE_JOBS
 ]

@@ -38,6 +38,10 @@ METADATA = f"__ducklake_metadata_{CATALOG}"
 COMMIT_RETRIES = 100
 """How often DuckLake retries a commit while others commit other tables. Its default of ten is too few."""
 
+NOTHING_INLINED = "data_inlining_row_limit 0"
+"""Without it DuckLake keeps small inserts in tables of the catalog, one more for each version of a table. Dropping
+them waits for every reader with an open transaction, and all writers wait for that."""
+
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
 
@@ -215,7 +219,7 @@ class Lake:
             if self.address.files.startswith("s3://"):
                 with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
-            options = [f"data_path {literal(self.address.files)}"]
+            options = [f"data_path {literal(self.address.files)}", NOTHING_INLINED]
             options += [f"metadata_schema {literal(self.address.schema)}"] if self.address.schema else []
             options += ["read_only"] if read_only else []
             with self._explained("CRM_WAREHOUSE"):

@@ -3,6 +3,7 @@
 import duckdb
 
 from crm_assets.warehouse.lake_bounds import renew_bounds
+from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 
 KEPT = "7 days"
@@ -12,9 +13,11 @@ UNDISTURBED = "1 day"
 """Age at which files without a commit are taken for those of a killed writer, not of an active one."""
 
 INLINED = "call ducklake_flush_inlined_data('{lake}')"
-"""Moves rows from the catalog, where DuckLake keeps those of small inserts, into files."""
+"""Moves rows from tables of the catalog into files. Only earlier versions of this project left rows there."""
 
-REWRITING = (INLINED, "call ducklake_rewrite_data_files('{lake}')")
+INLINED_TABLES = "select table_name from {catalog}.ducklake_inlined_data_tables"
+
+REWRITING = ("call ducklake_rewrite_data_files('{lake}')",)
 
 MAINTENANCE = (
     "call ducklake_merge_adjacent_files('{lake}')",
@@ -43,6 +46,7 @@ from ducklake_table_info('{lake}')
 
 def rewrite(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> None:
     """Rewrites files of which most rows are deleted. Needs the lock of the whole lake."""
+    _flush(connection, lake, catalog)
     _call(connection, lake, REWRITING)
     renew_bounds(connection, catalog)
 
@@ -63,6 +67,13 @@ def erase(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> Non
     """Removes deleted rows and old snapshots for good. Needs the lock of the whole lake."""
     _call(connection, lake, ERASURE)
     renew_bounds(connection, catalog)
+
+
+def _flush(connection: duckdb.DuckDBPyConnection, lake: str, catalog: str) -> None:
+    """Empties the catalog's tables of rows. If they are empty it does nothing: DuckLake would wait for readers."""
+    tables = connection.execute(INLINED_TABLES.format(catalog=catalog)).fetchall()
+    if any(connection.execute(f"from {catalog}.{identifier(table)} limit 1").fetchone() for (table,) in tables):
+        _call(connection, lake, (INLINED,))
 
 
 def _call(connection: duckdb.DuckDBPyConnection, lake: str, procedures: tuple[str, ...]) -> None:

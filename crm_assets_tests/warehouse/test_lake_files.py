@@ -2,15 +2,22 @@
 
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_contents import lake_texts
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
+
+SYNCS = 100
 
 
 @pytest.mark.usefixtures("lake")
@@ -53,13 +60,17 @@ def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, d
 
 
 @pytest.mark.parametrize("statement", ["update t set told = null where {}", "delete from t where {}"])
-@pytest.mark.parametrize("rows", [5, 3000], ids=["in-the-catalog", "in-files"])
-def test_erased_values_are_in_no_file_and_not_in_the_catalog(lake: dict[str, str], statement: str, rows: int) -> None:
-    write(f"create table t as select range as i, 'secret of ' || range as told from range({rows})")
-    write("create table dropped as select 'secret of 3' as told")
-    assert written_with("secret of 3", lake) > 2
-    write(statement.format("i = 3"))
-    write("drop table dropped")
+@pytest.mark.parametrize("inlined", [10, 0], ids=["in-the-catalog", "in-files"])
+def test_erased_values_are_in_no_file_and_not_in_the_catalog(
+    lake: dict[str, str], statement: str, inlined: int
+) -> None:
+    rows = 5 if inlined else 3000
+    with rows_in_the_catalog(inlined):
+        write(f"create table t as select range as i, 'secret of ' || range as told from range({rows})")
+        write("create table dropped as select 'secret of 3' as told")
+        assert written_with("secret of 3", lake) > 2
+        write(statement.format("i = 3"))
+        write("drop table dropped")
     Warehouse().erase()
     assert read("select count(told) from t") == [(rows - 1,)]
     assert written_with("secret of 3'", lake) == 0
@@ -91,6 +102,57 @@ def test_bounds_of_erased_values_are_not_in_the_catalog(lake: dict[str, str]) ->
     texts = {("1001", "3998"), ('["1001"]', '["3998"]')}
     assert {pair for pair in read(bounds) if pair in texts or "3999" in str(pair)} == {("1000", "3999"), *texts}
     assert written_with("2022-09-27", lake) == 0  # the first day
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_readers_open_transaction_does_not_delay_maintenance() -> None:
+    with rows_in_the_catalog(10):
+        write("create table earlier as select 1 as i")
+        write("alter table earlier add column more bigint")
+    Warehouse().maintain()
+    for statement in ("create table t as select 1 as i", "alter table t add column more bigint", "delete from t"):
+        write(statement)
+    with Warehouse().read_connection() as connection:
+        connection.execute("begin")
+        for table, rows in {"earlier": [(1, None)], "t": []}.items():
+            assert connection.execute(f"from {table}").fetchall() == rows
+        maintenance = threading.Thread(target=lambda: Warehouse().maintain(), daemon=True)
+        maintenance.start()
+        maintenance.join(60)
+        assert not maintenance.is_alive()
+        write("insert into t values (2, 2)")
+
+
+@pytest.mark.timeout(1200)
+def test_the_catalog_has_no_more_tables_after_a_hundred_syncs_than_after_ten(
+    lake: dict[str, str], monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    tables = {}
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        for number in range(1, SYNCS + 1):
+            crm.lists["open_tasks"] = tasks(3 + number)
+            assert materialize("open_tasks").success
+            if number in {10, SYNCS}:
+                tables[number] = catalog_tables(lake)
+        assert read("select count(*) from raw.open_tasks") == [(3 + SYNCS,)]
+        files = Warehouse().maintain()
+    assert tables[SYNCS] == tables[10]
+    assert files["files"] < files["files before"] / 10
+
+
+def catalog_tables(lake: dict[str, str]) -> set[str]:
+    """The tables in a lake's database."""
+    with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+        return {name for (name,) in connection.execute("select relname from pg_class where relkind = 'r'").fetchall()}
+
+
+@contextmanager
+def rows_in_the_catalog(most: int) -> Iterator[None]:
+    """Writes like earlier versions of the project, which left statements of up to ten rows in the catalog."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("crm_assets.warehouse.lake.NOTHING_INLINED", f"data_inlining_row_limit {most}")
+        yield
 
 
 def written_with(told: str, lake: dict[str, str]) -> int:
