@@ -189,8 +189,8 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "a web page with status 200": (lambda: body(f"<html>{PERSON}</html>".encode()), "not JSON.*SOURCES__CRM__BASE_URL"),
     "an empty body": (lambda: body(b""), "not JSON"),
     "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
-    "a body that does not end": (lambda: Endless(b" " * 4096, pause=0), "does not end"),
-    "gzip that unpacks to far more": (lambda: packed(gzip.compress(b" " * 2**22)), "does not end"),
+    "a body that does not end": (lambda: Endless(b" " * 2**16, pause=0), "does not end"),
+    "gzip that unpacks to far more": (lambda: packed(gzip.compress(b" " * 2**25)), "does not end"),
     "a redirect to itself": (
         lambda: Response("", 302, headers={"Location": "/v1/tasks"}),
         "status 302.*SOURCES__CRM__BASE_URL",
@@ -212,6 +212,22 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is no array"),
     "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is no array"),
     "nested without end": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
+    "more than twice the records": (
+        lambda: body({"tasks": tasks(101)}),
+        "101 records, more than.*SOURCES__CRM__PER_PAGE",
+    ),
+    "millions of records": (
+        lambda: body(b'{"tasks":[' + b'{"a":1},' * 1_600_000 + b"{}]}"),
+        "more than 3,000,000 values in 12,800,014 bytes.*SOURCES__CRM__PER_PAGE",
+    ),
+    "a hundred thousand side-loaded arrays": (
+        lambda: body({"tasks": tasks(1)} | {f"array_{number}": [] for number in range(100_000)}),
+        "100,000 arrays besides the list.*SOURCES__CRM__ENDPOINTS",
+    ),
+    "a hundred thousand side-loaded records": (
+        lambda: body({"tasks": tasks(1), "users": [{"id": id_, "name": PERSON} for id_ in range(100_000)]}),
+        "100,000 records besides the list.*SOURCES__CRM__ENDPOINTS",
+    ),
     "the same page over and over": (lambda: body({"tasks": tasks(50)}), "ignore the query parameter `page`"),
 }
 """Fault -> the answer to every request, and what is told of it, as a regular expression."""
@@ -222,7 +238,7 @@ def test_permanent_faults_are_reported_at_once(
     answer: Callable[[], Response], told: str, data_dir: Path, loaded_before: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copytree(loaded_before, data_dir)
-    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 2**24)
     with configured_crm() as crm:
         crm.faults.append(always("open_tasks", answer))
         run = materialize("open_tasks")

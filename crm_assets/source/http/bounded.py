@@ -23,9 +23,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError
 
 from crm_assets.errors import BadAnswer
+from crm_assets.settings import setting_name
 
-MAX_ANSWER_BYTES = 256 * 2**20
-"""A larger answer is treated as endless, whether compressed or not. A page has at most some hundred records."""
+MAX_ANSWER_BYTES = 128 * 2**20
+"""A larger answer is treated as endless, compressed or not: parsing one takes several times as much memory."""
 
 CHUNK_BYTES = 2**20
 
@@ -68,7 +69,10 @@ def _seconds_left() -> float:
 
 
 def _endless(size: int) -> BadAnswer:
-    return BadAnswer(f"the answer does not end: {size:,} bytes received so far")
+    return BadAnswer(
+        f"the answer does not end: {size:,} bytes received so far. If its records are that large, set a smaller "
+        f"{setting_name('per_page')}"
+    )
 
 
 class _Incoming(io.RawIOBase):

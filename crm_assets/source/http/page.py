@@ -11,7 +11,7 @@ from requests.utils import get_encoding_from_headers
 from crm_assets.errors import BadAnswer
 from crm_assets.masking import masked
 from crm_assets.settings import setting_name
-from crm_assets.source.api import ID, META, TOTAL
+from crm_assets.source.api import ID, META, PER_PAGE, TOTAL
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.http.no_answer import BrokenOff
@@ -20,8 +20,14 @@ BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
 """A string that is an integer. "007" and "-0" are not: they would be stored as 7 and 0."""
 
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 """A whole string of JSON."""
+
+MAX_VALUES = 3_000_000
+"""An answer with more values, records and fields included, is refused: parsed, they would take gigabytes."""
+
+LARGEST_PAGE = 100
+"""Records that a page may always have, the most that the API sends, however few were asked for."""
 
 BLANK = b"\xef\xbb\xbf \t\r\n"
 """What may stand before JSON: a byte order mark and white space."""
@@ -60,9 +66,14 @@ def parse_body(answer: Answer) -> Any:
     """The JSON of an answer's body.
 
     Raises:
-        BadAnswer: The body is not JSON. The message says what it is, without values.
+        BadAnswer: The body is not JSON, or has too many values. The message says what it is, without values.
         BrokenOff: It is the beginning of JSON.
     """
+    if _has_too_many_values(answer.content):
+        raise BadAnswer(
+            f"status 200, but the answer has more than {MAX_VALUES:,} values in {len(answer.content):,} bytes. If its "
+            f"records are that large, set a smaller {setting_name('per_page')}"
+        )
     try:
         try:
             return parse_json(answer.content)
@@ -81,6 +92,24 @@ def parse_body(answer: Answer) -> Any:
         ) from None
 
 
+def _has_too_many_values(content: bytes) -> bool:
+    """Whether there are more than `MAX_VALUES`, counted before anything is parsed."""
+    if _marks(content, 0, len(content)) <= MAX_VALUES:
+        return False
+    marks = end = 0  # Most may be in texts, where they mean nothing.
+    for string in STRING.finditer(content):
+        marks += _marks(content, end, string.start())
+        end = string.end()
+        if marks > MAX_VALUES:
+            return True
+    return marks + _marks(content, end, len(content)) > MAX_VALUES
+
+
+def _marks(content: bytes, start: int, end: int) -> int:
+    """Marks that each begin a value, at most."""
+    return content.count(b",", start, end) + content.count(b"{", start, end) + content.count(b"[", start, end)
+
+
 def _breaks_off(answer: Answer) -> bool:
     """Whether the body is the beginning of an object or array, or is empty without saying so in the headers."""
     if not answer.content:
@@ -92,13 +121,14 @@ def _breaks_off(answer: Answer) -> bool:
     return b'"' in structure or opened > structure.count(b"}") + structure.count(b"]")
 
 
-def page_of(number: int, answer: Answer, data_selector: str, *, show_message: bool) -> Page:
+def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, show_message: bool) -> Page:
     """The page in an answer's parsed body, an object in which `data_selector` is an array.
 
     Args:
         number: Counts from 1.
         answer: With status 200 and its parsed body.
         data_selector: The key of the list.
+        per_page: How many records were asked for. Twice as many are accepted.
         show_message: Whether an error may show the API's own message.
 
     Raises:
@@ -115,6 +145,11 @@ def page_of(number: int, answer: Answer, data_selector: str, *, show_message: bo
     records = body[data_selector]
     if not isinstance(records, list):
         raise BadAnswer(f"{data_selector!r} is no array of records but {type(records).__name__}")
+    if len(records) > max(2 * per_page, LARGEST_PAGE):
+        raise BadAnswer(
+            f"{len(records):,} records, more than twice the {per_page} that were asked for. The API seems to ignore "
+            f"the query parameter `{PER_PAGE}`. If its pages are that large, set {setting_name('per_page')} to that"
+        )
     total = integer_at(body.get(META), TOTAL)
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
     return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)

@@ -193,7 +193,9 @@ class PageSession(Session):
         try:
             answer: Answer = self._retrying(self._attempt, request, where)
             if answer.status == OK:
-                return self._redacted(page_of(number, answer, self._selector, show_message=show_message))
+                return self._redacted(
+                    page_of(number, answer, self._selector, self._settings.per_page, show_message=show_message)
+                )
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
         except exceptions.ContentDecodingError:

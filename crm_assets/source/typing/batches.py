@@ -98,17 +98,19 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         """Takes a page (dlt's `PageData`). Yields an Arrow table if there are enough records, or this is the last page.
 
         Raises:
-            BadAnswer: A value is nested too deeply to be stored.
+            BadAnswer: A value is nested too deeply to be stored, or there are too many side-loaded records.
         """
         page: Page = item.response.page
-        self._side_loads.add(page)
         try:
+            self._side_loads.add(page)
             self._waiting += self._loadable(page)
             is_last = not item.paginator.has_next_page
             if self._waiting and (is_last or len(self._waiting) >= BATCH_ROWS):
                 batch, self._waiting = self._waiting, []
                 yield self._table(batch)
                 self.rows += len(batch)
+        except BadAnswer as error:
+            raise BadAnswer(f"{self._resource}, page {page.number}: {error}") from None
         except RecursionError:
             raise BadAnswer(
                 f"{self._resource}, page {page.number}: a record is nested more deeply than can be stored"

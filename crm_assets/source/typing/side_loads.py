@@ -7,8 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from crm_assets.settings import CrmSettings
-from crm_assets.source.api import ENDPOINTS, ID
+from crm_assets.errors import BadAnswer
+from crm_assets.settings import CrmSettings, setting_name
+from crm_assets.source.api import ENDPOINTS, ID, INCLUDE
 from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
@@ -17,6 +18,12 @@ from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import Redaction
 
 SHOWN_LENGTH = 60
+
+MAX_ARRAYS = 100
+MAX_RECORDS = 20_000
+"""Side-loaded arrays of a read, and side-loaded records of a page. An API has a few, for related objects of records."""
+
+ADVICE = f"Check `{INCLUDE}` and the other params of this resource in {setting_name('endpoints')}"
 
 COLUMNS = pa.schema([("array_name", pa.string()), ("id", pa.int64()), ("record", pa.string())])
 
@@ -35,12 +42,24 @@ class SideLoads:
         self._without_id: Counter[str] = Counter()
 
     def add(self, page: Page) -> None:
-        """Adds the arrays of a page. Records without a usable id are of no use: they are only counted."""
-        for array, records in page.side_loaded.items():
-            ids = [integer_at(record, ID) for record in records]
+        """Adds the arrays of a page. Records without a usable id are of no use: they are only counted.
+
+        Raises:
+            BadAnswer: There are too many arrays or records.
+        """
+        arrays = len(self._without_id.keys() | page.side_loaded.keys())
+        if arrays > MAX_ARRAYS:
+            raise BadAnswer(f"{arrays:,} arrays besides the list. No more than {MAX_ARRAYS} are loaded. {ADVICE}")
+        records = sum(map(len, page.side_loaded.values()))
+        if records > MAX_RECORDS:
+            raise BadAnswer(
+                f"{records:,} records besides the list. No more than {MAX_RECORDS:,} of a page are loaded. {ADVICE}"
+            )
+        for array, side_loaded in page.side_loaded.items():
+            ids = [integer_at(record, ID) for record in side_loaded]
             self._records.update(
                 ((array, id_), record)
-                for id_, record in zip(ids, records, strict=True)
+                for id_, record in zip(ids, side_loaded, strict=True)
                 if id_ is not None and not self._forgotten.matching_array(array, id_)
             )
             self._without_id[array] += ids.count(None)

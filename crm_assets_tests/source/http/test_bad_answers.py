@@ -64,6 +64,12 @@ def test_a_page_in_another_encoding_than_its_content_type_names_is_refused(crm: 
         read()
 
 
+def test_marks_of_json_in_texts_are_not_counted_as_values(crm: ScriptedCrm) -> None:
+    titles = ['",\\' + "{[,:" * 1_500_000, "{"]
+    crm.lists["open_tasks"] = [{"id": id_, "title": title} for id_, title in enumerate(titles)]
+    assert [record["title"] for record in read().records] == titles
+
+
 def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
     page = Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain")
     crm.faults.append(lambda _: page)
