@@ -139,6 +139,12 @@ class PageSession(Session):
                 if number not in self._coming:
                     self._coming[number] = self._pool.submit(self._fetch, self._prepare(request, number), number)
 
+    def forget(self) -> int:
+        """Forgets all pages that were started and not taken. Returns how many of them have been asked for."""
+        asked = sum(not coming.cancel() for coming in self._coming.values())
+        self._coming.clear()
+        return asked
+
     def prepare_request(self, request: Request) -> PreparedRequest:
         """The request for `send`, with its page number."""
         return WantedPage(request)

@@ -41,21 +41,21 @@ class Read:
 def full_read(sample: Sample) -> Requests | None:
     """The requests of a full read; None for a list that was not served.
 
-    A read ends when it has as many records as the API counts. Without a total it ends with an empty page, whose number
-    is not known. A list with fewer records than its total is read twice.
+    A read ends when it has as many records as the API counts, and the last page is shorter than others; otherwise with
+    an empty page, whose number is not known without a total. A list with fewer records than its total is read twice.
     """
     if sample.first is None:
         return None
     if sample.total is None:
         return _without_total(sample)
-    if not sample.page_size or sample.last is None:
-        return Requests(1)
-    pages = pages_of(sample.total, sample.page_size)
+    pages = sample.total // sample.page_size + 1 if sample.page_size else 1
+    if not sample.page_size or sample.last is None or sample.last.records:
+        return Requests(pages)
     if sample.last.refusal:
         return Requests(pages, Bound.at_most)
-    if not sample.last.records and sample.page_size < sample.per_page:
+    if sample.page_size < sample.per_page:
         return Requests(pages_of(sample.total, sample.per_page) + 1)  # the first page was a short one
-    return Requests(pages) if sample.last.records else Requests(2 * pages, Bound.at_most)
+    return Requests(2 * pages, Bound.at_most)
 
 
 def _without_total(sample: Sample) -> Requests:

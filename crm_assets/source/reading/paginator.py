@@ -1,7 +1,6 @@
 """Pages through a whole resource: which page is next, which are fetched ahead, where the list ends.
 
-The API's total is optional. With it a read needs one request less, and detects records that moved between pages and
-lists with fewer records than the API counts. A wrong total never makes a read skip records.
+The API's total is optional, and evidence only: no total ends a read by itself, or makes it skip records.
 """
 
 import math
@@ -17,16 +16,11 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
 from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.source.reading.steps import ListPass, StepBack
 
 STUCK_AFTER = 3
-"""After this many pages in a row without a new id, the API is considered to ignore `page`, or to send its last page
-for all later ones."""
-
-MAX_PASSES = 3
-"""How often a list is read from page 1 at most, if it has fewer ids than the API counts."""
-
-MAX_STEPS_BACK = 50
-"""How often one read goes back at most for records that moved to an earlier page."""
+"""After this many pages that are the same as the one before, the API is considered to ignore `page`, or to send its
+last page for all later ones."""
 
 WINDOWS_AHEAD = 2
 """Windows of pages fetched ahead, so that requests stay in flight while a batch is built."""
@@ -36,12 +30,7 @@ GUESSED_SHARE = 4
 
 
 class FullReadPaginator(BasePaginator):
-    """Reads every page, in order, until an empty one, or until all records that the API counts were received.
-
-    - If the API's total drops between two pages, records were removed and later ones moved forward, maybe to a page
-      that was already read. The read then goes back over the pages that were in flight.
-    - If the API counts more records than were received at the end, the list is read again, until there are enough or
-      a pass finds nothing new. If there are still too few, the read is incomplete.
+    """Reads every page, in order, until the list ends. `docs/architecture.md` has the rules.
 
     Attributes:
         report: The report of the read so far. Requests and rejected records are counted elsewhere.
@@ -62,11 +51,15 @@ class FullReadPaginator(BasePaginator):
         self._session = session
         self._total_is_exact = settings.total_is_exact(resource)
         self._ids: set[int] = set()
-        self._unidentified = self._passes = self._steps_back = self._pages_without_news = 0
-        self._pages_read = self._last_page = self._most_ahead = 0
-        self._news_until = self._repeated_page = 0
+        self._total_is_trusted, self._total_changed = True, False
+        self._only_first_page, self._per_page = True, settings.per_page
+        self._first_ids: list[int | None] = []
+        self._pages_read = self._last_page = self._pages_listed = self._unidentified = 0
         self._largest_page = 1
-        self._begin_pass()
+        self._most_ahead = session.limits.window * WINDOWS_AHEAD
+        self._step_back: StepBack | None = None
+        self._next = 1
+        self._pass = ListPass()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "FullReadPaginator":
         """Returns itself: rest_api copies its configuration to validate it."""
@@ -91,115 +84,209 @@ class FullReadPaginator(BasePaginator):
         """Counts the page's records and decides which page is next, if any.
 
         Raises:
-            BadAnswer: The API keeps sending the same records.
+            BadAnswer: The API sends page 1 for all pages.
         """
         if not isinstance(response, PageResponse):
             raise TypeError("responses come from PageSession")
         page = response.page
-        if page.refusal:
+        self._pages_read += 1
+        if self._step_back:
+            self._read_again(page, self._step_back)
+        elif page.refusal:
             self._end_at_cap(page.number - 1, page.refusal)
-            return
-        news = self._count(page)
-        removed = self._watch_total(page.total)
-        if removed and self._steps_back < MAX_STEPS_BACK:
-            self._steps_back += 1
-            pages_back = self._most_ahead + math.ceil(removed / self._largest_page)
-            self._pages_without_news = -pages_back
-            self._next = max(1, page.number - pages_back)
-        elif self._at_end(page):
-            self._end_of_pass()
         else:
-            self._next = page.number + 1
-            self._check_progress(page, news)
+            self._read(page)
 
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and makes the session fetch the following ones ahead."""
         self._on_page(self.progress())
         if self.has_next_page:
             request.params[PAGE] = self._next
-            ahead = self._pages_ahead()
-            self._most_ahead = max(self._most_ahead, ahead)
-            self._session.start(request, range(self._next, self._next + max(1, ahead)))
+            ahead = 1 if self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())
+            self._pass.in_order &= ahead == 1 or self._session.limits.window == 1
+            self._session.start(request, range(self._next, self._next + ahead))
 
     def _pages_ahead(self) -> int:
         """How many pages to fetch ahead, the next one included: no more than the list seems to have."""
-        ahead = self._session.limits.window * WINDOWS_AHEAD
-        total = self.report.rows_in_source
+        ahead, total = self._most_ahead, self._total
         if total is not None:
-            ahead = min(ahead, math.ceil(total / self._largest_page) + 1 - self._next)
+            ahead = min(ahead, total // self._largest_page + 2 - self._next)
         elif self._last_page < self._largest_page:
             return 0
         if total is None or self.report.mode is ReadMode.incremental:
             # The read may end sooner, and pages fetched ahead would be wasted requests.
-            ahead = min(ahead, self._pages_read // GUESSED_SHARE)
+            ahead = min(ahead, self._pass.furthest // GUESSED_SHARE)
         return ahead
 
-    def _count(self, page: Page) -> int:
-        """Counts records, and returns how many of them are new."""
-        known = self.report.rows_read
-        self._ids.update(id_ for id_ in page.ids if id_ is not None)
-        if self._passes == 1:
-            self._unidentified += page.ids.count(None)
-        self.report.rows_read = len(self._ids) + self._unidentified
-        self._received_in_pass += len(page.records)
-        self._pages_read += 1
-        self._last_page = len(page.records)
-        self._largest_page = max(self._largest_page, self._last_page)
-        return self.report.rows_read - known
+    @property
+    def _total(self) -> int | None:
+        """The API's total, unless there is none, or it was found to be too low."""
+        return self.report.rows_in_source
 
-    def _watch_total(self, total: int | None) -> int:
-        """Stores the API's total and returns by how much it dropped since the previous page."""
-        before = self.report.rows_in_source
-        if total is None or total == before:
-            return 0
-        self.report.rows_in_source = total
-        if before is None:
-            return 0
-        self._total_changed = True
-        return max(0, before - total)
+    @property
+    def _counted_all(self) -> bool:
+        """Whether exactly the records that the API counts were received. A total that changed cannot be compared."""
+        return not self._total_changed and self.report.rows_read == self._total
+
+    def _read(self, page: Page) -> None:
+        """Takes the next page, and goes back if records moved to earlier ones meanwhile."""
+        before, had_all = self._pass.total, self._counted_all
+        is_first_time = page.number > self._pass.furthest
+        new = self._count(page, is_first_time=is_first_time)
+        fall = self._watch_total(page.total, too_low=had_all and new > 0)
+        if is_first_time:
+            self._watch_news(page, new, explained=(page.total or 0) - (before or 0) if self._total is not None else 0)
+        self._most_ahead = self._most_ahead // 2 if fall else self._most_ahead + 1
+        self._most_ahead = min(max(1, self._most_ahead), self._session.limits.window * WINDOWS_AHEAD)
+        if fall and self._affords(1):
+            can_start_over = not self._pass.in_order and self._pass.grown_at != page.number
+            self._step_back = StepBack(page, before or 0, page.total or 0, can_start_over)
+            self._next = page.number - 1
+        else:
+            self._pass.is_settled &= not fall
+            self._go_on(page)
+
+    def _read_again(self, page: Page, step: StepBack) -> None:
+        """Takes a page that is read again, as records may have moved to it after it was read."""
+        self._count(page, is_first_time=False)
+        self._watch_total(page.total)
+        following = step.after(page, can_go_on=self._affords(1))
+        if following is None:
+            self._step_back = None
+            self._pass.is_settled &= step.is_settled
+            self._go_on(step.page)
+            return
+        self._next = following
+        if following == step.page.number:  # records were added, and pages fetched ahead are older than the one before
+            self._step_back = None
+            self._pages_read += self._session.forget()
+            self._pass.total, self._pass.grown_at = page.total, following
+            self._most_ahead = 1
+
+    def _go_on(self, page: Page) -> None:
+        """Goes on after a page."""
+        if page.total is not None:
+            self._pass.total = page.total
+        if self._at_end(page):
+            self._end_of_pass()
+        elif self._pass.repeats < STUCK_AFTER and (self._pass.news_until == page.number or self._affords(0)):
+            self._next = page.number + 1
+        elif self._only_first_page and not self._total_changed and self._largest_page >= self._per_page:
+            raise BadAnswer(
+                f"{self.report.resource}, page {page.number}: the same records as page 1. "
+                f"The API seems to ignore the query parameter `{PAGE}`"
+            )
+        else:
+            self._end_at_cap(self._pass.news_until, "later ones had no new record")
 
     def _at_end(self, page: Page) -> bool:
-        # A total that changed cannot be compared: removed records may already have been received.
-        return not page.records or (not self._total_changed and self.report.rows_read == self.report.rows_in_source)
+        # A total may be that of this page, or of the pages so far: it is believed at a page that is not full.
+        is_last = len(page.records) < self._largest_page or self._pass.repeats >= STUCK_AFTER or self._pass.number > 1
+        return not page.records or (is_last and self._counted_all)
 
-    def _begin_pass(self) -> None:
-        self._passes += 1
-        self._next = 1
-        self._read_before_pass = self.report.rows_read
-        self._received_in_pass = 0
-        self._total_changed = False
+    def _count(self, page: Page, *, is_first_time: bool) -> int:
+        """Counts records. Returns how many of a page that is read for the first time are new in this pass."""
+        new = {id_ for id_ in page.ids if id_ is not None}
+        self._ids |= new
+        if not is_first_time:
+            self.report.rows_read = len(self._ids) + self._unidentified
+            return 0
+        new -= self._pass.ids
+        self._pass.ids |= new
+        self._pass.unidentified += page.ids.count(None)
+        self._pass.received += len(page.records)
+        self._pass.furthest = page.number
+        self._unidentified = max(self._unidentified, self._pass.unidentified)
+        self.report.rows_read = len(self._ids) + self._unidentified
+        self._last_page = len(page.records)
+        self._largest_page = max(self._largest_page, self._last_page)
+        self._pages_listed = max(self._pages_listed, page.number if new else 0)
+        return len(new) + page.ids.count(None)
+
+    def _watch_total(self, total: int | None, *, too_low: bool = False) -> int:
+        """Stores the API's total and returns by how much it is lower than that of the page before."""
+        if total is None or not self._total_is_trusted or (total == 0 and self._pass.received):
+            return 0  # 0 on an empty page is the total of that page, or of a list of which nothing is left
+        fall = max(0, (self._pass.total or 0) - total)
+        self._pass.fallen += fall
+        self._pass.lowest = min(total, total if self._pass.lowest is None else self._pass.lowest)
+        if too_low or len(self._pass.ids) + self._pass.unidentified > total + self._pass.fallen:
+            self._total_is_trusted, self.report.rows_in_source = False, None
+            self.report.notes.append(f"More records received than the API counts ({total}): its total is ignored")
+            return 0
+        self._total_changed |= self.report.rows_in_source not in {None, total}
+        self.report.rows_in_source = total
+        return fall
+
+    def _watch_news(self, page: Page, new: int, explained: int) -> None:
+        """Notices pages without new records, and records that came twice though none was added before them."""
+        self._first_ids = self._first_ids or page.ids
+        self._only_first_page &= page.ids == self._first_ids
+        known = len(page.records) - new
+        is_explained = known <= max(0, explained)
+        self._pass.repeats = self._pass.repeats + 1 if known and page.ids == self._pass.last_ids else 0
+        self._pass.last_ids = page.ids
+        if new:
+            self._pass.news_until = page.number
+            self._pass.has_repeats |= not is_explained
+        elif not is_explained and len(page.records) == self._largest_page:
+            self._pass.repeated_page = page.number
+
+    def _affords(self, requests: int) -> bool:
+        """Whether so many requests are within the limit, besides one for each further page of this pass.
+
+        A read takes fewer than three requests for each page, or a few more for a short list. Retries do not count.
+        """
+        rest_of_pass = max(1, self._pages_listed - self._pass.furthest + 1)
+        most = max(3 * self._pages_listed - 1, 2 * self._pages_listed + 4)
+        return self._pages_read + rest_of_pass + requests <= most
 
     def _end_of_pass(self) -> None:
-        read, total = self.report.rows_read, self.report.rows_in_source or 0
-        brought_news = read > self._read_before_pass
+        this, read, total = self._pass, self.report.rows_read, (self._total and self._pass.lowest) or 0
+        brought_news = read > this.read_before
         # Some APIs always list a certain record twice, and count it twice.
-        repeats_only = not brought_news and self._received_in_pass >= total and not self._repeated_page
-        if self._repeated_page and not total:
-            self._end(f"page {self._repeated_page} had only records of earlier pages, in place of its own")
-        elif read >= total or repeats_only or not self._total_is_exact or self.report.mode is ReadMode.incremental:
-            self._end()
-        elif brought_news and self._passes < MAX_PASSES:
-            self.report.notes.append(
-                f"{read} of {total} records received: records moved between pages while they were "
-                "read, or the API counts some that it does not list. Reading the list again"
-            )
-            self._begin_pass()
-        else:
-            self._end(
+        repeats_only = not brought_news and this.received >= total and not this.repeated_page
+        is_short = read < total and self._total_is_exact and not repeats_only
+        reason = ""
+        if not this.is_settled:
+            reason = "records were added and removed faster than the list could be read"
+        elif this.repeated_page and not total:
+            self._end(f"page {this.repeated_page} had only records of earlier pages, in place of its own")
+            return
+        elif is_short:
+            reason = (
                 f"the API counts {total} records and listed {read}. If it always counts some that it does "
                 f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
             )
+        elif this.has_repeats and brought_news and not this.in_order and not self._counted_all:
+            reason = "records were added while the list was read"
+        if self.report.mode is ReadMode.incremental:
+            self._end("" if this.is_settled else reason)
+        elif reason and (brought_news or not this.is_settled) and self._begin_pass(one_at_a_time=not is_short):
+            self.report.notes.append(f"{reason[:1].upper()}{reason[1:].partition('. ')[0]}. Reading the list again")
+        else:
+            self._end(reason)
+
+    def _begin_pass(self, *, one_at_a_time: bool) -> bool:
+        """Starts at page 1 again, if so many requests are within the limit."""
+        self._pages_read += self._session.forget()
+        self._pass.furthest = self._pages_listed
+        if not self._affords(self._pages_listed):
+            return False
+        self._pass = ListPass(self._pass.number + 1, one_at_a_time=one_at_a_time, read_before=self.report.rows_read)
+        self._next = 1
+        return True
 
     def _end_at_cap(self, pages: int, why: str) -> None:
-        total = self.report.rows_in_source
-        if total is None and self._last_page < self._largest_page:
+        if self._total is None and self._last_page < self._largest_page and self._affords(0):
             # The last page was shorter than others, so the list has ended. A cap would follow a full page.
             self._end_of_pass()
             return
+        counted = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
         self._end(
-            f"the API lists no more than {pages} pages, {self.report.rows_read} of {total or 'unknown'} "
-            f"records ({why}). Ask for a shorter list with params in {setting_name('endpoints')}, or for "
-            f"larger pages with {setting_name('per_page')}"
+            f"the API lists no more than {pages} pages, {self.report.rows_read} {counted} records ({why}). "
+            f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
+            f"{setting_name('per_page')}"
         )
         self.report.notes.append(f"Incomplete: {self.report.incomplete_because}")
 
@@ -207,20 +294,3 @@ class FullReadPaginator(BasePaginator):
         self._has_next_page = False
         rejected = f"{self._unidentified} records have no usable id" if self._unidentified else ""
         self.report.incomplete_because = incomplete_because or rejected
-
-    def _check_progress(self, page: Page, news: int) -> None:
-        if self._passes > 1:
-            return
-        self._pages_without_news = 0 if news else self._pages_without_news + 1
-        if news:
-            self._news_until = page.number
-        elif self._pages_without_news > 0 and self._last_page == self._largest_page:
-            self._repeated_page = page.number
-        if self._pages_without_news >= STUCK_AFTER:
-            if self._news_until > 1:
-                self._end_at_cap(self._news_until, "later ones had no new record")
-                return
-            raise BadAnswer(
-                f"{self.report.resource}, page {page.number}: {STUCK_AFTER} pages in a row had no new record. "
-                f"The API seems to ignore the query parameter `{PAGE}`"
-            )

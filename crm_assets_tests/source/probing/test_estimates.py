@@ -64,7 +64,7 @@ def test_an_incremental_read_takes_the_requests_that_were_expected(data_dir: Pat
     assert {resource: of(findings, resource).hourly for resource in sent} == {
         resource: Requests(number) for resource, number in sent.items()
     }
-    assert of(findings, "open_tasks").hourly == of(findings, "open_tasks").full == Requests(6)
+    assert of(findings, "open_tasks").hourly == of(findings, "open_tasks").full == Requests(7)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,35 @@ def test_a_record_added_at_the_front_doubles_none(crm: ScriptedCrm, page: int) -
     assert reading.report.rows_read == len(set(reading.ids))
 
 
+@pytest.mark.parametrize(
+    "deletions", [(20, 26), (10, 11, 12), tuple(range(2, 61, 2))], ids=["two", "three", "every-2nd"]
+)
+def test_a_list_may_shrink_as_often_as_it_likes(crm: ScriptedCrm, deletions: tuple[int, ...]) -> None:
+    records = crm.lists["open_tasks"] = tasks(1500)
+    crm.latency = 0.005
+
+    def remove(_: Seen) -> None:
+        if len(crm.seen) in deletions:
+            del records[:2]
+
+    crm.before_page = remove
+    reading = read()
+    assert set(reading.ids) >= {record["id"] for record in records}
+    assert len(crm.seen) < 3 * 30
+
+
+def test_two_replicas_that_count_differently_are_read_without_loss(crm: ScriptedCrm) -> None:
+    crm.lists["open_tasks"] = tasks(1000)
+
+    def replica(_: Seen) -> None:
+        crm.lists["open_tasks"] = tasks(1000)[2 * (len(crm.seen) % 2) :]
+
+    crm.before_page = replica
+    reading = read()
+    assert set(reading.ids) >= set(range(3, 1001))
+    assert len(crm.seen) < 3 * 20
+
+
 def test_without_a_total_a_record_removed_while_pages_are_read_does_not_end_the_read(crm: ScriptedCrm) -> None:
     """What moved onto a page already read cannot be noticed then; all else must come."""
     crm.with_meta = False

@@ -18,11 +18,11 @@ def _in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 SHAPES = [
     pytest.param(0, (), [1], [1], id="empty"),
-    pytest.param(1, (), [1], [1, 2], id="one-record"),
-    pytest.param(49, (), [1], [1, 2], id="one-short-page"),
-    pytest.param(50, (), [1], [1, 2], id="one-full-page"),
+    pytest.param(1, (), [1, 2], [1, 2], id="one-record"),
+    pytest.param(49, (), [1, 2], [1, 2], id="one-short-page"),
+    pytest.param(50, (), [1, 2], [1, 2], id="one-full-page"),
     pytest.param(51, (), [1, 2], [1, 2, 3], id="one-more"),
-    pytest.param(150, (), [1, 2, 3], [1, 2, 3, 4], id="full-last-page"),
+    pytest.param(150, (), [1, 2, 3, 4], [1, 2, 3, 4], id="full-last-page"),
     pytest.param(420, (), list(range(1, 10)), list(range(1, 11)), id="many-pages"),
     pytest.param(130, (50, 20, 50, 10), [1, 2, 3, 4], [1, 2, 3, 4, 5], id="short-page-before-the-end"),
     pytest.param(60, (1, 49, 3, 7), [1, 2, 3, 4], [1, 2, 3, 4, 5], id="pages-of-any-size"),
@@ -60,7 +60,8 @@ def test_several_pages_at_a_time_are_asked_for_once_each(
     pages = -(-rows // 50)
     asked = sorted(crm.pages("open_tasks"))
     assert asked == list(range(1, len(asked) + 1))
-    assert len(asked) == pages if with_meta else pages < len(asked) <= pages + 8
+    full_last_page = rows % 50 == 0
+    assert len(asked) == pages + full_last_page if with_meta else pages < len(asked) <= pages + 8
     assert reading.ids == list(range(1, rows + 1))
     assert reading.report.complete
 
@@ -111,6 +112,27 @@ def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch)
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.rows_read == 170
     assert len(crm.seen) < 150
+
+
+@pytest.mark.parametrize("in_flight", ["1", "8"])
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(lambda _seen, true: min(true, 1000), id="capped"),
+        pytest.param(lambda seen, true: max(0, min(50, true - 50 * (seen.page - 1))), id="of-the-page"),
+        pytest.param(lambda seen, true: min(true, 50 * seen.page), id="so-far"),
+    ],
+)
+@pytest.mark.parametrize("rows", [1730, 1000])
+def test_a_total_that_is_too_low_ends_no_read(
+    rows: int, told: Any, in_flight: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", in_flight)
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, total=told, latency=0.003) as crm:
+        reading = read()
+    assert reading.ids == list(range(1, rows + 1))
+    assert reading.report.complete
+    assert len(crm.seen) <= 1.25 * rows / 50 + 2
 
 
 def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

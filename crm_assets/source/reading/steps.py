@@ -1,0 +1,99 @@
+"""The state of a read: one pass over the list, and a step back within it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from crm_assets.source.http.page import Page
+
+
+@dataclass
+class ListPass:
+    """One pass over the list, from page 1.
+
+    Attributes:
+        number: Counts from 1.
+        one_at_a_time: Whether no page is fetched ahead.
+        read_before: Records received before the pass.
+        ids: Ids received in the pass.
+        unidentified: Records without a usable id.
+        received: Records received, also those that came twice.
+        furthest: The last page taken, pages read again not counted.
+        total: The API's total of the last page taken.
+        lowest: The lowest total.
+        fallen: By how much totals fell, from page to page.
+        is_settled: Whether all pages that records may have moved to were read again.
+        in_order: Whether each page was asked for after the answer to the page before it.
+        has_repeats: Whether records came twice though the total did not rise.
+        last_ids: The ids of the last page taken.
+        repeats: How many pages in a row had the same records as the one before.
+        news_until: The last page with a new record.
+        repeated_page: A full page without a new record; 0 if there is none.
+        grown_at: The last page that was read again because records were added.
+    """
+
+    number: int = 1
+    one_at_a_time: bool = False
+    read_before: int = 0
+    ids: set[int] = field(default_factory=set)
+    unidentified: int = 0
+    received: int = 0
+    furthest: int = 0
+    total: int | None = None
+    lowest: int | None = None
+    fallen: int = 0
+    is_settled: bool = True
+    in_order: bool = True
+    has_repeats: bool = False
+    last_ids: Sequence[int | None] = ()
+    repeats: int = 0
+    news_until: int = 0
+    repeated_page: int = 0
+    grown_at: int = 0
+
+
+@dataclass
+class StepBack:
+    """Pages that are read again, since the total of `page` is lower than that of the page before it.
+
+    Records may have moved to earlier pages after these were read. They are looked for page by page towards the front:
+    so none of them can move past the read while the list goes on shrinking.
+
+    Attributes:
+        page: The page with the lower total. The read goes on after it.
+        before: The total of the page before it.
+        ceiling: The total of the page taken last. A higher one means that records were added.
+        can_start_over: Whether `page` may be read again, if it is the older one of the two.
+        is_settled: Whether all records that moved were found.
+    """
+
+    page: Page
+    before: int
+    ceiling: int
+    can_start_over: bool
+    is_settled: bool = True
+    _found_up_to: int = 0
+    _is_repeated: bool = False
+
+    def after(self, page: Page, *, can_go_on: bool) -> int | None:
+        """The number of the page to read after this one; None if the step back has ended.
+
+        Args:
+            page: The page that was read again.
+            can_go_on: Whether one more request is allowed.
+        """
+        following: int | None = None
+        if page.total is None or page.refusal:
+            self.is_settled = False
+        elif page.total <= self.ceiling:
+            self._found_up_to += len(page.records)
+            self.ceiling, self._is_repeated = page.total, False
+            if page.number == 1 or self._found_up_to >= self.before - page.total:
+                return None
+            following = page.number - 1
+        elif not self._is_repeated:
+            # Replicas of the API may count differently: another answer may come from the other one.
+            self._is_repeated, following = True, page.number
+        elif self.can_start_over and page.number == self.page.number - 1:
+            following = self.page.number
+        self.is_settled &= following is not None and can_go_on
+        return following if can_go_on else None
