@@ -175,6 +175,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 forgotten=known.forgotten,
                 skipped=read.batches.skipped,
                 vanishing_share=settings.vanishing_share(resource),
+                keep_log_days=settings.keep_log_days,
             )
             with warehouse.get_connection(tables=[f"{RAW}.{table}" for table in package.tables]) as connection:
                 before = rows_before(connection, resource)

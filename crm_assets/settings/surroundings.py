@@ -69,6 +69,12 @@ class Surroundings(BaseModel):
         le=3650,
         description="Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all.",
     )
+    keep_log_days: int = Field(
+        default=730,
+        ge=0,
+        le=36500,
+        description="Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all.",
+    )
 
     @field_validator("data_dir")
     @classmethod

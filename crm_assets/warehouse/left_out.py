@@ -20,28 +20,25 @@ create table if not exists {raw}.rejected_records (
     record json,
     _dlt_load_id varchar not null
 );
-alter table {raw}.rejected_records add column if not exists first_seen varchar;
-alter table {raw}.rejected_records add column if not exists last_seen varchar;
-alter table {raw}.rejected_records add column if not exists records bigint;
 create table if not exists {raw}.dropped_fields (
     resource varchar not null,
     field varchar not null,
     _dlt_load_id varchar not null
 );
-alter table {raw}.dropped_fields add column if not exists first_seen varchar;
-alter table {raw}.dropped_fields add column if not exists last_seen varchar;
+"""
+"""The tables of an earlier release, with one row for each load."""
+
+COLUMNS = """
+alter table {raw}.rejected_records add column first_seen varchar;
+alter table {raw}.rejected_records add column last_seen varchar;
+alter table {raw}.rejected_records add column records bigint;
+alter table {raw}.dropped_fields add column first_seen varchar;
+alter table {raw}.dropped_fields add column last_seen varchar;
 """
 """One row per resource, reason and record, and per resource and field: from which load to which it was seen.
 
 `_dlt_load_id` is the last one as well. `page` is that of the last read, and `records` the number of equal records in
 it. A row without a record stands for those that were not stored."""
-
-OF_EARLIER_RELEASE = """
-select
-    exists (from {raw}.rejected_records where first_seen is null)
-    or exists (from {raw}.dropped_fields where first_seen is null)
-"""
-"""Whether there are rows with one load each."""
 
 DISTINCT = """
 create or replace temp table distinct_records as
@@ -137,7 +134,9 @@ def create_left_out(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the tables unless they exist, and gives those of an earlier release their new form."""
     schemas = schemas_of(connection)
     connection.execute(schemas.fill(TABLES))
-    if connection.execute(schemas.fill(OF_EARLIER_RELEASE)).fetchall() == [(True,)]:
+    described = connection.execute(f"from {schemas.raw}.rejected_records limit 0").description or ()
+    if "first_seen" not in {name for name, *_ in described}:
+        connection.execute(schemas.fill(COLUMNS))
         keep_distinct(connection)
 
 

@@ -21,6 +21,7 @@ from crm_assets.warehouse.changes import Changes, Comparison, create_changes_tab
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.forgetting import note_skipped
+from crm_assets.warehouse.log_pruning import prune_logs
 from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import (
@@ -64,6 +65,7 @@ class LoadPackage:
         forgotten: Records to leave out.
         skipped: Hashes of forgotten ids that the CRM still lists.
         vanishing_share: The share of the rows shown that may vanish at once without being confirmed.
+        keep_log_days: Days after which rows of the log tables are deleted; 0 keeps all.
     """
 
     load_id: str
@@ -77,6 +79,7 @@ class LoadPackage:
     forgotten: Forgotten
     skipped: Collection[str]
     vanishing_share: float
+    keep_log_days: int
 
     @property
     def tables(self) -> list[str]:
@@ -155,6 +158,8 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     report = _doubted(connection, package, shown)
     write_sync_log(connection, report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
+    if report.mode is ReadMode.full:  # not more often: in a lake each deletion writes files
+        prune_logs(connection, report, package.keep_log_days)
     return Loaded(report, changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
 
 

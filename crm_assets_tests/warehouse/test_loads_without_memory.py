@@ -73,6 +73,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
         forgotten=Forgotten(),
         vanishing_share=0.5,
         skipped=(),
+        keep_log_days=0,
     )
 
 
