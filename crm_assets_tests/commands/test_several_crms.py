@@ -9,6 +9,7 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.several_crms import SeveralCrms, assets, run, several_crms
 
 
@@ -114,6 +115,29 @@ def test_tables_are_shown_although_the_first_of_several_crms_is_incomplete(
     assert command(monkeypatch, "tables") == 0
     counted = dict(itertools.pairwise(capsys.readouterr().out.split()))
     assert counted["west_raw.accounts"] == "30"
+
+
+@pytest.mark.usefixtures("crms")
+def test_vanished_rows_are_confirmed_for_one(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(assets("north/raw/accounts", "west/raw/accounts")).success
+    with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        for crm in ("north", "west"):  # as if the list had been longer
+            load = f"select max(_dlt_load_id) from {crm}_raw.sync_log"
+            more = (
+                f"insert into {crm}_raw.accounts (id, _dlt_load_id, _dlt_id) select range, ({load}), '' from range(70)"
+            )
+            connection.execute(more)
+    found = run(assets("north/raw/accounts", "west/raw/accounts")).get_asset_check_evaluations()
+    advice = " ".join(check.description or "" for check in found if check.check_name == "complete_read")
+    assert advice.count("crm-assets confirm accounts --crm") == 2
+
+    assert command(monkeypatch, "confirm", "accounts", "--crm", "west") == 0
+
+    assert "70 of 100 rows vanish" in capsys.readouterr().out
+    shown = "select (select count(*) from north_present.accounts), (select count(*) from west_present.accounts)"
+    assert rows(data_dir / "crm.duckdb", shown) == [(80, 30)]
 
 
 @pytest.mark.usefixtures("crms")
