@@ -30,6 +30,7 @@ WITHOUT_VALUES = re.compile("Malformed JSON|More than one row returned by a subq
 QUOTED = re.compile(r"""['"].*['"]""")
 """From the first to the last quote, since a value can have quotes in it."""
 NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
+DENIAL = re.compile(r"ERROR:\s+(permission denied|must be owner|cannot execute .* in a read-only transaction)")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -93,6 +94,11 @@ def is_refusal(error: Exception) -> bool:
     return REFUSAL.search(str(error)) is not None
 
 
+def is_denial(error: Exception) -> bool:
+    """Whether PostgreSQL let the role, or anybody, only read."""
+    return DENIAL.search(str(error)) is not None
+
+
 def catalog_message(error: duckdb.Error) -> str:
-    """What the database of a lake's catalog said, without the statement before it, which may hold values of records."""
-    return str(error).rpartition('": ')[2].splitlines()[0]
+    """What the database of a lake's catalog said, if anything, without the statement before it, which may hold values of records."""
+    return str(error).rpartition('": ')[2].partition("\n")[0].strip()

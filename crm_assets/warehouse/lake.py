@@ -18,6 +18,7 @@ from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake_commit import FOLDER, LOCK
 from crm_assets.warehouse.lake_files import erase, maintain, rewrite
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
@@ -26,7 +27,7 @@ from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
-from crm_assets.warehouse.transactions import FOLDER, TURN, committed
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.working_folders import working_folder
 
 CATALOG = "lake"
@@ -165,7 +166,7 @@ class Lake:
             with closing(self._connection(read_only=read_only)) as connection:
                 connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
                 if kept is not None:
-                    connection.execute(f"set variable {TURN} = {literal(kept)}")
+                    connection.execute(f"set variable {LOCK} = {literal(kept)}")
                     if "://" not in self.address.files:
                         connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
                 yield connection

@@ -1,8 +1,7 @@
 """Access to S3 and compatible servers, with the usual `AWS_*` variables."""
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import duckdb
@@ -11,9 +10,6 @@ from crm_assets.warehouse.names import literal
 
 REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
 """HTTP statuses of a request that the storage will refuse again."""
-
-NOWHERE = "127.0.0.1:9"
-"""The port of a service that throws everything away, and that no machine runs any more."""
 
 
 def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
@@ -39,24 +35,6 @@ def is_about_storage(error: BaseException) -> bool:
 def may_answer_later(error: BaseException) -> bool:
     """Whether the storage did not answer, was busy or out of order. DuckDB has tried again for about a second."""
     return is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED
-
-
-@contextmanager
-def nothing_deleted(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Keeps a connection from deleting, reading or writing objects while the body runs.
-
-    Its requests go to a port on which nothing listens. See `kept_files`, also for files in a folder.
-    """
-    [before] = connection.execute("select current_setting('http_proxy'), current_setting('http_retries')").fetchall()
-    _reach_through(connection, NOWHERE, 0)
-    try:
-        yield
-    finally:
-        _reach_through(connection, *before)
-
-
-def _reach_through(connection: duckdb.DuckDBPyConnection, proxy: str, retries: int) -> None:
-    connection.execute(f"set http_proxy = {literal(proxy)}; set http_retries = {retries:d}")
 
 
 def _endpoint() -> Mapping[str, str]:

@@ -1,31 +1,21 @@
 """Transactions that are retried after a conflict with another one, each time in a new DuckDB instance."""
 
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import TypeVar
 
 import duckdb
 import tenacity
 
-from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
 from crm_assets.warehouse.commits import committing
-from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_out_of_memory
-from crm_assets.warehouse.kept_files import files_kept
-from crm_assets.warehouse.object_storage import nothing_deleted
+from crm_assets.warehouse.duckdb_messages import is_conflict
+from crm_assets.warehouse.lake_commit import guarded
 from crm_assets.warehouse.reconnecting import Reconnecting
 
 T = TypeVar("T")
 
 ATTEMPTS = 20
 """More than the number of simultaneous writers. A file has one writer at a time, and needs only one attempt."""
-
-
-TURN = "crm_assets_turn"
-"""A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""
-
-FOLDER = "crm_assets_folder"
-"""A DuckDB variable of such connections: the folder with the tables' files, if it is one."""
 
 
 def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
@@ -44,6 +34,7 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
     Raises:
         duckdb.TransactionException: Every attempt conflicted.
         WarehouseUnreachable: The session that held the lock has ended. Nothing was written.
+        WarehouseError: The catalog of a lake refused to commit. Nothing was written.
         CommitUnconfirmed: The catalog of a lake did not confirm the commit: all of it was written, or nothing.
     """
     retrying = tenacity.Retrying(
@@ -57,15 +48,12 @@ def committed(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T
 
 
 def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
-    folder = _variable(connection, FOLDER)
-    with files_kept(Path(folder)) if folder else nullcontext() as keep_files:
+    with guarded(connection) as commit:
         connection.begin()
         try:
             result = body()
-            if keep_files:
-                keep_files()
             with committing():
-                _commit(connection)
+                commit()
         except BaseException as error:
             if isinstance(connection, Reconnecting):
                 connection.discard(error)
@@ -75,31 +63,3 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
                     connection.rollback()
             raise
     return result
-
-
-def _commit(connection: duckdb.DuckDBPyConnection) -> None:
-    lock_query = _variable(connection, TURN)
-    if lock_query is None:
-        connection.execute("commit")
-        return
-    if connection.execute(lock_query).fetchone() is None:
-        raise WarehouseUnreachable(
-            "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
-            may_recover=True,
-        )
-    try:
-        with nothing_deleted(connection):
-            connection.execute("commit")
-    except duckdb.Error as error:
-        if is_conflict(error) or is_out_of_memory(error):
-            raise
-        raise CommitUnconfirmed(
-            f"The lake's catalog did not confirm the commit ({catalog_message(error)}). All of it was written, or "
-            "nothing. Run this again",
-            may_recover=True,
-        ) from None
-
-
-def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
-    [[value]] = connection.execute(f"select getvariable('{name}')").fetchall()
-    return None if value is None else str(value)
