@@ -68,11 +68,11 @@ def lake_servers() -> Iterator[LakeServers]:
     programs = postgres_folder()
     if programs is None:
         raise FileNotFoundError("PostgreSQL is not installed: apt-get install postgresql")
-    servers = LakeServers(_free_port(), _free_port())
+    servers = LakeServers(free_port(), free_port())
     folder = Path(tempfile.mkdtemp(prefix="crm_lake_", dir="/tmp"))  # short: a socket's path has a limit
     started: list[subprocess.Popen[bytes]] = []
     try:
-        user = _unprivileged(folder)
+        user = unprivileged(folder)
         initdb = [str(programs / "initdb"), "--pgdata", str(folder / "pg"), "--username", "crm", "--auth", "trust"]
         subprocess.run([*initdb, "--no-sync", "--encoding", "UTF8"], check=True, stdout=subprocess.DEVNULL, **user)
         options = {
@@ -98,7 +98,7 @@ def lake_servers() -> Iterator[LakeServers]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged(folder: Path) -> dict[str, Any]:
+def unprivileged(folder: Path) -> dict[str, Any]:
     """PostgreSQL refuses to run as root: Debian's package brings a user."""
     if os.geteuid() != 0:
         return {"cwd": folder}
@@ -107,7 +107,8 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
     return {"cwd": folder, "user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -89,6 +89,11 @@ def is_about_missing_lake(error: duckdb.Error) -> bool:
     return MISSING_LAKE in str(error)
 
 
+def is_about_other_files(error: duckdb.Error) -> bool:
+    """Whether a lake's catalog has its files elsewhere than the settings say."""
+    return "does not match existing data path" in str(error)
+
+
 def is_refusal(error: Exception) -> bool:
     """Whether PostgreSQL answered, and will refuse the next connection as well: a wrong password, no such database."""
     return REFUSAL.search(str(error)) is not None
@@ -100,5 +105,5 @@ def is_denial(error: Exception) -> bool:
 
 
 def catalog_message(error: duckdb.Error) -> str:
-    """What the database of a lake's catalog said, if anything, without the statement before it, which may hold values of records."""
+    """What a lake's catalog said, if anything, without the statement before it, which may hold values of records."""
     return str(error).rpartition('": ')[2].partition("\n")[0].strip()

@@ -11,15 +11,16 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.errors import NothingStored, WarehouseUnreachable
+from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published
-from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_refusal
+from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake_commit import FOLDER, LOCK
 from crm_assets.warehouse.lake_files import erase, maintain, rewrite
+from crm_assets.warehouse.lake_marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.object_storage import REFUSED, allow_s3
@@ -80,16 +81,17 @@ class Lake:
         return self._working_folder
 
     def check(self) -> None:
-        """Connects to the catalog and to the place of the files.
+        """Writes and deletes a row in the catalog, and a file. Takes no longer if there are more files.
 
         Raises:
-            WarehouseUnreachable: One of them cannot be reached; the message says which.
+            WarehouseUnreachable: One of them cannot be reached, or refuses; the message says which.
+            WarehouseError: The files would be those of another lake.
         """
-        with self.connected(read_only=False, tables=["nothing"]) as connection, self._explained("CRM_WAREHOUSE_FILES"):
-            if "://" in self.address.files:
-                connection.execute("select count(*) from glob($files)", {"files": f"{self.address.files}/*"})
-            else:
-                Path(self.address.files).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self.connected(read_only=False, tables=["nothing"]) as connection:
+            with self._explained("CRM_WAREHOUSE_FILES"):
+                write_and_delete_file(connection, self.address.files)
+            with self._explained("CRM_WAREHOUSE"):
+                write_and_delete_row(connection, self._catalog)
 
     @contextmanager
     def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -220,15 +222,29 @@ class Lake:
             if self.address.files.startswith("s3://"):
                 with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
-            options = [f"data_path {literal(self.address.files)}", NOTHING_INLINED]
-            options += [f"metadata_schema {literal(self.address.schema)}"] if self.address.schema else []
-            options += ["read_only"] if read_only else []
-            with self._explained("CRM_WAREHOUSE"):
-                connection.execute(
-                    f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})"
-                )
+            if read_only:
+                self._attach_lake(connection, "read_only")
+            else:
+                self._attach_to_write(connection)
             connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
             yield connection
+
+    def _attach_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            self._attach_lake(connection, "create_if_not_exists false")
+        except NothingStored:
+            with self._explained("CRM_WAREHOUSE_FILES"):
+                mark_new(connection, self.address.files)
+            self._attach_lake(connection)
+        with self._explained("CRM_WAREHOUSE_FILES"):
+            claim(connection, self.address.files, self._catalog)
+
+    def _attach_lake(self, connection: duckdb.DuckDBPyConnection, *options: str) -> None:
+        options = (f"data_path {literal(self.address.files)}", NOTHING_INLINED, *options)
+        if self.address.schema:
+            options = (f"metadata_schema {literal(self.address.schema)}", *options)
+        with self._explained("CRM_WAREHOUSE"):
+            connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
 
     def _close(self, *, read_only: bool) -> None:
         if read_only in self._attached:
@@ -244,13 +260,37 @@ class Lake:
                 raise NothingStored(
                     f"{self.name} holds nothing yet: materialize the assets of group raw first"
                 ) from None
+            if isinstance(error, duckdb.Error) and is_about_other_files(error):
+                raise WarehouseError(
+                    self.address.without_secrets(
+                        f"{error} Set CRM_WAREHOUSE_FILES to where the lake has its files. docs/operations.md "
+                        "describes how to move them. Nothing was written"
+                    )
+                ) from None
             raise self._unreachable(error, setting) from None
 
     def _unreachable(self, error: Exception, setting: str) -> WarehouseUnreachable:
         what = self.address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{self.address.catalog}"
+        status = getattr(error, "status_code", None)
         return WarehouseUnreachable(
-            self.address.without_secrets(f"{what} could not be reached: {error}. Check {setting}, and whether it runs"),
-            may_recover=not (
-                isinstance(error, OSError) or is_refusal(error) or getattr(error, "status_code", None) in REFUSED
-            ),
+            self.address.without_secrets(f"{what} could not be {_done(error)}: {error}. {_advice(error, setting)}"),
+            may_recover=not (isinstance(error, OSError) or is_refusal(error) or is_denial(error) or status in REFUSED),
         )
+
+
+def _done(error: Exception) -> str:
+    return "written to" if is_denial(error) else "reached"
+
+
+def _advice(error: Exception, setting: str) -> str:
+    status = getattr(error, "status_code", None)
+    if is_denial(error):
+        return f"The role in {setting} may only read: use one that may write"
+    if status == NOT_FOUND:
+        return f"Create the bucket, or correct {setting}"
+    if status in REFUSED:
+        return (
+            "The storage refuses the keys in AWS_ACCESS_KEY_ID: they are wrong, have expired, or may not get, put, "
+            f"delete and list objects. Check them, and {setting}"
+        )
+    return f"Check {setting}, and whether it runs"

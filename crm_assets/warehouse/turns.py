@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from crm_assets.errors import WarehouseBusy
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce
 
 TAKE = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
@@ -53,6 +53,7 @@ def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: An
 
     Raises:
         WarehouseBusy: The locks were not released in time.
+        WarehouseUnreachable: The database is behind a pooler in transaction mode.
         psycopg.OperationalError: The database cannot be reached.
     """
     whole = f"crm_assets {lake}"
@@ -62,6 +63,9 @@ def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: An
     name = f"process {os.getpid()} on {socket.gethostname()}"
     give_up_at = time.monotonic() + wait
     with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
+        session_id = _backend(session)
+        if session_id != session.info.backend_pid:
+            _refuse_pooler(dsn, session_id)
         for statement, key in turns:
             patience = FIRST_MESSAGE_AFTER
             while not _acquired(session, statement, key, min(patience, give_up_at - time.monotonic())):
@@ -74,7 +78,23 @@ def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: An
                     )
                 announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
                 patience = MESSAGE_EVERY
-        yield session.info.backend_pid
+        yield session_id
+
+
+def _backend(session: Session) -> int:
+    """PostgreSQL's process id of a session. Behind a pooler, what the connection was told is another number."""
+    [[pid]] = session.execute("select pg_backend_pid()").fetchall()
+    return int(pid)
+
+
+def _refuse_pooler(dsn: str, session_id: int) -> None:
+    """Refuses a pooler that lends the session of an idle connection to another one."""
+    with closing(psycopg.connect(dsn, autocommit=True)) as other:
+        if _backend(other) == session_id:
+            raise WarehouseUnreachable(
+                "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses locks. "
+                "Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
+            )
 
 
 def _acquired(session: Session, statement: str, key: str, patience: float) -> bool:

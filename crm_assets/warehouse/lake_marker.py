@@ -1,0 +1,133 @@
+"""Marks where a lake keeps its files with the id of its catalog, and checks that both can be written to.
+
+Maintenance removes all files that the catalog does not know, so two lakes must not share a folder or a bucket's prefix.
+"""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import duckdb
+
+from crm_assets.errors import WarehouseError
+from crm_assets.warehouse.names import literal
+
+MARKER = "crm_assets_lake.json"
+"""The marker's name. Its id is empty while the catalog is created. DuckLake removes Parquet files only."""
+
+ID = "select schema_uuid::varchar from {catalog}.ducklake_schema where schema_id = 0"
+"""DuckLake gives the schema `main` of each catalog a UUID. A backup of the catalog has the same."""
+
+PROBE = "crm_assets_probe"
+"""The table that is created and rolled back. DuckLake writes its file, and deletes it."""
+
+NOT_FOUND = 404
+
+
+def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
+    """Marks a place without the files of a lake, before a catalog is created. Nobody else may do so meanwhile.
+
+    Raises:
+        WarehouseError: It belongs to a lake, so a new catalog must not use it.
+        duckdb.HTTPException: Object storage refused, or has no such bucket.
+        OSError: The folder cannot be written to.
+    """
+    if _marked(connection, files):
+        raise WarehouseError(
+            f"{files} holds the files of a lake with another catalog. Correct CRM_WAREHOUSE, or give this lake files "
+            "elsewhere in CRM_WAREHOUSE_FILES. Nothing was written"
+        )
+    _mark(connection, files, "")
+
+
+def claim(connection: duckdb.DuckDBPyConnection, files: str, catalog: str) -> None:
+    """Checks that the place of the files belongs to the attached lake, and marks it if nobody has.
+
+    Args:
+        connection: A connection with the lake attached.
+        files: A folder, or `s3://bucket/crm`.
+        catalog: The quoted schema of the catalog's own tables.
+
+    Raises:
+        WarehouseError: It belongs to another lake.
+    """
+    [[id_]] = connection.execute(ID.format(catalog=catalog)).fetchall()
+    marked = _marked(connection, files)
+    if not marked:
+        _mark(connection, files, id_)
+    elif marked != id_:
+        raise WarehouseError(
+            f"{files} holds the files of another lake, which would be deleted. Give each lake files elsewhere in "
+            "CRM_WAREHOUSE_FILES. Nothing was written"
+        )
+
+
+def write_and_delete_file(connection: duckdb.DuckDBPyConnection, files: str) -> None:
+    """Writes a file and deletes it. Takes no longer if there are more files.
+
+    Raises:
+        WarehouseError: It could be written, but not deleted.
+        duckdb.HTTPException: Object storage refused.
+        OSError: The folder cannot be written to.
+    """
+    if "://" not in files:
+        with TemporaryFile(dir=files):
+            return
+    connection.begin()
+    try:
+        connection.execute(f"create table main.{PROBE} as select 1 as i")
+    except duckdb.Error:
+        with suppress(duckdb.Error):  # the first error is reported
+            connection.rollback()
+        raise
+    try:
+        connection.rollback()
+        [[left]] = connection.execute(f"select count(*) from glob({literal(f'{files}/main/{PROBE}/*')})").fetchall()
+    except duckdb.IOException as error:
+        left = "Forbidden" in str(error)
+        if not left:
+            raise
+    if left:
+        raise WarehouseError(
+            f"A file in {files}/main/{PROBE} could not be deleted. A lake removes files that it does not need: let "
+            "the keys in AWS_ACCESS_KEY_ID delete and list objects. Nothing was read or written"
+        )
+
+
+def write_and_delete_row(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Writes a row to a lake's catalog and deletes it, in a transaction that is rolled back.
+
+    Raises:
+        duckdb.Error: The catalog refused.
+    """
+    table = f"{catalog}.ducklake_metadata"
+    connection.begin()
+    try:
+        connection.execute(f"insert into {table} (key, value) values ('{PROBE}', '')")
+        connection.execute(f"delete from {table} where key = '{PROBE}'")
+    finally:
+        with suppress(duckdb.Error):  # the first error is reported
+            connection.rollback()
+
+
+def _marked(connection: duckdb.DuckDBPyConnection, files: str) -> str:
+    """The id in the marker; empty if there is none."""
+    if "://" not in files:
+        marker = Path(files) / MARKER
+        return str(json.loads(marker.read_text("utf-8"))["lake"]) if marker.exists() else ""
+    try:
+        found = connection.execute(f"select content from read_text({literal(f'{files}/{MARKER}')})").fetchall()
+    except duckdb.HTTPException as error:
+        if error.status_code == NOT_FOUND:
+            return ""
+        raise
+    return "".join(str(json.loads(text)["lake"]) for (text,) in found)
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, files: str, id_: str) -> None:
+    if "://" not in files:
+        Path(files).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (Path(files) / MARKER).write_text(json.dumps({"lake": id_}), "utf-8")
+        return
+    connection.execute(f"copy (select {literal(id_)} as lake) to {literal(f'{files}/{MARKER}')} (format json)")

@@ -1,0 +1,212 @@
+"""A lake whose catalog or files are somebody else's, may only be read, do not exist, or are behind a pooler."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crm_assets.errors import WarehouseError, WarehouseUnreachable
+from crm_assets.sandbox.serving import serving
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, unprivileged
+from crm_assets_tests.warehouse.statements import read, write
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(params=["bucket", "folder"])
+def files(request: pytest.FixtureRequest, lake: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where the configured lake keeps its files."""
+    if request.param == "folder":
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path / "files"))
+        return str(tmp_path / "files")
+    return lake["CRM_WAREHOUSE_FILES"]
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("action", ["erase", "maintain", "check"])
+def test_files_of_another_lake_are_refused_before_anything_is_written(
+    action: str, lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("create table t as select 1 as i")
+    monkeypatch.setenv("CRM_WAREHOUSE", servers.new_lake()["CRM_WAREHOUSE"])
+    with pytest.raises(WarehouseError, match=r"another catalog.*CRM_WAREHOUSE_FILES.*Nothing was written"):
+        getattr(Warehouse(), action)()
+    assert catalog_tables(os.environ["CRM_WAREHOUSE"]) == []
+    monkeypatch.setenv("CRM_WAREHOUSE", lake["CRM_WAREHOUSE"])
+    assert read("from t") == [(1,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_two_lakes_that_shared_files_before_are_found_out(
+    data_dir: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    [first, second] = (servers.new_lake()["CRM_WAREHOUSE"] for _ in range(2))
+    for address in (first, second):
+        monkeypatch.setenv("CRM_WAREHOUSE", address)
+        write("create table t as select 1 as i")
+        (data_dir / "files/sandbox/crm_assets_lake.json").unlink()  # earlier versions had none
+    write("insert into t values (2)")
+    monkeypatch.setenv("CRM_WAREHOUSE", first)
+    with pytest.raises(WarehouseError, match=r"another lake.*CRM_WAREHOUSE_FILES.*Nothing was written"):
+        Warehouse().erase()
+
+
+def test_a_buckets_typo_creates_no_catalog(lake: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", "s3://crn/lake")
+        failure = materialize("open_tasks").failure("open_tasks")
+        assert "s3://crn/lake" in failure
+        assert "Create the bucket, or correct CRM_WAREHOUSE_FILES" in failure
+        assert crm.seen == []
+        assert catalog_tables(lake["CRM_WAREHOUSE"]) == []
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", lake["CRM_WAREHOUSE_FILES"])
+        assert materialize("open_tasks").success
+
+
+@pytest.mark.usefixtures("files")
+def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+    write("create table t as select 1 as i")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "elsewhere"))
+    with pytest.raises(WarehouseError, match=r"Set CRM_WAREHOUSE_FILES.*docs/operations.md"):
+        Warehouse().check()
+    assert not (data_dir / "elsewhere").exists()
+
+
+def test_a_role_that_may_only_read_is_named_before_the_first_request(
+    lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        assert materialize("open_tasks").success
+        crm.seen.clear()
+        with psycopg.connect(dsn(lake["CRM_WAREHOUSE"])) as connection:
+            connection.execute("drop role if exists only_reads")
+            connection.execute("create role only_reads login")
+            connection.execute("grant select on all tables in schema public to only_reads")
+        monkeypatch.setenv("CRM_WAREHOUSE", lake["CRM_WAREHOUSE"].replace("user=crm", "user=only_reads"))
+        run = materialize("open_tasks")
+        assert "The role in CRM_WAREHOUSE may only read" in run.failure("open_tasks")
+        assert run.attempts("open_tasks") == 1
+        assert crm.seen == []
+        assert read("select count(*) from raw.open_tasks") == [(3,)]
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(
+    ("methods", "words"), [({"PUT", "POST"}, "AWS_ACCESS_KEY_ID"), ({"DELETE"}, "delete and list objects")]
+)
+def test_storage_that_refuses_is_found_before_the_first_request(methods: set[str], words: str) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
+        assert materialize("open_tasks").success
+        crm.seen.clear()
+        with storage_that_refuses(methods):
+            failure = materialize("open_tasks").failure("open_tasks")
+        assert words in failure
+        assert crm.seen == []
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_check_sends_as_many_requests_however_many_files_there_are() -> None:
+    write("create table t as select 1 as i")
+    sent = []
+    for _ in range(2):
+        with storage_that_refuses(set()) as seen:
+            Warehouse().check()
+        sent.append(len(seen))
+        for i in range(20):
+            write(f"insert into t values ({i})")
+    assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_in_transaction_mode_is_named(
+    mode: str, lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pgbouncer(mode, servers) as port:
+        address = lake["CRM_WAREHOUSE"].replace(f"port={servers.postgres_port}", f"port={port}")
+        monkeypatch.setenv("CRM_WAREHOUSE", address)
+        if mode == "session":
+            write("create table t as select 1 as i")
+            assert read("from t") == [(1,)]
+            return
+        with pytest.raises(WarehouseUnreachable, match="pooler in transaction mode") as raised:
+            Warehouse().check()
+    assert not raised.value.may_recover
+
+
+@contextmanager
+def pgbouncer(mode: str, servers: LakeServers) -> Iterator[int]:
+    """A pooler before the PostgreSQL server, at a port."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
+    port = free_port()
+    home = Path(tempfile.mkdtemp(prefix="crm_pgbouncer_", dir="/tmp"))  # a folder that its user can access
+    (home / "pgbouncer.ini").write_text(
+        f"[databases]\n* = host={HOST} port={servers.postgres_port} user=crm\n"
+        f"[pgbouncer]\nlisten_addr = {HOST}\nlisten_port = {port}\nauth_type = any\nunix_socket_dir =\n"
+        f"pool_mode = {mode}\nignore_startup_parameters = extra_float_digits\n"
+    )
+    process = subprocess.Popen([program, str(home / "pgbouncer.ini")], stderr=subprocess.DEVNULL, **unprivileged(home))
+    try:
+        for _ in range(100):
+            with (
+                suppress(psycopg.OperationalError),
+                psycopg.connect(f"host={HOST} port={port} user=crm dbname=postgres"),
+            ):
+                break
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(home)
+
+
+@contextmanager
+def storage_that_refuses(methods: set[str]) -> Iterator[list[str]]:
+    """Puts a server before the lake's storage that refuses requests of some methods. Yields those that it passed on."""
+    behind = os.environ["AWS_ENDPOINT_URL"]
+    seen: list[str] = []
+
+    async def answer(request: Request) -> Response:
+        if request.method in methods:
+            return Response("", 403)
+        seen.append(request.method)
+        url = f"{behind}{request.url.path}?{request.url.query}"
+        passed_on = await run_in_threadpool(
+            requests.request, request.method, url, data=await request.body(), headers=dict(request.headers), timeout=30
+        )
+        return Response(passed_on.content, passed_on.status_code, headers=dict(passed_on.headers))
+
+    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])])
+    with serving(app) as address, pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        yield seen
+
+
+def dsn(address: str) -> str:
+    """The connection string in a lake's address."""
+    return address.removeprefix("ducklake:postgres:")
+
+
+def catalog_tables(address: str) -> list[Any]:
+    """DuckLake's tables in a lake's database."""
+    with psycopg.connect(dsn(address)) as connection:
+        return connection.execute("select relname from pg_class where relname like 'ducklake%'").fetchall()
