@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 
@@ -37,6 +38,10 @@ JSON_COLUMNS = {
 """Resource -> a declared JSON column that is not personal."""
 
 
+FOREIGN = ("Vorname", "Téléphone", "correo_electrónico", "メール", "имя", "البريد")
+"""Names of personal fields in other languages."""
+
+
 class Marks:
     """Makes marks, and knows all that it has made: no compression can hide them."""
 
@@ -58,11 +63,13 @@ def marked_lists(marks: Marks) -> dict[str, list[Any]]:
 
 
 def marked_side_loads(marks: Marks) -> dict[str, list[Any]]:
-    """Arrays beside the lists: one that is declared, one that is called like a list, and one that nobody knows."""
+    """Arrays beside the lists: one that is declared, one that is called like a list, and some that nobody knows."""
     new = marks.new
     return {
         "users": [{"id": 1, "display_name": new(), "Email": new(), "is_active": {"email": new()}}],
         "contacts_of_yore": [{"id": 2, "email": new(), "notes": [new()]}],
+        f"{new()}@example.com": [{"id": 4, "name": new()}, {"id": new()}],
+        new(): [{"id": 5, "e_mail": new()}, {new(): 1}, [new()]],
         "contact_people": [{"id": 3, **{name: new() for name in SPELLINGS}}],
     }
 
@@ -84,6 +91,17 @@ def _records(resource: str, marks: Marks) -> Iterator[Any]:
     yield record(7, **{json_column: {"a": {"b": [[{"c": {"email": new()}}]]}, "list": [new()]}})
     yield record(8, **{json_column: json.dumps([{"email": new(), "other": new()}]), other: {"email": new()}})
     yield record(9, **{other: [{"first_name": new(), "Mail": new()}], "seen_by": {new(): new()}})
+    scalars = [name for name, column in columns.items() if column.data_type not in {"text", "json"}]
+    odd = {name: [new(), [new()], {new(): 1}, json.dumps([new()])][i % 4] for i, name in enumerate(scalars)}
+    yield record(12, **{name: value for name, value in odd.items() if name not in {"id", "updated_at"}})
+    encoded = json.dumps(json.dumps([{"email": new(), new(): 1}]))
+    yield record(13, **{json_column: encoded, other: quote(encoded)})
+    yield record(14, **{json_column: repr({"Vorname": new()}), other: [[encoded]]})
+    yield record(
+        15, **{name: {"valeur": new()} for name in FOREIGN}, **{json_column: [{name: new() for name in FOREIGN}]}
+    )
+    yield {"id": f"{new()}@example.com", "updated_at": new()}
+    yield {"id": [new()], f"{new()}@example.com": new()}
     yield [record(10, **{name: new() for name in personal[:3]})]
     yield [[record(11, Email=new(), note=new())], new()]
     yield record(None, **{name: new() for name in personal}, Email=new(), nested=[{"email": new()}])

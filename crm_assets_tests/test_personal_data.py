@@ -23,7 +23,7 @@ from crm_assets_tests.marked_records import (
     marked_side_loads,
     personal_settings,
 )
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
 
 MODELS = load_models()
 
@@ -66,12 +66,16 @@ def build_models(database: Path) -> None:
 @pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.file)])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
-    with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
+    lists = marked_lists(marks)
+    lists["contacts"].append({"id": 90, "updated_at": UPDATED, f"{marks.new()}@example.com": 1})
+    with configured_crm(lists=lists, side_loaded=marked_side_loads(marks)) as crm:
+        busy = json_response({"message": f"Busy with {marks.new()}", marks.new(): [{"id": 1}]}, 503)
+        crm.faults.append(failing("won_deals", page=1, answers=[busy]))
         told = by_command(crm, tmp_path / "home", policy)
-    assert len(marks.made) > 100
+    assert len(marks.made) > 121
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in told] == []
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(9,)]
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(14,)]
     assert rows(data_dir / "crm.duckdb", "select count(*) > 0 from raw.dropped_fields where field = 'nickname'") == [
         (True,)
     ]
@@ -115,9 +119,9 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     assert [mark for mark in marks.made if mark in told] == []
     assert f"personal_data is now {after}, was {before}" in told
     database = data_dir / "crm.duckdb"
-    assert rows(database, "select count(*), count(email) from raw.contacts") == [(9, 0 if after == "leave_out" else 3)]
-    assert rows(database, "select count(*) from marts.contact_engagement") == [(9,)]
-    assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(9,)]
+    assert rows(database, "select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
+    assert rows(database, "select count(*) from marts.contact_engagement") == [(13,)]
+    assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(13,)]
     dated = "select count(*) > 0, count(*) = count(dbt_valid_from) from snapshots.accounts_history"
     assert rows(database, dated) == [(True, True)]
     assert [path for path in data_dir.glob("*.duckdb") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []

@@ -17,6 +17,7 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.redaction import Redaction
+from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.left_out import create_left_out, keep_distinct
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
@@ -162,13 +163,16 @@ def _raw_tables(
 
 
 def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
-    sentences = []
-    arrays = f"select distinct array_name from {schemas_of(connection).raw}.side_loaded order by 1"
-    for (array,) in connection.execute(arrays).fetchall():
-        redaction = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed)
-        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {literal(array)}")
+    sentences, table = [], schemas_of(connection).relation(f"{RAW}.side_loaded")
+    for (array,) in connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
+        redaction, where = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed), literal(array)
+        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {where}")
         changed = records.convert(connection, redaction.record)
-        sentences += [f"{RAW}.side_loaded: {changed:,} records of {array!r:.60}"] if changed else []
+        sentences += [f"{RAW}.side_loaded: {shown_array(array)}: {changed:,} records"] if changed else []
+        if not keeps_array(settings, array, {"any": "record"}):
+            connection.execute(f"delete from {table} where array_name = {where}")
+        elif not keeps_array(settings, array, {}):
+            connection.execute(f"delete from {table} where array_name = {where} and record::varchar = '{{}}'")
     return sentences
 
 
@@ -191,7 +195,8 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
             return redaction.field(field, value)
 
         changed[name] = StoredColumn(table, name, columns[name]).convert(connection, redacted)
-    sentences = [f"{table}: dropped {', '.join(dropped)}"] if dropped else []
+    # Their names are not shown: keys can be data.
+    sentences = [f"{table}: {len(dropped)} undeclared columns dropped"] if dropped else []
     counted = ", ".join(f"{name} ({changed[name]:,})" for name in columns if changed.get(name))
     return sentences + ([f"{table}: values changed in {counted}"] if counted else [])
 

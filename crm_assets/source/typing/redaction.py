@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.api import ENDPOINTS
@@ -19,14 +20,24 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import snake_case, without_hash
+from crm_assets.source.typing.likeness import looks_like
 
 HASHED_TYPES = frozenset({"text", "json"})
 """Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
 
+AN_OBJECT = re.compile(r"[\[\s\ufeff]*\{\s*[\"'&\\]")
+"""The beginning of an object. If the text is not JSON, its fields cannot be redacted."""
+
+BEFORE_JSON = " \t\r\n\ufeff"
+
 A_HASH = re.compile("[0-9a-f]{64}")
 
-A_NAME = re.compile(r"\w[\w -]{0,63}")
+A_NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 """Keys that are shown as names of dropped fields. Others may be data, such as e-mail addresses."""
+
+
+VERSION = 2
+"""Changes when other values are redacted than before, so that stored ones are converted."""
 
 
 class Redaction:
@@ -35,7 +46,8 @@ class Redaction:
     With the same key, the same text has the same hash in every column and resource, so that joins still work.
 
     Attributes:
-        dropped: Undeclared fields left out so far: names, or `column.*` for fields within a column.
+        dropped: What was left out so far: names of undeclared fields, `column.*` for fields within a column, and
+            `column (no bigint)` for values that do not look like what the column is declared to be.
     """
 
     def __init__(self, settings: CrmSettings, columns: Mapping[str, Column], *, is_hashed: bool = False) -> None:
@@ -70,7 +82,7 @@ class Redaction:
         """Whether a field, or its column, is kept. If not, its name is added to `dropped`."""
         if field in self._columns or snake_case(without_hash(field)) in self._listed:
             return True
-        self.dropped.add(field if A_NAME.fullmatch(field) else "*")
+        self.dropped.add(field if A_NAME.fullmatch(field) or is_personal_name(field) else "*")
         return False
 
     def field(self, name: str, value: Any) -> Any:
@@ -85,9 +97,27 @@ class Redaction:
         column = self._columns.get(name)
         if column is None:
             return self.value(value, within=name, is_personal=is_personal_name(name))
-        if column.personal and column.data_type not in HASHED_TYPES:
-            return None
+        if column.data_type not in HASHED_TYPES:
+            return None if column.personal else self._number_or_time(name, column.data_type, value)
         return self.value(value, within=name, is_personal=column.personal, fields=column.fields)
+
+    def _number_or_time(self, name: str, data_type: str, value: Any) -> Any:
+        """A value of a column that is declared as a number, time or boolean: left out unless it looks like one."""
+        if self._policy is PersonalData.keep:
+            return value
+        if isinstance(value, list):
+            items = [self._number_or_time(name, data_type, item) for item in value]
+            return [item for item in items if item is not None] or None
+        if isinstance(value, dict):
+            return self._object(value, name, is_personal=False, fields=()) or None
+        if not isinstance(value, str) or looks_like(data_type, value):
+            return value
+        parsed = json_within(value)
+        redacted = None if parsed is None or isinstance(parsed, str) else self._number_or_time(name, data_type, parsed)
+        if redacted is None:
+            self.dropped.add(f"{name} (no {data_type})")
+            return None
+        return value if redacted == parsed else as_json(redacted)
 
     def value(self, value: Any, *, within: str, is_personal: bool = False, fields: Collection[str] = ()) -> Any:
         """Any JSON value, redacted. Used for side-loaded records, too.
@@ -126,14 +156,14 @@ class Redaction:
         return kept
 
     def _text(self, text: str, within: str, fields: Collection[str]) -> str | None:
-        if not text.lstrip().startswith(("{", "[")):
-            return text
-        try:
-            parsed = parse_json(text.encode())
-        except (ValueError, RecursionError):
+        parsed = json_within(text)
+        if parsed is None:
+            if AN_OBJECT.match(text):
+                self.dropped.add(f"{within}.*")
+                return None
             return text
         redacted = self.value(parsed, within=within, fields=fields)
-        return text if redacted == parsed else as_json(redacted)
+        return text if redacted == parsed else None if redacted is None else as_json(redacted)
 
     def _hidden(self, text: str) -> str | None:
         if self._policy is PersonalData.leave_out:
@@ -141,6 +171,18 @@ class Redaction:
         if self._is_hashed and A_HASH.fullmatch(text):
             return text
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def json_within(text: str) -> Any:
+    """The object, array or string in a text of JSON, also one that is encoded for a URL; None if it is no such text."""
+    text = text.strip(BEFORE_JSON)
+    text = unquote_plus(text) if text.startswith(("%7B", "%5B", "%22", "%7b", "%5b")) else text
+    if not text.startswith(("{", "[", '"')):
+        return None
+    try:
+        return parse_json(text.encode())
+    except (ValueError, RecursionError):
+        return None
 
 
 def rules(settings: CrmSettings) -> str:
@@ -152,7 +194,7 @@ def rules(settings: CrmSettings) -> str:
         for table, columns in {**lists, **arrays}.items()
         for name, column in columns.items()
     }
-    told = json.dumps([declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
+    told = json.dumps([VERSION, declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

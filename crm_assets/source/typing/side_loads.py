@@ -8,16 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from crm_assets.errors import BadAnswer
-from crm_assets.settings import CrmSettings, setting_name
+from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.api import ENDPOINTS, ID, INCLUDE
 from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import snake_case
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.source.typing.redaction import Redaction
-
-SHOWN_LENGTH = 60
+from crm_assets.source.typing.redaction import A_NAME, Redaction
 
 MAX_ARRAYS = 100
 MAX_RECORDS = 20_000
@@ -68,7 +66,7 @@ class SideLoads:
     def notes(self) -> list[str]:
         """Messages for the run's log about records that were left out."""
         return [
-            f"Side-loaded array {array[:SHOWN_LENGTH]!r}: {count:,} records without a usable id were left out"
+            f"{shown_array(array)}: {count:,} records without a usable id were left out"
             for array, count in self._without_id.items()
             if count
         ]
@@ -88,7 +86,23 @@ class SideLoads:
             with suppress(RecursionError):  # nested too deeply to be written
                 kept = [without_fields(secrets, record)]
                 redactions[array].records(kept)
-                yield array, id_, as_json(kept[0])
+                if keeps_array(self._settings, array, kept[0]):
+                    yield array, id_, as_json(kept[0])
+
+
+def keeps_array(settings: CrmSettings, array: str, record: Any) -> bool:
+    """Whether a redacted record is stored with the name of its array.
+
+    The name of an undeclared array is a key that nobody knows, so it may be data. Unless `personal_data` is keep, it is
+    stored only if it looks like a name, with records of which something is kept.
+    """
+    is_kept = settings.personal_data is PersonalData.keep or bool(side_loaded_columns(array))
+    return is_kept or (bool(record) and A_NAME.fullmatch(array) is not None)
+
+
+def shown_array(array: str) -> str:
+    """An array for messages: its name if it is declared, as others may be data."""
+    return f"Side-loaded array {array!r}" if side_loaded_columns(array) else "An undeclared side-loaded array"
 
 
 def without_fields(fields: Container[str], value: Any) -> Any:

@@ -1,5 +1,6 @@
 """What each policy keeps of a record: personal fields in any spelling and nesting, and undeclared fields."""
 
+import json
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def test_an_undeclared_field_is_dropped_and_its_name_reported(policy: str) -> No
 
 def test_a_key_that_may_be_data_is_not_shown() -> None:
     one = redaction("leave_out")
-    one.record({"ada.marked@example.com": 1, "custom_field": {MARKED: 1}})
+    one.record({"ada.marked@example.com": 1, MARKED: 1, "4917012345": 1, "custom_field": {MARKED: 1}})
     assert one.dropped == {"*", "custom_field.*"}
 
 
@@ -71,7 +72,7 @@ def test_of_objects_in_a_json_column_only_known_fields_stay() -> None:
 
 def test_an_object_in_any_other_column_is_looked_into() -> None:
     assert left_out({"lead_score": {"email": MARKED}, "tags": ["vip", {"email": MARKED}]}) == {
-        "lead_score": {},
+        "lead_score": None,
         "tags": ["vip", {}],
     }
 
@@ -82,6 +83,67 @@ def test_a_text_that_is_json_is_looked_into() -> None:
 
 def test_a_text_that_only_looks_like_json_stays() -> None:
     assert left_out({"keyword": "[draft] {1}"}) == {"keyword": "[draft] {1}"}
+
+
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"email": "Ada Marked"}',
+        '\ufeff {"email": "Ada Marked"}',
+        '"{\\"email\\": \\"Ada Marked\\"}"',
+        json.dumps(json.dumps(json.dumps([{"email": MARKED}]))),
+        json.dumps([json.dumps({"email": MARKED})]),
+        "%7B%22email%22%3A%22Ada%20Marked%22%7D",
+        "{'email': 'Ada Marked'}",
+        "{&quot;email&quot;: &quot;Ada Marked&quot;}",
+        '{\\"email\\": \\"Ada Marked\\"}',
+        '[{"email": "Ada Marked"',
+    ],
+)
+def test_an_object_in_a_text_is_redacted_however_it_is_encoded(policy: str, text: str) -> None:
+    shown = str(redaction(policy).record({"keyword": text, "tags": text}))
+    assert "Marked" not in shown
+
+
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize(
+    "value",
+    [MARKED, [MARKED], [[MARKED]], {MARKED: 1}, f"12 {MARKED}", "+49 170 1234567", "ada@example.com", f'"{MARKED}"'],
+)
+@pytest.mark.parametrize("column", ["id", "lead_score", "updated_at", "is_deleted"])
+def test_a_text_in_a_column_of_numbers_or_times_is_left_out(policy: str, column: str, value: Any) -> None:
+    one = redaction(policy)
+    assert one.record({column: value}) == {column: None}
+    assert all(MARKED not in name for name in one.dropped)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("lead_score", 12),
+        ("lead_score", "007"),
+        ("lead_score", "1.234,50 €"),
+        ("lead_score", "1 234 567"),
+        ("lead_score", "1e5"),
+        ("lead_score", ""),
+        ("lead_score", [1, "2"]),
+        ("lead_score", "[1,2]"),
+        ("is_deleted", "Yes"),
+        ("updated_at", 1777777777),
+        ("updated_at", "Tue, 05 May 2026 10:00:00 GMT"),
+        ("updated_at", "2026-05-01 12:00:00.123456789 +02:00"),
+        ("updated_at", "5.5.2026 5 pm"),
+    ],
+)
+def test_a_number_or_time_in_another_notation_stays(column: str, value: Any) -> None:
+    assert left_out({column: value}) == {column: value}
+
+
+def test_values_that_are_not_what_is_declared_are_reported() -> None:
+    one = redaction("leave_out")
+    one.record({"lead_score": MARKED, "updated_at": [MARKED]})
+    assert one.dropped == {"lead_score (no bigint)", "updated_at (no timestamp)"}
 
 
 def test_a_record_within_a_list_is_redacted_and_one_that_is_no_object_left_out() -> None:
