@@ -64,9 +64,9 @@ def test_the_published_copy_is_made_anew_for_the_policy(data_dir: Path, monkeypa
 def test_records_of_one_crm_are_forgotten(database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mail = a_mail(database, "north")
     [(id_,)] = rows(database, f"select id from north_raw.contacts where email = '{mail}'")
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", "contacts", str(id_)])
+    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", "contacts", str(id_), "--yes"])
     assert main() == 1  # whose contact?
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", "contacts", str(id_), "--crm", "north"])
+    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", "contacts", str(id_), "--yes", "--crm", "north"])
     assert main() == 0
 
     assert run(assets("north/raw/contacts")).success

@@ -19,7 +19,7 @@ from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asse
 from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.conversion import follow_policy
-from crm_assets.warehouse.forgetting import Erased, forget
+from crm_assets.warehouse.forgetting import Stored, forget, stored_records
 from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
 from crm_assets.warehouse.schemas import RAW, existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
@@ -82,9 +82,20 @@ def _convert(
         announce("All files with tables are rewritten without the removed data")
 
 
+def records_to_forget(warehouse: Warehouse, models: Collection[Model], resource: str, ids: Collection[int]) -> Stored:
+    """What `forget_records` would erase.
+
+    Raises:
+        NothingStored: There is no database.
+    """
+    with warehouse.read_connection() as connection:
+        keys = _history_keys(models, resource, known_columns(connection))
+        return stored_records(connection, resource, ids, keys)
+
+
 def forget_records(
     warehouse: Warehouse, settings: CrmSettings, models: Collection[Model], resource: str, ids: Collection[int]
-) -> Erased:
+) -> Stored:
     """Erases records from every table, the database file and the published copy. Later reads skip them.
 
     Raises:
@@ -93,8 +104,8 @@ def forget_records(
     with warehouse.read_connection():
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
-        schemas, known = known_columns(connection), {model.address: model for model in models}
-        keys = {model.address: key for model in models if (key := _key_of(model, known, resource, schemas))}
+        schemas = known_columns(connection)
+        keys = _history_keys(models, resource, schemas)
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
         made = [model.address for model in tables if model.name in schemas.get(model.folder, {})]
         erased = forget(connection, resource, ids, keys, made)
@@ -110,6 +121,12 @@ def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     for file in page.parent.glob(f"{page.stem}.*"):
         file.unlink(missing_ok=True)
     warehouse.erase()
+
+
+def _history_keys(models: Iterable[Model], resource: str, schemas: Schemas) -> Mapping[str, str]:
+    """Address of each model with a history of the resource's records -> its column with their ids."""
+    known = {model.address: model for model in models}
+    return {address: key for address, model in known.items() if (key := _key_of(model, known, resource, schemas))}
 
 
 def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:

@@ -1,36 +1,101 @@
 """Erase records for good, wherever they are stored: python -m crm_assets forget contacts 123 456.
 
-Later reads skip them, even if the CRM still lists them: salted hashes of their ids are kept, also of ids that are not
-stored. References to them in other records remain, such as the target of a task.
+Shows what will be erased, and asks. Later reads skip the records, even if the CRM still lists them: salted hashes of
+their ids are kept, also of ids that are not stored. References to them in other records remain, such as the target of a
+task.
 """
 
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Collection
 
-from crm_assets.assets.personal_data import forget_records
+from crm_assets.assets.personal_data import forget_records, records_to_forget
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.errors import CrmAssetsError
 from crm_assets.settings import resolve_settings
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.loading import load_models
+from crm_assets.warehouse.forgetting import Stored
+from crm_assets.warehouse.forgotten_ids import forgotten_ids, undo
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets.warehouse.working_folders import remove_leftovers
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds a resource, ids and the CRM."""
-    parser.add_argument("resource", metavar="RESOURCE", choices=ENDPOINTS, help=f"one of {', '.join(ENDPOINTS)}")
-    parser.add_argument("ids", metavar="ID", nargs="+", type=int, help="the id of a record in the CRM")
+    """Adds a resource, ids, what to do with them, and the CRM."""
+    resources = ", ".join(ENDPOINTS)
+    parser.add_argument("resource", metavar="RESOURCE", nargs="?", choices=ENDPOINTS, help=f"one of {resources}")
+    parser.add_argument("ids", metavar="ID", nargs="*", type=int, help="the id of a record in the CRM")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--yes", action="store_true", help="erase without asking")
+    what.add_argument("--dry-run", action="store_true", help="only show what would be erased")
+    what.add_argument("--list", action="store_true", help="show how many ids were forgotten, and when")
+    what.add_argument("--undo", action="store_true", help="let reads load these ids again, which were never stored")
     add_crm_option(parser, ONE)
 
 
 def run(arguments: Namespace) -> int:
-    """Erases the records and prints how many were found."""
+    """Does what the options say; without any, asks before it erases."""
     crm = chosen_crm(arguments)
-    warehouse, ids = Warehouse().of(crm), set(arguments.ids)
-    erased = forget_records(warehouse, resolve_settings(crm), load_models(), arguments.resource, ids)
+    warehouse, resource, ids = Warehouse().of(crm), arguments.resource, set(arguments.ids)
+    if arguments.list:
+        return _list(warehouse)
+    if not ids:
+        raise CrmAssetsError("Name a resource and at least one id, such as: forget contacts 123. Or add --list")
+    if arguments.undo:
+        return _undo(warehouse, resource, ids)
+    models = load_models()
+    _show(warehouse, resource, ids, records_to_forget(warehouse, models, resource, ids))
+    if arguments.dry_run or not (arguments.yes or _is_confirmed()):
+        print("Nothing was erased")
+        return 0
+    erased = forget_records(warehouse, resolve_settings(crm), models, resource, ids)
     remove_leftovers(warehouse.working_folder)
-    found = erased.rows.get(f"raw.{arguments.resource}", 0)
-    print(f"{arguments.resource}: {found} of {len(ids)} records were stored; none of them will be loaded again")
-    for address, rows in erased.rows.items():
+    print(f"Erased {sum(erased.rows.values()):,} rows. No record with these ids will be loaded again")
+    return 0
+
+
+def _show(warehouse: Warehouse, resource: str, ids: Collection[int], stored: Stored) -> None:
+    print(f"{resource}: {len(stored.ids)} of {len(ids)} records are stored")
+    for address, rows in stored.rows.items():
         if rows:
-            print(f"{crm.named(address)}: {rows} rows erased")
+            print(f"{warehouse.crm.named(address)}: {rows:,} rows")
+    if missing := sorted({*ids} - {*stored.ids}):
+        print(
+            f"Not stored, but will be skipped when the CRM lists them: {', '.join(map(str, missing))}. Are they right?"
+        )
+
+
+def _is_confirmed() -> bool:
+    """Asks.
+
+    Raises:
+        CrmAssetsError: There is no terminal to ask in.
+    """
+    if not sys.stdin.isatty():
+        raise CrmAssetsError(
+            "Nothing was erased, as there is no terminal to ask in: add --yes to erase these records for good"
+        )
+    print("Erase these records for good, and never load them again? [y/N] ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _list(warehouse: Warehouse) -> int:
+    with warehouse.read_connection():
+        pass  # fails if there is no database
+    with warehouse.get_connection() as connection:
+        found = forgotten_ids(connection)
+    for group in found:
+        print(f"{group.at:%Y-%m-%d %H:%M:%S} UTC  {group.resource}: {group.ids:,} ids, {group.stored:,} were stored")
+    if not found:
+        print("No id is forgotten")
+    return 0
+
+
+def _undo(warehouse: Warehouse, resource: str, ids: Collection[int]) -> int:
+    with warehouse.read_connection():
+        pass  # fails if there is no database
+    with warehouse.get_connection() as connection:
+        undone = undo(connection, resource, ids)
+    print(f"{resource}: {undone} of {len(ids)} ids were forgotten. The next full read loads what the CRM lists of them")
     return 0

@@ -5,7 +5,7 @@ secret key instead would have to be kept for ever: with a new one, forgotten rec
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -28,12 +28,23 @@ create table if not exists {raw}.forgotten (
     forgotten_at timestamp with time zone not null,
     _dlt_load_id varchar not null
 );
+alter table {raw}.forgotten add column if not exists was_stored boolean;
 """
-"""One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it."""
+"""One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it. `was_stored` says
+whether rows were erased; it is null in rows of earlier releases."""
 
 FORGOTTEN = "select resource, id_hash, salt from {raw}.forgotten"
 
-REJECTED = "select distinct record::varchar from {raw}.rejected_records where resource = ? and record is not null"
+REJECTED_RECORDS = f"{RAW}.rejected_records"
+
+REJECTED = """
+select
+    record::varchar,
+    count(*)
+from {raw}.rejected_records
+where resource = ? and record is not null
+group by all
+"""
 
 LISTED = """
 select count(*)
@@ -46,10 +57,11 @@ where
 
 
 @dataclass(frozen=True)
-class Erased:
-    """The number of erased rows by table."""
+class Stored:
+    """What is stored of records: the number of rows by table, and the ids that have rows."""
 
     rows: Mapping[str, int]
+    ids: Collection[int]
 
 
 def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
@@ -75,7 +87,7 @@ def forget(
     ids: Collection[int],
     keys: Mapping[str, str],
     made: Collection[str],
-) -> Erased:
+) -> Stored:
     """Erases records from all tables and stores hashes of their ids, in one transaction.
 
     Args:
@@ -88,29 +100,57 @@ def forget(
     return committed(connection, partial(_forget, connection, resource, ids, keys, made))
 
 
+def stored_records(
+    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Mapping[str, str]
+) -> Stored:
+    """What `forget` would erase. The arguments are the same; changes nothing."""
+    rows, found = {}, set[int]()
+    for address, column, where, parameters in _selections(connection, resource, ids, keys):
+        relation = schemas_of(connection).relation(address)
+        counted = connection.execute(
+            f"select {column}, count(*) from {relation} where {where} group by all", dict(parameters)
+        ).fetchall()
+        rows[address] = sum(count for _, count in counted)
+        found.update(id_ for id_, _ in counted)
+    texts = _rejected(connection, resource, ids)
+    rows[REJECTED_RECORDS] = sum(texts.values())
+    found.update(id_ for text in texts for id_ in ids_within(parse_json(text.encode())))
+    return Stored(rows, found & {*ids})
+
+
 def _forget(
     connection: duckdb.DuckDBPyConnection,
     resource: str,
     ids: Collection[int],
     keys: Mapping[str, str],
     made: Collection[str],
-) -> Erased:
-    existing = existing_tables(connection)
+) -> Stored:
+    schemas = schemas_of(connection)
+    connection.execute(schemas.fill(TABLE))
+    stored = stored_records(connection, resource, ids, keys)
     for address in made:
-        connection.execute(f"drop table {schemas_of(connection).relation(address)}")
-    rows = {}
+        connection.execute(f"drop table {schemas.relation(address)}")
+    for address, _, where, parameters in _selections(connection, resource, ids, keys):
+        connection.execute(f"delete from {schemas.relation(address)} where {where}", dict(parameters))
+    if texts := _rejected(connection, resource, ids):
+        where = "resource = ? and record::varchar in (select unnest(?))"
+        connection.execute(f"delete from {schemas.raw}.rejected_records where {where}", [resource, [*texts]])
+    _remember(connection, resource, ids, stored.ids)
+    set_erased(connection, erased=False)
+    return stored
+
+
+def _selections(
+    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Mapping[str, str]
+) -> Iterator[tuple[str, str, str, Mapping[str, object]]]:
+    """Address, id column, condition and its parameters of each table that may have rows of the records."""
+    existing = existing_tables(connection)
     for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
         if address in existing:
-            rows[address] = _delete(connection, address, f'"{column}" in (select unnest($ids))', {"ids": [*ids]})
+            yield address, f'"{column}"', f'"{column}" in (select unnest($ids))', {"ids": [*ids]}
     if f"{RAW}.side_loaded" in existing:
         chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
-        where = "array_name = $array and id in (select unnest($ids))"
-        rows[f"{RAW}.side_loaded"] = _delete(connection, f"{RAW}.side_loaded", where, chosen)
-    if f"{RAW}.rejected_records" in existing:
-        rows[f"{RAW}.rejected_records"] = _forget_rejected(connection, resource, ids)
-    _remember(connection, resource, ids)
-    set_erased(connection, erased=False)
-    return Erased(rows)
+        yield f"{RAW}.side_loaded", "id", "array_name = $array and id in (select unnest($ids))", chosen
 
 
 def note_skipped(
@@ -141,26 +181,28 @@ def note_skipped(
         )
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, address: str, where: str, parameters: Mapping[str, object]) -> int:
-    relation = schemas_of(connection).relation(address)
-    [[count]] = connection.execute(f"delete from {relation} where {where}", dict(parameters)).fetchall()
-    return int(count)
-
-
-def _forget_rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
-    """Deletes rejected records that have one of the ids in any form, or contain a record that has one."""
+def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> Mapping[str, int]:
+    """Rejected records that have one of the ids in any form, or contain a record that has one -> number of rows."""
+    if not exist(connection, REJECTED_RECORDS):
+        return {}
     found = connection.execute(schemas_of(connection).fill(REJECTED), [resource]).fetchall()
     wanted = set(ids)
-    texts = [text for (text,) in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))]
-    where = "resource = $resource and record::varchar in (select unnest($texts))"
-    return _delete(connection, f"{RAW}.rejected_records", where, {"resource": resource, "texts": texts})
+    return {text: rows for text, rows in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))}
 
 
-def _remember(connection: duckdb.DuckDBPyConnection, resource: str, ids: Iterable[int]) -> None:
-    schemas = schemas_of(connection)
-    connection.execute(schemas.fill(TABLE))
-    known = read_forgotten(connection)
+def _remember(
+    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], stored: Container[int]
+) -> None:
+    raw, known = schemas_of(connection).raw, read_forgotten(connection)
     salt = known.salt or secrets.token_hex(32)
-    new = {id_hash(salt, resource, id_) for id_ in ids} - known.hashes.get(resource, frozenset())
-    for hashed in sorted(new):
-        connection.execute(f"insert into {schemas.raw}.forgotten values (?, ?, ?, now(), '')", [resource, hashed, salt])
+    for hashed, was_stored in sorted((id_hash(salt, resource, id_), id_ in stored) for id_ in ids):
+        if hashed not in known.hashes.get(resource, ()):
+            connection.execute(
+                f"insert into {raw}.forgotten (resource, id_hash, salt, forgotten_at, _dlt_load_id, was_stored) "
+                "values (?, ?, ?, now(), '', ?)",
+                [resource, hashed, salt, was_stored],
+            )
+        elif was_stored:
+            connection.execute(
+                f"update {raw}.forgotten set was_stored = true where resource = ? and id_hash = ?", [resource, hashed]
+            )

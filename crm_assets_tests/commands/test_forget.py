@@ -1,7 +1,10 @@
 """Records are erased for good: from every table and file, and from all that is read later."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
+from crm_assets_tests.scripted_crm import ScriptedCrm
 
 MODELS = load_models()
 
@@ -22,8 +26,133 @@ def contact(id_: Any, mark: str) -> dict[str, Any]:
 
 
 def forget(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    return command(monkeypatch, *arguments, "--yes")
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", *arguments])
     return main()
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> Iterator[None]:
+    """A terminal in which somebody types a line."""
+    user, ours = os.openpty()
+    with os.fdopen(user, "w"), os.fdopen(ours) as stdin:
+        os.write(user, f"{typed}\n".encode())
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield
+
+
+@pytest.fixture
+def crm() -> Iterator[ScriptedCrm]:
+    """A CRM with contacts 1 and 2, of whom 2 is listed with an unusable id as well."""
+    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b"), contact("02", "c")]}) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def stored(crm: ScriptedCrm, data_dir: Path) -> Path:
+    """A database with the contacts of the CRM."""
+    assert crm.lists["contacts"]
+    assert materialize("contacts").success
+    return data_dir / "crm.duckdb"
+
+
+COUNTS = """
+select
+    (select count(*) from raw.contacts),
+    (select count(*) from raw.rejected_records)
+"""
+
+
+def test_it_shows_what_would_be_erased_and_erases_nothing_in_a_dry_run(
+    monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = rows(stored, COUNTS)
+
+    assert command(monkeypatch, "contacts", "2", "999999999", "--dry-run") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "contacts: 1 of 2 records are stored",
+        "raw.contacts: 1 rows",
+        "raw.rejected_records: 1 rows",
+        "Not stored, but will be skipped when the CRM lists them: 999999999. Are they right?",
+        "Nothing was erased",
+    ]
+    assert rows(stored, COUNTS) == before
+    assert rows(stored, "select count(*) from duckdb_tables() where table_name = 'forgotten'") == [(0,)]
+
+
+@pytest.mark.parametrize(("typed", "left"), [("y", 1), ("YES", 1), ("n", 2), ("", 2), ("2", 2)])
+def test_it_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
+    with terminal(monkeypatch, typed):
+        assert command(monkeypatch, "contacts", "2") == 0
+
+    assert rows(stored, "select count(*) from raw.contacts") == [(left,)]
+
+
+def test_without_a_terminal_it_erases_nothing_and_names_the_option(
+    monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path(os.devnull).open(encoding="utf-8") as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        assert command(monkeypatch, "contacts", "2") == 1
+
+    assert "add --yes" in capsys.readouterr().err
+    assert rows(stored, "select count(*) from raw.contacts") == [(2,)]
+
+
+@pytest.mark.usefixtures("stored")
+def test_the_list_has_counts_and_times_of_forgotten_ids(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch, "--list") == 0
+    assert capsys.readouterr().out == "No id is forgotten\n"
+    assert forget(monkeypatch, "contacts", "2", "999999999") == 0
+    capsys.readouterr()
+
+    assert command(monkeypatch, "--list") == 0
+
+    shown = capsys.readouterr().out
+    assert "UTC  contacts: 2 ids, 1 were stored" in shown
+    assert "999999999" not in shown
+
+
+def test_only_an_id_that_was_never_stored_can_be_undone(
+    monkeypatch: pytest.MonkeyPatch, crm: ScriptedCrm, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forget(monkeypatch, "contacts", "2", "3", "4") == 0
+
+    assert command(monkeypatch, "contacts", "2", "3", "--undo") == 1
+    assert "were erased, so they stay forgotten: 2." in capsys.readouterr().err
+    assert command(monkeypatch, "contacts", "3", "5", "--undo") == 0
+    assert "1 of 2 ids were forgotten" in capsys.readouterr().out
+
+    crm.lists["contacts"] = [contact(id_, "a") for id_ in (1, 2, 3, 4)]
+    assert materialize("contacts").success
+    assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
+
+
+def test_ids_that_an_earlier_release_forgot_are_listed_and_stay(
+    monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert forget(monkeypatch, "contacts", "2", "3") == 0
+    with connected(stored, read_only=False) as connection:
+        connection.execute("alter table raw.forgotten drop column was_stored")
+
+    assert command(monkeypatch, "--list") == 0
+    assert "contacts: 2 ids, 0 were stored" in capsys.readouterr().out
+    assert command(monkeypatch, "contacts", "3", "--undo") == 1
+    assert forget(monkeypatch, "contacts", "1") == 0
+    assert rows(stored, "select count(*), count(was_stored) from raw.forgotten") == [(3, 1)]
+
+
+def test_without_ids_it_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch, "contacts") == 1
+    assert "at least one id" in capsys.readouterr().err
 
 
 def load_marked(marks: Marks) -> list[Any]:
@@ -61,7 +190,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
 
         assert forget(monkeypatch, "contacts", "2", "99") == 0
 
-        assert "1 of 2 records were stored" in capsys.readouterr().out
+        assert "1 of 2 records are stored" in capsys.readouterr().out
         assert found_in_files(marks.made, data_dir) == set()
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
         assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
