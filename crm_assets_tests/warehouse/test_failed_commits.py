@@ -1,15 +1,17 @@
 """After a failed commit, nothing goes on in the same DuckDB instance, and every value is as it was sent."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import duckdb
 import pytest
+from dagster import build_init_resource_context
 
 from crm_assets.settings import Crm
 from crm_assets.warehouse.schemas import belong_to, schemas_of
 from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import connected
 
@@ -79,6 +81,20 @@ def test_new_instance_belongs_to_the_same_crm(data_dir: Path) -> None:
             committed(connection, lambda: go_wrong(connection))
         assert schemas_of(connection).raw == "north_raw"
         assert connection.execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("lake")
+def test_lake_keeps_no_connection_open_after_a_failed_transaction() -> None:
+    with Warehouse().yield_for_execution(build_init_resource_context()) as warehouse:
+        with warehouse.get_connection(tables=["t"]) as connection:
+            mark(connection)
+        with warehouse.get_connection(tables=["t"]) as connection:
+            assert is_marked(connection)
+            with suppress(ZeroDivisionError):
+                committed(connection, lambda: go_wrong(connection))
+        with warehouse.get_connection(tables=["t"]) as connection:
+            assert not is_marked(connection)
 
 
 @pytest.mark.slow
