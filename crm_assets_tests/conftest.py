@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,19 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def servers() -> Iterator[LakeServers]:
+def lake_extensions() -> None:
+    """The packages with a lake's extensions, which are for one version of DuckDB."""
+    import duckdb  # after pytest_configure, as all of the project
+
+    folder = Path(str(files("duckdb_extension_ducklake"))) / "extensions" / f"v{duckdb.__version__}"
+    if not folder.exists():
+        pytest.skip("the packages with a lake's extensions are for another version of DuckDB")
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[LakeServers]:
     """PostgreSQL and an S3 server, for lakes."""
+    request.getfixturevalue("lake_extensions")
     if postgres_folder() is None:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     with lake_servers() as servers:

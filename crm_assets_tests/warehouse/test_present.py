@@ -21,10 +21,9 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb
     """Empty raw tables and their views, in a DuckDB file or in a DuckLake."""
     with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
         if request.param == "lake":
-            folder = Path(str(files("duckdb_extension_ducklake"))) / "extensions" / f"v{duckdb.__version__}"
-            if not folder.exists():
-                pytest.skip("the package with DuckLake is for another version of DuckDB")
-            connection.execute(f"load '{folder / 'ducklake.duckdb_extension'}'")
+            request.getfixturevalue("lake_extensions")
+            [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
+            connection.execute(f"load '{extension}'")
             connection.execute(f"attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
         create_log_tables(connection)
         for resource in ENDPOINTS:

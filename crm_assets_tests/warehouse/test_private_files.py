@@ -46,6 +46,7 @@ def open_dir(data_dir: Path) -> Path:
 def kind(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The kind of the configured warehouse: a lake has its catalog in a file."""
     if request.param == "lake":
+        request.getfixturevalue("lake_extensions")
         monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
         monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
     return str(request.param)
@@ -82,6 +83,7 @@ def test_a_restored_database_is_private_again(open_dir: Path) -> None:
         assert modes(open_dir) == {}
 
 
+@pytest.mark.usefixtures("lake_extensions")
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o700])
 def test_a_lakes_files_are_for_those_who_can_access_its_folder(
     mode: int, open_dir: Path, monkeypatch: pytest.MonkeyPatch
