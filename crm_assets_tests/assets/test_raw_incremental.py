@@ -133,6 +133,25 @@ def test_a_record_changed_while_it_is_read_is_found_by_the_next_read(crm: Script
     assert names(data_dir) == as_served(crm)
 
 
+@pytest.mark.parametrize("page", [2, 4])
+def test_a_record_removed_while_changes_are_read_hides_none_of_them(
+    crm: ScriptedCrm, data_dir: Path, page: int
+) -> None:
+    for id_ in range(50, 95):
+        change(crm, id_, minutes=id_)
+
+    def remove(seen: Seen) -> None:
+        if seen.page == page:
+            del crm.lists["accounts"][91]
+            crm.before_page = None
+
+    crm.before_page = remove
+    run = materialize("accounts", mode="incremental")
+    assert run.metadata("accounts")["crm/mode"] == "incremental"
+    assert as_served(crm).items() <= names(data_dir).items()
+    assert len(crm.pages("accounts")) < PAGES / 2
+
+
 @pytest.mark.parametrize("order", ["by id", "ascending"])
 def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, data_dir: Path, order: str) -> None:
     crm.sorts = frozenset()

@@ -14,7 +14,7 @@ from crm_assets_tests.source.probing.checked_crm import check, linked, of, probl
 
 HOUR, DAY = 3600, 86400
 
-HOURLY, NIGHTLY = 2 * len(ENDPOINTS), 10 * len(ENDPOINTS)
+HOURLY, NIGHTLY = 2 * len(ENDPOINTS), 11 * len(ENDPOINTS)  # ten full pages, and an empty one
 BUSIEST = HOURLY + NIGHTLY
 """Requests of all schedules in an hour, of a full read, and in the hour in which both are due."""
 
