@@ -4,7 +4,7 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,19 +20,17 @@ from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake_commit import FOLDER, LOCK
 from crm_assets.warehouse.lake_files import erase, maintain, rewrite
+from crm_assets.warehouse.lake_instance import CATALOG, LakeInstance
 from crm_assets.warehouse.lake_marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
-from crm_assets.warehouse.object_storage import REFUSED, allow_s3
+from crm_assets.warehouse.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.working_folders import working_folder
-
-CATALOG = "lake"
-"""The catalog name under which a lake is attached."""
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """The name under which DuckLake attaches the database with the lake's catalog."""
@@ -67,8 +65,7 @@ class Lake:
         self._wait = wait
         self._config = config
         self._announce = announce
-        self._keeps = False
-        self._attached: dict[bool, tuple[duckdb.DuckDBPyConnection, ExitStack]] = {}
+        self._instance = LakeInstance(self._connect, self._attach)
 
     @property
     def name(self) -> str:
@@ -105,14 +102,13 @@ class Lake:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Keeps connections open: opening one takes a tenth of a second."""
-        self._keeps = self.address.dsn is not None
+        """Keeps the DuckDB instance open: opening one takes up to half a second."""
+        self._instance.keeps = self.address.dsn is not None
         try:
             yield
         finally:
-            self._keeps = False
-            self._close(read_only=True)
-            self._close(read_only=False)
+            self._instance.keeps = False
+            self._instance.close()
 
     def publish(self, crm: Crm) -> Published:
         """Returns the number of the current snapshot. Readers see every commit at once."""
@@ -164,20 +160,13 @@ class Lake:
 
     @contextmanager
     def _connected(self, *, read_only: bool, kept: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        try:
-            with closing(self._connection(read_only=read_only)) as connection:
-                connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-                if kept is not None:
-                    connection.execute(f"set variable {LOCK} = {literal(kept)}")
-                    if "://" not in self.address.files:
-                        connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
-                yield connection
-        except BaseException:
-            self._close(read_only=read_only)  # after any error the next connection is a new one
-            raise
-        finally:
-            if not self._keeps:
-                self._close(read_only=read_only)
+        with self._instance.connected(read_only=read_only) as connection:
+            connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+            if kept is not None:
+                connection.execute(f"set variable {LOCK} = {literal(kept)}")
+                if "://" not in self.address.files:
+                    connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
+            yield connection
 
     @contextmanager
     def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[str]:
@@ -206,28 +195,33 @@ class Lake:
             f"{identifier(METADATA)}.{identifier(self.address.schema)}" if self.address.schema else identifier(METADATA)
         )
 
-    def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if read_only not in self._attached:
-            with ExitStack() as opened:
-                connection = opened.enter_context(self._attach(read_only=read_only))
-                self._attached[read_only] = connection, opened.pop_all()
-        return self._attached[read_only][0].cursor()
-
     @contextmanager
-    def _attach(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with (
             working_folder(self._working_folder) as spilled,
-            closing(connected_with(EXTENSIONS, {"temp_directory": str(spilled), **self._config})) as connection,
+            closing(connected_with(self._extensions, {"temp_directory": str(spilled), **self._config})) as connection,
         ):
             if self.address.files.startswith("s3://"):
                 with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
-            if read_only:
-                self._attach_lake(connection, "read_only")
-            else:
-                self._attach_to_write(connection)
-            connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
             yield connection
+
+    @property
+    def _extensions(self) -> list[str]:
+        needed = {
+            "ducklake": True,
+            "postgres_scanner": self.address.dsn is not None,
+            "httpfs": "://" in self.address.files,
+            "aws": "://" in self.address.files and needs_aws(),
+        }
+        return [name for name in EXTENSIONS if needed[name]]
+
+    def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        if read_only:
+            self._attach_lake(connection, "read_only")
+        else:
+            self._attach_to_write(connection)
+        connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
 
     def _attach_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
@@ -245,11 +239,6 @@ class Lake:
             options = (f"metadata_schema {literal(self.address.schema)}", *options)
         with self._explained("CRM_WAREHOUSE"):
             connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
-
-    def _close(self, *, read_only: bool) -> None:
-        if read_only in self._attached:
-            _, opened = self._attached.pop(read_only)
-            opened.close()
 
     @contextmanager
     def _explained(self, setting: str) -> Iterator[None]:

@@ -20,11 +20,16 @@ def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
         "session_token": os.environ.get("AWS_SESSION_TOKEN"),
         "region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
     }
-    if not given["key_id"]:
+    if needs_aws():
         given["provider"] = "credential_chain"
     options = {name: value for name, value in given.items() if value} | dict(_endpoint())
     listed = ", ".join(f"{name} {literal(value)}" for name, value in options.items())
     connection.execute(f"create secret (type s3, {listed})")
+
+
+def needs_aws() -> bool:
+    """Whether credentials come from where AWS's own tools find them, which takes DuckDB's extension `aws`."""
+    return not os.environ.get("AWS_ACCESS_KEY_ID")
 
 
 def is_about_storage(error: BaseException) -> bool:

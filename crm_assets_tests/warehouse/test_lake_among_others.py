@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -148,6 +149,32 @@ def test_a_pooler_in_transaction_mode_is_named(
         with pytest.raises(WarehouseUnreachable, match="pooler in transaction mode") as raised:
             Warehouse().check()
     assert not raised.value.may_recover
+
+
+def test_a_process_holds_few_sessions_of_the_catalog(lake: dict[str, str]) -> None:
+    write("create table t as select 1 as i")
+    most, is_over = [0], threading.Event()
+
+    def count() -> None:
+        sessions = (
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        with psycopg.connect(dsn(lake["CRM_WAREHOUSE"]), autocommit=True) as connection:
+            while not is_over.wait(0.005):
+                [[number]] = connection.execute(sessions).fetchall()
+                most[0] = max(most[0], number)
+
+    counting = threading.Thread(target=count)
+    counting.start()
+    try:
+        with configured_crm(lists={"open_tasks": tasks(70), "accounts": tasks(30)}):
+            assert materialize("open_tasks", "accounts").success
+            Warehouse().maintain()
+            Warehouse().erase()
+    finally:
+        is_over.set()
+        counting.join()
+    assert most[0] <= 3  # a lock or the ledger, DuckDB's, and one more while DuckDB reads a large table of the catalog
 
 
 @contextmanager
