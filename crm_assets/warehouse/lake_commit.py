@@ -12,7 +12,7 @@ they stay until the lake's maintenance finds them.
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -58,19 +58,21 @@ def guarded(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], obje
 
         def commit() -> None:
             keep_files()
-            _commit(connection, lock_query)
+            _commit(connection, lock_query, nullcontext() if folder else _nothing_deleted(connection))
 
         yield commit
 
 
-def _commit(connection: duckdb.DuckDBPyConnection, lock_query: str) -> None:
+def _commit(
+    connection: duckdb.DuckDBPyConnection, lock_query: str, nothing_deleted: AbstractContextManager[None]
+) -> None:
     if connection.execute(lock_query).fetchone() is None:
         raise WarehouseUnreachable(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
             may_recover=True,
         )
     try:
-        with _nothing_deleted(connection):
+        with nothing_deleted:
             connection.execute("commit")
     except duckdb.Error as error:
         if is_conflict(error) or is_out_of_memory(error):
