@@ -33,7 +33,8 @@ def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> N
         assert execute("accounts_sync", "raw/accounts").success
     assert modes(data_dir) == [("accounts", "full"), ("accounts", "incremental")]
     assert {seen.resource for seen in crm.seen} == {"accounts"}
-    assert [seen.params.get("sort") for seen in crm.seen] == [None, "updated_at"]
+    # Page 1, and an empty page 2, of each read.
+    assert [seen.params.get("sort") for seen in crm.seen] == [None, None, "updated_at", "updated_at"]
 
 
 @pytest.mark.slow

@@ -30,6 +30,11 @@ def body(content: Any) -> bytes:
     return json.dumps(content).encode()
 
 
+def serve_only(crm: ScriptedCrm, page: Response) -> None:
+    """Serves this as page 1, and no record on any other page."""
+    crm.faults.append(lambda seen: page if seen.page == 1 else Response(body({"tasks": []})))
+
+
 @pytest.mark.parametrize("content", [b"", body({"tasks": PERSON}), body({"items": [PERSON]})])
 def test_a_later_answer_that_is_no_page_is_reported_with_its_number_after_one_request(
     crm: ScriptedCrm, content: bytes
@@ -44,15 +49,14 @@ def test_a_later_answer_that_is_no_page_is_reported_with_its_number_after_one_re
 
 def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
     packed = gzip.compress(body({"tasks": tasks(2), "meta": {"total": 2}}))
-    crm.faults.append(lambda _: Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json"))
+    serve_only(crm, Response(packed, headers={"Content-Encoding": "gzip"}, media_type="application/json"))
     assert read().ids == [1, 2]
     assert "gzip" in crm.seen[0].headers["accept-encoding"]
 
 
 def test_a_page_in_the_encoding_that_its_content_type_names_is_read(crm: ScriptedCrm) -> None:
     page = json.dumps({"tasks": [{"id": 1, "title": "Größe"}], "meta": {"total": 1}}, ensure_ascii=False)
-    latin_1 = Response(page.encode("latin-1"), media_type="application/json; charset=iso-8859-1")
-    crm.faults.append(lambda _: latin_1)
+    serve_only(crm, Response(page.encode("latin-1"), media_type="application/json; charset=iso-8859-1"))
     assert [record["title"] for record in read().records] == ["Größe"]
 
 
@@ -71,8 +75,7 @@ def test_marks_of_json_in_texts_are_not_counted_as_values(crm: ScriptedCrm) -> N
 
 
 def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
-    page = Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain")
-    crm.faults.append(lambda _: page)
+    serve_only(crm, Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain"))
     assert read().ids == [1, 2]
 
 
