@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from crm_assets.errors import BadAnswer
 from crm_assets_tests.source.reading.simulated_list import ENDS, TOTALS, Change, SimulatedList, SimulatedRead, read_list
 
+pytestmark = pytest.mark.timeout(3600)
+"""Ten thousand reads of the long profile take some minutes."""
+
 FULL = 5
 COUNTING = ("right", "of two replicas")
 
