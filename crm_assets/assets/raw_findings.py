@@ -9,6 +9,7 @@ from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MOST_REJECTED
 from crm_assets.source.typing.columns import varies
+from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, raw_table
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
@@ -100,7 +101,8 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
     variants = [name for name in found if varies(name) in declared]
     drift = {
         "values of another type, kept in": variants,
-        "not declared": [name for name in found if name not in declared and name not in variants],
+        "not declared": [name for name in found if name not in declared and name not in {FURTHER, *variants}],
+        f"not declared, in {FURTHER}": _further_fields(connection, resource) if FURTHER in found else [],
         "declared, but not in the table": [name for name in declared if name not in found],
         "of another type than declared": [
             f"{name} ({found[name]})"
@@ -119,6 +121,12 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         return Finding(True, f"exactly the {len(declared)} declared columns")
     listed = "; ".join(f"{what}: {_shown(names)}" for what, names in drift.items() if names)
     return Finding(False, f"{listed}. {advice}", numbers)
+
+
+def _further_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
+    """Fields without a column."""
+    fields = f"select distinct unnest(json_keys({FURTHER})) from {raw_table(connection, resource)} order by 1"
+    return [field for (field,) in connection.execute(fields).fetchall()]
 
 
 def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:

@@ -85,6 +85,12 @@ class CrmSettings(Surroundings):
     asset_retry_delay: float = Field(
         default=30, ge=0, le=3600, description="Seconds before an asset's first retry, then doubled."
     )
+    max_undeclared_columns: int = Field(
+        default=500,
+        ge=0,
+        le=1000,
+        description="Columns of a raw table for undeclared fields. Others share the JSON column `_further_fields`.",
+    )
     personal_data: PersonalData = Field(
         default=PersonalData.keep,
         description="What happens to columns tagged `personal_data`. `hash` needs the key below.",

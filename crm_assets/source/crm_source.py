@@ -98,7 +98,7 @@ def crm_read(
         config = rest_api_config(settings, session, {resource: paginator}, NEWEST_FIRST if known.cursor else {})
         source = rest_api_source(config, name=resource, max_table_nesting=0)
         side_loads = SideLoads(settings, known.forgotten)
-        batches = RecordBatches(resource, schema, known.types, side_loads, known.forgotten)
+        batches = RecordBatches(resource, schema, known.types, side_loads, settings.max_undeclared_columns)
         source.resources[resource].add_step(batches)
 
         def report() -> ReadReport:

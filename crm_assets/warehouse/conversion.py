@@ -16,6 +16,7 @@ from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
+from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.left_out import create_left_out, keep_distinct
@@ -182,7 +183,7 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
         name: type_ for name, type_ in stored_columns(connection, resource).items() if not name.startswith("_dlt_")
     }
     # DuckDB requires that a transaction drops columns before it changes rows.
-    dropped = [name for name in columns if not redaction.keeps(varies(name) or name)]
+    dropped = [name for name in columns if name != FURTHER and not redaction.keeps(varies(name) or name)]
     for name in dropped:
         connection.execute(f"alter table {raw_table(connection, resource)} drop column {identifier(name)}")
     if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
@@ -192,7 +193,7 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
         field = varies(name) or name
 
         def redacted(value: Any, field: str = field) -> Any:
-            return redaction.field(field, value)
+            return (redaction.record(value) or None) if field == FURTHER else redaction.field(field, value)
 
         changed[name] = StoredColumn(table, name, columns[name]).convert(connection, redacted)
     # Their names are not shown: keys can be data.

@@ -21,6 +21,7 @@ from crm_assets.warehouse.changes import Changes, Comparison, create_changes_tab
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.forgetting import note_skipped
+from crm_assets.warehouse.further_fields import moves
 from crm_assets.warehouse.log_pruning import prune_logs
 from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.present import show_present
@@ -143,7 +144,8 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     converted = conversions(connection, resource, package.types)
     alter(connection, resource, converted)
     if package.files:
-        _add_columns(connection, package)
+        added = _add_columns(connection, package)
+        converted += moves(connection, resource, added)
     fill(connection, resource, converted)
     shown = ShownRows(connection, resource)
     comparison = Comparison(connection, resource, package.load_id)
@@ -179,14 +181,16 @@ def _doubted(connection: duckdb.DuckDBPyConnection, package: LoadPackage, shown:
     return replace(report, incomplete_because=because)
 
 
-def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
-    """Adds missing columns: new fields, newly declared fields, and variant columns."""
+def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> dict[str, str]:
+    """Adds missing columns: new fields, newly declared fields, and variant columns. Returns their data types."""
     resource = package.report.resource
     stored = stored_columns(connection, resource)
-    for column in _columns(connection, package):
-        if column not in stored:
-            type_ = DUCKDB_TYPES[package.types.get(column, "text")]
-            connection.execute(f'alter table {raw_table(connection, resource)} add column "{column}" {type_}')
+    added = {name: package.types.get(name, "text") for name in _columns(connection, package) if name not in stored}
+    for name, data_type in added.items():
+        connection.execute(
+            f'alter table {raw_table(connection, resource)} add column "{name}" {DUCKDB_TYPES[data_type]}'
+        )
+    return added
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:

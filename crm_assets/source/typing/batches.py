@@ -1,7 +1,7 @@
 """Makes Arrow tables from pages. Records without an id are rejected, and secrets are dropped.
 
 A declared field has its declared type. Any other field has the type of its stored column, or a type that is chosen
-once, from its first values.
+once, from its first values. Undeclared fields beyond the most that have columns share one JSON column.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,12 +20,14 @@ from crm_assets.source.dlt_internals import ItemTransform
 from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
-from crm_assets.source.typing.field_names import column_names, snake_case
-from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.source.typing.field_names import FURTHER, column_names, snake_case
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
 """Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
+
+BATCH_VALUES = 500_000
+"""Values of the records that wait for their Arrow table, at most: a page of wide records has hundreds of thousands."""
 
 POSITION = "_dlt_position"
 """The column for the order in which records were received. It is not stored."""
@@ -71,7 +73,7 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         schema: ResourceSchema,
         stored: Mapping[str, str],
         side_loads: SideLoads,
-        forgotten: Forgotten,
+        most_undeclared: int,
     ) -> None:
         """Prepares the step for one read.
 
@@ -79,17 +81,19 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             resource: For messages.
             schema: The declared columns.
             stored: Column -> data type of the table's columns.
-            side_loads: Receives the side-loaded arrays of the pages.
-            forgotten: Records to leave out.
+            side_loads: Receives the side-loaded arrays of the pages. Its forgotten records are left out.
+            most_undeclared: Undeclared columns that the table may have.
         """
         super().__init__(self.__call__)
-        self.types = dict(stored) | {name: column.data_type for name, column in schema.columns.items()}
+        declared = {name: column.data_type for name, column in schema.columns.items()}
+        self.types = {**stored, **declared, FURTHER: "json"}
         self._rejected: dict[tuple[str, str | None], RejectedRecord] = {}
         self.rows = 0
         self.skipped: set[str] = set()
         self._resource = resource
-        self._side_loads, self._forgotten = side_loads, forgotten
+        self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
+        self._most_undeclared = most_undeclared
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
@@ -105,7 +109,8 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             self._side_loads.add(page)
             self._waiting += self._loadable(page)
             is_last = not item.paginator.has_next_page
-            if self._waiting and (is_last or len(self._waiting) >= BATCH_ROWS):
+            is_enough = len(self._waiting) >= BATCH_ROWS or sum(map(len, self._waiting)) >= BATCH_VALUES
+            if self._waiting and (is_last or is_enough):
                 batch, self._waiting = self._waiting, []
                 yield self._table(batch)
                 self.rows += len(batch)
@@ -140,14 +145,14 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self._rejected.setdefault(key, RejectedRecord(page, *key)).records += 1
 
     def _skips(self, id_: int) -> bool:
-        hashed = self._forgotten.matching(self._resource, id_)
+        hashed = self._side_loads.forgotten.matching(self._resource, id_)
         if hashed:
             self.skipped.add(hashed)
         return hashed is not None
 
     def _shown(self, record: Any) -> Any:
         """The part of a rejected record that is kept."""
-        if self._forgotten.matching_within(self._resource, record):
+        if self._side_loads.forgotten.matching_within(self._resource, record):
             return None
         return without_fields(self._never_stored, record)
 
@@ -179,9 +184,22 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
             records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
             fields = _fields(records)
             columns = {name: name for name in fields}  # already named: naming twice would change some
+        if without := self._without_columns(records, columns):
+            yield FURTHER, [_named(record, columns, without) for record in records]
+            records = [{key: record[key] for key in record if key not in without} for record in records]
+            fields = _fields(records)
         for field, values in zip(fields, _transposed(records, fields), strict=True):
             if field in columns:
                 yield columns[field], values
+
+    def _without_columns(self, records: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> set[str]:
+        """The new undeclared fields for which the table has no more columns. Fields that come first get one."""
+        new = {field for field, name in columns.items() if name not in self.types}
+        room = self._most_undeclared - len(self.types.keys() - self._declared - {FURTHER})
+        if len(new) <= room:
+            return set()
+        valued = {field for record in records for field, value in record.items() if value is not None}
+        return new - set(list(filter((new & valued).__contains__, columns))[: max(0, room)])
 
     def _columns_of(self, fields: Iterable[str]) -> dict[str, str]:
         """Field -> column, without the fields that are never stored."""
@@ -204,6 +222,12 @@ def why_rejected(record: Any) -> str:
 def json_type(value: Any) -> str:
     """The JSON type of a value, for messages."""
     return JSON_TYPES.get(type(value), "a number")
+
+
+def _named(record: Mapping[str, Any], columns: Mapping[str, str], fields: set[str]) -> dict[str, Any] | None:
+    """The values of some of a record's fields by the names of their columns, sorted; None if all are null."""
+    values = {columns[key]: value for key, value in record.items() if key in fields and value is not None}
+    return dict(sorted(values.items())) or None
 
 
 def _fields(records: Sequence[dict[str, Any]]) -> dict[str, None]:

@@ -15,6 +15,12 @@ OF_DLT = "_dlt_"
 OF_VARIANTS = "__v_"
 """The part of a variant column's name before its type."""
 
+FURTHER = "_further_fields"
+"""The JSON column for undeclared fields without a column. Its keys are the names that their columns would have.
+
+No field has this name itself.
+"""
+
 TOLD_APART = re.compile("__h[0-9a-f]{8}$")
 """The suffix of columns whose fields would have shared one."""
 
@@ -45,7 +51,9 @@ def without_hash(column: str) -> str:
 
 
 def _is_free(name: str, taken: Collection[str]) -> bool:
-    return bool(name) and name not in taken and not name.startswith(OF_DLT) and OF_VARIANTS not in name
+    return (
+        bool(name) and name not in taken and name != FURTHER and not name.startswith(OF_DLT) and OF_VARIANTS not in name
+    )
 
 
 def _told_apart(key: str, name: str) -> str:

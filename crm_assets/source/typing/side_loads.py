@@ -30,12 +30,15 @@ class SideLoads:
     """The side-loaded records of one read.
 
     Pages repeat the same users. Each is kept once, as the last page had it.
+
+    Attributes:
+        forgotten: Records that are left out.
     """
 
     def __init__(self, settings: CrmSettings, forgotten: Forgotten) -> None:
         """Starts empty. `settings` have the policy for personal data; `forgotten` records are left out."""
         self._settings = settings
-        self._forgotten = forgotten
+        self.forgotten = forgotten
         self._records: dict[tuple[str, int], Any] = {}
         self._without_id: Counter[str] = Counter()
 
@@ -58,7 +61,7 @@ class SideLoads:
             self._records.update(
                 ((array, id_), record)
                 for id_, record in zip(ids, side_loaded, strict=True)
-                if id_ is not None and not self._forgotten.matching_array(array, id_)
+                if id_ is not None and not self.forgotten.matching_array(array, id_)
             )
             self._without_id[array] += ids.count(None)
 
