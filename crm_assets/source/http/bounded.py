@@ -25,8 +25,8 @@ from urllib3.exceptions import ConnectTimeoutError
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import setting_name
 
-MAX_ANSWER_BYTES = 128 * 2**20
-"""A larger answer is treated as endless, compressed or not: parsing one takes several times as much memory."""
+MAX_ANSWER_BYTES = 64 * 2**20
+"""A larger answer is treated as endless, compressed or not: to parse and load it takes over ten times the memory."""
 
 CHUNK_BYTES = 2**20
 
