@@ -81,7 +81,7 @@ def test_every_value_comes_back_in_every_order_of_events(
         declarations.declare(
             **dict.fromkeys(random.sample(names, random.randrange(3)), random.choice(["text", "json"]))
         )
-        records = [
+        records: list[dict[str, Any]] = [
             {"id": id_} | {name: random.choice(VALUES) for name in random.sample(names, random.randrange(8))}
             for id_ in random.sample(range(10), 5)
         ]
