@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from crm_assets.assets.personal_data import make_anew
+from crm_assets.assets.personal_data import rebuild
 from crm_assets.definitions import defs
 from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.loading import load_models
@@ -60,7 +60,7 @@ def sync(dagster_home: Path, policy: str, *resources: str) -> str:
 def build_models(database: Path) -> None:
     """Builds all models, as a run would."""
     with connected(database, read_only=False) as connection:
-        make_anew(connection, MODELS, [model.address for model in MODELS], print)
+        rebuild(connection, MODELS, [model.address for model in MODELS], print)
 
 
 @pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.file)])

@@ -8,7 +8,7 @@ from crm_assets.alerts.messages import Message
 from crm_assets.masking import masked
 
 LONGEST_SEND = 30.0
-"""The most seconds for one address. The run waits meanwhile."""
+"""Timeout for one address, in seconds. The run waits meanwhile."""
 
 BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)")
 

@@ -59,7 +59,7 @@ BEGINS_ANEW = (
 
 
 AFTER_OTHERS = {"dagster/priority": "-1"}
-"""Steps with it begin when no other can: a first run then finds the side-loaded records that its raw assets brought."""
+"""Lowest priority: starts after all other steps, so that a first run finds what its raw assets side-loaded."""
 
 
 def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[AssetsDefinition]:

@@ -71,7 +71,7 @@ def _convert(
         follows = stored_policy(connection) == Policy.of(settings)
         converted = follow_policy(connection, settings, _histories(connection, models))
         report_in(connection, settings.reporting_timezone)
-        make_anew(connection, models, _missing(connection, models) if follows else converted.dropped, announce)
+        rebuild(connection, models, _missing(connection, models) if follows else converted.dropped, announce)
         must_erase = not is_erased(connection)
     for sentence in converted.sentences:
         announce(sentence)
@@ -110,7 +110,7 @@ def forget_records(
         made = [model.address for model in tables if model.name in schemas.get(model.folder, {})]
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone)
-        make_anew(connection, models, made, get_dagster_logger().warning)
+        rebuild(connection, models, made, get_dagster_logger().warning)
     _erase(warehouse, settings)
     return erased
 
@@ -147,7 +147,7 @@ def _is_id(model: Model, column: str, known: Mapping[str, Model], resource: str,
     return False
 
 
-def make_anew(
+def rebuild(
     connection: duckdb.DuckDBPyConnection,
     models: Iterable[Model],
     addresses: Collection[str],

@@ -19,7 +19,7 @@ from crm_assets.warehouse.schemas import RAW, schemas_of
 
 OWN_COLUMNS = {
     "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",
-    "_dlt_id": "This version of the record, anew with each load.",
+    "_dlt_id": "Row id, regenerated on every load.",
 }
 """Columns that every raw table has beside its list's fields -> description."""
 

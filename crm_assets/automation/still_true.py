@@ -1,4 +1,4 @@
-"""Whether what a run found still holds: a sensor looks at a run after its end, and another may have ended since."""
+"""Ignores failures that a later run has already fixed."""
 
 from collections.abc import Iterator
 

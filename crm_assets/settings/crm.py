@@ -67,7 +67,7 @@ class CrmSettings(Surroundings):
         default=3600,
         ge=0,
         le=86400,
-        description="The most seconds that the API may ask to wait (`Retry-After`). More is an error.",
+        description="Longest `Retry-After` that is honoured, in seconds. A longer one is an error.",
     )
     request_timeout: float = Field(
         default=60, gt=0, le=600, description="Seconds to wait for a connection, and for each next piece of an answer."
@@ -75,7 +75,7 @@ class CrmSettings(Surroundings):
     request_deadline: float = Field(
         default=300, gt=0, le=3600, description="Seconds for a whole attempt, from the host's name to the last byte."
     )
-    request_max_attempts: int = Field(default=4, ge=1, le=10, description="How often a request is tried at most.")
+    request_max_attempts: int = Field(default=4, ge=1, le=10, description="Maximum attempts per request.")
     request_backoff_factor: float = Field(
         default=2, ge=0, le=60, description="Seconds before the first retry, then doubled; `Retry-After` comes first."
     )

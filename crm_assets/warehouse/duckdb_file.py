@@ -19,7 +19,7 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.published import is_published, publish, published_path, take_over
 from crm_assets.warehouse.reconnecting import Reconnecting
-from crm_assets.warehouse.rewriting import prepare, write_anew
+from crm_assets.warehouse.rewriting import prepare, rewrite_file
 from crm_assets.warehouse.working_folders import working_folder
 
 
@@ -87,9 +87,9 @@ class DuckDBFile:
             # The database comes last: until it is replaced, it records that this is still to be done.
             if crm.name:
                 publish(self.path, crm, config)
-                write_anew(self.path, self.path, config, crm)
+                rewrite_file(self.path, self.path, config, crm)
             else:
-                write_anew(self.path, published_path(self.path, crm), config, crm)
+                rewrite_file(self.path, published_path(self.path, crm), config, crm)
                 take_over(self.path, crm)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")

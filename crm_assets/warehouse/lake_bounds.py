@@ -1,4 +1,4 @@
-"""Computes the smallest and largest value of each column, in a lake's catalog, anew from those of its files.
+"""Computes the smallest and largest value of each column, in a lake's catalog, from those of its files.
 
 DuckLake only widens these bounds, so they keep deleted values. When it rewrites files, it can also lose them; the next
 insert then sets them to those of the new rows, and queries miss older rows.
@@ -69,7 +69,7 @@ where
 
 
 def renew_bounds(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Computes all bounds anew. No table may have rows in the catalog instead of in files.
+    """Recomputes all bounds. No table may have rows in the catalog instead of in files.
 
     Args:
         connection: A connection with the lock of the whole lake.

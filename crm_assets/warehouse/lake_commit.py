@@ -33,7 +33,7 @@ ASIDE = ".crm_assets_commit_"
 """The beginning of the names of folders with second names of files."""
 
 NOWHERE = "127.0.0.1:9"
-"""The port of a service that throws everything away, and that no machine runs any more."""
+"""Port 9 (discard): nothing listens here."""
 
 REFUSED = "ERROR:"
 """Begins PostgreSQL's answer to a statement that it refuses. If a session ends, it begins with FATAL, or is missing."""

@@ -45,7 +45,7 @@ LOAD_MEMORY = "128MiB"
 long values or thousands of columns, the load is retried with the normal limit."""
 
 NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_insertion_order = false"
-"""One thread: each thread has buffers for every column, partly beyond the limit, and more do not make merges faster."""
+"""One thread: each allocates buffers per column, partly outside memory_limit, and more do not speed up the merge."""
 
 RECORDS = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 

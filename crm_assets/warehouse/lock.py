@@ -29,7 +29,7 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
 
     Args:
         database: The DuckDB file; the lock file is next to it.
-        wait: The most seconds to wait.
+        wait: Seconds to wait for the lock.
         announce: Called with a message that names the process that holds the lock, at once and every ten seconds.
 
     Raises:

@@ -12,7 +12,7 @@ import duckdb
 
 from crm_assets.settings import Crm
 from crm_assets.warehouse.names import identifier
-from crm_assets.warehouse.rewriting import prepare, write_anew
+from crm_assets.warehouse.rewriting import prepare, rewrite_file
 from crm_assets.warehouse.schemas import belong_to, schemas_of
 
 OTHERS = """
@@ -68,7 +68,7 @@ def publish(database: Path, crm: Crm, config: Mapping[str, Any]) -> None:
                 if of_crm.layer(schema) is None:
                     connection.execute(f"drop schema {identifier(schema)} cascade")
             prepare(connection)
-        write_anew(part, copy, config, crm)
+        rewrite_file(part, copy, config, crm)
         shutil.copystat(database, copy)
         copy.chmod(0o600)
     finally:

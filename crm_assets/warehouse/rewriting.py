@@ -22,7 +22,7 @@ where not internal and database_name = current_database()
 """
 
 
-def write_anew(database: Path, target: Path, config: Mapping[str, Any], crm: Crm) -> None:
+def rewrite_file(database: Path, target: Path, config: Mapping[str, Any], crm: Crm) -> None:
     """Copies all tables and views to a new file, which atomically replaces `target`.
 
     If the process is killed before that, `target` has not changed, and the next call removes the unfinished file.

@@ -48,7 +48,7 @@ def turn(dsn: str, lake: str, tables: Collection[str], wait: float, announce: An
         dsn: The connection string of the catalog database.
         lake: Identifies the lake within that database.
         tables: The tables; empty: all. A lock of all tables excludes every lock of a single one.
-        wait: The most seconds to wait.
+        wait: Seconds to wait for the lock.
         announce: Called with a message that names the processes that hold the lock, at once and every ten seconds.
 
     Raises:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.assets.personal_data import make_anew
+from crm_assets.assets.personal_data import rebuild
 from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import connected
@@ -169,7 +169,7 @@ def load_marked(marks: Marks) -> list[Any]:
 
 def build_models(database: Path) -> None:
     with connected(database, read_only=False) as connection:
-        make_anew(connection, MODELS, [model.address for model in MODELS], print)
+        rebuild(connection, MODELS, [model.address for model in MODELS], print)
 
 
 def read_again(mode: str) -> dict[str, Any]:

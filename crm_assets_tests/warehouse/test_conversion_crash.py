@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.assets.personal_data import make_anew
+from crm_assets.assets.personal_data import rebuild
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.conversion import follow_policy
@@ -85,7 +85,7 @@ def test_a_killed_conversion_is_finished_by_the_next_run(
         assert materialize().success
         with connected(database, read_only=False) as connection:
             connection.execute(FILL)
-            make_anew(connection, MODELS, [model.address for model in MODELS], print)
+            rebuild(connection, MODELS, [model.address for model in MODELS], print)
         before = rows(database, TABLES)
         assert ("seeds", "owner_targets") in before
         Warehouse().publish()
@@ -124,7 +124,7 @@ def test_tables_that_a_killed_process_had_dropped_are_made_anew(
     with configured_crm():
         assert materialize().success
         with connected(database, read_only=False) as connection:
-            make_anew(connection, MODELS, [model.address for model in MODELS], print)
+            rebuild(connection, MODELS, [model.address for model in MODELS], print)
         before = rows(database, TABLES)
 
         for name, value in personal_settings("leave_out").items():

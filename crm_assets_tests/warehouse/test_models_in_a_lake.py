@@ -9,7 +9,7 @@ from dagster import DagsterInstance, materialize
 
 from crm_assets.__main__ import main
 from crm_assets.assets.models import build_model_assets
-from crm_assets.assets.personal_data import make_anew
+from crm_assets.assets.personal_data import rebuild
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.settings import Crm
 from crm_assets.sql_models.builds import build
@@ -39,7 +39,7 @@ def rows_of_models() -> dict[str, list[str]]:
     """Builds all models, and returns the rows of each as text, sorted."""
     models, told = load_models(), list[str]()
     with Warehouse().get_connection() as connection:
-        make_anew(connection, models, [model.address for model in models], told.append)
+        rebuild(connection, models, [model.address for model in models], told.append)
         tables = sorted(table for (table,) in connection.execute(TABLES).fetchall())
         rows = {table: texts(connection, table) for table in tables}
     assert told == []

@@ -11,7 +11,7 @@ CHECKSUMS = "export.sha256"
 
 
 def write_project(folder: Path, files: Mapping[str, str]) -> None:
-    """Writes a project; takes away those files of an earlier one that it has no more, and leaves all others.
+    """Writes a project. Deletes files of a previous export that are no longer part of it; leaves everything else.
 
     Args:
         folder: Made, if it is not there.
