@@ -1,5 +1,6 @@
 """Records are erased for good: from every table and file, and from all that is read later."""
 
+import json
 import os
 import subprocess
 import sys
@@ -159,12 +160,19 @@ def load_marked(marks: Marks) -> list[Any]:
     """Contacts 1 to 3, of whom 2 also came in ways that cannot be loaded."""
     return [
         contact(1, "stays"),
-        contact(2, marks.new()),
+        {**contact(2, marks.new()), **everywhere(marks)},
         contact(3, "stays, too"),
-        [contact(2, marks.new())],
+        [{**contact(2, marks.new()), **everywhere(marks)}],
         contact("2.0x", "rejected, and stays"),
-        contact("02", marks.new()),
+        {**contact("02", marks.new()), **everywhere(marks)},
     ]
+
+
+def everywhere(marks: Marks) -> dict[str, Any]:
+    """A mark in a column of each kind, declared or not, in texts, keys and variants."""
+    new = marks.new
+    declared = {"custom_field": {new(): [new()]}, "lead_score": new(), "tags": [new()], "last_seen": [new()]}
+    return {**declared, "cf_note": new(), "nested": [[{new(): new()}]], "encoded": json.dumps(json.dumps({new(): 1}))}
 
 
 def build_models(database: Path) -> None:
