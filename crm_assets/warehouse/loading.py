@@ -84,8 +84,13 @@ class LoadPackage:
 
     @property
     def tables(self) -> list[str]:
-        """The tables in which rows are replaced. The log tables are not among them: rows are only added there."""
-        return [self.report.resource, *(["side_loaded"] if len(self.side_loads) else [])]
+        """The tables in which rows are replaced. The sync log is not among them: rows are only added there."""
+        shared = {
+            "side_loaded": len(self.side_loads),
+            "rejected_records": self.report.rejected,
+            "dropped_fields": self.report.dropped_fields,
+        }
+        return [self.report.resource, *(table for table, rows in shared.items() if rows)]
 
     @property
     def has_repeated_ids(self) -> bool:
@@ -160,7 +165,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     report = _doubted(connection, package, shown)
     write_sync_log(connection, report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
-    if report.mode is ReadMode.full:  # not more often: in a lake each deletion writes files
+    if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
     return Loaded(report, changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
 

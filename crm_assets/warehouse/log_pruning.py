@@ -4,16 +4,21 @@ import duckdb
 
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.warehouse.schemas import schemas_of
+from crm_assets.warehouse.storable import is_lake
 
 TABLES = ("sync_log", "sync_details", "sync_changes", "rejected_records", "dropped_fields", "unconfirmed_reads")
 
+BATCH_DAYS = 30
+"""In a lake, old rows are deleted together, so many days later: loads that run meanwhile conflict, and start over."""
+
 OLD = """
-with oldest_kept as (
+with began as (select least($started_at::timestamptz, $answered_at::timestamptz) as began_at),
+
+oldest_kept as (
     select min(_dlt_load_id) as load_id
     from {raw}.sync_log
-    where
-        resource = $resource
-        and started_at >= least($started_at::timestamptz, $answered_at::timestamptz) - to_days($days)
+    cross join began
+    where resource = $resource and started_at >= began_at - to_days($days)
 ),
 
 needed as (
@@ -26,16 +31,20 @@ needed as (
     where resource = $resource and not complete
 )
 
-select _dlt_load_id
+select
+    _dlt_load_id,
+    started_at < began_at - to_days($days + $batch_days)
 from {raw}.sync_log
+cross join began
 cross join oldest_kept
 where
     resource = $resource
     and _dlt_load_id < oldest_kept.load_id
     and not exists (select 1 from needed where needed.load_id = _dlt_load_id)
 """
-"""Loads whose reads began too long ago, by the earlier of two clocks: one may be wrong. An incremental read needs the
-last complete full read, and must know of an incomplete one since."""
+"""Loads whose reads began too long ago, by the earlier of two clocks, since one may be wrong; and whether they are due.
+
+An incremental read needs the last complete full read, and must know of an incomplete one since."""
 
 PRUNE = """
 delete from {raw}.{table}
@@ -55,7 +64,9 @@ def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: 
         return
     schemas, resource = schemas_of(connection), {"resource": report.resource}
     began = {"started_at": report.started_at, "answered_at": report.answered_at}
-    found = connection.execute(schemas.fill(OLD), {**resource, **began, "days": days}).fetchall()
-    old = [load_id for (load_id,) in found]
-    for table in TABLES if old else ():
-        connection.execute(schemas.fill(PRUNE, table=table), {**resource, "old": old})
+    limits = {"days": days, "batch_days": BATCH_DAYS if is_lake(connection) else 0}
+    found = connection.execute(schemas.fill(OLD), {**resource, **began, **limits}).fetchall()
+    if any(is_due for _, is_due in found):
+        old = [load_id for load_id, _ in found]
+        for table in TABLES:
+            connection.execute(schemas.fill(PRUNE, table=table), {**resource, "old": old})

@@ -114,6 +114,18 @@ def test_five_resources_and_one_of_them_twice_more_are_loaded_at_once() -> None:
     assert reads == [(1 + 3,)]
 
 
+def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> None:
+    resources = [*ENDPOINTS][:3]
+    for resource in resources:
+        crm.lists[resource] = [*tasks(AFTER), {"title": "no id"}]
+    for _ in range(2):
+        processes = [started(resource) for resource in resources]
+        assert exit_codes(*processes) == [0] * len(processes)
+    with Warehouse().read_connection() as connection:
+        found = connection.execute("select resource, last_seen > first_seen from raw.rejected_records order by 1")
+        assert found.fetchall() == [(resource, True) for resource in sorted(resources)]
+
+
 def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) -> None:
     chance = random.Random(7)  # noqa: S311 # the same moments each time, as parts of what a read takes
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_old_rows_are_deleted_by_a_load(
         materialize("open_tasks")
         [first] = stored(database)["sync_log"]
         [other] = stored(database, "accounts")["sync_log"]
-        c.lists["open_tasks"] = [{"id": "y"}]
+        c.lists["open_tasks"] = [{}]
         materialize("open_tasks")
         set_back(database, 3, first, other)
         before = stored(database)
@@ -113,6 +114,24 @@ def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[Rea
     old = crm.connection.execute("select _dlt_load_id from raw.sync_log where started_at < ?", [NOW - timedelta(730)])
     assert len(old.fetchall()) <= 2
     assert kept == loads(crm, "sync_details") == loads(crm, "sync_changes")
+
+
+@pytest.mark.parametrize(("days", "kept"), [(740, 3), (770, 1)])
+def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, kept: int) -> None:
+    """Loads that run meanwhile start over."""
+    [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
+    with duckdb.connect() as connection:
+        connection.execute(f"load '{extension}'; attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
+        lake = RawTables(connection)
+        create_changes_table(connection)
+        create_unconfirmed_reads(connection)
+        for number, ago in enumerate((days, 735, 0)):
+            report = ReadReport("accounts", started_at=NOW - timedelta(ago), incomplete_because="")
+            log(lake, str(number), report)
+
+        prune_logs(connection, report, 730)
+
+        assert len(loads(lake, "sync_log")) == kept
 
 
 def test_wrong_clock_of_a_machine_deletes_nothing(crm: RawTables) -> None:
