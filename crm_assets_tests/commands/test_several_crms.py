@@ -148,6 +148,6 @@ def test_models_are_built_for_one(
 
     assert command(monkeypatch, "build", "--crm", "west", "staging.stg_accounts") == 0
 
-    assert "west_staging.stg_accounts: 30 rows, 6 tests" in capsys.readouterr().out
+    assert "west_staging.stg_accounts: 30 rows, 7 tests" in capsys.readouterr().out
     built = "select schema_name from duckdb_views() where view_name = 'stg_accounts'"
     assert rows(data_dir / "crm.duckdb", built) == [("west_staging",)]

@@ -30,7 +30,7 @@ def test_a_read_is_one_line_with_counts_seconds_and_checks(capsys: pytest.Captur
     with configured_crm(lists={"open_tasks": tasks(3)}):
         read, ended = console_lines("open_tasks", capsys)
     assert re.fullmatch(
-        rf"{TIME} open_tasks: 3 records in 1 requests \(full\); read in [\d.]+ s, loaded in [\d.]+ s; 5 checks passed",
+        rf"{TIME} open_tasks: 3 records in 2 requests \(full\); read in [\d.]+ s, loaded in [\d.]+ s; 5 checks passed",
         read,
     )
     assert re.fullmatch(f"{TIME} Run succeeded", ended)

@@ -86,7 +86,7 @@ def test_a_list_may_shrink_as_often_as_it_likes(crm: ScriptedCrm, deletions: tup
     assert len(crm.seen) < 3 * 30
 
 
-def test_two_replicas_that_count_differently_are_read_without_loss(crm: ScriptedCrm) -> None:
+def test_two_replicas_that_count_differently_lose_no_record_silently(crm: ScriptedCrm) -> None:
     crm.lists["open_tasks"] = tasks(1000)
 
     def replica(_: Seen) -> None:
@@ -94,7 +94,9 @@ def test_two_replicas_that_count_differently_are_read_without_loss(crm: Scripted
 
     crm.before_page = replica
     reading = read()
-    assert set(reading.ids) >= set(range(3, 1001))
+    missing = set(range(3, 1001)) - set(reading.ids)
+    assert not missing or not reading.report.complete
+    assert len(missing) < 2 * 20  # those between two pages
     assert len(crm.seen) < 3 * 20
 
 
