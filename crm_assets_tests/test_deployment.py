@@ -141,7 +141,7 @@ def service(name: str, folder: Path, ports: Mapping[str, str], values: Mapping[s
             yield
         finally:
             process.terminate()
-            process.wait(timeout=60)
+            process.wait(timeout=PATIENCE)
 
 
 def folders_of_the_image() -> list[str]:

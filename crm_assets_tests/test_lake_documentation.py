@@ -31,6 +31,7 @@ A_WEEK_AGO = "update ducklake_snapshot set snapshot_time = snapshot_time - inter
 def database(servers: LakeServers) -> Iterator[str]:
     """The connection string of the catalog's database, with the documented name."""
     with psycopg.connect(servers.dsn("postgres"), autocommit=True) as connection:
+        connection.execute("drop database if exists lake with (force)")  # left if another test was stopped
         connection.execute("create database lake")
         yield servers.dsn("lake")
         connection.execute("drop database lake with (force)")
