@@ -37,7 +37,8 @@ def test_one_fails_and_the_others_are_unaffected(tmp_path: Path) -> None:
     }
     began = max(record.start_time or 0 for record in runs.values())
     assert began < min(runs["north"].end_time or 0, runs["west"].end_time or 0)  # all three at the same time
-    for name, rows in (("north", 10), ("west", 31)):  # west: one of deals without account
+    # One row of west is that of deals without a listed account.
+    for name, count in (("north", 10), ("west", 31)):
         copy = project / "data" / f"crm.{name}.published.duckdb"
         with duckdb.connect(str(copy), read_only=True) as published:
-            assert published.execute(f"select count(*) from {name}_marts.account_overview").fetchall() == [(rows,)]
+            assert published.execute(f"select count(*) from {name}_marts.account_overview").fetchall() == [(count,)]
