@@ -12,7 +12,7 @@ from dlt.sources.helpers.requests import Client
 from dlt.sources.rest_api import rest_api_source
 from requests.adapters import HTTPAdapter
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 
 requests_sent = 0
 

@@ -29,8 +29,8 @@ from threading import Lock
 import duckdb
 from sandbox_process import sandbox
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.errors import NothingStored
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 
 KEY, BEGIN = "soak", datetime(2026, 1, 31, tzinfo=timezone.utc)

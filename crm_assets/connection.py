@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
 from pydantic import PrivateAttr, SecretStr
 
+from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings
-from crm_assets.source.api import ENDPOINTS, INCLUDE
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings
 

@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.sandbox.serving import serving
-from crm_assets.source.api import ENDPOINTS
 
 KEY = "key-of-the-scripted-crm"
 

@@ -121,7 +121,7 @@ def add_endpoint(copy: Path, line: str) -> None:
 def apply_page(copy: Path) -> None:
     """Changes the copy as the page says: a line for `ENDPOINTS`, and each other file as it stands there."""
     page = PAGE.read_text(encoding="utf-8")
-    [line] = re.findall(r"`crm_assets/source/api.py`:\n\n```python\n(.*?)```", page, re.DOTALL)
+    [line] = re.findall(r"`crm_assets/api.py`:\n\n```python\n(.*?)```", page, re.DOTALL)
     add_endpoint(copy, line)
     files = re.findall(r"`(crm_assets/\S+)`:\n\n```(?:yaml|sql)\n(.*?)```", page, re.DOTALL)
     assert len(files) == 3

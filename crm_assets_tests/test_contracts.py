@@ -38,10 +38,10 @@ from dlt.sources.rest_api import rest_api_source
 from jsonpath_ng import Fields
 from requests import PreparedRequest, Request, Response, Session
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.assets.raw import RawTranslator
 from crm_assets.dagster_internals import FailuresOnly, InputsChanged, delete_runs, dlt_specs
 from crm_assets.settings import Crm
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.dlt_internals import ItemTransform, NamingConvention

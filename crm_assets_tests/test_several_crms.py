@@ -20,8 +20,8 @@ from dagster import (
 )
 from dlt.sources.helpers import requests
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.data_dirs import LAKES
 from crm_assets_tests.several_crms import NAMES, SeveralCrms, assets, definitions, run, several_crms

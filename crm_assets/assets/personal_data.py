@@ -9,10 +9,10 @@ import duckdb
 from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
+from crm_assets.api import ENDPOINTS, ID
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
-from crm_assets.source.api import ENDPOINTS, ID
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind

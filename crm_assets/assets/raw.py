@@ -23,6 +23,7 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
 from crm_assets.alerts.hooks import ALERT_HOOKS
+from crm_assets.api import ENDPOINTS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
@@ -37,7 +38,6 @@ from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.crm_source import Known, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 from dagster import MarkdownMetadataValue, MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
-from crm_assets.source.api import UPDATED_AT
+from crm_assets.api import UPDATED_AT
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.warehouse.changes import Changes

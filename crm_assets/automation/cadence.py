@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
-from crm_assets.source.api import ENDPOINTS
 
 
 def read_cadences(crm: Crm) -> Mapping[str, timedelta]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from dagster import AssetsDefinition, AssetSelection, RunConfig, define_asset_job
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
 from crm_assets.settings import Crm
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.schemas import RAW

@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from dagster import DefaultScheduleStatus, RunRequest, ScheduleDefinition, get_dagster_logger, schedule
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.assets.keys import asset_key
 from crm_assets.automation.cadence import cron
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, AssetJob, CrmJobs
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES, start_minute
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.schemas import RAW
 

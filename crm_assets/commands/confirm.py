@@ -6,9 +6,9 @@ that finds the same makes it complete, and so does this command.
 
 from argparse import ArgumentParser, Namespace
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.warehouse.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import full_name, setting_name
 from crm_assets.settings.surroundings import Surroundings
-from crm_assets.source.api import ENDPOINTS
 
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
@@ -111,7 +111,7 @@ class CrmSettings(Surroundings):
         "than it lists; `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the "
         "rows that may vanish at once, 0.5 unless set.",
         json_schema_extra={
-            "shown_default": "the paths of `source/api.py`",
+            "shown_default": "the paths of `api.py`",
             "allowed": "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
         },
     )

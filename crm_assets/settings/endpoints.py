@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from crm_assets.source.api import PAGE, PER_PAGE
+from crm_assets.api import PAGE, PER_PAGE
 
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
 

@@ -14,8 +14,8 @@ from jsonpath_ng import Fields
 from pydantic import SecretStr
 from requests import Session
 
+from crm_assets.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.settings import CrmSettings
-from crm_assets.source.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.http.limits import Ledger, limits_of
 from crm_assets.source.http.session import PageSession

@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.dbt_features import jinja
 from crm_assets.sql_models.files import MODELS_DIR, read_models
 from crm_assets.sql_models.model import BOOKKEEPING, Model

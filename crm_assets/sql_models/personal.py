@@ -6,7 +6,7 @@ from functools import cache
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
 from crm_assets.sql_models.model import SIDE_LOADED, Model, asset_behind

@@ -11,8 +11,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import CrmSettings, PersonalData
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies

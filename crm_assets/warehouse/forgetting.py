@@ -11,8 +11,8 @@ from functools import partial
 
 import duckdb
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.errors import WarehouseBusy
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
 from crm_assets.warehouse.policy import set_erased

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from crm_assets.source.api import ENDPOINTS, ID, UPDATED_AT
+from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.api import UPDATED_AT
 from crm_assets.settings.secrets import is_secret
 from crm_assets.settings.secrets import path as shown_path
-from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, ExecuteInProcessResult
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.source import schemas
-from crm_assets.source.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.marked_records import found_in_files
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.automation.cadence import cron
 from crm_assets.automation.schedules import RESOURCE_STEP
 from crm_assets.settings import CrmSettings
 from crm_assets.settings.crms import CRM_STEP
 from crm_assets.settings.endpoints import start_minute
-from crm_assets.source.api import ENDPOINTS
 
 
 @pytest.mark.parametrize("step", [CRM_STEP, RESOURCE_STEP])

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import run_test

@@ -11,7 +11,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.present import present_view
 from crm_assets_tests.data_dirs import empty_database
 from crm_assets_tests.models.raw_tables import SECOND, RawTables, models

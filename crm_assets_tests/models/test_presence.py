@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables, models
 
 

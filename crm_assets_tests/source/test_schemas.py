@@ -8,9 +8,9 @@ from typing import get_args
 
 import pytest
 
+from crm_assets.api import ENDPOINTS, Endpoint, distinct_lists
 from crm_assets.errors import SchemaRefused
 from crm_assets.source import schemas
-from crm_assets.source.api import ENDPOINTS, Endpoint, distinct_lists
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import TYPES
 
@@ -162,9 +162,7 @@ def test_every_declared_file_is_read() -> None:
 def test_lists_with_one_path_and_data_selector_are_refused() -> None:
     deals, lost = Endpoint("/v1/deals", "deals"), Endpoint("/v1/lost_deals", "deals")
     assert distinct_lists({"deals": deals, "lost": lost}) == {"deals": deals, "lost": lost}
-    with pytest.raises(
-        SchemaRefused, match="deals and lost in source/api.py are the same list: both read deals of /v1/"
-    ):
+    with pytest.raises(SchemaRefused, match="deals and lost in api.py are the same list: both read deals of /v1/"):
         distinct_lists({"deals": deals, "accounts": ENDPOINTS["accounts"], "lost": replace(lost, path="/v1/deals")})
 
 

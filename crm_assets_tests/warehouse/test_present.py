@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.present import show_present
 from crm_assets.warehouse.raw_tables import declare_table
 from crm_assets.warehouse.sync_log import create_log_tables

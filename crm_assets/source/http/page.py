@@ -8,10 +8,10 @@ from typing import Any
 
 from requests.utils import get_encoding_from_headers
 
+from crm_assets.api import ID, META, PER_PAGE, TOTAL
 from crm_assets.errors import BadAnswer
 from crm_assets.masking import masked
 from crm_assets.settings import setting_name
-from crm_assets.source.api import ID, META, PER_PAGE, TOTAL
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.http.no_answer import BrokenOff

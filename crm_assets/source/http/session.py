@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import tenacity
 from requests import PreparedRequest, Request, Response, Session, exceptions
 
+from crm_assets.api import ENDPOINTS, PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.masking import know
 from crm_assets.settings import CrmSettings, PersonalData, is_loopback
 from crm_assets.settings.secrets import key_secrets
-from crm_assets.source.api import ENDPOINTS, PAGE
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.bounded import BoundedAdapter, attempt, body

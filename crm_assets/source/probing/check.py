@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import CrmSettings
 from crm_assets.settings.endpoints import HOUR_MINUTES
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.limits import HOUR, MINUTE
 from crm_assets.source.probing.allowance import Allowance, allowance_of
 from crm_assets.source.probing.estimate import Bound, Requests, full_read, hourly_read, read_of_all

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_assets.source.api import ENDPOINTS, INCLUDE, Link
+from crm_assets.api import ENDPOINTS, INCLUDE, Link
 from crm_assets.source.http.page import Page
 
 

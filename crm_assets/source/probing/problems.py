@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from crm_assets.api import INCLUDE, PAGE, UPDATED_AT
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
-from crm_assets.source.api import INCLUDE, PAGE, UPDATED_AT
 from crm_assets.source.http.answers import TOO_MANY_REQUESTS
 from crm_assets.source.probing.allowance import Allowance
 from crm_assets.source.probing.estimate import Read

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from dlt.sources.helpers.rest_client.auth import APIKeyAuth
 from dlt.sources.helpers.rest_client.client import RESTClient
 
+from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
-from crm_assets.source.api import NEWEST_FIRST, PAGE
 from crm_assets.source.crm_source import HEADERS, query
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from crm_assets.api import UPDATED_AT
 from crm_assets.settings import CrmSettings
-from crm_assets.source.api import UPDATED_AT
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator

@@ -9,9 +9,9 @@ from typing import Any
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
+from crm_assets.api import PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
-from crm_assets.source.api import PAGE
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageResponse, PageSession
 from crm_assets.source.reading.progress import OnPage, Progress

@@ -14,8 +14,8 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
+from crm_assets.api import ID
 from crm_assets.errors import BadAnswer
-from crm_assets.source.api import ID
 from crm_assets.source.dlt_internals import ItemTransform
 from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import ResourceSchema

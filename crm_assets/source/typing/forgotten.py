@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_assets.source.api import ENDPOINTS, ID
+from crm_assets.api import ENDPOINTS, ID
 
 
 @dataclass(frozen=True)

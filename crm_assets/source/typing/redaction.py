@@ -14,8 +14,8 @@ from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import unquote_plus
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import CrmSettings, PersonalData
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json

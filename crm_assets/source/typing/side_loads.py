@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from crm_assets.api import ENDPOINTS, ID, INCLUDE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
-from crm_assets.source.api import ENDPOINTS, ID, INCLUDE
 from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json

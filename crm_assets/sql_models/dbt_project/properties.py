@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import yaml
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import Crm
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.dbt_project.templating import Expressions, in_timezone

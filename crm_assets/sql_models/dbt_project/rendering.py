@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
 from crm_assets.settings import ONLY, Crm
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.sql_models.dbt_project.properties import as_yaml, model_properties, sources_properties
 from crm_assets.sql_models.dbt_project.templating import Expressions, expressions, templated
 from crm_assets.sql_models.folders import FOLDERS

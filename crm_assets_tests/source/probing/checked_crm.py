@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import resolve_settings
-from crm_assets.source.api import ENDPOINTS
 from crm_assets.source.probing.check import check_crm
 from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
 from crm_assets_tests.assets.raw_runs import configured_crm

@@ -6,7 +6,7 @@ import pytest
 from requests.structures import CaseInsensitiveDict
 from starlette.responses import Response
 
-from crm_assets.source.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS
 from crm_assets.source.probing.allowance import Allowance, allowance_of
 from crm_assets.source.probing.findings import CrmFindings
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, always, json_response

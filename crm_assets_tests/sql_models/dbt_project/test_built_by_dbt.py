@@ -15,8 +15,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.sandbox import serving_sandbox
-from crm_assets.source.api import ENDPOINTS, INCLUDE
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.dbt_project.rendering import project_files

@@ -79,7 +79,7 @@ def distinct_lists(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
     for (name, one), (other, another) in combinations(endpoints.items(), 2):
         if (one.path, one.data_selector) == (another.path, another.data_selector):
             raise SchemaRefused(
-                f"{name} and {other} in source/api.py are the same list: both read {one.data_selector} of {one.path}. "
+                f"{name} and {other} in api.py are the same list: both read {one.data_selector} of {one.path}. "
                 "Give each its own path"
             )
     return MappingProxyType({**endpoints})
