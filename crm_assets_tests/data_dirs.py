@@ -32,8 +32,8 @@ def connected(database: Path, *, read_only: bool = True) -> AbstractContextManag
     """A connection to a data directory's warehouse, by the path that a file would have."""
     # After pytest_configure, as all of the project.
     from crm_assets.warehouse.duckdb_file import DuckDBFile
-    from crm_assets.warehouse.lake import Lake
-    from crm_assets.warehouse.lake_address import LakeAddress
+    from crm_assets.warehouse.lake.address import LakeAddress
+    from crm_assets.warehouse.lake.backend import Lake
 
     settings = LAKES.get(database.parent)
     if settings is None:

@@ -17,7 +17,7 @@ from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import ONLY, Crm
 from crm_assets.warehouse.commits import Commits, commits_noted
 from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
-from crm_assets.warehouse.object_storage import may_answer_later
+from crm_assets.warehouse.lake.object_storage import may_answer_later
 
 PACKAGE = Path(__file__).parent.parent
 

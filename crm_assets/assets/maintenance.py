@@ -9,7 +9,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.warehouse.address import has_maintenance
-from crm_assets.warehouse.lake_files import KEPT
+from crm_assets.warehouse.lake.files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
 
 MAINTENANCE = AssetKey(["lake", "maintenance"])

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings import ONLY, configured_crms, resolve_settings
+from crm_assets.warehouse.lake.moving import move_tables
 from crm_assets.warehouse.lock import writer_lock
-from crm_assets.warehouse.moving import move_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -11,8 +11,8 @@ from crm_assets.settings import ONLY, Crm, CrmSettings, resolve_settings
 from crm_assets.settings.finding import find
 from crm_assets.warehouse.backend import Backend
 from crm_assets.warehouse.duckdb_file import DuckDBFile
-from crm_assets.warehouse.lake import Lake
-from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.lock import Announce
 from crm_assets.warehouse.motherduck import MotherDuck
 

@@ -9,7 +9,7 @@ import tenacity
 
 from crm_assets.warehouse.commits import committing
 from crm_assets.warehouse.duckdb_messages import is_conflict
-from crm_assets.warehouse.lake_commit import guarded
+from crm_assets.warehouse.lake.commit import guarded
 from crm_assets.warehouse.reconnecting import Reconnecting
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
-from crm_assets.warehouse.lake_address import LakeAddress
+from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -87,8 +87,8 @@ def test_anybody_reads_tables_and_views_without_the_project(lake: dict[str, str]
 def reader(address: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Somebody with nothing but DuckDB, its extensions and the address."""
     from crm_assets.warehouse.extensions import connected_with
-    from crm_assets.warehouse.lake import EXTENSIONS
-    from crm_assets.warehouse.object_storage import allow_s3
+    from crm_assets.warehouse.lake.backend import EXTENSIONS
+    from crm_assets.warehouse.lake.object_storage import allow_s3
 
     with connected_with(EXTENSIONS, {}) as connection:
         allow_s3(connection)

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from crm_assets.errors import CommitUnconfirmed, WarehouseError
-from crm_assets.warehouse.lake_commit import files_kept
+from crm_assets.warehouse.lake.commit import files_kept
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.warehouse.statements import read, write

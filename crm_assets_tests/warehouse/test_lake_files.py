@@ -150,7 +150,7 @@ def catalog_tables(lake: dict[str, str]) -> set[str]:
 def rows_in_the_catalog(most: int) -> Iterator[None]:
     """Writes like earlier versions of the project, which left statements of up to ten rows in the catalog."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr("crm_assets.warehouse.lake.NOTHING_INLINED", f"data_inlining_row_limit {most}")
+        monkeypatch.setattr("crm_assets.warehouse.lake.backend.NOTHING_INLINED", f"data_inlining_row_limit {most}")
         yield
 
 

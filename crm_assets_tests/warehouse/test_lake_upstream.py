@@ -7,8 +7,8 @@ import duckdb
 import pytest
 
 from crm_assets.warehouse.extensions import connected_with
-from crm_assets.warehouse.lake import EXTENSIONS
-from crm_assets.warehouse.object_storage import allow_s3
+from crm_assets.warehouse.lake.backend import EXTENSIONS
+from crm_assets.warehouse.lake.object_storage import allow_s3
 from crm_assets_tests.lake_servers import LakeServers
 from crm_assets_tests.warehouse.catalog_proxy import catalog_proxy
 

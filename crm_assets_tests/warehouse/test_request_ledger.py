@@ -6,7 +6,7 @@ import time
 import pytest
 
 from crm_assets.source.http.limits import Rate
-from crm_assets.warehouse.request_ledger import postgres_ledger
+from crm_assets.warehouse.lake.request_ledger import postgres_ledger
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers
 

@@ -2,7 +2,7 @@
 
 import duckdb
 
-from crm_assets.warehouse.lake_bounds import renew_bounds
+from crm_assets.warehouse.lake.bounds import renew_bounds
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 

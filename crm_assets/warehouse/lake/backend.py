@@ -17,14 +17,14 @@ from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.extensions import connected_with
-from crm_assets.warehouse.lake_address import PREFIX, LakeAddress
-from crm_assets.warehouse.lake_commit import FOLDER, LOCK
-from crm_assets.warehouse.lake_files import erase, maintain, rewrite
-from crm_assets.warehouse.lake_instance import CATALOG, LakeInstance
-from crm_assets.warehouse.lake_marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
+from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake.commit import FOLDER, LOCK
+from crm_assets.warehouse.lake.files import erase, maintain, rewrite
+from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance
+from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
+from crm_assets.warehouse.lake.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
-from crm_assets.warehouse.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
 from crm_assets.warehouse.reconnecting import Reconnecting
@@ -142,7 +142,7 @@ class Lake:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.request_ledger import postgres_ledger
+        from crm_assets.warehouse.lake.request_ledger import postgres_ledger
 
         try:
             with postgres_ledger(self.address.dsn, crm) as ledger:
@@ -173,7 +173,7 @@ class Lake:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.turns import KEPT_BY, turn
+        from crm_assets.warehouse.lake.turns import KEPT_BY, turn
 
         try:
             with turn(dsn, self.address.schema, tables, self._wait, self._announce) as session:
