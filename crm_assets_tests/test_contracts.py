@@ -41,6 +41,7 @@ from requests import PreparedRequest, Request, Response, Session
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.raw import RawTranslator
 from crm_assets.dagster_internals import FailuresOnly, InputsChanged, delete_runs, dlt_specs
+from crm_assets.loading.landing import landing_pipeline
 from crm_assets.settings import Crm
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
@@ -51,7 +52,6 @@ from crm_assets.warehouse.duckdb_messages import (
     lock_holder,
     reason,
 )
-from crm_assets.warehouse.landing import landing_pipeline
 
 PAGES: tuple[list[dict[str, int]], ...] = ([{"id": 1}, {"id": 2}], [{"id": 3}], [])
 """What the API of these tests lists. The last page is empty, as the page behind a list's end is."""

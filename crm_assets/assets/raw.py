@@ -36,6 +36,12 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
+from crm_assets.loading.landing import landing_pipeline
+from crm_assets.loading.load import LoadPackage
+from crm_assets.loading.load import load as load_package
+from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
+from crm_assets.loading.raw_tables import stored_types
+from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import Known, crm_read, declared_source
@@ -43,14 +49,8 @@ from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.forgetting import read_forgotten
-from crm_assets.warehouse.landing import landing_pipeline
-from crm_assets.warehouse.load_ids import LOAD_COUNTER, next_load_id
-from crm_assets.warehouse.loading import LoadPackage
-from crm_assets.warehouse.loading import load as load_package
 from crm_assets.warehouse.policy import Policy
-from crm_assets.warehouse.raw_tables import stored_types
 from crm_assets.warehouse.schemas import RAW
-from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, recent_requests
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -11,10 +11,10 @@ import duckdb
 from dagster import MarkdownMetadataValue, MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
 from crm_assets.api import UPDATED_AT
+from crm_assets.loading.changes import Changes
+from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.changes import Changes
-from crm_assets.warehouse.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.schemas import RAW, schemas_of
 
 OWN_COLUMNS = {

@@ -4,8 +4,8 @@ from argparse import ArgumentParser, Namespace
 
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
+from crm_assets.loading.sync_log import accept_address, loaded_from
 from crm_assets.settings import resolve_settings
-from crm_assets.warehouse.sync_log import accept_address, loaded_from
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, Namespace
 from crm_assets.api import ENDPOINTS
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
-from crm_assets.warehouse.vanishing import confirm, unconfirmed
+from crm_assets.loading.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
 
 

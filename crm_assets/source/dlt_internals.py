@@ -8,7 +8,7 @@
 - `PageSession` (`http/session.py`) and the paginators (`reading/`): dlt's `RESTClient` uses the objects passed to
   `rest_api` themselves, calls the session's `prepare_request`, `merge_environment_settings` and `send`, and passes on
   the response of `send`.
-- The logger `dlt`, which receives all of dlt's messages: `warehouse/landing.py` silences it, since they can hold
+- The logger `dlt`, which receives all of dlt's messages: `loading/landing.py` silences it, since they can hold
   values.
 """
 

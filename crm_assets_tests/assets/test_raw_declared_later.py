@@ -15,10 +15,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from crm_assets.loading import load as loading
+from crm_assets.loading.raw_tables import DUCKDB_TYPES
 from crm_assets.source import schemas
 from crm_assets.source.typing.columns import TYPES
-from crm_assets.warehouse import loading
-from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import connected, use_data_dir
@@ -250,7 +250,7 @@ import os, signal
 from functools import partial
 from pathlib import Path
 from crm_assets.source import schemas
-from crm_assets.warehouse import loading
+from crm_assets.loading import load as loading
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.assets.test_raw_declared_later import _after
 schemas.SCHEMAS_DIR = Path({folder!r})

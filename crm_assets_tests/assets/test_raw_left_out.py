@@ -10,9 +10,9 @@ import duckdb
 import pytest
 
 from crm_assets.assets.raw_findings import no_rejected_records
+from crm_assets.loading.rejected import write_left_out
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MOST_REJECTED, RejectedRecord
-from crm_assets.warehouse.left_out import write_left_out
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables

@@ -9,15 +9,15 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.loading.present import present_view
+from crm_assets.loading.raw_tables import DUCKDB_TYPES
+from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import run_test
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
-from crm_assets.warehouse.present import present_view
-from crm_assets.warehouse.raw_tables import DUCKDB_TYPES
-from crm_assets.warehouse.side_loaded import create_side_loaded
-from crm_assets.warehouse.sync_log import create_log_tables
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
 """Load ids, one after the other."""

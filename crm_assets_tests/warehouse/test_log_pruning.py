@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_assets.loading.changes import create_changes_table
+from crm_assets.loading.log_pruning import TABLES, prune_logs
+from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, write_sync_log
+from crm_assets.loading.vanishing import create_unconfirmed_reads
 from crm_assets.source.reading.report import ReadMode, ReadReport
-from crm_assets.warehouse.changes import create_changes_table
-from crm_assets.warehouse.log_pruning import TABLES, prune_logs
-from crm_assets.warehouse.sync_log import Asked, loaded_from, read_cursor, write_sync_log
-from crm_assets.warehouse.vanishing import create_unconfirmed_reads
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import RawTables

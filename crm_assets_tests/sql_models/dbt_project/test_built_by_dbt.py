@@ -16,6 +16,8 @@ import duckdb
 import pytest
 
 from crm_assets.api import ENDPOINTS, INCLUDE
+from crm_assets.loading.present import present_view
+from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
@@ -25,8 +27,6 @@ from crm_assets.sql_models.files import MODELS_DIR
 from crm_assets.sql_models.loading import load_models
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.present import present_view
-from crm_assets.warehouse.sync_log import create_log_tables
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.sql_models.model_project import ModelProject
 

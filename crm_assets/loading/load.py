@@ -13,19 +13,11 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
-from crm_assets.source.reading.report import ReadMode, ReadReport
-from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.batches import POSITION
-from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.warehouse.changes import Changes, Comparison, create_changes_table
-from crm_assets.warehouse.comments import comment
-from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.forgetting import note_skipped
-from crm_assets.warehouse.further_fields import moves
-from crm_assets.warehouse.log_pruning import prune_logs
-from crm_assets.warehouse.policy import Policy, note_load
-from crm_assets.warehouse.present import show_present
-from crm_assets.warehouse.raw_tables import (
+from crm_assets.loading.changes import Changes, Comparison, create_changes_table
+from crm_assets.loading.further_fields import moves
+from crm_assets.loading.log_pruning import prune_logs
+from crm_assets.loading.present import show_present
+from crm_assets.loading.raw_tables import (
     DUCKDB_TYPES,
     alter,
     conversions,
@@ -34,11 +26,19 @@ from crm_assets.warehouse.raw_tables import (
     raw_table,
     stored_columns,
 )
+from crm_assets.loading.side_loaded import create_side_loaded, merge_side_loads
+from crm_assets.loading.sync_log import Asked, create_log_tables, write_sync_log
+from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
+from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.batches import POSITION
+from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.warehouse.comments import comment
+from crm_assets.warehouse.duckdb_messages import is_out_of_memory
+from crm_assets.warehouse.forgetting import note_skipped
+from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.schemas import schemas_of
-from crm_assets.warehouse.side_loaded import create_side_loaded, merge_side_loads
-from crm_assets.warehouse.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.warehouse.transactions import committed
-from crm_assets.warehouse.vanishing import ShownRows, create_unconfirmed_reads
 
 LOAD_MEMORY = "128MiB"
 """DuckDB's memory limit for a load: without one it keeps most of a million rows in memory. If it is too low, for very

@@ -4,9 +4,9 @@ from functools import partial
 
 import duckdb
 
+from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.warehouse.commits import commits_noted
 from crm_assets.warehouse.schemas import RAW, schemas_of
-from crm_assets.warehouse.sync_log import create_log_tables
 from crm_assets.warehouse.transactions import committed
 
 LOAD_COUNTER = f"{RAW}.load_counter"

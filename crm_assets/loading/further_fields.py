@@ -10,10 +10,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from crm_assets.loading.raw_tables import Conversion, raw_table, stored_columns
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.columns import typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.raw_tables import Conversion, raw_table, stored_columns
 
 ROWS_AT_A_TIME = 1000
 

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import UPDATED_AT
+from crm_assets.loading.rejected import create_left_out, write_left_out
 from crm_assets.settings.secrets import is_secret
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.left_out import create_left_out, write_left_out
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 SINCE = """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 from crm_assets.api import ID
-from crm_assets.warehouse.raw_tables import raw_table, stored_columns
+from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.schemas import schemas_of
 
 SYNC_CHANGES = """

@@ -8,8 +8,8 @@ reader of a view that calls a macro would need the macro.
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.loading.raw_tables import DUCKDB_TYPES, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.raw_tables import DUCKDB_TYPES, stored_columns
 from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"

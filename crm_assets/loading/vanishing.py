@@ -9,8 +9,8 @@ from functools import partial
 
 import duckdb
 
-from crm_assets.warehouse.load_ids import next_load_id
-from crm_assets.warehouse.raw_tables import raw_table
+from crm_assets.loading.load_ids import next_load_id
+from crm_assets.loading.raw_tables import raw_table
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 from crm_assets.warehouse.transactions import committed
 
