@@ -29,7 +29,6 @@ from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
-from crm_assets.assets.personal_data import following_policy
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
@@ -42,14 +41,15 @@ from crm_assets.loading.load import load as load_package
 from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, recent_requests
+from crm_assets.privacy.applying import following_policy
+from crm_assets.privacy.forgetting import read_forgotten
+from crm_assets.privacy.policy import Policy
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import Known, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
-from crm_assets.warehouse.forgetting import read_forgotten
-from crm_assets.warehouse.policy import Policy
 from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 

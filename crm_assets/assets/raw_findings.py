@@ -7,12 +7,12 @@ import duckdb
 
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table
 from crm_assets.loading.vanishing import unconfirmed
+from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MOST_REJECTED
 from crm_assets.source.typing.columns import varies
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.forgetting import listed_but_forgotten
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
 
 LAST_READ = """

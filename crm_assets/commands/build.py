@@ -11,10 +11,10 @@ from graphlib import TopologicalSorter
 
 import duckdb
 
-from crm_assets.assets.personal_data import following_policy
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.privacy.applying import following_policy
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import Outcome, run_test

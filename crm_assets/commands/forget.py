@@ -10,13 +10,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.personal_data import forget_records, records_to_forget
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import CrmAssetsError
+from crm_assets.privacy.applying import forget_records, records_to_forget
+from crm_assets.privacy.forgetting import Stored
+from crm_assets.privacy.forgotten_ids import forgotten_ids, undo
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
-from crm_assets.warehouse.forgetting import Stored
-from crm_assets.warehouse.forgotten_ids import forgotten_ids, undo
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets.warehouse.working_folders import remove_leftovers
 

@@ -29,14 +29,14 @@ from crm_assets.loading.raw_tables import (
 from crm_assets.loading.side_loaded import create_side_loaded, merge_side_loads
 from crm_assets.loading.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
+from crm_assets.privacy.forgetting import note_skipped
+from crm_assets.privacy.policy import Policy, note_load
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.forgetting import note_skipped
-from crm_assets.warehouse.policy import Policy, note_load
 from crm_assets.warehouse.schemas import schemas_of
 from crm_assets.warehouse.transactions import committed
 

@@ -11,9 +11,9 @@ import duckdb
 
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
+from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm, secrets
 from crm_assets.warehouse.backend import Published
-from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 

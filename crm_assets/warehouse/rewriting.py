@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
-from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.schemas import belong_to
 
 VIEWS = """

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from crm_assets.loading import load as loading
 from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, load
 from crm_assets.loading.sync_log import Asked
+from crm_assets.privacy.policy import Policy
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.side_loads import COLUMNS
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.policy import Policy
 
 pytestmark = pytest.mark.file
 

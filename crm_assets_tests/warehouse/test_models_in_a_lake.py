@@ -9,7 +9,7 @@ from dagster import DagsterInstance, materialize
 
 from crm_assets.__main__ import main
 from crm_assets.assets.models import build_model_assets
-from crm_assets.assets.personal_data import rebuild
+from crm_assets.privacy.applying import rebuild
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.settings import Crm
 from crm_assets.sql_models.builds import build

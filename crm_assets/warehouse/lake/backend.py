@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
+from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Published
@@ -25,7 +26,6 @@ from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_a
 from crm_assets.warehouse.lake.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
-from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to

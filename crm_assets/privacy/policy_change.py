@@ -15,6 +15,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
+from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
@@ -23,7 +24,6 @@ from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.names import identifier, literal
-from crm_assets.warehouse.policy import Policy, set_policy, stored_policy
 from crm_assets.warehouse.schemas import PRESENT, RAW, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 

@@ -11,16 +11,16 @@ from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.errors import ModelError, WrongRows
+from crm_assets.privacy.forgetting import Stored, forget, stored_records
+from crm_assets.privacy.personal_columns import origins_of, personal_columns
+from crm_assets.privacy.policy import Policy, is_erased, stored_policy
+from crm_assets.privacy.policy_change import follow_policy
 from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
-from crm_assets.sql_models.personal import origins_of, personal_columns
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.conversion import follow_policy
-from crm_assets.warehouse.forgetting import Stored, forget, stored_records
-from crm_assets.warehouse.policy import Policy, is_erased, stored_policy
 from crm_assets.warehouse.schemas import RAW, existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 

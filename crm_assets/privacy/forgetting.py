@@ -13,9 +13,9 @@ import duckdb
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import WarehouseBusy
+from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
-from crm_assets.warehouse.policy import set_erased
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 

@@ -8,8 +8,8 @@ from functools import partial
 import duckdb
 
 from crm_assets.errors import WarehouseError
+from crm_assets.privacy.forgetting import TABLE, read_forgotten
 from crm_assets.source.typing.forgotten import id_hash
-from crm_assets.warehouse.forgetting import TABLE, read_forgotten
 from crm_assets.warehouse.schemas import RAW, exist, schemas_of
 from crm_assets.warehouse.transactions import committed
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.assets.personal_data import rebuild
+from crm_assets.privacy.applying import rebuild
+from crm_assets.privacy.policy_change import follow_policy
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
-from crm_assets.warehouse.conversion import follow_policy
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written
