@@ -32,10 +32,10 @@ from dagster import (
     op,
 )
 from dlt.common import logger as dlt_logger
+from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
-from jsonpath_ng import Fields
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.api import ENDPOINTS
@@ -45,7 +45,7 @@ from crm_assets.loading.landing import landing_pipeline
 from crm_assets.settings import Crm
 from crm_assets.source.crm_source import declared_source
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
-from crm_assets.source.dlt_internals import ItemTransform, NamingConvention
+from crm_assets.source.dlt_internals import NamingConvention
 from crm_assets.warehouse.duckdb_messages import (
     is_about_missing_table,
     line,
@@ -53,20 +53,20 @@ from crm_assets.warehouse.duckdb_messages import (
     reason,
 )
 
-PAGES: tuple[list[dict[str, int]], ...] = ([{"id": 1}, {"id": 2}], [{"id": 3}], [])
-"""What the API of these tests lists. The last page is empty, as the page behind a list's end is."""
+PAGES = (object(), object(), object())
+"""What the API of these tests lists."""
 
 
 class ProbeResponse(Response):
     """A page that never was on a network."""
 
-    def __init__(self, records: list[dict[str, int]]) -> None:
+    def __init__(self, page: object) -> None:
         super().__init__()
         self.status_code = 200
-        self.records = records
+        self.page = page
 
     def json(self, **_: Any) -> Any:
-        return {"people": self.records}
+        return {"people": [self.page]}
 
 
 class ProbeSession(Session):
@@ -76,48 +76,29 @@ class ProbeSession(Session):
         super().__init__()
         self.prepared: list[PreparedRequest] = []
         self.sent: list[PreparedRequest] = []
-        self.responses: list[Response] = []
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "ProbeSession":
-        return self
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         self.prepared.append(PreparedRequest())
         return self.prepared[-1]
 
     def send(self, request: PreparedRequest, **_: Any) -> Response:
-        self.responses.append(ProbeResponse(PAGES[len(self.sent)]))
         self.sent.append(request)
-        return self.responses[-1]
+        return ProbeResponse(PAGES[len(self.sent) - 1])
 
 
 class ProbePaginator(BasePaginator):
-    """Goes on until a page is empty, and counts the pages."""
+    """Goes on until the last page, and remembers all pages."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.pages = 0
+        self.pages: list[object] = []
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:
-        self.pages += 1
-        self._has_next_page = bool(data)
+        self.pages += data or []
+        self._has_next_page = len(self.pages) < len(PAGES)
 
     def update_request(self, request: Request) -> None:
         pass
-
-
-class ProbeStep(ItemTransform[Any, dict[str, Any]]):
-    """Remembers what comes by."""
-
-    def __init__(self) -> None:
-        super().__init__(self.__call__)
-        self.items: list[Any] = []
-        self.went_on: list[bool] = []
-
-    def __call__(self, item: Any, meta: Any = None) -> Any:
-        self.items.append(item)
-        self.went_on.append(item.paginator.has_next_page)
-        return item
 
 
 @dataclass
@@ -126,59 +107,52 @@ class Probe:
 
     session: ProbeSession = field(default_factory=ProbeSession)
     paginator: ProbePaginator = field(default_factory=ProbePaginator)
-    step: ProbeStep = field(default_factory=ProbeStep)
-    records: list[Any] = field(default_factory=list)
+    steps: list[tuple[object, bool]] = field(default_factory=list)
 
     def source(self) -> DltSource:
         """The list as `rest_api` has it."""
-        source = rest_api_source(
+        return rest_api_source(
             {
                 "client": {"base_url": "https://crm.invalid", "session": self.session},
                 "resources": [
                     {
                         "name": "people",
-                        "endpoint": {"data_selector": Fields("people"), "paginator": self.paginator},
+                        "endpoint": {"data_selector": compile_path("people"), "paginator": self.paginator},
+                        "processing_steps": [{"yield_map": self.step}],
                     }
                 ],
             }
         )
-        source.resources["people"].add_step(self.step)
-        return source
+
+    def step(self, page: object) -> Iterator[dict[str, int]]:
+        """A step of the resource, which remembers the page and whether the read goes on."""
+        self.steps.append((page, self.paginator.has_next_page))
+        yield {"id": len(self.steps)}
 
 
 @pytest.fixture(scope="module")
 def probe() -> Probe:
     """Read once for all tests that look at it."""
     probe = Probe()
-    probe.records = list(probe.source())
+    assert len(list(probe.source())) == len(PAGES)
     return probe
 
 
-def test_dlt_gives_steps_whole_pages(probe: Probe) -> None:
-    seen = [list(item) for item in probe.step.items]
-    assert seen == list(PAGES), f"dlt: steps added with add_step no longer see each page as a whole, but {seen}"
-    assert probe.step.went_on == [True, True, False], (
-        "dlt: when a page reaches a step, its paginator no longer knows whether the read goes on"
+def test_dlt_passes_pages_as_they_are(probe: Probe) -> None:
+    assert probe.paginator.pages == list(PAGES), (
+        "dlt: the paginator no longer receives the only item of the list under a compiled data_selector"
     )
-    responses = [item.response for item in probe.step.items]
-    assert all(map(lambda one, other: one is other, responses, probe.session.responses)), (
-        "dlt: pages no longer carry the response that the session returned"
+    assert probe.steps == list(zip(PAGES, (True, True, False), strict=True)), (
+        "dlt: when a page reaches a processing step, its paginator no longer knows whether the read goes on"
     )
 
 
-def test_dlt_uses_the_session_and_the_paginator_that_it_is_given(probe: Probe) -> None:
+def test_dlt_uses_the_session_that_it_is_given(probe: Probe) -> None:
     assert len(probe.session.sent) == len(PAGES), (
         "dlt: RESTClient no longer calls send of the session that rest_api is given once a page"
     )
     assert probe.session.sent == probe.session.prepared, (
         "dlt: RESTClient no longer sends what the session's prepare_request returned"
-    )
-    assert probe.paginator.pages == len(PAGES), "dlt: rest_api uses a copy of the paginator that it is given"
-
-
-def test_dlt_takes_a_compiled_selector(probe: Probe) -> None:
-    assert probe.records == [record for page in PAGES for record in page], (
-        "dlt: rest_api no longer takes a data_selector that is a JSONPath"
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from dlt.sources.rest_api import rest_api_source
-from dlt.sources.rest_api.typing import RESTAPIConfig
-from jsonpath_ng import Fields
+from dlt.sources.rest_api.typing import ProcessingSteps, RESTAPIConfig
 from pydantic import SecretStr
 from requests import Session
 
@@ -95,11 +95,22 @@ def crm_read(
             if known.cursor
             else FullReadPaginator(session, resource, settings, on_page)
         )
-        config = rest_api_config(settings, session, {resource: paginator}, NEWEST_FIRST if known.cursor else {})
-        source = rest_api_source(config, name=resource, max_table_nesting=0)
         side_loads = SideLoads(settings, known.forgotten)
-        batches = RecordBatches(resource, schema, known.types, side_loads, settings.max_undeclared_columns)
-        source.resources[resource].add_step(batches)
+        batches = RecordBatches(
+            resource,
+            known.types,
+            side_loads,
+            settings.max_undeclared_columns,
+            is_last=lambda: not paginator.has_next_page,
+        )
+        config = rest_api_config(
+            settings,
+            session,
+            {resource: paginator},
+            NEWEST_FIRST if known.cursor else {},
+            steps=[{"yield_map": batches.tables}],
+        )
+        source = rest_api_source(config, name=resource, max_table_nesting=0)
 
         def report() -> ReadReport:
             dropped = sorted(redaction.dropped - schema.never_stored.keys())
@@ -130,6 +141,7 @@ def rest_api_config(
     session: Session,
     paginators: Mapping[str, BasePaginator],
     params: Mapping[str, Any],
+    steps: Sequence[ProcessingSteps] = (),
 ) -> RESTAPIConfig:
     """The `rest_api` configuration of the resources in `paginators`. `settings` must have a base URL and a key."""
     return {
@@ -144,7 +156,7 @@ def rest_api_config(
             "headers": dict(HEADERS),
             "session": session,
         },
-        "resource_defaults": {"primary_key": ID, "write_disposition": "append"},
+        "resource_defaults": {"primary_key": ID},
         "resources": [
             {
                 "name": resource,
@@ -153,9 +165,10 @@ def rest_api_config(
                     "path": settings.path(resource),
                     "params": query(resource, settings, params),
                     # dlt would compile a string again for every page.
-                    "data_selector": Fields(ENDPOINTS[resource].data_selector),
+                    "data_selector": compile_path(ENDPOINTS[resource].data_selector),
                     "paginator": paginator,
                 },
+                "processing_steps": [*steps],
             }
             for resource, paginator in paginators.items()
         ],

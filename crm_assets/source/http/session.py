@@ -5,7 +5,7 @@ It fetches pages ahead on threads. The paginator decides which pages, and in whi
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -47,17 +47,17 @@ class WantedPage(PreparedRequest):
 
 
 class PageResponse(Response):
-    """The response that `rest_api` receives: a parsed page."""
+    """An answer whose data are a single item: the parsed page."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, data_selector: str, page: Page) -> None:
         """Has status 200."""
         super().__init__()
         self.status_code = OK
-        self.page = page
+        self._data = {data_selector: [page]}
 
-    def json(self, **kwargs: Any) -> Any:
-        """The records under every list's key, since `rest_api` selects one of them."""
-        return {endpoint.data_selector: self.page.records for endpoint in ENDPOINTS.values()}
+    def json(self, **kwargs: Any) -> Mapping[str, list[Page]]:
+        """The page, where the API has its records."""
+        return self._data
 
 
 class PageSession(Session):
@@ -125,10 +125,6 @@ class PageSession(Session):
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "PageSession":
-        """Returns itself: rest_api copies its configuration to validate it."""
-        return self
-
     def start(self, request: Request, pages: Iterable[int]) -> None:
         """Starts to fetch pages of the list that `request` asks for, unless they are already being fetched.
 
@@ -161,11 +157,12 @@ class PageSession(Session):
             raise TypeError("requests come from prepare_request")
         coming = self._coming.pop(request.number, None)
         if coming is None:
-            return PageResponse(self._fetch(self._prepare(request.wanted, request.number), request.number))
+            page = self._fetch(self._prepare(request.wanted, request.number), request.number)
+            return PageResponse(self._selector, page)
         while wait([coming], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
             self._pass_messages_on()
         self._pass_messages_on()
-        return PageResponse(coming.result())
+        return PageResponse(self._selector, coming.result())
 
     def _pass_messages_on(self) -> None:
         while not self._messages.empty():

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from dlt.sources.helpers.rest_client.auth import APIKeyAuth
 from dlt.sources.helpers.rest_client.client import RESTClient
 
-from crm_assets.api import NEWEST_FIRST, PAGE
+from crm_assets.api import ENDPOINTS, NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
 from crm_assets.source.crm_source import HEADERS, query
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
-from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.http.session import PageSession
 from crm_assets.source.schemas import resource_schema
 
 LONGEST_WAIT = 10.0
@@ -140,9 +140,8 @@ def _page(number: int, order: Mapping[str, str], resource: str, settings: CrmSet
         session=session,
     )
     response = client.get(settings.path(resource), params={**query(resource, settings, order), PAGE: number})
-    if not isinstance(response, PageResponse):
-        raise TypeError("responses come from PageSession")
-    return response.page
+    pages: list[Page] = response.json()[ENDPOINTS[resource].data_selector]
+    return pages[0]
 
 
 def _as_sent(records: list[object]) -> None:

@@ -4,7 +4,6 @@ The API's total is optional, and evidence only: no total ends a read by itself, 
 """
 
 import math
-from typing import Any
 
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
@@ -13,7 +12,7 @@ from crm_assets.api import PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Page
-from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.progress import OnPage, Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.reading.steps import ListPass, StepBack
@@ -61,10 +60,6 @@ class FullReadPaginator(BasePaginator):
         self._next = 1
         self._pass = ListPass()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "FullReadPaginator":
-        """Returns itself: rest_api copies its configuration to validate it."""
-        return self
-
     def progress(self) -> Progress:
         """The progress of the read."""
         total = self.report.rows_in_source if self.report.mode is ReadMode.full else None
@@ -80,15 +75,13 @@ class FullReadPaginator(BasePaginator):
         """Asks for page 1."""
         request.params[PAGE] = self._next
 
-    def update_state(self, response: Response, data: list[Any] | None = None) -> None:
-        """Counts the page's records and decides which page is next, if any.
+    def update_state(self, response: Response, data: list[Page] | None = None) -> None:
+        """Counts the page's records and decides which page is next, if any. The page is the only item of `data`.
 
         Raises:
             BadAnswer: The API sends page 1 for all pages.
         """
-        if not isinstance(response, PageResponse):
-            raise TypeError("responses come from PageSession")
-        page = response.page
+        [page] = data or []
         self._pages_read += 1
         if self._step_back:
             self._read_again(page, self._step_back)

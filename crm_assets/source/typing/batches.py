@@ -4,7 +4,7 @@ A declared field has its declared type. Any other field has the type of its stor
 once, from its first values. Undeclared fields beyond the most that have columns share one JSON column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from crm_assets.api import ID
 from crm_assets.errors import BadAnswer
-from crm_assets.source.dlt_internals import ItemTransform
 from crm_assets.source.http.page import Page
-from crm_assets.source.schemas import ResourceSchema
+from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER, column_names, snake_case
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
@@ -58,8 +57,8 @@ class RejectedRecord:
     records: int = 0
 
 
-class RecordBatches(ItemTransform[Any, dict[str, Any]]):
-    """A dlt step that takes pages and yields Arrow tables.
+class RecordBatches:
+    """Makes Arrow tables from the pages of one read.
 
     Attributes:
         types: Column -> data type of all columns known so far: declared, stored, and found in this read.
@@ -70,21 +69,21 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
     def __init__(
         self,
         resource: str,
-        schema: ResourceSchema,
         stored: Mapping[str, str],
         side_loads: SideLoads,
         most_undeclared: int,
+        is_last: Callable[[], bool],
     ) -> None:
-        """Prepares the step for one read.
+        """Starts empty.
 
         Args:
-            resource: For messages.
-            schema: The declared columns.
+            resource: Whose columns are declared.
             stored: Column -> data type of the table's columns.
             side_loads: Receives the side-loaded arrays of the pages. Its forgotten records are left out.
             most_undeclared: Undeclared columns that the table may have.
+            is_last: Whether no page follows the one that was received last.
         """
-        super().__init__(self.__call__)
+        schema = resource_schema(resource)
         declared = {name: column.data_type for name, column in schema.columns.items()}
         self.types = {**stored, **declared, FURTHER: "json"}
         self._rejected: dict[tuple[str, str | None], RejectedRecord] = {}
@@ -94,21 +93,21 @@ class RecordBatches(ItemTransform[Any, dict[str, Any]]):
         self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
         self._most_undeclared = most_undeclared
+        self._is_last = is_last
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
 
-    def __call__(self, item: Any, meta: Any = None) -> Iterator[Any]:
-        """Takes a page (dlt's `PageData`). Yields an Arrow table if there are enough records, or this is the last page.
+    def tables(self, page: Page) -> Iterator[Any]:
+        """Yields an Arrow table if enough records have come, or the page is the last one. A step of the dlt resource.
 
         Raises:
             BadAnswer: A value is nested too deeply to be stored, or there are too many side-loaded records.
         """
-        page: Page = item.response.page
+        is_last = self._is_last()
         try:
             self._side_loads.add(page)
             self._waiting += self._loadable(page)
-            is_last = not item.paginator.has_next_page
             is_enough = len(self._waiting) >= BATCH_ROWS or sum(map(len, self._waiting)) >= BATCH_VALUES
             if self._waiting and (is_last or is_enough):
                 batch, self._waiting = self._waiting, []

@@ -20,7 +20,7 @@ from requests import PreparedRequest, Request, Response
 from crm_assets.settings import CrmSettings
 from crm_assets.source.http import session as session_module
 from crm_assets.source.http.page import Page
-from crm_assets.source.http.session import PageResponse, PageSession
+from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator
 from crm_assets.source.reading.report import ReadReport
 
@@ -224,9 +224,9 @@ def read_list(listed: SimulatedList) -> SimulatedRead:
         paginator.init_request(request)
         while paginator.has_next_page:
             response = session.send(session.prepare_request(request))
-            assert isinstance(response, PageResponse)
-            reading.ids |= set(filter(None, response.page.ids))
-            paginator.update_state(response)
+            [page] = response.json()["tasks"]
+            reading.ids |= set(filter(None, page.ids))
+            paginator.update_state(response, [page])
             paginator.update_request(request)
     reading.report = paginator.report
     return reading
