@@ -9,9 +9,9 @@ from dagster import ConfigurableResource, InitResourceContext, get_dagster_logge
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.api import ENDPOINTS, INCLUDE
+from crm_assets.probing.check import check_crm
+from crm_assets.probing.findings import CrmFindings
 from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings
-from crm_assets.source.probing.check import check_crm
-from crm_assets.source.probing.findings import CrmFindings
 
 SANDBOX = "the bundled sandbox"
 """The sandbox's address in stored data: its real one changes with each start."""

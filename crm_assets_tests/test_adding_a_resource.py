@@ -88,7 +88,7 @@ TESTS = (
     "models/test_documentation.py",
     "models/test_presence.py",
     "settings",
-    "source/probing/test_reading.py",
+    "probing/test_reading.py",
 )
 """Tests that look at resources, jobs, schedules, models and settings as a whole."""
 

@@ -19,8 +19,8 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
 from crm_assets.errors import ApiRefusal
+from crm_assets.probing.findings import CrmFindings, ListFindings
 from crm_assets.settings import Crm
-from crm_assets.source.probing.findings import CrmFindings, ListFindings
 
 
 def _check(context: OpExecutionContext, crm: CrmConnection, of: Crm) -> None:

@@ -15,9 +15,9 @@ from dagster import build_init_resource_context
 from crm_assets.commands.choosing import add_crm_option, chosen_crms
 from crm_assets.connection import SANDBOX, CrmConnection
 from crm_assets.errors import SettingsError
+from crm_assets.probing.estimate import Bound, Read, Requests
+from crm_assets.probing.findings import CrmFindings, ListFindings, Problem
 from crm_assets.settings import setting_name
-from crm_assets.source.probing.estimate import Bound, Read, Requests
-from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem
 
 WIDTH = 100
 """Characters per line of the output."""

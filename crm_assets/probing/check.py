@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.probing.allowance import Allowance, allowance_of
+from crm_assets.probing.estimate import Bound, Requests, full_read, hourly_read, read_of_all
+from crm_assets.probing.fields import compare_fields
+from crm_assets.probing.findings import CrmFindings, ListFindings, Problem, Schedules
+from crm_assets.probing.links import count_links, missing_arrays
+from crm_assets.probing.order import order_of
+from crm_assets.probing.problems import common_problems, link_problems, list_problems
+from crm_assets.probing.sample import LONGEST_WAIT, Sample, take_sample
 from crm_assets.settings import CrmSettings
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.http.limits import HOUR, MINUTE
-from crm_assets.source.probing.allowance import Allowance, allowance_of
-from crm_assets.source.probing.estimate import Bound, Requests, full_read, hourly_read, read_of_all
-from crm_assets.source.probing.fields import compare_fields
-from crm_assets.source.probing.findings import CrmFindings, ListFindings, Problem, Schedules
-from crm_assets.source.probing.links import count_links, missing_arrays
-from crm_assets.source.probing.order import order_of
-from crm_assets.source.probing.problems import common_problems, link_problems, list_problems
-from crm_assets.source.probing.sample import LONGEST_WAIT, Sample, take_sample
 
 
 def check_crm(settings: CrmSettings, address: str, now: datetime, announce: Callable[[str], object]) -> CrmFindings:

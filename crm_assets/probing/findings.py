@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crm_assets.source.probing.allowance import Allowance
-from crm_assets.source.probing.estimate import Read, Requests
-from crm_assets.source.probing.fields import FieldFindings
-from crm_assets.source.probing.links import Linked
-from crm_assets.source.probing.order import Order
+from crm_assets.probing.allowance import Allowance
+from crm_assets.probing.estimate import Read, Requests
+from crm_assets.probing.fields import FieldFindings
+from crm_assets.probing.links import Linked
+from crm_assets.probing.order import Order
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from dagster import ScheduleDefinition
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.source.probing.estimate import Bound, Requests
+from crm_assets.probing.estimate import Bound, Requests
 from crm_assets_tests.assets.raw_runs import materialize, rows
-from crm_assets_tests.source.probing.checked_crm import NOW, check, linked, of, tidy_crm
+from crm_assets_tests.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
 SENT = "select resource, requests from raw.sync_log where mode = '{}'"
 

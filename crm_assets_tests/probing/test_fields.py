@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
+from crm_assets_tests.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 MARK = "marked-value-8151"
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from crm_assets.probing.allowance import Allowance
+from crm_assets.probing.order import Order, changed_since, order_of
+from crm_assets.probing.sample import Sample, pages_of
 from crm_assets.settings import CrmSettings
 from crm_assets.source.http.limits import HOUR, MINUTE
 from crm_assets.source.http.session import WORTH_A_THREAD
-from crm_assets.source.probing.allowance import Allowance
-from crm_assets.source.probing.order import Order, changed_since, order_of
-from crm_assets.source.probing.sample import Sample, pages_of
 from crm_assets.source.reading.paginator import GUESSED_SHARE
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from crm_assets.api import INCLUDE, PAGE, UPDATED_AT
+from crm_assets.probing.allowance import Allowance
+from crm_assets.probing.estimate import Read
+from crm_assets.probing.fields import FieldFindings
+from crm_assets.probing.findings import ListFindings, Problem, Schedules
+from crm_assets.probing.links import Linked, includes
+from crm_assets.probing.order import Order
+from crm_assets.probing.sample import Sample
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.http.answers import TOO_MANY_REQUESTS
-from crm_assets.source.probing.allowance import Allowance
-from crm_assets.source.probing.estimate import Read
-from crm_assets.source.probing.fields import FieldFindings
-from crm_assets.source.probing.findings import ListFindings, Problem, Schedules
-from crm_assets.source.probing.links import Linked, includes
-from crm_assets.source.probing.order import Order
-from crm_assets.source.probing.sample import Sample
 
 LARGEST_PAGE = 100
 """The most records per page that the API is known to send."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import Enum
 
-from crm_assets.source.probing.sample import Sample
+from crm_assets.probing.sample import Sample
 from crm_assets.source.reading.incremental import updated_at
 from crm_assets.source.schemas import resource_schema
 

@@ -8,12 +8,12 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.probing.order import Order
 from crm_assets.source import schemas
-from crm_assets.source.probing.order import Order
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.faulty_answers import Dropped
+from crm_assets_tests.probing.checked_crm import check, linked, of, problems, tidy_crm
 from crm_assets_tests.scripted_crm import KEY, Seen, always, json_response, scripted_crm
-from crm_assets_tests.source.probing.checked_crm import check, linked, of, problems, tidy_crm
 
 BEHIND_A_CAP = {"message": "Page too large"}
 

@@ -1,0 +1,1 @@
+"""Checks a CRM with at most two requests per list, before anything is read."""

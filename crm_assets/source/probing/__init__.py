@@ -1,1 +1,0 @@
-"""Checks a CRM with at most two requests per list, before anything is read. Imports all of `source`."""
