@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.quoting import identifier
 
 TESTED_ROWS = "temp.tested_rows"
 """The table with the view's rows, and only those columns that tests read."""

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.settings import Crm
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.rewriting import prepare, rewrite_file
 from crm_assets.warehouse.schemas import belong_to, schemas_of
 

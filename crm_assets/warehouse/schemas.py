@@ -10,7 +10,7 @@ import duckdb
 
 from crm_assets.settings import ONLY, Crm
 from crm_assets.settings.crms import LAYERS
-from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.quoting import identifier, literal
 
 RAW = "raw"
 """The layer of the raw tables."""

@@ -25,8 +25,8 @@ from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance
 from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lake.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.lock import Announce, writer_lock
-from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
+from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import committed

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from crm_assets.errors import WarehouseError
-from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import PRESENT
 from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from crm_assets.warehouse.names import literal
+from crm_assets.warehouse.quoting import literal
 
 REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
 """HTTP statuses of a request that the storage will refuse again."""
