@@ -6,6 +6,7 @@ import duckdb
 
 from crm_assets.api import ID
 from crm_assets.loading.raw_tables import raw_table, stored_columns
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import schemas_of
 
 SYNC_CHANGES = """
@@ -81,7 +82,7 @@ class Comparison:
         """Reads the table before rows change. The load must already have added its columns."""
         self._connection, self._resource, self._load_id = connection, resource, load_id
         self._schemas = schemas_of(connection)
-        columns = [f'"{name}"' for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
+        columns = [identifier(name) for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
         self._names = {
             "id": ID,
             "columns": ", ".join(columns),

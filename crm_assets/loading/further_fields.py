@@ -14,6 +14,7 @@ from crm_assets.loading.raw_tables import Conversion, raw_table, stored_columns
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.columns import typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER
+from crm_assets.warehouse.quoting import identifier
 
 ROWS_AT_A_TIME = 1000
 
@@ -45,7 +46,7 @@ def moves(connection: duckdb.DuckDBPyConnection, resource: str, added: Mapping[s
     moved = [_conversion(name, added.get(name, "json"), pairs) for name, pairs in values.items()]
     for variant in filter(None, (conversion.variant for conversion in moved)):
         table = raw_table(connection, resource)
-        connection.execute(f'alter table {table} add column if not exists "{variant}" varchar')
+        connection.execute(f"alter table {table} add column if not exists {identifier(variant)} varchar")
     return moved
 
 

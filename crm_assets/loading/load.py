@@ -37,6 +37,7 @@ from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import schemas_of
 from crm_assets.warehouse.transactions import committed
 
@@ -193,7 +194,7 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) ->
     added = {name: package.types.get(name, "text") for name in _columns(connection, package) if name not in stored}
     for name, data_type in added.items():
         connection.execute(
-            f'alter table {raw_table(connection, resource)} add column "{name}" {DUCKDB_TYPES[data_type]}'
+            f"alter table {raw_table(connection, resource)} add column {identifier(name)} {DUCKDB_TYPES[data_type]}"
         )
     return added
 
@@ -210,8 +211,10 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
         last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
         chosen += f" and {POSITION} in ({last})"
     columns = _columns(connection, package)
-    names = ", ".join(f'"{column}"' for column in [*columns, "_dlt_load_id"])
-    values = ", ".join(f'"{column}"{"::json" if package.types.get(column) == "json" else ""}' for column in columns)
+    names = ", ".join(map(identifier, [*columns, "_dlt_load_id"]))
+    values = ", ".join(
+        f"{identifier(column)}{'::json' if package.types.get(column) == 'json' else ''}" for column in columns
+    )
     connection.execute(
         f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
     )

@@ -10,6 +10,7 @@ import duckdb
 from crm_assets.api import ENDPOINTS
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, stored_columns
 from crm_assets.source.typing.columns import varies
+from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
@@ -31,7 +32,7 @@ def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
     schemas = schemas_of(connection)
     columns = ", ".join(_shown(name, type_) for name, type_ in stored_columns(connection, resource).items())
     view, table = schemas.relation(f"{PRESENT}.{resource}"), schemas.relation(f"{RAW}.{resource}")
-    since = f"select load_id from {schemas.present}.since where resource = '{resource}'"
+    since = f"select load_id from {schemas.present}.since where resource = {literal(resource)}"
     chosen = f"_dlt_load_id >= coalesce(({since}), '')"
     return f"create or replace view {view} as select {columns} from {table} where {chosen}"
 
@@ -39,5 +40,5 @@ def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
 def _shown(name: str, type_: str) -> str:
     # Variant columns and dlt's own columns are not changed.
     if type_ != DUCKDB_TYPES["text"] or name.startswith("_dlt_") or varies(name) is not None:
-        return f'"{name}"'
-    return f"""nullif(trim("{name}"), '') as "{name}\""""
+        return identifier(name)
+    return f"nullif(trim({identifier(name)}), '') as {identifier(name)}"

@@ -14,6 +14,7 @@ import pyarrow as pa
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import RAW, schemas_of
 from crm_assets.warehouse.storable import retype
 
@@ -58,7 +59,9 @@ def declare_table(connection: duckdb.DuckDBPyConnection, resource: str) -> None:
     can be built.
     """
     columns = resource_schema(resource).columns.items()
-    typed = [f'"{name}" {DUCKDB_TYPES[c.data_type]}{"" if c.nullable else " not null"}' for name, c in columns]
+    typed = [
+        f"{identifier(name)} {DUCKDB_TYPES[c.data_type]}{'' if c.nullable else ' not null'}" for name, c in columns
+    ]
     typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
     connection.execute(f"create table if not exists {raw_table(connection, resource)} ({', '.join(typed)})")
 
@@ -119,10 +122,10 @@ def conversions(connection: duckdb.DuckDBPyConnection, resource: str, types: Map
 def _conversion(
     connection: duckdb.DuckDBPyConnection, resource: str, column: str, data_type: str, stored: Mapping[str, str]
 ) -> Conversion:
-    variant: str | None = variant_name(column)
+    name, variant = identifier(column), variant_name(column)
     has_variant = variant in stored
-    value = f'"{column}"' if stored[column] in DATA_TYPES else f'"{column}"::varchar'
-    text = f'"{variant}"::varchar' if has_variant else "null::varchar"
+    value = name if stored[column] in DATA_TYPES else f"{name}::varchar"
+    text = f"{identifier(variant)}::varchar" if has_variant else "null::varchar"
     found = connection.execute(
         f"select _dlt_id, {value} as value, {text} as variant "
         f"from {raw_table(connection, resource)} where {value} is not null or {text} is not null"
@@ -132,11 +135,11 @@ def _conversion(
         for value, text in zip(found["value"].to_pylist(), found["variant"].to_pylist(), strict=True)
     ]
     fitting, misfits = typed_column(data_type, values)
+    needs_variant = has_variant or misfits is not None
     if misfits is None:
-        variant = variant if has_variant else None
         misfits = pa.nulls(len(values), pa.string())
     table = pa.table({"_dlt_id": found["_dlt_id"], "value": fitting, "variant": misfits})
-    return Conversion(column, stored[column], data_type, variant, table)
+    return Conversion(column, stored[column], data_type, variant if needs_variant else None, table)
 
 
 def _restored(value: Any, stored: str, data_type: str) -> Any:
@@ -157,7 +160,7 @@ def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterabl
     for change in changes:
         table = raw_table(connection, resource)
         if change.variant:
-            connection.execute(f'alter table {table} add column if not exists "{change.variant}" varchar')
+            connection.execute(f"alter table {table} add column if not exists {identifier(change.variant)} varchar")
             retype(connection, table, change.variant, "varchar")
         retype(connection, table, change.column, DUCKDB_TYPES[change.data_type])
 
@@ -165,10 +168,11 @@ def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterabl
 def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
     """Writes the converted values into their columns."""
     for change in changes:
-        variant = f', "{change.variant}" = converted.variant' if change.variant else ""
+        variant = f", {identifier(change.variant)} = converted.variant" if change.variant else ""
         connection.register("converted", change.values)
         connection.execute(
-            f'update {raw_table(connection, resource)} as stored set "{change.column}" = converted.value{variant} '
+            f"update {raw_table(connection, resource)} as stored "
+            f"set {identifier(change.column)} = converted.value{variant} "
             "from converted where stored._dlt_id = converted._dlt_id"
         )
         connection.unregister("converted")

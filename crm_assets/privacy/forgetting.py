@@ -16,6 +16,7 @@ from crm_assets.errors import WarehouseBusy
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables, schemas_of
 from crm_assets.warehouse.transactions import committed
 
@@ -147,7 +148,8 @@ def _selections(
     existing = existing_tables(connection)
     for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
         if address in existing:
-            yield address, f'"{column}"', f'"{column}" in (select unnest($ids))', {"ids": [*ids]}
+            name = identifier(column)
+            yield address, name, f"{name} in (select unnest($ids))", {"ids": [*ids]}
     if f"{RAW}.side_loaded" in existing:
         chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
         yield f"{RAW}.side_loaded", "id", "array_name = $array and id in (select unnest($ids))", chosen

@@ -153,7 +153,7 @@ def _raw_tables(
             if f"{PRESENT}.{resource}" in tables:
                 connection.execute(present_view(connection, resource))
         if f"{RAW}.rejected_records" in tables:
-            rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = '{resource}'")
+            rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = {literal(resource)}")
             changed = rejected.convert(connection, redaction.record)
             sentences += [f"{RAW}.rejected_records: {changed:,} records of {resource}"] if changed else []
     if f"{RAW}.rejected_records" in tables:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.sql_models.data_test_runs import Outcome, of_connection, quoted, run_test, run_tests
+from crm_assets.sql_models.data_test_runs import Outcome, of_connection, run_test, run_tests
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import first_rejected, forget_rejects
 from crm_assets.sql_models.snapshots import take_snapshot
@@ -22,6 +22,7 @@ from crm_assets.sql_models.tested_rows import TESTED_ROWS, compute_once, forget_
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
 
@@ -79,7 +80,7 @@ class _Committed(NamedTuple):
 
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
     try:
-        connection.execute(f'create schema if not exists "{model.schema}"')
+        connection.execute(f"create schema if not exists {identifier(model.schema)}")
         existing = _kind(connection, model)
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
@@ -127,7 +128,7 @@ def _merge(model: Model, select: str) -> str:
 
     The table is rewritten as a whole, so that columns can be added, removed or widened. Rows without a key are kept.
     """
-    key = ", ".join(quoted(column) for column in model.unique_key)
+    key = ", ".join(map(identifier, model.unique_key))
     return (
         f"with new_rows as materialized (\n{select}\n)\n"
         f"select * from {model.relation} anti join new_rows using ({key})\n"

@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 import duckdb
-from sqlglot import exp
 
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
@@ -14,6 +13,7 @@ from crm_assets.sql_models.tested_rows import TESTED_ROWS
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.addresses import of_crm
 from crm_assets.warehouse.duckdb_messages import reason
+from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import schemas_of
 
 Literal = Callable[[Any], str]
@@ -76,7 +76,7 @@ def run_test(
     query = of_crm(model.crm, failing_rows(test, relation, model.key_columns, lambda _: "?"))
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = with_timezone(connection, of_crm(model.crm, failing_rows(test, shown, model.key_columns, _literal)))
+    sql = with_timezone(connection, of_crm(model.crm, failing_rows(test, shown, model.key_columns, literal)))
     try:
         [[failing]] = connection.execute(
             with_timezone(connection, f"select count(*) from (\n{query}\n)"), test.arguments.get("values", [])
@@ -86,42 +86,33 @@ def run_test(
     return Outcome(test, int(failing), sql=sql)
 
 
-def failing_rows(test: DataTest, relation: str, key_columns: Sequence[str], literal: Literal) -> str:
+def failing_rows(test: DataTest, relation: str, key_columns: Sequence[str], write: Literal) -> str:
     """The query for the rows of `relation` (a table or a subquery) that fail a test."""
-    shown = ", ".join(quoted(column) for column in dict.fromkeys([*key_columns, *test.columns])) or "*"
-    return QUERIES[test.kind](test, f"{relation} as tested", shown, literal)
-
-
-def quoted(name: str) -> str:
-    """A name as an identifier, or an address as one with its parts quoted."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
-
-
-def _literal(value: Any) -> str:
-    return exp.convert(value).sql(dialect="duckdb")
+    shown = ", ".join(map(identifier, dict.fromkeys([*key_columns, *test.columns]))) or "*"
+    return QUERIES[test.kind](test, f"{relation} as tested", shown, write)
 
 
 def _repeated(test: DataTest, relation: str, _shown: str, _literal: Literal) -> str:
-    columns = ", ".join(quoted(column) for column in test.columns)
+    columns = ", ".join(map(identifier, test.columns))
     # Null is not a duplicate, except within a combination.
     known = f"where {columns} is not null\n" if test.kind == "unique" else ""
     return f"select {columns}, count(*) as occurrences\nfrom {relation}\n{known}group by all\nhaving count(*) > 1"
 
 
 def _null(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
-    return f"select {shown}\nfrom {relation}\nwhere {quoted(test.columns[0])} is null"
+    return f"select {shown}\nfrom {relation}\nwhere {identifier(test.columns[0])} is null"
 
 
-def _not_accepted(test: DataTest, relation: str, shown: str, literal: Literal) -> str:
-    values = ", ".join(literal(value) for value in test.arguments["values"])
-    return f"select {shown}\nfrom {relation}\nwhere {quoted(test.columns[0])} not in ({values})"
+def _not_accepted(test: DataTest, relation: str, shown: str, write: Literal) -> str:
+    values = ", ".join(write(value) for value in test.arguments["values"])
+    return f"select {shown}\nfrom {relation}\nwhere {identifier(test.columns[0])} not in ({values})"
 
 
 def _dangling(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
-    column, field = quoted(test.columns[0]), quoted(test.arguments["field"])
+    column, field = identifier(test.columns[0]), identifier(test.arguments["field"])
     return (
         f"select {shown}\nfrom {relation}\nwhere {column} is not null and not exists (\n"
-        f"    from {quoted(test.arguments['to'])} as parent where parent.{field} = tested.{column}\n)"
+        f"    from {identifier(*test.arguments['to'].split('.'))} as parent where parent.{field} = tested.{column}\n)"
     )
 
 
@@ -131,7 +122,7 @@ def _untrue(test: DataTest, relation: str, shown: str, _literal: Literal) -> str
 
 def _out_of_range(test: DataTest, relation: str, shown: str, _literal: Literal) -> str:
     operators = {"min_value": "<", "max_value": ">"}
-    column = quoted(test.columns[0])
+    column = identifier(test.columns[0])
     missed = [f"{column} {sign} {test.arguments[key]}" for key, sign in operators.items() if key in test.arguments]
     return f"select {shown}\nfrom {relation}\nwhere {' or '.join(missed)}"
 

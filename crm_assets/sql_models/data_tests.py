@@ -8,6 +8,7 @@ from typing import Any
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.sql_models.dbt_features import EXPORT, instead
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.yaml_files import Items, line_of
 
 SEVERITIES = ("error", "warn")
@@ -56,7 +57,7 @@ class DataTest:
     def condition(self) -> str:
         """The condition of an expression_is_true test. As in dbt_utils, the column's name is put before it."""
         expression = str(self.arguments["expression"]).strip()
-        return f'"{self.column}" {expression}' if self.column else expression
+        return f"{identifier(self.column)} {expression}" if self.column else expression
 
     @property
     def blocks(self) -> bool:

@@ -15,6 +15,7 @@ from crm_assets.settings import ONLY, Crm
 from crm_assets.sql_models.data_tests import DataTest, read_data_tests
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.addresses import of_crm, tables_read
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import PRESENT, RAW
 
 DBT_COLUMNS: Mapping[str, str] = MappingProxyType(
@@ -91,7 +92,7 @@ class Model:
     @property
     def relation(self) -> str:
         """The same, quoted for SQL statements."""
-        return f'"{self.schema}"."{self.name}"'
+        return identifier(self.schema, self.name)
 
     @property
     def select(self) -> str:

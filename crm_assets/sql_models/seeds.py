@@ -6,6 +6,8 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.warehouse.quoting import literal
+
 REASONS: Mapping[str, str] = {
     "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
     "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
@@ -32,12 +34,12 @@ def seed_select(path: Path, properties: Mapping[str, Any]) -> str:
     """The SELECT that reads a seed. For columns without a type, DuckDB detects one that holds all values."""
     config = properties.get("config")
     types = config.get("column_types") if isinstance(config, dict) else None
-    typed = ", ".join(f"{_literal(str(name))}: {_literal(str(type_))}" for name, type_ in (types or {}).items())
+    typed = ", ".join(f"{literal(str(name))}: {literal(str(type_))}" for name, type_ in (types or {}).items())
     options = {"header": "true", "delim": "','", "quote": "'\"'", "escape": "'\"'", "sample_size": "-1"}
     if typed:
         options["types"] = f"{{{typed}}}"
     written = ", ".join(f"{name} = {value}" for name, value in options.items())
-    return f"select * from read_csv({_literal(str(path))}, {written}, store_rejects = true)"
+    return f"select * from read_csv({literal(str(path))}, {written}, store_rejects = true)"
 
 
 def forget_rejects(connection: duckdb.DuckDBPyConnection) -> None:
@@ -54,7 +56,3 @@ def first_rejected(connection: duckdb.DuckDBPyConnection, path: Path, types: Map
     wanted = types.get(column or "", "the one found for the column")
     reason = REASONS.get(kind, "the line cannot be read: compare it with other lines").format(type=wanted)
     return f"{path}:{line}: column {column or position}: {reason}"
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from crm_assets.sql_models.data_test_runs import quoted
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model
 from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.storable import storable
 
 NOW = "getvariable('snapshot_time')::timestamp"
@@ -52,7 +52,7 @@ def _source_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """The current records' columns and types. Those that are called like the snapshot's own are dropped."""
     columns = _columns(connection, SOURCE)
     for column in [column for column in columns if column.lower() in {**DBT_COLUMNS, **DELETED_COLUMN}]:
-        connection.execute(f"alter table {SOURCE} drop column {quoted(column)}")
+        connection.execute(f"alter table {SOURCE} drop column {identifier(column)}")
         del columns[column]
     return columns
 
@@ -61,7 +61,7 @@ def _add_changes(connection: duckdb.DuckDBPyConnection, model: Model, source: Ma
     stored = _columns(connection, model.relation)
     # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
     for column in [column for column in source if column not in stored]:
-        connection.execute(f"alter table {model.relation} add column {quoted(column)} {source[column]}")
+        connection.execute(f"alter table {model.relation} add column {identifier(column)} {source[column]}")
     connection.execute(f"create or replace temp table {OPENED} as {_opened(model, source)}")
     connection.execute(f"create or replace temp table {CLOSED} as {_closed(model)}")
     connection.execute(
@@ -80,10 +80,10 @@ def _opening(model: Model, source: Mapping[str, str], is_later: str = "true") ->
         source: The records' columns and types.
         is_later: Whether a record's `updated_at` is later than all that is known of the record.
     """
-    key = [f"source.{quoted(column)}" for column in model.unique_key]
+    key = [f"source.{identifier(column)}" for column in model.unique_key]
     at = since = NOW
     if column := model.config.get("updated_at"):
-        updated_at = f"source.{quoted(column)}"
+        updated_at = f"source.{identifier(column)}"
         is_later = f"{updated_at} is not null and {is_later}"
         at = f"case when {is_later} then cast({updated_at} as varchar) else cast({NOW} as varchar) end"
         since = f"case when {is_later} then {updated_at} else try_cast({NOW} as {source[column]}) end"
@@ -98,20 +98,20 @@ def _opening(model: Model, source: Mapping[str, str], is_later: str = "true") ->
 
 def _opened(model: Model, source: Mapping[str, str]) -> str:
     """The rows to add: of new and changed records, and of deleted ones if these get a row."""
-    key = ", ".join(map(quoted, model.unique_key))
+    key = ", ".join(map(identifier, model.unique_key))
     is_later = "true"
     if column := model.config.get("updated_at"):
-        is_later = f"coalesce(source.{quoted(column)} > known.last, true)"
+        is_later = f"coalesce(source.{identifier(column)} > known.last, true)"
     rows = (
         f"select source.*, {_opening(model, source, is_later)} "
         f"from {SOURCE} as source left join {_current(model)} as current on {_same(model, 'current')} "
         f"left join (select {key}, max(greatest(dbt_valid_from, dbt_valid_to)) as last "
         f"from {model.relation} group by {key}) as known on {_same(model, 'known')} "
-        f"where current.{quoted(model.unique_key[0])} is null or {_changed(model, source)}"
+        f"where current.{identifier(model.unique_key[0])} is null or {_changed(model, source)}"
     )
     if not _marks_deleted(model):
         return rows
-    columns = ", ".join(f"current.{quoted(column)}" for column in source)
+    columns = ", ".join(f"current.{identifier(column)}" for column in source)
     return (
         f"{rows} union all by name select {columns}, {_hash(['current.dbt_scd_id', NOW])} as dbt_scd_id, "
         f"{NOW} as dbt_updated_at, {NOW} as dbt_valid_from, null as dbt_valid_to, 'True' as dbt_is_deleted "
@@ -137,12 +137,12 @@ def _gone(model: Model) -> str:
 
 def _changed(model: Model, source: Iterable[str]) -> str:
     if model.config["strategy"] == "timestamp":
-        updated_at = f"source.{quoted(model.config['updated_at'])}"
+        updated_at = f"source.{identifier(model.config['updated_at'])}"
         changed = f"coalesce({updated_at} > current.dbt_updated_at, {updated_at} is not null)"
     else:
         chosen = model.config["check_cols"]
         checked = list(source) if chosen == "all" else list(chosen)
-        changed = " or ".join(f"current.{quoted(c)} is distinct from source.{quoted(c)}" for c in checked)
+        changed = " or ".join(f"current.{identifier(c)} is distinct from source.{identifier(c)}" for c in checked)
     return f"({changed} or current.dbt_is_deleted = 'True')" if _marks_deleted(model) else f"({changed})"
 
 
@@ -151,7 +151,7 @@ def _current(model: Model) -> str:
 
 
 def _same(model: Model, table: str) -> str:
-    return " and ".join(f"{table}.{quoted(column)} = source.{quoted(column)}" for column in model.unique_key)
+    return " and ".join(f"{table}.{identifier(column)} = source.{identifier(column)}" for column in model.unique_key)
 
 
 def _marks_deleted(model: Model) -> bool:

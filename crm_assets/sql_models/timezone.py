@@ -6,12 +6,14 @@ statement that creates the model. Data tests run in the session that built it.
 
 import duckdb
 
+from crm_assets.warehouse.quoting import literal
+
 VARIABLE = "getvariable('reporting_timezone')"
 
 
 def report_in(connection: duckdb.DuckDBPyConnection, timezone: str) -> None:
     """Sets the session's reporting time zone, an IANA name."""
-    connection.execute(f"set variable reporting_timezone = {_literal(timezone)}")
+    connection.execute(f"set variable reporting_timezone = {literal(timezone)}")
 
 
 def with_timezone(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
@@ -19,8 +21,4 @@ def with_timezone(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     if VARIABLE not in sql:
         return sql
     [[timezone]] = connection.execute(f"select coalesce({VARIABLE}, 'UTC')").fetchall()
-    return sql.replace(VARIABLE, _literal(timezone))
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+    return sql.replace(VARIABLE, literal(timezone))

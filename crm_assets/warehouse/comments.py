@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import duckdb
 
+from crm_assets.warehouse.quoting import identifier, literal
+
 COMMENTED = """
 select
     column_name,
@@ -31,13 +33,12 @@ def comment(
         description: What a row is.
         columns: Column -> description. Columns that the table does not have are ignored.
     """
-    schema, name = address
-    relation = f'"{schema}"."{name}"'
+    relation = identifier(*address)
     stored = dict(connection.execute(COMMENTED, address).fetchall())
-    statements = [f"comment on {kind} {relation} is {_literal(description)}"]
+    statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
     if kind == "table" or _views_have_columns(connection):
         statements += [
-            f'comment on column {relation}."{column}" is {_literal(text)}'
+            f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
             for column, text in columns.items()
             if stored.get(column) not in {None, text.strip()}
         ]
@@ -47,7 +48,3 @@ def comment(
 def _views_have_columns(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether columns of views can have comments: in a DuckDB file they can, in a DuckLake they cannot."""
     return connection.execute(CATALOG).fetchall() == [("duckdb",)]
-
-
-def _literal(text: str) -> str:
-    return "'" + text.strip().replace("'", "''") + "'"

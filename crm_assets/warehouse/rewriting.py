@@ -13,6 +13,7 @@ import duckdb
 
 from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
+from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import belong_to
 
 VIEWS = """
@@ -40,9 +41,9 @@ def rewrite_file(database: Path, target: Path, config: Mapping[str, Any], crm: C
     _remove(fresh)
     try:
         with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
-            connection.execute(f"attach {_literal(database)} as stored (read_only)")
+            connection.execute(f"attach {literal(str(database))} as stored (read_only)")
             [[catalog]] = connection.execute("select current_database()").fetchall()
-            connection.execute(f'copy from database stored to "{catalog}"')
+            connection.execute(f"copy from database stored to {identifier(catalog)}")
             connection.execute("detach stored")
             belong_to(connection, crm)
             set_erased(connection, erased=True)
@@ -81,7 +82,3 @@ def _can_be_read(connection: duckdb.DuckDBPyConnection, address: str) -> bool:
 def _remove(database: Path) -> None:
     database.unlink(missing_ok=True)
     database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

@@ -51,7 +51,7 @@ class CrmSchemas:
     def relation(self, address: str) -> str:
         """The quoted name of a table or view in the database, for statements: `"north_raw"."accounts"`."""
         layer, _, table = address.partition(".")
-        return f"{identifier(self.crm.named(layer))}.{identifier(table)}"
+        return identifier(self.crm.named(layer), table)
 
     def fill(self, statement: str, **names: str) -> str:
         """A statement with the schemas for `{raw}` and `{present}`, and other names for theirs."""

@@ -191,9 +191,7 @@ class Lake:
     @property
     def _catalog(self) -> str:
         """The quoted schema of the catalog's own tables."""
-        return (
-            f"{identifier(METADATA)}.{identifier(self.address.schema)}" if self.address.schema else identifier(METADATA)
-        )
+        return identifier(METADATA, self.address.schema) if self.address.schema else identifier(METADATA)
 
     @contextmanager
     def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:

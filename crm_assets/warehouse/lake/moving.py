@@ -78,7 +78,7 @@ def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
 
 
 def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> Moved:
-    name = f"{identifier(schema)}.{identifier(table)}"
+    name = identifier(schema, table)
     try:
         select = storable(connection, f"select * from {FILE}.{name}")
         connection.execute(f"create schema if not exists {identifier(schema)}")
