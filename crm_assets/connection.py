@@ -9,8 +9,7 @@ from dagster import ConfigurableResource, InitResourceContext, get_dagster_logge
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.api import ENDPOINTS, INCLUDE
-from crm_assets.probing.check import check_crm
-from crm_assets.probing.findings import CrmFindings
+from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings
 
 SANDBOX = "the bundled sandbox"

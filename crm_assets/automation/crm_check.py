@@ -19,7 +19,8 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE
 from crm_assets.errors import ApiRefusal
-from crm_assets.probing.findings import CrmFindings, ListFindings
+from crm_assets.probing.check import CrmFindings
+from crm_assets.probing.report import cost, table
 from crm_assets.settings import Crm
 
 
@@ -43,16 +44,11 @@ def _report(context: OpExecutionContext, findings: CrmFindings) -> None:
         ApiRefusal: A list cannot be read.
     """
     for problem in findings.problems:
-        log = context.log.error if problem.blocks else context.log.warning
-        log(f"{problem.resource or 'all lists'}: {problem.problem}. {problem.advice}")
+        (context.log.error if problem.blocks else context.log.warning)(str(problem))
     if not findings.can_be_read:
-        unread = [problem for problem in findings.problems if problem.blocks]
-        raise ApiRefusal("\n".join(f"{problem.resource}: {problem.problem}. {problem.advice}" for problem in unread))
-    full, hourly = (
-        f"{read.requests.bound.value} {read.requests.number:,}" for read in (findings.full, findings.hourly)
-    )
-    told = f"Every list can be read. A full read takes {full} requests, an incremental one an hour later {hourly}"
-    context.log.info(told)
+        raise ApiRefusal("\n".join(str(problem) for problem in findings.problems if problem.blocks))
+    reads = cost(findings.full), cost(findings.hourly)
+    context.log.info("Every list can be read. A full read takes %s, an incremental one an hour later %s", *reads)
 
 
 def build_check_job(of: Crm) -> JobDefinition:
@@ -78,37 +74,18 @@ def build_check_job(of: Crm) -> JobDefinition:
 
 
 def _metadata(findings: CrmFindings) -> dict[str, MetadataValue]:
+    problems = [
+        TableRecord({"list": each.resource or "all", "problem": each.problem, "advice": each.advice})
+        for each in findings.problems
+    ]
+    columns = TableSchema([TableColumn(name) for name in ("list", "problem", "advice")])
+    lists = [
+        TableRecord({**row, "can be read": found.can_be_read})
+        for row, found in zip(table(findings.lists), findings.lists, strict=True)
+    ]
     return {
         "crm": MetadataValue.text(findings.address),
-        "lists": MetadataValue.table([_record(each) for each in findings.lists]),
-        "problems": MetadataValue.table(
-            [
-                TableRecord({"list": each.resource or "all", "problem": each.problem, "advice": each.advice})
-                for each in findings.problems
-            ],
-            TableSchema([TableColumn("list"), TableColumn("problem"), TableColumn("advice")]),
-        ),
+        "lists": MetadataValue.table(lists),
+        "problems": MetadataValue.table(problems, columns),
         "findings": MetadataValue.json(json.loads(json.dumps(asdict(findings)))),
     }
-
-
-def _record(found: ListFindings) -> TableRecord:
-    """One list as a row; unknown values are empty."""
-    linked = {to: f"{link.linked} of {link.records}" for to, link in found.linked.items()}
-    return TableRecord(
-        {
-            "list": found.resource,
-            "can be read": found.can_be_read,
-            "status": str(found.status or ""),
-            "latency (ms)": "" if found.latency is None else f"{found.latency * 1000:,.0f}",
-            "records": "" if found.records is None else f"{found.records:,}",
-            "sorts": found.order.value,
-            "with account": linked.get("accounts", ""),
-            "with owner": linked.get("owners", ""),
-            "not declared": len(found.fields.undeclared),
-            "never sent": len(found.fields.never_sent),
-            "of another type": len(found.fields.other_types),
-            "full read": "" if found.full is None else f"{found.full.bound.value} {found.full.number:,}",
-            "incremental read": "" if found.hourly is None else f"{found.hourly.bound.value} {found.hourly.number:,}",
-        }
-    )

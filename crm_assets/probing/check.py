@@ -1,20 +1,67 @@
 """Checks a CRM: at most two requests per list, and the findings from their answers. Writes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.probing.allowance import Allowance, allowance_of
-from crm_assets.probing.estimate import Bound, Requests, full_read, hourly_read, read_of_all
-from crm_assets.probing.fields import compare_fields
-from crm_assets.probing.findings import CrmFindings, ListFindings, Problem, Schedules
-from crm_assets.probing.links import count_links, missing_arrays
-from crm_assets.probing.order import order_of
-from crm_assets.probing.problems import common_problems, link_problems, list_problems
-from crm_assets.probing.sample import LONGEST_WAIT, Sample, take_sample
+from crm_assets.probing import estimates, lists, problems
+from crm_assets.probing.estimates import Allowance, Read, Requests, Schedules
+from crm_assets.probing.lists import FieldFindings, Linked, Order
+from crm_assets.probing.problems import Problem
+from crm_assets.probing.sample import LONGEST_WAIT, Sample, not_requested, take_sample
 from crm_assets.settings import CrmSettings
-from crm_assets.settings.endpoints import HOUR_MINUTES
-from crm_assets.source.http.limits import HOUR, MINUTE
+
+
+@dataclass(frozen=True)
+class ListFindings:
+    """The findings about one list.
+
+    Attributes:
+        resource: The list.
+        can_be_read: Whether the API served all requested pages.
+        status: The status of the last answer; None without an answer.
+        latency: Average seconds per answer; None without an answer.
+        requests: Requests that the check sent.
+        records: Records in the whole list by the API's count; None if it has none.
+        order: Whether the API sorts newest first when asked to.
+        fields: How fields differ from the declared ones.
+        linked: `accounts` or `owners` -> how many records are linked to them.
+        missing_arrays: Side-loaded array that the answers lack -> the `include` that adds it.
+        full: Requests of a full read; None for a list that was not served.
+        hourly: Requests of an incremental read an hour after the previous one.
+    """
+
+    resource: str
+    can_be_read: bool
+    status: int | None
+    latency: float | None
+    requests: int
+    records: int | None
+    order: Order
+    fields: FieldFindings
+    linked: Mapping[str, Linked]
+    missing_arrays: Mapping[str, str]
+    full: Requests | None
+    hourly: Requests | None
+
+
+@dataclass(frozen=True)
+class CrmFindings:
+    """The findings about the CRM at an address, and the settings used for the estimates."""
+
+    address: str
+    can_be_read: bool
+    per_page: int
+    max_in_flight: int
+    requests_per_minute: int | None
+    requests_per_hour: int | None
+    lists: Sequence[ListFindings]
+    allowance: Allowance | None
+    full: Read
+    hourly: Read
+    schedules: Schedules
+    problems: Sequence[Problem]
 
 
 def check_crm(settings: CrmSettings, address: str, now: datetime, announce: Callable[[str], object]) -> CrmFindings:
@@ -30,56 +77,54 @@ def check_crm(settings: CrmSettings, address: str, now: datetime, announce: Call
     wait = 0.0
     for resource in ENDPOINTS:
         if wait > LONGEST_WAIT:
-            told = f"{resource}: not asked for, as the API asks to wait {wait:,.0f} s"
-            samples.append(Sample(resource, settings.per_page, error=told))
-            continue
-        samples.append(take_sample(resource, settings, announce))
-        wait = samples[-1].wait
+            samples.append(Sample(resource, settings.per_page, error=f"{resource}: {not_requested(wait)}"))
+        else:
+            samples.append(take_sample(resource, settings, announce))
+            wait = samples[-1].wait
     return _findings(samples, settings, address, now)
 
 
-def _findings(samples: list[Sample], settings: CrmSettings, address: str, now: datetime) -> CrmFindings:
-    allowances = [found for sample in samples for answer in sample.answers if (found := allowance_of(answer.headers))]
-    allowance = allowances[-1] if allowances else None
-    problems: list[Problem] = []
-    lists: list[ListFindings] = []
-    for sample in samples:
-        of_list, its_problems = _list_findings(sample, settings, now)
-        lists.append(of_list)
-        problems += its_problems
-    full = read_of_all([*zip(samples, (each.full for each in lists), strict=True)], settings, allowance)
-    hourly = read_of_all([*zip(samples, (each.hourly for each in lists), strict=True)], settings, allowance)
-    schedules = _schedules(full.requests, _every_hour(lists, hourly.requests.bound, settings), allowance, settings)
-    problems += common_problems(lists, full, schedules, allowance, settings.per_page)
+def _findings(samples: Sequence[Sample], settings: CrmSettings, address: str, now: datetime) -> CrmFindings:
+    headers = [answer.headers for sample in samples for answer in sample.answers]
+    allowance = next(filter(None, map(estimates.allowance_of, reversed(headers))), None)
+    seen: list[Problem] = []
+    found = [_list_findings(sample, settings, now, seen) for sample in samples]
+    full = estimates.read_of_all([*zip(samples, (each.full for each in found), strict=True)], settings, allowance)
+    hourly = estimates.read_of_all([*zip(samples, (each.hourly for each in found), strict=True)], settings, allowance)
+    schedules = estimates.schedules({each.resource: each.hourly for each in found}, full, settings, allowance)
+    unsorted = [each.resource for each in found if each.order is Order.ignored]
+    seen += problems.rate_problems(full, schedules, allowance, unsorted, settings.per_page)
     return CrmFindings(
-        address=address,
-        can_be_read=all(each.can_be_read for each in lists),
-        per_page=settings.per_page,
-        max_in_flight=settings.max_in_flight,
-        requests_per_minute=settings.requests_per_minute,
-        requests_per_hour=settings.requests_per_hour,
-        lists=lists,
-        allowance=allowance,
-        full=full,
-        hourly=hourly,
-        schedules=schedules,
-        problems=sorted(problems, key=lambda each: not each.blocks),
+        address,
+        all(each.can_be_read for each in found),
+        settings.per_page,
+        settings.max_in_flight,
+        settings.requests_per_minute,
+        settings.requests_per_hour,
+        found,
+        allowance,
+        full,
+        hourly,
+        schedules,
+        problems=sorted(seen, key=lambda each: not each.blocks),
     )
 
 
-def _list_findings(sample: Sample, settings: CrmSettings, now: datetime) -> tuple[ListFindings, list[Problem]]:
-    pages = [page for page in (sample.first, sample.last) if page]
-    records = [record for page in pages for record in page.records]
-    order, fields = order_of(sample), compare_fields(sample.resource, pages)
-    params = settings.params(sample.resource)
-    linked, unnamed = count_links(sample.resource, records, params), missing_arrays(sample.resource, pages, params)
-    problems = [
-        *list_problems(sample, order, fields, settings),
-        *link_problems(sample.resource, linked, unnamed, settings),
+def _list_findings(sample: Sample, settings: CrmSettings, now: datetime, seen: list[Problem]) -> ListFindings:
+    """The findings about one list. Its problems are added to `seen`."""
+    resource, params, pages = sample.resource, settings.params(sample.resource), sample.pages
+    order, fields = lists.order_of(sample), lists.compare_fields(resource, pages)
+    linked, missing = lists.count_links(resource, pages, params), lists.missing_arrays(resource, pages, params)
+    own = [
+        *problems.not_served(sample, settings),
+        *problems.order_and_size(sample, order),
+        *problems.field_problems(resource, fields, settings),
+        *problems.link_problems(resource, linked, missing, settings),
     ]
-    found = ListFindings(
-        resource=sample.resource,
-        can_be_read=not any(problem.blocks for problem in problems),
+    seen += own
+    return ListFindings(
+        resource,
+        can_be_read=not any(problem.blocks for problem in own),
         status=sample.answers[-1].status if sample.answers else None,
         latency=sample.seconds if sample.answers else None,
         requests=sample.requests,
@@ -87,31 +132,7 @@ def _list_findings(sample: Sample, settings: CrmSettings, now: datetime) -> tupl
         order=order,
         fields=fields,
         linked=linked,
-        missing_arrays=unnamed,
-        full=full_read(sample),
-        hourly=hourly_read(sample, settings, now),
+        missing_arrays=missing,
+        full=estimates.full_read(sample),
+        hourly=estimates.hourly_read(sample, settings, now),
     )
-    return found, problems
-
-
-def _every_hour(lists: Sequence[ListFindings], bound: Bound, settings: CrmSettings) -> Requests:
-    """What the schedules take in an hour in which each of them is due, as often as `cadence_minutes` says."""
-    reads = {each.resource: max(1, HOUR_MINUTES // settings.cadence_minutes(each.resource)) for each in lists}
-    return Requests(sum(each.hourly.number * reads[each.resource] for each in lists if each.hourly), bound)
-
-
-def _schedules(full: Requests, hourly: Requests, allowance: Allowance | None, settings: CrmSettings) -> Schedules:
-    """The schedules read each list incrementally, `hourly` in all, and once a day all of them in full."""
-    limits = {
-        "": (allowance.limit, allowance.period) if allowance else (None, HOUR),
-        "requests_per_minute": (settings.requests_per_minute, MINUTE),
-        "requests_per_hour": (settings.requests_per_hour, HOUR),
-    }
-    an_hour = {name: limit * HOUR / period for name, (limit, period) in limits.items() if limit}
-    allowed_by = min(an_hour, key=an_hour.__getitem__, default="")
-    allowed = an_hour.get(allowed_by)
-    busiest = hourly.number + full.number
-    fit = None if allowed is None else busiest <= allowed
-    if fit and Bound.at_least in {full.bound, hourly.bound}:
-        fit = None  # more may be needed
-    return Schedules(hourly.number, busiest, allowed, allowed_by, fit)

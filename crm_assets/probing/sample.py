@@ -1,16 +1,17 @@
-"""A sample of one list: at most two requests and their answers."""
+"""A sample of one list: at most two pages, read through the real source, and the answers to their requests."""
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
 
-from dlt.sources.helpers.rest_client.auth import APIKeyAuth
-from dlt.sources.helpers.rest_client.client import RESTClient
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from requests import Request, Response
 
-from crm_assets.api import ENDPOINTS, NEWEST_FIRST, PAGE
+from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
-from crm_assets.source.crm_source import HEADERS, query
+from crm_assets.source.crm_source import list_source
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
@@ -23,44 +24,53 @@ MAY_MEAN_THE_ORDER = frozenset({400, 422})
 """Statuses with which an API may refuse an unknown sort order."""
 
 
-@dataclass
-class Sample:
-    """The answers to at most two requests.
+class Sample(BasePaginator):
+    """The first page of a list and its last one, which this paginator asks for.
 
     Attributes:
         resource: The list.
         per_page: Requested records per page.
         answers: The answers received.
         requests: Requests sent.
-        first: The first page, newest first if the API sorts.
-        last: The last page by the API's count, or page 2 without a count; None if not requested or not served.
-        order_refused: Whether the API serves the first page only without a sort order.
+        pages: Page 1, newest first if the API sorts; then the last page by the API's count, or page 2 without a count.
+        order_refused: Whether the API serves page 1 only without a sort order. Then no other page is requested.
         error: Why a page is missing; empty if none is.
     """
 
-    resource: str
-    per_page: int
-    answers: list[Answer] = field(default_factory=list)
-    requests: int = 0
-    first: Page | None = None
-    last: Page | None = None
-    order_refused: bool = False
-    error: str = ""
+    def __init__(self, resource: str, per_page: int, error: str = "") -> None:
+        """Has asked for nothing yet."""
+        super().__init__()
+        self.resource, self.per_page = resource, per_page
+        self.answers: list[Answer] = []
+        self.pages: list[Page] = []
+        self.requests = 0
+        self.order_refused = False
+        self.error = error
+
+    @property
+    def first(self) -> Page | None:
+        """Page 1; None if it was not served."""
+        return self.pages[0] if self.pages else None
+
+    @property
+    def last(self) -> Page | None:
+        """The last page; None if it is page 1, or was not requested or not served."""
+        return self.pages[1] if len(self.pages) > 1 else None
 
     @property
     def page_size(self) -> int:
-        """Records on the first page."""
-        return len(self.first.records) if self.first else 0
+        """Records on page 1."""
+        return len(self.pages[0].records) if self.pages else 0
 
     @property
     def total(self) -> int | None:
         """Records in the list by the API's count; None if it has none."""
-        return self.first.total if self.first else None
+        return self.pages[0].total if self.pages else None
 
     @property
     def seconds(self) -> float:
         """Average seconds per answer."""
-        return sum(answer.seconds for answer in self.answers) / len(self.answers) if self.answers else 0.0
+        return sum(answer.seconds for answer in self.answers) / max(1, len(self.answers))
 
     @property
     def wait(self) -> float:
@@ -68,9 +78,30 @@ class Sample:
         if not self.answers:
             return 0.0
         answer = self.answers[-1]
-        if answer.status == TOO_MANY_REQUESTS:
-            return answer.retry_after or 0.0
-        return answer.until_reset if answer.status == OK else 0.0
+        asked = {OK: answer.until_reset, TOO_MANY_REQUESTS: answer.retry_after}
+        return asked.get(answer.status) or 0.0
+
+    def init_request(self, request: Request) -> None:
+        """Asks for page 1."""
+        request.params[PAGE] = 1
+
+    def update_state(self, response: Response, data: list[Page] | None = None) -> None:
+        """Receives a page as the only item of `data`."""
+        self.pages += data or []
+        self._has_next_page = self.last is None and not self.order_refused and self._last_number > 1
+        if self._has_next_page and self.wait > LONGEST_WAIT:
+            self._has_next_page = False
+            self.error = f"{self.resource}, page {self._last_number}: {not_requested(self.wait)}"
+
+    def update_request(self, request: Request) -> None:
+        """Asks for the last page."""
+        request.params[PAGE] = self._last_number
+
+    @property
+    def _last_number(self) -> int:
+        if not self.page_size:
+            return 1
+        return 2 if self.total is None else pages_of(self.total, self.page_size)
 
 
 def pages_of(records: int, page_size: int) -> int:
@@ -78,71 +109,43 @@ def pages_of(records: int, page_size: int) -> int:
     return -(-records // page_size)  # integers only: an API may claim any total
 
 
+def not_requested(wait: float) -> str:
+    """Why a request was left out."""
+    return f"not asked for, as the API asks to wait {wait:,.0f} s"
+
+
 def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:
     """Requests the first page as an incremental read does, if there can be one, and then the last one.
 
     The first answer shows fields, number of records and order; the second one whether the API serves the whole list.
     If the API refuses the order, the second request is for the first page of a full read. Nothing is retried, so that
-    transient errors show.
+    transient errors show. Records are not redacted: they are only compared with the schema.
 
     Args:
         resource: The list.
         settings: Must have a base URL and a key.
         announce: Called with a message about each long wait.
     """
-    sample = Sample(resource, settings.per_page)
     once = settings.model_copy(update={"request_max_attempts": 1})
-    with closing(PageSession(once, resource, _as_sent, announce, sample.answers.append)) as session:
-        try:
-            _ask(sample, once, session)
-        except ApiError as error:
-            sample.error = str(error)
+    order = NEWEST_FIRST if resource_schema(resource).has_updated_at else {}
+    sample = Sample(resource, settings.per_page)
+    with closing(PageSession(once, resource, lambda _: None, announce, sample.answers.append)) as session:
+        sample.error = _read(sample, once, session, order) or sample.error
+        if order and not sample.pages and sample.answers and sample.answers[-1].status in MAY_MEAN_THE_ORDER:
+            sample.order_refused = True
+            if error := _read(sample, once, session, {}):
+                sample.order_refused, sample.error = False, error
         sample.requests = session.requests
     return sample
 
 
-def _ask(sample: Sample, settings: CrmSettings, session: PageSession) -> None:
-    order = NEWEST_FIRST if resource_schema(sample.resource).has_updated_at else {}
+def _read(sample: Sample, settings: CrmSettings, session: PageSession, order: Mapping[str, str]) -> str:
+    """Reads the pages of a sample. Returns why one was not served; empty if all were."""
     try:
-        sample.first = _page(1, order, sample.resource, settings, session)
-    except ApiError as error:
-        if not order or not sample.answers or sample.answers[-1].status not in MAY_MEAN_THE_ORDER:
-            raise
-        sample.first = _page(1, {}, sample.resource, settings, session)
-        sample.order_refused, sample.error = True, str(error)
-        return
-    number = _last_page(sample.first)
-    if number is None:
-        return
-    if sample.wait > LONGEST_WAIT:
-        sample.error = f"{sample.resource}, page {number}: not asked for, as the API asks to wait {sample.wait:,.0f} s"
-        return
-    sample.last = _page(number, order, sample.resource, settings, session)
-
-
-def _last_page(first: Page) -> int | None:
-    """The number of the list's last page; None if it has only one."""
-    if not first.records:
-        return None
-    if first.total is None:
-        return 2
-    number = pages_of(first.total, len(first.records))
-    return number if number > 1 else None
-
-
-def _page(number: int, order: Mapping[str, str], resource: str, settings: CrmSettings, session: PageSession) -> Page:
-    """Requests a page exactly as a read does."""
-    key = settings.api_key.get_secret_value() if settings.api_key else ""
-    client = RESTClient(
-        base_url=settings.base_url or "",
-        headers=dict(HEADERS),
-        auth=APIKeyAuth(name=settings.api_key_name, api_key=key),
-        session=session,
-    )
-    response = client.get(settings.path(resource), params={**query(resource, settings, order), PAGE: number})
-    pages: list[Page] = response.json()[ENDPOINTS[resource].data_selector]
-    return pages[0]
-
-
-def _as_sent(records: list[object]) -> None:
-    """Does not redact: records are only compared with the schema and are not kept."""
+        with dlt_context(ProjectContext()):
+            list(list_source(sample.resource, settings, session, sample, order))
+    except ResourceExtractionError as error:
+        if isinstance(error.__cause__, ApiError):
+            return str(error.__cause__)
+        raise
+    return ""

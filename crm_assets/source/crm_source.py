@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from dlt.sources.rest_api import rest_api_source
-from dlt.sources.rest_api.typing import ProcessingSteps, RESTAPIConfig
+from dlt.sources.rest_api.typing import ClientConfig, EndpointResource
 from pydantic import SecretStr
 from requests import Session
 
@@ -18,6 +17,7 @@ from crm_assets.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.settings import CrmSettings
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
 from crm_assets.source.http.limits import Ledger, limits_of
+from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
@@ -28,9 +28,6 @@ from crm_assets.source.typing.batches import RecordBatches
 from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import SideLoads
-
-HEADERS: Mapping[str, str] = MappingProxyType({"Accept": "application/json"})
-"""Headers of every request, besides the one that carries the key."""
 
 
 @dataclass(frozen=True)
@@ -103,14 +100,8 @@ def crm_read(
             settings.max_undeclared_columns,
             is_last=lambda: not paginator.has_next_page,
         )
-        config = rest_api_config(
-            settings,
-            session,
-            {resource: paginator},
-            NEWEST_FIRST if known.cursor else {},
-            steps=[{"yield_map": batches.tables}],
-        )
-        source = rest_api_source(config, name=resource, max_table_nesting=0)
+        order = NEWEST_FIRST if known.cursor else {}
+        source = list_source(resource, settings, session, paginator, order, batches.tables)
 
         def report() -> ReadReport:
             dropped = sorted(redaction.dropped - schema.never_stored.keys())
@@ -128,53 +119,60 @@ def crm_read(
         yield Read(source, batches, side_loads, report)
 
 
+def list_source(  # noqa: PLR0913, PLR0917 # all that one list needs
+    resource: str,
+    settings: CrmSettings,
+    session: Session,
+    paginator: BasePaginator,
+    order: Mapping[str, Any],
+    step: Callable[[Page], Iterator[Any]] | None = None,
+) -> DltSource:
+    """One resource as a dlt source of its name. `step` receives each page; without it, pages are the source's items."""
+    client = client_config(settings, session)
+    config = resource_config(resource, settings, paginator, order)
+    if step:
+        config["processing_steps"] = [{"yield_map": step}]
+    return rest_api_source({"client": client, "resources": [config]}, name=resource, max_table_nesting=0)
+
+
 def declared_source() -> DltSource:
     """All resources as declared, for asset specs. No setting is resolved, and the source cannot be read."""
     settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
-    config = rest_api_config(settings, Session(), dict.fromkeys(ENDPOINTS, SinglePagePaginator()), {})
+    resources = [resource_config(resource, settings, SinglePagePaginator(), {}) for resource in ENDPOINTS]
     with dlt_context(DefaultsContext()):
-        return rest_api_source(config, name="crm", max_table_nesting=0)
+        return rest_api_source(
+            {"client": client_config(settings, Session()), "resources": [*resources]}, name="crm", max_table_nesting=0
+        )
 
 
-def rest_api_config(
-    settings: CrmSettings,
-    session: Session,
-    paginators: Mapping[str, BasePaginator],
-    params: Mapping[str, Any],
-    steps: Sequence[ProcessingSteps] = (),
-) -> RESTAPIConfig:
-    """The `rest_api` configuration of the resources in `paginators`. `settings` must have a base URL and a key."""
+def client_config(settings: CrmSettings, session: Session) -> ClientConfig:
+    """The API's address and key, for `rest_api`. `settings` must have both."""
     return {
-        "client": {
-            "base_url": settings.base_url or "",
-            "auth": {
-                "type": "api_key",
-                "name": settings.api_key_name,
-                "api_key": settings.api_key.get_secret_value() if settings.api_key else "",
-                "location": "header",
-            },
-            "headers": dict(HEADERS),
-            "session": session,
+        "base_url": settings.base_url or "",
+        "auth": {
+            "type": "api_key",
+            "name": settings.api_key_name,
+            "api_key": settings.api_key.get_secret_value() if settings.api_key else "",
+            "location": "header",
         },
-        "resource_defaults": {"primary_key": ID},
-        "resources": [
-            {
-                "name": resource,
-                "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
-                "endpoint": {
-                    "path": settings.path(resource),
-                    "params": query(resource, settings, params),
-                    # dlt would compile a string again for every page.
-                    "data_selector": compile_path(ENDPOINTS[resource].data_selector),
-                    "paginator": paginator,
-                },
-                "processing_steps": [*steps],
-            }
-            for resource, paginator in paginators.items()
-        ],
+        "headers": {"Accept": "application/json"},
+        "session": session,
     }
 
 
-def query(resource: str, settings: CrmSettings, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The query parameters of a list's requests, except the page number: configured ones, page size, and `params`."""
-    return {**settings.params(resource), PER_PAGE: settings.per_page, **params}
+def resource_config(
+    resource: str, settings: CrmSettings, paginator: BasePaginator, order: Mapping[str, Any]
+) -> EndpointResource:
+    """A resource for `rest_api`. `order`: query parameters besides the configured ones and the page size."""
+    return {
+        "name": resource,
+        "primary_key": ID,
+        "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
+        "endpoint": {
+            "path": settings.path(resource),
+            "params": {**settings.params(resource), PER_PAGE: settings.per_page, **order},
+            # dlt would compile a string again for every page.
+            "data_selector": compile_path(ENDPOINTS[resource].data_selector),
+            "paginator": paginator,
+        },
+    }

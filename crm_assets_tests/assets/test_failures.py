@@ -35,7 +35,7 @@ from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
-from crm_assets.probing.findings import CrmFindings
+from crm_assets.probing.check import CrmFindings
 from crm_assets.settings import ONLY, Crm, CrmSettings
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse

@@ -7,8 +7,8 @@ from requests.structures import CaseInsensitiveDict
 from starlette.responses import Response
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.probing.allowance import Allowance, allowance_of
-from crm_assets.probing.findings import CrmFindings
+from crm_assets.probing.check import CrmFindings
+from crm_assets.probing.estimates import Allowance, allowance_of
 from crm_assets_tests.probing.checked_crm import check, linked, of, problems, tidy_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, always, json_response
 

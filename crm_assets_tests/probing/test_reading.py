@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.probing.order import Order
+from crm_assets.probing.lists import Order
 from crm_assets.source import schemas
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.faulty_answers import Dropped
