@@ -42,7 +42,7 @@ def text(findings: CrmFindings) -> Iterator[str]:
     columns = [[cell.ljust(max(map(len, first))) for cell in first]]
     columns += [[cell.rjust(max(map(len, column))) for cell in column] for column in others]
     yield from map(" ".join, zip(*columns, strict=True))
-    yield "accounts, owners: share of linked records. full, hourly: requests of these reads."
+    yield "accounts, owners: share of linked records. full, hourly: requests of reads."
     yield ""
     if any(each.full for each in findings.lists):
         yield from (*_costs(findings), "")
