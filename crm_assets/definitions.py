@@ -3,6 +3,7 @@
 from dagster import Definitions, get_dagster_logger
 from dagster_dlt import DagsterDltResource
 
+from crm_assets.alerts.reporting import ReportingWarehouse, send_alerts
 from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets
@@ -17,13 +18,12 @@ from crm_assets.automation.freshness import allowed_age, with_freshness
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, build_jobs
 from crm_assets.automation.retention import delete_old_runs
 from crm_assets.automation.schedules import MAINTENANCE_SCHEDULES, build_schedules
-from crm_assets.automation.sensors import RUN_SENSORS, build_sensors
+from crm_assets.automation.sensors import build_publishing_sensor
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress
 from crm_assets.settings import Crm, configured_crms, unknown_variables
 from crm_assets.sql_models.loading import load_models
-from crm_assets.warehouse.warehouse import Warehouse
 
 for sentence in unknown_variables():
     get_dagster_logger().warning(sentence)
@@ -45,7 +45,7 @@ def crm_definitions(crm: Crm) -> Definitions:
         asset_checks=build_model_checks(crm, models),
         jobs=[*jobs.all, build_check_job(crm)],
         schedules=build_schedules(crm, jobs, cadences),
-        sensors=[*build_sensors(crm, jobs.publish, ages), build_following_sensor(crm)],
+        sensors=[build_publishing_sensor(crm, jobs.publish, ages.keys()), build_following_sensor(crm)],
     )
 
 
@@ -55,12 +55,12 @@ def shared_definitions() -> Definitions:
         assets=MAINTENANCE_ASSETS,
         jobs=MAINTENANCE_JOBS,
         schedules=MAINTENANCE_SCHEDULES,
-        sensors=[*RUN_SENSORS, delete_old_runs],
+        sensors=[send_alerts, delete_old_runs],
         resources={
             "crm": CrmConnection(),
             "dlt": DagsterDltResource(),
             "progress": ReadProgress(),
-            "warehouse": Warehouse(),
+            "warehouse": ReportingWarehouse(),
         },
         loggers={CONSOLE: console_logger},
         executor=configured_executor(),

@@ -16,8 +16,7 @@ from psycopg.conninfo import make_conninfo
 from starlette.responses import Response
 
 from crm_assets import masking
-from crm_assets.alerts.messages import Message
-from crm_assets.alerts.sending import send
+from crm_assets.alerts.sending import Message, send
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
 from crm_assets.settings import ONLY, resolve_settings, secrets
@@ -212,8 +211,8 @@ def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.Mo
 def test_an_alert_is_masked() -> None:
     masking.know("a test", [SECRET])
     logged: list[str] = []
-    assert send(Message(f"problem {SECRET}", f"body {SECRET}", is_recovery=False), "", logged.append)
-    assert not send(Message("problem", "body", is_recovery=False), SECRET, logged.append)
+    assert send(Message("failure", f"problem {SECRET}", f"body {SECRET}"), "", logged.append)
+    assert not send(Message("failure", "problem", "body"), SECRET, logged.append)
     assert SECRET not in "\n".join(logged)
 
 

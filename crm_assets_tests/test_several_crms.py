@@ -44,7 +44,7 @@ def test_each_crm_has_what_an_only_one_has_under_its_name() -> None:
 
 @pytest.mark.usefixtures("crms")
 def test_jobs_schedules_and_sensors_have_the_name_too() -> None:
-    shared = {"__ASSET_JOB", "alert_of_failed_runs", "alert_of_recovered_runs", "delete_old_runs"}
+    shared = {"__ASSET_JOB", "send_alerts", "delete_old_runs"}
     assert names_in(definitions()) - shared == {f"{crm}_{name}" for crm in NAMES for name in names_in(defs) - shared}
 
 

@@ -1,5 +1,5 @@
-"""Alerts about failures, late tables and recoveries, once per incident, sent to the addresses in `CRM_NOTIFY`.
+"""Alerts: one for each cause in a run, and one when it is over, sent to the addresses in `CRM_NOTIFY`.
 
-The assets' hook sees the end of each step of every run, including runs from the command line. The sensors see what no
-hook can: a process that died, and a table that is late. Both keep open incidents in the same file.
+Where Dagster's daemon runs, the sensor `send_alerts` looks at runs that have ended and at tables that are late. Open
+incidents are in its cursor. Without a daemon each run reports at its end, and open incidents are in a tag of the run.
 """

@@ -1,95 +1,148 @@
-"""Incidents: what is wrong now, and what was already reported, so that each is reported once."""
+"""Open incidents: what is wrong now, so that each is reported once, and its end once."""
 
-import json
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timezone
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from zlib import crc32
 
-from filelock import FileLock
+from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import Self
 
-LOCK_WAIT = 30.0
-"""Seconds to wait for another process that holds the lock: it may be sending an alert."""
+from crm_assets.alerts.outcomes import Kind, Outcome, Problem, named
+from crm_assets.alerts.sending import Message
+
+LONGEST = 1500
+"""The most characters about one problem. Chat services truncate messages of more than a few thousand."""
+
+IN_TITLE = 3
+"""The most assets that a title names."""
+
+TITLES: Mapping[Kind, str] = MappingProxyType({Kind.warning: "warning", Kind.late: "late"})
+"""The word in the title of an alert, if it is not `problem`."""
+
+ADVICE: Mapping[Kind, str] = MappingProxyType(
+    {
+        Kind.step: (
+            "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
+            "says, then materialize again. `crm-assets check` shows whether the CRM can be read, and what to set."
+        ),
+        Kind.run: (
+            "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
+            "check the machine's memory and whether it restarted."
+        ),
+        Kind.check: "The table was written. The page of the check has the rows or fields.",
+        Kind.warning: (
+            "The tables were written. The page of each check has the rows or fields. `crm-assets check` shows which "
+            "settings to change."
+        ),
+        Kind.late: "Nothing failed, but nothing ran either. Check that the daemon runs and the schedule is turned on.",
+    }
+)
+"""What a problem means and what to do."""
 
 
-@dataclass(frozen=True)
-class Incident:
-    """A failure or a delay.
+class Incident(BaseModel):
+    """Problems with one cause.
 
     Attributes:
-        key: Its identity, such as `asset raw/accounts` or `check raw/accounts:unknown_fields`.
-        happened: A sentence that describes it.
+        kind: What failed.
+        cause: Identifies the cause.
+        since: When it was found, UTC.
+        subjects: All that it hit.
+        unsolved: Those that have not succeeded since.
+        details: What happened, with links. Kept until it is reported.
+        is_reported: Whether an alert was sent.
     """
 
-    key: str
-    happened: str
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """An incident that is over.
-
-    Attributes:
-        key: The key of the incident.
-        since: When it was reported, UTC.
-    """
-
-    key: str
+    kind: Kind
+    cause: int
     since: datetime
+    subjects: list[str] = Field(default_factory=list)
+    unsolved: list[str] = Field(default_factory=list)
+    details: list[str] = Field(default_factory=list)
+    is_reported: bool = False
 
 
-def settle(
-    opened: AbstractContextManager[dict[str, datetime]],
-    failing: Sequence[Incident],
-    passing: Collection[str],
-    tell: Callable[[Sequence[Incident], Sequence[Recovery]], bool],
-) -> None:
-    """Reports changes: new incidents, and open ones that are over.
+class Incidents(BaseModel):
+    """All open incidents, and those whose end was not reported yet."""
 
-    If a report cannot be sent, the open incidents stay as they were and the next call sends it.
+    incidents: list[Incident] = Field(default_factory=list)
 
-    Args:
-        opened: The open incidents: key -> since when, UTC. Changes in its body are stored.
-        failing: Current incidents.
-        passing: Keys of assets, checks and runs without an incident.
-        tell: Sends new incidents and recoveries. Returns whether they arrived.
-    """
-    with opened as open_since:
-        new = [incident for incident in failing if incident.key not in open_since]
-        over = [Recovery(key, open_since[key]) for key in passing if key in open_since]
-        if (new or over) and tell(new, over):
-            open_since.update({incident.key: datetime.now(timezone.utc) for incident in new})
-            for recovery in over:
-                del open_since[recovery.key]
+    @classmethod
+    def read(cls, stored: str | None) -> Self:
+        """The stored incidents. A damaged text has none: at worst an incident is reported twice."""
+        try:
+            return cls.model_validate_json(stored or "{}")
+        except ValidationError:
+            return cls()
+
+    def settle(self, outcome: Outcome) -> None:
+        """Opens incidents for new problems, and notes what has succeeded."""
+        for incident in self.incidents:
+            incident.unsolved = [subject for subject in incident.unsolved if subject not in outcome.solved]
+        known = self._unsolved
+        for problem in outcome.problems:
+            if (problem.kind, problem.subject) not in known:
+                self._open(problem)
+
+    def adopt(self, others: "Incidents") -> None:
+        """Adds incidents that were found elsewhere."""
+        known = {subject for _, subject in self._unsolved}
+        self.incidents += [other for other in others.incidents if known.isdisjoint(other.unsolved)]
+
+    def report(self, send: Callable[[Message], bool]) -> None:
+        """Sends what was not reported yet: each problem alone, all warnings together, and all that is over together.
+
+        What was over before it was reported is left out. `send`: sends a message, and returns whether it arrived.
+        """
+        self.incidents = [incident for incident in self.incidents if incident.unsolved or incident.is_reported]
+        new = [incident for incident in self.incidents if not incident.is_reported]
+        warnings = [incident for incident in new if incident.kind is Kind.warning]
+        for group in [*([incident] for incident in new if incident not in warnings), warnings]:
+            if group and send(_problem(group)):
+                for incident in group:
+                    incident.details, incident.is_reported = [], True
+        over = [incident for incident in self.incidents if not incident.unsolved]
+        if over and send(_recovery(over)):
+            self.incidents = [incident for incident in self.incidents if incident.unsolved]
+
+    @property
+    def _unsolved(self) -> set[tuple[Kind, str]]:
+        return {(incident.kind, subject) for incident in self.incidents for subject in incident.unsolved}
+
+    def _open(self, problem: Problem) -> None:
+        """Opens an incident, or adds to one with the same cause."""
+        cause = crc32(problem.cause.encode())
+        found = [incident for incident in self.incidents if (incident.kind, incident.cause) == (problem.kind, cause)]
+        incident = found[0] if found else Incident(kind=problem.kind, cause=cause, since=datetime.now(timezone.utc))
+        self.incidents += [] if found else [incident]
+        incident.subjects.append(problem.subject)
+        incident.unsolved.append(problem.subject)
+        if not incident.is_reported:
+            incident.details = list(dict.fromkeys([*incident.details, problem.text[:LONGEST], problem.link]))
 
 
-@contextmanager
-def incidents_in_file(path: Path) -> Iterator[dict[str, datetime]]:
-    """The open incidents in a file, which is created with the first one: key -> since when, UTC.
-
-    Changes in the body are written to the file. One process at a time.
-
-    Raises:
-        filelock.Timeout: The lock was not acquired within LOCK_WAIT.
-        OSError: The file cannot be read or written.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT, mode=0o600):
-        before = _read(path)
-        now = dict(before)
-        yield now
-        if now != before:
-            unfinished = path.with_suffix(".unfinished")
-            kept = {key: since.isoformat() for key, since in now.items()}
-            unfinished.touch(mode=0o600)  # its owner's alone, as all files of the data directory
-            unfinished.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-            unfinished.replace(path)
+def _problem(incidents: Sequence[Incident]) -> Message:
+    """The message about new incidents of one kind."""
+    kind = incidents[0].kind
+    subjects = [subject for incident in incidents for subject in incident.subjects]
+    details = [detail for incident in incidents for detail in incident.details]
+    hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
+    return Message(
+        "warning" if kind is Kind.warning else "failure",
+        f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
+        "\n".join([*details, *hit, ADVICE[kind]]),
+    )
 
 
-def _read(path: Path) -> dict[str, datetime]:
-    try:
-        return {key: datetime.fromisoformat(since) for key, since in json.loads(path.read_text("utf-8")).items()}
-    except (FileNotFoundError, ValueError, AttributeError, TypeError):
-        # A damaged file is treated as missing: at worst an incident is reported twice.
-        return {}
+def _recovery(incidents: Sequence[Incident]) -> Message:
+    """The message about incidents that are over."""
+    subjects = [subject for incident in incidents for subject in incident.subjects]
+    lines = [f"Recovered after {_elapsed(incident.since)} hours: {named(incident.subjects)}" for incident in incidents]
+    return Message("success", f"crm_assets: recovered: {named(subjects, IN_TITLE)}", "\n".join(lines))
+
+
+def _elapsed(since: datetime) -> str:
+    """Hours and minutes, such as `1 day, 2:05`."""
+    minutes = (datetime.now(timezone.utc) - since) // timedelta(minutes=1)
+    return str(timedelta(minutes=minutes)).removesuffix(":00")

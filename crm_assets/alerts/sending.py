@@ -1,16 +1,25 @@
-"""Sends messages to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
+"""Sends alerts to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from crm_assets.alerts.messages import Message
 from crm_assets.masking import masked
 
 LONGEST_SEND = 30.0
 """Timeout for one address, in seconds. The run waits meanwhile."""
 
 BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)")
+
+
+@dataclass(frozen=True)
+class Message:
+    """An alert. `type` is Apprise's: it decides about colour and icon."""
+
+    type: Literal["failure", "warning", "success"]
+    title: str
+    body: str
 
 
 def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool:
@@ -33,7 +42,7 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
 
 def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
     # Imported here: most runs send no alert.
-    from apprise import Apprise, NotifyFormat, NotifyType
+    from apprise import Apprise, NotifyFormat
 
     kind = address.partition("://")[0] if "://" in address else "unknown"
     sender = Apprise()
@@ -43,7 +52,7 @@ def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
     arrived = sender.notify(
         title=message.title,
         body=message.body,
-        notify_type=NotifyType.SUCCESS if message.is_recovery else NotifyType.FAILURE,
+        notify_type=message.type,
         body_format=NotifyFormat.TEXT,  # else what looks like a link would be one
         timeout=LONGEST_SEND,
     )

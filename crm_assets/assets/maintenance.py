@@ -4,7 +4,6 @@ from pathlib import Path
 
 from dagster import AssetKey, MaterializeResult, asset
 
-from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
@@ -26,7 +25,6 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
     kinds={"ducklake"},
     owners=policies.OWNERS,
     retry_policy=policies.retry_policy(),
-    hooks=ALERT_HOOKS,
 )
 def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
     """Maintains the lake. The metadata has the numbers of files and bytes before and after."""

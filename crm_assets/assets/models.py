@@ -18,7 +18,6 @@ from dagster import (
     get_dagster_logger,
 )
 
-from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
 from crm_assets.assets.code_references import code_references
@@ -80,7 +79,6 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         owners=[model.owner] if model.owner else policies.OWNERS,
         code_version=model.code_version,
         retry_policy=policies.retry_policy(crm),
-        hooks=ALERT_HOOKS,
         check_specs=check_specs(crm, model),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dagster import AssetsDefinition, MaterializeResult, asset
 
-from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
@@ -41,7 +40,6 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         kinds={"duckdb"},
         owners=policies.OWNERS,
         retry_policy=policies.retry_policy(crm),
-        hooks=ALERT_HOOKS,
     )
     def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""

@@ -22,7 +22,6 @@ from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
-from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets import policies
 from crm_assets.assets.check_log import log_with_checks
@@ -114,7 +113,6 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
         check_specs=check_specs(of, resource),
         can_subset=True,
         retry_policy=policies.retry_policy(of),
-        hooks=ALERT_HOOKS,
     )
     def load(  # noqa: PLR0913, PLR0917 # Dagster injects resources by parameter
         context: AssetExecutionContext,

@@ -8,7 +8,6 @@ import sqlglot
 from dagster import AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
 from sqlglot import exp
 
-from crm_assets.alerts.hooks import ALERT_HOOKS
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
@@ -51,7 +50,6 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         kinds={"html", "vega"},
         owners=policies.OWNERS,
         retry_policy=policies.retry_policy(crm),
-        hooks=ALERT_HOOKS,
         description=DESCRIPTION.format(page=crm.named("sales_review")),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )

@@ -1,11 +1,10 @@
 """Freshness policies: how old tables may be before the UI shows them as late and alerts are sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
-from dagster import AssetKey, AssetsDefinition, DagsterInstance, FreshnessPolicy
+from dagster import AssetKey, AssetsDefinition, FreshnessPolicy
 
-from crm_assets.alerts.incidents import Incident
 from crm_assets.warehouse.schemas import RAW
 
 MISSED_READS = 3
@@ -37,29 +36,3 @@ def with_freshness(
 def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition:
     policy = FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
-
-
-def find_late(
-    instance: DagsterInstance, ages: Mapping[AssetKey, timedelta], now: datetime
-) -> tuple[list[Incident], list[str]]:
-    """Incidents of late assets, and the incident keys of the others.
-
-    Assets that were never materialized are in neither. `ages`: the allowed age of each asset.
-    """
-    late, in_time = list[Incident](), list[str]()
-    for key, allowed in ages.items():
-        event = instance.get_latest_materialization_event(key)
-        if event is None:
-            continue
-        name = key.to_user_string()
-        age = now - datetime.fromtimestamp(event.timestamp, timezone.utc)
-        if age > allowed:
-            happened = f"{name} was updated {_hours(age)} ago, and at most {_hours(allowed)} are expected"
-            late.append(Incident(f"late {name}", happened))
-        else:
-            in_time.append(f"late {name}")
-    return late, in_time
-
-
-def _hours(age: timedelta) -> str:
-    return f"{age.total_seconds() / 3600:,.1f} hours"

@@ -63,7 +63,7 @@ class Run:
         return "\n".join(map(repr, self.result.all_events))
 
 
-def materialize(*resources: str, mode: str | None = None) -> Run:
+def materialize(*resources: str, mode: str | None = None, instance: DagsterInstance | None = None) -> Run:
     """Materializes the raw assets of some resources, or of all."""
     resources = resources or tuple(ENDPOINTS)
     config: Mapping[str, Any] = (
@@ -73,7 +73,7 @@ def materialize(*resources: str, mode: str | None = None) -> Run:
         defs.resolve_implicit_global_asset_job_def().execute_in_process(
             asset_selection=[AssetKey(["raw", resource]) for resource in resources],
             run_config=config,
-            instance=_instance(),
+            instance=instance or _instance(),
             raise_on_error=False,
         )
     )

@@ -1,0 +1,146 @@
+"""What a run did: which assets and checks failed, and which succeeded, from its events."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+import dagster as dg
+from dagster import DagsterEventType as EventType
+
+EVENTS = {
+    EventType.ASSET_MATERIALIZATION_PLANNED,
+    EventType.ASSET_MATERIALIZATION,
+    EventType.ASSET_CHECK_EVALUATION,
+    EventType.STEP_FAILURE,
+    EventType.RUN_FAILURE,
+    EventType.RUN_SUCCESS,
+}
+
+
+class Kind(str, Enum):
+    """What failed: a step, a run without a failed step, a check, a check that warns, the update of a table."""
+
+    step = "step"
+    run = "run"
+    check = "check"
+    warning = "warning"
+    late = "late"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong.
+
+    Attributes:
+        kind: What failed.
+        subject: What it hit: `raw/accounts`, `raw/accounts:complete_read`, `raw/accounts: age`, `job publish`.
+        cause: The same for problems that are reported together.
+        text: What happened and what to do.
+        link: The URL of its page in the UI.
+    """
+
+    kind: Kind
+    subject: str
+    cause: str
+    text: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The problems after a run, and the subjects that succeeded."""
+
+    problems: Sequence[Problem]
+    solved: Collection[str]
+
+
+def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Outcome:
+    """The outcome of a run until now. `ui`: the address of Dagster's UI."""
+    logged = instance.all_logs(run.run_id, of_type=EVENTS)
+    events: dict[EventType, list[dg.DagsterEvent]] = {event_type: [] for event_type in EVENTS}
+    for entry in logged:
+        events[entry.get_dagster_event().event_type].append(entry.get_dagster_event())
+    planned = {event.step_key: event.asset_key for event in events[EventType.ASSET_MATERIALIZATION_PLANNED]}
+    made = {event.asset_key for event in events[EventType.ASSET_MATERIALIZATION]}
+    evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
+    checks = list({check.asset_check_key: check for check in evaluations}.values())  # the last attempt's
+    failed = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
+    skipped = [key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()]
+    job, link = f"job {run.job_name}", f"{ui}/runs/{run.run_id}"
+
+    problems = []
+    for key, entry in failed.items():
+        latest = instance.get_latest_materialization_event(key) if key else None
+        if latest and latest.timestamp > entry.timestamp:
+            continue  # another run has repaired it
+        broken = [check for check in checks if check.asset_key == key and _is_error(check)]
+        text = _reason(entry.get_dagster_event(), key, broken)
+        text += f"\nNot built because of it: {named(skipped)}" if skipped else ""
+        subjects = [key.to_user_string() if key else job, *map(_name, broken)]
+        problems += [Problem(Kind.step, subject, f"{run.run_id} {text}", text, link) for subject in subjects]
+    if not failed:
+        for event in events[EventType.RUN_FAILURE]:
+            text = f"A run of {run.job_name} failed: {event.message}"
+            problems.append(Problem(Kind.run, job, text, text, link))
+    for check in checks:
+        if not check.passed and not (_is_error(check) and check.asset_key in failed):
+            asset, kind = check.asset_key.to_user_string(), Kind.check if _is_error(check) else Kind.warning
+            text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
+            page = f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
+            problems.append(Problem(kind, _name(check), f"{run.run_id} {asset}", text, page))
+
+    solved = {key.to_user_string() for key in made - failed.keys() if key}
+    solved |= {_name(check) for check in checks if check.passed}
+    return Outcome(problems, solved | {job for _ in events[EventType.RUN_SUCCESS]})
+
+
+def _reason(event: dg.DagsterEvent, key: dg.AssetKey | None, broken: Iterable[dg.AssetCheckEvaluation]) -> str:
+    """Why a step failed, without the asset's name: the same for all assets that the same cause hit."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        names = "|".join(re.escape(name) for name in (".".join(key.path), key.path[-1])) if key else ""
+        return re.sub(rf"^({names})(, page \d+)?: ", "", data.user_failure_data.description)
+    found = "; ".join(f"{check.check_name}: {check.description}" for check in broken)
+    return found or (data.error.message.strip() if data.error else "its process ended")
+
+
+def _is_error(check: dg.AssetCheckEvaluation) -> bool:
+    return not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+
+
+def _name(check: dg.AssetCheckEvaluation) -> str:
+    return f"{check.asset_key.to_user_string()}:{check.check_name}"
+
+
+def lateness(instance: dg.DagsterInstance, allowed: Mapping[dg.AssetKey, timedelta], now: datetime, ui: str) -> Outcome:
+    """Which assets are older than they may be. Those that were never materialized are not late.
+
+    Args:
+        instance: Dagster's instance.
+        allowed: Asset -> its highest allowed age.
+        now: The time.
+        ui: The address of Dagster's UI.
+    """
+    problems, in_time = [], []
+    for record in instance.get_asset_records(list(allowed)):
+        key, event = record.asset_entry.asset_key, record.asset_entry.last_materialization
+        age = timedelta(seconds=now.timestamp() - event.timestamp if event else 0)
+        name, subject = key.to_user_string(), f"{key.to_user_string()}: age"
+        if age > allowed[key]:
+            text = f"{name} was updated {_hours(age)} ago, and at most {_hours(allowed[key])} are expected"
+            problems.append(Problem(Kind.late, subject, f"late at {now}", text, f"{ui}/assets"))
+        else:
+            in_time.append(subject)
+    return Outcome(problems, in_time)
+
+
+def _hours(age: timedelta) -> str:
+    return f"{age.total_seconds() / 3600:,.1f} hours"
+
+
+def named(subjects: Iterable[str], most: int = 10) -> str:
+    """A list of assets, at most so many of them by name. Checks are named by their asset."""
+    names = list(dict.fromkeys(subject.partition(":")[0] for subject in subjects))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,64 @@
+"""Messages arrive at all addresses, as plain text."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from crm_assets.alerts.sending import Message, send
+from crm_assets_tests.alerts.receivers import mailbox, webhook
+
+
+def test_all_addresses_get_a_message_even_if_one_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    logged: list[str] = []
+    with webhook() as first, mailbox() as mails, webhook() as broken:
+        broken.status = 500
+        addresses = f"{broken.address}, nonsense://secret-of-nobody {mails.address},{first.address}"
+        assert send(Message("warning", "Title", "Text"), addresses, logged.append)
+    assert first.titles == ["Title"]
+    [mail] = mails.mails
+    assert mail["Subject"] == "Title"
+    said = " ".join([*logged, *capfd.readouterr()])
+    assert "of kind 'nonsense' that Apprise does not support" in said
+    assert "An alert did not arrive at the address of kind 'json'" in said
+    assert "secret-of" not in said
+
+
+@pytest.mark.parametrize("wanted", ["", "&format=html", "&format=markdown", "&format=text"])
+def test_markup_in_an_alert_stays_text(wanted: str) -> None:
+    text = '<a href="https://evil.example">Log in</a> <img src=x> [here](https://evil.example) **&amp;**\n<b>next</b>'
+    with mailbox() as mails:
+        assert send(Message("failure", "<i>Title</i>", text), mails.address + wanted, print)
+    [mail] = mails.mails
+    parts = {part.get_content_subtype(): part.get_content() for part in mail.walk() if not part.is_multipart()}
+    shown = Shown()
+    shown.feed(parts.get("html", ""))
+    assert shown.tags <= {"html", "head", "body", "br", "p", "div"}
+    assert mail["Subject"] == "<i>Title</i>"
+    for content in [part for kind, part in parts.items() if kind == "plain"] + [shown.text] * ("html" in parts):
+        assert text.split() == content.replace("\xa0", " ").split()
+
+
+class Shown(HTMLParser):
+    """What a mail program shows of HTML."""
+
+    def __init__(self) -> None:
+        """Has read nothing yet."""
+        super().__init__()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Notes the tag. A line break separates words."""
+        del attrs
+        self.tags.add(tag)
+        self.text += " " * (tag == "br")
+
+    def handle_data(self, data: str) -> None:
+        """Notes the text."""
+        self.text += data
+
+
+def test_without_addresses_a_message_is_logged() -> None:
+    logged: list[str] = []
+    assert send(Message("success", "Title", "Text"), " ", logged.append)
+    assert logged == ["Title\nText"]

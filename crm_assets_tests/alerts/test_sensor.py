@@ -1,0 +1,170 @@
+"""Where a daemon runs, its sensor reports: failed runs, killed runs, late tables."""
+
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    DagsterInstance,
+    DagsterRunStatus,
+    Definitions,
+    asset,
+    build_sensor_context,
+    define_asset_job,
+)
+from dagster._daemon.types import DaemonHeartbeat
+
+from crm_assets.alerts.outcomes import lateness
+from crm_assets.alerts.reporting import send_alerts
+from crm_assets.definitions import defs
+from crm_assets_tests.alerts.receivers import Webhook
+from crm_assets_tests.alerts.test_alerts import REFUSED, refuse
+from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.scripted_crm import ScriptedCrm
+
+RECOVERED = REFUSED.replace("problem", "recovered")
+JOB = "open_tasks_sync"
+MODEL, RAW = AssetKey(["staging", "stg_accounts"]), AssetKey(["raw", "accounts"])
+
+
+class Daemon:
+    """Dagster's daemon: it evaluates the sensor again and again, and keeps its cursor."""
+
+    def __init__(self, instance: DagsterInstance) -> None:
+        """The first tick sees no run."""
+        self.instance = instance
+        self.cursor: str | None = None
+        self.tick()
+
+    def tick(self) -> None:
+        """One evaluation, and a heartbeat."""
+        self.beat(time.time())
+        context = build_sensor_context(self.instance, self.cursor, repository_def=defs.get_repository_def())
+        send_alerts(context)
+        self.cursor = context.cursor
+
+    def beat(self, at: float) -> None:
+        """A heartbeat of the past ends the daemon."""
+        self.instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", "daemon", []))
+
+
+@pytest.fixture
+def daemon(instance: DagsterInstance) -> Daemon:
+    return Daemon(instance)
+
+
+def kill_a_run(instance: DagsterInstance) -> None:
+    """A run whose process ends without a word, as the daemon finds it."""
+    run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=DagsterRunStatus.STARTED)
+    instance.report_run_failed(run, "The process was killed")
+
+
+def test_a_failed_run_is_reported_once_and_its_recovery_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
+    refuse(crm)
+    for attempt in range(2):
+        materialize("open_tasks", instance=daemon.instance)
+        assert hook.titles == [REFUSED][:attempt]
+        daemon.tick()
+        daemon.tick()
+    crm.faults.clear()
+    materialize("open_tasks", instance=daemon.instance)
+    daemon.tick()
+    daemon.tick()
+    assert hook.titles == [REFUSED, RECOVERED]
+
+
+def test_a_failure_that_the_next_run_mends_before_a_tick_is_not_reported(
+    hook: Webhook, crm: ScriptedCrm, daemon: Daemon
+) -> None:
+    refuse(crm)
+    materialize("open_tasks", instance=daemon.instance)
+    crm.faults.clear()
+    materialize("open_tasks", instance=daemon.instance)
+    daemon.tick()
+    assert hook.received == []
+
+
+def test_what_a_run_without_daemon_has_reported_is_not_reported_again(
+    hook: Webhook, crm: ScriptedCrm, daemon: Daemon
+) -> None:
+    daemon.beat(time.time() - 600)
+    refuse(crm)
+    materialize("open_tasks", instance=daemon.instance)
+    assert hook.titles == [REFUSED]
+    daemon.tick()
+    crm.faults.clear()
+    materialize("open_tasks", instance=daemon.instance)
+    assert hook.titles == [REFUSED]
+    daemon.tick()
+    assert hook.titles == [REFUSED, RECOVERED]
+
+
+@pytest.mark.usefixtures("crm")
+def test_a_killed_run_is_reported_until_a_run_of_its_job_succeeds(hook: Webhook, daemon: Daemon) -> None:
+    for _ in range(2):
+        kill_a_run(daemon.instance)
+        daemon.tick()
+    assert hook.titles == [f"crm_assets: problem: job {JOB}"]
+    assert "The process was killed" in hook.received[0]["message"]
+    defs.resolve_job_def(JOB).execute_in_process(
+        instance=daemon.instance, asset_selection=[AssetKey(["raw", "open_tasks"])]
+    )
+    daemon.tick()
+    assert hook.titles[1:] == [f"crm_assets: recovered: job {JOB}"]
+
+
+def test_an_alert_that_did_not_arrive_is_sent_with_the_next_tick(hook: Webhook, daemon: Daemon) -> None:
+    kill_a_run(daemon.instance)
+    hook.status = 500
+    daemon.tick()
+    hook.status = 200
+    daemon.tick()
+    assert hook.titles == [f"crm_assets: problem: job {JOB}"]
+
+
+def test_late_tables_are_one_alert_and_their_recovery_another(hook: Webhook, daemon: Daemon) -> None:
+    keys = [RAW, AssetKey(["raw", "contacts"])]
+    for key in keys:
+        daemon.instance.report_runless_asset_event(AssetMaterialization(key))
+        event = daemon.instance.get_latest_materialization_event(key)
+        assert event is not None
+        daemon.instance.store_event(event._replace(timestamp=event.timestamp - 4 * 3600))
+    daemon.tick()
+    daemon.tick()
+    [alert] = hook.received
+    assert alert["title"] == "crm_assets: late: raw/accounts, raw/contacts"
+    assert "raw/accounts was updated 4.0 hours ago, and at most 3.0 hours are expected" in alert["message"]
+    for key in keys:
+        daemon.instance.report_runless_asset_event(AssetMaterialization(key))
+    daemon.tick()
+    assert hook.titles[1:] == ["crm_assets: recovered: raw/accounts, raw/contacts"]
+
+
+def test_an_asset_never_materialized_is_not_late(instance: DagsterInstance) -> None:
+    instance.report_runless_asset_event(AssetMaterialization(RAW))
+    allowed = {RAW: timedelta(hours=3), MODEL: timedelta(hours=3)}
+    outcome = lateness(instance, allowed, datetime.now(timezone.utc) + timedelta(hours=4), "http://ui")
+    assert [problem.subject for problem in outcome.problems] == ["raw/accounts: age"]
+
+
+def test_a_damaged_cursor_counts_as_none(hook: Webhook, daemon: Daemon) -> None:
+    daemon.cursor = "{damaged"
+    kill_a_run(daemon.instance)
+    daemon.tick()
+    assert hook.titles == [f"crm_assets: problem: job {JOB}"]
+
+
+def test_runs_of_other_code_locations_are_ignored(hook: Webhook, daemon: Daemon) -> None:
+    @asset
+    def other() -> None:
+        """Of another project, whose job has the same name."""
+
+    job = Definitions(assets=[other], jobs=[define_asset_job(JOB)]).resolve_job_def(JOB)
+    run = daemon.instance.create_run_for_job(
+        job, status=DagsterRunStatus.STARTED, asset_selection=frozenset({other.key})
+    )
+    daemon.instance.report_run_failed(run, "The process was killed")
+    daemon.tick()
+    assert hook.received == []
