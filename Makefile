@@ -163,7 +163,7 @@ storable:
 	$(PYTHON) -m venv $(@D:/bin=)
 
 .venv/runtime: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) --editable .
+	$(PIP_INSTALL) --editable '.[all]'
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python

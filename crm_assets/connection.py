@@ -9,8 +9,9 @@ from dagster import ConfigurableResource, InitResourceContext, get_dagster_logge
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.api import ENDPOINTS, INCLUDE
+from crm_assets.errors import extra
 from crm_assets.probing.check import CrmFindings, check_crm
-from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings
+from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
 
 SANDBOX = "the bundled sandbox"
 """The sandbox's address in stored data: its real one changes with each start."""
@@ -58,7 +59,9 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
     def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
         # Steps in separate processes each start a sandbox. Its records depend only on the seed and the clock, so all
         # of them serve the same CRM. Imported here, since a real CRM does not need it.
-        from crm_assets.sandbox import serving_sandbox
+        address, key = setting_name("base_url"), setting_name("api_key")
+        with extra("sandbox", f"Neither {address} nor {key} is set. The bundled sandbox"):
+            from crm_assets.sandbox import serving_sandbox
 
         # A resource added to the project is an empty list in the sandbox.
         lists = {endpoint.path: endpoint.data_selector for endpoint in ENDPOINTS.values()}

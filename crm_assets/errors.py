@@ -3,6 +3,7 @@
 ```
 CrmAssetsError
 ├── SettingsError          a setting, or what a command was given, is missing, unknown or not allowed
+├── ExtraMissing           a package is not installed, since it is not for every installation
 ├── SchemaRefused          the YAML file of a resource's columns is wrong
 ├── ApiError               the CRM's list could not be read
 │   ├── ApiRefusal           401, 403, 404, 422, a redirect …: it would refuse again
@@ -21,7 +22,8 @@ CrmAssetsError
 Messages say what is wrong, where, and what to do. They can be shown to anybody: they hold no record and no secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -48,6 +50,29 @@ class CrmAssetsError(Exception):
 
 class SettingsError(CrmAssetsError):
     """A setting, or what a command was given, is missing, unknown or not allowed. Raised before anything is done."""
+
+
+class ExtraMissing(CrmAssetsError):
+    """A package is not installed, since it is not for every installation. The message has the command to install it."""
+
+
+@contextmanager
+def extra(name: str, purpose: str) -> Iterator[None]:
+    """Explains imports of the body that fail.
+
+    Args:
+        name: The extra of this project that has the packages.
+        purpose: What needs them.
+
+    Raises:
+        ExtraMissing: A package is not installed.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ExtraMissing(
+            f"{purpose} needs the package {error.name}, which is not installed. Run: pip install 'crm_assets[{name}]'"
+        ) from None
 
 
 class SchemaRefused(CrmAssetsError):

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -45,3 +46,13 @@ def test_each_run_has_a_sandbox_of_its_own(data_dir: Path, told: list[str]) -> N
         assert materialize("open_tasks").success
     assert len(ports(told)) == 2
     assert rows(data_dir / "sandbox.duckdb", "select count(*) from raw.sync_log where complete") == [(2,)]
+
+
+def test_a_missing_sandbox_is_named_with_the_remedies(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("crm_assets.sandbox")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mimesis", None)
+    description = materialize("open_tasks").failure("open_tasks")
+    for word in ("SOURCES__CRM__BASE_URL", "mimesis", "pip install 'crm_assets[sandbox]'"):
+        assert word in description
+    assert not data_dir.exists() or not list(data_dir.glob("*.duckdb"))

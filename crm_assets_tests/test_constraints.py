@@ -1,9 +1,11 @@
 """`constraints.txt`: one version of each package for each supported Python, from no particular index."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import tomlkit
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -24,3 +26,12 @@ def test_a_package_has_one_version(file: str, python: str) -> None:
     versions = Counter(canonicalize_name(pin.name) for pin in pins)
     assert [name for name, count in versions.items() if count > 1] == []
     assert [pin.name for pin in pins if pin.url or not str(pin.specifier).startswith("==")] == []
+
+
+def test_each_direct_dependency_has_a_reason() -> None:
+    project = tomlkit.parse((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {Requirement(each).name for each in project["dependencies"]}
+    reasons = (PROJECT / "docs" / "decisions.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
+    listed = [line.split("|")[1] for line in reasons.partition("\n## ")[0].splitlines() if line.startswith("| `")]
+    assert {name for cell in listed for name in re.findall("`(.+?)`", cell)} == names
+    assert len(names) < 20

@@ -12,7 +12,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
-from crm_assets.errors import NothingStored
+from crm_assets.errors import NothingStored, extra
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
 from crm_assets.settings import Crm, resolve_settings
@@ -63,8 +63,9 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
 
 def _created(crm: Crm, warehouse: Warehouse) -> MaterializeResult[Any]:
     # Imported here: the import takes a second, and other assets do not need it.
-    from crm_assets.reports.charts import charts
-    from crm_assets.reports.page import render
+    with extra("report", "The report"):
+        from crm_assets.reports.charts import charts
+        from crm_assets.reports.page import render
 
     settings = resolve_settings(crm)
     try:

@@ -5,13 +5,15 @@ uses its own logger, which receives the same messages.
 """
 
 import logging
+import multiprocessing
+import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from types import MappingProxyType
+from typing import TextIO
 
 from dagster import DagsterEvent, DagsterEventType, InitLoggerContext, logger
-
-from crm_assets.console.terminal import terminal
 
 CONSOLE = "console"
 """The logger's name in a run's configuration."""
@@ -45,11 +47,48 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingP
 """The events that are shown. The UI has all others."""
 
 
-STYLES: Mapping[int, str] = MappingProxyType({logging.WARNING: "yellow", logging.ERROR: "red"})
+COLOURS: Mapping[int, str] = MappingProxyType({logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"})
+CLEAR_LINE, NO_COLOUR = "\r\x1b[K", "\x1b[0m"
+
+
+class Terminal:
+    """Log lines, and below them a line for the progress, which is written over."""
+
+    def __init__(self, file: TextIO) -> None:
+        """Shows no progress yet."""
+        self._file = file
+        self._progress = ""
+
+    def print(self, line: str, level: int = logging.INFO) -> None:
+        """Writes a line, in the colour of its level."""
+        if level in COLOURS and not os.environ.get("NO_COLOR"):
+            line = f"{COLOURS[level]}{line}{NO_COLOUR}"
+        self._file.write(f"{CLEAR_LINE}{line}\n{self._progress}")
+        self._file.flush()
+
+    def show_progress(self, text: str) -> None:
+        """Writes over the last progress; an empty text removes it."""
+        self._progress = text[: os.get_terminal_size(self._file.fileno()).columns - 1]
+        self._file.write(f"{CLEAR_LINE}{self._progress}")
+        self._file.flush()
+
+
+@cache
+def terminal() -> Terminal | None:
+    """The terminal that a command was started in; None if standard error is a file or a pipe.
+
+    Call it before the first step: Dagster redirects standard error to a file while a step runs. It is None in worker
+    processes, too (of `dagster dev` and the multiprocess executor): they share a terminal, and would write over each
+    other's progress.
+    """
+    is_plain = os.environ.get("TERM", "dumb") in {"dumb", "unknown"}
+    if is_plain or multiprocessing.parent_process() is not None or not sys.stderr.isatty():
+        return None
+    return Terminal(os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace"))
 
 
 class ConsoleHandler(logging.Handler):
-    """Writes lines to the terminal, above a progress bar if there is one; otherwise to standard error."""
+    """Writes lines to the terminal, above the progress of a read; otherwise to standard error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Accepts messages of level INFO or higher, and the events in `EVENT_LINES`, whose level is DEBUG."""
@@ -68,7 +107,7 @@ class ConsoleHandler(logging.Handler):
         try:
             line = self.format(record)
             if console := terminal():
-                console.print(line, style=STYLES.get(record.levelno), markup=False, soft_wrap=True)
+                console.print(line, record.levelno)
             else:
                 sys.stderr.write(f"{line}\n")
         except Exception:  # noqa: BLE001 # logging handles errors of its own output

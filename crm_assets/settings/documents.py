@@ -5,18 +5,23 @@ Dagster's commands load it over the environment before they import the project: 
 """
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import tomli
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings.places import settings_folders
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
@@ -97,8 +102,8 @@ def _toml_documents(folder: Path) -> Iterator[Document]:
 def _toml_document(folder: Path, name: Path, *, may_hold_secrets: bool) -> Document:
     path = folder / name
     try:
-        content, problem = tomli.loads(_text(path)), ""
-    except tomli.TOMLDecodeError as error:
+        content, problem = tomllib.loads(_text(path)), ""
+    except tomllib.TOMLDecodeError as error:
         content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: strings need quotes"
     except SettingsError as error:
         content, problem = {}, str(error)

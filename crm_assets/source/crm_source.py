@@ -87,21 +87,18 @@ def crm_read(
     redaction = Redaction(settings, schema.columns)
     session = PageSession(settings, resource, redaction.records, announce)
     with dlt_context(ProjectContext()), closing(session):
-        paginator = (
-            IncrementalPaginator(session, resource, settings, on_page, known.cursor)
-            if known.cursor
-            else FullReadPaginator(session, resource, settings, on_page)
-        )
+        paginator = FullReadPaginator(session, resource, settings)
+        if known.cursor:
+            paginator = IncrementalPaginator(session, resource, settings, known.cursor)
         side_loads = SideLoads(settings, known.forgotten)
-        batches = RecordBatches(
-            resource,
-            known.types,
-            side_loads,
-            settings.max_undeclared_columns,
-            is_last=lambda: not paginator.has_next_page,
-        )
+        batches = RecordBatches(resource, known.types, side_loads, settings.max_undeclared_columns)
+
+        def step(page: Page) -> Iterator[Any]:
+            on_page(paginator.progress())
+            return batches.tables(page, is_last=not paginator.has_next_page)
+
         order = NEWEST_FIRST if known.cursor else {}
-        source = list_source(resource, settings, session, paginator, order, batches.tables)
+        source = list_source(resource, settings, session, paginator, order, step)
 
         def report() -> ReadReport:
             dropped = sorted(redaction.dropped - schema.never_stored.keys())

@@ -90,7 +90,7 @@ def output_of(process: "subprocess.Popen[bytes]", screen: int) -> str:
 
 
 @pytest.mark.slow
-def test_a_terminal_shows_a_bar_that_gives_way_to_a_line(tmp_path: Path) -> None:
+def test_a_terminal_shows_progress_that_gives_way_to_a_line(tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     with scripted_crm(lists={"open_tasks": tasks(12)}, latency=0.1) as crm:
         process = started_in_terminal(crm, tmp_path, terminal)
@@ -99,9 +99,9 @@ def test_a_terminal_shows_a_bar_that_gives_way_to_a_line(tmp_path: Path) -> None
     os.close(screen)
     assert process.returncode == 0, shown
     assert "of 12 records" in shown
-    *_, bar, line = shown.partition("open_tasks: 12 records")
-    assert "of 12 records" not in line, "the bar is drawn after the read"
-    assert bar
+    *_, read, rest = shown.partition("open_tasks: 12 records")
+    assert "of 12 records" not in rest, "the progress is shown after the read"
+    assert read
 
 
 @pytest.mark.slow

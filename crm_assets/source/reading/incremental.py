@@ -9,7 +9,6 @@ from crm_assets.settings import CrmSettings
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator
-from crm_assets.source.reading.progress import OnPage
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.source.typing.columns import typed_column
 
@@ -34,11 +33,9 @@ class IncrementalPaginator(FullReadPaginator):
     newest loaded, the API does not sort. The read then becomes a full one, since changes may be on any page.
     """
 
-    def __init__(
-        self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage, cursor: Cursor
-    ) -> None:
+    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, cursor: Cursor) -> None:
         """Starts at page 1; for the arguments see `FullReadPaginator`."""
-        super().__init__(session, resource, settings, on_page)
+        super().__init__(session, resource, settings)
         self.report.mode = ReadMode.incremental
         self._cursor = cursor
         self._last: datetime | None = None

@@ -13,7 +13,7 @@ from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
-from crm_assets.source.reading.progress import OnPage, Progress
+from crm_assets.source.reading.progress import Progress
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.reading.steps import ListPass, StepBack
 
@@ -35,18 +35,16 @@ class FullReadPaginator(BasePaginator):
         report: The report of the read so far. Requests and rejected records are counted elsewhere.
     """
 
-    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, on_page: OnPage) -> None:
+    def __init__(self, session: PageSession, resource: str, settings: CrmSettings) -> None:
         """Starts at page 1.
 
         Args:
             session: Fetches the pages.
             resource: The resource to read.
             settings: Say whether the API's total is exact.
-            on_page: Called with the progress after each page.
         """
         super().__init__()
         self.report = ReadReport(resource)
-        self._on_page = on_page
         self._session = session
         self._total_is_exact = settings.total_is_exact(resource)
         self._ids: set[int] = set()
@@ -92,7 +90,6 @@ class FullReadPaginator(BasePaginator):
 
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and makes the session fetch the following ones ahead."""
-        self._on_page(self.progress())
         if self.has_next_page:
             request.params[PAGE] = self._next
             ahead = 1 if self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())

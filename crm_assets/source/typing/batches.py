@@ -4,7 +4,7 @@ A declared field has its declared type. Any other field has the type of its stor
 once, from its first values. Undeclared fields beyond the most that have columns share one JSON column.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -72,7 +72,6 @@ class RecordBatches:
         stored: Mapping[str, str],
         side_loads: SideLoads,
         most_undeclared: int,
-        is_last: Callable[[], bool],
     ) -> None:
         """Starts empty.
 
@@ -81,7 +80,6 @@ class RecordBatches:
             stored: Column -> data type of the table's columns.
             side_loads: Receives the side-loaded arrays of the pages. Its forgotten records are left out.
             most_undeclared: Undeclared columns that the table may have.
-            is_last: Whether no page follows the one that was received last.
         """
         schema = resource_schema(resource)
         declared = {name: column.data_type for name, column in schema.columns.items()}
@@ -93,18 +91,16 @@ class RecordBatches:
         self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
         self._most_undeclared = most_undeclared
-        self._is_last = is_last
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
 
-    def tables(self, page: Page) -> Iterator[Any]:
-        """Yields an Arrow table if enough records have come, or the page is the last one. A step of the dlt resource.
+    def tables(self, page: Page, *, is_last: bool) -> Iterator[Any]:
+        """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one.
 
         Raises:
             BadAnswer: A value is nested too deeply to be stored, or there are too many side-loaded records.
         """
-        is_last = self._is_last()
         try:
             self._side_loads.add(page)
             self._waiting += self._loadable(page)
