@@ -132,6 +132,6 @@ def test_a_wrong_statement_is_shown_with_its_place_and_not_retried(data_dir: Pat
             connection.execute("alter table raw.sync_log drop column rows_in_source")
         run = materialize("open_tasks")
     assert run.attempts("open_tasks") == 1
-    for words in ("open_tasks: Binder Error: ", "crm_assets/warehouse/", ".py:", "The tables have not changed"):
+    for words in ("open_tasks: Binder Error: ", "crm_assets/loading/", ".py:", "The tables have not changed"):
         assert words in run.failure("open_tasks")
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]

@@ -88,6 +88,11 @@ def _column(database: Path, resource: str, field: str) -> dict[int, tuple[Any, A
     return {id_: (value, beside) for id_, value, beside in found}
 
 
+@cache
+def _columns(database: Path) -> dict[str, str]:
+    return columns(database, "open_tasks")
+
+
 def text(value: Any) -> str:
     """A value as it stands in a text column."""
     return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
@@ -101,9 +106,8 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return load(tmp_path_factory.mktemp("later"), reads, page_sizes=page_sizes)
 
 
-@pytest.mark.parametrize("field", FIRST)
-def test_the_first_values_choose_the_type_for_good(field: str, loaded: Path) -> None:
-    assert columns(loaded, "open_tasks")[field] == FIRST[field][1]
+def test_the_first_values_choose_the_type_for_good(loaded: Path) -> None:
+    assert {field: type_ for field, (_, type_) in FIRST.items()}.items() <= columns(loaded, "open_tasks").items()
 
 
 @pytest.mark.parametrize("field", FIRST)
@@ -157,7 +161,7 @@ def test_the_first_values_get_the_narrowest_type_that_holds_all_of_them(mix: str
     column = f"mix{list(TOGETHER).index(mix)}"
     sent, type_ = TOGETHER[mix]
     found = [kept(together, "open_tasks", column, id_) for id_ in range(len(sent))]
-    assert columns(together, "open_tasks")[column] == type_
+    assert _columns(together)[column] == type_
     assert [variant for _, variant in found] == [None] * len(sent)
     as_sent = [json.loads(value) if type_ == "JSON" and value is not None else value for value, _ in found]
     expected = [text(value) for value in sent] if type_ == "VARCHAR" else sent
@@ -175,8 +179,9 @@ MISFITS: dict[str, list[Any]] = {
 """Declared field -> values that do not fit it."""
 
 
-@pytest.mark.parametrize("order", ["unknown field first", "unknown field last"])
-@pytest.mark.parametrize("arrival", ["next batch", "next read"])
+@pytest.mark.parametrize(
+    ("order", "arrival"), [("unknown field first", "next batch"), ("unknown field last", "next read")]
+)
 def test_misfits_of_a_declared_field_are_kept_with_and_without_unknown_fields(
     order: str, arrival: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,22 +231,17 @@ def test_the_end_of_time_is_read_in_every_time_zone() -> None:
     assert done.stdout.endswith("incremental\n"), done.stderr[-2000:]
 
 
-@pytest.mark.parametrize("arrival", ["same read", "next read"])
 def test_a_key_that_is_null_everywhere_changes_nothing_until_it_has_a_value(
-    arrival: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = [{"id": id_, "title": "As it was", "unknown": None} for id_ in range(1, 4)]
-    without = load(data_dir / "without", [[{"id": 1, "title": "As it was"}]])
-    database = load(data_dir / "with", [empty, empty])
-    assert columns(database, "open_tasks") == columns(without, "open_tasks")
+    database = load(data_dir, [empty, empty])
+    assert "unknown" not in columns(database, "open_tasks")
     assert rows(database, "select id, title from raw.open_tasks order by id") == [(n, "As it was") for n in (1, 2, 3)]
 
     monkeypatch.setattr(batches, "BATCH_ROWS", 1)
     valued = [{"id": 4, "unknown": 4}, {"id": 5, "unknown": None}, {"id": 6, "unknown": "x"}]
-    if arrival == "same read":
-        load(data_dir / "with", [[*empty, *valued]], page_sizes=[3, 1, 1, 1])
-    else:
-        load(data_dir / "with", [valued], page_sizes=[1, 1, 1])
+    load(data_dir, [[*empty, *valued]], page_sizes=[3, 1, 1, 1])
     assert columns(database, "open_tasks")["unknown"] == "BIGINT"
     assert rows(database, "select unknown, unknown__v_text from raw.open_tasks order by id") == [
         *[(None, None)] * 3,
@@ -264,15 +264,6 @@ def test_a_columns_name_does_not_depend_on_other_records_of_the_batch(data_dir: 
     added = set(columns(together, "open_tasks")) - set(apart)
     assert added == {"seat"}
     assert rows(together, "select seat from raw.open_tasks order by id") == [(None,), (1,), (2,)]
-
-
-def test_an_id_that_is_no_integers_own_spelling_is_set_aside(data_dir: Path) -> None:
-    ids = ["007", "-0", "+7", "7_0", " 7", "7.0", 7.0]
-    database = load(data_dir, [[{"id": 1}, *({"id": id_} for id_ in ids), {"id": "8"}]])
-    assert rows(database, "select id from raw.open_tasks order by id") == [(1,), (8,)]
-    kept_records, reasons = zip(*rows(database, "select record, reason from raw.rejected_records"), strict=True)
-    assert [json.loads(kept_record)["id"] for kept_record in kept_records] == ids
-    assert all("not a 64-bit integer" in reason for reason in reasons)
 
 
 def test_a_commit_that_needs_more_memory_than_a_load_has_is_tried_with_more(

@@ -2,30 +2,69 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
+import duckdb
 import pytest
 from dagster import AssetCheckSeverity
 
 from crm_assets.__main__ import main
+from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import use_data_dir
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 UPDATED = "2026-05-01T12:00:00Z"
+FOURTH = "1700000300.25"
 
 
 def deals(*ids: int, **fields: Any) -> list[dict[str, Any]]:
     return [{"id": id_, "updated_at": UPDATED, "owner_id": 7, **fields} for id_ in ids]
 
 
-@pytest.fixture
-def crm() -> Iterator[ScriptedCrm]:
-    """A CRM with a hundred won deals, all loaded."""
-    with configured_crm(lists={"won_deals": deals(*range(100))}) as crm:
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with a hundred won deals."""
+    folder = tmp_path_factory.mktemp("loaded")
+    with pytest.MonkeyPatch.context() as monkeypatch, configured_crm(lists={"won_deals": deals(*range(100))}):
+        use_data_dir(monkeypatch, folder)
         assert materialize("won_deals").metadata("won_deals")["crm/complete"]
+    return folder
+
+
+@pytest.fixture
+def crm(loaded: Path, data_dir: Path) -> Iterator[ScriptedCrm]:
+    """A CRM with a hundred won deals, all loaded."""
+    copytree(loaded, data_dir)
+    with configured_crm(lists={"won_deals": deals(*range(100))}) as crm:
+        if not (data_dir / "crm.duckdb").exists():  # a lake cannot be copied with its folder
+            assert materialize("won_deals").success
         yield crm
+
+
+@pytest.fixture
+def tables() -> Iterator[RawTables]:
+    """Empty raw tables."""
+    tables = RawTables(duckdb.connect())
+    create_unconfirmed_reads(tables.connection)
+    yield tables
+    tables.connection.close()
+
+
+def full_read(tables: RawTables, load_id: str, ids: Collection[int], share: float = 0.5) -> bool:
+    """Loads a full read of open tasks; returns whether it counts as complete."""
+    shown_before = ShownRows(tables.connection, "open_tasks")
+    tables.connection.execute("delete from raw.open_tasks where id in (select unnest(?))", [list(ids)])
+    tables.connection.execute(
+        "insert into raw.open_tasks (id, _dlt_load_id) select unnest(?::bigint[]), ?", [list(ids), load_id]
+    )
+    complete = shown_before.missing(load_id, share) == 0
+    tables.log("open_tasks", load_id, complete=complete)
+    return complete
 
 
 def read(crm: ScriptedCrm, records: list[dict[str, Any]], mode: str = "full") -> Run:
@@ -46,28 +85,31 @@ def shown(data_dir: Path) -> list[int]:
 @pytest.mark.parametrize(
     ("before", "after", "share", "complete"),
     [
-        (100, 0, "0.5", False),
-        (100, 49, "0.5", False),
-        (100, 50, "0.5", True),
-        (100, 79, "0.2", False),
-        (100, 5, "1", True),
-        (100, 0, "1", False),
-        (21, 0, "0.5", False),
-        (20, 0, "0.5", True),
-        (25, 5, "0.5", True),
+        (100, 0, 0.5, False),
+        (100, 49, 0.5, False),
+        (100, 50, 0.5, True),
+        (100, 79, 0.2, False),
+        (100, 5, 1, True),
+        (100, 0, 1, False),
+        (21, 0, 0.5, False),
+        (20, 0, 0.5, True),
+        (25, 5, 0.5, True),
     ],
 )
 def test_missing_rows_are_doubted_beyond_a_share(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, before: int, after: int, share: str, *, complete: bool
+    tables: RawTables, before: int, after: int, share: float, *, complete: bool
 ) -> None:
-    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__OPEN_TASKS__VANISHING_SHARE", share)
-    with configured_crm(lists={"open_tasks": deals(*range(before))}) as crm:
-        materialize("open_tasks")
-        crm.lists["open_tasks"] = deals(*range(after))
-        run = materialize("open_tasks")
-    assert run.metadata("open_tasks")["crm/complete"] is complete
-    [[left]] = rows(data_dir / "crm.duckdb", "select count(*) from present.open_tasks")
-    assert left == (after if complete else before)
+    assert full_read(tables, FIRST, range(before))
+    assert full_read(tables, SECOND, range(after), share) is complete
+    assert tables.connection.execute("select count(*) from present.open_tasks").fetchall() == [
+        (after if complete else before,)
+    ]
+
+
+def test_share_is_a_setting_of_the_list(crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__WON_DEALS__VANISHING_SHARE", "0.2")
+    assert not is_complete(read(crm, deals(*range(79))))
+    assert shown(data_dir) == [*range(100)]
 
 
 def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, data_dir: Path) -> None:
@@ -99,16 +141,20 @@ def test_list_that_is_normal_again_changes_nothing(crm: ScriptedCrm, data_dir: P
 
 
 @pytest.mark.parametrize("found", [[], [*range(10)], [*range(3, 14), 200]], ids=len)
+def test_second_read_that_finds_the_same_confirms(tables: RawTables, found: list[int]) -> None:
+    full_read(tables, FIRST, range(100))
+    assert not full_read(tables, SECOND, range(10) if found else [])
+    assert full_read(tables, THIRD, found)
+
+
 @pytest.mark.parametrize("mode", ["full", "incremental"])
-def test_second_read_that_finds_the_same_confirms(
-    crm: ScriptedCrm, data_dir: Path, found: list[int], mode: str
-) -> None:
-    assert not is_complete(read(crm, deals(*range(10)) if found else []))
-    run = read(crm, deals(*found), mode)
+def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, data_dir: Path, mode: str) -> None:
+    assert not is_complete(read(crm, deals(*range(10))))
+    run = read(crm, deals(*range(3, 14), 200), mode)
 
     assert is_complete(run)
-    assert shown(data_dir) == found
-    assert run.metadata("won_deals")["crm/rows_vanished"] == 100 - len([id_ for id_ in found if id_ < 100])
+    assert shown(data_dir) == [*range(3, 14), 200]
+    assert run.metadata("won_deals")["crm/rows_vanished"] == 89
 
 
 @pytest.mark.parametrize(
@@ -117,13 +163,12 @@ def test_second_read_that_finds_the_same_confirms(
     ids=["more", "fewer", "others"],
 )
 def test_second_read_that_finds_something_else_does_not_confirm(
-    crm: ScriptedCrm, data_dir: Path, first: list[int], second: list[int]
+    tables: RawTables, first: list[int], second: list[int]
 ) -> None:
-    assert not is_complete(read(crm, deals(*first)))
-    assert not is_complete(read(crm, deals(*second)))
-    assert shown(data_dir) == [*range(100)]
-    assert is_complete(read(crm, deals(*second)))
-    assert shown(data_dir) == second
+    full_read(tables, FIRST, range(100))
+    assert not full_read(tables, SECOND, first)
+    assert not full_read(tables, THIRD, second)
+    assert full_read(tables, FOURTH, second)
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -134,7 +179,9 @@ def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_command_confirms_what_the_last_full_read_found(
     crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    latest = "select version from raw.sync_changes order by _dlt_load_id desc limit 1"
     read(crm, deals(1, 2))
+    before = rows(data_dir / "crm.duckdb", latest)
 
     assert command(monkeypatch, "confirm", "won_deals", "--dry-run") == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
@@ -145,23 +192,12 @@ def test_command_confirms_what_the_last_full_read_found(
     assert command(monkeypatch, "confirm", "won_deals") == 1
     assert "nothing to confirm" in capsys.readouterr().err
 
-    versions = "select distinct version from raw.sync_changes"
-    before = rows(data_dir / "crm.duckdb", versions)
+    confirmed = rows(data_dir / "crm.duckdb", latest)
+    assert confirmed != before
     assert is_complete(read(crm, deals(1, 2)))
-    assert rows(data_dir / "crm.duckdb", versions) == before
+    assert rows(data_dir / "crm.duckdb", latest) == confirmed
     run = materialize("won_deals", mode="incremental")
     assert run.metadata("won_deals")["crm/mode"] == "incremental"
-
-
-def test_confirmed_rows_give_the_table_a_new_version(
-    crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    latest = "select version from raw.sync_changes order by _dlt_load_id desc limit 1"
-    read(crm, deals(1, 2))
-    before = rows(data_dir / "crm.duckdb", latest)
-    command(monkeypatch, "confirm", "won_deals")
-    read(crm, deals(1, 2))
-    assert rows(data_dir / "crm.duckdb", latest) != before
 
 
 def test_nothing_is_confirmed_without_a_database(
