@@ -23,6 +23,7 @@ from crm_assets.settings import ONLY, resolve_settings, secrets
 from crm_assets.settings.finding import find
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import KEY, always, json_response
 
 PASSWORDS = (
@@ -206,6 +207,32 @@ def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.Mo
     [(stored,)] = rows(data_dir / "crm.duckdb", "select params from raw.sync_details")
     assert json.loads(stored)["filter"] == "open"
     assert SECRET not in stored
+
+
+def test_secrets_that_earlier_releases_stored_are_replaced_by_the_next_load(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"auth": SECRET, "filter": "open"}
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": {"params": params}}))
+        assert materialize("open_tasks").success
+        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+            connection.execute("update raw.sync_details set params = ?", [json.dumps(params, sort_keys=True)])
+        assert materialize("open_tasks").success
+    stored = rows(data_dir / "crm.duckdb", "select params::varchar from raw.sync_details")
+    assert len(stored) == 2
+    assert len(set(stored)) == 1
+    assert SECRET not in str(stored)
+
+
+def test_metadata_of_a_run_that_succeeds_are_masked() -> None:
+    masking.know("a test", ["raw.accounts", "unique"])  # as if they were passwords: all metadata have these
+    with configured_crm(lists={"accounts": tasks(3)}):
+        run = materialize("accounts")
+    metadata = run.metadata("accounts")
+    assert metadata["dagster/table_name"] == "***"
+    assert "***" in metadata["crm/rows"]
+    assert "3 rows, each with a *** id" in run.everything_told
 
 
 def test_an_alert_is_masked() -> None:

@@ -13,6 +13,7 @@ from dagster import (
 
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
+from crm_assets.masking import masked
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
 from crm_assets.sql_models.data_tests import DataTest
@@ -77,8 +78,8 @@ def check_result(outcome: Outcome) -> AssetCheckResult:
         check_name=outcome.test.name,
         passed=outcome.passed,
         severity=AssetCheckSeverity.ERROR if outcome.test.blocks else AssetCheckSeverity.WARN,
-        description=outcome.found,
-        metadata={"failing": outcome.failing, "sql": MetadataValue.md(f"```sql\n{outcome.sql}\n```")},
+        description=masked(outcome.found),
+        metadata={"failing": outcome.failing, "sql": MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
     )
 
 

@@ -28,7 +28,7 @@ from crm_assets.assets.model_checks import (
     check_specs,
     columns_result,
 )
-from crm_assets.assets.table_metadata import rows_statement, table_columns
+from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.privacy.applying import following_policy
@@ -127,16 +127,18 @@ def _materialized(
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(get_dagster_logger(), made, results, level)
     return MaterializeResult(
-        metadata={
-            "crm/build_seconds": round(built.seconds, 3),
-            **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
-            "crm/rows_after": built.rows_after,
-            "crm/rows": rows_statement(connection, model.address),
-            "dagster/row_count": built.rows_after,
-            "dagster/table_name": crm.named(model.address),
-            "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
-            **lineage,
-        },
+        metadata=masked_metadata(
+            {
+                "crm/build_seconds": round(built.seconds, 3),
+                **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
+                "crm/rows_after": built.rows_after,
+                "crm/rows": rows_statement(connection, model.address),
+                "dagster/row_count": built.rows_after,
+                "dagster/table_name": crm.named(model.address),
+                "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
+                **lineage,
+            }
+        ),
         check_results=results,
     )
 

@@ -9,6 +9,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
+from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.settings import Crm
 from crm_assets.warehouse.published import published_path
 from crm_assets.warehouse.warehouse import Warehouse
@@ -48,6 +49,6 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
         if published.version is not None:
             metadata["version"] = published.version
-        return MaterializeResult(metadata=metadata)
+        return MaterializeResult(metadata=masked_metadata(metadata))
 
     return published_database

@@ -29,7 +29,7 @@ from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.raw_checks import check_results, check_specs
-from crm_assets.assets.table_metadata import declared_columns, raw_metadata, rows_before
+from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
@@ -200,7 +200,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             metadata["crm/allowance_share"] = round(report.requests / settings.requests_per_hour, 4)
         yield MaterializeResult(
             asset_key=result.asset_key,
-            metadata=metadata,
+            metadata=masked_metadata(metadata),
             check_results=checks,
             data_version=DataVersion(loaded.changes.version),
         )

@@ -24,6 +24,8 @@ from crm_assets.assets.raw_findings import (
     primary_key,
     rows_match_source,
 )
+from crm_assets.assets.table_metadata import masked_metadata
+from crm_assets.masking import masked
 from crm_assets.settings import Crm
 from crm_assets.warehouse.commits import Commits
 from crm_assets.warehouse.schemas import RAW
@@ -80,6 +82,6 @@ def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, re
         check_name=check.name,
         passed=finding.passed,
         severity=AssetCheckSeverity.ERROR if check.blocking or finding.severe else AssetCheckSeverity.WARN,
-        description=finding.sentence,
-        metadata=finding.numbers,
+        description=masked(finding.sentence),
+        metadata=masked_metadata(finding.numbers),
     )

@@ -13,6 +13,7 @@ from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.errors import NothingStored, extra
+from crm_assets.masking import masked
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
 from crm_assets.settings import Crm, resolve_settings
@@ -81,7 +82,7 @@ def _created(crm: Crm, warehouse: Warehouse) -> MaterializeResult[Any]:
     numbers = page.with_suffix(".json")
     before = headline_before(review, numbers)
     source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
-    write_privately(page, render(review, charts(review), before, source))
+    write_privately(page, masked(render(review, charts(review), before, source)))
     write_privately(numbers, headline_json(review, before))
     get_dagster_logger().info(f"Sales review: {page}")
     return MaterializeResult(

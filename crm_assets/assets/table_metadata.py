@@ -13,6 +13,7 @@ from dagster import MarkdownMetadataValue, MetadataValue, TableColumn, TableColu
 from crm_assets.api import UPDATED_AT
 from crm_assets.loading.changes import Changes
 from crm_assets.loading.raw_tables import raw_table, stored_columns
+from crm_assets.masking import masked
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.warehouse.schemas import RAW, schemas_of
@@ -22,6 +23,19 @@ OWN_COLUMNS = {
     "_dlt_id": "Row id, regenerated on every load.",
 }
 """Columns that every raw table has beside its list's fields -> description."""
+
+
+def masked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata with all secrets masked in its texts."""
+    return {name: _masked(value) for name, value in metadata.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, MarkdownMetadataValue):
+        return MetadataValue.md(masked(value.value))
+    return value
 
 
 def declared_columns(schema: ResourceSchema) -> TableSchema:

@@ -101,6 +101,8 @@ cross join reads_since
 cross join same_list
 """
 
+DIGEST = "sha256:"
+
 NO_FULL_READ = "No complete full read has been loaded yet"
 """Why a first read is a full one."""
 
@@ -135,13 +137,27 @@ class Asked:
 
 
 def _digest(value: Any) -> str:
-    return f"sha256:{sha256(str(value).encode()).hexdigest()[:16]}"
+    text = str(value)
+    return text if text.startswith(DIGEST) else f"{DIGEST}{sha256(text.encode()).hexdigest()[:16]}"
 
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist."""
     connection.execute(schemas_of(connection).fill(TABLES))
+    _digest_secrets(connection)
     create_left_out(connection)
+
+
+def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
+    """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
+    details = f"{schemas_of(connection).raw}.sync_details"
+    for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
+        kept = Asked.of("", path, json.loads(params))
+        if (kept.path, kept.params) != (path, params):
+            connection.execute(
+                f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
+                [kept.path, kept.params, path, params],
+            )
 
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
