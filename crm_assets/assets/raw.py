@@ -34,6 +34,7 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
+from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage
 from crm_assets.loading.load import load as load_package
@@ -175,7 +176,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 vanishing_share=settings.vanishing_share(resource),
                 keep_log_days=settings.keep_log_days,
             )
-            with warehouse.get_connection(tables=[f"{RAW}.{table}" for table in package.tables]) as connection:
+            with warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection:
                 before = rows_before(connection, resource)
                 loaded = load_package(connection, package)
                 report = loaded.report

@@ -26,7 +26,7 @@ from crm_assets.loading.raw_tables import (
     raw_table,
     stored_columns,
 )
-from crm_assets.loading.side_loaded import create_side_loaded, merge_side_loads
+from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
 from crm_assets.privacy.forgetting import note_skipped
@@ -38,7 +38,7 @@ from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import schemas_of
+from crm_assets.warehouse.schemas import RAW, schemas_of
 from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
@@ -85,13 +85,12 @@ class LoadPackage:
 
     @property
     def tables(self) -> list[str]:
-        """The tables in which rows are replaced. The sync log is not among them: rows are only added there."""
+        """The tables in which rows are replaced. To the sync log and to side-loaded records they are only added."""
         shared = {
-            "side_loaded": len(self.side_loads),
             "rejected_records": self.report.rejected,
             "dropped_fields": self.report.dropped_fields,
         }
-        return [self.report.resource, *(table for table, rows in shared.items() if rows)]
+        return [f"{RAW}.{table}" for table in (self.report.resource, *(name for name, rows in shared.items() if rows))]
 
     @property
     def has_repeated_ids(self) -> bool:
@@ -125,6 +124,13 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     Rows that were loaded by a read which began later are not changed, since reads of one resource can overlap. Of a
     record received several times, the version changed last is kept, and among equals the one received last.
     """
+    loaded = _load_in_little_memory(connection, package)
+    if len(package.side_loads):
+        delete_older(connection)
+    return loaded
+
+
+def _load_in_little_memory(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     try:
         loaded = committed(connection, partial(_load, connection, package, NARROW))

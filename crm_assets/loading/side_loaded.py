@@ -3,7 +3,11 @@
 import duckdb
 import pyarrow as pa
 
+from crm_assets.warehouse.backend import is_shared
 from crm_assets.warehouse.schemas import schemas_of
+from crm_assets.warehouse.transactions import committed
+
+TABLE = "raw.side_loaded"
 
 SIDE_LOADED = """
 create schema if not exists {raw};
@@ -14,24 +18,28 @@ create table if not exists {raw}.side_loaded (
     _dlt_load_id varchar not null
 );
 """
-"""One row per record of an array, from the newest read that had it. Rows are never deleted: a read has only the records
-that its own records refer to."""
+"""One row per record of an array, from the newest read that had it. Rows of records that a read lacks stay: it has only
+those that its own records refer to. Between two transactions of a load, or after simultaneous loads into a lake, there
+can be older rows as well."""
 
 OTHER = """
+with newest as (
+    select
+        array_name,
+        id,
+        arg_max(record, _dlt_load_id) as record,
+        max(_dlt_load_id) as _dlt_load_id
+    from {raw}.side_loaded
+    group by array_name, id
+)
+
 select count(*) > 0
 from side_loads
-left join {raw}.side_loaded as stored on side_loads.array_name = stored.array_name and side_loads.id = stored.id
-where
-    stored.record is distinct from side_loads.record::json
-    and coalesce(stored._dlt_load_id, '') <= $load_id
+left join newest on side_loads.array_name = newest.array_name and side_loads.id = newest.id
+where newest.record is distinct from side_loads.record::json and coalesce(newest._dlt_load_id, '') <= $load_id
 """
 
-REPLACED = """
-delete from {raw}.side_loaded
-where _dlt_load_id <= $load_id and (array_name, id) in (select (array_name, id) from side_loads)
-"""
-
-ADDED = """
+ADD = """
 insert into {raw}.side_loaded
 select
     array_name,
@@ -39,7 +47,15 @@ select
     record::json,
     $load_id
 from side_loads
-anti join {raw}.side_loaded using (array_name, id)
+anti join (from {raw}.side_loaded where _dlt_load_id > $load_id) as newer using (array_name, id)
+"""
+
+DELETE_OLDER = """
+delete from {raw}.side_loaded
+where
+    (array_name, id, _dlt_load_id) not in (
+        select (array_name, id, max(_dlt_load_id)) from {raw}.side_loaded group by array_name, id
+    )
 """
 
 
@@ -49,7 +65,7 @@ def create_side_loaded(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table, load_id: str) -> bool:
-    """Stores the side-loaded records of a read, except those from a read that began later.
+    """Adds the side-loaded records of a read, except those that a read had that began later.
 
     Several resources have the same users. The read that began last has the newest version.
 
@@ -67,8 +83,17 @@ def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table
     connection.register("side_loads", side_loads)
     try:
         [[other]] = connection.execute(schemas.fill(OTHER), {"load_id": load_id}).fetchall()
-        connection.execute(schemas.fill(REPLACED), {"load_id": load_id})
-        connection.execute(schemas.fill(ADDED), {"load_id": load_id})
+        connection.execute(schemas.fill(ADD), {"load_id": load_id})
         return bool(other)
     finally:
         connection.unregister("side_loads")
+
+
+def delete_older(connection: duckdb.DuckDBPyConnection) -> None:
+    """Deletes all rows of a record but the newest, unless another load may be doing so.
+
+    In a transaction of its own: in a lake it conflicts with loads that add rows, which conflict with nothing.
+    """
+    schemas = schemas_of(connection)
+    if not is_shared(connection, schemas.crm.named(TABLE)):
+        committed(connection, lambda: connection.execute(schemas.fill(DELETE_OLDER)))

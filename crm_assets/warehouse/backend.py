@@ -11,6 +11,15 @@ import duckdb
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 
+SHARED = "crm_assets_shared"
+"""A DuckDB variable of connections to a lake: the tables of `if_free` that another process has locked."""
+
+
+def is_shared(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether another process may delete rows of a table meanwhile, so that this one may only add some."""
+    [[shared]] = connection.execute(f"select list_contains(getvariable('{SHARED}'), ?)", [table]).fetchall()
+    return bool(shared)
+
 
 @dataclass(frozen=True)
 class Published:
@@ -46,7 +55,7 @@ class Backend(Protocol):
         """
 
     def connected(
-        self, *, read_only: bool, tables: Collection[str]
+        self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection in UTC whose default catalog is the warehouse, so that `raw.accounts` is a table of it.
 
@@ -54,6 +63,8 @@ class Backend(Protocol):
             read_only: Whether writing is refused.
             tables: The only tables whose rows will be changed, such as `raw.accounts`; empty: any. Other writers of
                 these tables have to wait.
+            if_free: Tables to which rows will be added, whoever else writes. Others are deleted only if `is_shared`
+                says that nobody else may do so.
 
         Raises:
             NothingStored: Read-only, and there is no database yet.

@@ -53,7 +53,9 @@ class DuckDBFile:
         """Does nothing: the working folder in the same place is created before anything is read."""
 
     @contextmanager
-    def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connected(
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
             raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")

@@ -53,7 +53,9 @@ class MotherDuck:
             pass
 
     @contextmanager
-    def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connected(
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection. Writers do not wait for each other: if two commits conflict, one is retried."""
         with Reconnecting(partial(self._connected, read_only=read_only)) as connection:
             yield connection

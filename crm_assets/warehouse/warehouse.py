@@ -67,7 +67,7 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(
-        self, *, read_only: bool = False, tables: Collection[str] = ()
+        self, *, read_only: bool = False, tables: Collection[str] = (), if_free: Collection[str] = ()
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection whose default catalog is the warehouse. It is always closed at the end.
 
@@ -75,14 +75,16 @@ class Warehouse(DuckDBResource):
             read_only: Whether writing is refused.
             tables: The only tables whose rows will be changed, such as `raw.accounts`; empty: any. If the kind of
                 warehouse allows it, others can change other tables meanwhile.
+            if_free: Tables to which rows will be added, without waiting for others that write them. Rows are deleted
+                only if `is_shared` says that nobody else may do so.
 
         Raises:
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
             WarehouseUnreachable: It could not be opened.
             NothingStored: Read-only, and there is no database yet.
         """
-        locked = [self._crm.named(table) for table in tables]
-        with self._backend.connected(read_only=read_only, tables=locked) as connection:
+        locked, wanted = ([self._crm.named(table) for table in some] for some in (tables, if_free))
+        with self._backend.connected(read_only=read_only, tables=locked, if_free=wanted) as connection:
             belong_to(connection, self._crm)
             yield connection
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crm_assets.sql_models.files import MODELS_DIR
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import Seen
@@ -122,6 +123,21 @@ def test_a_read_that_began_earlier_does_not_overwrite_newer_rows(database: Path)
     load("open_tasks", {"users": [ADA, BOB]})
 
     assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
+
+
+def test_an_older_row_of_the_same_record_is_not_shown_and_then_deleted(database: Path) -> None:
+    load("contacts", {"users": [BOB]})
+    with connected(database, read_only=False) as connection:
+        connection.execute(
+            "insert into raw.side_loaded select * replace ('load_0' as _dlt_load_id) from raw.side_loaded"
+        )
+
+    shown = (MODELS_DIR / "staging/stg_users.sql").read_text("utf-8")
+    assert rows(database, f"select user_id, last_seen_load_id <> 'load_0' from ({shown})") == [(8, True)]
+
+    load("open_tasks", {"users": [ADA]})
+    assert kept(database) == {("users", 7): ADA, ("users", 8): BOB}
+    assert rows(database, "select count(*) from raw.side_loaded") == [(2,)]
 
 
 def test_an_incremental_read_keeps_rows_that_it_does_not_read(database: Path) -> None:

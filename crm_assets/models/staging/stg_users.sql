@@ -5,6 +5,7 @@ with users as (
         _dlt_load_id
     from raw.side_loaded
     where array_name = 'users'
+    qualify row_number() over (partition by array_name, id order by _dlt_load_id desc) = 1
 )
 
 select

@@ -4,7 +4,7 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachabl
 from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.backend import Published
+from crm_assets.warehouse.backend import SHARED, Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
@@ -41,6 +41,9 @@ COMMIT_RETRIES = 100
 NOTHING_INLINED = "data_inlining_row_limit 0"
 """Without it DuckLake keeps small inserts in tables of the catalog, one more for each version of a table. Dropping
 them waits for every reader with an open transaction, and all writers wait for that."""
+
+ONE_SESSION = "set pg_pool_max_connections = 1; set pg_use_ctid_scan = false"
+"""Keeps one session of PostgreSQL instead of four, and reads large tables of the catalog in one."""
 
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
@@ -91,12 +94,14 @@ class Lake:
                 write_and_delete_row(connection, self._catalog)
 
     @contextmanager
-    def connected(self, *, read_only: bool, tables: Collection[str] = ()) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connected(
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
         with (
             private_files(self._mask),
-            self._turn(read_only=read_only, tables=tables) as kept,
-            Reconnecting(partial(self._connected, read_only=read_only, kept=kept)) as connection,
+            self._locked(read_only=read_only, tables=tables, if_free=if_free) as variables,
+            Reconnecting(partial(self._connected, read_only=read_only, variables=variables)) as connection,
         ):
             yield connection
 
@@ -142,43 +147,52 @@ class Lake:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.lake.request_ledger import postgres_ledger
+        from crm_assets.warehouse.lake.coordination import counted_requests
 
         try:
-            with postgres_ledger(self.address.dsn, crm) as ledger:
-                yield ledger
+            with counted_requests(self.address.dsn, crm) as requests:
+                yield requests
         except psycopg.OperationalError as error:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
-    def _turn(self, *, read_only: bool, tables: Collection[str]) -> AbstractContextManager[str | None]:
-        """Holds the lock while the body runs. Yields a query that finds a row while it is held, if it can be lost."""
+    @contextmanager
+    def _locked(
+        self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]
+    ) -> Iterator[Mapping[str, str]]:
+        """Holds the locks while the body runs. Yields DuckDB's variables for the connection, as SQL."""
         if self.address.dsn is None:  # a file: DuckDB allows one process at a time
-            return writer_lock(Path(self.address.catalog), self._wait, self._announce)
-        if read_only:
-            return nullcontext()
-        return self._turn_among_writers(self.address.dsn, tables)
+            with writer_lock(Path(self.address.catalog), self._wait, self._announce):
+                yield {}
+        elif read_only:
+            yield {}
+        else:
+            with self._tables_locked(self.address.dsn, tables, if_free) as variables:
+                yield variables
 
     @contextmanager
-    def _connected(self, *, read_only: bool, kept: str | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connected(self, *, read_only: bool, variables: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._instance.connected(read_only=read_only) as connection:
             connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-            if kept is not None:
-                connection.execute(f"set variable {LOCK} = {literal(kept)}")
-                if "://" not in self.address.files:
-                    connection.execute(f"set variable {FOLDER} = {literal(self.address.files)}")
+            for name, value in variables.items():
+                connection.execute(f"set variable {name} = {value}")
             yield connection
 
     @contextmanager
-    def _turn_among_writers(self, dsn: str, tables: Collection[str]) -> Iterator[str]:
+    def _tables_locked(
+        self, dsn: str, tables: Collection[str], if_free: Collection[str]
+    ) -> Iterator[Mapping[str, str]]:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.lake.turns import KEPT_BY, turn
+        from crm_assets.warehouse.lake.coordination import HELD, locked
 
         try:
-            with turn(dsn, self.address.schema, tables, self._wait, self._announce) as session:
-                query = literal(KEPT_BY.format(session=session))
-                yield f"from postgres_query({literal(METADATA)}, {query})"
+            with locked(dsn, self.address.schema, tables, if_free, self._wait, self._announce) as locks:
+                held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=locks.session))})"
+                variables = {LOCK: literal(held), SHARED: f"[{', '.join(map(literal, locks.not_free))}]::varchar[]"}
+                if "://" not in self.address.files:
+                    variables[FOLDER] = literal(self.address.files)
+                yield variables
         except psycopg.OperationalError as error:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
@@ -199,6 +213,8 @@ class Lake:
             working_folder(self._working_folder) as spilled,
             closing(connected_with(self._extensions, {"temp_directory": str(spilled), **self._config})) as connection,
         ):
+            if self.address.dsn is not None:
+                connection.execute(ONE_SESSION)
             if self.address.files.startswith("s3://"):
                 with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)

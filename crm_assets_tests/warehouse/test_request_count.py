@@ -6,7 +6,7 @@ import time
 import pytest
 
 from crm_assets.source.http.limits import Rate
-from crm_assets.warehouse.lake.request_ledger import postgres_ledger
+from crm_assets.warehouse.lake.coordination import counted_requests
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers
 
@@ -17,7 +17,7 @@ HOURLY = [Rate("requests_per_hour", 20, 3600)]
 
 @pytest.fixture
 def dsn(servers: LakeServers) -> str:
-    """A database without a ledger."""
+    """A database without a count."""
     return servers.new_lake()["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
 
 
@@ -25,8 +25,8 @@ def test_processes_that_ask_at_once_get_no_more_than_the_rate_together(dsn: str)
     granted: list[float] = []
 
     def ask() -> None:
-        with postgres_ledger(dsn, "https://crm.example") as ledger:
-            granted.extend(ledger.reserve(HOURLY) for _ in range(10))
+        with counted_requests(dsn, "https://crm.example") as count:
+            granted.extend(count.reserve(HOURLY) for _ in range(10))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -39,20 +39,20 @@ def test_processes_that_ask_at_once_get_no_more_than_the_rate_together(dsn: str)
 
 def test_a_request_counts_no_longer_than_its_period(dsn: str) -> None:
     rate = [Rate("requests_per_minute", 1, 0.2)]
-    with postgres_ledger(dsn, "https://crm.example") as ledger:
-        assert ledger.reserve(rate) == 0
-        wait = ledger.reserve(rate)
+    with counted_requests(dsn, "https://crm.example") as count:
+        assert count.reserve(rate) == 0
+        wait = count.reserve(rate)
         assert 0 < wait <= rate[0].whole_period
         time.sleep(wait)
-        assert ledger.reserve(rate) == 0
+        assert count.reserve(rate) == 0
 
 
 def test_each_crm_has_an_allowance_of_its_own(dsn: str) -> None:
     rate = [Rate("requests_per_hour", 1, 3600)]
     for crm in ("https://one.example", "https://other.example"):
-        with postgres_ledger(dsn, crm) as ledger:
-            assert ledger.reserve(rate) == 0
-            assert ledger.reserve(rate) > 0
+        with counted_requests(dsn, crm) as count:
+            assert count.reserve(rate) == 0
+            assert count.reserve(rate) > 0
 
 
 def test_the_requests_of_a_read_are_counted(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +61,6 @@ def test_the_requests_of_a_read_are_counted(servers: LakeServers, monkeypatch: p
         monkeypatch.setenv(name, value)
     with configured_crm(lists={"open_tasks": tasks(120)}) as crm:
         assert materialize("open_tasks").success
-        with postgres_ledger(settings["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"), crm.base_url) as ledger:
-            assert ledger.reserve([Rate("requests_per_hour", len(crm.seen), 3600)]) > 0
-            assert ledger.reserve([Rate("requests_per_hour", len(crm.seen) + 1, 3600)]) == 0
+        with counted_requests(settings["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"), crm.base_url) as count:
+            assert count.reserve([Rate("requests_per_hour", len(crm.seen), 3600)]) > 0
+            assert count.reserve([Rate("requests_per_hour", len(crm.seen) + 1, 3600)]) == 0

@@ -1,0 +1,201 @@
+"""What the processes of a lake share in its catalog's PostgreSQL database: locks of tables, and a count of requests.
+
+A lock is an advisory lock. It belongs to a session, so it ends with its process, even on `kill -9`. Locks are needed
+because DuckLake can miss a conflict between two writers of one table. The requests are counted together because the
+processes share the CRM's rate limit.
+"""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
+from crm_assets.source.http.limits import Rate
+from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce
+
+LOCK = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
+SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"
+LOCK_IF_FREE = "select pg_try_advisory_lock(hashtextextended(%(key)s, 0))"
+
+HOLDERS = """
+select string_agg(distinct application_name, ', ')
+from pg_locks
+inner join pg_stat_activity using (pid)
+where
+    locktype = 'advisory' and granted and objsubid = 1 and pid <> pg_backend_pid()
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
+    and ((classid::bigint << 32) | objid::bigint) = hashtextextended(%(key)s, 0)
+"""
+
+HELD = """
+select 1 from pg_locks
+where
+    locktype = 'advisory' and granted and pid = {session}
+    and pg_locks.database = (select oid from pg_database where datname = current_database())
+"""
+"""A row for each lock that a session holds; none after it has ended."""
+
+REQUESTS = """
+create table if not exists crm_assets_requests (
+    crm text not null,
+    sent_at timestamp with time zone not null default clock_timestamp()
+);
+create index if not exists crm_assets_requests_by_time on crm_assets_requests (crm, sent_at);
+"""
+"""One row per request of the last two hours."""
+
+ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('crm_assets requests ' || %(crm)s, 0))"
+
+UNTIL_ONE_MORE = """
+select extract(epoch from sent_at - clock_timestamp()) + %(period)s
+from crm_assets_requests
+where crm = %(crm)s
+order by sent_at desc
+limit 1
+offset %(before)s
+"""
+"""Seconds until the oldest of the last `before + 1` requests is out of the period."""
+
+SENT = "insert into crm_assets_requests (crm) values (%(crm)s)"
+
+DELETE_OLD = "delete from crm_assets_requests where sent_at < clock_timestamp() - interval '2 hours'"
+
+Session = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Locks:
+    """Locks that are held.
+
+    Attributes:
+        session: PostgreSQL's process id of the session that holds them.
+        not_free: Tables of `if_free` that another process has locked.
+    """
+
+    session: int
+    not_free: Collection[str]
+
+
+@contextmanager
+def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
+    dsn: str, lake: str, tables: Collection[str], if_free: Collection[str], wait: float, announce: Announce
+) -> Iterator[Locks]:
+    """Locks some tables of a lake, or all, while the body runs.
+
+    Args:
+        dsn: The connection string of the catalog database.
+        lake: Identifies the lake within that database.
+        tables: The tables; empty: all. A lock of all tables excludes every lock of a single one.
+        if_free: More tables, which are locked only if no other process has locked them.
+        wait: Seconds to wait for the locks.
+        announce: Called with a message that names the processes that hold a lock, at once and every ten seconds.
+
+    Raises:
+        WarehouseBusy: The locks were not released in time.
+        WarehouseUnreachable: The database is behind a pooler in transaction mode.
+        psycopg.OperationalError: The database cannot be reached.
+    """
+    whole = f"crm_assets {lake}"
+    # Always in the same order, to prevent deadlocks.
+    locks = [(SHARE, whole), *((LOCK, f"{whole} {table}") for table in sorted(tables))] if tables else [(LOCK, whole)]
+    what = ", ".join(sorted(tables)) or "the lake"
+    name = f"process {os.getpid()} on {socket.gethostname()}"
+    give_up_at = time.monotonic() + wait
+    with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
+        session_id = _backend(session)
+        if session_id != session.info.backend_pid:
+            _refuse_pooler(dsn, session_id)
+        for statement, key in locks:
+            patience = FIRST_MESSAGE_AFTER
+            while not _acquired(session, statement, key, min(patience, give_up_at - time.monotonic())):
+                holders = _holders(session, key)
+                left = give_up_at - time.monotonic()
+                if left <= 0:
+                    raise WarehouseBusy(
+                        f"{what} was written by {holders} for {wait:.0f} s. Wait until that is done or stop it, then "
+                        "run this again"
+                    )
+                announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
+                patience = MESSAGE_EVERY
+        yield Locks(session_id, [table for table in if_free if not _locked_if_free(session, f"{whole} {table}")])
+
+
+def _backend(session: Session) -> int:
+    """PostgreSQL's process id of a session. Behind a pooler, what the connection was told is another number."""
+    [[pid]] = session.execute("select pg_backend_pid()").fetchall()
+    return int(pid)
+
+
+def _refuse_pooler(dsn: str, session_id: int) -> None:
+    """Refuses a pooler that lends the session of an idle connection to another one."""
+    with closing(psycopg.connect(dsn, autocommit=True)) as other:
+        if _backend(other) == session_id:
+            raise WarehouseUnreachable(
+                "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses locks. "
+                "Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
+            )
+
+
+def _acquired(session: Session, statement: str, key: str, patience: float) -> bool:
+    session.execute("select set_config('lock_timeout', %s, false)", [f"{max(1, int(patience * 1000))}ms"])
+    try:
+        session.execute(statement, {"key": key})
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _locked_if_free(session: Session, key: str) -> bool:
+    [[acquired]] = session.execute(LOCK_IF_FREE, {"key": key}).fetchall()
+    return bool(acquired)
+
+
+def _holders(session: Session, key: str) -> str:
+    [[holders]] = session.execute(HOLDERS, {"key": key}).fetchall()
+    return str(holders or "another process")
+
+
+class RequestCount:
+    """The requests to one CRM. May be used from any thread."""
+
+    def __init__(self, session: Session, crm: str) -> None:
+        """Takes its own database session, and the address that identifies the CRM."""
+        self._session = session
+        self._crm = crm
+        self._one_thread = threading.Lock()
+
+    def reserve(self, rates: Sequence[Rate]) -> float:
+        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
+        with self._one_thread, self._session.transaction():
+            self._session.execute(ONE_AT_A_TIME, {"crm": self._crm})
+            wait = max((self._wait(rate) for rate in rates), default=0.0)
+            if wait <= 0:
+                self._session.execute(SENT, {"crm": self._crm})
+            return max(wait, 0.0)
+
+    def _wait(self, rate: Rate) -> float:
+        parameters = {"crm": self._crm, "period": rate.whole_period, "before": rate.requests - 1}
+        found = self._session.execute(UNTIL_ONE_MORE, parameters).fetchone()
+        return float(found[0]) if found else 0.0
+
+
+@contextmanager
+def counted_requests(dsn: str, crm: str) -> Iterator[RequestCount]:
+    """The count of the requests to a CRM, in a table that is created if there is none.
+
+    Raises:
+        psycopg.OperationalError: The database cannot be reached.
+    """
+    with psycopg.connect(dsn, autocommit=True) as session:
+        with session.transaction():
+            session.execute(ONE_AT_A_TIME, {"crm": ""})
+            session.execute(REQUESTS)
+        session.execute(DELETE_OLD)
+        yield RequestCount(session, crm)

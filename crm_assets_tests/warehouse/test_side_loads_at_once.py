@@ -1,0 +1,42 @@
+"""Two loads of different resources add the same side-loaded records to a lake at the same time."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from crm_assets.loading import load as loading
+from crm_assets.loading.side_loaded import merge_side_loads
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.warehouse.statements import read
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lake")]
+
+LOAD = "from crm_assets_tests.assets.raw_runs import materialize; assert materialize('accounts').success"
+
+
+def users(name: str) -> list[dict[str, Any]]:
+    return [{"id": id_, "display_name": name} for id_ in range(50)]
+
+
+def test_neither_waits_nor_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = []
+
+    def merged_while_another_loads(*arguments: Any) -> bool:
+        attempts.append(arguments)
+        is_other = merge_side_loads(*arguments)
+        crm.side_loaded["users"] = users("Third")
+        subprocess.run([sys.executable, "-c", LOAD], env=os.environ | crm.settings(), timeout=240, check=True)
+        return is_other
+
+    lists = {"contacts": tasks(2), "open_tasks": tasks(2), "accounts": tasks(2)}
+    with configured_crm(lists=lists, side_loaded={"users": users("First")}) as crm:
+        assert materialize("contacts").success
+        crm.side_loaded["users"] = users("Second")
+        monkeypatch.setattr(loading, "merge_side_loads", merged_while_another_loads)
+        assert materialize("open_tasks").success
+        assert len(attempts) == 1
+        kept = "select count(*), count(distinct id), any_value(record ->> 'display_name') from raw.side_loaded"
+        assert read(kept) == [(50, 50, "Third")]
