@@ -9,7 +9,7 @@ import crm_assets
 from crm_assets import errors
 from crm_assets.errors import CrmAssetsError
 
-INTERNAL = {"ReadClosed", "BrokenOff"}
+INTERNAL = {"ReadClosed", "TruncatedBody"}
 """They never leave the package `source.http`."""
 
 

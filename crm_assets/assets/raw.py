@@ -46,7 +46,7 @@ from crm_assets.privacy.forgetting import read_forgotten
 from crm_assets.privacy.policy import Policy
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
-from crm_assets.source.crm_source import Known, crm_read, declared_source
+from crm_assets.source.crm_source import ReadState, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.model import Model
@@ -141,18 +141,18 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             with following_policy(warehouse, settings, models, log, tables=[LOAD_COUNTER]) as connection:
                 refuse_another_crm(connection, of, warehouse.name, asked)
                 load_id = next_load_id(connection)
-                known = known_before(connection, resource)
+                state = read_state(connection, resource)
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, asked, settings.incremental_lag)
                     if isinstance(cursor, Cursor):
-                        known = replace(known, cursor=cursor)
+                        state = replace(state, cursor=cursor)
                     else:
                         log(f"{cursor}: reading all pages")
             with (
                 rare_garbage_collection(),
                 warehouse.ledger(asked.base_url) as ledger,
                 progress.shown(resource, log) as watcher,
-                crm_read(resource, settings, replace(known, ledger=ledger), watcher.wait, watcher.page) as read,
+                crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
             ):
                 [result] = dlt.run(
                     context=context,
@@ -171,7 +171,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 report=read.report(),
                 asked=asked,
                 policy=Policy.of(settings),
-                forgotten=known.forgotten,
+                forgotten=state.forgotten,
                 skipped=read.batches.skipped,
                 vanishing_share=settings.vanishing_share(resource),
                 keep_log_days=settings.keep_log_days,
@@ -226,9 +226,9 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def known_before(connection: duckdb.DuckDBPyConnection, resource: str) -> Known:
+def read_state(connection: duckdb.DuckDBPyConnection, resource: str) -> ReadState:
     """What is known from earlier reads of a resource, without the cursor."""
-    return Known(
+    return ReadState(
         types=stored_types(connection, resource),
         sent=recent_requests(connection),
         forgotten=read_forgotten(connection),

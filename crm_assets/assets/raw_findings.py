@@ -10,7 +10,7 @@ from crm_assets.loading.vanishing import unconfirmed
 from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.batches import MOST_REJECTED
+from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import varies
 from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
@@ -201,6 +201,6 @@ def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) ->
     listed = ", ".join(f"{count} ({reason})" for reason, count in numbers.items())
     sentence = f"records were rejected: {listed}. They are in {schemas.raw}.rejected_records"
     if not_stored := sum(count for *_, count in found):
-        sentence += f", except {not_stored:,} that were not stored: it keeps {MOST_REJECTED:,} different ones of a read"
+        sentence += f", except {not_stored:,} that were not stored: it keeps {MAX_REJECTED:,} different ones of a read"
         numbers["not stored"] = not_stored
     return Finding(False, sentence, numbers)

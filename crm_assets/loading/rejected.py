@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.source.typing.batches import MOST_REJECTED
+from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.warehouse.schemas import schemas_of
 
 TABLES = """
@@ -158,4 +158,4 @@ def write_left_out(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
         connection.execute(schemas.fill(REJECTED), names)
     finally:
         connection.unregister("rejected")
-    connection.execute(schemas.fill(SURPLUS), {"resource": report.resource, "most": MOST_REJECTED})
+    connection.execute(schemas.fill(SURPLUS), {"resource": report.resource, "most": MAX_REJECTED})

@@ -12,7 +12,7 @@ from crm_assets.settings import CrmSettings
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.http.answers import seconds_until
 from crm_assets.source.http.limits import HOUR, MINUTE
-from crm_assets.source.http.session import WORTH_A_THREAD
+from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH
 from crm_assets.source.reading.incremental import updated_at
 from crm_assets.source.reading.paginator import GUESSED_SHARE
 
@@ -177,7 +177,7 @@ def read_of_all(
 
 def _seconds(sample: Sample, requests: int, settings: CrmSettings) -> float:
     """Seconds until all requests are answered: page 1 alone, then `max_in_flight` at a time."""
-    at_a_time = settings.max_in_flight if sample.seconds >= WORTH_A_THREAD else 1
+    at_a_time = settings.max_in_flight if sample.seconds >= MIN_SECONDS_TO_PREFETCH else 1
     return sample.seconds * (1 + (requests - 1) / at_a_time)
 
 

@@ -31,7 +31,7 @@ from crm_assets.source.typing.side_loads import SideLoads
 
 
 @dataclass(frozen=True)
-class Known:
+class ReadState:
     """What is known from earlier reads.
 
     Attributes:
@@ -64,7 +64,7 @@ class Read:
 def crm_read(
     resource: str,
     settings: CrmSettings,
-    known: Known,
+    state: ReadState,
     announce: Callable[[str], object],
     on_page: OnPage,
 ) -> Iterator[Read]:
@@ -75,29 +75,29 @@ def crm_read(
     Args:
         resource: The resource to read.
         settings: Must have a base URL and a key.
-        known: What is known from earlier reads.
+        state: What is known from earlier reads.
         announce: Called with a message about each long wait.
         on_page: Called with the progress after each page.
     """
     limits = limits_of(settings)
-    if known.ledger is None:
-        limits.count_earlier(known.sent)
-    limits.share(known.ledger)
+    if state.ledger is None:
+        limits.count_earlier(state.sent)
+    limits.share(state.ledger)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
     session = PageSession(settings, resource, redaction.records, announce)
     with dlt_context(ProjectContext()), closing(session):
         paginator = FullReadPaginator(session, resource, settings)
-        if known.cursor:
-            paginator = IncrementalPaginator(session, resource, settings, known.cursor)
-        side_loads = SideLoads(settings, known.forgotten)
-        batches = RecordBatches(resource, known.types, side_loads, settings.max_undeclared_columns)
+        if state.cursor:
+            paginator = IncrementalPaginator(session, resource, settings, state.cursor)
+        side_loads = SideLoads(settings, state.forgotten)
+        batches = RecordBatches(resource, state.types, side_loads, settings.max_undeclared_columns)
 
         def step(page: Page) -> Iterator[Any]:
             on_page(paginator.progress())
             return batches.tables(page, is_last=not paginator.has_next_page)
 
-        order = NEWEST_FIRST if known.cursor else {}
+        order = NEWEST_FIRST if state.cursor else {}
         source = list_source(resource, settings, session, paginator, order, step)
 
         def report() -> ReadReport:

@@ -1,4 +1,4 @@
-"""Makes dlt read its own settings from the same places, and in the same order, as the project reads its settings.
+"""Makes dlt read its own settings from the same sources, in the same order, as the project reads its settings.
 
 By default dlt looks in the working folder and in the user's home. Within this context it reads the project's files,
 wherever a command was started, and sends no telemetry unless a setting turns it on.
@@ -32,7 +32,7 @@ DEFAULTS = Document(
 
 
 class DocumentProvider(BaseDocProvider):
-    """One of the project's places for settings, as a dlt provider."""
+    """One source of the project's settings, as a dlt provider."""
 
     def __init__(self, document: Document) -> None:
         """Serves the document's values; no file is read again."""
@@ -68,10 +68,10 @@ class DefaultsContext(RunContext):
 
 
 class ProjectContext(DefaultsContext):
-    """A dlt context with the project's places, then the user's own dlt files, then the defaults."""
+    """A dlt context with the project's sources of settings, then the user's own dlt files, then the defaults."""
 
     def initial_providers(self) -> list[ConfigProvider]:
-        """All places. Files that cannot be read are left out: resolving the project's settings reports them."""
+        """All sources. Files that cannot be read are left out: resolving the project's settings reports them."""
         return [
             *(
                 EnvironProvider() if document.place == ENVIRONMENT else DocumentProvider(document)

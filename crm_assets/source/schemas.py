@@ -84,7 +84,7 @@ class ResourceSchema(Columns):
 
     @property
     def has_updated_at(self) -> bool:
-        """Whether records tell when they were changed. If not, every read is a full one."""
+        """Whether records have the time of their last change. If not, every read is a full one."""
         return UPDATED_AT in self.columns
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ import pytest
 from crm_assets.assets.raw_findings import no_rejected_records
 from crm_assets.loading.rejected import write_left_out
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.source.typing.batches import MOST_REJECTED, RejectedRecord
+from crm_assets.source.typing.batches import MAX_REJECTED, RejectedRecord
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
@@ -120,12 +120,12 @@ def test_list_without_usable_ids_is_stored_once(data_dir: Path, monkeypatch: pyt
 @pytest.mark.slow
 def test_records_beyond_the_bound_are_counted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
-    beyond = [{"n": number} for number in range(MOST_REJECTED + 12)]
-    with configured_crm(lists={"open_tasks": [*beyond, {"n": 0}, {"n": MOST_REJECTED}, "text"]}):
+    beyond = [{"n": number} for number in range(MAX_REJECTED + 12)]
+    with configured_crm(lists={"open_tasks": [*beyond, {"n": 0}, {"n": MAX_REJECTED}, "text"]}):
         run = materialize("open_tasks")
 
     stored = "select count(record), sum(records)::bigint from raw.rejected_records"
-    assert rows(data_dir / "crm.duckdb", stored) == [(MOST_REJECTED, len(beyond) + 3)]
+    assert rows(data_dir / "crm.duckdb", stored) == [(MAX_REJECTED, len(beyond) + 3)]
     assert run.metadata("open_tasks")["crm/rows_rejected"] == len(beyond) + 3
     _, sentence, numbers = check(run)
     assert numbers == {"no id": len(beyond) + 2, "not an object but a string": 1, "not stored": 14}
@@ -134,7 +134,7 @@ def test_records_beyond_the_bound_are_counted(data_dir: Path, monkeypatch: pytes
 
 def test_reads_with_other_rejected_records_keep_a_bound(crm: RawTables) -> None:
     for number in range(5):
-        most = [RejectedRecord(1, "no id", f'{{"n":{n},"read":{number}}}', 1) for n in range(MOST_REJECTED * 2 // 3)]
+        most = [RejectedRecord(1, "no id", f'{{"n":{n},"read":{number}}}', 1) for n in range(MAX_REJECTED * 2 // 3)]
         write(crm, str(number), *most)
 
     kept = crm.connection.execute("select list(distinct last_seen order by last_seen) from raw.rejected_records")

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from crm_assets.errors import ApiError
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.settings import resolve_settings
-from crm_assets.source.crm_source import Known, crm_read
+from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.http.limits import Limits
 from crm_assets.source.reading.progress import Progress
 from crm_assets.source.reading.report import ReadReport
@@ -51,7 +51,7 @@ def read(resource: str = "open_tasks") -> Reading:
     try:
         with (
             TemporaryDirectory() as folder,
-            crm_read(resource, resolve_settings(), Known(), announced.append, progress.append) as reading,
+            crm_read(resource, resolve_settings(), ReadState(), announced.append, progress.append) as reading,
             landing_pipeline(resource, Path(folder)) as landing,
         ):
             landing.pipeline.run(reading.source, loader_file_format="parquet")

@@ -23,7 +23,7 @@ TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 50
 """Statuses that are retried: the server is busy or broken, but does not refuse the request."""
 
 STATED_FINAL = frozenset({401, 403, 404, 422})
-"""Codes of errors with status 200 that a retry cannot help. Any other code may be anything, as may no code."""
+"""Codes of errors with status 200 that a retry cannot help. Any other code, or none, says nothing."""
 
 BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
 """Statuses with which an API refuses pages beyond a cap, after it served earlier ones."""
@@ -138,11 +138,11 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     return ApiRefusal(f"{text} {ADVICE.get(answer.status, 'The API refuses this request.')}")
 
 
-def wait_too_long(where: str, answer: Answer, most: float) -> ApiRefusal:
-    """The error for an API that asks to wait for more than `most` seconds."""
+def wait_too_long(where: str, answer: Answer, longest: float) -> ApiRefusal:
+    """The error for an API that asks to wait for more than `longest` seconds."""
     return ApiRefusal(
         f"{where}: {answer.described}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
-        f"{setting_name('request_max_wait')} ({most:,.0f} s) allows. Run it again after that time, or raise the setting"
+        f"{setting_name('request_max_wait')} ({longest:,.0f} s) allows. Run it again later, or raise the setting"
     )
 
 

@@ -1,8 +1,8 @@
 """Bounds of an attempt: its seconds from looking up the host to the last byte, and the bytes of its answer.
 
-The timeouts of `requests` are for one operation of the socket each: an answer that comes a byte at a time never meets
-them. They also leave out the host's name, and count anew for each of its addresses. So the connections here read and
-connect until a deadline. They count bytes before http.client and urllib3 do, which read lines of any length.
+The timeouts of `requests` apply to single socket operations: an answer that arrives a byte at a time never exceeds
+them. They do not cover the name lookup, and restart for each address of the host. So connections here have a deadline.
+They also count bytes before http.client and urllib3 do, which read lines of any length.
 """
 
 import io
@@ -115,24 +115,24 @@ class _HttpConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connects on a thread, since nothing else ends looking up a name. Connections are kept, so these are few."""
-        coming: Future[socket.socket] = Future()
+        connected: Future[socket.socket] = Future()
 
         def connect() -> None:
             try:
-                coming.set_result(super(_HttpConnection, self)._new_conn())
+                connected.set_result(super(_HttpConnection, self)._new_conn())
             except BaseException as error:  # noqa: BLE001 - raised on the waiting thread
-                coming.set_exception(error)
+                connected.set_exception(error)
 
         threading.Thread(target=connect, name="crm-connect", daemon=True).start()
-        if wait([coming], _seconds_left()).not_done:
-            coming.add_done_callback(_close_late)
+        if wait([connected], _seconds_left()).not_done:
+            connected.add_done_callback(_close_late)
             raise ConnectTimeoutError(self, "the attempt's seconds are over")
-        return coming.result()
+        return connected.result()
 
 
-def _close_late(coming: Future[socket.socket]) -> None:
-    if not coming.exception():
-        coming.result().close()
+def _close_late(connected: Future[socket.socket]) -> None:
+    if not connected.exception():
+        connected.result().close()
 
 
 class _HttpsConnection(_HttpConnection, HTTPSConnection):

@@ -20,7 +20,7 @@ SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 
 ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|[0.]+e0{4})")
 """A number, outside strings, that a 64-bit integer or float may not hold exactly."""
 
-MOST_DIGITS = 1000
+MAX_DIGITS = 1000
 """Longer integers stay strings: Python refuses to convert some thousands of digits."""
 
 ESCAPE = re.compile(
@@ -49,7 +49,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def _integer(digits: str) -> int | str:
-    return int(digits) if len(digits) <= MOST_DIGITS else digits
+    return int(digits) if len(digits) <= MAX_DIGITS else digits
 
 
 def _float(digits: str) -> float | str:

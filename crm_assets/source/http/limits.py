@@ -20,7 +20,7 @@ MINUTE, HOUR = 60.0, 3600.0
 MARGIN = 0.5
 """Seconds added to a rate's period, because requests do not arrive as evenly as they are sent."""
 
-WORTH_A_MESSAGE = 5.0
+MIN_WAIT_TO_LOG = 5.0
 """Waits for a rate of at least this many seconds are logged."""
 
 INTERRUPTIBLE = 0.5
@@ -92,7 +92,7 @@ class Limits:
             while (wait := self._wait()) > 0:
                 if closed.is_set():
                     raise ReadClosed
-                used_up = next((rate for rate in self._rates if rate.wait(time.monotonic()) >= WORTH_A_MESSAGE), None)
+                used_up = next((rate for rate in self._rates if rate.wait(time.monotonic()) >= MIN_WAIT_TO_LOG), None)
                 if used_up and not announced:
                     announced = f"{setting_name(used_up.setting)} ({used_up.requests}) is used up"
                     announce(f"{announced}: the next request leaves in {wait:,.0f} s")
@@ -120,7 +120,7 @@ class Limits:
         """Waits until the rates allow one more request, counting those of all processes."""
         announced = False
         while self._ledger and self._rates and (wait := self._ledger.reserve(self._rates)) > 0:
-            if wait >= WORTH_A_MESSAGE and not announced:
+            if wait >= MIN_WAIT_TO_LOG and not announced:
                 announced = True
                 announce(f"The rate of all processes is used up: the next request leaves in {wait:,.0f} s")
             if closed.wait(min(wait, INTERRUPTIBLE)):
@@ -139,9 +139,9 @@ class Limits:
         """Pauses all requests for some seconds. Returns False if they were already paused for about as long."""
         with self._changed:
             until = time.monotonic() + seconds
-            news = until > self._not_before + 1
+            is_longer = until > self._not_before + 1
             self._not_before = max(self._not_before, until)
-            return news
+            return is_longer
 
     def count_earlier(self, sent: Iterable[tuple[float, int]]) -> None:
         """Counts requests of earlier processes, as pairs (seconds ago, number), unless this process has sent any."""

@@ -1,6 +1,6 @@
 """Errors for requests that got no answer: whether a retry can help, and what to do.
 
-They come from the operating system, TLS or a proxy, and cannot hold a record. Only the innermost cause is shown: the
+They come from the operating system, TLS or a proxy, and cannot hold a record. Only the root_cause cause is shown: the
 exceptions around it quote the request with its parameters.
 """
 
@@ -21,13 +21,13 @@ PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.In
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
-class BrokenOff(exceptions.ConnectionError):
+class TruncatedBody(exceptions.ConnectionError):
     """The answer ended in the middle, although the connection was closed as usual. The message says where."""
 
 
-def may_pass(error: BaseException) -> bool:
+def may_recover(error: BaseException) -> bool:
     """Whether the same request may succeed later."""
-    cause = innermost(error)
+    cause = root_cause(error)
     if isinstance(error, exceptions.ProxyError):
         return False
     if isinstance(error, exceptions.SSLError):
@@ -37,7 +37,7 @@ def may_pass(error: BaseException) -> bool:
     return isinstance(error, (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError))
 
 
-def innermost(error: BaseException) -> BaseException:
+def root_cause(error: BaseException) -> BaseException:
     """The first exception in the chain of causes."""
     while cause := (error.__cause__ or error.__context__):
         error = cause
@@ -46,14 +46,14 @@ def innermost(error: BaseException) -> BaseException:
 
 def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
     """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
-    kind = ApiUnavailable if may_pass(error) else ApiRefusal
+    kind = ApiUnavailable if may_recover(error) else ApiRefusal
     retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
-    what_happened = str(error) if isinstance(error, BrokenOff) else _what_happened(error)
+    what_happened = str(error) if isinstance(error, TruncatedBody) else _reason(error)
     return kind(f"{where}: {what_happened}{retried}. {_advice(error)}")
 
 
-def _what_happened(error: OSError) -> str:
-    cause = innermost(error)
+def _reason(error: OSError) -> str:
+    cause = root_cause(error)
     reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).rstrip(".")
     if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
         return "no answer in time"
@@ -69,7 +69,7 @@ def _what_happened(error: OSError) -> str:
 
 
 def _advice(error: OSError) -> str:
-    address, cause = setting_name("base_url"), innermost(error)
+    address, cause = setting_name("base_url"), root_cause(error)
     if isinstance(error, PROXY_ERRORS):
         return "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
     if isinstance(cause, ssl.SSLCertVerificationError):

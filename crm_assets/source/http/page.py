@@ -14,7 +14,7 @@ from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.no_answer import BrokenOff
+from crm_assets.source.http.no_answer import TruncatedBody
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
@@ -27,7 +27,7 @@ MAX_VALUES = 3_000_000
 """An answer with more values, records and fields included, is refused: parsed, they would take gigabytes."""
 
 LARGEST_PAGE = 100
-"""Records that a page may always have, the most that the API sends, however few were asked for."""
+"""The API's largest page. No page up to this size is refused, however few records were requested."""
 
 BLANK = b"\xef\xbb\xbf \t\r\n"
 """What may stand before JSON: a byte order mark and white space."""
@@ -67,7 +67,7 @@ def parse_body(answer: Answer) -> Any:
 
     Raises:
         BadAnswer: The body is not JSON, or has too many values. The message says what it is, without values.
-        BrokenOff: It is the beginning of JSON.
+        TruncatedBody: It is the beginning of JSON.
     """
     if _has_too_many_values(answer.content):
         raise BadAnswer(
@@ -82,8 +82,8 @@ def parse_body(answer: Answer) -> Any:
     except RecursionError:
         raise BadAnswer("status 200, but the answer is nested more deeply than can be read") from None
     except ValueError:
-        if _breaks_off(answer):
-            raise BrokenOff(f"the answer breaks off after {len(answer.content):,} bytes") from None
+        if _is_truncated(answer):
+            raise TruncatedBody(f"the answer breaks off after {len(answer.content):,} bytes") from None
         kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
         kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
         raise BadAnswer(
@@ -106,11 +106,11 @@ def _has_too_many_values(content: bytes) -> bool:
 
 
 def _marks(content: bytes, start: int, end: int) -> int:
-    """Marks that each begin a value, at most."""
+    """Characters that may each begin a value."""
     return content.count(b",", start, end) + content.count(b"{", start, end) + content.count(b"[", start, end)
 
 
-def _breaks_off(answer: Answer) -> bool:
+def _is_truncated(answer: Answer) -> bool:
     """Whether the body is the beginning of an object or array, or is empty without saying so in the headers."""
     if not answer.content:
         return "Content-Length" not in answer.headers
@@ -166,7 +166,7 @@ def _in_utf8(answer: Answer) -> bytes:
     """The body, decoded as its Content-Type says. JSON is UTF-8 by its standard, but not from every API.
 
     Raises:
-        ValueError: The body is not in that encoding, or nobody knows the encoding.
+        ValueError: The body is not in that encoding, or the encoding is unknown.
     """
     try:
         return answer.content.decode(get_encoding_from_headers(answer.headers) or "utf-8").encode()

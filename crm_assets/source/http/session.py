@@ -1,13 +1,13 @@
 """The requests session for `rest_api`: returns pages of one resource, or raises an error that says what is wrong.
 
-It fetches pages ahead on threads. The paginator decides which pages, and in which order.
+It prefetches pages on threads. The paginator decides which pages, and in which order.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from queue import SimpleQueue
 from typing import Any
@@ -25,25 +25,25 @@ from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
 from crm_assets.source.http.limits import INTERRUPTIBLE, limits_of
-from crm_assets.source.http.no_answer import may_pass, no_answer
+from crm_assets.source.http.no_answer import may_recover, no_answer
 from crm_assets.source.http.page import Page, page_of, parse_body
 from crm_assets.source.http.waits import Waits
 
-WORTH_A_THREAD = 0.003
-"""Pages are fetched ahead on threads if an answer takes at least this many seconds on average."""
+MIN_SECONDS_TO_PREFETCH = 0.003
+"""Pages are prefetched if an answer takes at least this many seconds on average."""
 
-WORTH_A_MESSAGE = 1.0
+MIN_WAIT_TO_LOG = 1.0
 """Waits that the API asks for are logged if they take at least this many seconds."""
 
 
-class WantedPage(PreparedRequest):
+class PageRequest(PreparedRequest):
     """A request that `rest_api` passes from `prepare_request` to `send`, with its page number."""
 
-    def __init__(self, wanted: Request) -> None:
+    def __init__(self, request: Request) -> None:
         """Copies the page number: `rest_api` changes the same request object for each page."""
         super().__init__()
-        self.wanted = wanted
-        self.number: int = wanted.params[PAGE]
+        self.request = request
+        self.number: int = request.params[PAGE]
 
 
 class PageResponse(Response):
@@ -108,7 +108,7 @@ class PageSession(Session):
         self._counting = threading.Lock()
         self._adapter = BoundedAdapter(pool_connections=1, pool_maxsize=settings.max_in_flight)
         self._pool = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="crm-page")
-        self._coming: dict[int, Future[Page]] = {}
+        self._prefetched: dict[int, Future[Page]] = {}
         self._seconds = 0.0
         self._reader = threading.get_ident()
         self._template: PreparedRequest | None = None
@@ -119,31 +119,31 @@ class PageSession(Session):
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
-            retry=tenacity.retry_if_exception(may_pass) | tenacity.retry_if_result(lambda answer: answer.transient),
+            retry=tenacity.retry_if_exception(may_recover) | tenacity.retry_if_result(lambda answer: answer.transient),
             wait=self._seconds_before_retry,
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
 
-    def start(self, request: Request, pages: Iterable[int]) -> None:
+    def prefetch(self, request: Request, pages: Iterable[int]) -> None:
         """Starts to fetch pages of the list that `request` asks for, unless they are already being fetched.
 
         Does nothing while answers are fast: passing pages between threads would then cost more than it saves.
         """
-        if self._seconds >= WORTH_A_THREAD:
+        if self._seconds >= MIN_SECONDS_TO_PREFETCH:
             for number in pages:
-                if number not in self._coming:
-                    self._coming[number] = self._pool.submit(self._fetch, self._prepare(request, number), number)
+                if number not in self._prefetched:
+                    self._prefetched[number] = self._pool.submit(self._fetch, self._prepare(request, number), number)
 
-    def forget(self) -> int:
-        """Forgets all pages that were started and not taken. Returns how many of them have been asked for."""
-        asked = sum(not coming.cancel() for coming in self._coming.values())
-        self._coming.clear()
-        return asked
+    def discard_prefetched(self) -> int:
+        """Discards all prefetched pages. Returns how many of them have been requested."""
+        requested = sum(not page.cancel() for page in self._prefetched.values())
+        self._prefetched.clear()
+        return requested
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """The request for `send`, with its page number."""
-        return WantedPage(request)
+        return PageRequest(request)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """Returns the page that `request` asks for. Fetches it now unless it is already being fetched.
@@ -153,32 +153,32 @@ class PageSession(Session):
             ApiRefusal: Any other status except 200.
             BadAnswer: Status 200, but the body is not a page of this resource.
         """
-        if not isinstance(request, WantedPage):
+        if not isinstance(request, PageRequest):
             raise TypeError("requests come from prepare_request")
-        coming = self._coming.pop(request.number, None)
-        if coming is None:
-            page = self._fetch(self._prepare(request.wanted, request.number), request.number)
-            return PageResponse(self._selector, page)
-        while wait([coming], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
-            self._pass_messages_on()
-        self._pass_messages_on()
-        return PageResponse(self._selector, coming.result())
+        page = self._prefetched.pop(request.number, None)
+        if page is None:
+            fetched = self._fetch(self._prepare(request.request, request.number), request.number)
+            return PageResponse(self._selector, fetched)
+        while wait([page], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
+            self._announce_queued()
+        self._announce_queued()
+        return PageResponse(self._selector, page.result())
 
-    def _pass_messages_on(self) -> None:
+    def _announce_queued(self) -> None:
         while not self._messages.empty():
             self._announce(self._messages.get())
 
-    def _say(self, sentence: str) -> None:
-        """Queues a message for the reading thread to announce."""
-        self._messages.put(sentence)
+    def _queue_message(self, message: str) -> None:
+        """Queues a message, which the reading thread announces."""
+        self._messages.put(message)
         if threading.get_ident() == self._reader:
-            self._pass_messages_on()
+            self._announce_queued()
 
     def close(self) -> None:
         """Ends all waits; threads end when their request does."""
         self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._coming.clear()
+        self._prefetched.clear()
         self._adapter.close()
         super().close()
 
@@ -216,7 +216,9 @@ class PageSession(Session):
 
     def _attempt(self, request: PreparedRequest, where: str) -> Answer:
         """Sends the request once. It is in flight until the whole answer is read."""
-        with self._turn():
+        with ExitStack() as in_flight:
+            with self.waits.counted():
+                in_flight.enter_context(self.limits.request(self._closed, self._queue_message))
             with self._counting:
                 self.requests += 1
             sent_at = time.monotonic()
@@ -231,20 +233,12 @@ class PageSession(Session):
                 answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self._settings.per_page)
         finally:
             self._watch(answer)
-        most = self._settings.request_max_wait
+        longest = self._settings.request_max_wait
         if answer.status == OK:
-            self._pause(answer, min(answer.until_reset, most))
-        elif answer.transient and (answer.retry_after or 0) > most:
-            raise answers.wait_too_long(where, answer, most)
+            self._pause(answer, min(answer.until_reset, longest))
+        elif answer.transient and (answer.retry_after or 0) > longest:
+            raise answers.wait_too_long(where, answer, longest)
         return answer
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Waits until a request may be sent. It is in flight while the body runs."""
-        with ExitStack() as in_flight:
-            with self.waits.counted():
-                in_flight.enter_context(self.limits.request(self._closed, self._say))
-            yield
 
     def _sleep(self, seconds: float) -> None:
         """Waits before a retry. Ends early if the session is closed."""
@@ -260,10 +254,10 @@ class PageSession(Session):
             self.limits.halve()
             self._pause(answer, seconds)
         elif answer and answer.retry_after:
-            self._pause(answer, seconds, everybody=False)
+            self._pause(answer, seconds, all_requests=False)
         return seconds
 
-    def _pause(self, answer: Answer, seconds: float, *, everybody: bool = True) -> None:
-        """Pauses requests, all of them if `everybody`, and announces a long wait."""
-        if (not everybody or self.limits.pause(seconds)) and seconds >= WORTH_A_MESSAGE:
-            self._say(f"{self._resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")
+    def _pause(self, answer: Answer, seconds: float, *, all_requests: bool = True) -> None:
+        """Announces a long wait, and makes all requests wait, not only this one, if `all_requests`."""
+        if (not all_requests or self.limits.pause(seconds)) and seconds >= MIN_WAIT_TO_LOG:
+            self._queue_message(f"{self._resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")

@@ -25,7 +25,7 @@ WINDOWS_AHEAD = 2
 """Windows of pages fetched ahead, so that requests stay in flight while a batch is built."""
 
 GUESSED_SHARE = 4
-"""If the end of a read is not known, at most one fourth of the number of pages read so far are fetched ahead."""
+"""While the end of a read is unknown, no more than a fourth of the pages read so far are prefetched."""
 
 
 class FullReadPaginator(BasePaginator):
@@ -53,7 +53,7 @@ class FullReadPaginator(BasePaginator):
         self._first_ids: list[int | None] = []
         self._pages_read = self._last_page = self._pages_listed = self._unidentified = 0
         self._largest_page = 1
-        self._most_ahead = session.limits.window * WINDOWS_AHEAD
+        self._max_ahead = session.limits.window * WINDOWS_AHEAD
         self._step_back: StepBack | None = None
         self._next = 1
         self._pass = ListPass()
@@ -89,16 +89,16 @@ class FullReadPaginator(BasePaginator):
             self._read(page)
 
     def update_request(self, request: Request) -> None:
-        """Asks for the next page, and makes the session fetch the following ones ahead."""
+        """Asks for the next page, and makes the session prefetch later ones."""
         if self.has_next_page:
             request.params[PAGE] = self._next
             ahead = 1 if self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())
             self._pass.in_order &= ahead == 1 or self._session.limits.window == 1
-            self._session.start(request, range(self._next, self._next + ahead))
+            self._session.prefetch(request, range(self._next, self._next + ahead))
 
     def _pages_ahead(self) -> int:
         """How many pages to fetch ahead, the next one included: no more than the list seems to have."""
-        ahead, total = self._most_ahead, self._total
+        ahead, total = self._max_ahead, self._total
         if total is not None:
             ahead = min(ahead, total // self._largest_page + 2 - self._next)
         elif self._last_page < self._largest_page:
@@ -125,10 +125,11 @@ class FullReadPaginator(BasePaginator):
         new = self._count(page, is_first_time=is_first_time)
         fall = self._watch_total(page.total, too_low=had_all and new > 0)
         if is_first_time:
-            self._watch_news(page, new, explained=(page.total or 0) - (before or 0) if self._total is not None else 0)
-        self._most_ahead = self._most_ahead // 2 if fall else self._most_ahead + 1
-        self._most_ahead = min(max(1, self._most_ahead), self._session.limits.window * WINDOWS_AHEAD)
-        if fall and self._affords(1):
+            added = (page.total or 0) - (before or 0) if self._total is not None else 0
+            self._watch_repeats(page, new, explained=added)
+        self._max_ahead = self._max_ahead // 2 if fall else self._max_ahead + 1
+        self._max_ahead = min(max(1, self._max_ahead), self._session.limits.window * WINDOWS_AHEAD)
+        if fall and self._allows(1):
             can_start_over = not self._pass.in_order and self._pass.grown_at != page.number
             self._step_back = StepBack(page, before or 0, page.total or 0, can_start_over)
             self._next = page.number - 1
@@ -140,18 +141,18 @@ class FullReadPaginator(BasePaginator):
         """Takes a page that is read again, as records may have moved to it after it was read."""
         self._count(page, is_first_time=False)
         self._watch_total(page.total)
-        following = step.after(page, can_go_on=self._affords(1))
-        if following is None:
+        next_page = step.after(page, can_go_on=self._allows(1))
+        if next_page is None:
             self._step_back = None
             self._pass.is_settled &= step.is_settled
             self._go_on(step.page)
             return
-        self._next = following
-        if following == step.page.number:  # records were added, and pages fetched ahead are older than the one before
+        self._next = next_page
+        if next_page == step.page.number:  # records were added, and pages fetched ahead are older than the one before
             self._step_back = None
-            self._pages_read += self._session.forget()
-            self._pass.total, self._pass.grown_at = page.total, following
-            self._most_ahead = 1
+            self._pages_read += self._session.discard_prefetched()
+            self._pass.total, self._pass.grown_at = page.total, next_page
+            self._max_ahead = 1
 
     def _go_on(self, page: Page) -> None:
         """Goes on after a page."""
@@ -159,7 +160,7 @@ class FullReadPaginator(BasePaginator):
             self._pass.total = page.total
         if self._at_end(page):
             self._end_of_pass()
-        elif self._pass.repeats < STUCK_AFTER and (self._pass.news_until == page.number or self._affords(0)):
+        elif self._pass.repeats < STUCK_AFTER and (self._pass.last_new_page == page.number or self._allows(0)):
             self._next = page.number + 1
         elif self._only_first_page and not self._total_changed and self._largest_page >= self._per_page:
             raise BadAnswer(
@@ -167,7 +168,7 @@ class FullReadPaginator(BasePaginator):
                 f"The API seems to ignore the query parameter `{PAGE}`"
             )
         else:
-            self._end_at_cap(self._pass.news_until, "later ones had no new record")
+            self._end_at_cap(self._pass.last_new_page, "later ones had no new record")
 
     def _at_end(self, page: Page) -> bool:
         # A total may be that of this page, or of the pages so far: it is believed at a page that is not full.
@@ -208,7 +209,7 @@ class FullReadPaginator(BasePaginator):
         self.report.rows_in_source = total
         return fall
 
-    def _watch_news(self, page: Page, new: int, explained: int) -> None:
+    def _watch_repeats(self, page: Page, new: int, explained: int) -> None:
         """Notices pages without new records, and records that came twice though none was added before them."""
         self._first_ids = self._first_ids or page.ids
         self._only_first_page &= page.ids == self._first_ids
@@ -217,58 +218,58 @@ class FullReadPaginator(BasePaginator):
         self._pass.repeats = self._pass.repeats + 1 if known and page.ids == self._pass.last_ids else 0
         self._pass.last_ids = page.ids
         if new:
-            self._pass.news_until = page.number
+            self._pass.last_new_page = page.number
             self._pass.has_repeats |= not is_explained
         elif not is_explained and len(page.records) == self._largest_page:
             self._pass.repeated_page = page.number
 
-    def _affords(self, requests: int) -> bool:
+    def _allows(self, requests: int) -> bool:
         """Whether so many requests are within the limit, besides one for each further page of this pass.
 
         A read takes fewer than three requests for each page, or a few more for a short list. Retries do not count.
         """
         rest_of_pass = max(1, self._pages_listed - self._pass.furthest + 1)
-        most = max(3 * self._pages_listed - 1, 2 * self._pages_listed + 4)
-        return self._pages_read + rest_of_pass + requests <= most
+        limit = max(3 * self._pages_listed - 1, 2 * self._pages_listed + 4)
+        return self._pages_read + rest_of_pass + requests <= limit
 
     def _end_of_pass(self) -> None:
         this, read, total = self._pass, self.report.rows_read, (self._total and self._pass.lowest) or 0
-        brought_news = read > this.read_before
+        found_new = read > this.read_before
         # Some APIs always list a certain record twice, and count it twice.
-        repeats_only = not brought_news and this.received >= total and not this.repeated_page
+        repeats_only = not found_new and this.received >= total and not this.repeated_page
         is_short = read < total and self._total_is_exact and not repeats_only
         reason = ""
         if not this.is_settled:
             reason = "records were added and removed faster than the list could be read"
         elif this.repeated_page and not total:
-            self._end(f"page {this.repeated_page} had only records of earlier pages, in place of its own")
+            self._end(f"page {this.repeated_page} repeated records from earlier pages")
             return
         elif is_short:
             reason = (
                 f"the API counts {total} records and listed {read}. If it always counts some that it does "
                 f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
             )
-        elif this.has_repeats and brought_news and not this.in_order and not self._counted_all:
+        elif this.has_repeats and found_new and not this.in_order and not self._counted_all:
             reason = "records were added while the list was read"
         if self.report.mode is ReadMode.incremental:
             self._end("" if this.is_settled else reason)
-        elif reason and (brought_news or not this.is_settled) and self._begin_pass(one_at_a_time=not is_short):
+        elif reason and (found_new or not this.is_settled) and self._begin_pass(one_at_a_time=not is_short):
             self.report.notes.append(f"{reason[:1].upper()}{reason[1:].partition('. ')[0]}. Reading the list again")
         else:
             self._end(reason)
 
     def _begin_pass(self, *, one_at_a_time: bool) -> bool:
         """Starts at page 1 again, if so many requests are within the limit."""
-        self._pages_read += self._session.forget()
+        self._pages_read += self._session.discard_prefetched()
         self._pass.furthest = self._pages_listed
-        if not self._affords(self._pages_listed):
+        if not self._allows(self._pages_listed):
             return False
         self._pass = ListPass(self._pass.number + 1, one_at_a_time=one_at_a_time, read_before=self.report.rows_read)
         self._next = 1
         return True
 
     def _end_at_cap(self, pages: int, why: str) -> None:
-        if self._total is None and self._last_page < self._largest_page and self._affords(0):
+        if self._total is None and self._last_page < self._largest_page and self._allows(0):
             # The last page was shorter than others, so the list has ended. A cap would follow a full page.
             self._end_of_pass()
             return

@@ -26,7 +26,7 @@ class ListPass:
         has_repeats: Whether records came twice though the total did not rise.
         last_ids: The ids of the last page taken.
         repeats: How many pages in a row had the same records as the one before.
-        news_until: The last page with a new record.
+        last_new_page: The last page with a new record.
         repeated_page: A full page without a new record; 0 if there is none.
         grown_at: The last page that was read again because records were added.
     """
@@ -46,7 +46,7 @@ class ListPass:
     has_repeats: bool = False
     last_ids: Sequence[int | None] = ()
     repeats: int = 0
-    news_until: int = 0
+    last_new_page: int = 0
     repeated_page: int = 0
     grown_at: int = 0
 
@@ -81,7 +81,7 @@ class StepBack:
             page: The page that was read again.
             can_go_on: Whether one more request is allowed.
         """
-        following: int | None = None
+        next_page: int | None = None
         if page.total is None or page.refusal:
             self.is_settled = False
         elif page.total <= self.ceiling:
@@ -89,11 +89,11 @@ class StepBack:
             self.ceiling, self._is_repeated = page.total, False
             if page.number == 1 or self._found_up_to >= self.before - page.total:
                 return None
-            following = page.number - 1
+            next_page = page.number - 1
         elif not self._is_repeated:
             # Replicas of the API may count differently: another answer may come from the other one.
-            self._is_repeated, following = True, page.number
+            self._is_repeated, next_page = True, page.number
         elif self.can_start_over and page.number == self.page.number - 1:
-            following = self.page.number
-        self.is_settled &= following is not None and can_go_on
-        return following if can_go_on else None
+            next_page = self.page.number
+        self.is_settled &= next_page is not None and can_go_on
+        return next_page if can_go_on else None

@@ -1,7 +1,7 @@
 """Makes Arrow tables from pages. Records without an id are rejected, and secrets are dropped.
 
 A declared field has its declared type. Any other field has the type of its stored column, or a type that is chosen
-once, from its first values. Undeclared fields beyond the most that have columns share one JSON column.
+once, from its first values. Undeclared fields beyond a limit share one JSON column.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ BATCH_ROWS = 5000
 """Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
 
 BATCH_VALUES = 500_000
-"""Values of the records that wait for their Arrow table, at most: a page of wide records has hundreds of thousands."""
+"""Values per Arrow table: a page of wide records has hundreds of thousands."""
 
 POSITION = "_dlt_position"
 """The column for the order in which records were received. It is not stored."""
@@ -34,7 +34,7 @@ POSITION = "_dlt_position"
 ROW_ID_BYTES = 10
 """Random bytes of a row id, as many as dlt's own row ids have."""
 
-MOST_REJECTED = 50_000
+MAX_REJECTED = 50_000
 """The number of different rejected records of a read that are stored. Others are counted."""
 
 JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
@@ -47,7 +47,7 @@ class RejectedRecord:
     Attributes:
         page: The first page that had it; counts from 1.
         reason: Why it cannot be loaded.
-        record: The record as JSON text; None stands for all records beyond `MOST_REJECTED`.
+        record: The record as JSON text; None stands for all records beyond `MAX_REJECTED`.
         records: How many equal records the list had.
     """
 
@@ -71,7 +71,7 @@ class RecordBatches:
         resource: str,
         stored: Mapping[str, str],
         side_loads: SideLoads,
-        most_undeclared: int,
+        max_undeclared: int,
     ) -> None:
         """Starts empty.
 
@@ -79,7 +79,7 @@ class RecordBatches:
             resource: Whose columns are declared.
             stored: Column -> data type of the table's columns.
             side_loads: Receives the side-loaded arrays of the pages. Its forgotten records are left out.
-            most_undeclared: Undeclared columns that the table may have.
+            max_undeclared: Undeclared columns that the table may have.
         """
         schema = resource_schema(resource)
         declared = {name: column.data_type for name, column in schema.columns.items()}
@@ -90,7 +90,7 @@ class RecordBatches:
         self._resource = resource
         self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
-        self._most_undeclared = most_undeclared
+        self._max_undeclared = max_undeclared
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
@@ -135,7 +135,7 @@ class RecordBatches:
 
     def _reject(self, page: int, record: Any) -> None:
         key: tuple[str, str | None] = why_rejected(record), as_json(self._shown(record))
-        if key not in self._rejected and len(self._rejected) >= MOST_REJECTED:
+        if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
         self._rejected.setdefault(key, RejectedRecord(page, *key)).records += 1
 
@@ -190,7 +190,7 @@ class RecordBatches:
     def _without_columns(self, records: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> set[str]:
         """The new undeclared fields for which the table has no more columns. Fields that come first get one."""
         new = {field for field, name in columns.items() if name not in self.types}
-        room = self._most_undeclared - len(self.types.keys() - self._declared - {FURTHER})
+        room = self._max_undeclared - len(self.types.keys() - self._declared - {FURTHER})
         if len(new) <= room:
             return set()
         valued = {field for record in records for field, value in record.items() if value is not None}

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_assets.source.typing.field_names import OF_VARIANTS
+from crm_assets.source.typing.field_names import VARIANT_INFIX
 from crm_assets.source.typing.instants import INSTANTS, instants
 
 DECIMALS = pa.decimal128(38, 9)
@@ -41,12 +41,12 @@ DOES_NOT_FIT = (pa.ArrowException, ValueError, TypeError, LookupError, OverflowE
 
 def variant_name(column: str) -> str:
     """The name of the variant column of `column`, as dlt would name it. Its type is always text."""
-    return f"{column}{OF_VARIANTS}text"
+    return f"{column}{VARIANT_INFIX}text"
 
 
 def varies(column: str) -> str | None:
     """The column that the variant column `column` belongs to; None if it is not a variant column of any type."""
-    name, _, data_type = column.rpartition(OF_VARIANTS)
+    name, _, data_type = column.rpartition(VARIANT_INFIX)
     return name if name and data_type in TYPES else None
 
 

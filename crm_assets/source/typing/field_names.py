@@ -9,10 +9,10 @@ from functools import lru_cache
 from crm_assets.source.dlt_internals import NamingConvention
 
 NAMING = NamingConvention()
-OF_DLT = "_dlt_"
+DLT_PREFIX = "_dlt_"
 """The prefix of dlt's own columns."""
 
-OF_VARIANTS = "__v_"
+VARIANT_INFIX = "__v_"
 """The part of a variant column's name before its type."""
 
 FURTHER = "_further_fields"
@@ -21,7 +21,7 @@ FURTHER = "_further_fields"
 No field has this name itself.
 """
 
-TOLD_APART = re.compile("__h[0-9a-f]{8}$")
+HASH_SUFFIX = re.compile("__h[0-9a-f]{8}$")
 """The suffix of columns whose fields would have shared one."""
 
 
@@ -34,7 +34,7 @@ def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str
     names = {key: snake_case(key) for key in keys}
     count = Counter(names.values())
     return {
-        key: name if _is_free(name, taken) and (count[name] == 1 or key == name) else _told_apart(key, name)
+        key: name if _is_free(name, taken) and (count[name] == 1 or key == name) else _with_hash(key, name)
         for key, name in names.items()
     }
 
@@ -47,15 +47,14 @@ def snake_case(key: str) -> str:
 
 def without_hash(column: str) -> str:
     """A column's name without the hash that makes it unique."""
-    return TOLD_APART.sub("", column)
+    return HASH_SUFFIX.sub("", column)
 
 
 def _is_free(name: str, taken: Collection[str]) -> bool:
-    return (
-        bool(name) and name not in taken and name != FURTHER and not name.startswith(OF_DLT) and OF_VARIANTS not in name
-    )
+    is_reserved = name in taken or name in {"", FURTHER}
+    return not is_reserved and not name.startswith(DLT_PREFIX) and VARIANT_INFIX not in name
 
 
-def _told_apart(key: str, name: str) -> str:
+def _with_hash(key: str, name: str) -> str:
     # A letter first: dlt would put an underscore before a digit.
-    return f"{name.removeprefix(OF_DLT) or 'field'}__h{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+    return f"{name.removeprefix(DLT_PREFIX) or 'field'}__h{hashlib.sha256(key.encode()).hexdigest()[:8]}"

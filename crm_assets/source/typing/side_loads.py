@@ -96,7 +96,7 @@ class SideLoads:
 def keeps_array(settings: CrmSettings, array: str, record: Any) -> bool:
     """Whether a redacted record is stored with the name of its array.
 
-    The name of an undeclared array is a key that nobody knows, so it may be data. Unless `personal_data` is keep, it is
+    The name of an undeclared array may itself be data. Unless `personal_data` is keep, it is
     stored only if it looks like a name, with records of which something is kept.
     """
     is_kept = settings.personal_data is PersonalData.keep or bool(side_loaded_columns(array))

@@ -143,7 +143,7 @@ def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
         said.append(sentence)
         raise Waiting
 
-    monkeypatch.setattr(PageSession, "_say", stop)
+    monkeypatch.setattr(PageSession, "_queue_message", stop)
     with pytest.raises(PipelineStepFailed):
         read()
     return said[0]

@@ -216,7 +216,7 @@ def read_list(listed: SimulatedList) -> SimulatedRead:
         patch.setattr(session_module, "BoundedAdapter", lambda **_: network)
         patch.setattr(session_module, "ThreadPoolExecutor", lambda *_, **__: network)
         patch.setattr(session_module, "wait", network.wait)
-        patch.setattr(session_module, "WORTH_A_THREAD", 0)
+        patch.setattr(session_module, "MIN_SECONDS_TO_PREFETCH", 0)
         session = PageSession(settings, "open_tasks", lambda _: None, lambda _: None)
         paginator = FullReadPaginator(session, "open_tasks", settings)
         # As dlt's RESTClient does it, which takes most of the time.
