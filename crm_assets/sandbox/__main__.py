@@ -1,26 +1,25 @@
-"""Serves the sandbox in the foreground: ``python -m crm_assets.sandbox``."""
+"""Serves the sandbox in the foreground: `python -m crm_assets.sandbox`."""
 
 import argparse
 import signal
 from collections.abc import Sequence
 from datetime import datetime
 from threading import Event
-from typing import Final
 
 from crm_assets.sandbox.server import Faults
 from crm_assets.sandbox.serving import DEFAULT_ROWS, DEFAULT_SEED, serving_sandbox
 
-_HIGHEST_PORT: Final = 65_535
-_WAKE: Final = 0.5  # seconds; for platforms where signals do not end a wait
+HIGHEST_PORT = 65_535
+WAKE = 0.5  # seconds; for platforms where signals do not end a wait
 
-_DESCRIPTION: Final = """\
+DESCRIPTION = """\
 Serve a CRM with generated records on 127.0.0.1, until Ctrl-C.
 
 While the server runs, some records change, some are added and some vanish from their
 list, as in a CRM in use. All of it depends only on the seed and the time.
 The lists are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments."""
 
-_EPILOG: Final = """\
+EPILOG = """\
 examples:
   python -m crm_assets.sandbox --rows 40000 --now 2026-01-31T12:00:00Z
       a larger one that never changes: every answer is repeatable
@@ -31,7 +30,7 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until a signal ends it, with these arguments or those of the command line."""
+    """Serves until a signal ends it, with these arguments or those of the command line."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     latency, *fault = (options.pop(name) for name in ("latency", "fail_status", "fail_rate", "retry_after"))
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(sandbox.base_url)
             print(f"export SOURCES__CRM__BASE_URL={sandbox.base_url}")
             print(f"export SOURCES__CRM__API_KEY={sandbox.api_key}", flush=True)
-            while not end.wait(_WAKE):
+            while not end.wait(WAKE):
                 pass
     except (ValueError, OSError) as problem:
         parser.error(str(problem))
@@ -52,8 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m crm_assets.sandbox",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
+        description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("the server").add_argument
@@ -76,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to {_HIGHEST_PORT}")
+    if not text.isdecimal() or int(text) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to {HIGHEST_PORT}")
     return int(text)
 
 

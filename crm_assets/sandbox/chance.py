@@ -3,56 +3,56 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 _T = TypeVar("_T")
 
-MINUTE: Final = 60
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
 
-_FIRST_OFFICE_HOUR = 13  # UTC; 8 in the morning at -05:00, where most of the owners are
-_OFFICE_QUARTERS = 36
+FIRST_OFFICE_HOUR = 13  # UTC; 8 in the morning at -05:00, where most of the owners are
+OFFICE_QUARTERS = 36
 
 # The API mixes offsets within one record, most of them the account's own.
-_OFFSETS = tuple(timezone(timedelta(hours=hours)) for hours in (-5, -5, 0, 1))
+OFFSETS = tuple(timezone(timedelta(hours=hours)) for hours in (-5, -5, 0, 1))
 
-_WORD = 2**64 - 1
-_MULTIPLIER = 0x9E3779B97F4A7C15
-_FINISHER = 0xBF58476D1CE4E5B9
+WORD = 2**64 - 1
+MULTIPLIER = 0x9E3779B97F4A7C15
+FINISHER = 0xBF58476D1CE4E5B9
 
 
 def mix(*parts: int) -> int:
-    """Scramble integers into one 64-bit number: the same in every process and every release of Python."""
+    """Scrambles integers into one 64-bit number: the same in every process and every release of Python."""
     value = 0
     for part in parts:
-        value = ((value ^ part) * _MULTIPLIER + 1) & _WORD
+        value = ((value ^ part) * MULTIPLIER + 1) & WORD
         value ^= value >> 32
-    value = (value * _FINISHER) & _WORD
+    value = (value * FINISHER) & WORD
     return value ^ (value >> 29)
 
 
 def fraction(*parts: int) -> float:
-    """Scramble integers into a number from 0 up to, but not including, 1."""
+    """Scrambles integers into a number from 0 up to, but not including, 1."""
     return (mix(*parts) >> 11) / 2**53
 
 
 class Dice(Random):
     """A random generator that is seeded again for each record.
 
-    It uses only ``random``, the one method with the same results in every release of Python.
+    It uses only `random`, the one method with the same results in every release of Python.
     """
 
     def pick(self, items: Sequence[_T]) -> _T:
-        """Draw one of the items."""
+        """Draws one of the items."""
         return items[int(self.random() * len(items))]
 
     def number(self, start: int, stop: int, step: int = 1) -> int:
-        """Draw a whole number from ``start`` up to, but not including, ``stop``."""
+        """Draws a whole number from `start` up to, but not including, `stop`."""
         return start + int(self.random() * ((stop - start) // step)) * step
 
     def happens(self, share: float) -> bool:
-        """Draw true in a share of the cases, 0 to 1."""
+        """Draws true in a share of the cases, 0 to 1."""
         return self.random() < share
 
 
@@ -65,7 +65,7 @@ class Beat(NamedTuple):
 
 
 def last_beat(seed: int, period: int, now: int) -> Beat:
-    """Compute the latest beat at or before a time, without computing the earlier ones.
+    """Computes the latest beat at or before a time, without computing the earlier ones.
 
     Beat n is somewhere in the first nine tenths of the n-th period. So beats are irregular, but in
     order, and never two in the same second. A period has at least 10 seconds.
@@ -83,13 +83,13 @@ def last_beat(seed: int, period: int, now: int) -> Beat:
 
 
 def timestamp(instant: int) -> str:
-    """Format a time as ISO 8601, with one of several offsets."""
-    offset = _OFFSETS[instant // MINUTE % len(_OFFSETS)]
+    """Formats a time as ISO 8601, with one of several offsets."""
+    offset = OFFSETS[instant // MINUTE % len(OFFSETS)]
     return datetime.fromtimestamp(instant, offset).isoformat().replace("+00:00", "Z")
 
 
 def office_time(instant: int, draw: int) -> int:
-    """Choose a time in office hours of that day, or of the Friday before its weekend; ``draw`` is any number."""
+    """Chooses a time in office hours of that day, or of the Friday before its weekend; `draw` is any number."""
     day = instant // DAY
     day -= max(0, (day + 3) % 7 - 4)  # Saturday and Sunday; 1970-01-01 was a Thursday
-    return day * DAY + _FIRST_OFFICE_HOUR * HOUR + draw % _OFFICE_QUARTERS * 15 * MINUTE
+    return day * DAY + FIRST_OFFICE_HOUR * HOUR + draw % OFFICE_QUARTERS * 15 * MINUTE

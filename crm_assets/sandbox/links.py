@@ -1,7 +1,7 @@
 """The people and companies of the CRM, and how records are linked to them."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from mimesis import Address, Locale, Person
 
@@ -9,18 +9,18 @@ from crm_assets.sandbox.chance import fraction, mix
 from crm_assets.sandbox.listing import Entry, Listing
 from crm_assets.sandbox.words import FORMS, TRADES, domain
 
-FIRST_USER_ID: Final = 402_000_017_001
-STAGE_ID: Final = 402_000_150_567  # of every deal
-INDUSTRY_ID: Final = 402_000_061_001  # of the first trade; the others are consecutive
-CHOICES: Final = {
+FIRST_USER_ID = 402_000_017_001
+STAGE_ID = 402_000_150_567  # of every deal
+INDUSTRY_ID = 402_000_061_001  # of the first trade; the others are consecutive
+CHOICES = {
     "deal_stages": [{"id": STAGE_ID, "name": "Won", "position": 6, "forecast_type": "Closed Won"}],
     "industry_types": [{"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(TRADES)],
 }
-ARRAYS: Final = ("sales_accounts", "users", *CHOICES)  # that can be side-loaded
+ARRAYS = ("sales_accounts", "users", *CHOICES)  # that can be side-loaded
 
-_FIRST, _LAST, _TRADE, _FORM, _ACCOUNT, _CONTACT, _OWNER = range(101, 108)
-_FIRST_NAMES, _LAST_NAMES, _STREETS, _USERS = 2_000, 1_000, 500, 8
-_UNASSIGNED, _WITHOUT_ACCOUNT = 0.05, 0.1  # shares of the records
+FIRST, LAST, TRADE, FORM, ACCOUNT, CONTACT, OWNER = range(101, 108)
+FIRST_NAMES, LAST_NAMES, STREETS, USERS = 2_000, 1_000, 500, 8
+UNASSIGNED, WITHOUT_ACCOUNT = 0.05, 0.1  # shares of the records
 
 
 class Links:
@@ -34,54 +34,54 @@ class Links:
     """
 
     def __init__(self, seed: int, accounts: Listing, contacts: Listing) -> None:
-        """Draw all names once: a name takes longer than the rest of a record."""
+        """Draws all names once: a name takes longer than the rest of a record."""
         self._accounts, self._contacts = accounts, contacts
         person, address = Person(Locale.EN, seed=seed), Address(Locale.EN, seed=seed)
-        self._first = [person.first_name() for _ in range(_FIRST_NAMES)]
-        self._last = [person.last_name() for _ in range(_LAST_NAMES)]
-        self.streets = [address.street_name() for _ in range(_STREETS)]
+        self._first = [person.first_name() for _ in range(FIRST_NAMES)]
+        self._last = [person.last_name() for _ in range(LAST_NAMES)]
+        self.streets = [address.street_name() for _ in range(STREETS)]
         self.users: list[dict[str, Any]] = []
-        for number in range(_USERS):
+        for number in range(USERS):
             first, last = self.person(mix(seed, number))
             user = {"id": FIRST_USER_ID + number, "display_name": f"{first} {last}", "is_active": True}
             email = f"{first}.{last}@crm-sandbox.example".lower()
             self.users.append({**user, "email": email, "work_number": None, "mobile_number": None})
 
     def person(self, seed: int) -> tuple[str, str]:
-        """Give the first and the last name of the person with a seed."""
-        return self._first[mix(seed, _FIRST) % _FIRST_NAMES], self._last[mix(seed, _LAST) % _LAST_NAMES]
+        """The first and the last name of the person with a seed."""
+        return self._first[mix(seed, FIRST) % FIRST_NAMES], self._last[mix(seed, LAST) % LAST_NAMES]
 
     def company(self, seed: int) -> str:
-        """Give the name of the company with a seed, such as ``Bauer Logistics GmbH``."""
-        last = self._last[mix(seed, _LAST) % _LAST_NAMES]
-        return f"{last} {TRADES[self.trade(seed)]} {FORMS[mix(seed, _FORM) % len(FORMS)]}"
+        """The name of the company with a seed, such as `Bauer Logistics GmbH`."""
+        last = self._last[mix(seed, LAST) % LAST_NAMES]
+        return f"{last} {TRADES[self.trade(seed)]} {FORMS[mix(seed, FORM) % len(FORMS)]}"
 
     def trade(self, seed: int) -> int:
-        """Give the index of a company's trade."""
-        return mix(seed, _TRADE) % len(TRADES)
+        """The index of a company's trade."""
+        return mix(seed, TRADE) % len(TRADES)
 
     def owner_id(self, entry: Entry) -> int | None:
-        """Give the id of the user who owns a record; a few records have no owner."""
-        draw = fraction(entry.seed, _OWNER)
-        return None if draw < _UNASSIGNED else FIRST_USER_ID + int(_USERS * draw**2)
+        """The id of the user who owns a record; a few records have no owner."""
+        draw = fraction(entry.seed, OWNER)
+        return None if draw < UNASSIGNED else FIRST_USER_ID + int(USERS * draw**2)
 
     def account(self, entry: Entry) -> Entry | None:
-        """Give the account of a contact or a deal; a few have none."""
-        if fraction(entry.seed, _ACCOUNT, 1) < _WITHOUT_ACCOUNT:
+        """The account of a contact or a deal; a few have none."""
+        if fraction(entry.seed, ACCOUNT, 1) < WITHOUT_ACCOUNT:
             return None
-        return _pick(self._accounts, fraction(entry.seed, _ACCOUNT))
+        return _pick(self._accounts, fraction(entry.seed, ACCOUNT))
 
     def parent_id(self, entry: Entry) -> int | None:
-        """Give the id of the parent of an account; None without one."""
+        """The id of the parent of an account; None without one."""
         parent = self.account(entry)
         return parent.id if parent and parent.id != entry.id else None
 
     def contact(self, entry: Entry) -> Entry | None:
-        """Give the contact of a task or an appointment."""
-        return _pick(self._contacts, fraction(entry.seed, _CONTACT))
+        """The contact of a task or an appointment."""
+        return _pick(self._contacts, fraction(entry.seed, CONTACT))
 
     def included(self, entry: Entry, wanted: frozenset[str]) -> dict[str, Any]:
-        """Give the fields that ``include=`` adds to a record."""
+        """The fields that `include=` adds to a record."""
         fields: dict[str, Any] = {}
         if wanted & {"sales_account", "sales_accounts"}:
             account = self.account(entry)
@@ -95,7 +95,7 @@ class Links:
         return fields
 
     def side_loaded(self, array: str, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Give the side-loaded array of this name for the records of a page."""
+        """The side-loaded array of this name for the records of a page."""
         if array == "users":
             owners = {self.owner_id(entry) or FIRST_USER_ID for entry in entries}
             return [user for user in self.users if user["id"] in owners]
@@ -105,12 +105,12 @@ class Links:
         return CHOICES[array]
 
     def _partial(self, account: Entry) -> dict[str, Any]:
-        """Give the short form in which the API side-loads an account."""
+        """The short form in which the API side-loads an account."""
         name = self.company(account.seed)
         nulls: dict[str, Any] = {"avatar": None, "last_contacted": None}
         return {"partial": True, "id": account.id, "name": name, "website": f"https://{domain(name)}", **nulls}
 
 
 def _pick(listing: Listing, draw: float) -> Entry | None:
-    """Pick a record that never leaves its list. Squaring the draw gives a few of them most of the business."""
+    """Picks a record that never leaves its list. Squaring the draw gives a few of them most of the business."""
     return listing.entries[int(listing.lasting * draw**2)] if listing.lasting else None

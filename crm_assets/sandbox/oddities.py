@@ -1,18 +1,17 @@
 """Oddities of real installations: undeclared fields and arrays, and values of other types."""
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 from crm_assets.sandbox.chance import fraction, mix
 
-_ODD, _WHICH, _UNKNOWN = range(501, 504)
-_ONE_NULL_IN: Final = 12
-_KEPT: Final = ("id", "updated_at")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
+ODD, WHICH, UNKNOWN = range(501, 504)
+ONE_NULL_IN = 12
+KEPT = ("id", "updated_at")
+TIME = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
 
 # Stem of a field's name -> makes its value from a random number. Each stem has one type.
-_STEMS: Final[tuple[tuple[str, Callable[[int], Any]], ...]] = (
+STEMS = (
     ("region", lambda draw: ("North", "East", "South", "West")[draw % 4]),
     ("seat_count", lambda draw: draw % 500),
     ("usage_ratio", lambda draw: draw % 10_000 / 10_000),
@@ -25,18 +24,18 @@ _STEMS: Final[tuple[tuple[str, Callable[[int], Any]], ...]] = (
 
 
 def add_unknown_fields(record: dict[str, Any], seed: int, count: int) -> None:
-    """Add undeclared fields. A field's values have the same JSON type in all records, or are null."""
+    """Adds undeclared fields. A field's values have the same JSON type in all records, or are null."""
     for number in range(1, count + 1):
-        stem, make = _STEMS[(number - 1) % len(_STEMS)]
-        draw = mix(seed, _UNKNOWN, number)
-        record[f"{stem}_{number}"] = make(draw >> 8) if draw % _ONE_NULL_IN else None
+        stem, make = STEMS[(number - 1) % len(STEMS)]
+        draw = mix(seed, UNKNOWN, number)
+        record[f"{stem}_{number}"] = make(draw >> 8) if draw % ONE_NULL_IN else None
 
 
 def change_a_type(record: dict[str, Any], seed: int, share: float) -> None:
-    """Change one field of a share of the records to another JSON type, or a time to a string that is not a time."""
-    if fraction(seed, _ODD) < share:
-        names = [name for name, value in record.items() if isinstance(value, int | str) and name not in _KEPT]
-        name = names[mix(seed, _WHICH) % len(names)]
+    """Changes one field of a share of the records to another JSON type, or a time to a string that is not a time."""
+    if fraction(seed, ODD) < share:
+        names = [name for name, value in record.items() if isinstance(value, int | str) and name not in KEPT]
+        name = names[mix(seed, WHICH) % len(names)]
         record[name] = _of_another_type(record[name])
 
 
@@ -45,4 +44,4 @@ def _of_another_type(value: int | str) -> int | str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return str(value)
-    return "n/a" if _TIME.match(value) else len(value)
+    return "n/a" if TIME.match(value) else len(value)

@@ -5,29 +5,29 @@ from crm_assets.sandbox.chance import DAY, HOUR, fraction, mix, office_time, tim
 from crm_assets.sandbox.fields import Table, at, custom, latest, pick, some
 from crm_assets.sandbox.links import FIRST_USER_ID, STAGE_ID
 
-_LATE, _SLACK, _HOUR, _MOVED = range(401, 405)
-_SHARE_LATE = 0.35
+LATE, SLACK, _HOUR, MOVED = range(401, 405)
+SHARE_LATE = 0.35
 
 
 def due_date(seed: int, entered: int, leaves: int, version: int) -> int:
-    """Compute when a task is due. Most are done in time, the others become overdue; some changes move the date."""
-    slack = fraction(seed, _SLACK)
-    late = fraction(seed, _LATE) < _SHARE_LATE
+    """Computes when a task is due. Most are done in time, the others become overdue; some changes move the date."""
+    slack = fraction(seed, SLACK)
+    late = fraction(seed, LATE) < SHARE_LATE
     due = leaves - int(slack * 16 * DAY) if late else leaves + int(slack * 25 * DAY)
-    due += (0, 0, 0, 0, 0, 0, 1, 7)[mix(seed, version, _MOVED) % 8] * DAY
+    due += (0, 0, 0, 0, 0, 0, 1, 7)[mix(seed, version, MOVED) % 8] * DAY
     return max(office_time(due, mix(seed, _HOUR)), entered + HOUR)
 
 
 def end_date(seed: int, entered: int, *_: int) -> int:
-    """Compute when a meeting ended: the latest office hour before it entered the list of past ones."""
+    """Computes when a meeting ended: the latest office hour before it entered the list of past ones."""
     hour = mix(seed, _HOUR)
     end = office_time(entered, hour)
     return end if end <= entered else office_time(entered - DAY, hour)
 
 
-_STAMPS: Table = {"id": lambda s: s.entry.id, "created_at": at("created_at"), "updated_at": at("updated_at")}
-_NOTED: Table = {
-    **_STAMPS,
+STAMPS: Table = {"id": lambda s: s.entry.id, "created_at": at("created_at"), "updated_at": at("updated_at")}
+NOTED: Table = {
+    **STAMPS,
     "recent_note": latest(*words.NOTES, *[None] * len(words.NOTES)),
     "tags": latest(*[()] * len(words.TAGS), *words.TAGS),
     "last_assigned_at": at("created_at"),
@@ -35,8 +35,8 @@ _NOTED: Table = {
     "is_deleted": False,
     "avatar active_sales_sequences completed_sales_sequences team_user_ids": None,
 }
-_REACHED: Table = {
-    **_NOTED,
+REACHED: Table = {
+    **NOTED,
     "address": some(0.8, lambda s: f"{s.lasting.number(1, 900)} {s.lasting.pick(s.links.streets)}"),
     "city state country zipcode": pick(*words.PLACES),
     "facebook": some(0.3, lambda s: str(s.lasting.number(10**14, 10**15))),
@@ -51,7 +51,7 @@ _REACHED: Table = {
 }
 
 ACCOUNT: Table = {
-    **_REACHED,
+    **REACHED,
     "name": lambda s: s.links.company(s.entry.seed),
     "website": some(0.8, lambda s: f"https://{words.domain(s.links.company(s.entry.seed))}"),
     "phone": some(0.8, fields.phone),
@@ -64,7 +64,7 @@ ACCOUNT: Table = {
     ),
 }
 CONTACT: Table = {
-    **_REACHED,
+    **REACHED,
     "first_name last_name display_name email emails work_email": fields.person,
     "job_title": some(0.9, lambda s: f"{s.latest.pick(words.LEVELS)} {s.latest.pick(words.FUNCTIONS)}"),
     "time_zone": some(0.7, pick(*words.TIME_ZONES)),
@@ -91,7 +91,7 @@ CONTACT: Table = {
     "last_seen_chat first_seen_chat total_sessions keyword unsubscription_reason other_unsubscription_reason": None,
 }
 DEAL: Table = {
-    **_NOTED,
+    **NOTED,
     "name amount expected_deal_value base_currency_amount closed_date expected_close": fields.sale,
     "stage_updated_time": at("entered"),
     "probability": 100,
@@ -109,7 +109,7 @@ DEAL: Table = {
     "web_form_id upcoming_activities_time last_deal_prediction freddy_forecast_metrics rotten_days": None,
 }
 TASK: Table = {
-    **_STAMPS,
+    **STAMPS,
     "title targetables": lambda s: fields.about(s, s.lasting.pick(words.ERRANDS), 0.6, 0.6),
     "description": latest("", *words.NOTES),
     "due_date": at("due"),
@@ -120,7 +120,7 @@ TASK: Table = {
     "outcome_id completed_date": None,
 }
 APPOINTMENT: Table = {
-    **_STAMPS,
+    **STAMPS,
     "title targetables": lambda s: fields.about(s, s.lasting.pick(words.OCCASIONS), 0.9),
     "description": latest(None, *words.NOTES),
     "from_date end_date location checkedin_at checkedout_at checkedout_location": fields.meeting,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -18,8 +18,8 @@ from crm_assets.sandbox.world import RESOURCES, World
 Clock: TypeAlias = Callable[[], datetime]
 """Returns the time at which the CRM is shown, with a time zone."""
 
-_KEY_HEADER: Final = "api_key"
-_PATHS: Final = {resource.path: resource for resource in RESOURCES}
+KEY_HEADER = "api_key"
+PATHS = {resource.path: resource for resource in RESOURCES}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Faults:
         latency: Seconds by which every answer is delayed.
         status: The HTTP status of a failing answer, 400 to 599.
         rate: The share of requests that fail, from 0 to 1.
-        retry_after: The ``Retry-After`` of a failing answer: seconds or an HTTP date.
+        retry_after: The `Retry-After` of a failing answer: seconds or an HTTP date.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -42,7 +42,7 @@ class Faults:
     retry_after: str | None = None
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Checks the ranges."""
         if not self.latency >= 0:
             raise ValueError(f"the latency must not be negative: {self.latency}")
         if self.status not in range(400, 600):
@@ -51,7 +51,7 @@ class Faults:
             raise ValueError(f"the rate of faults must be 0 to 1: {self.rate}")
 
     def answer(self) -> Response:
-        """Make a failing answer."""
+        """Makes a failing answer."""
         headers = {"Retry-After": self.retry_after} if self.retry_after else None
         if self.status in (502, 503, 504):  # as a gateway answers
             page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status}</h1></body></html>"
@@ -62,21 +62,21 @@ class Faults:
 def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
     world: World, *, api_key: str, clock: Clock, faults: Faults, seed: int, empty_lists: Mapping[str, str]
 ) -> ASGIApp:
-    """Serve a world's five lists, and empty lists at the paths of `empty_lists` (path -> data key).
+    """Serves a world's five lists, and empty lists at the paths of `empty_lists` (path -> data key).
 
     The clock is read once per request. The seed and the number of earlier requests decide which requests fail.
     """
     requests = count()
 
     def answer(request: Request) -> Response:
-        resource = _PATHS.get(request.url.path)
+        resource = PATHS.get(request.url.path)
         data_key = empty_lists.get(request.url.path)
         if not resource and not data_key:
             return _error(404, "Not Found")
         if request.method != "GET":
             return _error(405, "Method Not Allowed")
-        if not secrets.compare_digest(request.headers.get(_KEY_HEADER, "").encode(), api_key.encode()):
-            return _error(401, f"The header {_KEY_HEADER} has no valid API key.")
+        if not secrets.compare_digest(request.headers.get(KEY_HEADER, "").encode(), api_key.encode()):
+            return _error(401, f"The header {KEY_HEADER} has no valid API key.")
         if not resource:
             return JSONResponse({data_key: [], "meta": {"total": 0}})
         world.move(int(clock().timestamp()))
@@ -95,5 +95,5 @@ def crm_app(  # noqa: PLR0913 - each is a setting, passed by its name
 
 
 def _error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Make an error answer in the API's format."""
+    """Makes an error answer in the API's format."""
     return JSONResponse({"errors": {"code": status, "message": [message]}}, status, headers)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from threading import Thread
 from types import MappingProxyType
-from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,42 +16,42 @@ from starlette.types import ASGIApp
 from crm_assets.sandbox.server import Clock, Faults, crm_app
 from crm_assets.sandbox.world import World
 
-DEFAULT_ROWS: Final = 4_000
-DEFAULT_SEED: Final = 20_250_101
+DEFAULT_ROWS = 4_000
+DEFAULT_SEED = 20_250_101
 
-_HOST: Final = "127.0.0.1"
-_POLL: Final = 0.002  # seconds
-_GRACE: Final = 1  # seconds that running requests have to end when the block ends
+HOST = "127.0.0.1"
+POLL = 0.002  # seconds
+GRACE = 1  # seconds that running requests have to end when the block ends
 
 
 @contextmanager
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve an application on 127.0.0.1 from its own thread. Does not change signal handlers or logging.
+    """Serves an application on 127.0.0.1 from its own thread. Does not change signal handlers or logging.
 
     Args:
         app: The application; its lifespan events are not sent.
         port: The port; 0 takes a free one.
 
     Yields:
-        The base URL, such as ``http://127.0.0.1:40213``, when the server is ready.
+        The base URL, such as `http://127.0.0.1:40213`, when the server is ready.
 
     Raises:
         OSError: If the port is taken.
         RuntimeError: If the server does not start.
     """
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
-    config.timeout_graceful_shutdown = _GRACE
+    config.timeout_graceful_shutdown = GRACE
     server = uvicorn.Server(config)
     # The socket is bound here, not by the server, so that no other process can take the port in between.
-    with socket.create_server((_HOST, port), backlog=2048) as listener:
+    with socket.create_server((HOST, port), backlog=2048) as listener:
         thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
         thread.start()
         try:
             while not server.started:
                 if not thread.is_alive():
                     raise RuntimeError(f"the server on port {listener.getsockname()[1]} did not start")
-                time.sleep(_POLL)
-            yield f"http://{_HOST}:{listener.getsockname()[1]}"
+                time.sleep(POLL)
+            yield f"http://{HOST}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
@@ -63,8 +62,8 @@ class RunningSandbox:
     """A running sandbox.
 
     Attributes:
-        base_url: Its URL, such as ``http://127.0.0.1:40213``.
-        api_key: The key to send in the header ``api_key``.
+        base_url: Its URL, such as `http://127.0.0.1:40213`.
+        api_key: The key to send in the header `api_key`.
     """
 
     base_url: str
@@ -85,7 +84,7 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
     side_load: bool = False,
     empty_lists: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningSandbox]:
-    """Serve a CRM with generated records on 127.0.0.1 while the block runs.
+    """Serves a CRM with generated records on 127.0.0.1 while the block runs.
 
     Args:
         rows: The number of records in all five lists together, 0 to 1,000,000.
@@ -96,7 +95,7 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
         faults: Deliberate faults; none by default.
         unknown_fields: The number of undeclared fields of every record, 0 to 1,000.
         odd_types: The share of records in which one field has a value of another type, 0 to 1.
-        side_load: Whether answers have side-loaded arrays even without ``include``.
+        side_load: Whether answers have side-loaded arrays even without `include`.
         empty_lists: Path -> data key of further lists, which are empty.
 
     Yields:

@@ -1,36 +1,34 @@
 """The words of the generated CRM: its places and phrases."""
 
-from typing import Final
-
-TRADES: Final = (
+TRADES = (
     "Logistics", "Foods", "Textiles", "Robotics", "Analytics", "Dental Care", "Roofing", "Software",
     "Packaging", "Energy", "Consulting", "Interiors", "Motors", "Paper", "Marine", "Instruments",
 )  # fmt: skip
-FORMS: Final = ("Inc", "LLC", "Ltd", "GmbH", "Group", "& Sons", "Partners", "Co")
-LEVELS: Final = ("Head of", "Director of", "VP", "Manager,", "Senior Manager,", "Specialist,")
-FUNCTIONS: Final = ("Operations", "Procurement", "Finance", "IT", "Marketing", "Sales", "Human Resources")
-PRODUCTS: Final = (
+FORMS = ("Inc", "LLC", "Ltd", "GmbH", "Group", "& Sons", "Partners", "Co")
+LEVELS = ("Head of", "Director of", "VP", "Manager,", "Senior Manager,", "Specialist,")
+FUNCTIONS = ("Operations", "Procurement", "Finance", "IT", "Marketing", "Sales", "Human Resources")
+PRODUCTS = (
     "Starter plan", "Team plan", "Enterprise plan", "Onboarding", "Support renewal", "Pilot", "Upgrade",
     "Training", "Data migration", "Annual licence", "Additional seats", "Integration",
 )  # fmt: skip
-NOTES: Final = (
+NOTES = (
     "Asked for a quote by the end of the month.", "Left a voicemail.", "Happy with the pilot so far.",
     "Budget is decided next quarter.", "Wants to see the integration first.", "Prefers e-mail.",
     "Met at the trade fair; follow up.", "Legal is reviewing the contract.", "New decision maker.",
     "Renewal looks safe.", "Compares us with one competitor.", "Needs a reference in the same trade.",
 )  # fmt: skip
-TAGS: Final = (("vip",), ("newsletter",), ("partner", "vip"), ("trade fair",), ("renewal", "reference"), ("inbound",))
-ORIGINS: Final = {
+TAGS = (("vip",), ("newsletter",), ("partner", "vip"), ("trade fair",), ("renewal", "reference"), ("inbound",))
+ORIGINS = {
     "source": ("Web", "Organic search", "Referral", "Trade fair", "Paid search", "Cold call"),
     "medium": ("Blog", "Google", "Newsletter", "LinkedIn", "Partner site"),
     "campaign": ("Spring webinar", "Year-end offer", "Migration week", "Launch"),
 }
-CONTACT_MODES: Final = ("Email", "Phone", "Email Opened", "Chat", "Outgoing call", "Meeting")
-TIME_ZONES: Final = ("Eastern Time (US & Canada)", "Arizona", "Central America", "London", "Berlin", "UTC")
-OCCASIONS: Final = ("Demo with {}", "Kick-off with {}", "Quarterly review with {}", "Lunch with {}")
-LOCATIONS: Final = ("Video call", "Their office", "Our office", "Trade fair", None)
-ERRANDS: Final = ("Call {}", "Send the quote to {}", "Follow up with {}", "Remind {} of the renewal")
-PLACES: Final = (  # city, state, country, zip code
+CONTACT_MODES = ("Email", "Phone", "Email Opened", "Chat", "Outgoing call", "Meeting")
+TIME_ZONES = ("Eastern Time (US & Canada)", "Arizona", "Central America", "London", "Berlin", "UTC")
+OCCASIONS = ("Demo with {}", "Kick-off with {}", "Quarterly review with {}", "Lunch with {}")
+LOCATIONS = ("Video call", "Their office", "Our office", "Trade fair", None)
+ERRANDS = ("Call {}", "Send the quote to {}", "Follow up with {}", "Remind {} of the renewal")
+PLACES = (  # city, state, country, zip code
     ("Boston", "Massachusetts", "United States", "02110"),
     ("New York", "New York", "United States", "10014"),
     ("Chicago", "Illinois", "United States", "60607"),
@@ -43,5 +41,5 @@ PLACES: Final = (  # city, state, country, zip code
 
 
 def domain(company: str) -> str:
-    """Give a company's Internet domain, in the top-level domain reserved for examples."""
+    """A company's Internet domain, in the top-level domain reserved for examples."""
     return "-".join(company.lower().replace("&", "and").split()) + ".example"
