@@ -58,6 +58,7 @@ order by field
 """
 
 SHOWN_FIELDS = 20
+SHOWN_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,10 @@ def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> lis
 
 def _shown(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN_FIELDS} more" if len(names) > SHOWN_FIELDS else ""
-    return ", ".join(names[:SHOWN_FIELDS]) + more
+    return (
+        ", ".join(name if len(name) <= SHOWN_LENGTH else f"{name[:SHOWN_LENGTH]}…" for name in names[:SHOWN_FIELDS])
+        + more
+    )
 
 
 def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:

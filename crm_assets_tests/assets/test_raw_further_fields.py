@@ -104,6 +104,16 @@ def test_fields_that_come_first_have_columns_and_a_check_names_the_number_of_the
     assert check.metadata["not declared, in _further_fields"].value == 2
 
 
+def test_a_field_with_a_very_long_name_has_no_column(database: Path) -> None:
+    shorter, longer, longest = "a" * 200, "b" * 201, "c" * 1_000_000
+    run = load({"id": 1, longer: 1, shorter: 2, longest: 2**70}, {"id": 2, longer: None})
+    assert columns(database, "open_tasks").keys() >= {shorter, FURTHER}
+    kept = rows(database, f"select id, {FURTHER}::varchar from raw.open_tasks order by id")
+    assert kept == [(1, f'{{"{longer}":1,"{longest}":{2**70}}}'), (2, None)]
+    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "declared_schema"]
+    assert len(check.description or "") < 1000
+
+
 @pytest.mark.slow
 def test_a_table_has_five_hundred_undeclared_columns_at_most(database: Path) -> None:
     fields = {f"field_{number}": number for number in range(510)}

@@ -19,7 +19,7 @@ from crm_assets.errors import BadAnswer
 from crm_assets.source.http.page import Page
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
-from crm_assets.source.typing.field_names import FURTHER, column_names, snake_case
+from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
@@ -188,13 +188,17 @@ class RecordBatches:
                 yield columns[field], values
 
     def _without_columns(self, records: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> set[str]:
-        """The new undeclared fields for which the table has no more columns. Fields that come first get one."""
+        """The new undeclared fields that get no column: their names are too long, or the table has no more columns.
+
+        Fields that come first get one.
+        """
         new = {field for field, name in columns.items() if name not in self.types}
+        short = {field for field in new if len(columns[field]) <= MAX_NAME_LENGTH}
         room = self._max_undeclared - len(self.types.keys() - self._declared - {FURTHER})
-        if len(new) <= room:
-            return set()
+        if len(short) <= room:
+            return new - short
         valued = {field for record in records for field, value in record.items() if value is not None}
-        return new - set(list(filter((new & valued).__contains__, columns))[: max(0, room)])
+        return new - set(list(filter((short & valued).__contains__, columns))[: max(0, room)])
 
     def _columns_of(self, fields: Iterable[str]) -> dict[str, str]:
         """Field -> column, without the fields that are never stored."""

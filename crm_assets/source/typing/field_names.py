@@ -21,6 +21,9 @@ FURTHER = "_further_fields"
 No field has this name itself.
 """
 
+MAX_NAME_LENGTH = 200
+"""Characters of the name of an undeclared field's column. A field with a longer one has no column of its own."""
+
 HASH_SUFFIX = re.compile("__h[0-9a-f]{8}$")
 """The suffix of columns whose fields would have shared one."""
 
