@@ -49,7 +49,7 @@ def empty_database(folder: Path) -> AbstractContextManager[duckdb.DuckDBPyConnec
 
 
 def is_being_written(folder: Path) -> bool:
-    """Whether somebody has the turn to write a data directory's warehouse."""
+    """Whether somebody has locked a data directory's warehouse to write to it."""
     if folder not in LAKES:
         return (folder / "crm.duckdb.holder").exists()
     held = "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"

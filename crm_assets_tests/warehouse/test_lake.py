@@ -1,4 +1,4 @@
-"""A lake as the warehouse: the same assets, whole states for readers anywhere, and turns among writers of a table."""
+"""A lake as the warehouse: the same assets, whole states for readers anywhere, and locks of tables among writers."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def writing_elsewhere(table: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that has the turn for a table, or, for an empty name, for all."""
+    """Another process that has locked a table, or, for an empty name, all."""
     with subprocess.Popen([sys.executable, "-c", HOLD, table], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "held\n" in iter(process.stdout.readline, "")
@@ -139,7 +139,7 @@ def test_a_body_that_raises_leaves_nothing_behind() -> None:
         pytest.param("raw.t", None, id="we-want-all"),
     ],
 )
-def test_the_wait_for_a_turn_says_for_whom_and_ends_with_an_instruction(
+def test_a_wait_for_a_lock_says_for_whom_and_ends_with_an_instruction(
     theirs: str, ours: str | None, told: list[str]
 ) -> None:
     with writing_elsewhere(theirs) as process:
