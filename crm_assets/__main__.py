@@ -12,6 +12,7 @@ import duckdb
 
 from crm_assets.commands import (
     accept_address,
+    apply_policy,
     build,
     check,
     confirm,
@@ -51,6 +52,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "move-to-lake": move_to_lake,
         "report": report,
         "forget": forget,
+        "apply-policy": apply_policy,
         "new-key": new_key,
         "dbt-project": dbt_project,
     }

@@ -33,7 +33,7 @@ models = load_models()
 
 def crm_definitions(crm: Crm) -> Definitions:
     """Everything of one CRM."""
-    raw = build_raw_assets(crm, models)
+    raw = build_raw_assets(crm)
     built = build_model_assets(crm, models)
     ends = [build_published_database(crm, [*raw, *built]), build_sales_review(crm)]
     assets = [*raw, *following([*built, *ends], raw)]

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.assets.raw_runs import apply_policy, rows
 from crm_assets_tests.data_dirs import LAKES
 from crm_assets_tests.marked_records import found_in_files
 from crm_assets_tests.several_crms import assets, run, several_crms
@@ -43,6 +43,7 @@ def test_a_policy_is_that_of_one_crm(database: Path, data_dir: Path, monkeypatch
     of_north, of_west = a_mail(database, "north"), a_mail(database, "west")
     assert found_in_files([of_north, of_west], data_dir) == {of_north, of_west}
     monkeypatch.setenv("NORTH__SOURCES__CRM__PERSONAL_DATA", "leave_out")
+    apply_policy("--crm", "north")
     assert run(assets("north/raw/accounts")).success
 
     assert rows(database, COUNT.format("north")) == [(NORTH[0], 0)]
@@ -56,6 +57,7 @@ def test_the_published_copy_is_made_anew_for_the_policy(data_dir: Path, monkeypa
     if data_dir in LAKES:
         pytest.skip("readers of a lake see its tables themselves")
     monkeypatch.setenv("NORTH__SOURCES__CRM__PERSONAL_DATA", "leave_out")
+    apply_policy("--crm", "north")
     assert run(assets("north/raw/accounts")).success
     with duckdb.connect(str(data_dir / "crm.north.published.duckdb"), read_only=True) as copy:
         assert copy.execute("select count(*) from north_marts.contact_engagement").fetchall() == [(NORTH[0],)]

@@ -31,7 +31,6 @@ from crm_assets.assets.model_checks import (
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.privacy.applying import following_policy
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.builds import build
@@ -97,9 +96,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         with failures_explained(crm.named(model.address), crm):
             settings = resolve_settings(crm)
             try:
-                with following_policy(
-                    warehouse, settings, known.values(), context.log.info, [model.address]
-                ) as connection:
+                with warehouse.get_connection(tables=[model.address]) as connection:
                     report_in(connection, settings.reporting_timezone)
                     if model.shows_side_loads:
                         create_side_loaded(connection)  # no raw asset may have been loaded yet

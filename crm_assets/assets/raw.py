@@ -2,9 +2,10 @@
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -41,15 +42,12 @@ from crm_assets.loading.load import load as load_package
 from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, recent_requests
-from crm_assets.privacy.applying import following_policy
-from crm_assets.privacy.forgetting import read_forgotten
-from crm_assets.privacy.policy import Policy
+from crm_assets.privacy.reads import ReadRules
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
-from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -99,12 +97,12 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def build_raw_assets(crm: Crm, models: Sequence[Model]) -> list[AssetsDefinition]:
-    """The assets that load the resources of a CRM. `models`: all that are built from them."""
-    return [raw_asset(crm, spec, models) for spec in dlt_specs(declared_source(), RawTranslator(crm))]
+def build_raw_assets(crm: Crm) -> list[AssetsDefinition]:
+    """The assets that load the resources of a CRM."""
+    return [raw_asset(crm, spec) for spec in dlt_specs(declared_source(), RawTranslator(crm))]
 
 
-def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefinition:
+def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
     resource = spec.key.path[-1]
 
@@ -138,10 +136,11 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
             settings = crm.settings(of)
             warehouse.check()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
-            with following_policy(warehouse, settings, models, log, tables=[LOAD_COUNTER]) as connection:
+            with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 refuse_another_crm(connection, of, warehouse.name, asked)
+                rules = ReadRules.before_read(connection, of, settings)
                 load_id = next_load_id(connection)
-                state = read_state(connection, resource)
+                state = read_state(connection, resource, rules)
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, asked, settings.incremental_lag)
                     if isinstance(cursor, Cursor):
@@ -170,9 +169,8 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 side_loads=read.side_loads.table(),
                 report=read.report(),
                 asked=asked,
-                policy=Policy.of(settings),
-                forgotten=state.forgotten,
-                skipped=read.batches.skipped,
+                rows_forgotten=len(read.batches.skipped),
+                confirm=partial(rules.confirm, resource=resource, skipped=read.batches.skipped, load_id=load_id),
                 vanishing_share=settings.vanishing_share(resource),
                 keep_log_days=settings.keep_log_days,
             )
@@ -182,7 +180,7 @@ def raw_asset(of: Crm, spec: AssetSpec, models: Sequence[Model]) -> AssetsDefini
                 report = loaded.report
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
                 checks = check_results(connection, of, resource)
-        metadata = {**metadata, "crm/rows_forgotten": len(package.skipped)}
+        metadata = {**metadata, "crm/rows_forgotten": package.rows_forgotten}
         for sentence in (*report.notes, *loaded.notes):
             log(sentence)
         ended = time.perf_counter()
@@ -226,12 +224,12 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def read_state(connection: duckdb.DuckDBPyConnection, resource: str) -> ReadState:
+def read_state(connection: duckdb.DuckDBPyConnection, resource: str, rules: ReadRules) -> ReadState:
     """What is known from earlier reads of a resource, without the cursor."""
     return ReadState(
         types=stored_types(connection, resource),
         sent=recent_requests(connection),
-        forgotten=read_forgotten(connection),
+        forgotten=rules.forgotten,
     )
 
 

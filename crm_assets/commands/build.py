@@ -14,7 +14,6 @@ import duckdb
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.privacy.applying import following_policy
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.data_test_runs import Outcome, run_test
@@ -38,7 +37,7 @@ def run(arguments: Namespace) -> int:
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
-    with following_policy(Warehouse().of(crm), settings, known.values(), print, chosen) as connection:
+    with Warehouse().of(crm).get_connection(tables=chosen) as connection:
         report_in(connection, settings.reporting_timezone)
         create_side_loaded(connection)  # no raw asset may have been loaded yet
         failed = _build_all(connection, known, chosen)

@@ -5,11 +5,11 @@ their ids are kept, also of ids that are not stored. References to them in other
 task.
 """
 
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.commands.asking import is_confirmed
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget
@@ -18,7 +18,6 @@ from crm_assets.privacy.forgotten_ids import forgotten_ids, undo
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets.warehouse.working_folders import remove_leftovers
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -46,11 +45,12 @@ def run(arguments: Namespace) -> int:
         return _undo(warehouse, resource, ids)
     models = load_models()
     _show(warehouse, resource, ids, records_to_forget(warehouse, models, resource, ids))
-    if arguments.dry_run or not (arguments.yes or _is_confirmed()):
+    if arguments.dry_run or not (
+        arguments.yes or is_confirmed("Erase these records for good, and never load them again?")
+    ):
         print("Nothing was erased")
         return 0
     erased = forget_records(warehouse, resolve_settings(crm), models, resource, ids)
-    remove_leftovers(warehouse.working_folder)
     print(f"Erased {sum(erased.rows.values()):,} rows. No record with these ids will be loaded again")
     return 0
 
@@ -64,20 +64,6 @@ def _show(warehouse: Warehouse, resource: str, ids: Collection[int], stored: Sto
         print(
             f"Not stored, but will be skipped when the CRM lists them: {', '.join(map(str, missing))}. Are they right?"
         )
-
-
-def _is_confirmed() -> bool:
-    """Asks.
-
-    Raises:
-        CrmAssetsError: There is no terminal to ask in.
-    """
-    if not sys.stdin.isatty():
-        raise CrmAssetsError(
-            "Nothing was erased, as there is no terminal to ask in: add --yes to erase these records for good"
-        )
-    print("Erase these records for good, and never load them again? [y/N] ", end="", flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def _list(warehouse: Warehouse) -> int:

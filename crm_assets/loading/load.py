@@ -3,7 +3,7 @@
 The database is locked only for the load, not while the API is read.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import escape
@@ -29,12 +29,9 @@ from crm_assets.loading.raw_tables import (
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import Asked, create_log_tables, write_sync_log
 from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
-from crm_assets.privacy.forgetting import note_skipped
-from crm_assets.privacy.policy import Policy, note_load
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
-from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.quoting import identifier
@@ -63,9 +60,9 @@ class LoadPackage:
         side_loads: The side-loaded records, from `SideLoads.table`.
         report: The report of the read.
         asked: The list that was read.
-        policy: The personal-data policy of the records.
-        forgotten: Records to leave out.
-        skipped: Hashes of forgotten ids that the CRM still lists.
+        rows_forgotten: Records that were left out, since they are forgotten.
+        confirm: Called within the transaction, before it changes rows: refuses the load if its records may no longer be
+            stored.
         vanishing_share: The share of the rows shown that may vanish at once without being confirmed.
         keep_log_days: Days after which rows of the log tables are deleted; 0 keeps all.
     """
@@ -77,9 +74,8 @@ class LoadPackage:
     side_loads: pa.Table
     report: ReadReport
     asked: Asked
-    policy: Policy
-    forgotten: Forgotten
-    skipped: Collection[str]
+    rows_forgotten: int
+    confirm: Callable[[duckdb.DuckDBPyConnection], object]
     vanishing_share: float
     keep_log_days: int
 
@@ -95,7 +91,7 @@ class LoadPackage:
     @property
     def has_repeated_ids(self) -> bool:
         """Whether some records were received more than once."""
-        return self.rows + len(self.skipped) > self.report.rows_read - self.report.rows_rejected
+        return self.rows + self.rows_forgotten > self.report.rows_read - self.report.rows_rejected
 
     @property
     def patterns(self) -> list[str]:
@@ -150,7 +146,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     create_changes_table(connection)
     create_side_loaded(connection)
     create_unconfirmed_reads(connection)
-    note_load(connection, package.policy)
+    package.confirm(connection)
     for name in ENDPOINTS:
         declare_table(connection, name)
     converted = conversions(connection, resource, package.types)
@@ -168,7 +164,6 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     declared = resource_schema(resource)
     described = {name: column.description for name, column in declared.columns.items()}
     comment(connection, "table", (schemas.raw, resource), declared.description, described)
-    note_skipped(connection, resource, package.forgotten, package.skipped, package.load_id)
     report = _doubted(connection, package, shown)
     write_sync_log(connection, report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)

@@ -1,7 +1,6 @@
-"""Applies the personal-data policy to stored data, before a run reads or builds anything, and forgets records."""
+"""Removes values of stored data for good, of a policy or of forgotten records, and rebuilds the models."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from graphlib import TopologicalSorter
 
@@ -9,77 +8,69 @@ import duckdb
 from dagster import get_dagster_logger
 from sqlglot.errors import SqlglotError
 
-from crm_assets.api import ENDPOINTS, ID
+from crm_assets.api import ID
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.privacy.forgetting import Stored, forget, stored_records
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
-from crm_assets.privacy.policy import Policy, is_erased, stored_policy
-from crm_assets.privacy.policy_change import follow_policy
+from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
+from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import page_path
 from crm_assets.settings import CrmSettings
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.schemas import RAW, existing_tables
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets.warehouse.working_folders import remove_leftovers
 
 
-@contextmanager
-def following_policy(
-    warehouse: Warehouse,
-    settings: CrmSettings,
-    models: Iterable[Model],
-    announce: Callable[[str], object],
-    tables: Collection[str] | None = None,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to data that follow the personal-data policy. Converts them first after a change of it.
+def pending_change(warehouse: Warehouse, settings: CrmSettings, models: Collection[Model]) -> Sequence[str]:
+    """What `apply_policy` would do, in sentences with names and counts, without values; none if nothing.
 
-    Removed data remain neither in the database file nor in the published copy. If the run is killed, the next one
-    finishes the conversion.
+    Raises:
+        NothingStored: There is no database.
+    """
+    with warehouse.read_connection() as connection:
+        if not has_loads(connection):
+            return []
+        follows, erased = stored_policy(connection) == Policy.configured(settings), is_erased(connection)
+    if follows:
+        return [] if erased else ["Removed values are not erased yet: a command was stopped before that"]
+    with warehouse.get_connection() as connection:
+        change = preview(connection, settings, _histories(connection, models))
+    return [*change.sentences, *_of_tables(change.dropped, models)]
+
+
+def _of_tables(dropped: Collection[str], models: Iterable[Model]) -> Iterator[str]:
+    made = {model.address for model in models}
+    if unknown := sorted({*dropped} - made):
+        yield f"Dropped, as no model makes them: {', '.join(unknown)}"
+    if rebuilt := {*dropped} & made:
+        yield f"{len(rebuilt)} tables of models are rebuilt"
+
+
+def apply_policy(
+    warehouse: Warehouse, settings: CrmSettings, models: Collection[Model], announce: Callable[[str], object]
+) -> None:
+    """Gives stored data the configured policy, and erases removed values for good.
+
+    No table is half changed if this is stopped; the next call finishes it, and reads are refused until then.
 
     Args:
         warehouse: The warehouse. Waits while other processes use it.
         settings: The settings with the policy.
-        models: All models. Those built from converted data are rebuilt.
-        announce: Called with messages about changes: names and counts, no values.
-        tables: The only tables whose rows the caller changes. None: it changes nothing.
-
-    Raises:
-        NothingStored: There is nothing to read yet.
+        models: All models. Those built from changed data are rebuilt.
+        announce: Called with messages about models that could not be rebuilt.
     """
-    with ExitStack() as opened:
-        connect = partial(warehouse.get_connection, read_only=tables is None, tables=tables or ())
-        connection = opened.enter_context(connect())
-        if not _follows(connection, settings):
-            opened.close()
-            _convert(warehouse, settings, models, announce)
-            connection = opened.enter_context(connect())
-        yield connection
-
-
-def _follows(connection: duckdb.DuckDBPyConnection, settings: CrmSettings) -> bool:
-    follows = stored_policy(connection) == Policy.of(settings) and is_erased(connection)
-    # Without raw tables, nothing is stored that could not follow.
-    return follows or existing_tables(connection).keys().isdisjoint(f"{RAW}.{resource}" for resource in ENDPOINTS)
-
-
-def _convert(
-    warehouse: Warehouse, settings: CrmSettings, models: Iterable[Model], announce: Callable[[str], object]
-) -> None:
     with warehouse.get_connection() as connection:
-        follows = stored_policy(connection) == Policy.of(settings)
-        converted = follow_policy(connection, settings, _histories(connection, models))
+        follows = stored_policy(connection) == Policy.configured(settings)
+        change = change_policy(connection, settings, _histories(connection, models))
         report_in(connection, settings.reporting_timezone)
-        rebuild(connection, models, _missing(connection, models) if follows else converted.dropped, announce)
-        must_erase = not is_erased(connection)
-    for sentence in converted.sentences:
-        announce(sentence)
-    if unknown := set(converted.dropped) - {model.address for model in models}:
-        announce(f"Dropped, as no model makes them: {', '.join(sorted(unknown))}")
-    if must_erase:
-        _erase(warehouse, settings)
-        announce("All files with tables are rewritten without the removed data")
+        rebuild(connection, models, _missing(connection, models) if follows else change.dropped, announce)
+        erased = is_erased(connection)
+    if not erased:
+        erase(warehouse, settings)
 
 
 def records_to_forget(warehouse: Warehouse, models: Collection[Model], resource: str, ids: Collection[int]) -> Stored:
@@ -111,16 +102,18 @@ def forget_records(
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone)
         rebuild(connection, models, made, get_dagster_logger().warning)
-    _erase(warehouse, settings)
+    erase(warehouse, settings)
     return erased
 
 
-def _erase(warehouse: Warehouse, settings: CrmSettings) -> None:
+def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
+    """Erases removed values from all files: tables, the published copy, reports, what killed runs left."""
     # Reports show data of the tables. The next run creates them again.
     page = page_path(settings, warehouse.crm)
     for file in page.parent.glob(f"{page.stem}.*"):
         file.unlink(missing_ok=True)
-    warehouse.erase()
+    warehouse.erase(partial(set_erased, erased=True))
+    remove_leftovers(warehouse.working_folder)
 
 
 def _history_keys(models: Iterable[Model], resource: str, schemas: Schemas) -> Mapping[str, str]:

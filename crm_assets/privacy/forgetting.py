@@ -5,14 +5,13 @@ secret key instead would have to be kept for ever: with a new one, forgotten rec
 """
 
 import secrets
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 import duckdb
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.errors import WarehouseBusy
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
@@ -153,34 +152,6 @@ def _selections(
     if f"{RAW}.side_loaded" in existing:
         chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
         yield f"{RAW}.side_loaded", "id", "array_name = $array and id in (select unnest($ids))", chosen
-
-
-def note_skipped(
-    connection: duckdb.DuckDBPyConnection, resource: str, forgotten: Forgotten, skipped: Iterable[str], load_id: str
-) -> None:
-    """Records which forgotten ids the list still had, within a load's transaction.
-
-    Args:
-        connection: The warehouse, for writing.
-        resource: The resource read.
-        forgotten: The records that the read left out.
-        skipped: Hashes of forgotten ids that the list had.
-        load_id: The id of the load.
-
-    Raises:
-        WarehouseBusy: More records were forgotten since the read began.
-    """
-    known = set().union(*forgotten.hashes.values())
-    if set().union(*read_forgotten(connection).hashes.values()) - known:
-        raise WarehouseBusy(
-            f"{resource}: records were forgotten while they were being read. Read it again", may_recover=True
-        )
-    raw = schemas_of(connection).raw
-    for hashed in skipped:
-        connection.execute(
-            f"update {raw}.forgotten set _dlt_load_id = ? where resource = ? and id_hash = ?",
-            [load_id, resource, hashed],
-        )
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> Mapping[str, int]:

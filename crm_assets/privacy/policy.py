@@ -1,4 +1,7 @@
-"""Records which personal-data policy the stored tables follow. Without a record, it is `keep`."""
+"""The policy of personal data that stored values follow. It is recorded with them; without a record, it is `keep`.
+
+Only the command `apply-policy` gives stored values another policy, since that destroys some of them.
+"""
 
 import hashlib
 import hmac
@@ -6,7 +9,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from crm_assets.settings import CrmSettings, PersonalData
+from crm_assets.errors import SettingsError, WarehouseBusy
+from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.redaction import rules
 from crm_assets.warehouse.schemas import RAW, exist, schemas_of
 
@@ -20,11 +24,6 @@ create table if not exists {raw}.personal_data_policy (
 );
 """
 """One row. `is_erased` is false while free blocks of the file may still hold removed values."""
-
-STRICTER_LAST = (PersonalData.keep, PersonalData.hash, PersonalData.leave_out)
-
-MIXED = "mixed"
-"""Stands for the rules of tables with rows of several policies."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,32 @@ class Policy:
     rules: str = ""
 
     @classmethod
-    def of(cls, settings: CrmSettings) -> "Policy":
+    def configured(cls, settings: CrmSettings) -> "Policy":
         """The policy in the settings."""
         if settings.personal_data is PersonalData.keep:
             return cls()
         hashes = settings.personal_data is PersonalData.hash
         key_check = hmac.new(settings.hash_key, b"key check", hashlib.sha256).hexdigest() if hashes else ""
         return cls(settings.personal_data, key_check, rules(settings))
+
+    def difference(self, configured: "Policy") -> str:
+        """How the configured policy differs from this one, the stored one: the words after `since`."""
+        stored, setting = self.personal_data.value, setting_name("personal_data")
+        if configured.personal_data is not self.personal_data:
+            return f"stored data follow personal_data {stored}, but {setting} is {configured.personal_data.value}"
+        if configured.rules != self.rules:
+            return (
+                f"stored data follow personal_data {stored} for other fields than {setting} {stored} does now: those "
+                f"declared, personal, or in {setting_name('personal_data_allowed')} have changed"
+            )
+        return f"stored hashes were made with another key than the one in {setting_name('personal_data_key')}"
+
+
+def has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a read was loaded. Before the first one, there is nothing that could follow a policy."""
+    if not exist(connection, f"{RAW}.sync_log"):
+        return False
+    return connection.execute(f"from {schemas_of(connection).raw}.sync_log limit 1").fetchone() is not None
 
 
 def stored_policy(connection: duckdb.DuckDBPyConnection) -> Policy:
@@ -79,19 +97,26 @@ def set_erased(connection: duckdb.DuckDBPyConnection, *, erased: bool) -> None:
     set_policy(connection, stored_policy(connection), erased=erased)
 
 
-def note_load(connection: duckdb.DuckDBPyConnection, policy: Policy) -> None:
-    """Records the policy of newly loaded values, within the load's transaction, before the sync log is written.
+def refuse_another_policy(connection: duckdb.DuckDBPyConnection, crm: Crm, settings: CrmSettings) -> None:
+    """Refuses to read for stored data that follow another policy than the configured one.
 
-    It differs from that of the stored values if the policy was changed during the read, or by another process. The next
-    run then converts the stored values.
+    Raises:
+        SettingsError: They do.
+        WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
     """
-    is_first = connection.execute(f"from {schemas_of(connection).raw}.sync_log limit 1").fetchone() is None
-    stored = policy if is_first else stored_policy(connection)
-    if stored != policy:
-        laxer = min(stored.personal_data, policy.personal_data, key=STRICTER_LAST.index)
-        policy = Policy() if laxer is PersonalData.keep else Policy(laxer, MIXED, MIXED)
-    if policy != stored_policy(connection):
-        set_policy(connection, policy, erased=is_erased(connection))
+    command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
+    stored, configured = stored_policy(connection), Policy.configured(settings)
+    if has_loads(connection) and stored != configured:
+        raise SettingsError(
+            f"Nothing was read, since {stored.difference(configured)}. Set it back, or run: {command}. It shows what "
+            "it changes and destroys, and asks"
+        )
+    if not is_erased(connection):
+        raise WarehouseBusy(
+            "Nothing was read, since values were removed that are not erased from all files yet. Wait for the "
+            f"command that does it. If it was stopped, run: {command}",
+            may_recover=True,
+        )
 
 
 def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:

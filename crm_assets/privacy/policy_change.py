@@ -1,11 +1,9 @@
-"""Converts stored values after a change of `personal_data`: leaves them out or hashes them.
-
-Works on any connection whose default catalog has the schemas `raw`, `present`, `staging` and `marts`.
-"""
+"""Gives stored values the configured policy: leaves them out or hashes them."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -15,7 +13,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
-from crm_assets.privacy.policy import Policy, set_policy, stored_policy
+from crm_assets.privacy.policy import Policy, is_erased, set_policy, stored_policy
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
@@ -71,11 +69,11 @@ class StoredColumn:
 
 
 @dataclass(frozen=True)
-class Converted:
-    """The result of a conversion.
+class PolicyChange:
+    """What a change of the policy does to stored data.
 
     Attributes:
-        sentences: Messages for the log about changes: names and counts, no values.
+        sentences: What changes: names and counts, no values.
         dropped: Addresses of the tables to rebuild.
     """
 
@@ -83,61 +81,61 @@ class Converted:
     dropped: Sequence[str] = ()
 
 
-def follow_policy(
-    connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Mapping[str, Collection[str]]
-) -> Converted:
-    """Converts all stored data to the configured policy, in one transaction; does nothing if they follow it.
+CONSEQUENCES: Mapping[PersonalData, str] = MappingProxyType(
+    {
+        PersonalData.keep: "Nothing is destroyed. Values that were left out or hashed are loaded by the next full read "
+        "of each list, as far as the CRM still lists them",
+        PersonalData.leave_out: "These values, columns and tables are destroyed. Nothing can restore them",
+        PersonalData.hash: "These columns and tables are destroyed, and these values replaced with hashes (numbers and "
+        "dates with nothing). Nothing can restore them",
+    }
+)
 
-    Tables built from raw ones are dropped, for the caller to rebuild, unless they keep history.
+Histories = Mapping[str, Collection[str]]
+"""Address of a table that cannot be rebuilt -> its columns that may be personal."""
+
+
+def preview(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
+    """What `change_policy` would do: does it in a transaction, and rolls that back. The arguments are the same."""
+    connection.begin()
+    try:
+        return _change(connection, settings, histories)
+    finally:
+        connection.rollback()
+
+
+def change_policy(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
+    """Gives all stored data the configured policy, in one transaction; does nothing if they follow it.
+
+    Tables built from raw ones are dropped, for the caller to rebuild, unless they keep history. Removed values are
+    still to be erased from files.
 
     Args:
         connection: The warehouse, for writing.
         settings: The settings with the policy.
-        histories: Address of a table that cannot be rebuilt -> its columns that may be personal.
+        histories: The tables that cannot be rebuilt.
     """
-    wanted, stored = Policy.of(settings), stored_policy(connection)
-    if wanted == stored:
-        return Converted()
-    return committed(connection, partial(_convert, connection, settings, histories, stored, wanted))
+    return committed(connection, partial(_change, connection, settings, histories))
 
 
-def _convert(
-    connection: duckdb.DuckDBPyConnection,
-    settings: CrmSettings,
-    histories: Mapping[str, Collection[str]],
-    stored: Policy,
-    wanted: Policy,
-) -> Converted:
-    tables = existing_tables(connection)
-    sentences, dropped = [_introduction(stored, wanted)], []
-    if wanted.personal_data is not PersonalData.keep:
-        is_hashed = stored.personal_data is PersonalData.hash
+def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
+    configured, stored = Policy.configured(settings), stored_policy(connection)
+    if configured == stored:
+        return PolicyChange()
+    sentences, dropped = [f"{stored.difference(configured)}."], []
+    if configured.personal_data is not PersonalData.keep:
+        tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
         sentences += _raw_tables(connection, settings, tables, is_hashed)
-        for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not _is_raw(a)]:
+        for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not a.startswith(f"{RAW}.")]:
             if address in histories:
                 redaction = Redaction(settings, {}, is_hashed=is_hashed)
                 sentences += _history(connection, address, histories[address], redaction)
             else:
                 connection.execute(f"drop table {schemas_of(connection).relation(address)}")
                 dropped.append(address)
-    set_policy(connection, wanted, erased=not any(map(_is_raw, tables)))
-    return Converted(sentences, dropped)
-
-
-def _is_raw(address: str) -> bool:
-    return address.startswith(f"{RAW}.")
-
-
-def _introduction(stored: Policy, wanted: Policy) -> str:
-    now, before = wanted.personal_data.value, stored.personal_data.value
-    if now == before:
-        what = "its key" if wanted.rules == stored.rules else "what it applies to"
-        text = f"personal_data is {now} as before, but {what} has changed"
-    else:
-        text = f"personal_data is now {now}, was {before}"
-    if stored.personal_data is PersonalData.keep:
-        return f"{text}: stored data are converted"
-    return f"{text}. Removed values are lost: the next full read of each list loads those that the CRM still has"
+    removes = configured.personal_data is not PersonalData.keep
+    set_policy(connection, configured, erased=is_erased(connection) and not removes)
+    return PolicyChange([*sentences, CONSEQUENCES[configured.personal_data]], dropped)
 
 
 def _raw_tables(

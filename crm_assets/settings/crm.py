@@ -93,7 +93,8 @@ class CrmSettings(Surroundings):
     )
     personal_data: PersonalData = Field(
         default=PersonalData.keep,
-        description="What happens to columns tagged `personal_data`. `hash` needs the key below.",
+        description="What happens to columns tagged `personal_data`. `hash` needs the key below. "
+        "`crm-assets apply-policy` applies a change to what is stored.",
     )
     personal_data_key: SecretStr | None = Field(
         default=None,
@@ -158,11 +159,7 @@ class CrmSettings(Surroundings):
     @classmethod
     def _key_cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().strip()) < SHORTEST_KEY:
-            raise ValueError(
-                f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}. If tables hold hashes of a shorter key, "
-                "read every list in full after the change: stored hashes are replaced, not converted, and rows "
-                "that are no longer listed keep theirs"
-            )
+            raise ValueError(f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}")
         return value
 
     @field_validator("base_url")

@@ -1,6 +1,6 @@
 """The interface of all kinds of warehouses. Only this package knows which kind is in use."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,9 @@ import duckdb
 
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
+
+Change = Callable[[duckdb.DuckDBPyConnection], object]
+"""Changes a database."""
 
 SHARED = "crm_assets_shared"
 """A DuckDB variable of connections to a lake: the tables of `if_free` that another process has locked."""
@@ -78,10 +81,12 @@ class Backend(Protocol):
     def publish(self, crm: Crm) -> Published:
         """Publishes the current state of a CRM's tables to readers."""
 
-    def erase(self, crm: Crm) -> None:
-        """Erases a CRM's deleted values for good, from free blocks and old snapshots.
+    def erase(self, crm: Crm, record: Change) -> None:
+        """Erases a CRM's deleted values for good, from free blocks and old snapshots, and publishes the current state.
 
-        Records this with `policy.set_erased`, and publishes the current state.
+        Args:
+            crm: The CRM.
+            record: Called to record this in the database: with the change that it makes, all deleted values are erased.
         """
 
     def maintain(self) -> Mapping[str, int]:

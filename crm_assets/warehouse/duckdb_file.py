@@ -13,7 +13,7 @@ import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.settings import Crm
-from crm_assets.warehouse.backend import Published
+from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import private_files
@@ -81,7 +81,7 @@ class DuckDBFile:
                 publish(self.path, crm, config)
         return Published(str(published_path(self.path, crm)), is_new)
 
-    def erase(self, crm: Crm) -> None:
+    def erase(self, crm: Crm, record: Change) -> None:
         """Rewrites the file and the CRM's published copy."""
         with self._locked() as config:
             with self._connected(config, read_only=False) as connection:
@@ -89,9 +89,9 @@ class DuckDBFile:
             # The database comes last: until it is replaced, it records that this is still to be done.
             if crm.name:
                 publish(self.path, crm, config)
-                rewrite_file(self.path, self.path, config, crm)
+                rewrite_file(self.path, self.path, config, crm, record)
             else:
-                rewrite_file(self.path, published_path(self.path, crm), config, crm)
+                rewrite_file(self.path, published_path(self.path, crm), config, crm, record)
                 take_over(self.path, crm)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")

@@ -11,9 +11,8 @@ import duckdb
 
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
-from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm, secrets
-from crm_assets.warehouse.backend import Published
+from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 
@@ -82,11 +81,11 @@ class MotherDuck:
         """Does nothing: readers see every commit at once."""
         return Published(self.name, is_new=True)
 
-    def erase(self, crm: Crm) -> None:
+    def erase(self, crm: Crm, record: Change) -> None:
         """Only records the erasure. Old snapshots at MotherDuck expire by its own rules."""
         with self.connected(read_only=False) as connection:
             belong_to(connection, crm)
-            set_erased(connection, erased=True)
+            record(connection)
 
     def maintain(self) -> Mapping[str, int]:
         """Does nothing: MotherDuck maintains itself."""

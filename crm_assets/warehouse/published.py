@@ -68,7 +68,7 @@ def publish(database: Path, crm: Crm, config: Mapping[str, Any]) -> None:
                 if of_crm.layer(schema) is None:
                     connection.execute(f"drop schema {identifier(schema)} cascade")
             prepare(connection)
-        rewrite_file(part, copy, config, crm)
+        rewrite_file(part, copy, config, crm, lambda _: None)
         shutil.copystat(database, copy)
         copy.chmod(0o600)
     finally:

@@ -11,8 +11,8 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
+from crm_assets.warehouse.backend import Change
 from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import belong_to
 
@@ -23,7 +23,13 @@ where not internal and database_name = current_database()
 """
 
 
-def rewrite_file(database: Path, target: Path, config: Mapping[str, Any], crm: Crm) -> None:
+def rewrite_file(
+    database: Path,
+    target: Path,
+    config: Mapping[str, Any],
+    crm: Crm,
+    record: Change,
+) -> None:
     """Copies all tables and views to a new file, which atomically replaces `target`.
 
     If the process is killed before that, `target` has not changed, and the next call removes the unfinished file.
@@ -33,6 +39,7 @@ def rewrite_file(database: Path, target: Path, config: Mapping[str, Any], crm: C
         target: The file to replace.
         config: DuckDB's configuration.
         crm: The CRM whose removed values are erased by it.
+        record: Called with the new file, to record in it what is erased.
 
     Raises:
         OSError: For example, the disk is full. `target` has not changed.
@@ -46,7 +53,7 @@ def rewrite_file(database: Path, target: Path, config: Mapping[str, Any], crm: C
             connection.execute(f"copy from database stored to {identifier(catalog)}")
             connection.execute("detach stored")
             belong_to(connection, crm)
-            set_erased(connection, erased=True)
+            record(connection)
         with fresh.open("rb") as written:
             os.fsync(written.fileno())
         fresh.replace(target)

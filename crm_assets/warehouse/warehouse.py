@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr
 from crm_assets.settings import ONLY, Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.address import backend_at
-from crm_assets.warehouse.backend import Backend, Published
+from crm_assets.warehouse.backend import Backend, Change, Published
 from crm_assets.warehouse.schemas import belong_to
 
 
@@ -101,14 +101,17 @@ class Warehouse(DuckDBResource):
         """
         return self._backend.publish(self._crm)
 
-    def erase(self) -> None:
+    def erase(self, record: Change = lambda _: None) -> None:
         """Erases deleted values for good, and publishes the current state.
 
+        Args:
+            record: Called to record this in the database.
+
         Raises:
-            OSError: For example, the disk is full. The next run tries again.
+            OSError: For example, the disk is full.
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
-        self._backend.erase(self._crm)
+        self._backend.erase(self._crm, record)
 
     def maintain(self) -> Mapping[str, int]:
         """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""

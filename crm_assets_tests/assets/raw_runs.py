@@ -1,5 +1,6 @@
 """Materializes raw assets in this process, and inspects what a run stored."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
 
+from crm_assets.__main__ import main
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
 from crm_assets_tests.data_dirs import connected
@@ -78,6 +80,13 @@ def _job(resources: tuple[str, ...]) -> JobDefinition:
     """A job of some raw assets and nothing else: a selection from the job of all assets takes longer than a read."""
     assets = [defs.resolve_assets_def(AssetKey(["raw", resource])) for resource in resources]
     return Definitions(assets=assets).resolve_implicit_global_asset_job_def()
+
+
+def apply_policy(*arguments: str) -> None:
+    """Gives stored data the configured policy of personal data, as a user does."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(sys, "argv", ["crm-assets", "apply-policy", "--yes", *arguments])
+        assert main() == 0
 
 
 @cache

@@ -106,7 +106,7 @@ def _jobs() -> dict[str, JobDefinition]:
     """Kind of asset or check -> a job that runs one."""
     models = load_models()
     by_address = {model.address: model for model in models}
-    raw = build_raw_assets(ONLY, models)
+    raw = build_raw_assets(ONLY)
     built = {asset.key: asset for asset in build_model_assets(ONLY, models)}
     comparison = build_model_checks(ONLY, models)[0]
     accounts = AssetKey(["raw", "accounts"])

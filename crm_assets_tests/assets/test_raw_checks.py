@@ -147,7 +147,7 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
     models = load_models()
     with DagsterInstance.ephemeral() as instance:
         return materialize(
-            [*build_raw_assets(Crm(), models), *build_model_assets(Crm(), models)],
+            [*build_raw_assets(Crm()), *build_model_assets(Crm(), models)],
             selection=selection,
             resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None, "progress": None},
             instance=instance,

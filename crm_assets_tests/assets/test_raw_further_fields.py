@@ -11,7 +11,7 @@ import pytest
 from crm_assets.source import schemas
 from crm_assets.source.typing import batches
 from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, configured_crm, materialize, rows
 
 MOST, FURTHER = "SOURCES__CRM__MAX_UNDECLARED_COLUMNS", "_further_fields"
 
@@ -145,6 +145,8 @@ def test_policies_of_personal_data_apply_to_the_column(database: Path, monkeypat
     load(record)
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_ALLOWED", "seats")
+    with configured_crm():
+        apply_policy()
     load({"id": 2} | record | {"id": 2})
     kept = rows(database, f"select id, {FURTHER}::varchar from raw.open_tasks order by id")
     assert kept == [(1, '{"seats":{"seats":4}}'), (2, '{"seats":{"seats":4}}')]

@@ -13,7 +13,7 @@ from crm_assets.assets.raw_findings import no_rejected_records
 from crm_assets.loading.rejected import write_left_out
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED, RejectedRecord
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import Run, apply_policy, configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
 
@@ -190,6 +190,7 @@ def test_records_that_are_equal_without_personal_data_become_one(
     with configured_crm(lists={"contacts": people}) as c:
         materialize("contacts")
         monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
+        apply_policy()
         c.lists["contacts"].pop()
         run = materialize("contacts")
 

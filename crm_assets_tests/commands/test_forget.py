@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from crm_assets.__main__ import main
 from crm_assets.privacy.applying import rebuild
 from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
 from crm_assets_tests.scripted_crm import ScriptedCrm
@@ -33,16 +33,6 @@ def forget(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", *arguments])
     return main()
-
-
-@contextmanager
-def terminal(monkeypatch: pytest.MonkeyPatch, typed: str) -> Iterator[None]:
-    """A terminal in which somebody types a line."""
-    user, ours = os.openpty()
-    with os.fdopen(user, "w"), os.fdopen(ours) as stdin:
-        os.write(user, f"{typed}\n".encode())
-        monkeypatch.setattr(sys, "stdin", stdin)
-        yield
 
 
 @pytest.fixture

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 from crm_assets.loading import load as loading
 from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, load
 from crm_assets.loading.sync_log import Asked
-from crm_assets.privacy.policy import Policy
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
-from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.side_loads import COLUMNS
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
@@ -69,10 +67,9 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
         side_loads=COLUMNS.empty_table(),
         report=ReadReport("open_tasks", rows_read=len(read), incomplete_because=""),
         asked=Asked("http://crm", "/tasks", "{}"),
-        policy=Policy(),
-        forgotten=Forgotten(),
+        rows_forgotten=0,
+        confirm=lambda _: None,
         vanishing_share=0.5,
-        skipped=(),
         keep_log_days=0,
     )
 

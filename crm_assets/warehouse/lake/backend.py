@@ -12,10 +12,9 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
-from crm_assets.privacy.policy import set_erased
 from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.backend import SHARED, Published
+from crm_assets.warehouse.backend import SHARED, Change, Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.extensions import connected_with
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
@@ -121,12 +120,12 @@ class Lake:
             [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
         return Published(self.name, is_new=True, version=version)
 
-    def erase(self, crm: Crm) -> None:
+    def erase(self, crm: Crm, record: Change) -> None:
         """Rewrites files that have deleted rows, and removes old snapshots and their files."""
         with self.connected(read_only=False) as connection:
             erase(connection, CATALOG, self._catalog)
             belong_to(connection, crm)
-            committed(connection, partial(set_erased, connection, erased=True))
+            committed(connection, partial(record, connection))
 
     def maintain(self) -> Mapping[str, int]:
         """Rewrites and merges files, and removes those that only expired snapshots need.

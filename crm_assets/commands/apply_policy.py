@@ -1,0 +1,39 @@
+"""Give stored data the configured policy of personal data: crm-assets apply-policy.
+
+Shows what it changes and destroys, and asks. Until then, reads are refused after a change of `personal_data`, of its
+key, or of the fields that it keeps. If it is stopped, call it again: it goes on.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from crm_assets.commands.asking import is_confirmed
+from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.privacy.applying import apply_policy, pending_change
+from crm_assets.settings import resolve_settings
+from crm_assets.sql_models.loading import load_models
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the CRM, and whether to ask."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--yes", action="store_true", help="change without asking")
+    what.add_argument("--dry-run", action="store_true", help="only show what would be changed")
+    add_crm_option(parser, ONE)
+
+
+def run(arguments: Namespace) -> int:
+    """Shows what would change, asks, and changes it."""
+    crm = chosen_crm(arguments)
+    warehouse, settings, models = Warehouse().of(crm), resolve_settings(crm), load_models()
+    pending = pending_change(warehouse, settings, models)
+    if not pending:
+        print(f"Stored data follow personal_data {settings.personal_data.value}: there is nothing to change")
+        return 0
+    print("\n".join(pending))
+    if arguments.dry_run or not (arguments.yes or is_confirmed("Change the stored data, for good?")):
+        print("Nothing was changed")
+        return 0
+    apply_policy(warehouse, settings, models, print)
+    print("Done. No file with tables holds the removed values any more")
+    return 0

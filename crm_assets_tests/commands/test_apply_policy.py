@@ -1,0 +1,199 @@
+"""A changed policy of personal data is applied by a command; until then reads are refused."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.privacy.policy import set_erased
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, materialize, rows
+from crm_assets_tests.commands.terminals import terminal
+from crm_assets_tests.data_dirs import connected
+from crm_assets_tests.marked_records import UPDATED, personal_settings
+from crm_assets_tests.scripted_crm import ScriptedCrm
+
+ADA: dict[str, Any] = {"id": 1, "email": "ada@example.com", "mood": "good", "updated_at": UPDATED}
+EMAILS = "select email from raw.contacts"
+
+
+@pytest.fixture
+def crm() -> Iterator[ScriptedCrm]:
+    """A CRM with one contact and a rejected one."""
+    with configured_crm(lists={"contacts": [ADA, {"email": "bob@example.com"}]}) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def database(crm: ScriptedCrm, data_dir: Path) -> Path:
+    """A database with the contact, under the policy keep."""
+    assert crm.lists["contacts"]
+    assert materialize("contacts").success
+    return data_dir / "crm.duckdb"
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, policy: str, **others: str) -> None:
+    for name, value in personal_settings(policy, **others).items():
+        monkeypatch.setenv(name, value)
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["crm-assets", "apply-policy", *arguments])
+    return main()
+
+
+def test_read_is_refused_before_any_request(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, "hash")
+    crm.seen.clear()
+
+    refused = materialize("contacts").failure("contacts")
+
+    assert "follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is hash" in refused
+    assert "run: crm-assets apply-policy" in refused
+    assert crm.seen == []
+    assert rows(database, EMAILS) == [("ada@example.com",)]
+
+
+def test_models_are_built_from_stored_data_meanwhile(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, "leave_out")
+    monkeypatch.setattr(sys, "argv", ["crm-assets", "build", "staging.stg_contacts"])
+    assert main() == 0
+    assert rows(database, "select email from staging.stg_contacts") == [("ada@example.com",)]
+
+
+def test_changes_are_shown_in_a_dry_run(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connected(database, read_only=False) as connection:
+        connection.execute("create schema marts; create table marts.mine as from raw.contacts")
+    configure(monkeypatch, "leave_out")
+
+    assert command(monkeypatch, "--dry-run") == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is leave_out.",
+        "raw.contacts: 1 undeclared columns dropped",
+        "raw.contacts: values changed in email (1)",
+        "raw.rejected_records: 1 records of contacts",
+        "These values, columns and tables are destroyed. Nothing can restore them",
+        "Dropped, as no model makes them: marts.mine",
+        "Nothing was changed",
+    ]
+    assert rows(database, "select email, mood from raw.contacts") == [("ada@example.com", "good")]
+    assert rows(database, "select count(*) from marts.mine") == [(1,)]
+
+
+@pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com"), ("", "ada@example.com")])
+def test_question_is_asked_in_a_terminal(
+    database: Path, monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None
+) -> None:
+    configure(monkeypatch, "leave_out")
+    with terminal(monkeypatch, typed):
+        assert command(monkeypatch) == 0
+    assert rows(database, EMAILS) == [(email,)]
+
+
+def test_option_is_named_without_a_terminal(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(monkeypatch, "leave_out")
+    with Path(os.devnull).open(encoding="utf-8") as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        assert command(monkeypatch) == 1
+    assert "add --yes" in capsys.readouterr().err
+    assert rows(database, EMAILS) == [("ada@example.com",)]
+
+
+def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, "hash")
+    apply_policy()
+    [(hashed,)] = rows(database, EMAILS)
+
+    assert materialize("contacts").success
+    assert rows(database, EMAILS) == [(hashed,)]
+    assert len(hashed) == 64
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"personal_data_key": "another key" * 5}, "another key than the one in SOURCES__CRM__PERSONAL_DATA_KEY"),
+        ({"personal_data_allowed": "mood"}, "in SOURCES__CRM__PERSONAL_DATA_ALLOWED have changed"),
+    ],
+    ids=["another key", "other fields"],
+)
+@pytest.mark.usefixtures("crm")
+def test_change_within_a_policy_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], reason: str
+) -> None:
+    configure(monkeypatch, "hash")
+    assert materialize("contacts").success
+    configure(monkeypatch, "hash", **changed)
+
+    assert reason in materialize("contacts").failure("contacts")
+    apply_policy()
+    assert materialize("contacts").success
+
+
+@pytest.mark.usefixtures("crm")
+def test_first_read_follows_the_configured_policy(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(monkeypatch, "leave_out")
+    assert materialize("contacts").success
+    assert rows(data_dir / "crm.duckdb", EMAILS) == [(None,)]
+
+    assert command(monkeypatch) == 0
+    assert capsys.readouterr().out == "Stored data follow personal_data leave_out: there is nothing to change\n"
+
+
+@pytest.mark.usefixtures("database")
+def test_removed_values_come_back_with_the_next_full_read(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure(monkeypatch, "leave_out")
+    apply_policy()
+    configure(monkeypatch, "keep")
+    apply_policy()
+    assert materialize("contacts").success
+    assert rows(data_dir / "crm.duckdb", EMAILS) == [("ada@example.com",)]
+
+
+def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = [True]
+
+    def change_once(_: object) -> None:
+        if waiting and waiting.pop():
+            configure(monkeypatch, "leave_out")
+            apply_policy()
+
+    crm.before_page = change_once
+    run = materialize("contacts")
+    assert run.success
+    assert run.attempts("contacts") == 2
+    assert rows(database, EMAILS) == [(None,)]
+
+
+def test_values_that_are_not_erased_yet_are_reported(
+    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with connected(database, read_only=False) as connection:
+        set_erased(connection, erased=False)
+
+    assert "not erased from all files yet" in materialize("contacts").failure("contacts")
+    assert command(monkeypatch, "--yes") == 0
+    assert "Removed values are not erased yet" in capsys.readouterr().out
+    assert materialize("contacts").success
+
+
+def test_sandbox_has_a_policy_of_its_own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connected(data_dir / "sandbox.duckdb", read_only=False) as connection:
+        connection.execute("create schema raw; create table raw.sync_log (resource varchar)")
+        connection.execute("insert into raw.sync_log values ('contacts')")
+        connection.execute("create table raw.contacts (email varchar); insert into raw.contacts values ('a@b.c')")
+    configure(monkeypatch, "leave_out")
+    apply_policy()
+    assert Warehouse().name.endswith("sandbox.duckdb")
+    assert rows(data_dir / "sandbox.duckdb", EMAILS) == [(None,)]
