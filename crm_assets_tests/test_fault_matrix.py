@@ -5,7 +5,8 @@ told at once, in one sentence that shows nothing of the data, and the table stay
 told, and what came before it is loaded. A record that cannot be loaded is set aside, and all others are loaded. A value
 or a name that is out of the ordinary is kept.
 
-What happens to a machine instead of an API: `warehouse/test_crash.py`, `warehouse/test_warehouse.py`.
+Answers that come drop by drop or do not end: `source/http/test_bounded.py`. What happens to a machine instead of an
+API: `warehouse/test_crash.py`, `warehouse/test_warehouse.py`.
 """
 
 import gzip
