@@ -10,7 +10,6 @@ from crm_assets.probing.estimates import Allowance, Read, Schedules
 from crm_assets.probing.lists import FieldFindings, Linked, Order, includes
 from crm_assets.probing.sample import Sample
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
-from crm_assets.source.http.answers import TOO_MANY_REQUESTS
 from crm_assets.source.http.page import LARGEST_PAGE
 
 
@@ -45,9 +44,6 @@ def not_served(sample: Sample, settings: CrmSettings) -> Iterator[Problem]:
         advice = ""
         if sample.order_refused:
             advice = f"Full reads work: turn off {resource}_schedule and rely on the nightly full read"
-        elif sample.answers and sample.answers[-1].status == TOO_MANY_REQUESTS:
-            rates = f"{setting_name('requests_per_minute')} or {setting_name('requests_per_hour')}"
-            advice = f"Set {rates} to what is allowed"
         yield Problem(resource, _without_list(sample.error, resource), advice, blocks=True)
     if first and first.total and not first.records and exact:
         yield Problem(resource, f"The API counts {first.total:,} records and lists none", inexact, blocks=True)

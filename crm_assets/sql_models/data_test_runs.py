@@ -27,12 +27,14 @@ class Outcome:
     Attributes:
         test: The test.
         failing: The number of failing rows (values, combinations).
+        rows: All rows that were tested, such as `400 accounts`; empty if none fails.
         problem: Why the test could not be run; None if it was.
         sql: The query that finds all failing rows, which may hold personal data.
     """
 
     test: DataTest
     failing: int = 0
+    rows: str = ""
     problem: str | None = None
     sql: str = ""
 
@@ -43,10 +45,10 @@ class Outcome:
 
     @property
     def found(self) -> str:
-        """The outcome in a few words."""
+        """The outcome in a sentence."""
         if self.problem is not None:
             return f"could not be run: {self.problem}"
-        return f"{self.failing} fail" if self.failing else "none fails"
+        return self.test.failure(self.failing, self.rows) if self.failing else "none fails"
 
 
 def run_tests(
@@ -81,9 +83,17 @@ def run_test(
         [[failing]] = connection.execute(
             with_timezone(connection, f"select count(*) from (\n{query}\n)"), test.arguments.get("values", [])
         ).fetchall()
+        tested = _counted(connection, model, relation) if failing else ""
     except duckdb.Error as error:
         return Outcome(test, problem=f"{reason(error)} (in {model.properties_path}:{test.line})", sql=sql)
-    return Outcome(test, int(failing), sql=sql)
+    return Outcome(test, int(failing), tested, sql=sql)
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, model: Model, relation: str) -> str:
+    """The number of rows of a relation, with what a row of the model is."""
+    query = with_timezone(connection, of_crm(model.crm, f"select count(*) from {relation}"))
+    [[rows]] = connection.execute(query).fetchall()
+    return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.folder == 'staging' else 'rows'}"
 
 
 def failing_rows(test: DataTest, relation: str, key_columns: Sequence[str], write: Literal) -> str:

@@ -73,6 +73,14 @@ class DataTest:
             return self.condition.replace('"', "")
         return KINDS[self.kind].sentence.format(column=self.column, limits=self._limits, **self.arguments)
 
+    def failure(self, failing: int, rows: str) -> str:
+        """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
+        if self.told or self.kind not in KINDS:
+            return f"{failing:,} fail: {self.description}"
+        article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
+        values = {**self.arguments, "expression": self.description, "limits": self._limits}
+        return KINDS[self.kind].failure.format(f"{failing:,}", rows, column=self.column, a=article, **values)
+
     @property
     def _limits(self) -> str:
         words = {"min_value": "at least", "max_value": "at most"}
@@ -81,9 +89,10 @@ class DataTest:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of data test: its description, its arguments, and where it is declared."""
+    """A kind of data test: its description, that of failing rows, its arguments, and where it is declared."""
 
     sentence: str
+    failure: str
     required: frozenset[str] = frozenset()
     optional: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset({"column"})
@@ -94,14 +103,27 @@ _MODEL = frozenset({"model"})
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        "unique": Kind("No value of {column} occurs twice."),
-        "not_null": Kind("{column} is never null."),
-        "accepted_values": Kind("{column} is one of {values}.", frozenset({"values"})),
-        "relationships": Kind("{column} is found in {to}, column {field}.", frozenset({"to", "field"})),
-        "dbt_utils.expression_is_true": Kind("{expression}", frozenset({"expression"}), places=_BOTH),
-        "dbt_utils.accepted_range": Kind("{column} is {limits}.", optional=frozenset({"min_value", "max_value"})),
+        "unique": Kind("No value of {column} occurs twice.", "{} values of {column} occur more than once"),
+        "not_null": Kind("{column} is never null.", "{} of {} have no {column}"),
+        "accepted_values": Kind(
+            "{column} is one of {values}.", "{} of {} have {a} {column} that is none of {values}", frozenset({"values"})
+        ),
+        "relationships": Kind(
+            "{column} is found in {to}, column {field}.",
+            "{} of {} have {a} {column} that is not found in {to}",
+            frozenset({"to", "field"}),
+        ),
+        "dbt_utils.expression_is_true": Kind(
+            "{expression}", "{} of {} do not fulfil: {expression}", frozenset({"expression"}), places=_BOTH
+        ),
+        "dbt_utils.accepted_range": Kind(
+            "{column} is {limits}.",
+            "{} of {} have {a} {column} that is not {limits}",
+            optional=frozenset({"min_value", "max_value"}),
+        ),
         "dbt_utils.unique_combination_of_columns": Kind(
             "No combination of {combination_of_columns} occurs twice.",
+            "{} combinations of {combination_of_columns} occur more than once",
             frozenset({"combination_of_columns"}),
             places=_MODEL,
         ),

@@ -62,5 +62,5 @@ def test_a_mart_without_some_deals_is_not_built(crm: RawTables) -> None:
     sql = mart.sql.replace("full outer join deal_sums", "left join deal_sums")
     assert sql != mart.sql
 
-    with pytest.raises(WrongRows, match="account_overview_has_all_won_deals: 1 fail"):
+    with pytest.raises(WrongRows, match="account_overview_has_all_won_deals: 1 fail: The rows"):
         build(crm.connection, replace(mart, sql=sql))

@@ -103,8 +103,10 @@ def test_earlier_rows_stay_when_an_incremental_models_columns_change(
 @pytest.mark.parametrize(
     ("later", "failed"),
     [
-        pytest.param("select 2 as day union all select 2", "day_unique: 1 fail", id="twice"),
-        pytest.param("select null::int as day", "day_not_null: 1 fail", id="missing"),
+        pytest.param(
+            "select 2 as day union all select 2", "day_unique: 1 values of day occur more than once", id="twice"
+        ),
+        pytest.param("select null::int as day", "day_not_null: 1 of 2 rows have no day", id="missing"),
     ],
 )
 def test_an_incremental_model_whose_key_is_none_keeps_its_rows(
@@ -122,7 +124,7 @@ def test_rows_that_fail_a_test_never_replace_right_ones(
 ) -> None:
     build(connection, project.mart("select 1 as day", DAYS))
 
-    with pytest.raises(WrongRows, match=r"marts\.sales was not replaced.*day_unique: 1 fail"):
+    with pytest.raises(WrongRows, match=r"marts\.sales was not replaced.*day_unique: 1 values of day occur"):
         build(connection, project.mart("select 2 as day union all select 2", DAYS))
     assert rows(connection) == [(1,)]
 

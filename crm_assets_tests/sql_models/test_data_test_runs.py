@@ -81,6 +81,28 @@ def test_rows_fail(
 
 
 @pytest.mark.parametrize(
+    ("column", "test", "sentence"),
+    [
+        ("n", "not_null", "2 of 4 rows have no n"),
+        (NAME, "unique", f"1 values of {NAME} occur more than once"),
+        ("n", {"accepted_values": {"arguments": {"values": [10]}}}, "1 of 4 rows have a n that is none of [10]"),
+        (
+            "n",
+            {"relationships": {"arguments": {"to": "marts.sales", "field": "Key"}}},
+            "2 of 4 rows have a n that is not found in marts.sales",
+        ),
+        ("n", {RANGE: {"arguments": {"max_value": 9}}}, "1 of 4 rows have a n that is not at most 9"),
+        ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, "1 of 4 rows do not fulfil: n > 0"),
+        ("n", {"not_null": {"description": "Each has an n."}}, "2 fail: Each has an n."),
+    ],
+)
+def test_failing_rows_are_described(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str, test: Test, sentence: str
+) -> None:
+    assert run(project, connection, column, test).found == sentence
+
+
+@pytest.mark.parametrize(
     ("column", "test"),
     [
         pytest.param("Key", "unique", id="unique"),

@@ -286,7 +286,7 @@ def test_a_failed_build_loses_no_history(project: ModelProject, connection: duck
     before = everything(connection)
 
     connection.execute("update raw.accounts set owner = 'cleo'; insert into raw.accounts values (1, 'dan', null)")
-    with pytest.raises(WrongRows, match="dbt_scd_id_unique: 1 fail"):
+    with pytest.raises(WrongRows, match="dbt_scd_id_unique: 1 values of dbt_scd_id occur more than once"):
         build(connection, model)
     connection.execute("alter table raw.accounts drop column owner")
     with pytest.raises(ModelError, match=r"owner"):

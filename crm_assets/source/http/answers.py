@@ -39,6 +39,9 @@ ADVICE = {
     403: f"The user that {setting_name('api_key')} belongs to may not see this list.",
     404: f"Check {setting_name('base_url')} and this resource's path in {setting_name('endpoints')}.",
     422: f"Check this resource's params in {setting_name('endpoints')}.",
+    TOO_MANY_REQUESTS: (
+        f"Set {setting_name('requests_per_minute')} or {setting_name('requests_per_hour')} to what is allowed."
+    ),
 }
 
 
@@ -128,7 +131,7 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     message = api_message(answer.content) if show_message else ""
     text = f"{where}: {answer.described}{f', {message!r}' if message else ''}."
     if answer.transient:
-        return ApiUnavailable(f"{text} The API is busy or out of order, which may pass")
+        return ApiUnavailable(f"{text} {ADVICE.get(answer.status, 'The API is busy or out of order, which may pass')}")
     if answer.status in REDIRECTS:
         target = urlsplit(url(answer.headers.get("Location", "")).shown).netloc or "another path"
         return ApiRefusal(
