@@ -11,9 +11,9 @@ from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.cadence import read_cadences
+from crm_assets.automation.changed_models import build_model_sensor
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.automation.executor import configured_executor
-from crm_assets.automation.following import build_following_sensor, following
 from crm_assets.automation.freshness import allowed_age, with_freshness
 from crm_assets.automation.jobs import MAINTENANCE_JOBS, build_jobs
 from crm_assets.automation.retention import delete_old_runs
@@ -36,7 +36,7 @@ def crm_definitions(crm: Crm) -> Definitions:
     raw = build_raw_assets(crm)
     built = build_model_assets(crm, models)
     ends = [build_published_database(crm, [*raw, *built]), build_sales_review(crm)]
-    assets = [*raw, *following([*built, *ends], raw)]
+    assets = [*raw, *built, *ends]
     jobs = build_jobs(crm, raw)
     cadences = read_cadences(crm)
     ages = {asset.key: allowed_age(asset.key, cadences) for asset in assets}
@@ -45,7 +45,10 @@ def crm_definitions(crm: Crm) -> Definitions:
         asset_checks=build_model_checks(crm, models),
         jobs=[*jobs.all, build_check_job(crm)],
         schedules=build_schedules(crm, jobs, cadences),
-        sensors=[build_publishing_sensor(crm, jobs.publish, ages.keys()), build_following_sensor(crm)],
+        sensors=[
+            build_publishing_sensor(crm, jobs.publish, ages.keys()),
+            build_model_sensor(crm, raw, [*built, *ends]),
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from dagster import (
     sensor,
 )
 
-from crm_assets.dagster_internals import delete_evaluations, delete_runs, latest_check_runs
+from crm_assets.dagster_internals import delete_run, latest_check_runs
 from crm_assets.settings import setting_at_load, setting_name
 
 AT_A_TIME = 100
@@ -24,18 +24,14 @@ AT_A_TIME = 100
 ENDED = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
 
-EVALUATIONS_KEPT = timedelta(days=2)
-"""How long it can be seen why the automation sensor built something or not. It notes 150 MB a day."""
-
-
-@sensor(minimum_interval_seconds=300, default_status=DefaultSensorStatus.RUNNING)
+@sensor(
+    minimum_interval_seconds=300,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Deletes runs older than `CRM_KEEP_RUNS_DAYS`, except those that have the current state of an asset.",
+)
 def delete_old_runs(context: SensorEvaluationContext) -> SkipReason:
-    """Deletes runs that are older than `CRM_KEEP_RUNS_DAYS`, except those that tell an asset's current state.
-
-    It also deletes what the automation sensor has noted about each evaluation.
-    """
+    """Deletes a hundred runs at most, and says how many."""
     now, repository = datetime.now(timezone.utc), context.repository_def
-    delete_evaluations(context.instance, context.repository_name, now - EVALUATIONS_KEPT)
     # The context's logger would leave an empty file at each tick.
     days = setting_at_load("keep_runs_days", get_dagster_logger().warning)
     if not days:
@@ -60,7 +56,8 @@ def delete_runs_before(instance: DagsterInstance, before: datetime, checks: Iter
         RunsFilter(statuses=ENDED, created_before=before), limit=AT_A_TIME + len(kept), ascending=True
     )
     old = [record.dagster_run.run_id for record in records if record.dagster_run.run_id not in kept][:AT_A_TIME]
-    delete_runs(instance, old)
+    for run_id in old:
+        delete_run(instance, run_id)
     return len(old)
 
 

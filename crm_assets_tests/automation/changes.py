@@ -1,4 +1,4 @@
-"""Changes in a CRM, and the assets that have to follow them."""
+"""Changes in a CRM, and the assets that depend on them."""
 
 from collections import Counter
 

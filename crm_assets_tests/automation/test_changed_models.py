@@ -1,18 +1,18 @@
-"""Models follow their raw tables: the automation sensor's requests, with real runs between its ticks."""
+"""Models are built when their raw tables have changed: the sensor's requests, with real runs between its ticks."""
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import (
     AssetKey,
     DagsterInstance,
     DagsterRunStatus,
-    EvaluateAutomationConditionsResult,
-    evaluate_automation_conditions,
+    build_sensor_context,
 )
 from starlette.responses import PlainTextResponse
 
@@ -22,30 +22,26 @@ from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
 from crm_assets_tests.scripted_crm import ScriptedCrm, always
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(900),
-    pytest.mark.filterwarnings("ignore:Parameter `include_sources`"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-ALL = defs.resolve_asset_graph().materializable_asset_keys
+build_what_changed: Any = defs.resolve_sensor_def("build_what_changed")
 NOTHING: Counter[str] = Counter()
 
 
 class Daemon:
-    """What Dagster's daemon does: it evaluates the conditions again and again, and runs what they ask for."""
+    """What Dagster's daemon does: it evaluates the sensor again and again, and runs what it asks for."""
 
     def __init__(self, instance: DagsterInstance) -> None:
-        """The first tick sees what there is, and takes none of it for a change."""
+        """Takes Dagster's instance."""
         self.instance = instance
-        self._before: EvaluateAutomationConditionsResult | None = None
-        assert self.asked_for() == set()
+        self._cursor: str | None = None
 
     def asked_for(self) -> set[str]:
         """One tick: the assets that it would have built."""
-        cursor = self._before.cursor if self._before else None
-        self._before = evaluate_automation_conditions(defs, self.instance, cursor=cursor)
-        return {key.to_user_string() for key in ALL if self._before.get_num_requested(key)}
+        context = build_sensor_context(self.instance, self._cursor)
+        request = build_what_changed(context)
+        self._cursor = context.cursor
+        return {key.to_user_string() for key in getattr(request, "asset_selection", [])}
 
     def built(self) -> Counter[str]:
         """Some ticks, each with the run that it asks for: how often which asset was built."""
@@ -94,7 +90,7 @@ def installed(built_once: Installation, monkeypatch: pytest.MonkeyPatch) -> Inst
     return built_once
 
 
-def test_a_change_is_followed_once_and_a_read_without_one_is_not(installed: Installation) -> None:
+def test_models_are_built_once_after_a_change_only(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     run(instance, "raw/open_tasks")
     assert daemon.built() == NOTHING
@@ -105,7 +101,7 @@ def test_a_change_is_followed_once_and_a_read_without_one_is_not(installed: Inst
     assert daemon.built() == NOTHING
 
 
-def test_two_tables_that_change_between_two_ticks_are_followed_once(installed: Installation) -> None:
+def test_models_are_built_once_if_two_tables_change(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     for resource in ("accounts", "won_deals"):
         add_record(crm, resource)
@@ -120,7 +116,7 @@ def test_models_built_by_a_job_are_not_built_again(installed: Installation) -> N
     assert set(daemon.built()) == {"reports/sales_review"}
 
 
-def test_a_change_right_after_a_build_is_followed(installed: Installation) -> None:
+def test_change_right_after_a_build_is_seen(installed: Installation) -> None:
     """Both lie between the same two ticks."""
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     add_record(crm, "open_tasks")
@@ -130,7 +126,7 @@ def test_a_change_right_after_a_build_is_followed(installed: Installation) -> No
     assert daemon.built() == below("raw/open_tasks")
 
 
-def test_a_table_that_could_not_be_read_keeps_nothing_from_following_the_others(installed: Installation) -> None:
+def test_failed_table_does_not_block_models_of_other_tables(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     for resource in ("accounts", "contacts"):
         add_record(crm, resource)
