@@ -21,10 +21,10 @@ from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
 from crm_assets.settings import ONLY, resolve_settings, secrets
 from crm_assets.settings.finding import find
-from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.warehouse.statements import configured_lake
 
 PASSWORDS = (
     *("Ab&rest", "Ab;rest", "it's quoted", 'dou"ble', "back\\slash", "sl/ash", "per%cent", "at@sign", "co:lon"),
@@ -64,7 +64,7 @@ def test_no_message_about_a_lake_has_its_password(
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path))
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
     with pytest.raises(CrmAssetsError) as raised:
-        Warehouse().check()
+        configured_lake().probe()
     for part in parts_of(password):
         assert part not in str(raised.value)
 

@@ -7,6 +7,7 @@ from dagster import AssetKey, MaterializeResult, asset
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
+from crm_assets.errors import SettingsError
 from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.lake.files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
@@ -29,7 +30,10 @@ MAINTENANCE = AssetKey(["lake", "maintenance"])
 def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
     """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
     with failures_explained("lake.maintenance"):
-        return MaterializeResult(metadata=warehouse.maintain())
+        lake = warehouse.lake
+        if lake is None:
+            raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
+        return MaterializeResult(metadata=lake.maintain())
 
 
 MAINTENANCE_ASSETS = [lake_maintenance] if has_maintenance() else []

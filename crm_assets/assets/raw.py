@@ -3,7 +3,7 @@
 import gc
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,7 +134,9 @@ def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
 
         with failures_explained(resource, of), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm.settings(of)
-            warehouse.check()
+            lake = warehouse.lake
+            if lake:
+                lake.probe()
             asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 refuse_another_crm(connection, of, warehouse.name, asked)
@@ -149,7 +151,7 @@ def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
                         log(f"{cursor}: reading all pages")
             with (
                 rare_garbage_collection(),
-                warehouse.ledger(asked.base_url) as ledger,
+                lake.ledger(asked.base_url) if lake else nullcontext() as ledger,
                 progress.shown(resource, log) as watcher,
                 crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
             ):

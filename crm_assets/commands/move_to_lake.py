@@ -29,15 +29,17 @@ def run(arguments: Namespace) -> int:
             "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"
         )
     file: Path = arguments.file or settings.data_dir / "crm.duckdb"
-    source, lake = Warehouse(database=str(file)), Warehouse().of(crm)
-    if lake.name == source.name:
-        raise SettingsError("CRM_WAREHOUSE is this file. Set it to a lake: ducklake:postgres:dbname=lake host=db")
+    source, warehouse = Warehouse(database=str(file)), Warehouse().of(crm)
+    if warehouse.lake is None:
+        raise SettingsError(
+            f"CRM_WAREHOUSE is {warehouse.name}. Set it to a lake: ducklake:postgres:dbname=lake host=db"
+        )
     with source.read_connection():
         pass  # fails unless it is a database
-    lake.check()
-    with writer_lock(file, lake.lock_wait, print), lake.get_connection() as connection:
+    warehouse.lake.probe()
+    with writer_lock(file, warehouse.lock_wait, print), warehouse.get_connection() as connection:
         moved = move_tables(connection, file)
     for table in moved:
         print(f"{table.rows:>12,}  {table.address}")
-    print(f"\n{lake.name} has the same values as {file}: all were compared")
+    print(f"\n{warehouse.name} has the same values as {file}: all were compared")
     return 0

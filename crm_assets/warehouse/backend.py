@@ -1,6 +1,6 @@
-"""The interface of all kinds of warehouses. Only this package knows which kind is in use."""
+"""What all kinds of warehouses have. What only a lake has is asked of the lake: `Warehouse.lake`."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,6 @@ from typing import Protocol
 import duckdb
 
 from crm_assets.settings import Crm
-from crm_assets.source.http.limits import Ledger
 
 Change = Callable[[duckdb.DuckDBPyConnection], object]
 """Changes a database."""
@@ -50,33 +49,13 @@ class Backend(Protocol):
     def working_folder(self) -> Path:
         """A local folder for temporary files."""
 
-    def check(self) -> None:
-        """Checks that the warehouse can be written to.
-
-        Raises:
-            WarehouseUnreachable: It cannot.
-        """
-
     def connected(
         self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]
     ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection in UTC whose default catalog is the warehouse, so that `raw.accounts` is a table of it.
 
-        Args:
-            read_only: Whether writing is refused.
-            tables: The only tables whose rows will be changed, such as `raw.accounts`; empty: any. Other writers of
-                these tables have to wait.
-            if_free: Tables to which rows will be added, whoever else writes. Others are deleted only if `is_shared`
-                says that nobody else may do so.
-
-        Raises:
-            NothingStored: Read-only, and there is no database yet.
-            WarehouseBusy: Other writers did not finish in time.
-            WarehouseUnreachable: It could not be opened.
+        `Warehouse.get_connection` describes the arguments and errors.
         """
-
-    def kept_open(self) -> AbstractContextManager[None]:
-        """Allows connections to be kept open and reused while the body runs."""
 
     def publish(self, crm: Crm) -> Published:
         """Publishes the current state of a CRM's tables to readers."""
@@ -87,13 +66,4 @@ class Backend(Protocol):
         Args:
             crm: The CRM.
             record: Called to record this in the database: with the change that it makes, all deleted values are erased.
-        """
-
-    def maintain(self) -> Mapping[str, int]:
-        """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""
-
-    def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
-        """The ledger in which all processes that share the warehouse count their requests to a CRM.
-
-        None if there is none: the sync log then has the requests of earlier processes.
         """

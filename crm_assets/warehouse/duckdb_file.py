@@ -3,7 +3,7 @@
 import shutil
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -49,9 +49,6 @@ class DuckDBFile:
         """The file's own folder."""
         return self.path.parent
 
-    def check(self) -> None:
-        """Does nothing: the working folder in the same place is created before anything is read."""
-
     @contextmanager
     def connected(
         self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
@@ -64,10 +61,6 @@ class DuckDBFile:
             Reconnecting(partial(self._connected, config, read_only=read_only)) as connection,
         ):
             yield connection
-
-    def kept_open(self) -> AbstractContextManager[None]:
-        """Keeps no connection: other processes wait for the file."""
-        return nullcontext()
 
     def publish(self, crm: Crm) -> Published:
         """Copies a CRM's tables for readers, unless the copy is up to date."""
@@ -95,14 +88,6 @@ class DuckDBFile:
                 take_over(self.path, crm)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
-
-    def maintain(self) -> Mapping[str, int]:
-        """Does nothing: DuckDB reuses free blocks itself."""
-        return {}
-
-    def ledger(self, crm: str) -> AbstractContextManager[None]:
-        """None: the sync log tells what was sent."""
-        return nullcontext()
 
     @contextmanager
     def _locked(self) -> Iterator[Mapping[str, Any]]:

@@ -1,7 +1,7 @@
 """A MotherDuck database as the warehouse: DuckDB as a service that any machine can use."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,15 +42,6 @@ class MotherDuck:
         """The address, without options."""
         return secrets.warehouse(self.address).shown
 
-    def check(self) -> None:
-        """Connects once.
-
-        Raises:
-            WarehouseUnreachable: The connection failed; the message says why.
-        """
-        with self.connected(read_only=True):
-            pass
-
     @contextmanager
     def connected(
         self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
@@ -73,10 +64,6 @@ class MotherDuck:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
-    def kept_open(self) -> AbstractContextManager[None]:
-        """Keeps no connection."""
-        return nullcontext()
-
     def publish(self, crm: Crm) -> Published:
         """Does nothing: readers see every commit at once."""
         return Published(self.name, is_new=True)
@@ -86,11 +73,3 @@ class MotherDuck:
         with self.connected(read_only=False) as connection:
             belong_to(connection, crm)
             record(connection)
-
-    def maintain(self) -> Mapping[str, int]:
-        """Does nothing: MotherDuck maintains itself."""
-        return {}
-
-    def ledger(self, crm: str) -> AbstractContextManager[None]:
-        """None: the sync log tells what was sent."""
-        return nullcontext()

@@ -1,6 +1,6 @@
-"""The warehouse as a Dagster resource, with the same methods for all kinds of warehouses."""
+"""The warehouse as a Dagster resource."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from crm_assets.settings import ONLY, Crm
-from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Change, Published
+from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.schemas import belong_to
 
 
@@ -57,13 +57,11 @@ class Warehouse(DuckDBResource):
         """A local folder for temporary files."""
         return self._backend.working_folder
 
-    def check(self) -> None:
-        """Checks, before anything is read, that the warehouse can be written to.
-
-        Raises:
-            WarehouseUnreachable: It cannot.
-        """
-        self._backend.check()
+    @property
+    def lake(self) -> Lake | None:
+        """The lake, for what only a lake has; None if the warehouse is of another kind."""
+        backend = self._backend
+        return backend if isinstance(backend, Lake) else None
 
     @contextmanager
     def get_connection(
@@ -113,18 +111,6 @@ class Warehouse(DuckDBResource):
         """
         self._backend.erase(self._crm, record)
 
-    def maintain(self) -> Mapping[str, int]:
-        """Runs regular maintenance and returns numbers about it. Does not block readers, and writers only briefly."""
-        return self._backend.maintain()
-
-    def ledger(self, crm: str) -> AbstractContextManager[Ledger | None]:
-        """The ledger in which all processes that share the warehouse count their requests to a CRM, if there is one.
-
-        Raises:
-            WarehouseUnreachable: It could not be opened.
-        """
-        return self._backend.ledger(crm)
-
     @property
     def _backend(self) -> Backend:
         if self._crm.name in self._opened:
@@ -132,6 +118,7 @@ class Warehouse(DuckDBResource):
         announce = get_dagster_logger().info
         backend = backend_at(self.database, self.lock_wait, self.connection_config, announce, self._crm)
         if self._until_end_of_run is not None:
-            self._until_end_of_run.enter_context(backend.kept_open())
+            if isinstance(backend, Lake):
+                self._until_end_of_run.enter_context(backend.kept_open())
             self._opened[self._crm.name] = backend
         return backend

@@ -1,13 +1,20 @@
-"""Single statements on the configured warehouse."""
+"""Single statements on the configured warehouse, and the configured lake."""
 
 from typing import Any
 
+from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.warehouse import Warehouse
 
 
 def read(sql: str) -> list[tuple[Any, ...]]:
     with Warehouse().read_connection() as connection:
         return connection.execute(sql).fetchall()
+
+
+def configured_lake() -> Lake:
+    lake = Warehouse().lake
+    assert lake, "CRM_WAREHOUSE is no lake"
+    return lake
 
 
 def write(sql: str, table: str | None = None, wait: float = 10) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from crm_assets.sandbox.serving import serving
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, unprivileged
-from crm_assets_tests.warehouse.statements import read, write
+from crm_assets_tests.warehouse.statements import configured_lake, read, write
 
 pytestmark = pytest.mark.slow
 
@@ -40,14 +40,18 @@ def files(request: pytest.FixtureRequest, lake: dict[str, str], tmp_path: Path, 
 
 
 @pytest.mark.usefixtures("files")
-@pytest.mark.parametrize("action", ["erase", "maintain", "check"])
+@pytest.mark.parametrize(
+    "use",
+    [lambda: Warehouse().erase(), lambda: configured_lake().maintain(), lambda: configured_lake().probe()],
+    ids=["erase", "maintain", "probe"],
+)
 def test_files_of_another_lake_are_refused_before_anything_is_written(
-    action: str, lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+    use: Callable[[], object], lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("create table t as select 1 as i")
     monkeypatch.setenv("CRM_WAREHOUSE", servers.new_lake()["CRM_WAREHOUSE"])
     with pytest.raises(WarehouseError, match=r"another catalog.*CRM_WAREHOUSE_FILES.*Nothing was written"):
-        getattr(Warehouse(), action)()
+        use()
     assert catalog_tables(os.environ["CRM_WAREHOUSE"]) == []
     monkeypatch.setenv("CRM_WAREHOUSE", lake["CRM_WAREHOUSE"])
     assert read("from t") == [(1,)]
@@ -86,7 +90,7 @@ def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.Monk
     write("create table t as select 1 as i")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "elsewhere"))
     with pytest.raises(WarehouseError, match=r"Set CRM_WAREHOUSE_FILES.*docs/operations.md"):
-        Warehouse().check()
+        configured_lake().probe()
     assert not (data_dir / "elsewhere").exists()
 
 
@@ -128,7 +132,7 @@ def test_a_check_sends_as_many_requests_however_many_files_there_are() -> None:
     sent = []
     for _ in range(2):
         with storage_that_refuses(set()) as seen:
-            Warehouse().check()
+            configured_lake().probe()
         sent.append(len(seen))
         for i in range(20):
             write(f"insert into t values ({i})")
@@ -147,7 +151,7 @@ def test_a_pooler_in_transaction_mode_is_named(
             assert read("from t") == [(1,)]
             return
         with pytest.raises(WarehouseUnreachable, match="pooler in transaction mode") as raised:
-            Warehouse().check()
+            configured_lake().probe()
     assert not raised.value.may_recover
 
 
@@ -176,7 +180,7 @@ def test_a_process_has_a_third_session_for_moments_at_most(lake: dict[str, str])
     try:
         with configured_crm(lists={"open_tasks": tasks(70), "accounts": tasks(30)}):
             assert materialize("open_tasks", "accounts").success
-            Warehouse().maintain()
+            configured_lake().maintain()
             Warehouse().erase()
     finally:
         is_over.set()

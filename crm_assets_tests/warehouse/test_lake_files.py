@@ -13,7 +13,7 @@ import pytest
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_contents import lake_texts
-from crm_assets_tests.warehouse.statements import read, write
+from crm_assets_tests.warehouse.statements import configured_lake, read, write
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def test_maintenance_merges_files_and_changes_no_row() -> None:
     write("create table t (i bigint)")
     for i in range(20):
         write(f"insert into t select {i} * 1000 + range from range(1000)")
-    numbers = Warehouse().maintain()
+    numbers = configured_lake().maintain()
     assert numbers["files before"] == 20
     assert numbers["files"] < 5
     assert read("select count(*), count(distinct i), sum(i) from t") == [(20_000, 20_000, sum(range(20_000)))]
@@ -36,7 +36,7 @@ def test_after_maintenance_and_an_insert_older_rows_are_found() -> None:
     )
     write("insert into t values (2001, 'told before', {'part': 'told before'})")
     write("update t set told = null, nested = null where i < 999")
-    Warehouse().maintain()
+    configured_lake().maintain()
     write("insert into t select range, 'b' || range, {'part': 'q' || range} from range(3000, 4000)")
     assert read("select i from t where told = 'told before'") == [(2001,)]
     assert read("select i from t where nested.part = 'told before'") == [(2001,)]
@@ -51,7 +51,7 @@ def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, d
         os.utime(file, (0, 0))  # looks like one of a process that was killed long ago
     for name, value in {"SOURCES__CRM__BASE_URL": "https://crm.example", "SOURCES__CRM__API_KEY": "key"}.items():
         monkeypatch.setenv(name, value)
-    Warehouse().maintain()
+    configured_lake().maintain()
     monkeypatch.delenv("SOURCES__CRM__BASE_URL")
     monkeypatch.delenv("SOURCES__CRM__API_KEY")
     assert read("select count(*) from t") == [(100,)]
@@ -107,14 +107,14 @@ def test_a_readers_open_transaction_does_not_delay_maintenance() -> None:
     with rows_in_the_catalog(10):
         write("create table earlier as select 1 as i")
         write("alter table earlier add column more bigint")
-    Warehouse().maintain()
+    configured_lake().maintain()
     for statement in ("create table t as select 1 as i", "alter table t add column more bigint", "delete from t"):
         write(statement)
     with Warehouse().read_connection() as connection:
         connection.execute("begin")
         for table, rows in {"earlier": [(1, None)], "t": []}.items():
             assert connection.execute(f"from {table}").fetchall() == rows
-        maintenance = threading.Thread(target=lambda: Warehouse().maintain(), daemon=True)
+        maintenance = threading.Thread(target=lambda: configured_lake().maintain(), daemon=True)
         maintenance.start()
         maintenance.join(60)
         assert not maintenance.is_alive()
@@ -135,7 +135,7 @@ def test_the_catalog_has_no_more_tables_after_a_hundred_syncs_than_after_ten(
             if number in {10, last}:
                 tables[number] = catalog_tables(lake)
         assert read("select count(*) from raw.open_tasks") == [(3 + last,)]
-        files = Warehouse().maintain()
+        files = configured_lake().maintain()
     assert tables[last] == tables[10]
     assert files["files"] < files["files before"] / 3
 

@@ -79,7 +79,7 @@ class Lake:
         """A local folder for temporary files."""
         return self._working_folder
 
-    def check(self) -> None:
+    def probe(self) -> None:
         """Writes and deletes a row in the catalog, and a file. Takes no longer if there are more files.
 
         Raises:
