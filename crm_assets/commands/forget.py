@@ -13,8 +13,7 @@ from crm_assets.commands.asking import is_confirmed
 from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget
-from crm_assets.privacy.forgetting import Stored
-from crm_assets.privacy.forgotten_ids import forgotten_ids, undo
+from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
@@ -67,9 +66,7 @@ def _show(warehouse: Warehouse, resource: str, ids: Collection[int], stored: Sto
 
 
 def _list(warehouse: Warehouse) -> int:
-    with warehouse.read_connection():
-        pass  # fails if there is no database
-    with warehouse.get_connection() as connection:
+    with warehouse.read_connection() as connection:
         found = forgotten_ids(connection)
     for group in found:
         print(f"{group.at:%Y-%m-%d %H:%M:%S} UTC  {group.resource}: {group.ids:,} ids, {group.stored:,} were stored")

@@ -5,13 +5,15 @@ secret key instead would have to be kept for ever: with a new one, forgotten rec
 """
 
 import secrets
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
@@ -26,12 +28,12 @@ create table if not exists {raw}.forgotten (
     id_hash varchar not null,
     salt varchar not null,
     forgotten_at timestamp with time zone not null,
+    was_stored boolean not null,
     _dlt_load_id varchar not null
 );
-alter table {raw}.forgotten add column if not exists was_stored boolean;
 """
 """One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it. `was_stored` says
-whether rows were erased; it is null in rows of earlier releases."""
+whether rows were erased."""
 
 FORGOTTEN = "select resource, id_hash, salt from {raw}.forgotten"
 
@@ -55,6 +57,19 @@ where
     and _dlt_load_id >= coalesce((select load_id from {present}.since where resource = $resource), '')
 """
 
+BY_TIME = """
+select
+    resource,
+    timezone('UTC', forgotten_at) as forgotten_at_utc,
+    count(*) as ids,
+    count(*) filter (where was_stored) as stored
+from {raw}.forgotten
+group by all
+order by forgotten_at_utc, resource
+"""
+
+CHOSEN = "from {raw}.forgotten where resource = ? and id_hash in (select unnest(?))"
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -62,6 +77,23 @@ class Stored:
 
     rows: Mapping[str, int]
     ids: Collection[int]
+
+
+@dataclass(frozen=True)
+class ForgottenIds:
+    """Ids that were forgotten together. Only hashes of them are kept.
+
+    Attributes:
+        resource: The resource.
+        at: When, UTC.
+        ids: Their number.
+        stored: How many had rows.
+    """
+
+    resource: str
+    at: datetime
+    ids: int
+    stored: int
 
 
 def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
@@ -179,3 +211,35 @@ def _remember(
             connection.execute(
                 f"update {raw}.forgotten set was_stored = true where resource = ? and id_hash = ?", [resource, hashed]
             )
+
+
+def forgotten_ids(connection: duckdb.DuckDBPyConnection) -> Sequence[ForgottenIds]:
+    """All forgotten ids, the first ones first."""
+    if not exist(connection, f"{RAW}.forgotten"):
+        return []
+    found = connection.execute(schemas_of(connection).fill(BY_TIME)).fetchall()
+    return [ForgottenIds(*row) for row in found]
+
+
+def undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
+    """Lets later reads load records with these ids again. Returns how many of them were forgotten.
+
+    Raises:
+        WarehouseError: Rows of one of them were erased. No id is changed.
+    """
+    if not exist(connection, f"{RAW}.forgotten"):
+        return 0
+    return committed(connection, partial(_undo, connection, resource, ids))
+
+
+def _undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
+    schemas, salt = schemas_of(connection), read_forgotten(connection).salt
+    hashes = {id_hash(salt, resource, id_): id_ for id_ in ids}
+    found = connection.execute(schemas.fill(f"select id_hash, was_stored {CHOSEN}"), [resource, [*hashes]]).fetchall()
+    if erased := sorted(hashes[hashed] for hashed, was_stored in found if was_stored):
+        raise WarehouseError(
+            f"{resource}: records with these ids were erased, so they stay forgotten: {', '.join(map(str, erased))}. "
+            "Only ids that were never stored can be undone. Nothing was changed"
+        )
+    connection.execute(schemas.fill(f"delete {CHOSEN}"), [resource, [*hashes]])
+    return len(found)

@@ -125,20 +125,6 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
     assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
-def test_ids_that_an_earlier_release_forgot_are_listed_and_stay(
-    monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert forget(monkeypatch, "contacts", "2", "3") == 0
-    with connected(stored, read_only=False) as connection:
-        connection.execute("alter table raw.forgotten drop column was_stored")
-
-    assert command(monkeypatch, "--list") == 0
-    assert "contacts: 2 ids, 0 were stored" in capsys.readouterr().out
-    assert command(monkeypatch, "contacts", "3", "--undo") == 1
-    assert forget(monkeypatch, "contacts", "1") == 0
-    assert rows(stored, "select count(*), count(was_stored) from raw.forgotten") == [(3, 1)]
-
-
 def test_without_ids_it_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
