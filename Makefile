@@ -48,7 +48,7 @@ test-slow: .venv/dev ## Run the slow tests
 ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
 		assets/test_raw_*.py assets/test_models.py assets/test_snapshot_runs.py \
-		commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
+		commands/test_apply_policy.py commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
 		warehouse/test_lake_files.py \
 		sql_models/test_builds.py sql_models/test_data_test_runs.py sql_models/test_seeds.py sql_models/test_snapshots.py \
 		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)

@@ -32,9 +32,8 @@ def pending_change(warehouse: Warehouse, settings: CrmSettings, models: Collecti
         NothingStored: There is no database.
     """
     with warehouse.read_connection() as connection:
-        if not has_loads(connection):
-            return []
-        follows, erased = stored_policy(connection) == Policy.configured(settings), is_erased(connection)
+        follows = not has_loads(connection) or stored_policy(connection) == Policy.configured(settings)
+        erased = is_erased(connection)
     if follows:
         return [] if erased else ["Removed values are not erased yet: a command was stopped before that"]
     with warehouse.get_connection() as connection:
