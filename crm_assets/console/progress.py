@@ -8,7 +8,7 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from crm_assets.console.logger import terminal
-from crm_assets.source.reading.progress import Progress
+from crm_assets.source.reading.report import Progress
 
 SECONDS_BETWEEN_FRAMES = 0.1
 

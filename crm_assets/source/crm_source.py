@@ -21,8 +21,7 @@ from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
-from crm_assets.source.reading.progress import OnPage
-from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.reading.report import OnPage, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
 from crm_assets.source.typing.forgotten import Forgotten

@@ -10,7 +10,7 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
 from crm_assets.console.progress import ReadProgress, described
-from crm_assets.source.reading.progress import Progress
+from crm_assets.source.reading.report import Progress
 from crm_assets_tests.assets.raw_runs import tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 from crm_assets_tests.source.source_reads import configured_crm, read

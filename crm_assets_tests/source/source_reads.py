@@ -17,8 +17,7 @@ from crm_assets.loading.landing import landing_pipeline
 from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.http.limits import Limits
-from crm_assets.source.reading.progress import Progress
-from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.reading.report import Progress, ReadReport
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 IN_TURN = {"SOURCES__CRM__MAX_IN_FLIGHT": "1"}

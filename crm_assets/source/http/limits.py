@@ -153,6 +153,36 @@ class Limits:
                         rate.departures.extend([now - seconds_ago] * requests)
 
 
+class Waits:
+    """Counts each second once in which one or more threads wait.
+
+    Attributes:
+        seconds: The seconds so far, without waits that have not ended.
+    """
+
+    def __init__(self) -> None:
+        """Nothing waits yet."""
+        self.seconds = 0.0
+        self._waiting = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """The calling thread waits while the body runs."""
+        with self._lock:
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                if not self._waiting:
+                    self.seconds += time.monotonic() - self._since
+
+
 def limits_of(settings: CrmSettings) -> Limits:
     """The limits that all reads of one API share, for the life of the process."""
     return _limits(settings.base_url, settings.max_in_flight, settings.requests_per_minute, settings.requests_per_hour)

@@ -13,8 +13,7 @@ from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
-from crm_assets.source.reading.progress import Progress
-from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
 from crm_assets.source.reading.steps import ListPass, StepBack
 
 STUCK_AFTER = 3

@@ -1,6 +1,6 @@
-"""The report of one read, for the sync log, the asset's metadata and the checks."""
+"""The progress of a read, and its report for the sync log, the asset's metadata and the checks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -14,6 +14,29 @@ class ReadMode(str, Enum):
 
     full = "full"
     incremental = "incremental"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The progress of a read after a page.
+
+    Attributes:
+        pages: Pages received.
+        pages_expected: Pages of the whole list; None without a total, or if the read may stop earlier.
+        records: Records received.
+        records_expected: Records of the whole list; None as above.
+        retries: Retried requests.
+    """
+
+    pages: int
+    pages_expected: int | None
+    records: int
+    records_expected: int | None
+    retries: int
+
+
+OnPage = Callable[[Progress], object]
+"""Called on the reading thread after each page. It must return quickly and not raise."""
 
 
 @dataclass
