@@ -13,9 +13,8 @@ from dlt.destinations import filesystem
 from dlt.pipeline.pipeline import Pipeline
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
-from crm_assets.warehouse.private_files import private_files
+from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.schemas import RAW
-from crm_assets.warehouse.working_folders import working_folder
 
 LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"
 """dlt's own default. It is set here so that no configuration of dlt changes it."""

@@ -20,9 +20,9 @@ from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.lineage import Schemas, known_columns
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
 from crm_assets.sql_models.timezone import report_in
+from crm_assets.warehouse.private_files import remove_leftovers
 from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets.warehouse.working_folders import remove_leftovers
 
 
 def pending_change(warehouse: Warehouse, settings: CrmSettings, models: Collection[Model]) -> Sequence[str]:

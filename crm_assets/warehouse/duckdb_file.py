@@ -16,11 +16,10 @@ from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
-from crm_assets.warehouse.private_files import private_files
+from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.published import is_published, publish, published_path, take_over
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.rewriting import prepare, rewrite_file
-from crm_assets.warehouse.working_folders import working_folder
 
 
 @dataclass(frozen=True)

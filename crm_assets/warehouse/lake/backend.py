@@ -24,12 +24,11 @@ from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance
 from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lake.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.lock import Announce, writer_lock
-from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files
+from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
 from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import committed
-from crm_assets.warehouse.working_folders import working_folder
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """The name under which DuckLake attaches the database with the lake's catalog."""
