@@ -41,8 +41,12 @@ test: .venv/dev ## Run the tests, except slow ones
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
 
 .PHONY: test-slow
-test-slow: .venv/dev ## Run the slow tests
-	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+test-slow: .venv/dev ## Run the slow tests, except the longest
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not long'
+
+.PHONY: test-long
+test-long: .venv/dev ## Run the longest tests: a restored lake, many concurrent writers
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.
 ON_A_LAKE := \
@@ -66,7 +70,7 @@ test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dag
 
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests
-	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file' $(ON_A_LAKE)
+	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file and not long' $(ON_A_LAKE)
 
 .PHONY: test-lake-mainly
 test-lake-mainly: ON_A_LAKE := $(MAINLY_ON_A_LAKE)

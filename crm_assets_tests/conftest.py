@@ -15,8 +15,8 @@ from crm_assets_tests.data_dirs import lakes_on, use_data_dir
 from crm_assets_tests.lake_servers import LakeServers, lake_servers, postgres_folder
 
 # Where a change is judged, the same examples are tried each time; elsewhere each run tries new ones.
-settings.register_profile("same examples", derandomize=True, deadline=None, max_examples=50)
-settings.register_profile("new examples", deadline=None, max_examples=50)
+settings.register_profile("same examples", derandomize=True, deadline=None, max_examples=20)
+settings.register_profile("new examples", deadline=None, max_examples=20)
 # By hand, for hours if need be: pytest --hypothesis-profile=long crm_assets_tests/source
 settings.register_profile("long", deadline=None, max_examples=10_000)
 settings.load_profile("same examples" if os.environ.get("CI") else "new examples")

@@ -9,7 +9,7 @@ Served = tuple[int, list[int]]
 
 
 @contextmanager
-def server(answer: Callable[[socket.socket], None]) -> Iterator[Served]:
+def server(answer: Callable[[socket.socket], object]) -> Iterator[Served]:
     """A server on loopback that does something with each connection: its port, and a number for each connection."""
     connections: list[int] = []
 

@@ -1,16 +1,15 @@
 """Whatever is raised within an asset or a check becomes a failure that is safe to show and retried only if it helps."""
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from functools import cache
-from itertools import cycle, product
+from itertools import cycle
 from typing import Any, ClassVar
 
 import duckdb
 import psycopg
 import pytest
 import requests
-from _pytest.mark import ParameterSet
 from dagster import (
     AssetCheckKey,
     AssetKey,
@@ -73,7 +72,7 @@ class FailingCrm(CrmConnection):
 
 
 SHOWN: dict[str, tuple[Exception, bool]] = {
-    **{each.__name__: (each("What to do"), each.may_recover) for each in classes()},
+    **{error.__name__: (error("What to do"), error.may_recover) for error in classes()},
     "unreachable for a while": (errors.WarehouseUnreachable("What to do", may_recover=True), True),
     "a full disk": (OSError(errno.ENOSPC, "No space left on device", "What to do"), False),
     "a file that may not be read": (PermissionError(errno.EACCES, "Permission denied", "What to do"), False),
@@ -175,14 +174,12 @@ WITHOUT_RETRIES = {"raw checks", "model check", "crm check"}
 """Kinds without a retry policy, or whose job has none."""
 
 
-def cross(errors: Iterable[str]) -> list[ParameterSet]:
-    """Every error in every kind. Fast tests try each error in one kind, and each kind with one error."""
-    fast = {*zip(errors, cycle(KINDS), strict=False), *zip(cycle(errors), KINDS, strict=False)}
-    pairs = product(errors, KINDS)
-    return [pytest.param(*pair, marks=[] if pair in fast else [pytest.mark.slow]) for pair in pairs]
+def each(errors: Collection[str]) -> list[tuple[str, str]]:
+    """Each error in one kind, and each kind with one error."""
+    return sorted({*zip(errors, cycle(KINDS), strict=False), *zip(cycle(errors), KINDS, strict=False)})
 
 
-@pytest.mark.parametrize(("error", "kind"), cross(SHOWN))
+@pytest.mark.parametrize(("error", "kind"), each(SHOWN))
 def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
     raised, may_recover = SHOWN[error]
     result = run(kind, raised)
@@ -191,7 +188,7 @@ def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
         assert is_retried(result) == may_recover
 
 
-@pytest.mark.parametrize(("error", "kind"), cross(HIDDEN))
+@pytest.mark.parametrize(("error", "kind"), each(HIDDEN))
 def test_an_error_that_may_hold_records_is_not_shown(error: str, kind: str) -> None:
     result = run(kind, HIDDEN[error])
     assert f".{type(HIDDEN[error]).__name__} at " in description(result)

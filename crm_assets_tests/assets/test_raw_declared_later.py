@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -24,13 +23,6 @@ from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, mater
 from crm_assets_tests.data_dirs import connected, use_data_dir
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declarations]:
-    yield Declarations(tmp_path / "schemas", monkeypatch)
-    monkeypatch.undo()
-    schemas.resource_schema.cache_clear()
 
 
 @pytest.fixture
@@ -166,14 +158,31 @@ LATER: dict[str, tuple[list[Any], str, list[Any], list[Any]]] = {
 """First values, the type that is declared then, later values, and what all of them are in the end."""
 
 
-@pytest.mark.parametrize(("first", "data_type", "later", "expected"), LATER.values(), ids=LATER)
-def test_values_before_and_after_the_declaration_follow_it(
-    first: list[Any], data_type: str, later: list[Any], expected: list[Any], declarations: Declarations, database: Path
-) -> None:
-    load(*scores(*first))
-    declarations.declare(score=data_type)
-    load(*scores(*later, first=len(first) + 1))
-    assert found(database) == expected
+@pytest.fixture(scope="module")
+def declared_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table in which each of these is a column of its own."""
+    folder = tmp_path_factory.mktemp("later")
+
+    def records(values: dict[str, list[Any]], first: int) -> list[dict[str, Any]]:
+        ids = range(max(map(len, values.values())))
+        return [{"id": first + n} | {name: v[n] for name, v in values.items() if n < len(v)} for n in ids]
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        declarations = Declarations(folder / "schemas", monkeypatch)
+        use_data_dir(monkeypatch, folder / "data")
+        load(*records({f"field_{n}": first for n, (first, *_) in enumerate(LATER.values())}, 1))
+        declarations.declare(**{f"field_{n}": type_ for n, (_, type_, *_) in enumerate(LATER.values())})
+        load(*records({f"field_{n}": later for n, (_, _, later, _) in enumerate(LATER.values())}, 11))
+    schemas.resource_schema.cache_clear()
+    return folder / "data" / "crm.duckdb"
+
+
+@pytest.mark.parametrize("change", LATER)
+def test_values_before_and_after_the_declaration_follow_it(change: str, declared_later: Path) -> None:
+    first, _, later, expected = LATER[change]
+    ids = [id_ for (id_,) in rows(declared_later, "select id from raw.open_tasks order by id")]
+    everything = dict(zip(ids, found(declared_later, f"field_{[*LATER].index(change)}"), strict=True))
+    assert [everything[id_] for id_ in (*range(1, 1 + len(first)), *range(11, 11 + len(later)))] == expected
 
 
 def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Declarations, database: Path) -> None:
@@ -316,30 +325,32 @@ def test_an_old_variant_of_another_type_moves_into_the_column_when_its_type_chan
     assert found(database) == [("true", None), ("2", None)]
 
 
-BY_HAND: dict[str, tuple[str, str, str]] = {
-    "a narrower integer": ("status", "integer", "BIGINT"),
-    "a wider integer": ("status", "hugeint", "BIGINT"),
-    "a text": ("status", "varchar", "BIGINT"),
-    "a fraction": ("status", "double", "BIGINT"),
-    "an instant without a zone": ("due_date", "timestamp", "TIMESTAMP WITH TIME ZONE"),
-    "the id, narrower": ("id", "integer", "BIGINT"),
-    "the id, wider": ("id", "hugeint", "BIGINT"),
-    "an undeclared integer, narrower": ("score", "integer", "VARCHAR"),
-    "an undeclared integer, wider": ("score", "hugeint", "VARCHAR"),
-}
-"""A column, the type that somebody gave it, and the one that it gets."""
+BY_HAND: list[dict[str, str]] = [
+    {"status": "integer", "id": "integer", "score": "integer", "due_date": "timestamp"},
+    {"status": "hugeint", "id": "hugeint", "score": "hugeint"},
+    {"status": "varchar"},
+    {"status": "double"},
+]
+"""Types that somebody gave to columns: narrower, wider, others."""
 
 
 @pytest.mark.file  # a lake refuses to narrow a type
-@pytest.mark.parametrize(("column", "type_", "expected"), BY_HAND.values(), ids=BY_HAND)
-def test_a_type_that_was_changed_by_hand_is_brought_back(
-    column: str, type_: str, expected: str, database: Path
-) -> None:
+@pytest.mark.parametrize("types", BY_HAND, ids=str)
+def test_types_that_were_changed_by_hand_are_brought_back(types: dict[str, str], database: Path) -> None:
     sent = [{"id": id_, "status": 7, "due_date": "2024-03-01T00:00:00Z", "score": 5} for id_ in (1, 2)]
+    texts = f"select {', '.join(f'{column}::varchar' for column in types)} from raw.open_tasks order by id"
     load(*sent)
-    [before, _] = rows(database, f"select {column}::varchar from raw.open_tasks order by id")
-    by_hand(database, f"alter table raw.open_tasks alter {column} type {type_}")
+    before = rows(database, texts)
+    for column, type_ in types.items():
+        by_hand(database, f"alter table raw.open_tasks alter {column} type {type_}")
     load(sent[1])
-    assert columns(database, "open_tasks")[column] == expected
-    assert rows(database, f"select {column}::varchar from raw.open_tasks order by id")[0] == before
-    assert rows(database, "select id from raw.open_tasks order by id") == [(1,), (2,)]
+    declared = {
+        "status": "BIGINT",
+        "due_date": "TIMESTAMP WITH TIME ZONE",
+        "id": "BIGINT",
+        "score": "VARCHAR",  # undeclared
+    }
+    assert {column: columns(database, "open_tasks")[column] for column in types} == {
+        column: declared[column] for column in types
+    }
+    assert rows(database, texts) == before

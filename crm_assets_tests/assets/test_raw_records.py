@@ -42,7 +42,13 @@ class Loaded:
     run: Run
 
 
-@pytest.fixture(scope="module", params=[{}, {"never_seen_before": 1}], ids=["declared-fields", "a-new-field"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param({}, id="declared-fields"),
+        pytest.param({"never_seen_before": 1}, id="a-new-field", marks=pytest.mark.slow),
+    ],
+)
 def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     usual = [task | request.param for task in tasks(60, first=1000)]
     odd = [*REJECTED, *(record for record, _ in LOADED.values())]

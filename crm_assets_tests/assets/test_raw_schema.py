@@ -6,6 +6,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.assets.test_raw_values import RESOURCES, declared
 
@@ -45,12 +47,14 @@ def test_a_list_that_becomes_empty_keeps_its_table_and_rows(data_dir: Path) -> N
         run = materialize("open_tasks")
     assert run.success
     assert rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks") == [(1, "Once")]
+    assert rows(data_dir / "crm.duckdb", "select id from present.open_tasks") == []
     assert (run.metadata("open_tasks")["dagster/row_count"], run.metadata("open_tasks")["crm/rows_read"]) == (1, 0)
     assert rows(
         data_dir / "crm.duckdb", "select complete, rows_read, rows_in_source from raw.sync_log order by started_at"
     ) == [(True, 1, 1), (True, 0, 0)]
 
 
+@pytest.mark.slow
 def test_the_api_can_change_its_mind_about_fields(data_dir: Path) -> None:
     plain: dict[str, Any] = {
         "id": 1,

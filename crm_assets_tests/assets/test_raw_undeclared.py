@@ -146,7 +146,10 @@ TOGETHER: dict[str, tuple[list[Any], str]] = {
 """Values that come together, and the type of their column."""
 
 
-@pytest.fixture(scope="module", params=[(), [2] * 9], ids=["same page", "next page"])
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param((), id="same page"), pytest.param([2] * 9, id="next page", marks=pytest.mark.slow)],
+)
 def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     longest = max(len(values) for values, _ in TOGETHER.values())
     records = [

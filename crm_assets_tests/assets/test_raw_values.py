@@ -123,7 +123,7 @@ def as_found(data_type: str, value: Any) -> Any:
     [
         *(pytest.param(resource, {}, id=resource) for resource in RESOURCES),
         # Undeclared fields may take another way into the table.
-        pytest.param("won_deals", {"never_seen_before": "x"}, id="won_deals-with-a-new-field"),
+        pytest.param("won_deals", {"never_seen_before": "x"}, id="won_deals-with-a-new-field", marks=pytest.mark.slow),
     ],
 )
 def test_every_value_comes_back(resource: str, extra: dict[str, Any], data_dir: Path) -> None:

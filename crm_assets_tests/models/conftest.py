@@ -1,9 +1,12 @@
 """The raw tables that the models are tried on."""
 
 from collections.abc import Iterator
+from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 
+from crm_assets.sql_models.timezone import report_in
 from crm_assets_tests.data_dirs import empty_database, use_data_dir
 from crm_assets_tests.models.raw_tables import RawTables
 
@@ -22,3 +25,18 @@ def crm(_tables: RawTables) -> RawTables:
     """Empty raw tables."""
     _tables.clear()
     return _tables
+
+
+@pytest.fixture(scope="module")
+def _tables_in_zone(zone: ZoneInfo) -> Iterator[RawTables]:
+    """One for each `zone` of a module, since views keep the zone that they were built with."""
+    with duckdb.connect() as connection:
+        report_in(connection, zone.key)
+        yield RawTables(connection)
+
+
+@pytest.fixture
+def tables(_tables_in_zone: RawTables) -> RawTables:
+    """Empty raw tables of a CRM that is reported on in the zone."""
+    _tables_in_zone.clear()
+    return _tables_in_zone

@@ -19,7 +19,7 @@ from crm_assets_tests.models.times import utc
 
 VALUES = [
     pytest.param("'planted'", id="text"),
-    pytest.param("5", id="number"),
+    pytest.param("5", id="number", marks=pytest.mark.slow),
     pytest.param("true", id="truth value", marks=pytest.mark.slow),
     pytest.param("timestamptz '2001-01-01'", id="time", marks=pytest.mark.slow),
 ]

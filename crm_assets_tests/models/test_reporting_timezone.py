@@ -1,18 +1,15 @@
 """Days, weeks and months of the marts are those of the reporting time zone, as Python reckons them."""
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-import duckdb
 import pytest
 
-from crm_assets.sql_models.timezone import report_in
 from crm_assets_tests.models.raw_tables import RawTables
 
-ZONES = ("UTC", "America/New_York", "Asia/Kolkata")
+ZONES = ["America/New_York", "Asia/Kolkata", pytest.param("UTC", marks=pytest.mark.slow)]
 
 INSTANTS = [
     datetime(*day, hour, minute, tzinfo=timezone.utc)
@@ -23,18 +20,9 @@ INSTANTS = [
 ]
 
 
-@pytest.fixture(params=ZONES)
+@pytest.fixture(scope="module", params=ZONES)
 def zone(request: pytest.FixtureRequest) -> ZoneInfo:
     return ZoneInfo(request.param)
-
-
-@pytest.fixture
-def tables(zone: ZoneInfo) -> Iterator[RawTables]:
-    """Raw tables of a CRM that is reported on in the zone."""
-    tables = RawTables(duckdb.connect())
-    report_in(tables.connection, zone.key)
-    yield tables
-    tables.connection.close()
 
 
 def now(tables: RawTables) -> datetime:

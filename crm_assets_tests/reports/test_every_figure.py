@@ -28,7 +28,7 @@ MODELS = (
     "marts.task_backlog",
     "marts.won_revenue_against_target",
 )
-ZONES = ("America/Los_Angeles", "Pacific/Kiritimati")
+ZONES = ["America/Los_Angeles", pytest.param("Pacific/Kiritimati", marks=pytest.mark.slow)]
 OWNERS = [*range(1, 16), None]
 NAMES = {1: "Ada", 2: "Ada", 3: "Bob", 4: "unassigned", 5: "Ada", 6: "Cy & <Co>"}
 AGES = {

@@ -114,6 +114,7 @@ def test_five_resources_and_one_of_them_twice_more_are_loaded_at_once() -> None:
     assert reads == [(1 + 3,)]
 
 
+@pytest.mark.long
 def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> None:
     resources = [*ENDPOINTS][:3]
     for resource in resources:
@@ -146,6 +147,7 @@ def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) ->
     assert rows_and_ids("open_tasks") == {(grown, grown)}
 
 
+@pytest.mark.long
 def test_an_hourly_allowance_holds_for_all_processes_together(
     crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,10 +7,7 @@ import pytest
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 
-NAMES = [
-    *("O'Brien", "100%", "100%s %d", "env=prod", "a?b", "with space", "Zoë", "[x]", "*", "a;b", "--", "$HOME", "#1"),
-    *("{y}", '"quoted"', "~", "back\\slash", "a,b", "a:b", "a&b"),
-]
+NAMES = ["O'Brien", "100%s %d", "env=prod", "a?b#1", "Zoë [x] *", "a;b --", "$HOME", '{y} "quoted"', "~", "back\\slash"]
 
 
 @pytest.mark.slow

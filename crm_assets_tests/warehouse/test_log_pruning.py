@@ -69,7 +69,7 @@ def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]
     return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in TABLES}
 
 
-@pytest.mark.parametrize(("days", "pruned"), [(None, True), ("0", False)])
+@pytest.mark.parametrize(("days", "pruned"), [(None, True), pytest.param("0", False, marks=pytest.mark.slow)])
 def test_old_rows_are_deleted_by_a_load(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, days: str | None, pruned: bool
 ) -> None:
@@ -116,6 +116,7 @@ def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[Rea
     assert kept == loads(crm, "sync_details") == loads(crm, "sync_changes")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "kept"), [(740, 3), (770, 1)])
 def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, kept: int) -> None:
     """Loads that run meanwhile start over."""

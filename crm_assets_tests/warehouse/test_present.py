@@ -16,7 +16,7 @@ ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, 
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
 
 
-@pytest.fixture(params=["file", "lake"])
+@pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Empty raw tables and their views, in a DuckDB file or in a DuckLake."""
     with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:

@@ -30,7 +30,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
         (401, ["SOURCES__CRM__API_KEY", "SOURCES__CRM__API_KEY_NAME"]),
         (403, ["SOURCES__CRM__API_KEY"]),
         (404, ["SOURCES__CRM__BASE_URL", "SOURCES__CRM__ENDPOINTS"]),
-        (410, []),
+        *((status, []) for status in (402, 405, 409, 410, 418, 423, 426, 451)),
         (422, ["SOURCES__CRM__ENDPOINTS"]),
         (501, []),
         (505, []),

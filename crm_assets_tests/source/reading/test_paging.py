@@ -123,7 +123,7 @@ def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch)
         pytest.param(lambda seen, true: min(true, 50 * seen.page), id="so-far"),
     ],
 )
-@pytest.mark.parametrize("rows", [1730, 1000])
+@pytest.mark.parametrize("rows", [1730, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_total_that_is_too_low_ends_no_read(
     rows: int, told: Any, in_flight: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
