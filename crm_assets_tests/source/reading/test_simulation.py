@@ -3,6 +3,7 @@
 What cannot be noticed, since no answer shows it, is in `unnoticeable`, and in docs/architecture.md.
 """
 
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -55,11 +56,21 @@ def unnoticeable(listed: SimulatedList) -> bool:
         return True  # nothing counts them
     if listed.changes and listed.totals == "of two replicas":
         return True  # an answer of the other replica is a change, too, and cancels out with one of the list
+    if listed.totals not in COUNTING and is_overtaken(listed):
+        return True  # if a page of new records comes in place of records that moved behind what was read
     return any(
         one.added != other.added and one.removed != other.removed
         for one in listed.answered
         for other in listed.answered
         if abs(one.page - other.page) == 1
+    )
+
+
+def is_overtaken(listed: SimulatedList) -> bool:
+    """Whether a page was answered before one ahead of it, and records were inserted between the two answers."""
+    return any(
+        0 < first.page - then.page < listed.in_flight and first.added < then.added
+        for first, then in combinations(listed.answered, 2)
     )
 
 
