@@ -26,7 +26,8 @@ from crm_assets.commands import (
 )
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
-from crm_assets.settings import unknown_variables
+from crm_assets.settings import section_in_use, unknown_variables
+from crm_assets.settings.names import SECTION
 
 
 class Command(Protocol):
@@ -90,7 +91,8 @@ def _run() -> int:
         for sentence in unknown_variables():
             print(sentence, file=sys.stderr)
     try:
-        return COMMANDS[arguments.command].run(arguments)
+        with section_in_use(getattr(arguments, "crm", "") or SECTION):
+            return COMMANDS[arguments.command].run(arguments)
     except EXPECTED_ERRORS as error:
         print(error, file=sys.stderr)
         return 1

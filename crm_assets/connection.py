@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import datetime, timezone
 
 from dagster import ConfigurableResource, InitResourceContext, get_dagster_logger
@@ -48,13 +47,11 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
             SettingsError: A setting is missing, unknown or not allowed.
         """
         settings = self.settings(crm)
-        findings = check_crm(settings, self.address(settings), datetime.now(timezone.utc), announce)
-        problems = [replace(p, problem=crm.told(p.problem), advice=crm.told(p.advice)) for p in findings.problems]
-        return replace(findings, problems=problems)
+        return check_crm(settings, self.address(settings), datetime.now(timezone.utc), announce)
 
     def address(self, settings: CrmSettings) -> str:
         """The address that identifies this CRM."""
-        return SANDBOX if self._sandbox else settings.base_url or ""
+        return SANDBOX if settings is self._sandbox else settings.base_url or ""
 
     def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
         # Steps in separate processes each start a sandbox. Its records depend only on the seed and the clock, so all

@@ -38,8 +38,8 @@ def connected(database: Path, *, read_only: bool = True) -> AbstractContextManag
     settings = LAKES.get(database.parent)
     if settings is None:
         return DuckDBFile(database, 10, {}, print).connected(read_only=read_only)
-    is_sandbox = database.name == "sandbox.duckdb"
-    address = LakeAddress.of(settings["CRM_WAREHOUSE"], settings["CRM_WAREHOUSE_FILES"], is_sandbox=is_sandbox)
+    name = "" if database.stem == "crm" else database.stem
+    address = LakeAddress.of(settings["CRM_WAREHOUSE"], settings["CRM_WAREHOUSE_FILES"], name)
     return Lake(address, database.parent, 10, {}, print).connected(read_only=read_only, tables=["raw.of_tests"])
 
 

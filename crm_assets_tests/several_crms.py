@@ -1,14 +1,20 @@
-"""Three CRMs with generated records of their own on loopback, and a project that lists them."""
+"""Three CRMs with generated records of their own on loopback, and the code location that reads them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagster import AssetSelection, DagsterInstance, Definitions, ExecuteInProcessResult
+from dagster import (
+    AssetSelection,
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    build_defs_for_component,
+)
 
+from crm_assets.components import CrmComponent
 from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox
-from crm_assets.settings import configured_crms
 from crm_assets_tests.sandbox.client import NOW
 
 NAMES = ("north", "south", "west")
@@ -16,7 +22,7 @@ NAMES = ("north", "south", "west")
 
 @dataclass(frozen=True)
 class SeveralCrms:
-    """A folder with `crms.toml`, and the servers in it."""
+    """The servers, and the folder whose `.dlt/secrets.toml` has their addresses and keys."""
 
     folder: Path
     servers: Mapping[str, RunningSandbox]
@@ -24,14 +30,16 @@ class SeveralCrms:
     def write(self, **keys: str) -> None:
         """Writes the file, with other keys than the right ones for some."""
         tables = [
-            f'[{name}]\nbase_url = "{server.base_url}"\napi_key = "{keys.get(name, server.api_key)}"\n'
+            f'[sources.{name}]\nbase_url = "{server.base_url}"\napi_key = "{keys.get(name, server.api_key)}"\n'
             'endpoints.contacts.params.include = "sales_accounts,owner"\n'
             'endpoints.accounts.params.include = "owner"\n'
             'endpoints.won_deals.params.include = "sales_account,owner,deal_stage"\n'
             'endpoints.open_tasks.params.include = "owner"\n'
             for name, server in self.servers.items()
         ]
-        (self.folder / "crms.toml").write_text("\n".join(tables), encoding="utf-8")
+        file = self.folder / ".dlt" / "secrets.toml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("\n".join(tables), encoding="utf-8")
 
 
 @contextmanager
@@ -48,10 +56,8 @@ def several_crms(folder: Path) -> Iterator[SeveralCrms]:
 
 
 def definitions() -> Definitions:
-    """The code location of the CRMs that are listed now."""
-    from crm_assets.definitions import crm_definitions, shared_definitions
-
-    return Definitions.merge(*map(crm_definitions, configured_crms()), shared_definitions())
+    """An instance of the component for each CRM."""
+    return Definitions.merge(*(build_defs_for_component(CrmComponent(name=name)) for name in NAMES))
 
 
 def run(selection: AssetSelection, instance: DagsterInstance | None = None) -> ExecuteInProcessResult:

@@ -112,6 +112,7 @@ def test_each_asset_links_to_what_declares_it_and_to_a_page() -> None:
     for node in defs.resolve_asset_graph().asset_nodes:
         links = node.metadata["dagster/code_references"].code_references
         assert [link.file_path for link in links if not Path(link.file_path).is_file()] == []
-        *declared, page = links
+        *declared, page, instance = links
+        assert instance.file_path.endswith("defs/crm/defs.yaml"), node.key
         assert declared, node.key
         assert page.label == "documentation", node.key

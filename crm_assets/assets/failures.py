@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from crm_assets.assets.disk_errors import disk_error
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import mask_log_records, masked
-from crm_assets.settings import ONLY, Crm
+from crm_assets.settings import ONLY, Crm, section_in_use
 from crm_assets.warehouse.commits import Commits, commits_noted
 from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
 from crm_assets.warehouse.lake.object_storage import may_answer_later
@@ -43,7 +43,7 @@ def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
 
     Args:
         name: The resource, table or asset, for messages.
-        crm: The CRM that it belongs to.
+        crm: The CRM that it belongs to. Messages name its settings.
 
     Yields:
         Metadata of the failure, to which the body may add.
@@ -53,7 +53,7 @@ def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
     """
     metadata: dict[str, Any] = {}
     mask_log_records()
-    with commits_noted() as commits:
+    with section_in_use(crm.section), commits_noted() as commits:
         try:
             yield metadata
         except Failure:
@@ -64,7 +64,7 @@ def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
                 listed = "".join(traceback.format_list(explained.frames))
                 metadata["where"] = MetadataValue.md(masked(f"```\n{listed}\n```"))
             raise Failure(
-                description=masked(crm.told(explained.message)), metadata=metadata, allow_retries=explained.may_recover
+                description=masked(explained.message), metadata=metadata, allow_retries=explained.may_recover
             ) from None
 
 

@@ -2,38 +2,42 @@
 
 from pathlib import Path
 
-from dagster import AssetKey, MaterializeResult, asset
+from dagster import AssetsDefinition, MaterializeResult, asset
 
 from crm_assets.assets import policies
 from crm_assets.assets.code_references import code_references
 from crm_assets.assets.failures import failures_explained
+from crm_assets.assets.keys import asset_key
 from crm_assets.errors import SettingsError
-from crm_assets.warehouse.address import has_maintenance
+from crm_assets.settings import Crm
 from crm_assets.warehouse.lake.files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
 
-MAINTENANCE = AssetKey(["lake", "maintenance"])
+MAINTENANCE = "lake.maintenance"
+"""The address of the step, as if it were a table."""
 
 
-@asset(
-    key=MAINTENANCE,
-    group_name="lake",
-    description=(
-        "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
-        f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
-    ),
-    metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
-    kinds={"ducklake"},
-    owners=policies.OWNERS,
-    retry_policy=policies.retry_policy(),
-)
-def lake_maintenance(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
-    """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
-    with failures_explained("lake.maintenance"):
-        lake = warehouse.lake
-        if lake is None:
-            raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
-        return MaterializeResult(metadata=lake.maintain())
+def build_lake_maintenance(crm: Crm) -> AssetsDefinition:
+    """The asset that maintains a CRM's lake."""
 
+    @asset(
+        key=asset_key(crm, MAINTENANCE),
+        group_name=crm.named("lake"),
+        description=(
+            "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
+            f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
+        ),
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
+        kinds={"ducklake"},
+        owners=policies.OWNERS,
+        retry_policy=policies.retry_policy(crm),
+    )
+    def lake_maintenance(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
+        """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
+        with failures_explained(MAINTENANCE, crm):
+            warehouse = crm_warehouse.of(crm)
+            if warehouse.lake is None:
+                raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
+            return MaterializeResult(metadata=warehouse.lake.maintain())
 
-MAINTENANCE_ASSETS = [lake_maintenance] if has_maintenance() else []
+    return lake_maintenance

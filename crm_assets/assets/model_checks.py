@@ -29,7 +29,7 @@ def check_specs(crm: Crm, model: Model) -> list[AssetCheckSpec]:
     """The checks that the model's op runs right after the build."""
     key = asset_key(crm, model.address)
     specs = [
-        AssetCheckSpec(test.name, asset=key, description=_described(crm, test), blocking=test.blocks)
+        AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
         for test in model.own_tests
     ]
     if model.columns:
@@ -38,12 +38,18 @@ def check_specs(crm: Crm, model: Model) -> list[AssetCheckSpec]:
     return specs
 
 
-def build_model_checks(crm: Crm, models: Iterable[Model]) -> list[AssetChecksDefinition]:
+def build_model_checks(crm: Crm, models: Iterable[Model], missing: Collection[str] = ()) -> list[AssetChecksDefinition]:
     """A separate check for each data test that compares with a table that its model does not read.
 
-    A check in the model's own op could run before the other table is built.
+    A check in the model's own op could run before the other table is built. Tests that compare with one of the
+    `missing` addresses are left out.
     """
-    return [_cross_check(crm, model, test) for model in models for test in model.cross_tests]
+    return [
+        _cross_check(crm, model, test)
+        for model in models
+        for test in model.cross_tests
+        if not any(asset_behind(address) in missing for address in test.reads)
+    ]
 
 
 def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinition:
@@ -53,23 +59,17 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinitio
         additional_deps=[
             asset_key(crm, address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))
         ],
-        description=_described(crm, test),
+        description=test.description,
         blocking=test.blocks,
     )
-    def compare(warehouse: Warehouse) -> AssetCheckResult:
-        with failures_explained(crm.named(model.address), crm):
+    def compare(crm_warehouse: Warehouse) -> AssetCheckResult:
+        with failures_explained(model.address, crm):
             zone = resolve_settings(crm).reporting_timezone
-            with warehouse.of(crm).read_connection() as connection:
+            with crm_warehouse.of(crm).read_connection() as connection:
                 report_in(connection, zone)
                 return check_result(run_test(connection, model, test))
 
     return compare
-
-
-def _described(crm: Crm, test: DataTest) -> str:
-    """The sentence of a test, with the table that it compares with as it is named in the database."""
-    compared = test.arguments.get("to")
-    return test.description.replace(compared, crm.named(compared)) if compared else test.description
 
 
 def check_result(outcome: Outcome) -> AssetCheckResult:

@@ -82,18 +82,18 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={
-            "dagster/table_name": crm.named(model.address),
+            "dagster/table_name": model.address,
             "dagster/code_references": code_references(_files(model), "crm_assets/models/README.md"),
         },
     )
     def build_model(
-        context: AssetExecutionContext, warehouse: Warehouse
+        context: AssetExecutionContext, crm_warehouse: Warehouse
     ) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
         full_refresh = model.keeps_rows and context.op_execution_context.op_config["full_refresh"]
         if full_refresh:
-            context.log.warning(BEGINS_ANEW, crm.named(model.address))
-        warehouse = warehouse.of(crm)
-        with failures_explained(crm.named(model.address), crm):
+            context.log.warning(BEGINS_ANEW, model.address)
+        warehouse = crm_warehouse.of(crm)
+        with failures_explained(model.address, crm):
             settings = resolve_settings(crm)
             try:
                 with warehouse.get_connection(tables=[model.address]) as connection:
@@ -119,7 +119,7 @@ def _materialized(
     results = list(map(check_result, built.outcomes))
     if model.columns:
         results.append(columns_result(model, columns))
-    made = f"{crm.named(model.address)}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
+    made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(get_dagster_logger(), made, results, level)
@@ -129,9 +129,9 @@ def _materialized(
                 "crm/build_seconds": round(built.seconds, 3),
                 **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
                 "crm/rows_after": built.rows_after,
-                "crm/rows": rows_statement(connection, model.address),
+                "crm/rows": rows_statement(model.address),
                 "dagster/row_count": built.rows_after,
-                "dagster/table_name": crm.named(model.address),
+                "dagster/table_name": model.address,
                 "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
                 **lineage,
             }
@@ -150,9 +150,7 @@ def _traced(
         personal = personal_columns(model, known, schemas)
         lineage = origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
-        get_dagster_logger().warning(
-            f"No column lineage for {crm.named(model.address)}: {type(error).__name__}: {error}"
-        )
+        get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
         return columns, {}
     return personal, {
         "dagster/column_lineage": TableColumnLineage(

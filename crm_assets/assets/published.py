@@ -35,17 +35,17 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         description=DESCRIPTION.format(
             sensor=crm.named("publish_after_failed_runs"),
             job=crm.named("publish"),
-            copy=published_path(Path("crm.duckdb"), crm),
+            copy=published_path(Path(f"{crm.section}.duckdb")),
         ),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
         kinds={"duckdb"},
         owners=policies.OWNERS,
         retry_policy=policies.retry_policy(crm),
     )
-    def published_database(warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
+    def published_database(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""
-        with failures_explained(crm.named(PUBLISHED), crm):
-            published = warehouse.of(crm).publish()
+        with failures_explained(PUBLISHED, crm):
+            published = crm_warehouse.of(crm).publish()
         metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
         if published.version is not None:
             metadata["version"] = published.version

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -88,7 +88,7 @@ class RawTranslator(DagsterDltTranslator):
             kinds={"dlt", "duckdb"},
             owners=policies.OWNERS,
             metadata={
-                "dagster/table_name": self.crm.named(f"{RAW}.{resource}"),
+                "dagster/table_name": f"{RAW}.{resource}",
                 "dagster/column_schema": declared_columns(schema),
                 "dagster/code_references": code_references(
                     {schema_file: "declared columns", Path(__file__): "asset"}, "docs/api.md"
@@ -97,50 +97,47 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def build_raw_assets(crm: Crm) -> list[AssetsDefinition]:
-    """The assets that load the resources of a CRM."""
-    return [raw_asset(crm, spec) for spec in dlt_specs(declared_source(), RawTranslator(crm))]
+def build_raw_assets(crm: Crm, resources: Collection[str] = tuple(ENDPOINTS)) -> list[AssetsDefinition]:
+    """The assets that load resources of a CRM."""
+    specs = dlt_specs(declared_source(), RawTranslator(crm))
+    return [raw_asset(crm, spec) for spec in specs if spec.key.path[-1] in resources]
 
 
-def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
+def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
     resource = spec.key.path[-1]
 
     @multi_asset(
         name="__".join(spec.key.path),
         specs=[spec],
-        check_specs=check_specs(of, resource),
+        check_specs=check_specs(crm, resource),
         can_subset=True,
-        retry_policy=policies.retry_policy(of),
+        retry_policy=policies.retry_policy(crm),
     )
-    def load(  # noqa: PLR0913, PLR0917 # Dagster injects resources by parameter
+    def load(  # Dagster injects resources by parameter
         context: AssetExecutionContext,
         config: ReadConfig,
-        dlt: DagsterDltResource,
-        crm: CrmConnection,
-        warehouse: Warehouse,
-        progress: ReadProgress,
+        crm_connection: CrmConnection,
+        crm_warehouse: Warehouse,
+        crm_progress: ReadProgress,
     ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
-        warehouse = warehouse.of(of)
+        warehouse = crm_warehouse.of(crm)
         if not context.selected_asset_keys:
-            with failures_explained(resource, of), warehouse.read_connection() as connection:
-                results = check_results(connection, of, resource)
+            with failures_explained(resource, crm), warehouse.read_connection() as connection:
+                results = check_results(connection, crm, resource)
             yield from results
             return
         began = time.perf_counter()
 
-        def log(message: str) -> None:
-            context.log.info(of.told(message))
-
-        with failures_explained(resource, of), landing_pipeline(resource, warehouse.working_folder) as landing:
-            settings = crm.settings(of)
+        with failures_explained(resource, crm), landing_pipeline(resource, warehouse.working_folder) as landing:
+            settings = crm_connection.settings(crm)
             lake = warehouse.lake
             if lake:
                 lake.probe()
-            asked = Asked.of(crm.address(settings), settings.path(resource), settings.params(resource))
+            asked = Asked.of(crm_connection.address(settings), settings.path(resource), settings.params(resource))
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
-                refuse_another_crm(connection, of, warehouse.name, asked)
-                rules = ReadRules.before_read(connection, of, settings)
+                refuse_another_crm(connection, crm, warehouse.name, asked)
+                rules = ReadRules.before_read(connection, crm, settings)
                 load_id = next_load_id(connection)
                 state = read_state(connection, resource, rules)
                 if config.mode is ReadMode.incremental:
@@ -148,22 +145,23 @@ def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
                     if isinstance(cursor, Cursor):
                         state = replace(state, cursor=cursor)
                     else:
-                        log(f"{cursor}: reading all pages")
+                        context.log.info("%s: reading all pages", cursor)
             with (
                 rare_garbage_collection(),
                 lake.ledger(asked.base_url) if lake else nullcontext() as ledger,
-                progress.shown(resource, log) as watcher,
+                crm_progress.shown(resource, context.log.info) as watcher,
                 crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
             ):
-                [result] = dlt.run(
+                [result] = DagsterDltResource().run(
                     context=context,
                     dlt_source=read.source,
                     dlt_pipeline=landing.pipeline,
-                    dagster_dlt_translator=RawTranslator(of),
+                    dagster_dlt_translator=RawTranslator(crm),
                     loader_file_format="parquet",
                 )
             read_at = time.perf_counter()
             package = LoadPackage(
+                crm=crm.name,
                 load_id=load_id,
                 files=landing.files,
                 types=read.batches.types,
@@ -181,15 +179,12 @@ def raw_asset(of: Crm, spec: AssetSpec) -> AssetsDefinition:
                 loaded = load_package(connection, package)
                 report = loaded.report
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
-                checks = check_results(connection, of, resource)
+                checks = check_results(connection, crm, resource)
         metadata = {**metadata, "crm/rows_forgotten": package.rows_forgotten}
         for sentence in (*report.notes, *loaded.notes):
-            log(sentence)
+            context.log.info(sentence)
         ended = time.perf_counter()
-        made = (
-            f"{of.name} {report.summary}".lstrip()
-            + f"; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
-        )
+        made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
         log_with_checks(context.log, made, checks)
         metadata = {
             **metadata,
@@ -251,7 +246,7 @@ def another_crm(crm: Crm, warehouse: str, loaded: str, configured: str) -> Setti
     remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
     option = f" --crm {crm.name}" if crm.name else ""
     return SettingsError(
-        f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. Records of two "
-        f"CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: python -m crm_assets "
-        f"accept-address{option}"
+        f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. "
+        f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
+        f"python -m crm_assets accept-address{option}"
     )

@@ -73,9 +73,7 @@ def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, re
         finding = check.find(connection, resource)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
         reason = explain(error, resource, Commits()).message
-        get_dagster_logger().warning(
-            f"Check {check.name} of {crm.named(f'{RAW}.{resource}')} could not be run: {reason}"
-        )
+        get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {reason}")
         finding = Finding(False, f"could not be run: {reason}")
     return AssetCheckResult(
         asset_key=asset_key(crm, f"{RAW}.{resource}"),

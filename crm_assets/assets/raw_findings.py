@@ -13,13 +13,14 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import varies
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
+from crm_assets.warehouse.quoting import relation
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist
 
 LAST_READ = """
 select
     rows_in_source,
     mode
-from {raw}.sync_log
+from raw.sync_log
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -30,8 +31,8 @@ select
     mode,
     complete,
     incomplete_because
-from {raw}.sync_log
-inner join {raw}.sync_details using (resource, _dlt_load_id)
+from raw.sync_log
+inner join raw.sync_details using (resource, _dlt_load_id)
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -42,8 +43,8 @@ select
     reason,
     sum(coalesce(records, 1))::bigint as records,
     coalesce(sum(records) filter (where record is null), 0)::bigint as not_stored
-from (select null::bigint as records where false union all by name select * from {raw}.rejected_records)
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_log where resource = $resource)
+from (select null::bigint as records where false union all by name select * from raw.rejected_records)
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
 group by reason
 order by reason
 """
@@ -52,8 +53,8 @@ order by reason
 
 DROPPED = """
 select field
-from {raw}.dropped_fields
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_log where resource = $resource)
+from raw.dropped_fields
+where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
 order by field
 """
 
@@ -74,17 +75,17 @@ class Finding:
 def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether every row has an `id`, and no two rows have the same."""
     [[rows, with_id, ids]] = connection.execute(
-        f"select count(*), count(id), count(distinct id) from {raw_table(connection, resource)}"
+        f"select count(*), count(id), count(distinct id) from {raw_table(resource)}"
     ).fetchall()
     numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
         return Finding(True, f"{rows} rows, each with a unique id", numbers)
     listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
-    crm, address = schemas_of(connection).crm, f"{RAW}.{resource}"
+    address = f"{RAW}.{resource}"
     return Finding(
         False,
-        f"{listed}. The models are not built. Delete these rows from {crm.named(address)}, then materialize "
-        f"{'/'.join(crm.path(address))} in mode full, which loads them again from the CRM",
+        f"{listed}. The models are not built. Delete these rows from {address}, then materialize "
+        "this asset in mode full, which loads them again from the CRM",
         numbers,
     )
 
@@ -96,7 +97,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
         connection.execute(
             "select column_name, data_type from information_schema.columns "
             "where table_schema = ? and table_name = ? and not starts_with(column_name, '_dlt_')",
-            [schemas_of(connection).raw, resource],
+            [RAW, resource],
         ).fetchall()
     )
     variants = [name for name in found if varies(name) in declared]
@@ -115,7 +116,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
     advice = f"Compare with source/schemas/{resource}.yaml, and declare the columns to keep"
     if dropped:
         drift |= {"not declared, and left out": dropped}
-        allowed = schemas_of(connection).crm.told(setting_name("personal_data_allowed"))
+        allowed = setting_name("personal_data_allowed")
         advice += f", or list undeclared fields that hold no personal data in {allowed}"
     numbers = {what: len(names) for what, names in drift.items() if names}
     if not numbers:
@@ -126,7 +127,7 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
 
 def _further_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
     """Fields without a column."""
-    fields = f"select distinct unnest(json_keys({FURTHER})) from {raw_table(connection, resource)} order by 1"
+    fields = f"select distinct unnest(json_keys({FURTHER})) from {raw_table(resource)} order by 1"
     return [field for (field,) in connection.execute(fields).fetchall()]
 
 
@@ -134,7 +135,7 @@ def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> lis
     """Fields that the last read left out; none in a database of an earlier release."""
     if not exist(connection, f"{RAW}.dropped_fields"):
         return []
-    dropped = connection.execute(schemas_of(connection).fill(DROPPED), {"resource": resource}).fetchall()
+    dropped = connection.execute(DROPPED, {"resource": resource}).fetchall()
     return [field for (field,) in dropped]
 
 
@@ -151,11 +152,11 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
 
     Incremental reads cannot detect vanished records, so there may be more rows until the next complete full read.
     """
-    last = connection.execute(schemas_of(connection).fill(LAST_READ), [resource]).fetchone()
+    last = connection.execute(LAST_READ, [resource]).fetchone()
     if last is None or last[0] is None:
         return Finding(True, "the API does not count its records")
     in_source, mode = last
-    view = schemas_of(connection).relation(f"{PRESENT}.{resource}")
+    view = relation(f"{PRESENT}.{resource}")
     [[present]] = connection.execute(f"select count(*) from {view}").fetchall()
     forgotten = listed_but_forgotten(connection, resource)
     numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
@@ -182,14 +183,13 @@ def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Findi
 
     The finding is severe if too many rows would vanish at once.
     """
-    last = connection.execute(schemas_of(connection).fill(INCOMPLETE_BECAUSE), [resource]).fetchone()
+    last = connection.execute(INCOMPLETE_BECAUSE, [resource]).fetchone()
     if last is None:
         return Finding(True, "not read yet")
     mode, complete, because = last
-    crm = schemas_of(connection).crm
     if complete:
         return Finding(True, f"the last read ({mode}) is complete")
-    sentence = f"the last read ({mode}) is incomplete: {crm.told(because)}. No row is hidden because of it"
+    sentence = f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it"
     doubted = unconfirmed(connection, resource)
     numbers = {"rows shown": doubted.rows, "rows missing": doubted.missing} if doubted else {}
     return Finding(False, sentence, numbers, severe=doubted is not None)
@@ -197,13 +197,12 @@ def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Findi
 
 def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
-    schemas = schemas_of(connection)
-    found = connection.execute(schemas.fill(REJECTED), {"resource": resource}).fetchall()
+    found = connection.execute(REJECTED, {"resource": resource}).fetchall()
     if not found:
         return Finding(True, "no record was rejected")
     numbers = {reason: count for reason, count, _ in found}
     listed = ", ".join(f"{count} ({reason})" for reason, count in numbers.items())
-    sentence = f"records were rejected: {listed}. They are in {schemas.raw}.rejected_records"
+    sentence = f"records were rejected: {listed}. They are in raw.rejected_records"
     if not_stored := sum(count for *_, count in found):
         sentence += f", except {not_stored:,} that were not stored: it keeps {MAX_REJECTED:,} different ones of a read"
         numbers["not stored"] = not_stored

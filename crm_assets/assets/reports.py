@@ -30,7 +30,7 @@ DESCRIPTION = (
 )
 
 
-def _tables_read() -> list[str]:
+def tables_read() -> list[str]:
     """The addresses of the models that the report's queries read."""
     found = {
         f"{table.db}.{table.name}"
@@ -46,7 +46,7 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
 
     @asset(
         key=asset_key(crm, SALES_REVIEW),
-        deps=[asset_key(crm, address) for address in _tables_read()],
+        deps=[asset_key(crm, address) for address in tables_read()],
         group_name=crm.named("reports"),
         kinds={"html", "vega"},
         owners=policies.OWNERS,
@@ -54,10 +54,10 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         description=DESCRIPTION.format(page=crm.named("sales_review")),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )
-    def sales_review(warehouse: Warehouse) -> MaterializeResult[Any]:
+    def sales_review(crm_warehouse: Warehouse) -> MaterializeResult[Any]:
         """Creates the review. It is compared with the previous one, whose numbers are saved next to the page."""
-        with failures_explained(crm.named(SALES_REVIEW), crm):
-            return _created(crm, warehouse.of(crm))
+        with failures_explained(SALES_REVIEW, crm):
+            return _created(crm, crm_warehouse.of(crm))
 
     return sales_review
 

@@ -16,7 +16,8 @@ from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.masking import masked
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.schemas import RAW, schemas_of
+from crm_assets.warehouse.quoting import relation
+from crm_assets.warehouse.schemas import RAW
 
 OWN_COLUMNS = {
     "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",
@@ -68,9 +69,9 @@ def raw_metadata(
         "crm/rows_changed": changes.changed,
         "crm/rows_vanished": changes.vanished,
         "crm/rows_returned": changes.returned,
-        "crm/rows": rows_statement(connection, address),
+        "crm/rows": rows_statement(address),
         "dagster/row_count": rows,
-        "dagster/table_name": schemas_of(connection).crm.named(address),
+        "dagster/table_name": address,
         "dagster/column_schema": table_columns(
             connection,
             address,
@@ -81,7 +82,7 @@ def raw_metadata(
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
     if UPDATED_AT in declared:
-        table = raw_table(connection, report.resource)
+        table = raw_table(report.resource)
         newest = f"select epoch($at - max({UPDATED_AT})) from {table} where {UPDATED_AT} <= $at"
         [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
         if lag is not None:
@@ -89,9 +90,9 @@ def raw_metadata(
     return metadata
 
 
-def rows_statement(connection: duckdb.DuckDBPyConnection, address: str) -> MarkdownMetadataValue:
+def rows_statement(address: str) -> MarkdownMetadataValue:
     """The statement that shows the first rows of a table or view."""
-    return MetadataValue.md(f"```sql\nfrom {schemas_of(connection).crm.named(address)} limit 10\n```")
+    return MetadataValue.md(f"```sql\nfrom {address} limit 10\n```")
 
 
 def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
@@ -101,7 +102,7 @@ def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
 
 def count_rows(connection: duckdb.DuckDBPyConnection, address: str) -> int:
     """The rows of a table or view."""
-    [[rows]] = connection.execute(f"select count(*) from {schemas_of(connection).relation(address)}").fetchall()
+    [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
     return int(rows)
 
 
@@ -116,7 +117,7 @@ def table_columns(
     found = connection.execute(
         "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
         "where table_schema = ? and table_name = ? order by ordinal_position",
-        [schemas_of(connection).crm.named(layer), table],
+        [layer, table],
     ).fetchall()
     return TableSchema(
         [_column(name, type_, nullable, descriptions.get(name), name in personal) for name, type_, nullable in found]

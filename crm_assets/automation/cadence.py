@@ -1,4 +1,4 @@
-"""How often each resource's schedule reads it: `cadence_minutes` in the settings of its endpoint."""
+"""How often each resource's schedule reads it."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,8 +8,11 @@ from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 
 
-def read_cadences(crm: Crm) -> Mapping[str, timedelta]:
-    """Resource -> the time between two scheduled reads. A wrong setting is reported by the runs, not here."""
+def read_cadences(crm: Crm) -> dict[str, timedelta]:
+    """Resource -> the time between two scheduled reads: `cadence_minutes` in the settings of its endpoint.
+
+    A wrong setting is reported by the runs, not here.
+    """
     endpoints: Mapping[str, EndpointSettings] = setting_at_load("endpoints", crm=crm)
     return {
         resource: timedelta(minutes=endpoints.get(resource, EndpointSettings()).cadence_minutes)

@@ -24,14 +24,14 @@ from crm_assets.probing.report import cost, table
 from crm_assets.settings import Crm
 
 
-def _check(context: OpExecutionContext, crm: CrmConnection, of: Crm) -> None:
+def _check(context: OpExecutionContext, connection: CrmConnection, crm: Crm) -> None:
     """Checks all lists of the CRM.
 
     Raises:
         Failure: A setting is wrong, or a list cannot be read. Its metadata are the findings.
     """
-    with failures_explained("crm_check", of) as metadata:
-        findings = crm.check(context.log.info, of)
+    with failures_explained("crm_check", crm) as metadata:
+        findings = connection.check(context.log.info, crm)
         metadata.update(_metadata(findings))
         _report(context, findings)
     context.add_output_metadata(metadata)
@@ -51,18 +51,18 @@ def _report(context: OpExecutionContext, findings: CrmFindings) -> None:
     context.log.info("Every list can be read. A full read takes %s, an incremental one an hour later %s", *reads)
 
 
-def build_check_job(of: Crm) -> JobDefinition:
+def build_check_job(crm: Crm) -> JobDefinition:
     """The job that checks a CRM."""
 
     @op(
-        name=of.named("check_lists"),
+        name=crm.named("check_lists"),
         description="Sends at most two requests per list, and reports problems and the requests that reads will take.",
     )
-    def check_lists(context: OpExecutionContext, crm: CrmConnection) -> None:
-        _check(context, crm, of)
+    def check_lists(context: OpExecutionContext, crm_connection: CrmConnection) -> None:
+        _check(context, crm_connection, crm)
 
     @job(
-        name=of.named("crm_check"),
+        name=crm.named("crm_check"),
         description="Checks whether the CRM can be read, how many requests reads take, and which settings to change. "
         "Writes no table.",
         config=RunConfig(loggers={CONSOLE: {}}),

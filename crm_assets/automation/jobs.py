@@ -6,16 +6,13 @@ from typing import Any
 
 from dagster import AssetsDefinition, AssetSelection, RunConfig, define_asset_job
 
-from crm_assets.api import ENDPOINTS
 from crm_assets.assets.keys import asset_key
-from crm_assets.assets.maintenance import MAINTENANCE_ASSETS
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
 from crm_assets.settings import Crm
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.warehouse.schemas import RAW
 
 AssetJob = Any
 """The result of `define_asset_job`, whose type Dagster does not export."""
@@ -43,40 +40,35 @@ class CrmJobs:
         return [self.full_refresh, self.incremental, *self.resources.values(), self.publish]
 
 
-def assets_of(crm: Crm) -> AssetSelection:
-    """Everything that belongs to a CRM."""
-    return AssetSelection.key_prefixes([crm.name]) if crm.name else AssetSelection.all() - AssetSelection.groups("lake")
+def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition], others: Collection[AssetsDefinition]) -> CrmJobs:
+    """The jobs of a CRM. `others`: its models, its report, and the published copy."""
+    everything = AssetSelection.assets(*raw_assets, *others)
 
-
-def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition]) -> CrmJobs:
-    """The jobs of a CRM."""
-
-    def reading(resources: Iterable[str], mode: ReadMode) -> RunConfig:
-        keys = {asset_key(crm, f"{RAW}.{resource}") for resource in resources}
-        ops = {asset.op.name: ReadConfig(mode=mode) for asset in raw_assets if asset.key in keys}
-        return RunConfig(ops=ops, loggers={CONSOLE: {}})
+    def reading(assets: Iterable[AssetsDefinition], mode: ReadMode) -> RunConfig:
+        return RunConfig(ops={asset.op.name: ReadConfig(mode=mode) for asset in assets}, loggers={CONSOLE: {}})
 
     return CrmJobs(
         full_refresh=define_asset_job(
             crm.named("crm_full_refresh"),
-            selection=assets_of(crm),
+            selection=everything,
             description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
-            config=reading(ENDPOINTS, ReadMode.full),
+            config=reading(raw_assets, ReadMode.full),
         ),
         incremental=define_asset_job(
             crm.named("crm_incremental"),
-            selection=assets_of(crm),
+            selection=everything,
             description="Reads all resources incrementally, builds all models and publishes.",
-            config=reading(ENDPOINTS, ReadMode.incremental),
+            config=reading(raw_assets, ReadMode.incremental),
         ),
         resources={
             resource: define_asset_job(
                 crm.named(f"{resource}_sync"),
-                selection=_with_its_models(crm, resource),
+                selection=_with_its_models(crm, asset),
                 description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
-                config=reading([resource], ReadMode.incremental),
+                config=reading([asset], ReadMode.incremental),
             )
-            for resource in ENDPOINTS
+            for asset in raw_assets
+            for resource in asset.key.path[-1:]
         },
         publish=define_asset_job(
             crm.named("publish"),
@@ -87,17 +79,9 @@ def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition]) -> CrmJobs:
     )
 
 
-def _with_its_models(crm: Crm, resource: str) -> AssetSelection:
+def _with_its_models(crm: Crm, raw_asset: AssetsDefinition) -> AssetSelection:
     """A raw asset, the models that depend on it, the other models that these read, and the published copy."""
-    raw = AssetSelection.assets(asset_key(crm, f"{RAW}.{resource}"))
+    raw = AssetSelection.assets(raw_asset)
     models = AssetSelection.groups(*map(crm.named, FOLDERS))
     published = AssetSelection.assets(asset_key(crm, PUBLISHED))
     return raw | ((raw.downstream() & models).upstream() & models) | published
-
-
-MAINTENANCE_JOBS = [
-    define_asset_job(
-        "lake_maintenance", selection=[asset], description="Merges the lake's small files and expires old snapshots."
-    )
-    for asset in MAINTENANCE_ASSETS
-]

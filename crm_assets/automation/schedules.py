@@ -6,19 +6,28 @@ Those of reads are off until they are turned on.
 from collections.abc import Mapping
 from datetime import timedelta
 
-from dagster import DefaultScheduleStatus, RunRequest, ScheduleDefinition, get_dagster_logger, schedule
+from dagster import (
+    DefaultScheduleStatus,
+    Definitions,
+    RunRequest,
+    ScheduleDefinition,
+    define_asset_job,
+    get_dagster_logger,
+    schedule,
+)
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.keys import asset_key
+from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.automation.cadence import cron
-from crm_assets.automation.jobs import MAINTENANCE_JOBS, AssetJob, CrmJobs
+from crm_assets.automation.jobs import AssetJob, CrmJobs
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES, start_minute
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.schemas import RAW
 
 NIGHTLY = 150
-"""The minute of the day at which the nightly full read of an only CRM begins: half past two."""
+"""The minute of the day at which the nightly full read begins: half past two."""
 
 
 RESOURCE_STEP = 12
@@ -36,9 +45,18 @@ if WRONG:
     get_dagster_logger().warning(WRONG)
 
 
-def build_schedules(crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta]) -> list[ScheduleDefinition]:
-    """The schedules of a CRM. `cadences`: resource -> the time between two reads."""
-    hour, minute = divmod(NIGHTLY + crm.minute, HOUR_MINUTES)
+def build_schedules(
+    crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta], start: int = 0
+) -> list[ScheduleDefinition]:
+    """The schedules of a CRM.
+
+    Args:
+        crm: The CRM.
+        jobs: Its jobs.
+        cadences: Resource -> the time between two reads.
+        start: Minutes by which they start later.
+    """
+    hour, minute = divmod(NIGHTLY + start, HOUR_MINUTES)
     full_refresh = ScheduleDefinition(
         name=crm.named("crm_full_refresh_schedule"),
         job=jobs.full_refresh,
@@ -47,19 +65,22 @@ def build_schedules(crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta]) 
         description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
     )
     return [
-        *(_resource_schedule(crm, resource, job, cadences[resource]) for resource, job in jobs.resources.items()),
+        *(
+            _resource_schedule(crm, resource, job, cadences[resource], start)
+            for resource, job in jobs.resources.items()
+        ),
         full_refresh,
     ]
 
 
-def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta) -> ScheduleDefinition:
+def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta, start: int) -> ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
     how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
 
     @schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
-        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + crm.minute, cadence),
+        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + start, cadence),
         execution_timezone=TIMEZONE,
         description=f"Reads {resource} {how}. A sensor builds models if anything changed. {WRONG}".rstrip(),
     )
@@ -69,9 +90,16 @@ def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelt
     return read_changes
 
 
-MAINTENANCE_SCHEDULES = [
-    ScheduleDefinition(
-        name="lake_maintenance_schedule",
+def build_maintenance(crm: Crm) -> Definitions:
+    """The asset that maintains a CRM's lake, its job, and the job's schedule."""
+    maintenance = build_lake_maintenance(crm)
+    job = define_asset_job(
+        crm.named("lake_maintenance"),
+        selection=[maintenance],
+        description="Merges the lake's small files and expires old snapshots.",
+    )
+    nightly = ScheduleDefinition(
+        name=crm.named("lake_maintenance_schedule"),
         job=job,
         cron_schedule="30 4 * * *",
         execution_timezone=TIMEZONE,
@@ -79,5 +107,4 @@ MAINTENANCE_SCHEDULES = [
         # Each load adds files, so a lake without maintenance becomes slower and slower.
         default_status=DefaultScheduleStatus.RUNNING,
     )
-    for job in MAINTENANCE_JOBS
-]
+    return Definitions(assets=[maintenance], jobs=[job], schedules=[nightly])

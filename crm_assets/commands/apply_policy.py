@@ -7,7 +7,7 @@ key, or of the fields that it keeps. If it is stopped, call it again: it goes on
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.commands.asking import is_confirmed
-from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.privacy.applying import apply_policy, pending_change
 from crm_assets.settings import resolve_settings
 from crm_assets.sql_models.loading import load_models
@@ -19,7 +19,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--yes", action="store_true", help="change without asking")
     what.add_argument("--dry-run", action="store_true", help="only show what would be changed")
-    add_crm_option(parser, ONE)
+    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:

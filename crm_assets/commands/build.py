@@ -6,12 +6,11 @@ a model's file, Dagster's next run builds the model again.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from graphlib import TopologicalSorter
 
 import duckdb
 
-from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.settings import resolve_settings
@@ -26,13 +25,13 @@ from crm_assets.warehouse.warehouse import Warehouse
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the models and the CRM."""
     parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
-    add_crm_option(parser, ONE)
+    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
     crm = chosen_crm(arguments)
-    known = {model.address: replace(model, crm=crm) for model in load_models()}
+    known = {model.address: model for model in load_models()}
     chosen = set(arguments.models) or set(known)
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
@@ -49,23 +48,22 @@ def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model]
     order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
     failed: set[str] = set()
     for model in [known[address] for address in order if address in chosen]:
-        name = model.crm.named(model.address)
         if missing := sorted(model.depends_on & failed):
-            print(f"{name}: not built, since it reads {', '.join(missing)}")
+            print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
             continue
         try:
             built = build(connection, model)
         except (ModelError, WrongRows) as error:
-            print(f"{name}: {error}" if isinstance(error, ModelError) else error)
+            print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
             _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
             failed.add(model.address)
         else:
-            print(f"{name}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
+            print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
             _print_failed(built.outcomes)
     for model in [known[address] for address in sorted(chosen - failed)]:
         outcomes = [run_test(connection, model, test) for test in model.cross_tests]
-        _print_failed(outcomes, f"{model.crm.named(model.address)}: ")
+        _print_failed(outcomes, f"{model.address}: ")
         failed |= {model.address for outcome in outcomes if outcome.test.blocks and not outcome.passed}
     return failed
 

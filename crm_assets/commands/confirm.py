@@ -7,7 +7,7 @@ that finds the same makes it complete, and so does this command.
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
 from crm_assets.loading.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -17,20 +17,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Adds a resource, the CRM, and whether to show only."""
     parser.add_argument("resource", metavar="RESOURCE", choices=ENDPOINTS, help=f"one of {', '.join(ENDPOINTS)}")
     parser.add_argument("--dry-run", action="store_true", help="only show what would vanish")
-    add_crm_option(parser, ONE)
+    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:
     """Shows how many rows vanish, and confirms it."""
-    crm, resource = chosen_crm(arguments), arguments.resource
-    warehouse = Warehouse().of(crm)
+    resource, warehouse = arguments.resource, Warehouse().of(chosen_crm(arguments))
     with warehouse.read_connection() as connection:  # fails if there is no database
         found = unconfirmed(connection, resource)
     if found is None:
         raise SettingsError(f"{resource}: there is nothing to confirm. No full read lacked most of the rows")
     print(
         f"{resource}: {found.missing:,} of {found.rows:,} rows vanish from the models, since the full read "
-        f"{found.load_id} did not list them. They stay in {crm.named('raw')}.{resource}"
+        f"{found.load_id} did not list them. They stay in raw.{resource}"
     )
     if arguments.dry_run:
         return 0

@@ -7,7 +7,7 @@ tables: models, seeds, snapshots and tests. A folder with other files, or with a
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.sql_models.dbt_project.rendering import project_files
@@ -26,7 +26,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=Path,
         help="the DuckDB file for dbt, with the schema raw (default: the configured one)",
     )
-    add_crm_option(parser, ONE)
+    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -34,7 +34,7 @@ def run(arguments: Namespace) -> int:
     crm = chosen_crm(arguments)
     database, timezone = (arguments.database or _in_use(crm)).absolute(), resolve_settings(crm).reporting_timezone
     models = load_models()
-    write_project(arguments.folder, project_files(models, str(database), timezone, crm))
+    write_project(arguments.folder, project_files(models, str(database), timezone))
     print(f"{len(models)} models were exported to {arguments.folder}, for {database}. Next:")
     print(f"cd {arguments.folder} && dbt build --profiles-dir .")
     return 0

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.commands.asking import is_confirmed
-from crm_assets.commands.choosing import ONE, add_crm_option, chosen_crm
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     what.add_argument("--dry-run", action="store_true", help="only show what would be erased")
     what.add_argument("--list", action="store_true", help="show how many ids were forgotten, and when")
     what.add_argument("--undo", action="store_true", help="let reads load these ids again, which were never stored")
-    add_crm_option(parser, ONE)
+    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:
@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     if arguments.undo:
         return _undo(warehouse, resource, ids)
     models = load_models()
-    _show(warehouse, resource, ids, records_to_forget(warehouse, models, resource, ids))
+    _show(resource, ids, records_to_forget(warehouse, models, resource, ids))
     if arguments.dry_run or not (
         arguments.yes or is_confirmed("Erase these records for good, and never load them again?")
     ):
@@ -54,11 +54,11 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _show(warehouse: Warehouse, resource: str, ids: Collection[int], stored: Stored) -> None:
+def _show(resource: str, ids: Collection[int], stored: Stored) -> None:
     print(f"{resource}: {len(stored.ids)} of {len(ids)} records are stored")
     for address, rows in stored.rows.items():
         if rows:
-            print(f"{warehouse.crm.named(address)}: {rows:,} rows")
+            print(f"{address}: {rows:,} rows")
     if missing := sorted({*ids} - {*stored.ids}):
         print(
             f"Not stored, but will be skipped when the CRM lists them: {', '.join(map(str, missing))}. Are they right?"

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from crm_assets.errors import SettingsError
-from crm_assets.settings import ONLY, configured_crms, resolve_settings
+from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.lake.moving import move_tables
 from crm_assets.warehouse.lock import writer_lock
 from crm_assets.warehouse.warehouse import Warehouse
@@ -22,14 +22,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Copies the tables and lists them."""
-    crm, *_ = configured_crms() or [ONLY]
-    settings = resolve_settings(crm)
+    settings = resolve_settings()
     if settings.is_sandbox:
         raise SettingsError(
             "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"
         )
     file: Path = arguments.file or settings.data_dir / "crm.duckdb"
-    source, warehouse = Warehouse(database=str(file)), Warehouse().of(crm)
+    source, warehouse = Warehouse(database=str(file)), Warehouse()
     if warehouse.lake is None:
         raise SettingsError(
             f"CRM_WAREHOUSE is {warehouse.name}. Set it to a lake: ducklake:postgres:dbname=lake host=db"

@@ -3,7 +3,7 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crms
+from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import NothingStored
 from crm_assets.reports.files import page_path
 from crm_assets.settings import resolve_settings
@@ -16,13 +16,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the path of each page that the asset `reports/sales_review` wrote, and opens it."""
-    for crm in chosen_crms(arguments):
-        page = page_path(resolve_settings(crm), crm)
-        if not page.exists():
-            asset = "/".join(crm.path("reports.sales_review"))
-            raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
-        print(page)
-        if not arguments.no_open:
-            webbrowser.open(page.as_uri())
+    """Prints the path of the page that the asset `reports/sales_review` wrote, and opens it."""
+    crm = chosen_crm(arguments)
+    page = page_path(resolve_settings(crm), crm)
+    if not page.exists():
+        asset = "/".join(crm.path("reports.sales_review"))
+        raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+    print(page)
+    if not arguments.no_open:
+        webbrowser.open(page.as_uri())
     return 0

@@ -7,11 +7,10 @@ import duckdb
 from crm_assets.api import ID
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import schemas_of
 
 SYNC_CHANGES = """
-create schema if not exists {raw};
-create table if not exists {raw}.sync_changes (
+create schema if not exists raw;
+create table if not exists raw.sync_changes (
     resource varchar not null,
     rows_new bigint not null,
     rows_changed bigint not null,
@@ -42,9 +41,9 @@ from (select {id}, hash({columns}) as content from {table} where _dlt_load_id = 
 left join stored_before on loaded.{id} = stored_before.{id}
 """
 
-SINCE = "select coalesce((select load_id from {present}.since where resource = ?), '')"
+SINCE = "select coalesce((select load_id from present.since where resource = ?), '')"
 
-LAST_VERSION = "select version from {raw}.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
+LAST_VERSION = "select version from raw.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Changes:
 
 def create_changes_table(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the table, unless it exists."""
-    connection.execute(schemas_of(connection).fill(SYNC_CHANGES))
+    connection.execute(SYNC_CHANGES)
 
 
 class Comparison:
@@ -81,12 +80,11 @@ class Comparison:
     def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str) -> None:
         """Reads the table before rows change. The load must already have added its columns."""
         self._connection, self._resource, self._load_id = connection, resource, load_id
-        self._schemas = schemas_of(connection)
         columns = [identifier(name) for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
         self._names = {
             "id": ID,
             "columns": ", ".join(columns),
-            "table": raw_table(connection, resource),
+            "table": raw_table(resource),
         }
         self._present_before = self._count_present()
         connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self._since()})
@@ -101,11 +99,11 @@ class Comparison:
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
         vanished = max(0, self._present_before + new + returned - self._count_present())
-        last = self._connection.execute(self._schemas.fill(LAST_VERSION), [self._resource]).fetchone()
+        last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)
         self._connection.execute(
-            f"insert into {self._schemas.raw}.sync_changes values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into raw.sync_changes values (?, ?, ?, ?, ?, ?, ?)",
             [self._resource, new, changed, vanished, returned, found.version, self._load_id],
         )
         return found
@@ -116,5 +114,5 @@ class Comparison:
         return int(rows)
 
     def _since(self) -> str:
-        [[load_id]] = self._connection.execute(self._schemas.fill(SINCE), [self._resource]).fetchall()
+        [[load_id]] = self._connection.execute(SINCE, [self._resource]).fetchall()
         return str(load_id)

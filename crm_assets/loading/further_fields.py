@@ -32,8 +32,7 @@ def moves(connection: duckdb.DuckDBPyConnection, resource: str, added: Mapping[s
     if FURTHER not in stored_columns(connection, resource) or not added:
         return []
     found = connection.execute(
-        f"select _dlt_id, {FURTHER}::varchar from {raw_table(connection, resource)} "
-        f"where list_has_any(json_keys({FURTHER}), ?)",
+        f"select _dlt_id, {FURTHER}::varchar from {raw_table(resource)} where list_has_any(json_keys({FURTHER}), ?)",
         [list(added)],
     )
     values: dict[str, list[tuple[str, Any]]] = defaultdict(list)
@@ -45,7 +44,7 @@ def moves(connection: duckdb.DuckDBPyConnection, resource: str, added: Mapping[s
             values[FURTHER].append((row_id, fields or None))
     moved = [_conversion(name, added.get(name, "json"), pairs) for name, pairs in values.items()]
     for variant in filter(None, (conversion.variant for conversion in moved)):
-        table = raw_table(connection, resource)
+        table = raw_table(resource)
         connection.execute(f"alter table {table} add column if not exists {identifier(variant)} varchar")
     return moved
 

@@ -35,7 +35,7 @@ from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import RAW, schemas_of
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"
@@ -53,6 +53,7 @@ class LoadPackage:
     """The result of one read, to be loaded.
 
     Attributes:
+        crm: The name of the CRM.
         load_id: The id of the read, from `next_load_id`.
         files: Parquet files with the records.
         types: Column -> data type.
@@ -67,6 +68,7 @@ class LoadPackage:
         keep_log_days: Days after which rows of the log tables are deleted; 0 keeps all.
     """
 
+    crm: str
     load_id: str
     files: Sequence[Path]
     types: Mapping[str, str]
@@ -141,7 +143,6 @@ def _load_in_little_memory(connection: duckdb.DuckDBPyConnection, package: LoadP
 def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: str = "") -> Loaded:
     connection.execute(limits)
     resource = package.report.resource
-    schemas = schemas_of(connection)
     create_log_tables(connection)
     create_changes_table(connection)
     create_side_loaded(connection)
@@ -163,16 +164,16 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     show_present(connection, resource)
     declared = resource_schema(resource)
     described = {name: column.description for name, column in declared.columns.items()}
-    comment(connection, "table", (schemas.raw, resource), declared.description, described)
-    report = _doubted(connection, package, shown)
+    comment(connection, "table", (RAW, resource), declared.description, described)
+    report = _doubted(package, shown)
     write_sync_log(connection, report, package.asked, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
-    return Loaded(report, changes, [f"{schemas.raw}.{resource}: {change}" for change in converted])
+    return Loaded(report, changes, [f"raw.{resource}: {change}" for change in converted])
 
 
-def _doubted(connection: duckdb.DuckDBPyConnection, package: LoadPackage, shown: ShownRows) -> ReadReport:
+def _doubted(package: LoadPackage, shown: ShownRows) -> ReadReport:
     """The report of the read, which is incomplete if a complete full read lacks too many of the rows shown before."""
     report = package.report
     if report.mode is ReadMode.incremental or not report.complete:
@@ -180,10 +181,9 @@ def _doubted(connection: duckdb.DuckDBPyConnection, package: LoadPackage, shown:
     missing = shown.missing(package.load_id, package.vanishing_share)
     if not missing:
         return report
-    crm = schemas_of(connection).crm
     because = (
         f"{missing:,} of {shown.rows:,} rows would vanish at once. Another full read that finds the same confirms it, "
-        f"and so does: crm-assets confirm {report.resource}{f' --crm {crm.name}' if crm.name else ''}"
+        f"and so does: crm-assets confirm {report.resource}{f' --crm {package.crm}' if package.crm else ''}"
     )
     return replace(report, incomplete_because=because)
 
@@ -194,14 +194,12 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) ->
     stored = stored_columns(connection, resource)
     added = {name: package.types.get(name, "text") for name in _columns(connection, package) if name not in stored}
     for name, data_type in added.items():
-        connection.execute(
-            f"alter table {raw_table(connection, resource)} add column {identifier(name)} {DUCKDB_TYPES[data_type]}"
-        )
+        connection.execute(f"alter table {raw_table(resource)} add column {identifier(name)} {DUCKDB_TYPES[data_type]}")
     return added
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
-    table = raw_table(connection, package.report.resource)
+    table = raw_table(package.report.resource)
     parameters = {"files": package.patterns, "load_id": package.load_id}
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
     chosen = f"{ID} not in ({newer})"

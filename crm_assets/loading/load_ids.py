@@ -6,18 +6,18 @@ import duckdb
 
 from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.warehouse.commits import commits_noted
-from crm_assets.warehouse.schemas import RAW, schemas_of
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.transactions import committed
 
 LOAD_COUNTER = f"{RAW}.load_counter"
 
 COUNTER = """
-create schema if not exists {raw};
-create table if not exists {raw}.load_counter (last_load bigint not null);
+create schema if not exists raw;
+create table if not exists raw.load_counter (last_load bigint not null);
 """
 """One row: the number of the read that began last. A lake has no sequences."""
 
-LAST = "select coalesce(max(last_load), 0) from {raw}.load_counter"
+LAST = "select coalesce(max(last_load), 0) from raw.load_counter"
 
 PREFIX = "load_"
 """Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
@@ -36,10 +36,9 @@ def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
-    schemas = schemas_of(connection)
     create_log_tables(connection)
-    connection.execute(schemas.fill(COUNTER))
-    [[last]] = connection.execute(schemas.fill(LAST)).fetchall()
-    connection.execute(f"delete from {schemas.raw}.load_counter")
-    connection.execute(f"insert into {schemas.raw}.load_counter values (?)", [last + 1])
+    connection.execute(COUNTER)
+    [[last]] = connection.execute(LAST).fetchall()
+    connection.execute("delete from raw.load_counter")
+    connection.execute("insert into raw.load_counter values (?)", [last + 1])
     return f"{PREFIX}{last + 1:0{DIGITS}}"

@@ -3,7 +3,6 @@
 import duckdb
 
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.warehouse.schemas import schemas_of
 from crm_assets.warehouse.storable import is_lake
 
 TABLES = ("sync_log", "sync_details", "sync_changes", "rejected_records", "dropped_fields", "unconfirmed_reads")
@@ -16,25 +15,25 @@ with began as (select least($started_at::timestamptz, $answered_at::timestamptz)
 
 oldest_kept as (
     select min(_dlt_load_id) as load_id
-    from {raw}.sync_log
+    from raw.sync_log
     cross join began
     where resource = $resource and started_at >= began_at - to_days($days)
 ),
 
 needed as (
     select load_id
-    from {present}.since
+    from present.since
     where resource = $resource
     union all
     select max(_dlt_load_id)
-    from {raw}.sync_log
+    from raw.sync_log
     where resource = $resource and not complete
 )
 
 select
     _dlt_load_id,
     started_at < began_at - to_days($days + $batch_days)
-from {raw}.sync_log
+from raw.sync_log
 cross join began
 cross join oldest_kept
 where
@@ -47,7 +46,7 @@ where
 An incremental read needs the last complete full read, and must know of an incomplete one since."""
 
 PRUNE = """
-delete from {raw}.{table}
+delete from raw.{table}
 where resource = $resource and _dlt_load_id in (select unnest($old))
 """
 
@@ -62,11 +61,11 @@ def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: 
     """
     if not days:
         return
-    schemas, resource = schemas_of(connection), {"resource": report.resource}
+    resource = {"resource": report.resource}
     began = {"started_at": report.started_at, "answered_at": report.answered_at}
     limits = {"days": days, "batch_days": BATCH_DAYS if is_lake(connection) else 0}
-    found = connection.execute(schemas.fill(OLD), {**resource, **began, **limits}).fetchall()
+    found = connection.execute(OLD, {**resource, **began, **limits}).fetchall()
     if any(is_due for _, is_due in found):
         old = [load_id for load_id, _ in found]
         for table in TABLES:
-            connection.execute(schemas.fill(PRUNE, table=table), {**resource, "old": old})
+            connection.execute(PRUNE.format(table=table), {**resource, "old": old})

@@ -10,15 +10,15 @@ import duckdb
 from crm_assets.api import ENDPOINTS
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.quoting import identifier, literal
-from crm_assets.warehouse.schemas import PRESENT, RAW, schemas_of
+from crm_assets.warehouse.quoting import identifier, literal, relation
+from crm_assets.warehouse.schemas import PRESENT, RAW
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
 
 
 def show_present(connection: duckdb.DuckDBPyConnection, loaded: str) -> None:
     """Creates the view of the loaded resource again, since its columns may have changed, and all missing views."""
-    existing = {view for (view,) in connection.execute(EXISTING, [schemas_of(connection).present]).fetchall()}
+    existing = {view for (view,) in connection.execute(EXISTING, [PRESENT]).fetchall()}
     for resource in ENDPOINTS:
         if resource == loaded or resource not in existing:
             connection.execute(present_view(connection, resource))
@@ -29,10 +29,9 @@ def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
 
     `present.since`, from `sync_log.py`, has the load from which on a row is present.
     """
-    schemas = schemas_of(connection)
     columns = ", ".join(_shown(name, type_) for name, type_ in stored_columns(connection, resource).items())
-    view, table = schemas.relation(f"{PRESENT}.{resource}"), schemas.relation(f"{RAW}.{resource}")
-    since = f"select load_id from {schemas.present}.since where resource = {literal(resource)}"
+    view, table = relation(f"{PRESENT}.{resource}"), relation(f"{RAW}.{resource}")
+    since = f"select load_id from present.since where resource = {literal(resource)}"
     chosen = f"_dlt_load_id >= coalesce(({since}), '')"
     return f"create or replace view {view} as select {columns} from {table} where {chosen}"
 

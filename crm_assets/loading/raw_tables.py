@@ -14,8 +14,8 @@ import pyarrow as pa
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
-from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import RAW, schemas_of
+from crm_assets.warehouse.quoting import identifier, relation
+from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.storable import retype
 
 DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
@@ -47,9 +47,9 @@ order by ordinal_position
 """
 
 
-def raw_table(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
+def raw_table(resource: str) -> str:
     """The quoted address of a resource's raw table, for statements."""
-    return schemas_of(connection).relation(f"{RAW}.{resource}")
+    return relation(f"{RAW}.{resource}")
 
 
 def declare_table(connection: duckdb.DuckDBPyConnection, resource: str) -> None:
@@ -63,12 +63,12 @@ def declare_table(connection: duckdb.DuckDBPyConnection, resource: str) -> None:
         f"{identifier(name)} {DUCKDB_TYPES[c.data_type]}{'' if c.nullable else ' not null'}" for name, c in columns
     ]
     typed += ["_dlt_load_id varchar not null", "_dlt_id varchar not null"]
-    connection.execute(f"create table if not exists {raw_table(connection, resource)} ({', '.join(typed)})")
+    connection.execute(f"create table if not exists {raw_table(resource)} ({', '.join(typed)})")
 
 
 def stored_columns(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
     """Column -> DuckDB type of a raw table, in its order; empty if there is no table."""
-    return dict(connection.execute(COLUMNS, [schemas_of(connection).raw, resource]).fetchall())
+    return dict(connection.execute(COLUMNS, [RAW, resource]).fetchall())
 
 
 def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _conversion(
     text = f"{identifier(variant)}::varchar" if has_variant else "null::varchar"
     found = connection.execute(
         f"select _dlt_id, {value} as value, {text} as variant "
-        f"from {raw_table(connection, resource)} where {value} is not null or {text} is not null"
+        f"from {raw_table(resource)} where {value} is not null or {text} is not null"
     ).to_arrow_table()
     values = [
         _restored(value, stored[column], data_type) if value is not None else _restored(text, "VARCHAR", data_type)
@@ -158,7 +158,7 @@ def _restored(value: Any, stored: str, data_type: str) -> Any:
 def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
     """Gives columns their new types, empty. DuckDB requires this before the transaction changes rows."""
     for change in changes:
-        table = raw_table(connection, resource)
+        table = raw_table(resource)
         if change.variant:
             connection.execute(f"alter table {table} add column if not exists {identifier(change.variant)} varchar")
             retype(connection, table, change.variant, "varchar")
@@ -171,7 +171,7 @@ def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable
         variant = f", {identifier(change.variant)} = converted.variant" if change.variant else ""
         connection.register("converted", change.values)
         connection.execute(
-            f"update {raw_table(connection, resource)} as stored "
+            f"update {raw_table(resource)} as stored "
             f"set {identifier(change.column)} = converted.value{variant} "
             "from converted where stored._dlt_id = converted._dlt_id"
         )

@@ -10,17 +10,16 @@ import pyarrow as pa
 
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED
-from crm_assets.warehouse.schemas import schemas_of
 
 TABLES = """
-create table if not exists {raw}.rejected_records (
+create table if not exists raw.rejected_records (
     resource varchar not null,
     page bigint not null,
     reason varchar not null,
     record json,
     _dlt_load_id varchar not null
 );
-create table if not exists {raw}.dropped_fields (
+create table if not exists raw.dropped_fields (
     resource varchar not null,
     field varchar not null,
     _dlt_load_id varchar not null
@@ -29,11 +28,11 @@ create table if not exists {raw}.dropped_fields (
 """The tables of an earlier release, with one row for each load."""
 
 COLUMNS = """
-alter table {raw}.rejected_records add column first_seen varchar;
-alter table {raw}.rejected_records add column last_seen varchar;
-alter table {raw}.rejected_records add column records bigint;
-alter table {raw}.dropped_fields add column first_seen varchar;
-alter table {raw}.dropped_fields add column last_seen varchar;
+alter table raw.rejected_records add column first_seen varchar;
+alter table raw.rejected_records add column last_seen varchar;
+alter table raw.rejected_records add column records bigint;
+alter table raw.dropped_fields add column first_seen varchar;
+alter table raw.dropped_fields add column last_seen varchar;
 """
 """One row per resource, reason and record, and per resource and field: from which load to which it was seen.
 
@@ -51,7 +50,7 @@ with by_load as (
         min(page) as page,
         min(coalesce(first_seen, _dlt_load_id)) as first_seen,
         sum(coalesce(records, 1))::bigint as records
-    from {raw}.rejected_records
+    from raw.rejected_records
     group by resource, reason, record, _dlt_load_id
 )
 
@@ -74,19 +73,19 @@ select
     max(_dlt_load_id) as _dlt_load_id,
     min(coalesce(first_seen, _dlt_load_id)) as first_seen,
     max(_dlt_load_id) as last_seen
-from {raw}.dropped_fields
+from raw.dropped_fields
 group by resource, field;
 
-delete from {raw}.rejected_records;
-delete from {raw}.dropped_fields;
-insert into {raw}.rejected_records by name from temp.distinct_records;
-insert into {raw}.dropped_fields by name from temp.distinct_fields;
+delete from raw.rejected_records;
+delete from raw.dropped_fields;
+insert into raw.rejected_records by name from temp.distinct_records;
+insert into raw.dropped_fields by name from temp.distinct_fields;
 drop table temp.distinct_records;
 drop table temp.distinct_fields;
 """
 
 REJECTED = """
-merge into {raw}.rejected_records as stored
+merge into raw.rejected_records as stored
 using (select page, reason, record::json as record, records from rejected) as found
 on
     stored.resource = $resource
@@ -103,7 +102,7 @@ values ($resource, found.page, found.reason, found.record, $load_id, $load_id, $
 """
 
 DROPPED = """
-merge into {raw}.dropped_fields as stored
+merge into raw.dropped_fields as stored
 using (select unnest($fields) as field) as found
 on stored.resource = $resource and stored.field = found.field
 when matched then update set
@@ -115,11 +114,11 @@ values ($resource, found.field, $load_id, $load_id, $load_id)
 """
 
 SURPLUS = """
-delete from {raw}.rejected_records
+delete from raw.rejected_records
 where
     resource = $resource
     and _dlt_load_id < (
-        select _dlt_load_id from {raw}.rejected_records
+        select _dlt_load_id from raw.rejected_records
         where resource = $resource
         order by _dlt_load_id desc
         limit 1 offset $most
@@ -132,30 +131,29 @@ ARROW = pa.schema([("page", pa.int64()), ("reason", pa.string()), ("record", pa.
 
 def create_left_out(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the tables unless they exist, and gives those of an earlier release their new form."""
-    schemas = schemas_of(connection)
-    connection.execute(schemas.fill(TABLES))
-    described = connection.execute(f"from {schemas.raw}.rejected_records limit 0").description or ()
+    connection.execute(TABLES)
+    described = connection.execute("from raw.rejected_records limit 0").description or ()
     if "first_seen" not in {name for name, *_ in described}:
-        connection.execute(schemas.fill(COLUMNS))
+        connection.execute(COLUMNS)
         keep_distinct(connection)
 
 
 def keep_distinct(connection: duckdb.DuckDBPyConnection) -> None:
     """Makes one row of equal ones, within a transaction."""
-    connection.execute(schemas_of(connection).fill(DISTINCT))
+    connection.execute(DISTINCT)
 
 
 def write_left_out(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> None:
     """Stores what a read left out, within the load's transaction."""
-    schemas, names = schemas_of(connection), {"resource": report.resource, "load_id": load_id}
+    names = {"resource": report.resource, "load_id": load_id}
     if report.dropped_fields:
-        connection.execute(schemas.fill(DROPPED), names | {"fields": [*report.dropped_fields]})
+        connection.execute(DROPPED, names | {"fields": [*report.dropped_fields]})
     if not report.rejected:
         return
     columns = {name: [*map(attrgetter(name), report.rejected)] for name in ARROW.names}
     connection.register("rejected", pa.table(columns, schema=ARROW))
     try:
-        connection.execute(schemas.fill(REJECTED), names)
+        connection.execute(REJECTED, names)
     finally:
         connection.unregister("rejected")
-    connection.execute(schemas.fill(SURPLUS), {"resource": report.resource, "most": MAX_REJECTED})
+    connection.execute(SURPLUS, {"resource": report.resource, "most": MAX_REJECTED})

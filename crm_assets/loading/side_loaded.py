@@ -4,14 +4,13 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.warehouse.backend import is_shared
-from crm_assets.warehouse.schemas import schemas_of
 from crm_assets.warehouse.transactions import committed
 
 TABLE = "raw.side_loaded"
 
 SIDE_LOADED = """
-create schema if not exists {raw};
-create table if not exists {raw}.side_loaded (
+create schema if not exists raw;
+create table if not exists raw.side_loaded (
     array_name varchar not null,
     id bigint not null,
     record json not null,
@@ -29,7 +28,7 @@ with newest as (
         id,
         arg_max(record, _dlt_load_id) as record,
         max(_dlt_load_id) as _dlt_load_id
-    from {raw}.side_loaded
+    from raw.side_loaded
     group by array_name, id
 )
 
@@ -40,28 +39,28 @@ where newest.record is distinct from side_loads.record::json and coalesce(newest
 """
 
 ADD = """
-insert into {raw}.side_loaded
+insert into raw.side_loaded
 select
     array_name,
     id,
     record::json,
     $load_id
 from side_loads
-anti join (from {raw}.side_loaded where _dlt_load_id > $load_id) as newer using (array_name, id)
+anti join (from raw.side_loaded where _dlt_load_id > $load_id) as newer using (array_name, id)
 """
 
 DELETE_OLDER = """
-delete from {raw}.side_loaded
+delete from raw.side_loaded
 where
     (array_name, id, _dlt_load_id) not in (
-        select (array_name, id, max(_dlt_load_id)) from {raw}.side_loaded group by array_name, id
+        select (array_name, id, max(_dlt_load_id)) from raw.side_loaded group by array_name, id
     )
 """
 
 
 def create_side_loaded(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the table, unless it exists."""
-    connection.execute(schemas_of(connection).fill(SIDE_LOADED))
+    connection.execute(SIDE_LOADED)
 
 
 def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table, load_id: str) -> bool:
@@ -79,11 +78,10 @@ def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table
     """
     if not len(side_loads):
         return False
-    schemas = schemas_of(connection)
     connection.register("side_loads", side_loads)
     try:
-        [[other]] = connection.execute(schemas.fill(OTHER), {"load_id": load_id}).fetchall()
-        connection.execute(schemas.fill(ADD), {"load_id": load_id})
+        [[other]] = connection.execute(OTHER, {"load_id": load_id}).fetchall()
+        connection.execute(ADD, {"load_id": load_id})
         return bool(other)
     finally:
         connection.unregister("side_loads")
@@ -94,6 +92,5 @@ def delete_older(connection: duckdb.DuckDBPyConnection) -> None:
 
     In a transaction of its own: in a lake it conflicts with loads that add rows, which conflict with nothing.
     """
-    schemas = schemas_of(connection)
-    if not is_shared(connection, schemas.crm.named(TABLE)):
-        committed(connection, lambda: connection.execute(schemas.fill(DELETE_OLDER)))
+    if not is_shared(connection, TABLE):
+        committed(connection, lambda: connection.execute(DELETE_OLDER))

@@ -16,13 +16,14 @@ from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
+from crm_assets.warehouse.quoting import relation
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist
 
 SINCE = """
 select
     resource,
     max(_dlt_load_id) as load_id
-from {raw}.sync_log
+from raw.sync_log
 where mode = 'full' and complete
 group by resource
 """
@@ -30,8 +31,8 @@ group by resource
 
 TABLES = (
     """
-create schema if not exists {raw};
-create table if not exists {raw}.sync_log (
+create schema if not exists raw;
+create table if not exists raw.sync_log (
     resource varchar not null,
     mode varchar not null,
     complete boolean not null,
@@ -42,7 +43,7 @@ create table if not exists {raw}.sync_log (
     rows_in_source bigint,
     _dlt_load_id varchar not null
 );
-create table if not exists {raw}.sync_details (
+create table if not exists raw.sync_details (
     resource varchar not null,
     base_url varchar not null,
     path varchar not null,
@@ -51,9 +52,9 @@ create table if not exists {raw}.sync_details (
     _dlt_load_id varchar not null,
     answered_at timestamp with time zone
 );
-alter table {raw}.sync_details add column if not exists answered_at timestamp with time zone;
-create schema if not exists {present};
-create view if not exists {present}.since as"""
+alter table raw.sync_details add column if not exists answered_at timestamp with time zone;
+create schema if not exists present;
+create view if not exists present.since as"""
     + SINCE
 )
 """`sync_log` and `sync_details` have one row per read: its result, and its parameters.
@@ -63,13 +64,13 @@ create view if not exists {present}.since as"""
 CURSOR = """
 with last_full as (
     select load_id
-    from {present}.since
+    from present.since
     where resource = $resource
 ),
 
 same_list as (
     select count(*) > 0 as is_same
-    from {raw}.sync_details
+    from raw.sync_details
     inner join last_full on sync_details._dlt_load_id = last_full.load_id
     where
         resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
@@ -79,9 +80,9 @@ reads_since as (
     select
         arg_max(least(sync_log.started_at, sync_details.answered_at), sync_log._dlt_load_id) as began,
         bool_and(sync_log.complete) as all_complete
-    from {raw}.sync_log
+    from raw.sync_log
     cross join last_full
-    left join {raw}.sync_details
+    left join raw.sync_details
         on sync_log.resource = sync_details.resource and sync_log._dlt_load_id = sync_details._dlt_load_id
     where sync_log.resource = $resource and sync_log._dlt_load_id >= last_full.load_id
 ),
@@ -110,7 +111,7 @@ RECENT = """
 select
     epoch(now() - started_at),
     requests
-from {raw}.sync_log
+from raw.sync_log
 where started_at between now() - interval 1 hour and now()
 """
 
@@ -143,14 +144,14 @@ def _digest(value: Any) -> str:
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist."""
-    connection.execute(schemas_of(connection).fill(TABLES))
+    connection.execute(TABLES)
     _digest_secrets(connection)
     create_left_out(connection)
 
 
 def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
     """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
-    details = f"{schemas_of(connection).raw}.sync_details"
+    details = "raw.sync_details"
     for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
         kept = Asked.of("", path, json.loads(params))
         if (kept.path, kept.params) != (path, params):
@@ -162,9 +163,8 @@ def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
 
 def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
     """Adds one read to the log tables, with its rejected records and dropped fields."""
-    raw = schemas_of(connection).raw
     connection.execute(
-        f"insert into {raw}.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             report.resource,
             report.mode.value,
@@ -178,7 +178,7 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         ],
     )
     connection.execute(
-        f"insert into {raw}.sync_details by name select $resource as resource, $base_url as base_url, $path as path, "
+        "insert into raw.sync_details by name select $resource as resource, $base_url as base_url, $path as path, "
         "$params as params, $because as incomplete_because, $load_id as _dlt_load_id, $answered_at as answered_at",
         {
             "resource": report.resource,
@@ -202,11 +202,11 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     """
     if not resource_schema(resource).has_updated_at:
         return f"The schema of {resource} has no {UPDATED_AT}"
-    schemas, view = schemas_of(connection), f"{PRESENT}.{resource}"
+    view = f"{PRESENT}.{resource}"
     if not exist(connection, view, f"{RAW}.sync_details"):
         return NO_FULL_READ  # nothing is loaded yet
     parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
-    cursor = schemas.fill(CURSOR, table=schemas.relation(view))
+    cursor = CURSOR.format(table=relation(view))
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     reasons = {
         NO_FULL_READ: began is None,
@@ -225,15 +225,13 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
     """The base URL of the CRM that the raw tables come from; None if nothing is loaded yet."""
     if not exist(connection, f"{RAW}.sync_details"):
         return None
-    found = connection.execute(
-        f"select base_url from {schemas_of(connection).raw}.sync_details order by _dlt_load_id desc limit 1"
-    ).fetchone()
+    found = connection.execute("select base_url from raw.sync_details order by _dlt_load_id desc limit 1").fetchone()
     return str(found[0]) if found else None
 
 
 def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None:
     """Stores `base_url` as the new address of the CRM that the records came from."""
-    connection.execute(f"update {schemas_of(connection).raw}.sync_details set base_url = ?", [base_url])
+    connection.execute("update raw.sync_details set base_url = ?", [base_url])
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:
@@ -243,4 +241,4 @@ def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, 
     """
     if not exist(connection, f"{RAW}.sync_log"):
         return []
-    return connection.execute(schemas_of(connection).fill(RECENT)).fetchall()
+    return connection.execute(RECENT).fetchall()

@@ -11,7 +11,7 @@ import duckdb
 
 from crm_assets.loading.load_ids import next_load_id
 from crm_assets.loading.raw_tables import raw_table
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist, schemas_of
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist
 from crm_assets.warehouse.transactions import committed
 
 FEW = 20
@@ -20,8 +20,8 @@ FEW = 20
 UNCONFIRMED = f"{RAW}.unconfirmed_reads"
 
 TABLE = """
-create schema if not exists {raw};
-create table if not exists {raw}.unconfirmed_reads (
+create schema if not exists raw;
+create table if not exists raw.unconfirmed_reads (
     resource varchar not null,
     rows_shown bigint not null,
     rows_missing bigint not null,
@@ -32,23 +32,23 @@ create table if not exists {raw}.unconfirmed_reads (
 
 LAST = """
 select max(unconfirmed_reads._dlt_load_id)
-from {raw}.unconfirmed_reads
-inner join {raw}.sync_log using (resource, _dlt_load_id)
+from raw.unconfirmed_reads
+inner join raw.sync_log using (resource, _dlt_load_id)
 where resource = $resource and not sync_log.complete and _dlt_load_id > $since
 """
 
-SINCE = "select coalesce(max(load_id), '') from {present}.since where resource = $resource"
+SINCE = "select coalesce(max(load_id), '') from present.since where resource = $resource"
 
 OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
-COMPLETE = "update {raw}.sync_log set complete = true" + OF_READ
-NO_REASON = "update {raw}.sync_details set incomplete_because = ''" + OF_READ
-VANISHED = "update {raw}.sync_changes set rows_vanished = $missing" + OF_READ
+COMPLETE = "update raw.sync_log set complete = true" + OF_READ
+NO_REASON = "update raw.sync_details set incomplete_because = ''" + OF_READ
+VANISHED = "update raw.sync_changes set rows_vanished = $missing" + OF_READ
 
 NEW_VERSION = """
-update {raw}.sync_changes set version = $version
+update raw.sync_changes set version = $version
 where
     resource = $resource
-    and _dlt_load_id = (select max(_dlt_load_id) from {raw}.sync_changes where resource = $resource)
+    and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_changes where resource = $resource)
 """
 """The next load without changes has this version, so the models are built again."""
 
@@ -96,9 +96,8 @@ class ShownRows:
             back = self.rows - self._listed - self._count(self._since, self._doubted)
             if not _too_many(lost, self._listed, share) and not _too_many(back, self.rows - missing, share):
                 return 0
-        schemas = schemas_of(self._connection)
         self._connection.execute(
-            f"insert into {schemas.raw}.unconfirmed_reads values (?, ?, ?, ?)",
+            "insert into raw.unconfirmed_reads values (?, ?, ?, ?)",
             [self._resource, self.rows, missing, load_id],
         )
         return missing
@@ -109,7 +108,7 @@ class ShownRows:
 
 def create_unconfirmed_reads(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the table, unless it exists."""
-    connection.execute(schemas_of(connection).fill(TABLE))
+    connection.execute(TABLE)
 
 
 def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
@@ -133,11 +132,11 @@ def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed
 def _confirm(connection: duckdb.DuckDBPyConnection, resource: str, version: str) -> Unconfirmed | None:
     found = unconfirmed(connection, resource)
     if found is not None:
-        schemas, of_read = schemas_of(connection), {"resource": resource, "load_id": found.load_id}
-        connection.execute(schemas.fill(COMPLETE), of_read)
-        connection.execute(schemas.fill(NO_REASON), of_read)
-        connection.execute(schemas.fill(VANISHED), of_read | {"missing": found.missing})
-        connection.execute(schemas.fill(NEW_VERSION), {"resource": resource, "version": version})
+        of_read = {"resource": resource, "load_id": found.load_id}
+        connection.execute(COMPLETE, of_read)
+        connection.execute(NO_REASON, of_read)
+        connection.execute(VANISHED, of_read | {"missing": found.missing})
+        connection.execute(NEW_VERSION, {"resource": resource, "version": version})
     return found
 
 
@@ -146,13 +145,13 @@ def _too_many(missing: int, rows: int, share: float) -> bool:
 
 
 def _since(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
-    [[load_id]] = connection.execute(schemas_of(connection).fill(SINCE), {"resource": resource}).fetchall()
+    [[load_id]] = connection.execute(SINCE, {"resource": resource}).fetchall()
     return str(load_id)
 
 
 def _last(connection: duckdb.DuckDBPyConnection, resource: str, since: str) -> str | None:
     parameters = {"resource": resource, "since": since}
-    [[load_id]] = connection.execute(schemas_of(connection).fill(LAST), parameters).fetchall()
+    [[load_id]] = connection.execute(LAST, parameters).fetchall()
     return None if load_id is None else str(load_id)
 
 
@@ -160,6 +159,6 @@ def _count(connection: duckdb.DuckDBPyConnection, resource: str, first: str, bef
     """The rows last seen by the read `first` or a later one, and before the read `before`."""
     where = "_dlt_load_id >= $first" + (" and _dlt_load_id < $before" if before else "")
     parameters = {"first": first} | ({"before": before} if before else {})
-    counted = f"select count(*) from {raw_table(connection, resource)} where {where}"
+    counted = f"select count(*) from {raw_table(resource)} where {where}"
     [[rows]] = connection.execute(counted, parameters).fetchall()
     return int(rows)

@@ -17,13 +17,13 @@ from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
-from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables, schemas_of
+from crm_assets.warehouse.quoting import identifier, relation
+from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """
-create schema if not exists {raw};
-create table if not exists {raw}.forgotten (
+create schema if not exists raw;
+create table if not exists raw.forgotten (
     resource varchar not null,
     id_hash varchar not null,
     salt varchar not null,
@@ -35,7 +35,7 @@ create table if not exists {raw}.forgotten (
 """One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it. `was_stored` says
 whether rows were erased."""
 
-FORGOTTEN = "select resource, id_hash, salt from {raw}.forgotten"
+FORGOTTEN = "select resource, id_hash, salt from raw.forgotten"
 
 REJECTED_RECORDS = f"{RAW}.rejected_records"
 
@@ -43,18 +43,18 @@ REJECTED = """
 select
     record::varchar,
     count(*)
-from {raw}.rejected_records
+from raw.rejected_records
 where resource = ? and record is not null
 group by all
 """
 
 LISTED = """
 select count(*)
-from {raw}.forgotten
+from raw.forgotten
 where
     resource = $resource
     and _dlt_load_id <> ''
-    and _dlt_load_id >= coalesce((select load_id from {present}.since where resource = $resource), '')
+    and _dlt_load_id >= coalesce((select load_id from present.since where resource = $resource), '')
 """
 
 BY_TIME = """
@@ -63,12 +63,12 @@ select
     timezone('UTC', forgotten_at) as forgotten_at_utc,
     count(*) as ids,
     count(*) filter (where was_stored) as stored
-from {raw}.forgotten
+from raw.forgotten
 group by all
 order by forgotten_at_utc, resource
 """
 
-CHOSEN = "from {raw}.forgotten where resource = ? and id_hash in (select unnest(?))"
+CHOSEN = "from raw.forgotten where resource = ? and id_hash in (select unnest(?))"
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
     """The records that must not be loaded."""
     if not exist(connection, f"{RAW}.forgotten"):
         return Forgotten()
-    rows = connection.execute(schemas_of(connection).fill(FORGOTTEN)).fetchall()
+    rows = connection.execute(FORGOTTEN).fetchall()
     hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
     return Forgotten(rows[0][2] if rows else "", hashes)
 
@@ -109,7 +109,7 @@ def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -
     """The number of forgotten records that the CRM still lists."""
     if not exist(connection, f"{RAW}.forgotten", f"{PRESENT}.since"):
         return 0
-    [[count]] = connection.execute(schemas_of(connection).fill(LISTED), {"resource": resource}).fetchall()
+    [[count]] = connection.execute(LISTED, {"resource": resource}).fetchall()
     return int(count)
 
 
@@ -138,9 +138,8 @@ def stored_records(
     """What `forget` would erase. The arguments are the same; changes nothing."""
     rows, found = {}, set[int]()
     for address, column, where, parameters in _selections(connection, resource, ids, keys):
-        relation = schemas_of(connection).relation(address)
         counted = connection.execute(
-            f"select {column}, count(*) from {relation} where {where} group by all", dict(parameters)
+            f"select {column}, count(*) from {relation(address)} where {where} group by all", dict(parameters)
         ).fetchall()
         rows[address] = sum(count for _, count in counted)
         found.update(id_ for id_, _ in counted)
@@ -157,16 +156,15 @@ def _forget(
     keys: Mapping[str, str],
     made: Collection[str],
 ) -> Stored:
-    schemas = schemas_of(connection)
-    connection.execute(schemas.fill(TABLE))
+    connection.execute(TABLE)
     stored = stored_records(connection, resource, ids, keys)
     for address in made:
-        connection.execute(f"drop table {schemas.relation(address)}")
+        connection.execute(f"drop table {relation(address)}")
     for address, _, where, parameters in _selections(connection, resource, ids, keys):
-        connection.execute(f"delete from {schemas.relation(address)} where {where}", dict(parameters))
+        connection.execute(f"delete from {relation(address)} where {where}", dict(parameters))
     if texts := _rejected(connection, resource, ids):
         where = "resource = ? and record::varchar in (select unnest(?))"
-        connection.execute(f"delete from {schemas.raw}.rejected_records where {where}", [resource, [*texts]])
+        connection.execute(f"delete from raw.rejected_records where {where}", [resource, [*texts]])
     _remember(connection, resource, ids, stored.ids)
     set_erased(connection, erased=False)
     return stored
@@ -190,7 +188,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collect
     """Rejected records that have one of the ids in any form, or contain a record that has one -> number of rows."""
     if not exist(connection, REJECTED_RECORDS):
         return {}
-    found = connection.execute(schemas_of(connection).fill(REJECTED), [resource]).fetchall()
+    found = connection.execute(REJECTED, [resource]).fetchall()
     wanted = set(ids)
     return {text: rows for text, rows in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))}
 
@@ -198,18 +196,18 @@ def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collect
 def _remember(
     connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], stored: Container[int]
 ) -> None:
-    raw, known = schemas_of(connection).raw, read_forgotten(connection)
+    known = read_forgotten(connection)
     salt = known.salt or secrets.token_hex(32)
     for hashed, was_stored in sorted((id_hash(salt, resource, id_), id_ in stored) for id_ in ids):
         if hashed not in known.hashes.get(resource, ()):
             connection.execute(
-                f"insert into {raw}.forgotten (resource, id_hash, salt, forgotten_at, _dlt_load_id, was_stored) "
+                "insert into raw.forgotten (resource, id_hash, salt, forgotten_at, _dlt_load_id, was_stored) "
                 "values (?, ?, ?, now(), '', ?)",
                 [resource, hashed, salt, was_stored],
             )
         elif was_stored:
             connection.execute(
-                f"update {raw}.forgotten set was_stored = true where resource = ? and id_hash = ?", [resource, hashed]
+                "update raw.forgotten set was_stored = true where resource = ? and id_hash = ?", [resource, hashed]
             )
 
 
@@ -217,7 +215,7 @@ def forgotten_ids(connection: duckdb.DuckDBPyConnection) -> Sequence[ForgottenId
     """All forgotten ids, the first ones first."""
     if not exist(connection, f"{RAW}.forgotten"):
         return []
-    found = connection.execute(schemas_of(connection).fill(BY_TIME)).fetchall()
+    found = connection.execute(BY_TIME).fetchall()
     return [ForgottenIds(*row) for row in found]
 
 
@@ -233,13 +231,13 @@ def undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[i
 
 
 def _undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
-    schemas, salt = schemas_of(connection), read_forgotten(connection).salt
+    salt = read_forgotten(connection).salt
     hashes = {id_hash(salt, resource, id_): id_ for id_ in ids}
-    found = connection.execute(schemas.fill(f"select id_hash, was_stored {CHOSEN}"), [resource, [*hashes]]).fetchall()
+    found = connection.execute(f"select id_hash, was_stored {CHOSEN}", [resource, [*hashes]]).fetchall()
     if erased := sorted(hashes[hashed] for hashed, was_stored in found if was_stored):
         raise WarehouseError(
             f"{resource}: records with these ids were erased, so they stay forgotten: {', '.join(map(str, erased))}. "
             "Only ids that were never stored can be undone. Nothing was changed"
         )
-    connection.execute(schemas.fill(f"delete {CHOSEN}"), [resource, [*hashes]])
+    connection.execute(f"delete {CHOSEN}", [resource, [*hashes]])
     return len(found)

@@ -12,11 +12,11 @@ import duckdb
 from crm_assets.errors import SettingsError, WarehouseBusy
 from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.redaction import rules
-from crm_assets.warehouse.schemas import RAW, exist, schemas_of
+from crm_assets.warehouse.schemas import RAW, exist
 
 TABLE = """
-create schema if not exists {raw};
-create table if not exists {raw}.personal_data_policy (
+create schema if not exists raw;
+create table if not exists raw.personal_data_policy (
     personal_data varchar not null,
     key_check varchar not null,
     rules varchar not null,
@@ -66,7 +66,7 @@ def has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a read was loaded. Before the first one, there is nothing that could follow a policy."""
     if not exist(connection, f"{RAW}.sync_log"):
         return False
-    return connection.execute(f"from {schemas_of(connection).raw}.sync_log limit 1").fetchone() is not None
+    return connection.execute("from raw.sync_log limit 1").fetchone() is not None
 
 
 def stored_policy(connection: duckdb.DuckDBPyConnection) -> Policy:
@@ -83,11 +83,10 @@ def is_erased(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
     """Records the policy that all stored values now follow."""
-    schemas = schemas_of(connection)
-    connection.execute(schemas.fill(TABLE))
-    connection.execute(f"delete from {schemas.raw}.personal_data_policy")
+    connection.execute(TABLE)
+    connection.execute("delete from raw.personal_data_policy")
     connection.execute(
-        f"insert into {schemas.raw}.personal_data_policy values (?, ?, ?, ?)",
+        "insert into raw.personal_data_policy values (?, ?, ?, ?)",
         [policy.personal_data.value, policy.key_check, policy.rules, erased],
     )
 
@@ -122,4 +121,4 @@ def refuse_another_policy(connection: duckdb.DuckDBPyConnection, crm: Crm, setti
 def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:
     if not exist(connection, f"{RAW}.personal_data_policy"):
         return None
-    return connection.execute(f"from {schemas_of(connection).raw}.personal_data_policy").fetchone()
+    return connection.execute("from raw.personal_data_policy").fetchone()

@@ -21,8 +21,8 @@ from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
-from crm_assets.warehouse.quoting import identifier, literal
-from crm_assets.warehouse.schemas import PRESENT, RAW, existing_tables, schemas_of
+from crm_assets.warehouse.quoting import identifier, literal, relation
+from crm_assets.warehouse.schemas import PRESENT, RAW, existing_tables
 from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"
@@ -39,7 +39,7 @@ class StoredColumn:
 
     def convert(self, connection: duckdb.DuckDBPyConnection, redacted: Callable[[Any], Any]) -> int:
         """Replaces each value with the result of `redacted`. Returns the number of changed rows."""
-        name, table = identifier(self.name), schemas_of(connection).relation(self.address)
+        name, table = identifier(self.name), relation(self.address)
         chosen = f"{self.where} and {name} is not null"
         if self.type not in {TEXT, JSON}:
             # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
@@ -131,7 +131,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
                 redaction = Redaction(settings, {}, is_hashed=is_hashed)
                 sentences += _history(connection, address, histories[address], redaction)
             else:
-                connection.execute(f"drop table {schemas_of(connection).relation(address)}")
+                connection.execute(f"drop table {relation(address)}")
                 dropped.append(address)
     removes = configured.personal_data is not PersonalData.keep
     set_policy(connection, configured, erased=is_erased(connection) and not removes)
@@ -162,7 +162,7 @@ def _raw_tables(
 
 
 def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
-    sentences, table = [], schemas_of(connection).relation(f"{RAW}.side_loaded")
+    sentences, table = [], relation(f"{RAW}.side_loaded")
     for (array,) in connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
         redaction, where = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed), literal(array)
         records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {where}")
@@ -183,9 +183,9 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
     # DuckDB requires that a transaction drops columns before it changes rows.
     dropped = [name for name in columns if name != FURTHER and not redaction.keeps(varies(name) or name)]
     for name in dropped:
-        connection.execute(f"alter table {raw_table(connection, resource)} drop column {identifier(name)}")
+        connection.execute(f"alter table {raw_table(resource)} drop column {identifier(name)}")
     if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
-        connection.execute(f"update {raw_table(connection, resource)} set _dlt_id = _dlt_id")
+        connection.execute(f"update {raw_table(resource)} set _dlt_id = _dlt_id")
     changed = {}
     for name in columns.keys() - dropped:
         field = varies(name) or name
@@ -209,7 +209,7 @@ def _history(
     layer, table = address.split(".")
     types = connection.execute(
         "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
-        [schemas_of(connection).crm.named(layer), table],
+        [layer, table],
     ).fetchall()
     changed = [
         (name, StoredColumn(address, name, type_).convert(connection, redacted))

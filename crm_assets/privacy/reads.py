@@ -10,7 +10,6 @@ from crm_assets.privacy.forgetting import read_forgotten
 from crm_assets.privacy.policy import Policy, has_loads, refuse_another_policy, set_policy, stored_policy
 from crm_assets.settings import Crm, CrmSettings
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.warehouse.schemas import schemas_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,6 @@ class ReadRules:
             )
         for hashed in skipped:
             connection.execute(
-                f"update {schemas_of(connection).raw}.forgotten set _dlt_load_id = ? "
-                "where resource = ? and id_hash = ?",
+                "update raw.forgotten set _dlt_load_id = ? where resource = ? and id_hash = ?",
                 [load_id, resource, hashed],
             )

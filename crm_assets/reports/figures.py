@@ -10,9 +10,6 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.warehouse.addresses import of_crm
-from crm_assets.warehouse.schemas import schemas_of
-
 QUERIES = Path(__file__).with_name("sales_review")
 
 Rows = Sequence[Mapping[str, Any]]
@@ -52,8 +49,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     """
     connection.execute("begin")
     try:
-        crm = schemas_of(connection).crm
-        parts = {name: _rows(connection, of_crm(crm, sql)) for name, sql in queries().items()}
+        parts = {name: _rows(connection, sql) for name, sql in queries().items()}
     finally:
         connection.execute("rollback")
     [headline] = parts.pop("headline")

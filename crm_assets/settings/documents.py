@@ -25,7 +25,6 @@ else:
 
 ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
-CRMS_FILE = Path("crms.toml")
 
 BESIDE = ""
 """In a table made from variables, the key of the table's own variable: of `A`, if `A__B` is set, too."""
@@ -84,14 +83,6 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
             else:
                 table.setdefault(last, value)
     return nested
-
-
-def crm_list() -> Document | None:
-    """The list of several CRMs: a table of settings for each. None without the file."""
-    for folder in settings_folders():
-        if (folder / CRMS_FILE).is_file():
-            return _toml_document(folder, CRMS_FILE, may_hold_secrets=True)
-    return None
 
 
 def _toml_documents(folder: Path) -> Iterator[Document]:

@@ -4,23 +4,24 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
 from crm_assets.masking import know
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.crms import ONLY, Crm
-from crm_assets.settings.documents import BESIDE, Document, crm_list, documents
+from crm_assets.settings.documents import BESIDE, Document, documents
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import (
     PLAIN_KEY,
     RENAMED,
     SECTION,
-    SECTION_PREFIX,
+    SOURCES,
     SURROUNDINGS_PREFIX,
     full_name,
     is_about_surroundings,
+    section_prefix,
     setting_name,
     toml_name,
 )
@@ -38,7 +39,7 @@ class Found:
         unreadable: Messages about files that could not be read.
         errors: Messages about unknown names in the section, and about secrets in the wrong place.
         unknown: Messages about other variables that look like settings but may belong to another program.
-        defaults: Settings whose value is the default of several CRMs.
+        defaults: Settings whose value is in the section `sources.crm`, which has the defaults of CRMs with a name.
     """
 
     crm: Crm = ONLY
@@ -49,15 +50,18 @@ class Found:
     unknown: list[str] = field(default_factory=list)
     defaults: set[str] = field(default_factory=set)
 
+    def section(self, name: str) -> str:
+        """The section that a setting's value is from."""
+        return SECTION if name in self.defaults else self.crm.section
+
     def add(self, name: str, value: Any, document: Document) -> None:
         """Adds a value unless there is one from a place with higher precedence. Tables are merged."""
         if value is None or value == "":
             return
         if name in SECRETS and not document.may_hold_secrets:
-            told = str if name in self.defaults else self.crm.told
             self.errors.append(
-                f"{told(full_name(name))} is a secret and must not be in {document.place}. Move it to secrets.toml in "
-                "the same folder, to .env, or into the environment"
+                f"{full_name(name, self.section(name))} is a secret and must not be in {document.place}. "
+                "Move it to secrets.toml in the same folder, to .env, or into the environment"
             )
         if name in PLACES and not NO_RELATIVE_PATH.match(str(value)):
             value = str(document.folder / str(value))
@@ -80,7 +84,7 @@ PLACES = frozenset({"data_dir", "warehouse", "warehouse_files"})
 """Settings that may be paths. In a file they are relative to its folder."""
 
 OWN = frozenset({"base_url", "api_key"})
-"""Settings that each of several CRMs has for itself, without a default."""
+"""Settings that each CRM has for itself, without a default."""
 
 NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 """The start of a path in the user's home, or of an address."""
@@ -92,12 +96,11 @@ def find(crm: Crm = ONLY) -> Found:
     places = list(documents())
     if crm.name:
         for document in places:
-            _add_section(found, document, _section(document.tree, (crm.name, *SECTION)))
-        _add_listed(found, crm.name)
+            _add_section(found, document, crm.section)
     for document in places:
         if document.problem:
             found.unreadable.append(document.problem)
-        _add_section(found, document, _section(document.tree, SECTION), is_default=bool(crm.name))
+        _add_section(found, document, SECTION)
         _add_surroundings(found, document)
     if not crm.name:
         for document in places:
@@ -120,27 +123,18 @@ def _add_surroundings(found: Found, document: Document) -> None:
             sentences.append(_unknown(key.upper(), document))
 
 
-def _add_section(found: Found, document: Document, section: Mapping[str, Any], *, is_default: bool = False) -> None:
-    """Adds a table of settings about a CRM. Those of `OWN` are no defaults of several CRMs."""
-    for key, value in section.items():
+def _add_section(found: Found, document: Document, section: str) -> None:
+    """Adds the settings of `sources.<section>`. As defaults of another CRM, those of `OWN` are left out."""
+    is_default = section != found.crm.section
+    for key, value in _section(document.tree, (SOURCES, section)).items():
         name = key.lower()
-        told = str if is_default else found.crm.told
         if name not in CrmSettings.model_fields or is_about_surroundings(name):
-            found.errors.append(told(_unknown(f"{SECTION_PREFIX}{key.upper()}", document)))
+            found.errors.append(_unknown(f"{section_prefix(section)}{key.upper()}", document, section))
         elif not (is_default and name in OWN):
             if is_default and name not in found.values:
                 found.defaults.add(name)
             found.add(name, value, document)
-            found.errors += map(told, _cut_short(name, value, document))
-
-
-def _add_listed(found: Found, name: str) -> None:
-    """Adds the settings of a CRM in `crms.toml`."""
-    document = crm_list()
-    if document is not None:
-        table = document.tree.get(name)
-        listed = replace(document, place=f"[{name}] of {document.place}")
-        _add_section(found, listed, table if isinstance(table, Mapping) else {})
+            found.errors += _cut_short(name, value, document, section)
 
 
 def _section(tree: Mapping[str, Any], tables: Iterable[str]) -> Mapping[str, Any]:
@@ -150,7 +144,7 @@ def _section(tree: Mapping[str, Any], tables: Iterable[str]) -> Mapping[str, Any
     return tree
 
 
-def _unknown(variable: str, document: Document) -> str:
+def _unknown(variable: str, document: Document, section: str = SECTION) -> str:
     """A message about an unknown name, with its new or the most similar name."""
     if variable in RENAMED:
         return (
@@ -159,24 +153,22 @@ def _unknown(variable: str, document: Document) -> str:
         )
 
     def likeness(name: str) -> float:
-        bare = variable.removeprefix(SECTION_PREFIX).removeprefix(SURROUNDINGS_PREFIX)
-        pairs = ((variable, setting_name(name)), (bare, name.upper()))
+        bare = variable.removeprefix(section_prefix(section)).removeprefix(SURROUNDINGS_PREFIX)
+        pairs = ((variable, setting_name(name, section)), (bare, name.upper()))
         return sum(SequenceMatcher(None, *pair).ratio() for pair in pairs)
 
-    closest = max(CrmSettings.model_fields, key=likeness)
+    closest = setting_name(max(CrmSettings.model_fields, key=likeness), section)
     if document.has_variables:
-        return f"Unknown setting {variable} in {document.place}. Did you mean {setting_name(closest)}?"
-    return (
-        f"Unknown setting {toml_name(variable)} in {document.place}. Did you mean {toml_name(setting_name(closest))}?"
-    )
+        return f"Unknown setting {variable} in {document.place}. Did you mean {closest}?"
+    return f"Unknown setting {toml_name(variable)} in {document.place}. Did you mean {toml_name(closest)}?"
 
 
-def _cut_short(name: str, value: Any, document: Document) -> list[str]:
+def _cut_short(name: str, value: Any, document: Document, section: str) -> list[str]:
     """Messages about variables that name a resource but none of its settings."""
     if name != "endpoints" or not document.has_variables or not isinstance(value, Mapping):
         return []
     return [
-        f"Unknown setting {setting_name(name)}__{resource.upper()} in {document.place}. Add the setting of "
+        f"Unknown setting {setting_name(name, section)}__{resource.upper()} in {document.place}. Add the setting of "
         f"{resource} to the name: {' or '.join(f'__{of_it.upper()}' for of_it in EndpointSettings.model_fields)}"
         for resource, of_it in value.items()
         if resource != BESIDE and not isinstance(of_it, Mapping)

@@ -1,15 +1,21 @@
 """Names of settings: the environment variable, and the name in TOML files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 
 from crm_assets.settings.surroundings import Surroundings
 
-SECTION = ("sources", "crm")
-"""The table in TOML files with the settings about the CRM, as for any dlt source."""
+SOURCES, SECTION = "sources", "crm"
+"""The table in TOML files with the settings about the CRM: `sources.crm`, as for any dlt source. A CRM with a name has
+a section with its name, and its defaults in this one."""
 
-SECTION_PREFIX, SURROUNDINGS_PREFIX = "SOURCES__CRM__", "CRM_"
-"""The prefixes of the variables about the CRM and about this machine."""
+SURROUNDINGS_PREFIX = "CRM_"
+"""The prefix of the variables about this machine."""
+
+SECTION_IN_USE = ContextVar("section_in_use", default=SECTION)
+"""The section of the CRM that is used now, so that messages name its settings."""
 
 PLAIN_KEY = "API_KEY"
 """A second name of the key, with lower precedence."""
@@ -23,9 +29,25 @@ def is_about_surroundings(name: str) -> bool:
     return name in Surroundings.model_fields
 
 
-def setting_name(name: str) -> str:
-    """The environment variable of a setting, for messages."""
-    return f"{SURROUNDINGS_PREFIX if is_about_surroundings(name) else SECTION_PREFIX}{name.upper()}"
+@contextmanager
+def section_in_use(section: str) -> Iterator[None]:
+    """Makes messages about settings name those of one CRM while the body runs, in its thread."""
+    token = SECTION_IN_USE.set(section)
+    try:
+        yield
+    finally:
+        SECTION_IN_USE.reset(token)
+
+
+def section_prefix(section: str) -> str:
+    """The prefix of the variables about a CRM."""
+    return f"{SOURCES}__{section}__".upper()
+
+
+def setting_name(name: str, section: str = "") -> str:
+    """The environment variable of a setting, for messages. `section`: if not that of the CRM that is used now."""
+    section = section or SECTION_IN_USE.get()
+    return f"{SURROUNDINGS_PREFIX if is_about_surroundings(name) else section_prefix(section)}{name.upper()}"
 
 
 def toml_name(variable: str) -> str:
@@ -33,7 +55,7 @@ def toml_name(variable: str) -> str:
     return variable.lower().replace("__", ".")
 
 
-def full_name(name: str) -> str:
+def full_name(name: str, section: str = "") -> str:
     """Both names of a setting, for messages: `sources.crm.per_page (SOURCES__CRM__PER_PAGE)`."""
-    variable = setting_name(name)
+    variable = setting_name(name, section)
     return f"{toml_name(variable)} ({variable})"

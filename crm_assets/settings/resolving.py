@@ -7,9 +7,9 @@ from pydantic import ValidationError
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.crms import ONLY, Crm, wrong_crms
+from crm_assets.settings.crms import ONLY, Crm
 from crm_assets.settings.finding import SECRETS, Found, find
-from crm_assets.settings.names import full_name
+from crm_assets.settings.names import full_name, section_in_use
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
 """Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
@@ -19,7 +19,7 @@ MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "ui_url", "api_key_name", "e
 
 
 def resolve_settings(crm: Crm = ONLY) -> CrmSettings:
-    """Reads and validates all settings, those of one CRM if there are several.
+    """Reads and validates all settings, those of the first CRM or of one with a name.
 
     Raises:
         SettingsError: A file cannot be read, or a setting is missing, unknown or not allowed. The message has a line
@@ -40,12 +40,13 @@ def resolve_settings(crm: Crm = ONLY) -> CrmSettings:
 def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
     """The settings, or a message for each that is missing or not allowed."""
     try:
-        settings = CrmSettings(**found.values)
+        with section_in_use(found.crm.section):
+            settings = CrmSettings(**found.values)
     except ValidationError as error:
         return None, [_sentence(detail, found) for detail in error.errors()]
     if found.crm.name and settings.is_sandbox:
-        missing = f"{full_name('base_url')} and {full_name('api_key')} are missing. Set both: each CRM has its own."
-        return None, [found.crm.told(missing)]
+        url, key = (full_name(name, found.crm.section) for name in ("base_url", "api_key"))
+        return None, [f"{url} and {key} are missing. Set both: each CRM has its own."]
     return settings, []
 
 
@@ -76,21 +77,21 @@ def wrong_value(found: Found, name: str) -> str:
 
 def problems(found: Found) -> list[str]:
     """Messages about everything that is wrong, needed or not."""
-    return [*wrong_crms(), *found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
+    return [*found.unreadable, *found.errors, *found.unknown, *checked(found)[1]]
 
 
 def unknown_variables() -> list[str]:
-    """Messages about unknown variables with a setting's prefix, misspelt or of another program, and unusable CRMs."""
-    return [*wrong_crms(), *find().unknown]
+    """Messages about unknown variables with a setting's prefix, misspelt or of another program."""
+    return find().unknown
 
 
 def _sentence(detail: Any, found: Found) -> str:
     """A message about one validation error: the setting, where it was given, and what is allowed."""
-    reason = found.crm.told(str(detail["msg"]).removeprefix("Value error, "))
+    reason = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return f"{reason}."
     top, *inner = map(str, detail["loc"])
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
-    name = full_name(top) if top in found.defaults else found.crm.told(full_name(top))
-    return f"Setting {name}{within} in {' and '.join(found.places.get(top, ()))}{shown}: {reason}."
+    given = f"Setting {full_name(top, found.section(top))}{within} in {' and '.join(found.places.get(top, ()))}"
+    return f"{given}{shown}: {reason}."

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import duckdb
 
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.sql_models.data_test_runs import Outcome, of_connection, run_test, run_tests
+from crm_assets.sql_models.data_test_runs import Outcome, run_test, run_tests
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.seeds import first_rejected, forget_rejects
 from crm_assets.sql_models.snapshots import take_snapshot
@@ -59,7 +59,6 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
-    model = of_connection(connection, model)
     built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
     try:
@@ -80,7 +79,7 @@ class _Committed(NamedTuple):
 
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
     try:
-        connection.execute(f"create schema if not exists {identifier(model.schema)}")
+        connection.execute(f"create schema if not exists {identifier(model.folder)}")
         existing = _kind(connection, model)
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
@@ -97,11 +96,11 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
     if not all(outcome.passed for outcome in outcomes):
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
         raise WrongRows(
-            f"{model.table} was not replaced, and models that depend on it are not built, since its new rows fail "
+            f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
             f"tests ({failed}). The failed checks show rows and the SQL to find them",
             outcomes,
         )
-    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
+    comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
     return _Committed(outcomes, rows_before, stored)
 
 
@@ -157,7 +156,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
     found = connection.execute(
         "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.schema, model.name],
+        [model.folder, model.name],
     ).fetchone()
     if found is None:
         return None

@@ -1,7 +1,7 @@
 """Runs the data tests of a model: each is a query for the rows that fail it. Null passes, as in dbt."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -11,10 +11,8 @@ from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.model import Model
 from crm_assets.sql_models.tested_rows import TESTED_ROWS
 from crm_assets.sql_models.timezone import with_timezone
-from crm_assets.warehouse.addresses import of_crm
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.quoting import identifier, literal
-from crm_assets.warehouse.schemas import schemas_of
 
 Literal = Callable[[Any], str]
 """Writes a value into a query: as a parameter to run it, or as a literal to show it."""
@@ -63,22 +61,15 @@ def run_tests(
     return outcomes
 
 
-def of_connection(connection: duckdb.DuckDBPyConnection, model: Model) -> Model:
-    """A model of the connection's CRM."""
-    crm = schemas_of(connection).crm
-    return model if model.crm == crm else replace(model, crm=crm)
-
-
 def run_test(
     connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, stored: Container[str] = ()
 ) -> Outcome:
     """Runs one test on the model's table or view; on `TESTED_ROWS` instead if its name is in `stored`."""
-    model = of_connection(connection, model)
     relation = TESTED_ROWS if test.name in stored else model.relation
-    query = of_crm(model.crm, failing_rows(test, relation, model.key_columns, lambda _: "?"))
+    query = failing_rows(test, relation, model.key_columns, lambda _: "?")
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = with_timezone(connection, of_crm(model.crm, failing_rows(test, shown, model.key_columns, literal)))
+    sql = with_timezone(connection, failing_rows(test, shown, model.key_columns, literal))
     try:
         [[failing]] = connection.execute(
             with_timezone(connection, f"select count(*) from (\n{query}\n)"), test.arguments.get("values", [])
@@ -91,7 +82,7 @@ def run_test(
 
 def _counted(connection: duckdb.DuckDBPyConnection, model: Model, relation: str) -> str:
     """The number of rows of a relation, with what a row of the model is."""
-    query = with_timezone(connection, of_crm(model.crm, f"select count(*) from {relation}"))
+    query = with_timezone(connection, f"select count(*) from {relation}")
     [[rows]] = connection.execute(query).fetchall()
     return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.folder == 'staging' else 'rows'}"
 

@@ -7,8 +7,6 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from crm_assets.warehouse.schemas import schemas_of
-
 Schemas = Mapping[str, Mapping[str, Mapping[str, str]]]
 """Schema -> table -> column -> type."""
 
@@ -17,15 +15,13 @@ Origin = tuple[str, str, str]
 
 
 def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
-    """All tables and views of the connection's CRM with their columns."""
-    of_crm = schemas_of(connection)
+    """All tables and views with their columns."""
     schemas: dict[str, dict[str, dict[str, str]]] = {}
     for schema, table, column, type_ in connection.execute(
         "select table_schema, table_name, column_name, data_type "
         "from information_schema.columns order by ordinal_position"
     ).fetchall():
-        if layer := of_crm.layer(schema):
-            schemas.setdefault(layer, {}).setdefault(table, {})[column] = type_
+        schemas.setdefault(schema, {}).setdefault(table, {})[column] = type_
     return schemas
 
 

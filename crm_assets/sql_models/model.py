@@ -11,10 +11,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.settings import ONLY, Crm
 from crm_assets.sql_models.data_tests import DataTest, read_data_tests
 from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.warehouse.addresses import of_crm, tables_read
 from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import PRESENT, RAW
 
@@ -50,6 +48,14 @@ def asset_behind(address: str) -> str:
     return f"{RAW}.{table}" if schema == PRESENT else address
 
 
+def tables_read(query: exp.Expr) -> frozenset[str]:
+    """Every table that a query reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
+    ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
+    tables = [table for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    addresses = {".".join(part for part in (table.db, table.name) if part).lower() for table in tables}
+    return frozenset(addresses - ctes)
+
+
 @dataclass(frozen=True)
 class Model:
     """One model.
@@ -62,7 +68,6 @@ class Model:
         properties: Its entry in the folder's YAML: description, config, meta, columns, data_tests.
         properties_path: The YAML file of that entry; None if the model has none.
         singular_tests: Its data tests in separate files.
-        crm: The CRM whose tables it reads and builds.
     """
 
     folder: str
@@ -72,32 +77,21 @@ class Model:
     properties: Mapping[str, Any] = field(default_factory=dict)
     properties_path: Path | None = None
     singular_tests: Sequence[DataTest] = ()
-    crm: Crm = ONLY
 
     @property
     def address(self) -> str:
-        """`folder.name`: how other models refer to it."""
+        """`folder.name`: its table or view, and how other models refer to it."""
         return f"{self.folder}.{self.name}"
-
-    @property
-    def schema(self) -> str:
-        """Its schema in the database."""
-        return self.crm.named(self.folder)
-
-    @property
-    def table(self) -> str:
-        """The name of its table or view in the database, for messages."""
-        return f"{self.schema}.{self.name}"
 
     @property
     def relation(self) -> str:
         """The same, quoted for SQL statements."""
-        return identifier(self.schema, self.name)
+        return identifier(self.folder, self.name)
 
     @property
     def select(self) -> str:
         """The SELECT without a semicolon, to be used in other statements."""
-        return of_crm(self.crm, self.sql.rstrip().rstrip(";"))
+        return self.sql.rstrip().rstrip(";")
 
     @property
     def config(self) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """Chooses the warehouse, from `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`.
 
-The sandbox has a separate file, catalog schema or database, so that its records never mix with a real CRM's.
+The sandbox and each CRM with a name have their own file, catalog schema or database: records of two CRMs never mix.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
         wait: Seconds to wait for other writers.
         config: DuckDB's configuration.
         announce: Called with messages about waiting.
-        crm: The CRM whose settings name the warehouse.
+        crm: The CRM whose records the warehouse keeps.
 
     Raises:
         SettingsError: A setting is missing or not allowed.
@@ -36,13 +36,14 @@ def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: A
         return DuckDBFile(Path(address), wait, config, announce)
     settings = resolve_settings(crm)
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
+    name = "sandbox" if settings.is_sandbox else crm.name
     if configured.startswith(PREFIX):
         files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""
-        lake = LakeAddress.of(configured, files, is_sandbox=settings.is_sandbox)
+        lake = LakeAddress.of(configured, files, name)
         return Lake(lake, settings.data_dir, wait, config, announce)
     if configured.startswith(MOTHERDUCK):
-        return MotherDuck.of(configured, settings.data_dir, config, is_sandbox=settings.is_sandbox)
-    return DuckDBFile(configured_path(settings), wait, config, announce)
+        return MotherDuck.of(configured, settings.data_dir, config, name)
+    return DuckDBFile(configured_path(settings, name), wait, config, announce)
 
 
 def has_maintenance() -> bool:
@@ -50,14 +51,8 @@ def has_maintenance() -> bool:
     return str(find().values.get("warehouse", "")).startswith(PREFIX)
 
 
-def shared_catalog() -> str | None:
-    """The connection string of the PostgreSQL database with the lake's catalog; None without one. Never raises."""
-    configured = str(find().values.get("warehouse", ""))
-    return LakeAddress.of(configured, "", is_sandbox=False).dsn if configured.startswith(PREFIX) else None
-
-
-def configured_path(settings: CrmSettings) -> Path:
-    """The path of the DuckDB file: the configured one, or the default in the data directory."""
+def configured_path(settings: CrmSettings, name: str) -> Path:
+    """The path of the DuckDB file: the configured one, or the default in the data directory; `name` beside it."""
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
     path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
-    return path.with_name("sandbox.duckdb") if settings.is_sandbox else path
+    return path.with_name(f"{name}.duckdb") if name else path

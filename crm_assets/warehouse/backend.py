@@ -8,8 +8,6 @@ from typing import Protocol
 
 import duckdb
 
-from crm_assets.settings import Crm
-
 Change = Callable[[duckdb.DuckDBPyConnection], object]
 """Changes a database."""
 
@@ -57,13 +55,12 @@ class Backend(Protocol):
         `Warehouse.get_connection` describes the arguments and errors.
         """
 
-    def publish(self, crm: Crm) -> Published:
-        """Publishes the current state of a CRM's tables to readers."""
+    def publish(self) -> Published:
+        """Publishes the current state of all tables to readers."""
 
-    def erase(self, crm: Crm, record: Change) -> None:
-        """Erases a CRM's deleted values for good, from free blocks and old snapshots, and publishes the current state.
+    def erase(self, record: Change) -> None:
+        """Erases deleted values for good, from free blocks and old snapshots, and publishes the current state.
 
         Args:
-            crm: The CRM.
             record: Called to record this in the database: with the change that it makes, all deleted values are erased.
         """

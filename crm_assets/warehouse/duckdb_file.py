@@ -12,7 +12,6 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseBusy
-from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
@@ -61,30 +60,26 @@ class DuckDBFile:
         ):
             yield connection
 
-    def publish(self, crm: Crm) -> Published:
-        """Copies a CRM's tables for readers, unless the copy is up to date."""
-        is_new = not is_published(self.path, crm)
+    def publish(self) -> Published:
+        """Copies the file for readers, unless the copy is up to date."""
+        is_new = not is_published(self.path)
         if is_new:
             with self._locked() as config:
                 if _log(self.path).exists():
                     # Left by a killed process. Opening and closing the database merges it.
                     with self._connected(config, read_only=False):
                         pass
-                publish(self.path, crm, config)
-        return Published(str(published_path(self.path, crm)), is_new)
+                publish(self.path)
+        return Published(str(published_path(self.path)), is_new)
 
-    def erase(self, crm: Crm, record: Change) -> None:
-        """Rewrites the file and the CRM's published copy."""
+    def erase(self, record: Change) -> None:
+        """Rewrites the file and its published copy."""
         with self._locked() as config:
             with self._connected(config, read_only=False) as connection:
                 broken = prepare(connection)
             # The database comes last: until it is replaced, it records that this is still to be done.
-            if crm.name:
-                publish(self.path, crm, config)
-                rewrite_file(self.path, self.path, config, crm, record)
-            else:
-                rewrite_file(self.path, published_path(self.path, crm), config, crm, record)
-                take_over(self.path, crm)
+            rewrite_file(self.path, published_path(self.path), config, record)
+            take_over(self.path)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
 

@@ -11,10 +11,9 @@ import duckdb
 
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
-from crm_assets.settings import Crm, secrets
+from crm_assets.settings import secrets
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.reconnecting import Reconnecting
-from crm_assets.warehouse.schemas import belong_to
 
 
 @dataclass(frozen=True)
@@ -32,10 +31,10 @@ class MotherDuck:
     config: Mapping[str, Any]
 
     @classmethod
-    def of(cls, configured: str, working_folder: Path, config: Mapping[str, Any], *, is_sandbox: bool) -> "MotherDuck":
-        """The configured database, or the one beside it for generated records."""
+    def of(cls, configured: str, working_folder: Path, config: Mapping[str, Any], name: str) -> "MotherDuck":
+        """The configured database; for a name, the one beside it, such as `md:crm_north`."""
         database, mark, options = configured.partition("?")
-        return cls(f"{database}{'_sandbox' if is_sandbox else ''}{mark}{options}", working_folder, config)
+        return cls(f"{database}{f'_{name}' if name else ''}{mark}{options}", working_folder, config)
 
     @property
     def name(self) -> str:
@@ -64,12 +63,11 @@ class MotherDuck:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
-    def publish(self, crm: Crm) -> Published:
+    def publish(self) -> Published:
         """Does nothing: readers see every commit at once."""
         return Published(self.name, is_new=True)
 
-    def erase(self, crm: Crm, record: Change) -> None:
+    def erase(self, record: Change) -> None:
         """Only records the erasure. Old snapshots at MotherDuck expire by its own rules."""
         with self.connected(read_only=False) as connection:
-            belong_to(connection, crm)
             record(connection)

@@ -6,8 +6,13 @@ from sqlglot import exp
 
 
 def identifier(*parts: str) -> str:
-    """A quoted name, or the parts of an address: `"raw"."accounts"`."""
+    """A quoted name, or the parts of an address."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def relation(address: str) -> str:
+    """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`."""
+    return identifier(*address.split("."))
 
 
 def literal(value: Any) -> str:

@@ -11,10 +11,8 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.settings import Crm
 from crm_assets.warehouse.backend import Change
 from crm_assets.warehouse.quoting import identifier, literal
-from crm_assets.warehouse.schemas import belong_to
 
 VIEWS = """
 select format('"{}"."{}"', replace(schema_name, '"', '""'), replace(view_name, '"', '""'))
@@ -27,7 +25,6 @@ def rewrite_file(
     database: Path,
     target: Path,
     config: Mapping[str, Any],
-    crm: Crm,
     record: Change,
 ) -> None:
     """Copies all tables and views to a new file, which atomically replaces `target`.
@@ -38,7 +35,6 @@ def rewrite_file(
         database: Closed after `prepare`, with the caller still holding the lock.
         target: The file to replace.
         config: DuckDB's configuration.
-        crm: The CRM whose removed values are erased by it.
         record: Called with the new file, to record in it what is erased.
 
     Raises:
@@ -52,7 +48,6 @@ def rewrite_file(
             [[catalog]] = connection.execute("select current_database()").fetchall()
             connection.execute(f"copy from database stored to {identifier(catalog)}")
             connection.execute("detach stored")
-            belong_to(connection, crm)
             record(connection)
         with fresh.open("rb") as written:
             os.fsync(written.fileno())

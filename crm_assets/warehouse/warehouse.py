@@ -13,7 +13,6 @@ from crm_assets.settings import ONLY, Crm
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Change, Published
 from crm_assets.warehouse.lake.backend import Lake
-from crm_assets.warehouse.schemas import belong_to
 
 
 class Warehouse(DuckDBResource):
@@ -42,7 +41,7 @@ class Warehouse(DuckDBResource):
         return self._crm
 
     def of(self, crm: Crm) -> "Warehouse":
-        """The same warehouse, for the tables of another CRM. Its connections end with the run as well."""
+        """The warehouse of another CRM. Its connections end with the run as well."""
         other = Warehouse(database=self.database, lock_wait=self.lock_wait, connection_config=self.connection_config)
         other._crm, other._opened, other._until_end_of_run = crm, self._opened, self._until_end_of_run
         return other
@@ -81,9 +80,7 @@ class Warehouse(DuckDBResource):
             WarehouseUnreachable: It could not be opened.
             NothingStored: Read-only, and there is no database yet.
         """
-        locked, wanted = ([self._crm.named(table) for table in some] for some in (tables, if_free))
-        with self._backend.connected(read_only=read_only, tables=locked, if_free=wanted) as connection:
-            belong_to(connection, self._crm)
+        with self._backend.connected(read_only=read_only, tables=tables, if_free=if_free) as connection:
             yield connection
 
     def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -91,13 +88,13 @@ class Warehouse(DuckDBResource):
         return self.get_connection(read_only=True)
 
     def publish(self) -> Published:
-        """Publishes the current state of the CRM's tables to readers.
+        """Publishes the current state of all tables to readers.
 
         Raises:
             OSError: For example, the disk is full. Readers see the previous state.
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
-        return self._backend.publish(self._crm)
+        return self._backend.publish()
 
     def erase(self, record: Change = lambda _: None) -> None:
         """Erases deleted values for good, and publishes the current state.
@@ -109,7 +106,7 @@ class Warehouse(DuckDBResource):
             OSError: For example, the disk is full.
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
         """
-        self._backend.erase(self._crm, record)
+        self._backend.erase(record)
 
     @property
     def _backend(self) -> Backend:

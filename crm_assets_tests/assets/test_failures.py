@@ -22,10 +22,9 @@ from dagster import (
     JobDefinition,
     define_asset_job,
 )
-from dagster_dlt import DagsterDltResource
 
 from crm_assets import errors
-from crm_assets.assets.maintenance import lake_maintenance
+from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.published import build_published_database
@@ -106,6 +105,7 @@ def _jobs() -> dict[str, JobDefinition]:
     models = load_models()
     by_address = {model.address: model for model in models}
     raw = build_raw_assets(ONLY)
+    lake_maintenance = build_lake_maintenance(ONLY)
     built = {asset.key: asset for asset in build_model_assets(ONLY, models)}
     comparison = build_model_checks(ONLY, models)[0]
     accounts = AssetKey(["raw", "accounts"])
@@ -122,10 +122,9 @@ def _jobs() -> dict[str, JobDefinition]:
     }
     names = {kind: kind.replace(" ", "_") for kind in selections}
     resources = {
-        "crm": CrmConnection(),
-        "dlt": DagsterDltResource(),
-        "progress": ReadProgress(),
-        "warehouse": Warehouse(),
+        "crm_connection": CrmConnection(),
+        "crm_progress": ReadProgress(),
+        "crm_warehouse": Warehouse(),
     }
     definitions = Definitions(
         assets=[*raw, *built.values(), build_published_database(ONLY, raw), build_sales_review(ONLY), lake_maintenance],
@@ -146,9 +145,9 @@ KINDS = (
 def run(kind: str, error: Exception) -> ExecuteInProcessResult:
     """Runs one asset or check, in which an error is raised."""
     FailingWarehouse.error = FailingCrm.error = error
-    resources: dict[str, Any] = {"crm": FailingCrm()}
+    resources: dict[str, Any] = {"crm_connection": FailingCrm()}
     if kind != "crm check":
-        resources |= {"warehouse": FailingWarehouse(), "dlt": DagsterDltResource(), "progress": ReadProgress()}
+        resources |= {"crm_warehouse": FailingWarehouse(), "crm_progress": ReadProgress()}
     return _jobs()[kind].execute_in_process(resources=resources, instance=_instance(), raise_on_error=False)
 
 

@@ -60,7 +60,7 @@ def run(project: ModelProject, launchpad: Mapping[str, Any] | None = None) -> Ex
     models = list(project.models().values())
     assets = [*build_model_assets(Crm(), models), *build_model_checks(Crm(), models)]
     with DagsterInstance.ephemeral() as instance:
-        resources = {"warehouse": Warehouse()}
+        resources = {"crm_warehouse": Warehouse()}
         config = {"ops": dict(launchpad or {})}
         return materialize(assets, resources=resources, instance=instance, run_config=config, raise_on_error=False)
 

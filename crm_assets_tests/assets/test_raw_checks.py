@@ -149,7 +149,11 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
         return materialize(
             [*build_raw_assets(Crm()), *build_model_assets(Crm(), models)],
             selection=selection,
-            resources={"warehouse": Warehouse(database=str(database)), "dlt": None, "crm": None, "progress": None},
+            resources={
+                "crm_warehouse": Warehouse(database=str(database)),
+                "crm_connection": None,
+                "crm_progress": None,
+            },
             instance=instance,
             raise_on_error=False,
         )

@@ -18,7 +18,7 @@ __all__ = ["_tables", "crm"]
 def drawn(database: Path) -> Any:
     return materialize(
         [build_sales_review(Crm())],
-        resources={"warehouse": Warehouse(database=str(database))},
+        resources={"crm_warehouse": Warehouse(database=str(database))},
         instance=DagsterInstance.ephemeral(),
         raise_on_error=False,
     )

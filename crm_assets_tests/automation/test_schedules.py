@@ -4,28 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from crm_assets.api import ENDPOINTS
 from crm_assets.automation.cadence import cron
 from crm_assets.automation.schedules import RESOURCE_STEP
 from crm_assets.settings import CrmSettings
-from crm_assets.settings.crms import CRM_STEP
 from crm_assets.settings.endpoints import start_minute
 
 
-@pytest.mark.parametrize("step", [CRM_STEP, RESOURCE_STEP])
-def test_no_two_of_sixty_schedules_start_at_the_same_minute(step: int) -> None:
-    minutes = [start_minute(position, step) for position in range(60)]
-    assert minutes[: 60 // step] == list(range(0, 60, step))
+def test_no_two_of_sixty_schedules_start_at_the_same_minute() -> None:
+    minutes = [start_minute(position, RESOURCE_STEP) for position in range(60)]
+    assert minutes[: 60 // RESOURCE_STEP] == list(range(0, 60, RESOURCE_STEP))
     assert sorted(minutes) == list(range(60))
-
-
-def test_the_five_resources_of_twelve_crms_start_at_different_minutes() -> None:
-    starts = {
-        (start_minute(resource, RESOURCE_STEP) + start_minute(crm, CRM_STEP)) % 60
-        for resource in range(len(ENDPOINTS))
-        for crm in range(12)
-    }
-    assert len(starts) == 60
 
 
 @pytest.mark.parametrize(

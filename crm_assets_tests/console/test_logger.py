@@ -67,7 +67,7 @@ def test_lines_tell_how_far_a_read_has_come(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "2")
-    often = {"progress": {"config": {"seconds_between_lines": 0}}}
+    often = {"crm_progress": {"config": {"seconds_between_lines": 0}}}
     with configured_crm(lists={"open_tasks": tasks(5)}):
         *progress, _, _ = console_lines("open_tasks", capsys, resources=often)
     assert [re.sub(r"[\d,.]+ per second, \d+ s left", "…", line.split(" ", 1)[1]) for line in progress] == [

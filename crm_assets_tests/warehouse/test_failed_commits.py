@@ -8,8 +8,6 @@ import duckdb
 import pytest
 from dagster import build_init_resource_context
 
-from crm_assets.settings import Crm
-from crm_assets.warehouse.schemas import belong_to, schemas_of
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
@@ -74,12 +72,12 @@ def test_retried_transaction_runs_in_a_new_instance(data_dir: Path) -> None:
     assert rows(data_dir / "crm.duckdb", "from t") == [(1,)]
 
 
-def test_new_instance_belongs_to_the_same_crm(data_dir: Path) -> None:
+def test_new_instance_has_the_session_s_variables(data_dir: Path) -> None:
     with written(data_dir) as connection:
-        belong_to(connection, Crm("north"))
+        connection.execute("set variable kept = 'north'")
         with pytest.raises(ZeroDivisionError):
             committed(connection, lambda: go_wrong(connection))
-        assert schemas_of(connection).raw == "north_raw"
+        assert connection.execute("select getvariable('kept')").fetchall() == [("north",)]
         assert connection.execute("select current_setting('TimeZone')").fetchall() == [("UTC",)]
 
 

@@ -60,6 +60,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
     columns["_dlt_id"] = pa.array([load_id] * len(read), pa.string())
     pq.write_table(pa.table(columns), file := folder / f"{load_id}.parquet")
     return LoadPackage(
+        crm="",
         load_id=load_id,
         files=[file],
         types={"undeclared": "text"},

@@ -99,7 +99,7 @@ def test_a_table_that_a_lake_cannot_store_is_refused_by_name_and_no_other(projec
     with DagsterInstance.ephemeral() as instance:
         result = materialize(
             build_model_assets(Crm(), list(project.models().values())),
-            resources={"warehouse": Warehouse()},
+            resources={"crm_warehouse": Warehouse()},
             instance=instance,
             raise_on_error=False,
         )

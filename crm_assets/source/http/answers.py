@@ -12,7 +12,7 @@ import orjson
 
 from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.masking import masked
-from crm_assets.settings import setting_name
+from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.settings.secrets import url
 from crm_assets.source.http.stated_errors import FIRST_CODE, stated_error, texts
 
@@ -35,14 +35,13 @@ MESSAGE_LENGTH = 300
 """Characters of the API's own error message that errors show."""
 
 ADVICE = {
-    401: f"Check {setting_name('api_key')} and, for the header it goes into, {setting_name('api_key_name')}.",
-    403: f"The user that {setting_name('api_key')} belongs to may not see this list.",
-    404: f"Check {setting_name('base_url')} and this resource's path in {setting_name('endpoints')}.",
-    422: f"Check this resource's params in {setting_name('endpoints')}.",
-    TOO_MANY_REQUESTS: (
-        f"Set {setting_name('requests_per_minute')} or {setting_name('requests_per_hour')} to what is allowed."
-    ),
+    401: "Check {api_key} and, for the header it goes into, {api_key_name}.",
+    403: "The user that {api_key} belongs to may not see this list.",
+    404: "Check {base_url} and this resource's path in {endpoints}.",
+    422: "Check this resource's params in {endpoints}.",
+    TOO_MANY_REQUESTS: "Set {requests_per_minute} or {requests_per_hour} to what is allowed.",
 }
+"""Status -> what to do, with names of settings."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,8 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
             f"{text} A redirect to {target[:100]} is not followed, as the key would go along; set "
             f"{setting_name('base_url')} to the address that the API itself has"
         )
-    return ApiRefusal(f"{text} {ADVICE.get(answer.status, 'The API refuses this request.')}")
+    advice = ADVICE.get(answer.status, "The API refuses this request.")
+    return ApiRefusal(f"{text} {advice.format_map({name: setting_name(name) for name in CrmSettings.model_fields})}")
 
 
 def wait_too_long(where: str, answer: Answer, longest: float) -> ApiRefusal:

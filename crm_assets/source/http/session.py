@@ -20,6 +20,7 @@ from crm_assets.api import ENDPOINTS, PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.masking import know
 from crm_assets.settings import CrmSettings, PersonalData, is_loopback
+from crm_assets.settings.names import SECTION_IN_USE
 from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
@@ -106,7 +107,9 @@ class PageSession(Session):
         self._closed = threading.Event()
         self._counting = threading.Lock()
         self._adapter = BoundedAdapter(pool_connections=1, pool_maxsize=settings.max_in_flight)
-        self._pool = ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="crm-page")
+        self._pool = ThreadPoolExecutor(
+            settings.max_in_flight, "crm-page", initializer=SECTION_IN_USE.set, initargs=(SECTION_IN_USE.get(),)
+        )
         self._prefetched: dict[int, Future[Page]] = {}
         self._seconds = 0.0
         self._reader = threading.get_ident()

@@ -21,8 +21,6 @@ MAX_ARRAYS = 100
 MAX_RECORDS = 20_000
 """Side-loaded arrays of a read, and side-loaded records of a page. An API has a few, for related objects of records."""
 
-ADVICE = f"Check `{INCLUDE}` and the other params of this resource in {setting_name('endpoints')}"
-
 COLUMNS = pa.schema([("array_name", pa.string()), ("id", pa.int64()), ("record", pa.string())])
 
 
@@ -50,11 +48,11 @@ class SideLoads:
         """
         arrays = len(self._without_id.keys() | page.side_loaded.keys())
         if arrays > MAX_ARRAYS:
-            raise BadAnswer(f"{arrays:,} arrays besides the list. No more than {MAX_ARRAYS} are loaded. {ADVICE}")
+            raise BadAnswer(f"{arrays:,} arrays besides the list. No more than {MAX_ARRAYS} are loaded. {_advice()}")
         records = sum(map(len, page.side_loaded.values()))
         if records > MAX_RECORDS:
             raise BadAnswer(
-                f"{records:,} records besides the list. No more than {MAX_RECORDS:,} of a page are loaded. {ADVICE}"
+                f"{records:,} records besides the list. No more than {MAX_RECORDS:,} of a page are loaded. {_advice()}"
             )
         for array, side_loaded in page.side_loaded.items():
             ids = [integer_at(record, ID) for record in side_loaded]
@@ -115,3 +113,7 @@ def without_fields(fields: Container[str], value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_fields(fields, item) for key, item in value.items() if snake_case(key) not in fields}
     return value
+
+
+def _advice() -> str:
+    return f"Check `{INCLUDE}` and the other params of this resource in {setting_name('endpoints')}"

@@ -7,7 +7,6 @@ import duckdb
 import yaml
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.settings import Crm
 from crm_assets.source.schemas import resource_schema
 from crm_assets.sql_models.data_tests import DataTest
 from crm_assets.sql_models.dbt_project.templating import Expressions, in_timezone
@@ -36,7 +35,7 @@ def as_yaml(document: Properties) -> str:
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def sources_properties(tables: Iterable[str], crm: Crm) -> Properties:
+def sources_properties(tables: Iterable[str]) -> Properties:
     """The raw tables as dbt's sources; of the resources also what their columns hold."""
     described = [
         {
@@ -51,7 +50,7 @@ def sources_properties(tables: Iterable[str], crm: Crm) -> Properties:
         else {"name": table}
         for table in tables
     ]
-    return {"sources": [{"name": "raw", "schema": crm.named("raw"), "tables": described}]}
+    return {"sources": [{"name": "raw", "tables": described}]}
 
 
 def model_properties(model: Model, known: Expressions) -> Properties:

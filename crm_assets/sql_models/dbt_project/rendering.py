@@ -7,12 +7,11 @@ from pathlib import Path
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
 from crm_assets.loading.sync_log import SINCE
-from crm_assets.settings import ONLY, Crm
 from crm_assets.sql_models.dbt_project.properties import as_yaml, model_properties, sources_properties
 from crm_assets.sql_models.dbt_project.templating import Expressions, expressions, templated
 from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.sql_models.model import BOOKKEEPING, Model
-from crm_assets.warehouse.schemas import PRESENT, RAW, CrmSchemas
+from crm_assets.warehouse.schemas import PRESENT, RAW
 
 TEMPLATE = Path(__file__).parent / "template"
 """Files that are the same in every project: macros, tests of dbt_utils' kinds, and what to know first."""
@@ -23,14 +22,13 @@ Files = Mapping[str, str]
 """Path within the project -> text."""
 
 
-def project_files(models: Collection[Model], database: str, timezone: str, crm: Crm = ONLY) -> Files:
+def project_files(models: Collection[Model], database: str, timezone: str) -> Files:
     """The whole project.
 
     Args:
         models: All of them.
         database: The DuckDB file with the raw tables, where dbt is to make the others.
         timezone: The reporting time zone.
-        crm: The CRM whose tables they are.
 
     Raises:
         ModelsRefused: Two models of one name, which dbt does not allow.
@@ -43,9 +41,9 @@ def project_files(models: Collection[Model], database: str, timezone: str, crm: 
     known = expressions(models, sources)
     return {
         **{str(path.relative_to(TEMPLATE)): path.read_text(encoding="utf-8") for path in _template_files()},
-        "dbt_project.yml": as_yaml(_project(timezone, crm)),
+        "dbt_project.yml": as_yaml(_project(timezone)),
         "profiles.yml": as_yaml(_profile(database)),
-        f"models/{RAW}.yml": as_yaml(sources_properties(sources, crm)),
+        f"models/{RAW}.yml": as_yaml(sources_properties(sources)),
         **_present(known),
         **{path: text for model in models for path, text in _model(model, known).items()},
         **{path: text for folder in FOLDERS for path, text in _folder(folder, models, known).items()},
@@ -56,16 +54,16 @@ def _template_files() -> list[Path]:
     return sorted(path for path in TEMPLATE.rglob("*") if path.is_file())
 
 
-def _project(timezone: str, crm: Crm) -> Mapping[str, object]:
+def _project(timezone: str) -> Mapping[str, object]:
     documented = {"+persist_docs": {"relation": True, "columns": True}}
     settings: dict[str, dict[str, object]] = {"models": dict(documented), "seeds": {"+quote_columns": True}}
-    settings["models"][PRESENT] = {"+schema": crm.named(PRESENT), "+materialized": "view", "+persist_docs": {}}
+    settings["models"][PRESENT] = {"+schema": PRESENT, "+materialized": "view", "+persist_docs": {}}
     for name, folder in FOLDERS.items():
-        config = {"+schema": crm.named(name), "+materialized": folder.materializations[0]}
+        config = {"+schema": name, "+materialized": folder.materializations[0]}
         if folder.key == "models":
             settings["models"][name] = config
         else:
-            settings[folder.key] = {**settings.get(folder.key, {}), **documented, "+schema": crm.named(name)}
+            settings[folder.key] = {**settings.get(folder.key, {}), **documented, "+schema": name}
     return {
         "name": NAME,
         "version": "1.0.0",
@@ -87,7 +85,7 @@ def _present(known: Expressions) -> Files:
         resource: f"{{{{ config(alias='{resource}') }}}}\n\n{{{{ present_rows('{resource}') }}}}\n"
         for resource in ENDPOINTS
     }
-    views["since"] = f"{{{{ config(alias='since') }}}}\n\n{templated(CrmSchemas(ONLY).fill(SINCE), known).strip()}\n"
+    views["since"] = f"{{{{ config(alias='since') }}}}\n\n{templated(SINCE, known).strip()}\n"
     return {f"models/{PRESENT}/{PRESENT}_{table}.sql": text for table, text in views.items()}
 
 

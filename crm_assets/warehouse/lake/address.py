@@ -17,7 +17,8 @@ class LakeAddress:
     Attributes:
         catalog: `postgres:` and a connection string, or the path of a DuckDB file.
         files: The place of its Parquet files: a folder, or `s3://bucket/crm`.
-        schema: The catalog's schema in that database; empty: its default. The sandbox has a separate one.
+        schema: The catalog's schema in that database; empty: its default. The sandbox and each CRM with a name have
+            their own.
     """
 
     catalog: str
@@ -25,13 +26,13 @@ class LakeAddress:
     schema: str
 
     @classmethod
-    def of(cls, address: str, files: str, *, is_sandbox: bool) -> "LakeAddress":
-        """The address in `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`."""
+    def of(cls, address: str, files: str, name: str) -> "LakeAddress":
+        """The address in `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`; for a name, of the lake beside it."""
         catalog = address.removeprefix(PREFIX)
         # A relative path would mean another folder for each process.
         where = files.rstrip("/") if "://" in files else str(Path(files).expanduser().absolute())
         # Side by side: files that are not in a lake's catalog are deleted from its folder.
-        return cls(catalog, f"{where}/sandbox", "sandbox") if is_sandbox else cls(catalog, f"{where}/crm", "")
+        return cls(catalog, f"{where}/{name or 'crm'}", name)
 
     @property
     def dsn(self) -> str | None:

@@ -12,7 +12,6 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
-from crm_assets.settings import Crm
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import SHARED, Change, Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
@@ -27,7 +26,6 @@ from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
 from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.reconnecting import Reconnecting
-from crm_assets.warehouse.schemas import belong_to
 from crm_assets.warehouse.transactions import committed
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
@@ -113,17 +111,16 @@ class Lake:
             self._instance.keeps = False
             self._instance.close()
 
-    def publish(self, crm: Crm) -> Published:
+    def publish(self) -> Published:
         """Returns the number of the current snapshot. Readers see every commit at once."""
         with self.connected(read_only=True) as connection:
             [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
         return Published(self.name, is_new=True, version=version)
 
-    def erase(self, crm: Crm, record: Change) -> None:
+    def erase(self, record: Change) -> None:
         """Rewrites files that have deleted rows, and removes old snapshots and their files."""
         with self.connected(read_only=False) as connection:
             erase(connection, CATALOG, self._catalog)
-            belong_to(connection, crm)
             committed(connection, partial(record, connection))
 
     def maintain(self) -> Mapping[str, int]:

@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.settings import Crm
 from crm_assets.sql_models.dbt_project.rendering import Files, project_files
 from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.sql_models.model_project import ModelProject
@@ -43,17 +42,6 @@ def test_addresses_become_refs_and_sources_and_the_rest_stays_as_written(project
         "join {{ source('raw', 'sync_log') }} as log on true\n"
     )
     assert files["models/staging/stg_a.sql"] == "select id from {{ ref('present_accounts') }}\n"
-
-
-def test_a_crm_with_a_name_has_its_own_schemas(project: ModelProject) -> None:
-    project.write("marts/b.sql", "select id from raw.accounts")
-    files = project_files(list(project.models().values()), "/data/crm.duckdb", "UTC", Crm("north"))
-
-    assert "{{ source('raw', 'accounts') }}" in files["models/marts/b.sql"]
-    assert yaml.safe_load(files["models/raw.yml"])["sources"][0]["schema"] == "north_raw"
-    schemas = yaml.safe_load(files["dbt_project.yml"])
-    assert schemas["models"]["crm"]["marts"]["+schema"] == "north_marts"
-    assert schemas["seeds"]["crm"]["+schema"] == "north_seeds"
 
 
 def test_the_reporting_time_zone_is_a_variable(project: ModelProject) -> None:

@@ -1,0 +1,96 @@
+"""The component in another dg project, which has this package installed from a wheel."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import KEY, scripted_crm
+
+pytestmark = [pytest.mark.slow, pytest.mark.file, pytest.mark.timeout(900)]
+
+CHECKOUT = Path(__file__).parents[2]
+
+PROJECT = {
+    "pyproject.toml": """
+[project]
+name = "other"
+version = "0.1.0"
+
+[tool.dg]
+directory_type = "project"
+
+[tool.dg.project]
+root_module = "other"
+""",
+    "other/__init__.py": "",
+    "other/defs/__init__.py": "",
+    "other/definitions.py": """
+from pathlib import Path
+
+from dagster import definitions, load_from_defs_folder
+
+
+@definitions
+def defs():
+    return load_from_defs_folder(path_within_project=Path(__file__).parent)
+""",
+}
+
+
+def run(*command: str, folder: Path, **variables: str) -> str:
+    """What a command prints."""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "VIRTUAL_ENV": sys.prefix, **variables},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder of packages with this one, from a wheel."""
+    source, site = tmp_path / "source", tmp_path / "site"
+    shutil.copytree(CHECKOUT / "crm_assets", source / "crm_assets", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, source)
+    offline = ("--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
+    run("pip", "wheel", *offline, "--no-build-isolation", "--wheel-dir", "dist", ".", folder=source)
+    [wheel] = (source / "dist").glob("*.whl")
+    run("pip", "install", *offline, "--target", str(site), str(wheel), folder=source)
+    return site
+
+
+def test_component_is_scaffolded_and_loads_in_another_project(tmp_path: Path, site: Path) -> None:
+    project = tmp_path / "project"
+    for name, text in PROJECT.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text, encoding="utf-8")
+    accounts = [{"id": 1, "name": "Acme", "updated_at": "2026-01-01T00:00:00Z"}]
+    with scripted_crm(lists={"accounts": accounts}) as crm:
+        variables = {
+            "PYTHONPATH": f"{site}{os.pathsep}{project}",
+            "SOURCES__NORTH__BASE_URL": crm.base_url,
+            "SOURCES__NORTH__API_KEY": KEY,
+        }
+        assert "crm_assets.components.CrmComponent" in run("dg", "list", "components", folder=project, **variables)
+        run("dg", "scaffold", "defs", "crm_assets.components.CrmComponent", "north", folder=project, **variables)
+        assert "name: north" in (project / "other" / "defs" / "north" / "defs.yaml").read_text("utf-8")
+        run("dg", "check", "yaml", folder=project, **variables)
+        assert "north/raw/accounts" in run("dg", "list", "defs", "--json", folder=project, **variables)
+        run("dg", "launch", "--job", "north_crm_full_refresh", folder=project, **variables)
+
+    database = project / "data" / "north.duckdb"
+    assert rows(database, "select account_name from staging.stg_accounts") == [("Acme",)]
+    assert rows(database, "select count(*) from marts.account_overview where account_id = 1") == [(1,)]
+    assert (project / "data" / "north.published.duckdb").exists()
