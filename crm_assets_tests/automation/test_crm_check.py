@@ -38,7 +38,7 @@ def test_the_findings_are_metadata_of_the_op(data_dir: Path) -> None:
     assert not data_dir.exists()
 
 
-def test_a_list_that_cannot_be_read_fails_the_job_once_and_shows_the_findings() -> None:
+def test_unreadable_list_fails_the_job_with_findings() -> None:
     with configured_crm(lists={resource: linked(60) for resource in ENDPOINTS}) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not for you"}, 403)))
         result = execute()

@@ -44,7 +44,7 @@ def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str], monkeyp
     assert lines[-1] == "Every list can be read."
 
 
-def test_a_list_that_cannot_be_read_ends_with_an_error_and_the_setting(
+def test_unreadable_list_is_an_error_with_its_setting(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with configured_crm(lists=lists(2)) as crm:
@@ -57,7 +57,7 @@ def test_a_list_that_cannot_be_read_ends_with_an_error_and_the_setting(
     assert "\x1b" not in output
 
 
-def test_a_crm_that_does_not_answer_is_reported_once_for_all_lists_without_estimates(
+def test_silent_crm_is_reported_once_without_estimates(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with configured_crm() as crm:

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from crm_assets.console.progress import ReadProgress, described
+from crm_assets.console.logger import Terminal
+from crm_assets.console.progress import ReadProgress, Watcher, described
+from crm_assets.settings import resolve_settings
+from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.report import Progress
 from crm_assets_tests.assets.raw_runs import tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
@@ -43,6 +46,16 @@ def test_nothing_is_expected_of_an_api_that_does_not_count(monkeypatch: pytest.M
 )
 def test_progress_has_numbers(progress: Progress, waits: int, expected: str) -> None:
     assert described(progress, seconds=10, waits=waits) == expected
+
+
+def test_progress_can_go_to_what_cannot_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        configured_crm(monkeypatch, lists={"open_tasks": tasks(1)}),
+        Path(os.devnull).open("w", encoding="utf-8") as screen,
+    ):
+        watcher = Watcher("open_tasks", print, Terminal(screen).print, seconds_between=0)
+        with crm_read("open_tasks", resolve_settings(), ReadState(), watcher.wait, watcher.page) as reading:
+            assert list(reading.source)
 
 
 def test_a_log_that_cannot_be_written_fails_no_read() -> None:

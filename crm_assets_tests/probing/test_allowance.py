@@ -80,7 +80,7 @@ def test_schedules_that_fit_the_allowance_are_no_problem() -> None:
     assert problems(findings, None) == []
 
 
-def test_schedules_that_do_not_fit_are_reported_with_the_settings_to_change() -> None:
+def test_schedules_beyond_the_limit_are_reported() -> None:
     findings = checked({"X-RateLimit-Limit": str(BUSIEST - 1), "X-RateLimit-Remaining": str(BUSIEST - 2)})
     [problem] = problems(findings, None)
     assert findings.schedules.fit is False
@@ -105,7 +105,7 @@ def test_a_rate_that_is_set_limits_as_well(monkeypatch: pytest.MonkeyPatch) -> N
     assert findings.hourly.seconds < HOUR
 
 
-def test_nothing_is_said_of_schedules_when_nobody_tells_the_allowance() -> None:
+def test_schedules_are_not_judged_without_an_allowance() -> None:
     findings = checked({})
     assert (findings.allowance, findings.schedules.allowed, findings.schedules.fit) == (None, None, None)
 
@@ -133,17 +133,17 @@ def test_a_check_does_not_wait_long_and_reports_what_it_left_out(
     assert (of(findings, "contacts").status, of(findings, "contacts").full) == (None, None)
 
 
-def test_a_429_is_reported_with_the_settings_for_a_rate_and_not_retried() -> None:
+def test_429_is_not_retried_and_reported_with_rate_settings() -> None:
     with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
         crm.faults.append(lambda seen: json_response({}, 429) if seen.resource == "contacts" else None)
         findings = check(crm)
         assert crm.pages("contacts") == [1]
     assert [each.resource for each in findings.lists if not each.can_be_read] == ["contacts"]
     [problem] = problems(findings, "contacts")
-    assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.advice
+    assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.problem
 
 
-def test_one_list_that_asks_to_wait_does_not_keep_the_others_from_being_checked() -> None:
+def test_wait_of_one_list_does_not_stop_the_others() -> None:
     with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
         crm.faults.append(always("accounts", lambda: json_response({}, 503, {"Retry-After": "450"})))
         findings = check(crm)

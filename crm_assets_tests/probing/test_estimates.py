@@ -30,7 +30,7 @@ def lists(*counts: int) -> dict[str, list[Any]]:
         pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for", marks=pytest.mark.slow),
     ],
 )
-def test_a_full_read_takes_the_requests_that_were_expected(
+def test_estimate_of_a_full_read_is_right(
     per_page: int,
     counts: tuple[int, ...],
     granted: int | None,
@@ -52,7 +52,7 @@ def test_a_full_read_takes_the_requests_that_were_expected(
 
 
 @pytest.mark.slow
-def test_an_incremental_read_takes_the_requests_that_were_expected(data_dir: Path) -> None:
+def test_estimate_of_an_incremental_read_is_right(data_dir: Path) -> None:
     with tidy_crm(lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})) as crm:
         crm.lists["open_tasks"].reverse()
         crm.lists["past_appointments"].reverse()
@@ -87,7 +87,7 @@ def test_changes_are_expected_to_go_on_as_in_the_last_hour(
         assert of(check(crm), "accounts").hourly == hourly
 
 
-def test_a_list_without_a_total_has_a_lower_bound_unless_its_end_was_seen() -> None:
+def test_list_without_a_total_has_a_lower_bound() -> None:
     with tidy_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
         findings = check(crm)
     assert [each.full for each in findings.lists[:5]] == [

@@ -73,7 +73,7 @@ def test_no_value_is_in_the_findings(personal_data: str, monkeypatch: pytest.Mon
     assert MARK not in json.dumps(asdict(findings))
 
 
-def test_fields_that_will_be_left_out_are_reported_with_the_setting_that_keeps_them(
+def test_fields_left_out_are_reported_with_their_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
@@ -83,7 +83,7 @@ def test_fields_that_will_be_left_out_are_reported_with_the_setting_that_keeps_t
     assert "SOURCES__CRM__PERSONAL_DATA_ALLOWED" in problems(findings, "accounts")[0].advice
 
 
-def test_records_without_links_are_reported_with_the_include_that_would_link_them(
+def test_unlinked_records_are_reported_with_the_include(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain: list[Any] = [{"id": id_, "updated_at": "2026-01-01T00:00:00Z", "sales_accounts": []} for id_ in (1, 2)]
@@ -113,7 +113,7 @@ def test_an_include_that_links_nothing_is_not_recommended_again(monkeypatch: pyt
     assert "may not see them" in problem.advice
 
 
-def test_missing_side_loaded_names_are_reported_with_their_include() -> None:
+def test_missing_names_are_reported_with_their_include() -> None:
     lists: dict[str, list[Any]] = {"won_deals": linked(1), "past_appointments": linked(1), "open_tasks": []}
     with tidy_crm(lists=lists, side_loaded={"users": []}) as crm:
         findings = check(crm)

@@ -41,7 +41,7 @@ def test_a_list_of_one_page_takes_one_request() -> None:
     ("status", "setting"),
     [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, "")],
 )
-def test_a_refused_list_is_requested_once_and_named_and_the_others_are_checked(status: int, setting: str) -> None:
+def test_refused_list_is_requested_once_and_named(status: int, setting: str) -> None:
     with tidy_crm(lists=lists(60)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not for you"}, status)))
         findings = check(crm)
@@ -216,7 +216,7 @@ def test_the_latency_is_the_time_of_answers() -> None:
     assert all(each.latency is not None and each.latency >= 0.05 for each in findings.lists)
 
 
-def test_another_path_header_and_parameters_are_used_as_a_read_uses_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_header_and_parameters_are_those_of_a_read(monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/contacts/view/4000123"
     with scripted_crm(lists=lists(1), paths={"contacts": path}, credentials=("authorization", "Token token=1")) as crm:
         own = {

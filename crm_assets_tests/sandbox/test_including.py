@@ -9,7 +9,7 @@ def test_a_plain_list_of_deals_tells_neither_account_nor_owner(lists: dict[str, 
     assert not {"sales_account_id", "owner_id"} & {key for deal in lists["/v1/deals"] for key in deal}
 
 
-def test_a_plain_list_of_contacts_tells_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
+def test_contacts_have_no_account_or_owner_without_include(lists: dict[str, list[Row]]) -> None:
     keys = {key for contact in lists["/v1/contacts"] for key in contact}
     assert not {"sales_account_id", "sales_accounts", "owner_id"} & keys
 

@@ -27,7 +27,7 @@ def test_ids_can_be_sorted_by(crm: Client) -> None:
 
 
 @pytest.mark.parametrize("path", DUE)
-def test_tasks_and_appointments_come_in_their_own_order_whatever_is_asked(crm: Client, path: str) -> None:
+def test_tasks_and_appointments_ignore_the_requested_order(crm: Client, path: str) -> None:
     records = crm.read(path, sort="updated_at", sort_type="desc")
     due = [instant(record[DUE[path]]) for record in records]
     assert due == sorted(due)

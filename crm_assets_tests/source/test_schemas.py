@@ -166,9 +166,7 @@ def test_lists_with_one_path_and_data_selector_are_refused() -> None:
         distinct_lists({"deals": deals, "accounts": ENDPOINTS["accounts"], "lost": replace(lost, path="/v1/deals")})
 
 
-def test_side_loaded_records_have_the_fields_of_all_lists_with_their_name(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_side_loads_have_the_fields_of_all_lists_so_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     same = {"notes": Endpoint("/v1/notes", "notes"), "old_notes": Endpoint("/v1/old_notes", "notes")}
     monkeypatch.setattr(schemas, "ENDPOINTS", MappingProxyType(same))
     (folder / "notes.yaml").write_text(NOTES.replace("    personal: true\n", ""), encoding="utf-8")

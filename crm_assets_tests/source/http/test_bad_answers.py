@@ -36,9 +36,7 @@ def serve_only(crm: ScriptedCrm, page: Response) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", body({"tasks": PERSON}), body({"items": [PERSON]})])
-def test_a_later_answer_that_is_no_page_is_reported_with_its_number_after_one_request(
-    crm: ScriptedCrm, content: bytes
-) -> None:
+def test_later_bad_answer_is_reported_with_its_page(crm: ScriptedCrm, content: bytes) -> None:
     crm.faults.append(lambda seen: Response(content, 200, media_type="application/json") if seen.page == 3 else None)
     with pytest.raises(BadAnswer, match=r"^open_tasks, page 3: .{20}") as raised:
         read()
@@ -54,14 +52,14 @@ def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
     assert "gzip" in crm.seen[0].headers["accept-encoding"]
 
 
-def test_a_page_in_the_encoding_that_its_content_type_names_is_read(crm: ScriptedCrm) -> None:
+def test_page_in_the_declared_encoding_is_read(crm: ScriptedCrm) -> None:
     page = json.dumps({"tasks": [{"id": 1, "title": "Größe"}], "meta": {"total": 1}}, ensure_ascii=False)
     serve_only(crm, Response(page.encode("latin-1"), media_type="application/json; charset=iso-8859-1"))
     assert [record["title"] for record in read().records] == ["Größe"]
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "no-such-charset"])
-def test_a_page_in_another_encoding_than_its_content_type_names_is_refused(crm: ScriptedCrm, charset: str) -> None:
+def test_page_in_another_encoding_is_refused(crm: ScriptedCrm, charset: str) -> None:
     wrong = Response('{"tasks": ["Größe"]}'.encode("latin-1"), media_type=f"application/json; charset={charset}")
     crm.faults.append(lambda _: wrong)
     with pytest.raises(BadAnswer, match="the body .* is not JSON"):

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from starlette.responses import Response
@@ -48,16 +49,26 @@ def test_two_rates_hold_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert left[5] - began >= 0.8
 
 
-def test_a_used_up_rate_is_announced_with_its_setting_and_a_closed_read_does_not_wait_for_it() -> None:
+def test_used_up_rate_is_announced_once_with_its_setting() -> None:
     limits = Limits(8, [Rate("requests_per_hour", 1, period=3600)])
     closed, announced = threading.Event(), list[str]()
     with limits.request(closed, announced.append):
         pass
     threading.Timer(0.2, closed.set).start()
-    with pytest.raises(ReadClosed), limits.request(closed, announced.append):
+    with suppress(ReadClosed), limits.request(closed, announced.append):
         pass
-    [sentence] = announced
-    assert "SOURCES__CRM__REQUESTS_PER_HOUR (1) is used up" in sentence
+    [message] = announced
+    assert "SOURCES__CRM__REQUESTS_PER_HOUR (1) is used up" in message
+
+
+def test_closed_read_does_not_wait_for_a_rate() -> None:
+    limits = Limits(8, [Rate("requests_per_hour", 1, period=3600)])
+    closed = threading.Event()
+    with limits.request(closed, print):
+        pass
+    threading.Timer(0.2, closed.set).start()
+    with pytest.raises(ReadClosed), limits.request(closed, print):
+        pass
 
 
 def test_requests_of_earlier_processes_count_for_the_rate() -> None:
@@ -122,9 +133,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
         yield crm
 
 
-def test_no_period_sees_more_requests_of_all_resources_than_the_rate_allows_retries_included(
-    crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rate_limit_counts_all_resources_and_retries(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits_module, "MINUTE", 1.0)
     monkeypatch.setattr(limits_module, "MARGIN", 0)
     monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_MINUTE", "15")
@@ -148,7 +157,7 @@ def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm, monke
     assert {seen.resource for seen in crm.seen if seen.at >= until} == {"open_tasks", "past_appointments"}
 
 
-def test_when_nothing_remains_of_the_rate_limit_all_requests_wait_for_its_reset(crm: ScriptedCrm) -> None:
+def test_used_up_rate_limit_pauses_all_requests(crm: ScriptedCrm) -> None:
     records = json_response(
         {"tasks": tasks(50), "meta": {"total": ROWS}}, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}
     )

@@ -131,7 +131,7 @@ def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
         read()
 
 
-def test_an_answer_that_only_the_end_of_the_connection_ends_is_retried_if_it_breaks_off(
+def test_truncated_answer_without_a_length_is_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = b'{"tasks": [{"id": 1}, {"id": 2}], "meta": {"total": 2}}'

@@ -30,9 +30,7 @@ def change_before(page: int, change: Callable[[], object]) -> Callable[[Seen], N
 
 @pytest.mark.parametrize("page", [2, 5])
 @pytest.mark.parametrize("removed", [1, 60])
-def test_records_removed_from_a_page_already_read_take_none_with_them(
-    crm: ScriptedCrm, page: int, removed: int
-) -> None:
+def test_records_removed_from_read_pages_lose_no_others(crm: ScriptedCrm, page: int, removed: int) -> None:
     records = crm.lists["open_tasks"]
 
     def remove() -> None:
@@ -86,7 +84,7 @@ def test_a_list_may_shrink_as_often_as_it_likes(crm: ScriptedCrm, deletions: tup
     assert len(crm.seen) < 3 * 30
 
 
-def test_two_replicas_that_count_differently_lose_no_record_silently(crm: ScriptedCrm) -> None:
+def test_replicas_with_different_totals_lose_nothing_silently(crm: ScriptedCrm) -> None:
     crm.lists["open_tasks"] = tasks(1000)
 
     def replica(_: Seen) -> None:
@@ -100,7 +98,7 @@ def test_two_replicas_that_count_differently_lose_no_record_silently(crm: Script
     assert len(crm.seen) < 3 * 20
 
 
-def test_without_a_total_a_record_removed_while_pages_are_read_does_not_end_the_read(crm: ScriptedCrm) -> None:
+def test_removal_without_a_total_does_not_end_the_read(crm: ScriptedCrm) -> None:
     """What moved onto a page already read cannot be noticed then; all else must come."""
     crm.with_meta = False
     records = crm.lists["open_tasks"]

@@ -92,7 +92,7 @@ def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    "told",
+    "total",
     [
         pytest.param(lambda _seen, _true: 60, id="too-small"),
         pytest.param(lambda _seen, _true: 0, id="none"),
@@ -106,8 +106,8 @@ def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytes
         pytest.param(lambda _seen, _true: -1, id="negative"),
     ],
 )
-def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(170)}, total=told) as crm:
+def test_a_wrong_total_loses_nothing(total: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(170)}, total=total) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.rows_read == 170
@@ -116,7 +116,7 @@ def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("in_flight", ["1", "8"])
 @pytest.mark.parametrize(
-    "told",
+    "total",
     [
         pytest.param(lambda _seen, true: min(true, 1000), id="capped"),
         pytest.param(lambda seen, true: max(0, min(50, true - 50 * (seen.page - 1))), id="of-the-page"),
@@ -125,10 +125,10 @@ def test_a_wrong_total_loses_nothing(told: Any, monkeypatch: pytest.MonkeyPatch)
 )
 @pytest.mark.parametrize("rows", [1730, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_total_that_is_too_low_ends_no_read(
-    rows: int, told: Any, in_flight: str, monkeypatch: pytest.MonkeyPatch
+    rows: int, total: Any, in_flight: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", in_flight)
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, total=told, latency=0.003) as crm:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, total=total, latency=0.003) as crm:
         reading = read()
     assert reading.ids == list(range(1, rows + 1))
     assert reading.report.complete
@@ -147,9 +147,7 @@ def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_a_cap_that_repeats_the_last_page_leaves_the_read_incomplete(
-    with_meta: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cap_that_repeats_the_last_page_is_incomplete(with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def capped(seen: Seen) -> Response | None:
         meta = {"meta": {"total": 300}} if with_meta else {}
         return json_response({"tasks": tasks(150)[100:], **meta}) if seen.page > 3 else None
@@ -160,7 +158,7 @@ def test_a_cap_that_repeats_the_last_page_leaves_the_read_incomplete(
     assert "no more than 3 pages" in reading.report.incomplete_because
 
 
-def test_an_api_that_repeats_its_short_last_page_has_ended_its_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_short_last_page_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     def clamped(seen: Seen) -> Response | None:
         return json_response({"tasks": tasks(120)[100:]}) if seen.page > 3 else None
 
@@ -171,9 +169,7 @@ def test_an_api_that_repeats_its_short_last_page_has_ended_its_list(monkeypatch:
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_a_page_that_is_sent_in_place_of_another_leaves_the_read_incomplete(
-    with_meta: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_page_sent_instead_of_another_is_incomplete(with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     def repeating(seen: Seen) -> Response | None:
         meta = {"meta": {"total": 300}} if with_meta else {}
         return json_response({"tasks": tasks(100)[50:], **meta}) if seen.page == 3 else None
@@ -184,7 +180,7 @@ def test_a_page_that_is_sent_in_place_of_another_leaves_the_read_incomplete(
     assert not reading.report.complete
 
 
-def test_an_api_that_ignores_the_page_but_counts_right_has_all_on_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ignored_page_with_a_right_total_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = {"tasks": tasks(70), "meta": {"total": 70}}
     with configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
         reading = read()

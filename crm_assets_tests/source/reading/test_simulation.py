@@ -108,7 +108,7 @@ def test_a_read_says_that_it_is_complete_only_if_it_has_all(listed: SimulatedLis
 
 
 @given(lists(totals=st.sampled_from(TOTALS), end=st.sampled_from(ENDS), cap=st.integers(1, 40)))
-def test_a_complete_read_of_a_list_that_does_not_change_is_that_list(listed: SimulatedList) -> None:
+def test_complete_read_of_an_unchanged_list_is_that_list(listed: SimulatedList) -> None:
     try:
         reading = read_list(listed)
     except BadAnswer:

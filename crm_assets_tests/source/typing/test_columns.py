@@ -137,7 +137,7 @@ def test_values_that_python_could_not_read_back_do_not_fit(data_type: str, spell
     assert variants.to_pylist() == [spelling]
 
 
-def test_a_number_that_overflows_in_arrow_does_not_become_another() -> None:
+def test_number_that_overflows_in_arrow_is_not_changed() -> None:
     array, variants = typed_column("decimal", ["7.5", 3743106039873429137970549819721])
     assert array.to_pylist() == [Decimal("7.5"), None]
     assert variants is not None
@@ -172,9 +172,7 @@ def test_nothing_is_lost(data_type: str, value: Any) -> None:
         ([7, "007"], "text"),
     ],
 )
-def test_an_undeclared_column_has_the_narrowest_type_that_holds_its_first_values(
-    values: list[Any], data_type: str | None
-) -> None:
+def test_undeclared_column_has_the_narrowest_type(values: list[Any], data_type: str | None) -> None:
     assert narrowest_type(values) == data_type
 
 

@@ -128,7 +128,7 @@ def test_invalid_timestamp_stays_a_variant(text: str) -> None:
         ("2024-01-05", None),
     ],
 )
-def test_timestamp_without_an_offset_is_read_exactly_or_not_at_all(text: str, instant: datetime | None) -> None:
+def test_timestamp_without_offset_is_exact_or_refused(text: str, instant: datetime | None) -> None:
     assert columns([text]) == ([instant], [None if instant else text])
 
 
