@@ -18,6 +18,12 @@ pytestmark = pytest.mark.slow
 PROJECT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+CHECKED = {
+    "accounts": {"name": "Acme"},
+    "won_deals": {"name": "Renewal", "closed_date": "2026-01-05"},
+    "past_appointments": {"from_date": "2026-01-05T10:00:00Z"},
+}
+"""Fields without which a check warns."""
 READ_TASKS = (str(BIN / "dagster"), "asset", "materialize", "-m", "crm_assets.definitions", "--select")
 TABLES = (sys.executable, "-m", "crm_assets", "tables")
 
@@ -64,7 +70,9 @@ def filled_in(crm: ScriptedCrm) -> str:
 
 @pytest.fixture(scope="module")
 def crm() -> Iterator[ScriptedCrm]:
-    with scripted_crm(lists={name: [{"id": 1}, {"id": 2}] for name in RESOURCES}) as crm:
+    with scripted_crm(
+        lists={name: [{"id": id_, **CHECKED.get(name, {})} for id_ in (1, 2)] for name in RESOURCES}
+    ) as crm:
         yield crm
 
 

@@ -206,7 +206,16 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
 """Fault -> the answer to every request, and the message, as a regular expression."""
 
 
-@pytest.mark.parametrize(("answer", "message"), AT_ONCE.values(), ids=AT_ONCE)
+HUGE = {"millions of records", "a hundred thousand side-loaded arrays", "a hundred thousand side-loaded records"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        pytest.param(*fault, id=name, marks=[pytest.mark.slow] if name in HUGE else [])
+        for name, fault in AT_ONCE.items()
+    ],
+)
 def test_permanent_faults_are_reported_at_once(
     answer: Callable[[], Response], message: str, crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,7 @@ def test_times_lag_and_the_share_of_the_allowance_are_numbers_that_the_ui_can_pl
     assert metadata["crm/seconds_loading"] > 0
 
 
+@pytest.mark.slow
 def test_a_second_in_which_many_requests_wait_for_the_api_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "1")
     pause = failing(RESOURCE, page=4, answers=[Response("", 429, headers={"Retry-After": "1"})])

@@ -131,6 +131,7 @@ def test_no_field_of_the_api_takes_the_name_of_the_column(database: Path, monkey
     assert json.loads(kept) == {"b": 2}
 
 
+@pytest.mark.slow
 def test_policies_of_personal_data_apply_to_the_column(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MOST, "0")
     record = {"id": 1, "mobile": "555-0199", "seats": {"email": "jane@example.com", "seats": 4}, "plan": "gold"}

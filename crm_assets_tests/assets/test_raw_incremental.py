@@ -91,7 +91,13 @@ def test_a_tie_across_a_page_border_is_read_to_its_end(crm: ScriptedCrm, data_di
     assert names(data_dir) == as_served(crm)
 
 
-@pytest.mark.parametrize(("lag", "is_seen"), [(600, True), (0, False)], ids=["within the lag", "without a lag"])
+@pytest.mark.parametrize(
+    ("lag", "is_seen"),
+    [
+        pytest.param(600, True, id="within the lag"),
+        pytest.param(0, False, id="without a lag", marks=pytest.mark.slow),
+    ],
+)
 def test_a_record_that_shows_late_is_found_within_the_lag(
     crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch, lag: int, *, is_seen: bool
 ) -> None:
@@ -120,7 +126,7 @@ def test_a_record_changed_while_it_is_read_is_found_by_the_next_read(crm: Script
     assert names(data_dir) == as_served(crm)
 
 
-@pytest.mark.parametrize("page", [2, 4])
+@pytest.mark.parametrize("page", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_record_removed_while_changes_are_read_hides_none_of_them(
     crm: ScriptedCrm, data_dir: Path, page: int
 ) -> None:
@@ -139,7 +145,7 @@ def test_a_record_removed_while_changes_are_read_hides_none_of_them(
     assert len(crm.pages("accounts")) < PAGES / 2
 
 
-@pytest.mark.parametrize("order", ["by id", "ascending"])
+@pytest.mark.parametrize("order", ["by id", pytest.param("ascending", marks=pytest.mark.slow)])
 def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, data_dir: Path, order: str) -> None:
     crm.sorts = frozenset()
     accounts = crm.lists["accounts"]
@@ -170,6 +176,7 @@ def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> s
     return capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("data_dir")
 def test_log_says_why_an_incremental_read_is_a_full_one(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -218,7 +225,13 @@ def test_list_without_updated_at_is_always_read_in_full(
     assert shown == {task["id"]: task["title"] for task in listed}
 
 
-@pytest.mark.parametrize("times", [("9999-12-31T00:00:00Z", "2000-01-01T00:00:00Z"), ("soon", None)])
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("9999-12-31T00:00:00Z", "2000-01-01T00:00:00Z"),
+        pytest.param(("soon", None), marks=pytest.mark.slow),
+    ],
+)
 def test_last_of_repeated_ids_is_kept_without_updated_at(
     data_dir: Path, declarations: Declarations, times: tuple[Any, Any]
 ) -> None:

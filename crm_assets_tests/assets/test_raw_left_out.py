@@ -184,6 +184,7 @@ def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_records_that_are_equal_without_personal_data_become_one(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,6 +201,7 @@ def test_records_that_are_equal_without_personal_data_become_one(
     assert check(run)[2] == {"no id": 2}
 
 
+@pytest.mark.slow
 def test_dropped_field_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
     with configured_crm(lists={"open_tasks": [{"id": 1, "mood": "low"}]}):

@@ -144,6 +144,7 @@ def test_a_full_read_without_a_record_says_nothing_about_it(database: Path) -> N
     assert kept(database) == {("users", 7): ADA, ("users", 8): BOB}
 
 
+@pytest.mark.slow
 def test_a_database_from_before_has_the_table_after_the_next_load(database: Path) -> None:
     load("open_tasks", {})
     with connected(database, read_only=False) as connection:
@@ -171,7 +172,7 @@ def test_tokens_of_side_loaded_deals_are_never_stored(database: Path) -> None:
     assert kept(database) == {("deals", 3): {"id": 3, "name": "Won", "more": [{}]}}
 
 
-@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.slow)])
 def test_personal_data_that_are_not_to_be_kept_are_nowhere_on_the_disk(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, database: Path, policy: str
 ) -> None:

@@ -201,6 +201,7 @@ def test_misfits_of_a_declared_field_are_kept_with_and_without_unknown_fields(
         assert columns(database, "won_deals")[f"{field}__v_text"] == "VARCHAR"
 
 
+@pytest.mark.slow
 def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) -> None:
     at = ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59Z", "2026-05-01T12:00:00Z", "0001-01-01T00:00:00+05:30"]
     records = [{"id": id_, "updated_at": text} for id_, text in enumerate(at)]
@@ -269,6 +270,7 @@ def test_a_columns_name_does_not_depend_on_other_records_of_the_batch(data_dir: 
     assert rows(together, "select seat from raw.open_tasks order by id") == [(None,), (1,), (2,)]
 
 
+@pytest.mark.slow
 def test_a_commit_that_needs_more_memory_than_a_load_has_is_tried_with_more(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

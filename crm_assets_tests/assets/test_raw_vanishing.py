@@ -128,6 +128,7 @@ def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, d
     assert [complete for complete, _ in rows(data_dir / "crm.duckdb", logged)] == [False, True]
 
 
+@pytest.mark.slow
 def test_list_that_is_normal_again_changes_nothing(crm: ScriptedCrm, data_dir: Path) -> None:
     read(crm, [])
     run = read(crm, deals(*range(100)))
@@ -147,7 +148,7 @@ def test_second_read_that_finds_the_same_confirms(tables: RawTables, found: list
     assert full_read(tables, THIRD, found)
 
 
-@pytest.mark.parametrize("mode", ["full", "incremental"])
+@pytest.mark.parametrize("mode", [pytest.param("full", marks=pytest.mark.slow), "incremental"])
 def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, data_dir: Path, mode: str) -> None:
     assert not is_complete(read(crm, deals(*range(10))))
     run = read(crm, deals(*range(3, 14), 200), mode)

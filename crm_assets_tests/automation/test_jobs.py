@@ -46,6 +46,7 @@ def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     assert [event.step_key for event in result.all_events if event.is_step_failure] == []
 
 
+@pytest.mark.slow
 def test_the_nightly_job_reads_all_pages_and_the_other_job_changes(data_dir: Path) -> None:
     resources = ("accounts", "won_deals")
     assets = [f"raw/{resource}" for resource in resources]

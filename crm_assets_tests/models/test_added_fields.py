@@ -17,12 +17,7 @@ from crm_assets_tests.data_dirs import empty_database
 from crm_assets_tests.models.raw_tables import SECOND, RawTables, models
 from crm_assets_tests.models.times import utc
 
-VALUES = [
-    pytest.param("'planted'", id="text"),
-    pytest.param("5", id="number", marks=pytest.mark.slow),
-    pytest.param("true", id="truth value", marks=pytest.mark.slow),
-    pytest.param("timestamptz '2001-01-01'", id="time", marks=pytest.mark.slow),
-]
+VALUES = {"text": "'planted'", "number": "5", "truth value": "true", "time": "timestamptz '2001-01-01'"}
 FIRST_BUILD, SECOND_BUILD = "2026-03-08T03:30:00Z", "2026-03-09T03:30:00Z"
 HISTORIES = [address for address in models() if address.startswith("snapshots.")]
 
@@ -108,8 +103,9 @@ def test_the_names_are_those_of_all_columns_and_steps() -> None:
     assert {"account_id", "held_at", "won_on", "created_on", "sent", "won_on__v_text"} <= names_in_models()
 
 
+@pytest.mark.slow
 @pytest.mark.file
-@pytest.mark.parametrize("planted", VALUES)
+@pytest.mark.parametrize("planted", VALUES.values(), ids=VALUES)
 def test_fields_called_like_columns_of_models_change_nothing(
     planted: str, expected: dict[str, list[tuple[Any, ...]]], tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_reopened_deal_leaves_staging_and_marts_with_the_next_complete_read(cr
     assert deals(data_dir) == (3, 2, 2)
 
 
+@pytest.mark.slow
 def test_neither_an_incremental_nor_an_incomplete_read_hides_anything(crm: ScriptedCrm, data_dir: Path) -> None:
     read("full")
     crm.lists["won_deals"][:2] = [deal(4, "2026-01-20T00:00:00Z")]

@@ -104,6 +104,7 @@ GOOD = {id_: dict.fromkeys(TEXTS, f"Good{id_}") for id_ in (1, 2, 3)}
 @example([({**GOOD, 4: dict.fromkeys(TEXTS) | {"title": "A" * 6_000_000}}, "16MiB", "16MiB")])  # the retry, too
 @given(sequence=st.lists(loads, min_size=1, max_size=4 if IS_LONG else 1))
 @settings(max_examples=1000 if IS_LONG else 3)
+@pytest.mark.slow
 def test_every_value_is_as_sent_whatever_the_memory(sequence: Sequence[tuple[Records, str, str | None]]) -> None:
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as monkeypatch:
         folder, database = Path(name), Path(name) / "crm.duckdb"

@@ -69,7 +69,8 @@ def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]
     return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in TABLES}
 
 
-@pytest.mark.parametrize(("days", "pruned"), [(None, True), pytest.param("0", False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("days", "pruned"), [(None, True), ("0", False)])
 def test_old_rows_are_deleted_by_a_load(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, days: str | None, pruned: bool
 ) -> None:

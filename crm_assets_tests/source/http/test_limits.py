@@ -146,7 +146,7 @@ def test_rate_limit_counts_all_resources_and_retries(crm: ScriptedCrm, monkeypat
 
 
 def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    crm.lists["past_appointments"] = tasks(20 * ROWS)  # far from read when the pause begins
+    crm.lists["past_appointments"] = tasks(6 * ROWS)  # far from read when the pause begins
     crm.faults.append(failing("open_tasks", page=2, answers=[Response("", 429, headers={"Retry-After": "1"})]))
     pauses = pauses_of(monkeypatch)
     with ThreadPoolExecutor(2) as pool:

@@ -68,7 +68,9 @@ def test_a_record_added_at_the_front_doubles_none(crm: ScriptedCrm, page: int) -
 
 
 @pytest.mark.parametrize(
-    "deletions", [(20, 26), (10, 11, 12), tuple(range(2, 61, 2))], ids=["two", "three", "every-2nd"]
+    "deletions",
+    [pytest.param((20, 26), marks=pytest.mark.slow), (10, 11, 12), tuple(range(2, 61, 2))],
+    ids=["two", "three", "every-2nd"],
 )
 def test_a_list_may_shrink_as_often_as_it_likes(crm: ScriptedCrm, deletions: tuple[int, ...]) -> None:
     records = crm.lists["open_tasks"] = tasks(1500)
