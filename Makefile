@@ -45,7 +45,7 @@ test-slow: .venv/dev ## Run the slow tests, except the longest
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not long'
 
 .PHONY: test-long
-test-long: .venv/dev ## Run the longest tests: a restored lake, many concurrent writers
+test-long: .venv/dev ## Run the longest tests: a restored lake, wrong clocks, concurrent writers, the services of deploy/
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.

@@ -181,6 +181,7 @@ def deployment(servers: LakeServers, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_code_location_is_loaded(deployment: Deployment) -> None:
     query = """query ($selector: RepositorySelector!) {
@@ -191,6 +192,7 @@ def test_the_code_location_is_loaded(deployment: Deployment) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_is_launched_through_the_web_server_loads_into_the_lake(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +225,7 @@ def test_a_run_that_is_launched_through_the_web_server_loads_into_the_lake(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_daemon_is_healthy(deployment: Deployment) -> None:
     query = "{instance {daemonHealth {allDaemonStatuses {daemonType required healthy}}}}"
 
@@ -234,6 +237,7 @@ def test_the_daemon_is_healthy(deployment: Deployment) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_schedule_can_be_turned_on(deployment: Deployment) -> None:
     start = """mutation ($selector: ScheduleSelector!) {
         startSchedule(scheduleSelector: $selector) {... on ScheduleStateResult {scheduleState {status}}}
@@ -244,6 +248,7 @@ def test_a_schedule_can_be_turned_on(deployment: Deployment) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("deployment")
 def test_a_role_reaches_its_own_database_only(servers: LakeServers) -> None:
     with psycopg.connect(servers.dsn("postgres")) as connection:
@@ -272,6 +277,7 @@ def is_of(password: str, stored: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_services_write_to_their_volumes_only(deployment: Deployment) -> None:
     volumes = {"storage", "data"}
     ours = {"dagster.yaml", "workspace.yaml", *(f"{name}.log" for name in DAGSTERS), *folders_of_the_image()}

@@ -188,6 +188,7 @@ def right(clock: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, .
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("clocks", [(2 * DAY, 0, 0), (0, HOUR, 0)], ids=str)
 def test_wrong_clocks_give_the_same_tables(
