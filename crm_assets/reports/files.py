@@ -7,8 +7,8 @@ from crm_assets.settings import Crm, CrmSettings
 
 def page_path(settings: CrmSettings, crm: Crm) -> Path:
     """The path of a CRM's page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
-    of = Crm("sandbox") if settings.is_sandbox else crm
-    return settings.data_dir / "reports" / f"{of.named('sales_review')}.html"
+    name = "sandbox_sales_review" if settings.is_sandbox else crm.named("sales_review")
+    return settings.data_dir / "reports" / f"{name}.html"
 
 
 def write_privately(path: Path, text: str) -> None:
