@@ -16,9 +16,8 @@ from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import private_files, working_folder
-from crm_assets.warehouse.published import is_published, publish, published_path, take_over
+from crm_assets.warehouse.published import is_published, prepare_rewrite, publish, published_path, rewrite
 from crm_assets.warehouse.reconnecting import Reconnecting
-from crm_assets.warehouse.rewriting import prepare, rewrite_file
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,8 @@ class DuckDBFile:
         """Rewrites the file and its published copy."""
         with self._locked() as config:
             with self._connected(config, read_only=False) as connection:
-                broken = prepare(connection)
-            # The database comes last: until it is replaced, it records that this is still to be done.
-            rewrite_file(self.path, published_path(self.path), config, record)
-            take_over(self.path)
+                broken = prepare_rewrite(connection)
+            rewrite(self.path, config, record)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
 
