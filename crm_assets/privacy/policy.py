@@ -50,16 +50,16 @@ class Policy:
         return cls(settings.personal_data, key_check, rules(settings))
 
     def difference(self, configured: "Policy") -> str:
-        """How the configured policy differs from this one, the stored one: the words after `since`."""
+        """How the configured policy differs from this one, the stored one. A sentence without a full stop."""
         stored, setting = self.personal_data.value, setting_name("personal_data")
         if configured.personal_data is not self.personal_data:
-            return f"stored data follow personal_data {stored}, but {setting} is {configured.personal_data.value}"
+            return f"Stored data follow personal_data {stored}, but {setting} is {configured.personal_data.value}"
         if configured.rules != self.rules:
             return (
-                f"stored data follow personal_data {stored} for other fields than {setting} {stored} does now: those "
-                f"declared, personal, or in {setting_name('personal_data_allowed')} have changed"
+                f"Stored data follow personal_data {stored}, but other fields are declared, personal, or in "
+                f"{setting_name('personal_data_allowed')} now"
             )
-        return f"stored hashes were made with another key than the one in {setting_name('personal_data_key')}"
+        return f"Stored hashes were made with another key than the one in {setting_name('personal_data_key')}"
 
 
 def has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -107,8 +107,8 @@ def refuse_another_policy(connection: duckdb.DuckDBPyConnection, crm: Crm, setti
     stored, configured = stored_policy(connection), Policy.configured(settings)
     if has_loads(connection) and stored != configured:
         raise SettingsError(
-            f"Nothing was read, since {stored.difference(configured)}. Set it back, or run: {command}. It shows what "
-            "it changes and destroys, and asks"
+            f"{stored.difference(configured)}. Nothing was read. Set it back, or run: {command}. It shows what it "
+            "changes and destroys, and asks"
         )
     if not is_erased(connection):
         raise WarehouseBusy(

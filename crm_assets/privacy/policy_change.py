@@ -122,8 +122,9 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     configured, stored = Policy.configured(settings), stored_policy(connection)
     if configured == stored:
         return PolicyChange()
-    sentences, dropped = [f"{stored.difference(configured)}."], []
-    if configured.personal_data is not PersonalData.keep:
+    sentences, dropped = [stored.difference(configured)], []
+    removes = configured.personal_data is not PersonalData.keep
+    if removes:
         tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
         sentences += _raw_tables(connection, settings, tables, is_hashed)
         for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not a.startswith(f"{RAW}.")]:
@@ -133,7 +134,6 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
             else:
                 connection.execute(f"drop table {relation(address)}")
                 dropped.append(address)
-    removes = configured.personal_data is not PersonalData.keep
     set_policy(connection, configured, erased=is_erased(connection) and not removes)
     return PolicyChange([*sentences, CONSEQUENCES[configured.personal_data]], dropped)
 

@@ -52,7 +52,7 @@ def test_read_is_refused_before_any_request(crm: ScriptedCrm, database: Path, mo
 
     refused = materialize("contacts").failure("contacts")
 
-    assert "follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is hash" in refused
+    assert "Stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is hash" in refused
     assert "run: crm-assets apply-policy" in refused
     assert crm.seen == []
     assert rows(database, EMAILS) == [("ada@example.com",)]
@@ -75,7 +75,7 @@ def test_changes_are_shown_in_a_dry_run(
     assert command(monkeypatch, "--dry-run") == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is leave_out.",
+        "Stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is leave_out",
         "raw.contacts: 1 undeclared columns dropped",
         "raw.contacts: values changed in email (1)",
         "raw.rejected_records: 1 records of contacts",
@@ -122,7 +122,7 @@ def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.Monke
     ("changed", "reason"),
     [
         ({"personal_data_key": "another key" * 5}, "another key than the one in SOURCES__CRM__PERSONAL_DATA_KEY"),
-        ({"personal_data_allowed": "mood"}, "in SOURCES__CRM__PERSONAL_DATA_ALLOWED have changed"),
+        ({"personal_data_allowed": "mood"}, "in SOURCES__CRM__PERSONAL_DATA_ALLOWED now"),
     ],
     ids=["another key", "other fields"],
 )

@@ -131,7 +131,7 @@ def test_after_a_change_nothing_that_was_stored_is_left(
     marks.made += kept
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in told] == []
-    assert f"stored data follow personal_data {before}, but SOURCES__CRM__PERSONAL_DATA is {after}" in shown
+    assert f"Stored data follow personal_data {before}, but SOURCES__CRM__PERSONAL_DATA is {after}" in shown
     database = data_dir / "crm.duckdb"
     assert rows(database, "select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
     assert rows(database, "select count(*) from marts.contact_engagement") == [(13,)]
