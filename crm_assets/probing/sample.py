@@ -111,7 +111,7 @@ def pages_of(records: int, page_size: int) -> int:
 
 def not_requested(wait: float) -> str:
     """Why a request was left out."""
-    return f"not asked for, as the API asks to wait {wait:,.0f} s"
+    return f"not requested, since the API asks to wait {wait:,.0f} s"
 
 
 def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:

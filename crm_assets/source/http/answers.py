@@ -129,16 +129,16 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     """
     message = api_message(answer.content) if show_message else ""
     text = f"{where}: {answer.described}{f', {message!r}' if message else ''}."
+    advice = ADVICE.get(answer.status, "").format_map({name: setting_name(name) for name in CrmSettings.model_fields})
     if answer.transient:
-        return ApiUnavailable(f"{text} {ADVICE.get(answer.status, 'The API is busy or out of order, which may pass')}")
+        return ApiUnavailable(f"{text} {advice or 'The API is busy or out of order, which may pass'}")
     if answer.status in REDIRECTS:
         target = urlsplit(url(answer.headers.get("Location", "")).shown).netloc or "another path"
         return ApiRefusal(
-            f"{text} A redirect to {target[:100]} is not followed, as the key would go along; set "
+            f"{text} A redirect to {target[:100]} is not followed, since it would get the key; set "
             f"{setting_name('base_url')} to the address that the API itself has"
         )
-    advice = ADVICE.get(answer.status, "The API refuses this request.")
-    return ApiRefusal(f"{text} {advice.format_map({name: setting_name(name) for name in CrmSettings.model_fields})}")
+    return ApiRefusal(f"{text} {advice or 'The API refuses this request.'}")
 
 
 def wait_too_long(where: str, answer: Answer, longest: float) -> ApiRefusal:

@@ -95,7 +95,7 @@ class Limits:
                 used_up = next((rate for rate in self._rates if rate.wait(time.monotonic()) >= MIN_WAIT_TO_LOG), None)
                 if used_up and not announced:
                     announced = f"{setting_name(used_up.setting)} ({used_up.requests}) is used up"
-                    announce(f"{announced}: the next request leaves in {wait:,.0f} s")
+                    announce(f"{announced}: the next request is sent in {wait:,.0f} s")
                 self._changed.wait(min(wait, INTERRUPTIBLE))
             self._in_flight += 1
             for rate in self._rates:
@@ -122,7 +122,7 @@ class Limits:
         while self._ledger and self._rates and (wait := self._ledger.reserve(self._rates)) > 0:
             if wait >= MIN_WAIT_TO_LOG and not announced:
                 announced = True
-                announce(f"The rate of all processes is used up: the next request leaves in {wait:,.0f} s")
+                announce(f"The rate of all processes is used up: the next request is sent in {wait:,.0f} s")
             if closed.wait(min(wait, INTERRUPTIBLE)):
                 raise ReadClosed
 

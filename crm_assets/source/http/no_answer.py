@@ -58,9 +58,9 @@ def _reason(error: OSError) -> str:
     if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(error, exceptions.ProxyError):
-        return f"the proxy did not let the request through: {reason}"
+        return f"the proxy refused the request: {reason}"
     if isinstance(cause, socket.gaierror):
-        return f"the host's name is not known: {reason}"
+        return f"the host name cannot be resolved: {reason}"
     if isinstance(error, exceptions.SSLError):
         return f"TLS failed: {reason}"
     if isinstance(error, exceptions.RequestException) and not isinstance(cause, OSError):

@@ -136,15 +136,15 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
     """
     body = answer.body
     if not isinstance(body, dict) or data_selector not in body:
-        keys = _keys(body) if show_message or not isinstance(body, dict) else f"{len(body)} others"
+        keys = _keys(body) if show_message or not isinstance(body, dict) else f"it has {len(body)} others"
         message = f", {api_message(answer.content)!r}" if show_message and api_message(answer.content) else ""
         raise BadAnswer(
-            f"status 200{message}, but the answer has no {data_selector!r} (it has {keys}). "
+            f"status 200{message}, but the answer has no {data_selector!r} ({keys}). "
             f"Check this resource's path in {setting_name('endpoints')}"
         )
     records = body[data_selector]
     if not isinstance(records, list):
-        raise BadAnswer(f"{data_selector!r} is no array of records but {type(records).__name__}")
+        raise BadAnswer(f"{data_selector!r} is not an array of records but {type(records).__name__}")
     if len(records) > max(2 * per_page, LARGEST_PAGE):
         raise BadAnswer(
             f"{len(records):,} records, more than twice the {per_page} that were asked for. The API seems to ignore "
@@ -158,8 +158,9 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
 def _keys(body: Any) -> str:
     """The first keys of an object. They are texts of the API, as its messages are."""
     if not isinstance(body, dict):
-        return "no object"
-    return ", ".join(sorted(repr(masked(key)) for key in body)[:SHOWN_KEYS])[:SHOWN_LENGTH] or "nothing"
+        return "it is not an object"
+    keys = ", ".join(sorted(repr(masked(key)) for key in body)[:SHOWN_KEYS])[:SHOWN_LENGTH]
+    return f"it has {keys or 'nothing'}"
 
 
 def _in_utf8(answer: Answer) -> bytes:

@@ -127,7 +127,7 @@ def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest
 def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
     # Without a name server in reach it is a failure that may pass.
-    with pytest.raises((ApiRefusal, ApiUnavailable), match=r"name is not known: .*Check SOURCES__CRM__BASE_URL"):
+    with pytest.raises((ApiRefusal, ApiUnavailable), match=r"name cannot be resolved: .*Check SOURCES__CRM__BASE_URL"):
         read()
 
 
