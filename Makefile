@@ -6,35 +6,49 @@ BIN := .venv/bin
 DAGSTER := DAGSTER_HOME="$$PWD/.dagster" $(BIN)/dagster
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+# Shows what pip is doing, in one line.
+INSTALL = @set -o pipefail; echo "Installing into .venv, which takes a minute or two"; \
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '$1' | \
+	awk '/^(Collecting|Requirement)/ {printf "\r%d packages found", ++n} /^Installing/ {printf "\nInstalling them ..."} \
+		{fflush()} END {print ""}'
+
 .PHONY: help
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / {print "\n" substr($$0, 5) ":"} \
+		/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Warnings of Dagster that users cannot act on: commands that are being renamed.
 SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded,ignore:Function `asset_materialize_command` is superseded
 demo dev report: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 
+##@ Using
+
 .PHONY: demo
-demo: storable .venv/runtime .dagster/dagster.yaml ## Install, read the CRM (or the bundled sandbox) into DuckDB, build all models, show the tables
-	@$(DAGSTER) job execute -m crm_assets.definitions -j crm_full_refresh
+demo: storable .venv/runtime .dagster/dagster.yaml ## Install, read the CRM or the sandbox, build all tables
+	@DAGSTER_HOME="$$PWD/.dagster" $(BIN)/python -m crm_assets run crm_full_refresh
 	@$(BIN)/python -m crm_assets tables
 
 .PHONY: check
-check: .venv/runtime ## Install, check with at most ten requests whether the CRM can be read, what reads cost, which settings to change
+check: .venv/runtime ## Install, and check whether the CRM can be read
 	@$(BIN)/python -m crm_assets check
 
 .PHONY: dev
-dev: storable .venv/runtime .dagster/dagster.yaml ## Open the Dagster UI on http://127.0.0.1:3000
-	$(DAGSTER) dev
+dev: PORT ?= 3000
+dev: storable .venv/runtime .dagster/dagster.yaml ## Open the UI on port 3000, or make dev PORT=3001
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2> /dev/null || \
+		{ echo "Port $(PORT) is in use, perhaps by another Dagster. Choose another one: make dev PORT=$$(($(PORT) + 1))"; exit 1; }
+	$(DAGSTER) dev --port $(PORT)
 
 .PHONY: tables
-tables: .venv/runtime ## Show the tables, their row counts and the path of the database
+tables: .venv/runtime ## Show the tables, their rows, and where they are
 	@$(BIN)/python -m crm_assets
 
 .PHONY: report
-report: storable .venv/runtime .dagster/dagster.yaml ## Create the sales review from the current models, and open it in the browser
+report: storable .venv/runtime .dagster/dagster.yaml ## Create the sales review, and open it in the browser
 	@$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
 	@$(BIN)/python -m crm_assets report
+
+##@ Developing
 
 .PHONY: test
 test: .venv/dev ## Run the tests, except slow ones
@@ -45,7 +59,7 @@ test-slow: .venv/dev ## Run the slow tests, except the longest
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not long'
 
 .PHONY: test-long
-test-long: .venv/dev ## Run the longest tests: a restored lake, wrong clocks, concurrent writers, the services of deploy/
+test-long: .venv/dev ## Run the longest tests: a lake restored, many writers
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
 
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.
@@ -65,11 +79,11 @@ MAINLY_ON_A_LAKE := \
 		sql_models/test_builds.py sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
 
 .PHONY: test-daemon
-test-daemon: .venv/dev ## Wait for schedules, builds and alerts of a running dagster dev, for ten minutes
+test-daemon: .venv/dev ## Test schedules, builds and alerts of dagster dev
 	$(BIN)/python -m pytest -n 2 -m daemon
 
 .PHONY: test-lake
-test-lake: .venv/dev ## Run tests of reads, models, privacy and killed processes on a lake: PostgreSQL and an S3 server, started by the tests
+test-lake: .venv/dev ## Run tests of reads, models and privacy on a lake
 	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file and not long' $(ON_A_LAKE)
 
 .PHONY: test-lake-mainly
@@ -77,31 +91,31 @@ test-lake-mainly: ON_A_LAKE := $(MAINLY_ON_A_LAKE)
 test-lake-mainly: test-lake ## Run the most important of these
 
 .PHONY: test-dbt
-test-dbt: .venv/dev .venv-dbt/bin/dbt ## Let dbt build the exported project, in .venv-dbt, and compare all tables with the runner's
+test-dbt: .venv/dev .venv-dbt/bin/dbt ## Compare the models with those that dbt builds
 	$(BIN)/python -m pytest -n 0 -m dbt
 
 .PHONY: test-deployment
-test-deployment: .venv/dev ## Run the services of deploy/ as processes, with PostgreSQL and an S3 server, and a job on them
+test-deployment: .venv/dev ## Run the services of deploy/ as processes
 	$(BIN)/python -m pytest crm_assets_tests/test_deployment.py
 
 .PHONY: test-browser
-test-browser: .venv/dev ## Test the UI in Chromium: from an empty folder to a green graph, a wrong key, and the fix
+test-browser: .venv/dev ## Test the UI in Chromium
 	$(BIN)/python -m pytest crm_assets_tests/browser
 
 .PHONY: screenshots
-screenshots: .venv/dev ## Run the same tests, and take the pictures in docs/images
+screenshots: .venv/dev ## Take the pictures in docs/images
 	$(BIN)/python -m pytest crm_assets_tests/browser --pictures docs/images
 
 # Without constraints, to see what an upgrade would break before constraints.txt is renewed.
 .PHONY: test-latest
-test-latest: .venv-latest/bin/python ## Run the tests with the newest versions that pyproject.toml allows, in .venv-latest
+test-latest: .venv-latest/bin/python ## Run the tests with the newest versions of libraries
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
 	$< -m pytest -n auto --dist worksteal -m 'not browser'
 
 # Without a lake: the packages with its extensions belong to the version in constraints.txt.
 .PHONY: test-duckdb
 test-duckdb: DUCKDB ?= 2.0.1
-test-duckdb: .venv-duckdb/bin/python ## Run the tests with another version of DuckDB, in .venv-duckdb: make test-duckdb DUCKDB=2.0.1
+test-duckdb: .venv-duckdb/bin/python ## Run the tests with another DuckDB: DUCKDB=2.0.1
 	$< -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$< -m pip install --quiet --disable-pip-version-check --no-deps duckdb==$(DUCKDB)
 	$< -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
@@ -115,13 +129,13 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/sqlfluff lint --processes 2 crm_assets/models crm_assets/reports
 
 .PHONY: lint-deploy
-lint-deploy: .venv/dev ## Check the files of deploy/: the image, the YAML, the compose files, the rights of each service
+lint-deploy: .venv/dev ## Check the files of deploy/
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/yamllint --strict --config-file deploy/.yamllint deploy
 	$(BIN)/python -m pytest -n 0 --quiet -m 'not slow' crm_assets_tests/test_deployment.py
 
 .PHONY: audit
-audit: .venv/dev ## Look up known vulnerabilities of the pinned dependencies
+audit: .venv/dev ## Look up known vulnerabilities of dependencies
 	@$(BIN)/pip-audit --disable-pip --no-deps --requirement constraints.txt --progress-spinner off --timeout 10 \
 		> .audit 2> /dev/null; status=$$?; \
 	echo "$$(grep -c 'could not be audited' .audit) packages not known to the vulnerability service, or no network"; \
@@ -135,16 +149,16 @@ format: .venv/dev ## Format code and SQL
 	$(BIN)/sqlfluff fix --processes 2 crm_assets/models crm_assets/reports
 
 .PHONY: bench
-bench: .venv/runtime ## Compare a raw sync with plain dlt, and an incremental one with a full one, as Markdown tables
+bench: .venv/runtime ## Compare a raw sync with plain dlt
 	$(BIN)/python benchmarks/raw_sync.py
 	$(BIN)/python benchmarks/incremental_sync.py
 
 .PHONY: soak
-soak: .venv/runtime ## Kill concurrent runs at random for half an hour, then compare all tables with an undisturbed run's
+soak: .venv/runtime ## Kill runs at random for half an hour, compare tables
 	$(BIN)/python benchmarks/soak.py --seconds 1800
 
 .PHONY: clean
-clean: ## Remove the installation and Dagster's files; keep the data
+clean: ## Remove the installation and Dagster's files, not data
 	rm -rf .venv .venv-latest .venv-dbt .venv-duckdb .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Dagster makes URLs of its SQLite files' paths without escaping them.
@@ -166,11 +180,11 @@ storable:
 	$(PYTHON) -m venv $(@D:/bin=)
 
 .venv/runtime: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) --editable '.[all]'
+	$(call INSTALL,.[all])
 	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(PIP_INSTALL) --editable '.[dev]'
+	$(call INSTALL,.[dev])
 	@touch $@ .venv/runtime
 
 # A separate environment: dbt needs other versions of shared dependencies.

@@ -3,8 +3,10 @@
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import version
+from io import TextIOWrapper
 from types import MappingProxyType
 from typing import Protocol
 
@@ -21,6 +23,7 @@ from crm_assets.commands import (
     move_to_lake,
     new_key,
     report,
+    run,
     settings,
     tables,
 )
@@ -51,6 +54,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "accept-address": accept_address,
         "confirm": confirm,
         "move-to-lake": move_to_lake,
+        "run": run,
         "report": report,
         "forget": forget,
         "apply-policy": apply_policy,
@@ -66,7 +70,10 @@ EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
 
 def command_line() -> ArgumentParser:
     """The parser, with each command's docstring as its help."""
-    parser = ArgumentParser(prog="python -m crm_assets", description="Commands besides running assets with Dagster.")
+    parser = ArgumentParser(
+        prog="crm-assets", description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('crm_assets')}")
     default, *_ = COMMANDS
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {default}."
@@ -77,16 +84,22 @@ def command_line() -> ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """Runs a command, whose output is masked. Returns the exit code of the process."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command, whose output is masked. Returns the exit code of the process.
+
+    `argv`: the arguments; those of the process by default.
+    """
     mask_log_records()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of a terminal that has no other characters than ASCII
     with redirect_stdout(MaskedStream(sys.stdout)), redirect_stderr(MaskedStream(sys.stderr)):
-        return _run()
+        return _run(sys.argv[1:] if argv is None else argv)
 
 
-def _run() -> int:
+def _run(argv: Sequence[str]) -> int:
     default, *_ = COMMANDS
-    arguments = command_line().parse_args(sys.argv[1:] or [default])
+    arguments = command_line().parse_args(argv or [default])
     if arguments.command != "settings":  # which reports them itself
         for sentence in unknown_variables():
             print(sentence, file=sys.stderr)

@@ -8,6 +8,8 @@
 - `is_built_from`: a materialization's tags have its data version, its code's version and those of its inputs.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
+- `run_job`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that are
+  launched through a server have one.
 """
 
 import sys
@@ -24,11 +26,18 @@ from dagster import (
     RetryPolicy,
 )
 from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG, get_input_data_version_tag
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
+
+from crm_assets.errors import SettingsError
 
 
 class FailuresOnly(RetryPolicy):
@@ -101,3 +110,24 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
     if isinstance(events, SqliteEventLogStorage):
         for ending in ("", "-wal", "-shm"):
             Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
+
+
+def run_job(instance: DagsterInstance, name: str) -> bool:
+    """Runs a job of the code location in this process, as `workspace.yaml` names it. Returns whether it succeeded.
+
+    Raises:
+        SettingsError: There is no such job.
+    """
+    target = LoadableTargetOrigin(module_name="crm_assets.definitions", working_directory=str(Path.cwd()))
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, "crm_assets")
+    repository = ReconstructableRepository.for_module("crm_assets.definitions", "defs", str(Path.cwd()))
+    jobs = [job for job in sorted(repository.get_definition().job_names) if not job.startswith("__")]
+    if name not in jobs:
+        raise SettingsError(f"There is no job {name!r}. Name one of {', '.join(jobs)}")
+    job = repository.get_reconstructable_job(name)
+    run = instance.create_run_for_job(
+        job.get_definition(),
+        remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(name),
+        job_code_origin=job.get_python_origin(),
+    )
+    return execute_run(job, run, instance, raise_on_error=False).success

@@ -121,10 +121,9 @@ def test_the_tables_command_reports_wrong_settings(
 ) -> None:
     from crm_assets.__main__ import main
 
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "tables"])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    assert main() == 1
+    assert main(["tables"]) == 1
     output = capsys.readouterr()
     assert told in output.err
     assert KEY not in output.err + output.out

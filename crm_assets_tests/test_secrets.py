@@ -145,8 +145,7 @@ def test_settings_show_no_value_of_a_parameter(
     with configured_crm():
         for name, value in ENVIRONMENT.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["crm-assets", "settings"])
-        main()
+        main(["settings"])
     output = capsys.readouterr()
     assert "Hush4711" not in output.out + output.err
     assert "https://ui.example/dagster" in output.out

@@ -1,5 +1,7 @@
 """Show the warehouse's tables, their row counts and the path of the database."""
 
+import json
+import shutil
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -16,21 +18,26 @@ LAYERS = ("raw", "seeds", "staging", "snapshots", "marts")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM."""
+    """Adds the CRM and the format."""
     add_crm_option(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON: the warehouse, and the rows of each table")
 
 
 def run(arguments: Namespace) -> int:
-    """Prints the tables in two columns, to fit on a screen."""
+    """Prints the tables, in two columns if the terminal is wide enough."""
     warehouse = Warehouse().of(chosen_crm(arguments))
     with warehouse.read_connection() as connection:
         counted = list(_counted(connection))
+    if arguments.json:
+        print(json.dumps({"warehouse": warehouse.name, "tables": dict(counted)}, indent=2))
+        return 0
     width = max((len(name) for name, _ in counted), default=5)
     cells = [f"{name:<{width}}  {rows:>9,}" for name, rows in counted]
     title = f"{'table':<{width}}  {'rows':>9}"
-    half = (len(cells) + 1) // 2
+    half = (len(cells) + 1) // 2 if shutil.get_terminal_size().columns > 2 * (len(title) + 2) else len(cells)
+    titles = (title, title if half < len(cells) else "")
     print()
-    for left, right in [(title, title), *zip_longest(cells[:half], cells[half:], fillvalue="")]:
+    for left, right in [titles, *zip_longest(cells[:half], cells[half:], fillvalue="")]:
         print(f"{left}    {right}".rstrip())
     print(f"\n{warehouse.name}")
     return 0

@@ -1,6 +1,5 @@
 """Materializes raw assets in this process, and inspects what a run stored."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,9 +83,7 @@ def _job(resources: tuple[str, ...]) -> JobDefinition:
 
 def apply_policy(*arguments: str) -> None:
     """Gives stored data the configured policy of personal data, as a user does."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(sys, "argv", ["crm-assets", "apply-policy", "--yes", *arguments])
-        assert main() == 0
+    assert main(["apply-policy", "--yes", *arguments]) == 0
 
 
 @cache

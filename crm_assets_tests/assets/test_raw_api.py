@@ -245,8 +245,7 @@ def test_records_of_another_crm_are_not_mixed_in(
         assert rows(database, "from raw.accounts order by id") == before
         assert rows(database, "select count(*) from raw.sync_log") == [(1,)]
 
-        monkeypatch.setattr("sys.argv", ["crm_assets", "accept-address"])
-        assert main() == 0
+        assert main(["accept-address"]) == 0
         assert other.base_url in capsys.readouterr().out
         run = materialize(resource, mode=mode)
     assert run.success
@@ -272,10 +271,9 @@ def test_another_crm_may_have_a_folder_of_its_own(data_dir: Path, monkeypatch: p
 def test_there_is_nothing_to_accept(
     is_configured: bool, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["crm_assets", "accept-address"])
     if is_configured:
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
         monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
-    assert main() == 1
+    assert main(["accept-address"]) == 1
     assert (" yet" if is_configured else "No CRM is configured") in capsys.readouterr().err
     assert not database.exists()

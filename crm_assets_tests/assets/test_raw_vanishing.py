@@ -172,25 +172,24 @@ def test_second_read_that_finds_something_else_does_not_confirm(
     assert full_read(tables, FOURTH, second)
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["crm-assets", *arguments])
-    return main()
+def command(*arguments: str) -> int:
+    return main([*arguments])
 
 
 def test_command_confirms_what_the_last_full_read_found(
-    crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    crm: ScriptedCrm, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     latest = "select version from raw.sync_changes order by _dlt_load_id desc limit 1"
     read(crm, deals(1, 2))
     before = rows(data_dir / "crm.duckdb", latest)
 
-    assert command(monkeypatch, "confirm", "won_deals", "--dry-run") == 0
+    assert command("confirm", "won_deals", "--dry-run") == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
     assert len(shown(data_dir)) == 100
-    assert command(monkeypatch, "confirm", "won_deals") == 0
+    assert command("confirm", "won_deals") == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
     assert shown(data_dir) == [1, 2]
-    assert command(monkeypatch, "confirm", "won_deals") == 1
+    assert command("confirm", "won_deals") == 1
     assert "nothing to confirm" in capsys.readouterr().err
 
     confirmed = rows(data_dir / "crm.duckdb", latest)
@@ -201,10 +200,8 @@ def test_command_confirms_what_the_last_full_read_found(
     assert run.metadata("won_deals")["crm/mode"] == "incremental"
 
 
-def test_nothing_is_confirmed_without_a_database(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(monkeypatch, "confirm", "won_deals") == 1
+def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("confirm", "won_deals") == 1
     assert "does not exist yet" in capsys.readouterr().err
 
 

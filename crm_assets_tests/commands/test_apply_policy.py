@@ -41,9 +41,8 @@ def configure(monkeypatch: pytest.MonkeyPatch, policy: str, **others: str) -> No
         monkeypatch.setenv(name, value)
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["crm-assets", "apply-policy", *arguments])
-    return main()
+def command(*arguments: str) -> int:
+    return main(["apply-policy", *arguments])
 
 
 def test_read_is_refused_before_any_request(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +59,7 @@ def test_read_is_refused_before_any_request(crm: ScriptedCrm, database: Path, mo
 
 def test_models_are_built_from_stored_data_meanwhile(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "leave_out")
-    monkeypatch.setattr(sys, "argv", ["crm-assets", "build", "staging.stg_contacts"])
-    assert main() == 0
+    assert main(["build", "staging.stg_contacts"]) == 0
     assert rows(database, "select email from staging.stg_contacts") == [("ada@example.com",)]
 
 
@@ -72,7 +70,7 @@ def test_changes_are_shown_in_a_dry_run(
         connection.execute("create schema marts; create table marts.mine as from raw.contacts")
     configure(monkeypatch, "leave_out")
 
-    assert command(monkeypatch, "--dry-run") == 0
+    assert command("--dry-run") == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "Stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is leave_out",
@@ -93,7 +91,7 @@ def test_question_is_asked_in_a_terminal(
 ) -> None:
     configure(monkeypatch, "leave_out")
     with terminal(monkeypatch, typed):
-        assert command(monkeypatch) == 0
+        assert command() == 0
     assert rows(database, EMAILS) == [(email,)]
 
 
@@ -103,7 +101,7 @@ def test_option_is_named_without_a_terminal(
     configure(monkeypatch, "leave_out")
     with Path(os.devnull).open(encoding="utf-8") as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)
-        assert command(monkeypatch) == 1
+        assert command() == 1
     assert "add --yes" in capsys.readouterr().err
     assert rows(database, EMAILS) == [("ada@example.com",)]
 
@@ -147,7 +145,7 @@ def test_first_read_follows_the_configured_policy(
     assert materialize("contacts").success
     assert rows(data_dir / "crm.duckdb", EMAILS) == [(None,)]
 
-    assert command(monkeypatch) == 0
+    assert command() == 0
     assert capsys.readouterr().out == "Stored data follow personal_data leave_out: there is nothing to change\n"
 
 
@@ -176,14 +174,12 @@ def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, mo
     assert rows(database, EMAILS) == [(None,)]
 
 
-def test_values_that_are_not_erased_yet_are_reported(
-    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with connected(database, read_only=False) as connection:
         set_erased(connection, erased=False)
 
     assert "not erased from all files yet" in materialize("contacts").failure("contacts")
-    assert command(monkeypatch, "--yes") == 0
+    assert command("--yes") == 0
     assert "Removed values are not erased yet" in capsys.readouterr().out
     assert materialize("contacts").success
 

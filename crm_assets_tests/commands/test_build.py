@@ -1,6 +1,5 @@
 """`python -m crm_assets build`: models and their tests without Dagster, while one works on them."""
 
-import sys
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,19 +11,18 @@ from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED
 
 
-def build(monkeypatch: pytest.MonkeyPatch, *models: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "build", *models])
-    return main()
+def build(*models: str) -> int:
+    return main(["build", *models])
 
 
 def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}, {"id": 2, "updated_at": UPDATED}]
     with configured_crm(lists={"accounts": accounts}):
         assert materialize("accounts").success
 
-        assert build(monkeypatch, "snapshots.accounts_history", "staging.stg_accounts") == 0
+        assert build("snapshots.accounts_history", "staging.stg_accounts") == 0
 
     told = capsys.readouterr().out
     staging, snapshot = told.index("staging.stg_accounts: 2 rows"), told.index("snapshots.accounts_history: 2 rows")
@@ -35,10 +33,8 @@ def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows
         assert connection.execute(sql).fetchall() == [(2, None)]
 
 
-def test_models_that_read_one_that_failed_are_not_built(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert build(monkeypatch, "staging.stg_accounts", "snapshots.accounts_history", "seeds.sandbox_targets") == 1
+def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert build("staging.stg_accounts", "snapshots.accounts_history", "seeds.sandbox_targets") == 1
 
     told = capsys.readouterr().out
     assert "stg_accounts.sql" in told
@@ -47,10 +43,8 @@ def test_models_that_read_one_that_failed_are_not_built(
     assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.sandbox_targets") == [(True,)]
 
 
-def test_an_unknown_model_is_refused_with_those_that_exist(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert build(monkeypatch, "marts.nope") == 1
+def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build("marts.nope") == 1
 
     told = capsys.readouterr().err
     assert "There is no model marts.nope" in told
@@ -58,7 +52,7 @@ def test_an_unknown_model_is_refused_with_those_that_exist(
 
 
 def test_marts_of_a_crm_have_its_deals_and_none_of_the_sandboxs_targets(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     won = {"updated_at": UPDATED, "closed_date": "2026-01-09", "owner_id": 402000017001}
     deals = [
@@ -70,7 +64,7 @@ def test_marts_of_a_crm_have_its_deals_and_none_of_the_sandboxs_targets(
     accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}]
     with configured_crm(lists={"accounts": accounts, "won_deals": deals}):
         assert materialize().success
-        assert build(monkeypatch) == 0
+        assert build() == 0
 
     assert "warn: amounts_are_in_the_companys_currency: 2 fail" in capsys.readouterr().out
     database = data_dir / "crm.duckdb"

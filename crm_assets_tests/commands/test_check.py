@@ -16,10 +16,9 @@ from crm_assets_tests.scripted_crm import KEY, always, json_response
 MARK = "marked-value-8151"
 
 
-def check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
+def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
     """Runs the command; returns exit code, output and errors."""
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "check", *arguments])
-    code = main()
+    code = main(["check", *arguments])
     output = capsys.readouterr()
     assert KEY not in output.out + output.err
     assert MARK not in output.out + output.err
@@ -30,9 +29,9 @@ def lists(count: int) -> dict[str, list[Any]]:
     return {resource: linked(count, title=MARK, due_date=MARK, unheard_of=MARK) for resource in ENDPOINTS}
 
 
-def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists=lists(120)) as crm:
-        code, output, _ = check(capsys, monkeypatch)
+        code, output, _ = check(capsys)
     lines = output.splitlines()
     assert code == 0
     assert lines[0] == f"CRM: {crm.base_url}"
@@ -45,11 +44,11 @@ def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str], monkeyp
 
 
 def test_unreadable_list_is_an_error_with_its_setting(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with configured_crm(lists=lists(2)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not\x1b[31m for you"}, 403)))
-        code, output, _ = check(capsys, monkeypatch)
+        code, output, _ = check(capsys)
     assert code == 1
     assert "status 403" in output
     assert "SOURCES__CRM__API_KEY" in output
@@ -58,20 +57,20 @@ def test_unreadable_list_is_an_error_with_its_setting(
 
 
 def test_silent_crm_is_reported_once_without_estimates(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with configured_crm() as crm:
         crm.faults.append(lambda _: json_response({"message": "Invalid key"}, 401))
-        code, output, _ = check(capsys, monkeypatch)
+        code, output, _ = check(capsys)
     assert code == 1
     assert output.count("Invalid key") == 1
     assert "A full read" not in output
 
 
-def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists=lists(120)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({}, 404)))
-        code, output, _ = check(capsys, monkeypatch, "--json")
+        code, output, _ = check(capsys, "--json")
     findings = json.loads(output)
     assert (code, findings["can_be_read"]) == (1, False)
     by_list = {each["resource"]: each for each in findings["lists"]}
@@ -86,9 +85,9 @@ def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str], m
 
 
 def test_without_settings_the_sandbox_is_checked_and_said_so(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    code, output, _ = check(capsys, monkeypatch)
+    code, output, _ = check(capsys)
     assert code == 0
     assert output.startswith("CRM: the bundled sandbox\nNo CRM is configured: set SOURCES__CRM__BASE_URL")
 
@@ -97,7 +96,7 @@ def test_wrong_settings_end_it_before_any_request(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
-    code, output, errors = check(capsys, monkeypatch)
+    code, output, errors = check(capsys)
     assert (code, output) == (1, "")
     assert "SOURCES__CRM__BASE_URL" in errors
 
@@ -115,7 +114,7 @@ def test_nothing_is_written(
     recording = True
     sys.addaudithook(watch)
     with configured_crm(lists=lists(2)):
-        assert check(capsys, monkeypatch)[0] == 0
+        assert check(capsys)[0] == 0
     recording = False
     assert written == []
     assert list(tmp_path.iterdir()) == []

@@ -26,13 +26,12 @@ def contact(id_: Any, mark: str) -> dict[str, Any]:
     return {"id": id_, "display_name": mark, "email": mark, "updated_at": UPDATED, "Email": mark}
 
 
-def forget(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    return command(monkeypatch, *arguments, "--yes")
+def forget(*arguments: str) -> int:
+    return command(*arguments, "--yes")
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["crm_assets", "forget", *arguments])
-    return main()
+def command(*arguments: str) -> int:
+    return main(["forget", *arguments])
 
 
 @pytest.fixture
@@ -58,11 +57,11 @@ select
 
 
 def test_it_shows_what_would_be_erased_and_erases_nothing_in_a_dry_run(
-    monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
+    stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = rows(stored, COUNTS)
 
-    assert command(monkeypatch, "contacts", "2", "999999999", "--dry-run") == 0
+    assert command("contacts", "2", "999999999", "--dry-run") == 0
 
     assert capsys.readouterr().out.splitlines() == [
         "contacts: 1 of 2 records are stored",
@@ -78,7 +77,7 @@ def test_it_shows_what_would_be_erased_and_erases_nothing_in_a_dry_run(
 @pytest.mark.parametrize(("typed", "left"), [("y", 1), ("YES", 1), ("n", 2), ("", 2), ("2", 2)])
 def test_it_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
     with terminal(monkeypatch, typed):
-        assert command(monkeypatch, "contacts", "2") == 0
+        assert command("contacts", "2") == 0
 
     assert rows(stored, "select count(*) from raw.contacts") == [(left,)]
 
@@ -88,22 +87,20 @@ def test_without_a_terminal_it_erases_nothing_and_names_the_option(
 ) -> None:
     with Path(os.devnull).open(encoding="utf-8") as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)
-        assert command(monkeypatch, "contacts", "2") == 1
+        assert command("contacts", "2") == 1
 
     assert "add --yes" in capsys.readouterr().err
     assert rows(stored, "select count(*) from raw.contacts") == [(2,)]
 
 
 @pytest.mark.usefixtures("stored")
-def test_the_list_has_counts_and_times_of_forgotten_ids(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(monkeypatch, "--list") == 0
+def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--list") == 0
     assert capsys.readouterr().out == "No id is forgotten\n"
-    assert forget(monkeypatch, "contacts", "2", "999999999") == 0
+    assert forget("contacts", "2", "999999999") == 0
     capsys.readouterr()
 
-    assert command(monkeypatch, "--list") == 0
+    assert command("--list") == 0
 
     shown = capsys.readouterr().out
     assert "UTC  contacts: 2 ids, 1 were stored" in shown
@@ -111,13 +108,13 @@ def test_the_list_has_counts_and_times_of_forgotten_ids(
 
 
 def test_only_an_id_that_was_never_stored_can_be_undone(
-    monkeypatch: pytest.MonkeyPatch, crm: ScriptedCrm, stored: Path, capsys: pytest.CaptureFixture[str]
+    crm: ScriptedCrm, stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert forget(monkeypatch, "contacts", "2", "3", "4") == 0
+    assert forget("contacts", "2", "3", "4") == 0
 
-    assert command(monkeypatch, "contacts", "2", "3", "--undo") == 1
+    assert command("contacts", "2", "3", "--undo") == 1
     assert "were erased, so they stay forgotten: 2." in capsys.readouterr().err
-    assert command(monkeypatch, "contacts", "3", "5", "--undo") == 0
+    assert command("contacts", "3", "5", "--undo") == 0
     assert "1 of 2 ids were forgotten" in capsys.readouterr().out
 
     crm.lists["contacts"] = [contact(id_, "a") for id_ in (1, 2, 3, 4)]
@@ -125,10 +122,8 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
     assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
-def test_without_ids_it_says_what_is_missing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(monkeypatch, "contacts") == 1
+def test_without_ids_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("contacts") == 1
     assert "at least one id" in capsys.readouterr().err
 
 
@@ -164,7 +159,7 @@ def read_again(mode: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path, capsys: pytest.CaptureFixture[str]
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     marks, database = Marks(), data_dir / "crm.duckdb"
     with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
@@ -172,7 +167,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
         build_models(database)
         assert found_in_files(marks.made, data_dir) == set(marks.made)
 
-        assert forget(monkeypatch, "contacts", "2", "99") == 0
+        assert forget("contacts", "2", "99") == 0
 
         assert "1 of 2 records are stored" in capsys.readouterr().out
         assert found_in_files(marks.made, data_dir) == set()
@@ -189,9 +184,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
 
 
 @pytest.mark.slow
-def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path
-) -> None:
+def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
     with configured_crm(lists={"won_deals": deals}):
@@ -200,18 +193,16 @@ def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(
         history = "select deal_id, dbt_scd_id, dbt_valid_from from snapshots.won_deals_history order by deal_id"
         [kept, _] = rows(database, history)
 
-        assert forget(monkeypatch, "won_deals", "2") == 0
+        assert forget("won_deals", "2") == 0
 
     assert rows(database, history) == [kept]
     assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
 
 
-def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path
-) -> None:
+def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
         assert materialize("contacts").success
-        assert forget(monkeypatch, "contacts", "2") == 0
+        assert forget("contacts", "2") == 0
         run = materialize("contacts")
         checks = {e.check_name: e.passed for e in run.result.get_asset_check_evaluations()}
         assert checks["complete_read"]
@@ -221,47 +212,45 @@ def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
 
 
-def test_a_rejected_record_with_a_forgotten_id_is_only_counted(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"contacts": [contact(1, "a")]}) as crm:
         assert materialize("contacts").success
-        assert forget(monkeypatch, "contacts", "2") == 0
+        assert forget("contacts", "2") == 0
         crm.lists["contacts"] += [[contact(2, marks.new())], contact("02", marks.new())]
         assert materialize("contacts").success
     assert found_in_files(marks.made, data_dir) == set()
     assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
 
 
-def test_side_loaded_records_are_forgotten_as_well(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
         crm.side_loaded = {"contacts": [contact(2, marks.new()), contact(3, "stays")]}
         assert materialize("won_deals").success
-        assert forget(monkeypatch, "contacts", "2") == 0
+        assert forget("contacts", "2") == 0
         assert materialize("won_deals").success
     assert found_in_files(marks.made, data_dir) == set()
     assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
 
 
-def test_ids_are_kept_as_salted_hashes_once(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
+def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(123456789, "a")]}):
         assert materialize("contacts").success
-        assert forget(monkeypatch, "contacts", "123456789") == 0
-        assert forget(monkeypatch, "contacts", "123456789") == 0
+        assert forget("contacts", "123456789") == 0
+        assert forget("contacts", "123456789") == 0
     [(resource, hashed, salt)] = rows(data_dir / "crm.duckdb", "select resource, id_hash, salt from raw.forgotten")
     assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
 
 
-def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(
-    monkeypatch: pytest.MonkeyPatch, data_dir: Path
-) -> None:
+def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
         assert materialize("contacts").success
         waiting = [forget]
 
         def forgets_once(_: object) -> None:
             if waiting:
-                waiting.pop()(monkeypatch, "contacts", "2")
+                waiting.pop()("contacts", "2")
 
         crm.before_page = forgets_once
         run = materialize("contacts")
@@ -270,18 +259,14 @@ def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(
     assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
 
 
-def test_a_name_that_is_no_resource_is_refused_with_those_there_are(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_that_is_no_resource_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        forget(monkeypatch, "people", "1")
+        forget("people", "1")
     assert "past_appointments" in capsys.readouterr().err
 
 
-def test_without_a_database_there_is_nothing_to_forget(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert forget(monkeypatch, "contacts", "1") == 1
+def test_without_a_database_there_is_nothing_to_forget(capsys: pytest.CaptureFixture[str]) -> None:
+    assert forget("contacts", "1") == 1
     assert " yet" in capsys.readouterr().err
 
 

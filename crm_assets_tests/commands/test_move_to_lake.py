@@ -44,16 +44,13 @@ def lake(file: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, value)
 
 
-def moved(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["crm_assets", "move-to-lake", *arguments])
-    return main()
+def moved(*arguments: str) -> int:
+    return main(["move-to-lake", *arguments])
 
 
 @pytest.mark.usefixtures("lake")
-def test_all_tables_come_with_every_value(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert moved(monkeypatch) == 0
+def test_all_tables_come_with_every_value(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert moved() == 0
     told = capsys.readouterr().out
     for words in ("30  raw.open_tasks", "1  raw.sync_log", "3  marts.kept"):
         assert words in told
@@ -66,8 +63,8 @@ def test_all_tables_come_with_every_value(
 
 
 @pytest.mark.usefixtures("lake", "file")
-def test_the_next_read_continues_from_the_moved_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert moved(monkeypatch) == 0
+def test_the_next_read_continues_from_the_moved_file() -> None:
+    assert moved() == 0
     run = materialize("open_tasks", mode="incremental")
     assert run.success
     with Warehouse().read_connection() as connection:
@@ -75,12 +72,10 @@ def test_the_next_read_continues_from_the_moved_file(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("lake", "file")
-def test_existing_tables_are_named_and_nothing_is_moved(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_existing_tables_are_named_and_nothing_is_moved(capsys: pytest.CaptureFixture[str]) -> None:
     with Warehouse().get_connection() as connection:
         connection.execute("create schema marts; create table marts.kept as select 1 as i")
-    assert moved(monkeypatch) == 1
+    assert moved() == 1
     assert "marts.kept" in capsys.readouterr().err
     with Warehouse().read_connection() as connection:
         assert connection.execute("select table_name from information_schema.tables").fetchall() == [("kept",)]
@@ -88,16 +83,14 @@ def test_existing_tables_are_named_and_nothing_is_moved(
 
 @pytest.mark.usefixtures("lake")
 def test_a_value_that_a_lake_cannot_hold_is_refused_by_its_tables_name(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Warehouse(database=str(file)).get_connection() as connection:
         connection.execute("create table marts.huge as select 170141183460469231731687303715884105727::hugeint as n")
-    assert moved(monkeypatch) == 1
+    assert moved() == 1
     assert "marts.huge" in capsys.readouterr().err
 
 
-def test_a_warehouse_that_is_the_file_itself_is_refused(
-    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert moved(monkeypatch, str(file)) == 1
+def test_a_warehouse_that_is_the_file_itself_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert moved(str(file)) == 1
     assert "Set it to a lake" in capsys.readouterr().err

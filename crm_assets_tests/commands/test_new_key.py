@@ -1,18 +1,13 @@
 """`new-key` prints keys that the settings take."""
 
-import sys
-
 import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.settings import CrmSettings
 
 
-def test_each_new_key_is_another_and_is_taken(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["crm-assets", "new-key"])
-    assert (main(), main()) == (0, 0)
+def test_each_new_key_is_another_and_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (main(["new-key"]), main(["new-key"])) == (0, 0)
     keys = capsys.readouterr().out.split()
     assert len(set(keys)) == 2
     for key in keys:

@@ -1,5 +1,6 @@
 """`python -m crm_assets settings`: every setting with its value and its origin, and all that is wrong."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,6 @@ from crm_assets.__main__ import main
 from crm_assets.settings.describing import SETTINGS
 from crm_assets.settings.names import setting_name
 from crm_assets_tests.scripted_crm import KEY
-
-
-@pytest.fixture(autouse=True)
-def command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["crm_assets", "settings"])
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -27,7 +23,7 @@ def test_each_has_its_value_and_origin(
     (tmp_path / ".env").write_text("SOURCES__CRM__BASE_URL=https://crm.example\n", encoding="utf-8")
     monkeypatch.setenv("API_KEY", KEY)
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__CONTACTS__PARAMS__ACCESS_TOKEN", "hush")
-    assert main() == 0
+    assert main(["settings"]) == 0
     lines = shown(capsys)
     assert lines.keys() >= {setting_name(name) for name in SETTINGS}
     assert lines["SOURCES__CRM__BASE_URL"].startswith(f"https://crm.example {tmp_path / '.env'}")
@@ -52,7 +48,7 @@ def test_it_fails_if_anything_is_wrong_whether_or_not_a_run_needs_it(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert main() == 1
+    assert main(["settings"]) == 1
     told = capsys.readouterr().out.splitlines()[-1]
     assert name in told
     assert KEY not in told
@@ -60,16 +56,26 @@ def test_it_fails_if_anything_is_wrong_whether_or_not_a_run_needs_it(
 
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".env").write_text("what is this\n", encoding="utf-8")
-    assert main() == 1
+    assert main(["settings"]) == 1
     assert f"{tmp_path / '.env'}, line 1" in capsys.readouterr().out
 
 
 def test_other_commands_tell_of_variables_that_look_like_settings_and_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["crm_assets", "tables"])
     monkeypatch.setenv("CRM_WAREHUOSE", "ducklake:crm")
-    main()
+    main(["tables"])
     warning, outcome = capsys.readouterr().err.splitlines()
     assert "CRM_WAREHUOSE in the environment. Did you mean CRM_WAREHOUSE?" in warning
     assert "does not exist yet" in outcome
+
+
+def test_json_has_all_settings_and_problems(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "0")
+    assert main(["settings", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {row["setting"] for row in found["settings"]} >= {setting_name(name) for name in SETTINGS}
+    [problem] = found["problems"]
+    assert "SOURCES__CRM__PER_PAGE" in problem

@@ -18,18 +18,15 @@ def crms(tmp_path: Path) -> Iterator[SeveralCrms]:
         yield crms
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr("sys.argv", ["crm_assets", *arguments])
-    return main()
+def command(*arguments: str) -> int:
+    return main([*arguments])
 
 
-def test_check_names_the_settings_of_its_crm(
-    crms: SeveralCrms, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_names_the_settings_of_its_crm(crms: SeveralCrms, capsys: pytest.CaptureFixture[str]) -> None:
     crms.write(south="wrong")
-    assert command(monkeypatch, "check", "--crm", "north") == 0
+    assert command("check", "--crm", "north") == 0
     assert "Every list can be read." in capsys.readouterr().out
-    assert command(monkeypatch, "check", "--crm", "south") == 1
+    assert command("check", "--crm", "south") == 1
     assert "SOURCES__SOUTH__API_KEY" in capsys.readouterr().out
 
 
@@ -41,17 +38,15 @@ def test_check_names_the_settings_of_its_crm(
     ],
 )
 @pytest.mark.usefixtures("crms")
-def test_unknown_name_is_refused(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, message: str
-) -> None:
-    assert command(monkeypatch, "tables", "--crm", name) == 1
+def test_unknown_name_is_refused(capsys: pytest.CaptureFixture[str], name: str, message: str) -> None:
+    assert command("tables", "--crm", name) == 1
     assert capsys.readouterr().err.strip().startswith(message)
 
 
 @pytest.mark.usefixtures("crms")
 def test_settings_are_those_of_the_crm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SOURCES__NORTH__PER_PAGE", "20")
-    assert command(monkeypatch, "settings", "--crm", "north") == 0
+    assert command("settings", "--crm", "north") == 0
     shown = {variable: value for variable, value, *_ in map(str.split, capsys.readouterr().out.splitlines())}
     assert (shown["SOURCES__NORTH__PER_PAGE"], shown["SOURCES__NORTH__API_KEY"]) == ("20", "***")
     assert "CRM_DATA_DIR" in shown
@@ -64,20 +59,18 @@ def test_address_is_accepted_for_one_crm(
     moved = crms.servers["north"].base_url.replace("127.0.0.1", "localhost")
     monkeypatch.setenv("SOURCES__NORTH__BASE_URL", moved)
     assert not run(assets("north/raw/accounts")).success
-    assert command(monkeypatch, "accept-address", "--crm", "north") == 0
+    assert command("accept-address", "--crm", "north") == 0
     assert run(assets("north/raw/accounts")).success
     addresses = "select distinct base_url from raw.sync_details"
     assert rows(data_dir / "west.duckdb", addresses) == [(crms.servers["west"].base_url,)]
 
     capsys.readouterr()
-    assert command(monkeypatch, "tables", "--crm", "west") == 0
+    assert command("tables", "--crm", "west") == 0
     assert dict(itertools.pairwise(capsys.readouterr().out.split()))["raw.accounts"] == "30"
 
 
 @pytest.mark.usefixtures("crms")
-def test_vanished_rows_are_confirmed_for_one_crm(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_vanished_rows_are_confirmed_for_one_crm(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(assets("west/raw/accounts")).success
     with connected(data_dir / "west.duckdb", read_only=False) as connection:  # as if the list had been longer
         load = "select max(_dlt_load_id) from raw.sync_log"
@@ -88,28 +81,24 @@ def test_vanished_rows_are_confirmed_for_one_crm(
     advice = " ".join(check.description or "" for check in found if check.check_name == "complete_read")
     assert "crm-assets confirm accounts --crm west" in advice
 
-    assert command(monkeypatch, "confirm", "accounts", "--crm", "west") == 0
+    assert command("confirm", "accounts", "--crm", "west") == 0
 
     assert "70 of 100 rows vanish" in capsys.readouterr().out
     assert rows(data_dir / "west.duckdb", "select count(*) from present.accounts") == [(30,)]
 
 
 @pytest.mark.usefixtures("crms")
-def test_records_of_one_crm_are_forgotten(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_records_of_one_crm_are_forgotten(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(assets("north/raw/contacts")).success
     [(id_,)] = rows(data_dir / "north.duckdb", "select id from raw.contacts order by id limit 1")
-    assert command(monkeypatch, "forget", "contacts", str(id_), "--yes", "--crm", "north") == 0
+    assert command("forget", "contacts", str(id_), "--yes", "--crm", "north") == 0
     assert "Erased 1 rows" in capsys.readouterr().out
     assert rows(data_dir / "north.duckdb", "select count(*) from raw.contacts") == [(49,)]
 
 
 @pytest.mark.usefixtures("crms")
-def test_models_are_built_for_one_crm(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_models_are_built_for_one_crm(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(assets("west/raw/accounts")).success
-    assert command(monkeypatch, "build", "--crm", "west", "staging.stg_accounts") == 0
+    assert command("build", "--crm", "west", "staging.stg_accounts") == 0
     assert "staging.stg_accounts: 30 rows, 7 tests" in capsys.readouterr().out
     assert rows(data_dir / "west.duckdb", "select count(*) from staging.stg_accounts") == [(30,)]
