@@ -1,4 +1,4 @@
-"""The raw tables have their declared shape from the first run on, and bear it when the API changes its mind."""
+"""The raw tables have their declared shape from the first run on, and keep it when a list becomes empty."""
 
 from pathlib import Path
 
