@@ -1,4 +1,4 @@
-"""The commands for backup and restore in docs/operations.md, run as they are: nothing is lost, and reads go on."""
+"""The commands for backup and restore in docs/backup.md, run as they are: nothing is lost, and reads go on."""
 
 import re
 import shutil
@@ -21,7 +21,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 CHECKOUT = Path(__file__).parents[1]
-SECTION = (CHECKOUT / "docs" / "operations.md").read_text("utf-8").split("\n## Backup\n")[1].split("\n## ")[0]
+SECTION = (CHECKOUT / "docs" / "backup.md").read_text("utf-8").split("\n## Backup\n")[1].split("\n## ")[0]
 BACKUP, HISTORY, RESTORE, BACKUP_OF_LAKE, RESTORE_OF_LAKE = re.findall(r"```console\n(.*?)```", SECTION, re.DOTALL)
 
 

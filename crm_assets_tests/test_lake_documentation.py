@@ -1,4 +1,4 @@
-"""What docs/operations.md tells readers of a lake, and those who move its files, run as it stands but for addresses."""
+"""What docs/lake.md tells readers of a lake, and those who move its files, run as it stands but for addresses."""
 
 import re
 import subprocess
@@ -19,9 +19,7 @@ from crm_assets_tests.warehouse.statements import configured_lake, read, write
 pytestmark = pytest.mark.slow
 
 CHECKOUT = Path(__file__).parents[1]
-SECTION = (
-    (CHECKOUT / "docs/operations.md").read_text("utf-8").split("\n## More than one machine\n")[1].split("\n## ")[0]
-)
+SECTION = (CHECKOUT / "docs/lake.md").read_text("utf-8").split("\n## More than one machine\n")[1].split("\n## ")[0]
 ROLE, SECRET, QUERIES = re.findall(r"```sql\n(.*?)```", SECTION, re.DOTALL)
 _, MOVE = re.findall(r"```console\n(.*?)```", SECTION, re.DOTALL)
 A_WEEK_AGO = "update ducklake_snapshot set snapshot_time = snapshot_time - interval '7 days'"

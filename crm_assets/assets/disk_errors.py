@@ -20,7 +20,7 @@ NOT_ALLOWED = f"Allow the user who runs this to write there, or set {DATA_DIR} t
 NO_FOLDER = f"Set {DATA_DIR} to a folder"
 UNREADABLE = (
     f"If a newer DuckDB has written the database in {DATA_DIR}, install that version. If the file is damaged, restore "
-    "it from the published copy or a backup (docs/operations.md), or move it away: the next run reads the CRM into a "
+    "it from the published copy or a backup (docs/backup.md), or move it away: the next run reads the CRM into a "
     "new one, without vanished rows and history"
 )
 NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"

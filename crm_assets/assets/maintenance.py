@@ -27,7 +27,7 @@ def build_lake_maintenance(crm: Crm) -> AssetsDefinition:
             "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
             f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
         ),
-        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/lake.md")},
         kinds={"ducklake"},
         owners=policies.OWNERS,
         retry_policy=policies.retry_policy(crm),

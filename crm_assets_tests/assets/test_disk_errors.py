@@ -70,7 +70,7 @@ def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) ->
         assert materialize("open_tasks").success
     damaged = damage(database.read_bytes())
     database.write_bytes(damaged)
-    assert_told_before_any_request("restore it", "CRM_DATA_DIR", "docs/operations.md")
+    assert_told_before_any_request("restore it", "CRM_DATA_DIR", "docs/backup.md")
     assert database.read_bytes() == damaged
 
 

@@ -89,7 +89,7 @@ def test_a_buckets_typo_creates_no_catalog(lake: dict[str, str], monkeypatch: py
 def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     write("create table t as select 1 as i")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "elsewhere"))
-    with pytest.raises(WarehouseError, match=r"Set CRM_WAREHOUSE_FILES.*docs/operations.md"):
+    with pytest.raises(WarehouseError, match=r"Set CRM_WAREHOUSE_FILES.*docs/lake.md"):
         configured_lake().probe()
     assert not (data_dir / "elsewhere").exists()
 

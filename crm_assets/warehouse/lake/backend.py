@@ -261,7 +261,7 @@ class Lake:
             if isinstance(error, duckdb.Error) and is_about_other_files(error):
                 raise WarehouseError(
                     self.address.without_secrets(
-                        f"{error} Set CRM_WAREHOUSE_FILES to where the lake has its files. docs/operations.md "
+                        f"{error} Set CRM_WAREHOUSE_FILES to where the lake has its files. docs/lake.md "
                         "describes how to move them. Nothing was written"
                     )
                 ) from None
