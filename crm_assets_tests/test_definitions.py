@@ -143,3 +143,11 @@ if __name__ == "__main__":
     from crm_assets.definitions import defs as current
 
     SNAPSHOT.write_text(picture(current), encoding="utf-8")
+
+
+def test_jobs_schedules_and_sensors_have_descriptions() -> None:
+    from crm_assets.definitions import defs as definitions
+
+    jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
+    automations = [*(definitions.schedules or []), *(definitions.sensors or [])]
+    assert [each.name for each in (*jobs, *automations) if not each.description] == []
