@@ -1,28 +1,29 @@
 """The dlt pipeline, which ends at Parquet files in the run's own working folder."""
 
 import logging
+import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dlt
-from dlt.destinations import filesystem
+from dlt.common.destination import Destination
+from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.schemas import RAW
 
-LAYOUT = "{table_name}/{load_id}.{file_id}.{ext}"
-"""dlt's own default. It is set here so that no configuration of dlt changes it."""
-
 
 @dataclass(frozen=True)
 class Landing:
-    """A pipeline whose destination is a folder. `folder` has the Parquet files of the resource, and no others."""
+    """A pipeline whose destination is a folder."""
 
     pipeline: Pipeline
     folder: Path
@@ -47,20 +48,42 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         _without_percent(data_dir) as parent,
         working_folder(parent) as folder,
     ):
-        destination = filesystem(bucket_url=str(folder), layout=LAYOUT, naming_convention="snake_case")
+        landed = folder / "landed"
+        landed.mkdir()
         pipeline = dlt.pipeline(
             pipeline_name=f"crm_{resource}",
             pipelines_dir=str(folder),
-            destination=destination,
+            destination=parquet_files(resource, landed),
             dataset_name=RAW,
         )
         # Cursors come from the tables, so dlt needs no state from earlier runs.
         pipeline.config.restore_from_destination = False
         try:
             with _dlt_silent():
-                yield Landing(pipeline, folder / RAW / resource)
+                yield Landing(pipeline, landed)
         finally:
             pipeline.deactivate()
+
+
+def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[type-arg]
+    """A dlt destination that puts a resource's Parquet files into a folder."""
+
+    @dlt.destination(name="parquet_files", batch_size=0, loader_file_format="parquet", naming_convention="snake_case")
+    def land(items: Any, table: TTableSchema) -> None:
+        file = Path(items)  # with batch_size 0 the path of the whole file
+        if table["name"] == resource:
+            _keep(file, folder / file.name)
+
+    return land()
+
+
+def _keep(file: Path, target: Path) -> None:
+    """Keeps a file that dlt is going to move, as a hard link if the file system allows it, else as a copy."""
+    target.unlink(missing_ok=True)  # dlt may retry a job
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 @contextmanager
