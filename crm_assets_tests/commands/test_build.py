@@ -27,8 +27,8 @@ def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows
     told = capsys.readouterr().out
     staging, snapshot = told.index("staging.stg_accounts: 2 rows"), told.index("snapshots.accounts_history: 2 rows")
     assert staging < snapshot
-    heading, _, sql = told[staging:snapshot].partition("warn: account_name_not_null: 1 fail. Find the rows with:\n")
-    assert heading
+    heading, _, sql = told[staging:snapshot].partition(". Find the rows with:\n")
+    assert "warn: account_name_not_null: 1 of 2 accounts" in heading
     with connected(data_dir / "crm.duckdb") as connection:
         assert connection.execute(sql).fetchall() == [(2, None)]
 
