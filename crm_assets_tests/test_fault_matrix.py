@@ -181,9 +181,9 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "a number": (lambda: body(5), "no 'tasks'"),
     "an array": (lambda: body([{"id": 1, "title": PERSON}]), "no 'tasks'"),
     "no data key": (lambda: body({"items": [{"id": 1, "title": PERSON}]}), "no 'tasks'.*'items'"),
-    "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is no array"),
-    "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is no array"),
-    "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is no array"),
+    "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is not an array"),
+    "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is not an array"),
+    "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is not an array"),
     "nested without end": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
     "more than twice the records": (
         lambda: body({"tasks": tasks(101)}),

@@ -49,9 +49,7 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         key: getattr(graph.get(key).freshness_policy, "fail_window", None) for key in graph.materializable_asset_keys
     }
     for run in _ended_since(instance, cursor, now):
-        if run.job_name in repository.job_names and (
-            run.asset_selection is None or run.asset_selection & windows.keys()
-        ):
+        if run.job_name in repository.job_names and (not run.asset_selection or run.asset_selection & windows.keys()):
             cursor.adopt(Incidents.read(run.tags.get(TAG)))
             cursor.settle(run_outcome(instance, run, ui))
     allowed = {key: window.to_timedelta() for key, window in windows.items() if window}

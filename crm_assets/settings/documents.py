@@ -5,6 +5,7 @@ Dagster's commands load it over the environment before they import the project: 
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -91,11 +92,15 @@ def _toml_documents(folder: Path) -> Iterator[Document]:
 
 
 def _toml_document(folder: Path, name: Path, *, may_hold_secrets: bool) -> Document:
-    path = folder / name
+    path, text = folder / name, ""
     try:
-        content, problem = tomllib.loads(_text(path)), ""
+        text = _text(path)
+        content, problem = tomllib.loads(text), ""
     except tomllib.TOMLDecodeError as error:
-        content, problem = {}, f"{path}, line {error.lineno}: {error.msg}. Correct it: strings need quotes"
+        reason, _, position = str(error).partition(" (at ")  # line 2, column 5), or: end of document)
+        line = re.match(r"line \d+", position)
+        where = line[0] if line else f"line {len(text.splitlines())}"
+        content, problem = {}, f"{path}, {where}: {reason}. Correct it: strings need quotes"
     except SettingsError as error:
         content, problem = {}, str(error)
     return Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=may_hold_secrets)
