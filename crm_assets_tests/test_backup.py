@@ -77,6 +77,7 @@ def reads() -> list[tuple[str, int]]:
         return connection.execute(counted).fetchall()
 
 
+@pytest.mark.long
 def test_reads_continue_from_a_restored_file(crm: ScriptedCrm, project: Path) -> None:
     build("raw/accounts")
     crm.lists["accounts"].pop()

@@ -101,6 +101,7 @@ def test_models_are_built_once_after_a_change_only(installed: Installation) -> N
     assert daemon.built() == NOTHING
 
 
+@pytest.mark.long
 def test_models_are_built_once_if_two_tables_change(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     for resource in ("accounts", "won_deals"):
@@ -116,6 +117,7 @@ def test_models_built_by_a_job_are_not_built_again(installed: Installation) -> N
     assert set(daemon.built()) == {"reports/sales_review"}
 
 
+@pytest.mark.long
 def test_change_right_after_a_build_is_seen(installed: Installation) -> None:
     """Both lie between the same two ticks."""
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
@@ -152,6 +154,7 @@ def test_models_wait_for_tables_that_are_being_read(installed: Installation) -> 
     assert daemon.built() == waiting
 
 
+@pytest.mark.long
 def test_deleting_old_runs_builds_nothing_and_hides_no_change(installed: Installation) -> None:
     crm, instance = installed.crm, installed.instance
     run(instance, "raw/open_tasks")

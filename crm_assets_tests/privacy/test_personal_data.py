@@ -76,7 +76,7 @@ def build_models(database: Path) -> None:
         rebuild(connection, MODELS, [model.address for model in MODELS], print)
 
 
-@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize("policy", [pytest.param("leave_out", marks=pytest.mark.long), "hash"])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
     lists = marked_lists(marks)
@@ -111,7 +111,7 @@ def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp
     [
         ("keep", "leave_out"),
         pytest.param("keep", "hash", marks=pytest.mark.file),
-        ("hash", "leave_out"),
+        pytest.param("hash", "leave_out", marks=pytest.mark.long),
     ],
 )
 def test_after_a_change_nothing_that_was_stored_is_left(

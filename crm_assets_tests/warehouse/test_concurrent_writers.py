@@ -101,6 +101,7 @@ def watched() -> Iterator[set[tuple[int, int]]]:
         watching.join()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("crm")
 def test_five_resources_and_one_of_them_twice_more_are_loaded_at_once() -> None:
     with watched() as seen:
