@@ -14,4 +14,4 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", dg.PreviewWarning)
     tree = dg.ComponentTree.from_module(defs_module=crm_assets.defs, project_root=Path(__file__).parent.parent)
     defs = tree.build_defs()
-    defs.get_repository_def()  # is kept
+    defs.resolve_asset_graph()  # is kept, as is the repository

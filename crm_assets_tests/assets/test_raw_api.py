@@ -149,7 +149,7 @@ def test_without_a_total_a_refusal_behind_a_short_page_is_the_end_of_the_list(li
 def test_requests_of_earlier_runs_count_for_an_hourly_rate(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(limits, "WORTH_A_MESSAGE", 0.1)
+    monkeypatch.setattr(limits, "MIN_WAIT_TO_LOG", 0.1)
     with configured_crm(lists={"open_tasks": tasks(150)}) as crm:
         materialize("open_tasks")
         sent = len(crm.seen)
