@@ -74,20 +74,23 @@ ON_A_LAKE := \
 # Those of them that .ci/run has time for: of each kind of statement, not of each kind of answer.
 MAINLY_ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
-		assets/test_raw_changes.py assets/test_raw_personal.py assets/test_raw_runs.py assets/test_raw_schema.py \
+		assets/test_raw_changes.py assets/test_raw_runs.py \
 		assets/test_snapshot_runs.py warehouse/test_crash.py \
-		sql_models/test_builds.py sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
+		sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
 
 .PHONY: test-daemon
 test-daemon: .venv/dev ## Test schedules, builds and alerts of dagster dev
 	$(BIN)/python -m pytest -n 2 -m daemon
 
+LAKE_TESTS := not file
+
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models and privacy on a lake
-	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m 'not file and not long' $(ON_A_LAKE)
+	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m '$(LAKE_TESTS)' $(ON_A_LAKE)
 
 .PHONY: test-lake-mainly
 test-lake-mainly: ON_A_LAKE := $(MAINLY_ON_A_LAKE)
+test-lake-mainly: LAKE_TESTS := not file and not long
 test-lake-mainly: test-lake ## Run the most important of these
 
 .PHONY: test-dbt

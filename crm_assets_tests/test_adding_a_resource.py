@@ -173,6 +173,7 @@ def test_its_job_reads_the_list_and_builds_the_model(project: Path) -> None:
     assert python(project, "-c", RUN).endswith("[(7, True, '2026-01-02')]\n")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_breaks_no_other_test(project: Path) -> None:
     python(project, "-m", "pytest", "-q", "-m", "not slow", *(f"crm_assets_tests/{name}" for name in TESTS))

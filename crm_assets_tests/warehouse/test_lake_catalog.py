@@ -52,6 +52,7 @@ def test_what_was_committed_can_be_read(proxy: CatalogProxy) -> None:
     assert read("select count(*), min(i), max(i) from t") == [(1000, 500, 5499)]
 
 
+@pytest.mark.long
 def test_a_load_is_tried_again_whichever_commit_was_not_answered(proxy: CatalogProxy) -> None:
     for number in count(1):
         total = 300 + number

@@ -121,6 +121,7 @@ def test_a_readers_open_transaction_does_not_delay_maintenance() -> None:
         write("insert into t values (2, 2)")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_the_catalog_has_no_more_tables_after_a_hundred_syncs_than_after_ten(
     lake: dict[str, str], monkeypatch: pytest.MonkeyPatch, data_dir: Path, request: pytest.FixtureRequest
