@@ -24,7 +24,7 @@ demo dev report: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 ##@ Using
 
 .PHONY: demo
-demo: storable .venv/runtime .dagster/dagster.yaml ## Install, read the CRM or the sandbox, build all tables
+demo: usable-path .venv/runtime .dagster/dagster.yaml ## Install, read the CRM or the sandbox, build all tables
 	@DAGSTER_HOME="$$PWD/.dagster" $(BIN)/python -m crm_assets run crm_full_refresh
 	@$(BIN)/python -m crm_assets tables
 
@@ -34,7 +34,7 @@ check: .venv/runtime ## Install, and check whether the CRM can be read
 
 .PHONY: dev
 dev: PORT ?= 3000
-dev: storable .venv/runtime .dagster/dagster.yaml ## Open the UI on port 3000, or make dev PORT=3001
+dev: usable-path .venv/runtime .dagster/dagster.yaml ## Open the UI on port 3000, or make dev PORT=3001
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2> /dev/null || \
 		{ echo "Port $(PORT) is in use, perhaps by another Dagster. Choose another one: make dev PORT=$$(($(PORT) + 1))"; exit 1; }
 	$(DAGSTER) dev --port $(PORT)
@@ -44,7 +44,7 @@ tables: .venv/runtime ## Show the tables, their rows, and where they are
 	@$(BIN)/python -m crm_assets
 
 .PHONY: report
-report: storable .venv/runtime .dagster/dagster.yaml ## Create the sales review, and open it in the browser
+report: usable-path .venv/runtime .dagster/dagster.yaml ## Create the sales review, and open it in the browser
 	@$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
 	@$(BIN)/python -m crm_assets report
 
@@ -165,8 +165,8 @@ clean: ## Remove the installation and Dagster's files, not data
 	rm -rf .venv .venv-latest .venv-dbt .venv-duckdb .dagster .tmp_dagster_home_* *.egg-info .mypy_cache .pytest_cache .ruff_cache
 
 # Dagster makes URLs of its SQLite files' paths without escaping them.
-.PHONY: storable
-storable:
+.PHONY: usable-path
+usable-path:
 	@case "$$PWD" in *'?'*|*%[0-9a-fA-F][0-9a-fA-F]*) \
 		echo "Dagster cannot store its runs below $$PWD/.dagster: move the project to a path without ? and without % before two digits"; \
 		exit 1;; esac

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.settings.deployment import DeploymentSettings
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import full_name, setting_name
-from crm_assets.settings.surroundings import Surroundings
 
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
@@ -28,7 +28,7 @@ class PersonalData(str, Enum):
     hash = "hash"
 
 
-class CrmSettings(Surroundings):
+class CrmSettings(DeploymentSettings):
     """All settings.
 
     `base_url` and `api_key` are either both set (a real CRM) or both unset (the sandbox).

@@ -7,10 +7,10 @@ from typing import Any
 
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.names import is_about_surroundings, setting_name, toml_name
+from crm_assets.settings.names import is_about_deployment, setting_name, toml_name
 from crm_assets.settings.secrets import path, url
 
-SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_surroundings))
+SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
 """All settings in the order in which they are shown: those about the CRM first."""
 
 

@@ -14,13 +14,13 @@ from crm_assets.settings.crms import ONLY, Crm
 from crm_assets.settings.documents import BESIDE, Document, documents
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import (
+    DEPLOYMENT_PREFIX,
     PLAIN_KEY,
     RENAMED,
     SECTION,
     SOURCES,
-    SURROUNDINGS_PREFIX,
     full_name,
-    is_about_surroundings,
+    is_about_deployment,
     section_prefix,
     setting_name,
     toml_name,
@@ -101,7 +101,7 @@ def find(crm: Crm = ONLY) -> Found:
         if document.problem:
             found.unreadable.append(document.problem)
         _add_section(found, document, SECTION)
-        _add_surroundings(found, document)
+        _add_deployment(found, document)
     if not crm.name:
         for document in places:
             for key, value in document.tree.items():
@@ -112,13 +112,13 @@ def find(crm: Crm = ONLY) -> Found:
     return found
 
 
-def _add_surroundings(found: Found, document: Document) -> None:
+def _add_deployment(found: Found, document: Document) -> None:
     """Adds the settings about this machine."""
     for key, value in document.tree.items():
-        prefix, name = key[: len(SURROUNDINGS_PREFIX)].upper(), key[len(SURROUNDINGS_PREFIX) :].lower()
-        if prefix == SURROUNDINGS_PREFIX and is_about_surroundings(name):
+        prefix, name = key[: len(DEPLOYMENT_PREFIX)].upper(), key[len(DEPLOYMENT_PREFIX) :].lower()
+        if prefix == DEPLOYMENT_PREFIX and is_about_deployment(name):
             found.add(name, value, document)
-        elif prefix == SURROUNDINGS_PREFIX:
+        elif prefix == DEPLOYMENT_PREFIX:
             sentences = found.errors if key.upper() in RENAMED else found.unknown
             sentences.append(_unknown(key.upper(), document))
 
@@ -128,7 +128,7 @@ def _add_section(found: Found, document: Document, section: str) -> None:
     is_default = section != found.crm.section
     for key, value in _section(document.tree, (SOURCES, section)).items():
         name = key.lower()
-        if name not in CrmSettings.model_fields or is_about_surroundings(name):
+        if name not in CrmSettings.model_fields or is_about_deployment(name):
             found.errors.append(_unknown(f"{section_prefix(section)}{key.upper()}", document, section))
         elif not (is_default and name in OWN):
             if is_default and name not in found.values:
@@ -153,7 +153,7 @@ def _unknown(variable: str, document: Document, section: str = SECTION) -> str:
         )
 
     def likeness(name: str) -> float:
-        bare = variable.removeprefix(section_prefix(section)).removeprefix(SURROUNDINGS_PREFIX)
+        bare = variable.removeprefix(section_prefix(section)).removeprefix(DEPLOYMENT_PREFIX)
         pairs = ((variable, setting_name(name, section)), (bare, name.upper()))
         return sum(SequenceMatcher(None, *pair).ratio() for pair in pairs)
 

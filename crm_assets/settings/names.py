@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-from crm_assets.settings.surroundings import Surroundings
+from crm_assets.settings.deployment import DeploymentSettings
 
 SOURCES, SECTION = "sources", "crm"
 """The table in TOML files with the settings about the CRM: `sources.crm`, as for any dlt source. A CRM with a name has
 a section with its name, and its defaults in this one."""
 
-SURROUNDINGS_PREFIX = "CRM_"
+DEPLOYMENT_PREFIX = "CRM_"
 """The prefix of the variables about this machine."""
 
 SECTION_IN_USE = ContextVar("section_in_use", default=SECTION)
@@ -24,9 +24,9 @@ RENAMED: Mapping[str, str] = MappingProxyType({"CRM_LAKE": "CRM_WAREHOUSE", "CRM
 """A setting's old name -> its new name."""
 
 
-def is_about_surroundings(name: str) -> bool:
+def is_about_deployment(name: str) -> bool:
     """Whether a setting is about this machine, not about the CRM."""
-    return name in Surroundings.model_fields
+    return name in DeploymentSettings.model_fields
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def section_prefix(section: str) -> str:
 def setting_name(name: str, section: str = "") -> str:
     """The environment variable of a setting, for messages. `section`: if not that of the CRM that is used now."""
     section = section or SECTION_IN_USE.get()
-    return f"{SURROUNDINGS_PREFIX if is_about_surroundings(name) else section_prefix(section)}{name.upper()}"
+    return f"{DEPLOYMENT_PREFIX if is_about_deployment(name) else section_prefix(section)}{name.upper()}"
 
 
 def toml_name(variable: str) -> str:

@@ -22,8 +22,8 @@ from crm_assets.sql_models.tested_rows import TESTED_ROWS, compute_once, forget_
 from crm_assets.sql_models.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
+from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
 
 
@@ -118,7 +118,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: b
     # Exactly one line before the model's first line: `explained` relies on it.
     new = _merge(model, select) if going_on else f"\n{select}"
     if model.kind == "table":
-        new = storable(connection, new)
+        new = with_lake_types(connection, new)
     connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
 
 

@@ -16,8 +16,8 @@ import duckdb
 
 from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model
 from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.storable import storable
 
 NOW = "getvariable('snapshot_time')::timestamp"
 """The time of the build in UTC, from `_time`."""
@@ -35,7 +35,7 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_
         _add_changes(connection, model, source)
     else:
         first = f"select source.*, {_opening(model, source)} from {SOURCE} as source"
-        connection.execute(f"create or replace table {model.relation} as {storable(connection, first)}")
+        connection.execute(f"create or replace table {model.relation} as {with_lake_types(connection, first)}")
     connection.execute(f"drop table temp.{SOURCE}")
 
 

@@ -9,7 +9,7 @@ import pytest
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.sql_models.builds import build
 from crm_assets.sql_models.timezone import report_in
-from crm_assets.warehouse.storable import is_lake
+from crm_assets.warehouse.lake_sql import is_lake
 from crm_assets_tests.sql_models.model_project import ModelProject
 
 INCREMENTAL = """

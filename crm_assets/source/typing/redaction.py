@@ -194,8 +194,8 @@ def rules(settings: CrmSettings) -> str:
         for table, columns in {**lists, **arrays}.items()
         for name, column in columns.items()
     }
-    told = json.dumps([VERSION, declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    described = json.dumps([VERSION, declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 @lru_cache(maxsize=10_000)

@@ -7,9 +7,9 @@ from pathlib import Path
 import duckdb
 
 from crm_assets.errors import WarehouseError
+from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.schemas import PRESENT
-from crm_assets.warehouse.storable import storable
 from crm_assets.warehouse.transactions import committed
 
 FILE = "moved_file"
@@ -80,7 +80,7 @@ def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
 def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> Moved:
     name = identifier(schema, table)
     try:
-        select = storable(connection, f"select * from {FILE}.{name}")
+        select = with_lake_types(connection, f"select * from {FILE}.{name}")
         connection.execute(f"create schema if not exists {identifier(schema)}")
         required = {
             column

@@ -21,7 +21,7 @@ def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute(IS_LAKE).fetchall() == [(True,)]
 
 
-def storable(connection: duckdb.DuckDBPyConnection, select: str) -> str:
+def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:
     """A SELECT whose result can be stored exactly: `select` itself, or one around it.
 
     Line numbers do not change, so that error messages show the right line.

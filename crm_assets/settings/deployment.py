@@ -11,7 +11,7 @@ from crm_assets.settings import secrets
 from crm_assets.settings.places import default_data_dir
 
 
-class Surroundings(BaseModel):
+class DeploymentSettings(BaseModel):
     """The settings whose variables begin with `CRM_`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
@@ -115,7 +115,7 @@ class Surroundings(BaseModel):
         return address
 
     @model_validator(mode="after")
-    def _a_lake_has_files(self) -> "Surroundings":
+    def _a_lake_has_files(self) -> "DeploymentSettings":
         if self.warehouse and self.warehouse.get_secret_value().startswith("ducklake:") and not self.warehouse_files:
             raise ValueError(
                 "CRM_WAREHOUSE_FILES is missing, but CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
