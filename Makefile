@@ -68,7 +68,7 @@ ON_A_LAKE := \
 		assets/test_raw_*.py assets/test_models.py assets/test_snapshot_runs.py \
 		commands/test_apply_policy.py commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
 		warehouse/test_lake_files.py \
-		sql_models/test_builds.py sql_models/test_data_test_runs.py sql_models/test_seeds.py sql_models/test_snapshots.py \
+		runner/test_builds.py runner/test_data_test_runs.py runner/test_seeds.py runner/test_snapshots.py \
 		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
 
 # Those of them that .ci/run has time for: of each kind of statement, not of each kind of answer.
@@ -76,7 +76,7 @@ MAINLY_ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
 		assets/test_raw_changes.py assets/test_raw_runs.py \
 		assets/test_snapshot_runs.py warehouse/test_crash.py \
-		sql_models/test_snapshots.py models/test_history.py models/test_vanished.py)
+		runner/test_snapshots.py models/test_history.py models/test_vanished.py)
 
 .PHONY: test-daemon
 test-daemon: .venv/dev ## Test schedules, builds and alerts of dagster dev

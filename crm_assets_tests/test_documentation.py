@@ -14,10 +14,10 @@ from dagster import AssetKey
 from crm_assets.__main__ import COMMANDS
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
+from crm_assets.runner.files import MODELS_DIR
+from crm_assets.runner.loading import load_models
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.sandbox.world import RESOURCES
-from crm_assets.sql_models.files import MODELS_DIR
-from crm_assets.sql_models.loading import load_models
 from crm_assets_tests.sandbox.client import NOW
 
 PROJECT = Path(__file__).parents[1]

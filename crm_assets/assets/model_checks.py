@@ -14,11 +14,11 @@ from dagster import (
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.masking import masked
+from crm_assets.runner.data_test_runs import Outcome, run_test
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.model import BOOKKEEPING, Model, asset_behind
+from crm_assets.runner.timezone import report_in
 from crm_assets.settings import Crm, resolve_settings
-from crm_assets.sql_models.data_test_runs import Outcome, run_test
-from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.model import BOOKKEEPING, Model, asset_behind
-from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.warehouse import Warehouse
 
 COLUMNS_DOCUMENTED = "columns_documented"

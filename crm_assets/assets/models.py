@@ -32,11 +32,11 @@ from crm_assets.assets.table_metadata import masked_metadata, rows_statement, ta
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
+from crm_assets.runner.builds import build
+from crm_assets.runner.lineage import Schemas, known_columns
+from crm_assets.runner.model import Model, asset_behind
+from crm_assets.runner.timezone import report_in
 from crm_assets.settings import Crm, resolve_settings
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.lineage import Schemas, known_columns
-from crm_assets.sql_models.model import Model, asset_behind
-from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.warehouse import Warehouse
 
 FULL_REFRESH = {

@@ -10,9 +10,9 @@ from crm_assets.assets.keys import asset_key
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
+from crm_assets.runner.folders import FOLDERS
 from crm_assets.settings import Crm
 from crm_assets.source.reading.report import ReadMode
-from crm_assets.sql_models.folders import FOLDERS
 
 AssetJob = Any
 """The result of `define_asset_job`, whose type Dagster does not export."""

@@ -9,8 +9,8 @@ from argparse import ArgumentParser, Namespace
 from crm_assets.commands.asking import is_confirmed
 from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.privacy.applying import apply_policy, pending_change
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -13,12 +13,12 @@ import duckdb
 from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.runner.builds import build
+from crm_assets.runner.data_test_runs import Outcome, run_test
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
+from crm_assets.runner.timezone import report_in
 from crm_assets.settings import resolve_settings
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.data_test_runs import Outcome, run_test
-from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.warehouse import Warehouse
 
 

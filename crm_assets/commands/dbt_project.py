@@ -9,10 +9,10 @@ from pathlib import Path
 
 from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
+from crm_assets.runner.dbt_project.rendering import project_files
+from crm_assets.runner.dbt_project.writing import write_project
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm, resolve_settings
-from crm_assets.sql_models.dbt_project.rendering import project_files
-from crm_assets.sql_models.dbt_project.writing import write_project
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 

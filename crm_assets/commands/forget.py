@@ -14,8 +14,8 @@ from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -25,9 +25,9 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress
 from crm_assets.errors import SettingsError
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
 from crm_assets.settings import Crm, EndpointSettings
-from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.model import Model
 from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.schemas import RAW
 

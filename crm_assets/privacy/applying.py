@@ -15,11 +15,11 @@ from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import page_path
+from crm_assets.runner.builds import build
+from crm_assets.runner.lineage import Schemas, known_columns
+from crm_assets.runner.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
+from crm_assets.runner.timezone import report_in
 from crm_assets.settings import CrmSettings
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.lineage import Schemas, known_columns
-from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
-from crm_assets.sql_models.timezone import report_in
 from crm_assets.warehouse.private_files import remove_leftovers
 from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse

@@ -7,9 +7,9 @@ import sqlglot
 from sqlglot import exp
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.runner.lineage import Origin, Schemas, column_lineage
+from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
 from crm_assets.source.schemas import resource_schema
-from crm_assets.sql_models.lineage import Origin, Schemas, column_lineage
-from crm_assets.sql_models.model import SIDE_LOADED, Model, asset_behind
 
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
 """Tables without records."""

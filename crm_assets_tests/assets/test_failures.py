@@ -34,8 +34,8 @@ from crm_assets.automation.crm_check import build_check_job
 from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.probing.check import CrmFindings
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import ONLY, Crm, CrmSettings
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.test_errors import classes
 

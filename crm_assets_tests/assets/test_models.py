@@ -21,10 +21,10 @@ from crm_assets.assets import policies
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets, model_asset
 from crm_assets.definitions import defs
+from crm_assets.runner.folders import FOLDERS
 from crm_assets.settings import Crm
-from crm_assets.sql_models.folders import FOLDERS
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 
 SALES = AssetKey(["marts", "sales"])
 UNIQUE = "columns: [{name: day, description: The day., data_tests: [unique]}]"

@@ -12,8 +12,8 @@ from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.raw_checks import CHECKS
 from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.sql_models.files import MODELS_DIR
+from crm_assets.runner.files import MODELS_DIR
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import Seen

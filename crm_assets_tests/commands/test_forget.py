@@ -12,7 +12,7 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.privacy.applying import rebuild
-from crm_assets.sql_models.loading import load_models
+from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from crm_assets.sql_models.model import Model
+from crm_assets.runner.model import Model
 from crm_assets_tests.models.raw_tables import RawTables, models
 
 OF_AN_EMPTY_CRM = {"marts.pipeline_health_daily": 1, "marts.won_revenue_against_target": 96}

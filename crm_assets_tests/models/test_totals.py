@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from crm_assets.errors import WrongRows
+from crm_assets.runner.builds import build
 from crm_assets.sandbox.chance import Dice
-from crm_assets.sql_models.builds import build
 from crm_assets_tests.models.raw_tables import RawTables, failing, models
 
 MARTS = ("won_deal_overview", "account_overview", "won_revenue_monthly", "owner_performance", "pipeline_health_daily")

@@ -12,7 +12,7 @@ from dagster import AssetKey, DagsterInstance
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
 from crm_assets.privacy.applying import rebuild
-from crm_assets.sql_models.loading import load_models
+from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import (

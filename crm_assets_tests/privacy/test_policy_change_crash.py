@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.privacy.applying import rebuild
-from crm_assets.sql_models.loading import load_models
+from crm_assets.runner.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written

@@ -15,8 +15,8 @@ import pytest
 from crm_assets.reports.charts import charts
 from crm_assets.reports.figures import SalesReview, read_figures
 from crm_assets.reports.page import HEADLINE, render
+from crm_assets.runner.timezone import report_in
 from crm_assets.sandbox.chance import Dice
-from crm_assets.sql_models.timezone import report_in
 from crm_assets_tests.models.raw_tables import RawTables
 
 Records = list[dict[str, Any]]

@@ -10,14 +10,14 @@ from dagster import DagsterInstance, materialize
 from crm_assets.__main__ import main
 from crm_assets.assets.models import build_model_assets
 from crm_assets.privacy.applying import rebuild
+from crm_assets.runner.builds import build
+from crm_assets.runner.loading import load_models
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.settings import Crm
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets import raw_runs
 from crm_assets_tests.lake_servers import LakeServers
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.warehouse.statements import read
 
 pytestmark = pytest.mark.slow

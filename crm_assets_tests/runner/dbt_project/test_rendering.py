@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.dbt_project.rendering import Files, project_files
-from crm_assets.sql_models.loading import load_models
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.dbt_project.rendering import Files, project_files
+from crm_assets.runner.loading import load_models
+from crm_assets_tests.runner.model_project import ModelProject
 
 
 @pytest.fixture

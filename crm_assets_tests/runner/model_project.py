@@ -6,8 +6,8 @@ from textwrap import dedent
 
 import yaml
 
-from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.model import Model
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from crm_assets.sql_models.model import DBT_COLUMNS, DELETED_COLUMN, Model
-from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.runner.model import DBT_COLUMNS, DELETED_COLUMN, Model
+from crm_assets.runner.timezone import with_timezone
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
 

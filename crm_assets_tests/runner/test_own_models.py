@@ -10,8 +10,8 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.files import MODELS_DIR
-from crm_assets.sql_models.loading import load_models
+from crm_assets.runner.files import MODELS_DIR
+from crm_assets.runner.loading import load_models
 
 MATERIALIZE = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select"]
 MART = """

@@ -14,12 +14,12 @@ from typing import NamedTuple
 import duckdb
 
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.sql_models.data_test_runs import Outcome, run_test, run_tests
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.seeds import first_rejected, forget_rejects
-from crm_assets.sql_models.snapshots import take_snapshot
-from crm_assets.sql_models.tested_rows import TESTED_ROWS, compute_once, forget_rows
-from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.runner.data_test_runs import Outcome, run_test, run_tests
+from crm_assets.runner.model import Model
+from crm_assets.runner.seeds import first_rejected, forget_rejects
+from crm_assets.runner.snapshots import take_snapshot
+from crm_assets.runner.tested_rows import TESTED_ROWS, compute_once, forget_rows
+from crm_assets.runner.timezone import with_timezone
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types

@@ -7,10 +7,10 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.timezone import report_in
+from crm_assets.runner.builds import build
+from crm_assets.runner.timezone import report_in
 from crm_assets.warehouse.lake_sql import is_lake
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 
 INCREMENTAL = """
 config: {materialized: incremental, unique_key: day}

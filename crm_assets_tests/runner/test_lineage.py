@@ -4,7 +4,7 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.sql_models.lineage import Origin, column_lineage
+from crm_assets.runner.lineage import Origin, column_lineage
 
 SCHEMAS = {
     "raw": {

@@ -9,10 +9,10 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.dbt_features import jinja
-from crm_assets.sql_models.files import MODELS_DIR, read_models
-from crm_assets.sql_models.model import BOOKKEEPING, Model
-from crm_assets.sql_models.properties import in_properties
+from crm_assets.runner.dbt_features import jinja
+from crm_assets.runner.files import MODELS_DIR, read_models
+from crm_assets.runner.model import BOOKKEEPING, Model
+from crm_assets.runner.properties import in_properties
 from crm_assets.warehouse.schemas import PRESENT, RAW
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING

@@ -11,8 +11,8 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.sql_models.data_tests import DataTest, read_data_tests
-from crm_assets.sql_models.folders import FOLDERS
+from crm_assets.runner.data_tests import DataTest, read_data_tests
+from crm_assets.runner.folders import FOLDERS
 from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import PRESENT, RAW
 

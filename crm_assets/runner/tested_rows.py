@@ -7,8 +7,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.model import Model
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.model import Model
 from crm_assets.warehouse.quoting import identifier
 
 TESTED_ROWS = "temp.tested_rows"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.dbt_features import instead, jinja
-from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.sql_models.model import Model
+from crm_assets.runner.dbt_features import instead, jinja
+from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.model import Model
 from crm_assets.yaml_files import line_of
 
 MODEL_KEYS = frozenset({"name", "description", "config", "meta", "columns", "data_tests"})

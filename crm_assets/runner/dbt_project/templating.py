@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 import sqlglot
 
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.timezone import VARIABLE
+from crm_assets.runner.model import Model
+from crm_assets.runner.timezone import VARIABLE
 from crm_assets.warehouse.schemas import PRESENT
 
 TIMEZONE = "'{{ var(\"reporting_timezone\") }}'"

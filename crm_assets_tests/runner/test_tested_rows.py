@@ -6,9 +6,9 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.data_test_runs import Outcome
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.builds import build
+from crm_assets.runner.data_test_runs import Outcome
+from crm_assets_tests.runner.model_project import ModelProject
 
 EXPRESSION = "dbt_utils.expression_is_true"
 WARN = {"config": {"severity": "warn"}}

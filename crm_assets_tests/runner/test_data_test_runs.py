@@ -6,8 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.sql_models.data_test_runs import Outcome, run_test
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.data_test_runs import Outcome, run_test
+from crm_assets_tests.runner.model_project import ModelProject
 
 NAME = 'a "quoted" name'
 EXPRESSION, RANGE = "dbt_utils.expression_is_true", "dbt_utils.accepted_range"

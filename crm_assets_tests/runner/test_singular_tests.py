@@ -3,7 +3,7 @@
 import pytest
 
 from crm_assets.errors import ModelsRefused
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 
 
 def test_a_test_belongs_to_the_model_that_it_reads(project: ModelProject) -> None:

@@ -7,9 +7,9 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.model import Model
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.builds import build
+from crm_assets.runner.model import Model
+from crm_assets_tests.runner.model_project import ModelProject
 
 TYPES = """
 seeds:

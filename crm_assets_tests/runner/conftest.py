@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets_tests.data_dirs import empty_database
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 
 
 @pytest.fixture

@@ -18,17 +18,17 @@ import pytest
 from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.loading.present import present_view
 from crm_assets.loading.sync_log import create_log_tables
+from crm_assets.runner.builds import build
+from crm_assets.runner.data_test_runs import Outcome, run_test
+from crm_assets.runner.dbt_project.rendering import project_files
+from crm_assets.runner.dbt_project.writing import write_project
+from crm_assets.runner.files import MODELS_DIR
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
+from crm_assets.runner.timezone import report_in
 from crm_assets.sandbox import serving_sandbox
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.data_test_runs import Outcome, run_test
-from crm_assets.sql_models.dbt_project.rendering import project_files
-from crm_assets.sql_models.dbt_project.writing import write_project
-from crm_assets.sql_models.files import MODELS_DIR
-from crm_assets.sql_models.loading import load_models
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.timezone import report_in
 from crm_assets_tests.assets.raw_runs import materialize
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets_tests.runner.model_project import ModelProject
 
 ROOT = Path(__file__).parents[3]
 DBT = ROOT / ".venv-dbt" / "bin" / "dbt"

@@ -7,10 +7,10 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.tested_rows import TESTED_ROWS
-from crm_assets.sql_models.timezone import with_timezone
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.model import Model
+from crm_assets.runner.tested_rows import TESTED_ROWS
+from crm_assets.runner.timezone import with_timezone
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.quoting import identifier, literal
 

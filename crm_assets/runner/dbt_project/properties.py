@@ -7,10 +7,10 @@ import duckdb
 import yaml
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.dbt_project.templating import Expressions, in_timezone
+from crm_assets.runner.model import Model
 from crm_assets.source.schemas import resource_schema
-from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.dbt_project.templating import Expressions, in_timezone
-from crm_assets.sql_models.model import Model
 
 Properties = Mapping[str, Any]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.dbt_features import EXPORT, instead
-from crm_assets.sql_models.folders import FOLDERS, TESTS
-from crm_assets.sql_models.model import Model
-from crm_assets.sql_models.seeds import seed_select
-from crm_assets.sql_models.singular_tests import read_singular_tests
+from crm_assets.runner.dbt_features import EXPORT, instead
+from crm_assets.runner.folders import FOLDERS, TESTS
+from crm_assets.runner.model import Model
+from crm_assets.runner.seeds import seed_select
+from crm_assets.runner.singular_tests import read_singular_tests
 from crm_assets.yaml_files import Items, Section, line_of, read_yaml
 
 MODELS_DIR = Path(__file__).resolve().parent.parent / "models"

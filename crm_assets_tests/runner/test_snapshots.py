@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
-from crm_assets.sql_models.builds import build
-from crm_assets.sql_models.model import Model
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.builds import build
+from crm_assets.runner.model import Model
+from crm_assets_tests.runner.model_project import ModelProject
 
 CHECK = {"unique_key": "id", "strategy": "check", "check_cols": ["owner"]}
 TIMESTAMP = {"unique_key": "id", "strategy": "timestamp", "updated_at": "changed"}

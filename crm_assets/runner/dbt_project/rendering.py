@@ -7,10 +7,10 @@ from pathlib import Path
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
 from crm_assets.loading.sync_log import SINCE
-from crm_assets.sql_models.dbt_project.properties import as_yaml, model_properties, sources_properties
-from crm_assets.sql_models.dbt_project.templating import Expressions, expressions, templated
-from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.sql_models.model import BOOKKEEPING, Model
+from crm_assets.runner.dbt_project.properties import as_yaml, model_properties, sources_properties
+from crm_assets.runner.dbt_project.templating import Expressions, expressions, templated
+from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.warehouse.schemas import PRESENT, RAW
 
 TEMPLATE = Path(__file__).parent / "template"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.dbt_features import EXPORT, instead
+from crm_assets.runner.dbt_features import EXPORT, instead
 from crm_assets.warehouse.quoting import identifier
 from crm_assets.yaml_files import Items, line_of
 

@@ -9,9 +9,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.data_tests import DataTest
-from crm_assets.sql_models.dbt_features import jinja
-from crm_assets.sql_models.model import Model, tables_read
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.dbt_features import jinja
+from crm_assets.runner.model import Model, tables_read
 
 
 def read_singular_tests(

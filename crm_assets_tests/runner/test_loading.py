@@ -5,9 +5,9 @@ import re
 import pytest
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.sql_models.folders import FOLDERS
-from crm_assets.sql_models.loading import load_models
-from crm_assets_tests.sql_models.model_project import ModelProject
+from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.loading import load_models
+from crm_assets_tests.runner.model_project import ModelProject
 
 TESTED = "columns: [{name: day, description: The day., data_tests: [{%s}]}]"
 
