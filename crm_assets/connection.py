@@ -10,7 +10,7 @@ from pydantic import PrivateAttr, SecretStr
 from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.errors import extra
 from crm_assets.probing.check import CrmFindings, check_crm
-from crm_assets.settings import ONLY, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
+from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
 
 SANDBOX = "the bundled sandbox"
 """The sandbox's address in stored data: its real one changes with each start."""
@@ -29,7 +29,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
             yield self
         self._sandbox = None
 
-    def settings(self, crm: Crm = ONLY) -> CrmSettings:
+    def settings(self, crm: Crm = DEFAULT_CRM) -> CrmSettings:
         """The settings to read a CRM with. Starts the sandbox if the only CRM has neither a base URL nor a key.
 
         Raises:
@@ -40,7 +40,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
             return settings
         return self._sandbox or self._start_sandbox(settings)
 
-    def check(self, announce: Callable[[str], object], crm: Crm = ONLY) -> CrmFindings:
+    def check(self, announce: Callable[[str], object], crm: Crm = DEFAULT_CRM) -> CrmFindings:
         """Checks whether a CRM can be read. `announce` is called with a message about each long wait.
 
         Raises:

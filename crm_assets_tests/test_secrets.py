@@ -19,7 +19,7 @@ from crm_assets import masking
 from crm_assets.alerts.sending import Message, send
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
-from crm_assets.settings import ONLY, resolve_settings, secrets
+from crm_assets.settings import DEFAULT_CRM, resolve_settings, secrets
 from crm_assets.settings.finding import find
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
@@ -194,7 +194,7 @@ def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
 
 def test_the_part_of_a_header_that_is_the_key_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "Token token=abcd-efgh-4711")
-    find(ONLY)
+    find(DEFAULT_CRM)
     assert masked("Incorrect key: abcd-efgh-4711") == "Incorrect key: ***"
 
 

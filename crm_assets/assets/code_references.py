@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dagster import BetaWarning, CodeReferencesMetadataValue, LocalFileCodeReference
 
-from crm_assets.settings.places import checkout
+from crm_assets.settings.documents import checkout
 
 
 def code_references(files: Mapping[Path, str], page: str) -> CodeReferencesMetadataValue:

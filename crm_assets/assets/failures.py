@@ -14,7 +14,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from crm_assets.assets.disk_errors import disk_error
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import mask_log_records, masked
-from crm_assets.settings import ONLY, Crm, section_in_use
+from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use
 from crm_assets.warehouse.commits import Commits, commits_noted
 from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
 from crm_assets.warehouse.lake.object_storage import may_answer_later
@@ -38,7 +38,7 @@ class Explained:
 
 
 @contextmanager
-def failures_explained(name: str, crm: Crm = ONLY) -> Iterator[dict[str, Any]]:
+def failures_explained(name: str, crm: Crm = DEFAULT_CRM) -> Iterator[dict[str, Any]]:
     """Turns errors of the body into failures that say what was wrong and what to do, and hold no record.
 
     Args:

@@ -171,7 +171,7 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
                 asked=asked,
                 rows_forgotten=len(read.batches.skipped),
                 confirm=partial(rules.confirm, resource=resource, skipped=read.batches.skipped, load_id=load_id),
-                vanishing_share=settings.vanishing_share(resource),
+                vanishing_share=settings.endpoint(resource).vanishing_share,
                 keep_log_days=settings.keep_log_days,
             )
             with warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection:

@@ -20,6 +20,15 @@ def read_cadences(crm: Crm) -> dict[str, timedelta]:
     }
 
 
+def start_minute(position: int, step: int) -> int:
+    """The minute of the hour at which the thing at a position starts: `step` minutes after the one before it.
+
+    Each round of the clock is seven minutes later than the last, so sixty things start at sixty different minutes, and
+    one more at the end moves no other. `step` must divide 60.
+    """
+    return (position * step + position * step // HOUR_MINUTES * 7) % HOUR_MINUTES
+
+
 def cron(minute: int, cadence: timedelta) -> str:
     """The cron expression of a schedule.
 

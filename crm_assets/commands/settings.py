@@ -51,4 +51,4 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
         return variable, shown(getattr(CrmSettings(), name)), "default", allowed(name)
     value = MASK if name in SECRETS else shown(found.values[name])
     value = "not allowed" if wrong_value(found, name) else value
-    return variable, value, " and ".join(found.places[name]), allowed(name)
+    return variable, value, " and ".join(found.origins[name]), allowed(name)

@@ -202,7 +202,7 @@ def schedules(
         settings: Those that limit requests.
         allowance: Those that the API allows.
     """
-    reads = {resource: max(1, HOUR_MINUTES // settings.cadence_minutes(resource)) for resource in hourly}
+    reads = {resource: max(1, HOUR_MINUTES // settings.endpoint(resource).cadence_minutes) for resource in hourly}
     every_hour = sum(read.number * reads[resource] for resource, read in hourly.items() if read)
     busiest = every_hour + full.requests.number
     allowed = {name: limit * HOUR / period for name, (limit, period) in rates(settings, allowance).items()}

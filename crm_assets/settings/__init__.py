@@ -1,13 +1,12 @@
 """All settings: their names and types, where they are read from, and validation. Imports neither Dagster nor dlt."""
 
 from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
-from crm_assets.settings.crms import ONLY, Crm
 from crm_assets.settings.endpoints import EndpointSettings
-from crm_assets.settings.names import section_in_use, setting_name
+from crm_assets.settings.names import DEFAULT_CRM, Crm, section_in_use, setting_name
 from crm_assets.settings.resolving import resolve_settings, setting_at_load, unknown_variables
 
 __all__ = [
-    "ONLY",
+    "DEFAULT_CRM",
     "Crm",
     "CrmSettings",
     "EndpointSettings",

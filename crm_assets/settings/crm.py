@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.settings.deployment import DeploymentSettings
+from crm_assets.settings.deployment import DeploymentSettings, allowed
 from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import full_name, setting_name
 
@@ -35,173 +35,150 @@ class CrmSettings(DeploymentSettings):
     """
 
     base_url: str | None = Field(
-        default=None,
-        description="The API's address. If neither this nor the key is set, the bundled sandbox is read.",
-        json_schema_extra={"allowed": "a URL with https, or with http to this machine"},
+        default=None, json_schema_extra=allowed("a URL with https, or with http to this machine")
     )
-    api_key: SecretStr | None = Field(
-        default=None,
-        description="The API key.",
-        json_schema_extra={"allowed": "printable ASCII on one line"},
-    )
+    """The API's address. If neither this nor the key is set, the bundled sandbox is read."""
+
+    api_key: SecretStr | None = Field(default=None, json_schema_extra=allowed("printable ASCII on one line"))
+    """The API key."""
+
     api_key_name: str = Field(
         default="api_key",
         pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-        description="The request header that carries the key.",
-        json_schema_extra={"allowed": "a header's name, such as `Authorization`"},
+        json_schema_extra=allowed("a header's name, such as `Authorization`"),
     )
-    allow_http: bool = Field(
-        default=False, description="Whether the key may be sent unencrypted, to a host without https."
-    )
-    per_page: int = Field(default=50, ge=1, le=100, description="Records per page.")
-    max_in_flight: int = Field(default=8, ge=1, le=64, description="Requests in flight at a time. Each 429 halves it.")
-    requests_per_minute: int | None = Field(
-        default=None,
-        ge=1,
-        description="The most requests per minute, retries included: of one process, or with a lake of all processes.",
-    )
-    requests_per_hour: int | None = Field(
-        default=None, ge=1, description="The same per hour. Requests of earlier runs, from `raw.sync_log`, count."
-    )
-    request_max_wait: float = Field(
-        default=3600,
-        ge=0,
-        le=86400,
-        description="Longest `Retry-After` that is honoured, in seconds. A longer one is an error.",
-    )
-    request_timeout: float = Field(
-        default=60, gt=0, le=600, description="Seconds to wait for a connection, and for each next piece of an answer."
-    )
-    request_deadline: float = Field(
-        default=300, gt=0, le=3600, description="Seconds for a whole attempt, from the host's name to the last byte."
-    )
-    request_max_attempts: int = Field(default=4, ge=1, le=10, description="Maximum attempts per request.")
-    request_backoff_factor: float = Field(
-        default=2, ge=0, le=60, description="Seconds before the first retry, then doubled; `Retry-After` comes first."
-    )
-    incremental_lag: float = Field(
-        default=300, ge=0, le=86400, description="Seconds that an incremental read goes back before its cursor."
-    )
-    asset_retry_delay: float = Field(
-        default=30, ge=0, le=3600, description="Seconds before an asset's first retry, then doubled."
-    )
-    max_undeclared_columns: int = Field(
-        default=500,
-        ge=0,
-        le=1000,
-        description="Columns of a raw table for undeclared fields. Others share the JSON column `_further_fields`.",
-    )
-    personal_data: PersonalData = Field(
-        default=PersonalData.keep,
-        description="What happens to columns tagged `personal_data`. `hash` needs the key below. "
-        "`crm-assets apply-policy` applies a change to what is stored.",
-    )
+    """The request header that carries the key."""
+
+    allow_http: bool = False
+    """Whether the key may be sent unencrypted, to a host without https."""
+
+    per_page: int = Field(default=50, ge=1, le=100)
+    """Records per page."""
+
+    max_in_flight: int = Field(default=8, ge=1, le=64)
+    """Requests in flight at a time. Each 429 halves it."""
+
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    """The most requests per minute, retries included: of one process, or with a lake of all processes."""
+
+    requests_per_hour: int | None = Field(default=None, ge=1)
+    """The same per hour. Requests of earlier runs, from `raw.sync_log`, count."""
+
+    request_max_wait: float = Field(default=3600, ge=0, le=86400)
+    """Longest `Retry-After` that is honoured, in seconds. A longer one is an error."""
+
+    request_timeout: float = Field(default=60, gt=0, le=600)
+    """Seconds to wait for a connection, and for each next piece of an answer."""
+
+    request_deadline: float = Field(default=300, gt=0, le=3600)
+    """Seconds for a whole attempt, from the host's name to the last byte."""
+
+    request_max_attempts: int = Field(default=4, ge=1, le=10)
+    """Maximum attempts per request."""
+
+    request_backoff_factor: float = Field(default=2, ge=0, le=60)
+    """Seconds before the first retry, then doubled; `Retry-After` comes first."""
+
+    incremental_lag: float = Field(default=300, ge=0, le=86400)
+    """Seconds that an incremental read goes back before its cursor."""
+
+    asset_retry_delay: float = Field(default=30, ge=0, le=3600)
+    """Seconds before an asset's first retry, then doubled."""
+
+    max_undeclared_columns: int = Field(default=500, ge=0, le=1000)
+    """Columns of a raw table for undeclared fields. Others share the JSON column `_further_fields`."""
+
+    personal_data: PersonalData = PersonalData.keep
+    """What happens to columns tagged `personal_data`. `hash` needs the key below. `crm-assets apply-policy` applies a
+    change to what is stored."""
+
     personal_data_key: SecretStr | None = Field(
-        default=None,
-        description="The key of the hashes. With the same key, the same value has the same hash.",
-        json_schema_extra={"allowed": f"{SHORTEST_KEY} or more random characters; keep it"},
+        default=None, json_schema_extra=allowed(f"{SHORTEST_KEY} or more random characters; keep it")
     )
-    personal_data_allowed: tuple[str, ...] = Field(
-        default=(),
-        description="Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`.",
-        json_schema_extra={"allowed": "names, separated by commas"},
-    )
+    """The key of the hashes. With the same key, the same value has the same hash."""
+
+    personal_data_allowed: tuple[str, ...] = Field(default=(), json_schema_extra=allowed("names, separated by commas"))
+    """Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`."""
+
     endpoints: dict[str, EndpointSettings] = Field(
         default={},
-        description="`path` and `params` of each resource; `total_is_exact: false` if the API counts more records "
-        "than it lists; `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the "
-        "rows that may vanish at once, 0.5 unless set.",
-        json_schema_extra={
-            "shown_default": "the paths of `api.py`",
-            "allowed": "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
-        },
+        json_schema_extra=allowed(
+            "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
+            "the paths of `api.py`",
+        ),
     )
+    """`path` and `params` of each resource; `total_is_exact: false` if the API counts more records than it lists;
+    `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish
+    at once, 0.5 unless set."""
 
     @field_validator("personal_data_allowed", mode="before")
     @classmethod
     def _names_from_text(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        return [name for part in value.split(",") if (name := part.strip())]
+        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
 
     @field_validator("endpoints", mode="before")
     @classmethod
     def _endpoints_from_json(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
         try:
-            return json.loads(value)
+            return json.loads(value) if isinstance(value, str) else value
         except json.JSONDecodeError as error:
             raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
 
     @field_validator("endpoints")
     @classmethod
     def _known_resources(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
-        unknown = sorted(value.keys() - ENDPOINTS.keys())
-        if unknown:
+        if unknown := sorted(value.keys() - ENDPOINTS.keys()):
             raise ValueError(f"has unknown resources: {', '.join(unknown)}. The resources are {', '.join(ENDPOINTS)}")
         return value
 
-    @field_validator("api_key", mode="before")
-    @classmethod
-    def _without_line_end(cls, value: Any) -> Any:
-        return value if value is None or isinstance(value, SecretStr) else str(value).strip("\r\n")
-
     @field_validator("api_key")
     @classmethod
-    def _key_fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value else ""
-        if value is not None and (not text.strip() or not text.isascii() or not text.isprintable()):
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value().strip("\r\n")
+        if not text.strip() or not text.isascii() or not text.isprintable():
             raise ValueError("must be printable ASCII on one line, since it is sent in a request header")
-        return value
+        return SecretStr(text)
 
     @field_validator("personal_data_key")
     @classmethod
-    def _key_cannot_be_guessed(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value().strip()) < SHORTEST_KEY:
+    def _cannot_be_guessed(cls, value: SecretStr) -> SecretStr:
+        if len(value.get_secret_value().strip()) < SHORTEST_KEY:
             raise ValueError(f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}")
         return value
 
     @field_validator("base_url")
     @classmethod
-    def _is_a_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
+    def _is_a_url(cls, value: str) -> str:
         try:
-            parts = urlsplit(value)
-            well_formed = (
-                parts.scheme in {"http", "https"} and parts.hostname and (parts.port or 1) and value.isprintable()
-            )
+            url = urlsplit(value)
+            is_url = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
         except ValueError:
-            well_formed = False
-        if not well_formed or any(character.isspace() for character in value):
+            is_url = False
+        if not is_url or not value.isprintable() or " " in value:
             raise ValueError("must be a URL such as https://example.com/crm")
-        if parts.username or parts.password or parts.query or parts.fragment:
+        if url.username or url.password or url.query or url.fragment:
             raise ValueError("must not hold a user name, a password, a query or a fragment")
         return value.rstrip("/")
 
     @model_validator(mode="after")
-    def _hashes_have_a_key(self) -> "CrmSettings":
+    def _belong_together(self) -> "CrmSettings":
         if self.personal_data is PersonalData.hash and not self.hash_key:
             raise ValueError(
                 f"{full_name('personal_data_key')} is missing, but personal_data is hash. {NEW_KEY}. Keep it: with "
                 "another key the same value has another hash"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _url_and_key_belong_together(self) -> "CrmSettings":
-        if self.base_url and not self.api_key:
-            raise ValueError(_missing("api_key", "base_url"))
-        if self.api_key and not self.base_url:
-            raise ValueError(_missing("base_url", "api_key"))
-        if self.base_url and not self.allow_http:
-            parts = urlsplit(self.base_url)
-            if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-                raise ValueError(
-                    f"{full_name('base_url')} must start with https://, or the key would be sent unencrypted. "
-                    f"To allow that, set {full_name('allow_http')} to true"
-                )
+        if bool(self.base_url) != bool(self.api_key):
+            missing, given = ("api_key", "base_url") if self.base_url else ("base_url", "api_key")
+            raise ValueError(
+                f"{full_name(missing)} is missing, but {setting_name(given)} is set. Set both to read a real CRM, "
+                "or neither to use the bundled sandbox"
+            )
+        url = urlsplit(self.base_url or "")
+        if url.scheme == "http" and not self.allow_http and not is_loopback(url.hostname or ""):
+            raise ValueError(
+                f"{full_name('base_url')} must start with https://, or the key would be sent unencrypted. "
+                f"To allow that, set {full_name('allow_http')} to true"
+            )
         return self
 
     @property
@@ -214,35 +191,21 @@ class CrmSettings(DeploymentSettings):
         """Whether the bundled sandbox is read, since neither a base URL nor a key is set."""
         return self.base_url is None
 
+    def endpoint(self, resource: str) -> EndpointSettings:
+        """The settings of `resource`."""
+        return self.endpoints.get(resource, EndpointSettings())
+
     def path(self, resource: str) -> str:
         """The path of `resource` below the base URL."""
-        configured = self.endpoints.get(resource)
-        return (configured and configured.path) or ENDPOINTS[resource].path
+        return self.endpoint(resource).path or ENDPOINTS[resource].path
 
     def params(self, resource: str) -> Mapping[str, str | int | bool]:
         """Extra query parameters of `resource`."""
-        configured = self.endpoints.get(resource)
-        return configured.params if configured else {}
+        return self.endpoint(resource).params
 
     def total_is_exact(self, resource: str) -> bool:
         """Whether the API lists as many records of `resource` as it counts."""
-        configured = self.endpoints.get(resource)
-        return configured is None or configured.total_is_exact
-
-    def cadence_minutes(self, resource: str) -> int:
-        """Minutes from one read of `resource` by its schedule to the next."""
-        return self.endpoints.get(resource, EndpointSettings()).cadence_minutes
-
-    def vanishing_share(self, resource: str) -> float:
-        """The share of the rows of `resource` that may vanish at once without being confirmed."""
-        return self.endpoints.get(resource, EndpointSettings()).vanishing_share
-
-
-def _missing(missing: str, given: str) -> str:
-    return (
-        f"{full_name(missing)} is missing, but {setting_name(given)} is set. Set both to read a real CRM, "
-        "or neither to use the bundled sandbox"
-    )
+        return self.endpoint(resource).total_is_exact
 
 
 def is_loopback(host: str) -> bool:

@@ -2,79 +2,89 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic.config import JsonDict
 
 from crm_assets.settings import secrets
-from crm_assets.settings.places import default_data_dir
+from crm_assets.settings.documents import default_data_dir
+
+
+def _known_timezone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (LookupError, ValueError, OSError):  # an unknown zone, a path, a folder of zones
+        raise ValueError("is not a time zone: give an IANA name such as Europe/Berlin") from None
+
+
+def allowed(text: str, default: str = "") -> JsonDict:
+    """What a schema cannot say of a setting: its allowed values, and how its default is shown."""
+    return {"allowed": text, **({"shown_default": default} if default else {})}
+
+
+TimeZone = Annotated[
+    str, AfterValidator(_known_timezone), Field(json_schema_extra=allowed("an IANA name such as `Europe/Berlin`"))
+]
 
 
 class DeploymentSettings(BaseModel):
     """The settings whose variables begin with `CRM_`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        coerce_numbers_to_str=True,
+        use_attribute_docstrings=True,
+    )
 
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        description="The folder of the databases. It is created when needed.",
-        json_schema_extra={
-            "shown_default": "`data/` in the project, or in the working folder of an installed package",
-            "allowed": "a folder that can be written to; `~` is your home",
-        },
+        json_schema_extra=allowed(
+            "a folder that can be written to; `~` is your home",
+            "`data/` in the project, or in the working folder of an installed package",
+        ),
     )
-    schedule_timezone: str = Field(
-        default="UTC",
-        description="The time zone of the schedules.",
-        json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
-    )
-    reporting_timezone: str = Field(
-        default="UTC",
-        description="The time zone of the marts' days, weeks and months. After a change build all models.",
-        json_schema_extra={"allowed": "an IANA name such as `Europe/Berlin`"},
-    )
-    executor: Literal["in_process", "multiprocess", "docker", "k8s"] = Field(
-        default="in_process",
-        description="Where steps run: in one process, or each in its own process, Docker container or Kubernetes job.",
-    )
+    """The folder of the databases. It is created when needed."""
+
+    schedule_timezone: TimeZone = "UTC"
+    """The time zone of the schedules."""
+
+    reporting_timezone: TimeZone = "UTC"
+    """The time zone of the marts' days, weeks and months. After a change build all models."""
+
+    executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
+    """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""
+
     warehouse: SecretStr | None = Field(
         default=None,
-        description="Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck.",
-        json_schema_extra={
-            "shown_default": "`crm.duckdb` in the data directory",
-            "allowed": "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`",
-        },
+        json_schema_extra=allowed(
+            "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`", "`crm.duckdb` in the data directory"
+        ),
     )
+    """Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck."""
+
     warehouse_files: SecretStr | None = Field(
-        default=None,
-        description="Where a lake keeps its Parquet files.",
-        json_schema_extra={"allowed": "a folder that all machines can access, or `s3://bucket/crm`"},
+        default=None, json_schema_extra=allowed("a folder that all machines can access, or `s3://bucket/crm`")
     )
+    """Where a lake keeps its Parquet files."""
 
     notify: SecretStr | None = Field(
         default=None,
-        description="Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged.",
-        json_schema_extra={"allowed": "Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"},
+        json_schema_extra=allowed("Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"),
     )
-    ui_url: str = Field(
-        default="http://127.0.0.1:3000",
-        pattern=r"^https?://\S+$",
-        description="The address of Dagster's UI, for the links in alerts.",
-        json_schema_extra={"allowed": "a URL"},
-    )
-    keep_runs_days: int = Field(
-        default=30,
-        ge=0,
-        le=3650,
-        description="Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all.",
-    )
-    keep_log_days: int = Field(
-        default=730,
-        ge=0,
-        le=36500,
-        description="Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all.",
-    )
+    """Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged."""
+
+    ui_url: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL"))
+    """The address of Dagster's UI, for the links in alerts."""
+
+    keep_runs_days: int = Field(default=30, ge=0, le=3650)
+    """Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all."""
+
+    keep_log_days: int = Field(default=730, ge=0, le=36500)
+    """Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all."""
 
     @field_validator("data_dir")
     @classmethod
@@ -84,18 +94,10 @@ class DeploymentSettings(BaseModel):
         except RuntimeError:
             raise ValueError("begins with ~, but this user has no home: give the whole path") from None
 
-    @field_validator("schedule_timezone", "reporting_timezone")
-    @classmethod
-    def _known_timezone(cls, name: str) -> str:
-        try:
-            return ZoneInfo(name).key
-        except (LookupError, ValueError, OSError):  # an unknown zone, a path, a folder of zones
-            raise ValueError("is not a time zone: give an IANA name such as Europe/Berlin") from None
-
     @field_validator("warehouse")
     @classmethod
-    def _known_kind(cls, address: SecretStr | None) -> SecretStr | None:
-        text = address.get_secret_value() if address else ""
+    def _known_kind(cls, address: SecretStr) -> SecretStr:
+        text = address.get_secret_value()
         kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
         if kind and kind[1] not in {"ducklake", "md"}:
             raise ValueError("is not a path and does not begin with ducklake: or md:")

@@ -14,45 +14,39 @@ SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
 """All settings in the order in which they are shown: those about the CRM first."""
 
 
-def description(name: str) -> str:
-    """What a setting is for."""
-    return str(_property(name)["description"])
-
-
 def allowed(name: str) -> str:
     """Which values a setting can have."""
     schema = _property(name)
     if "allowed" in schema:
         return str(schema["allowed"])
-    first, *_ = schema.get("anyOf", [schema])
-    values = first.get("enum") or ["true", "false"] * (first["type"] == "boolean")
-    if values:
+    kind = schema["anyOf"][0] if "anyOf" in schema else schema
+    if values := kind.get("enum") or ["true", "false"] * (kind["type"] == "boolean"):
         *others, last = (f"`{value}`" for value in values)
         return f"{', '.join(others)} or {last}"
-    lowest = f"more than {first['exclusiveMinimum']:g}" if "exclusiveMinimum" in first else f"{first['minimum']:g}"
-    kind = "" if first["type"] == "integer" else ", fractions too"
-    return f"{lowest} to {first['maximum']:g}{kind}" if "maximum" in first else f"{lowest} or more{kind}"
+    lowest = f"more than {kind['exclusiveMinimum']:g}" if "exclusiveMinimum" in kind else f"{kind['minimum']:g}"
+    fractions = "" if kind["type"] == "integer" else ", fractions too"
+    return f"{lowest} {'to {:g}'.format(kind['maximum']) if 'maximum' in kind else 'or more'}{fractions}"
 
 
 def default(name: str) -> str:
     """A setting's default; `none` without one."""
     schema = _property(name)
-    shown = schema.get("shown_default") or schema.get("default")
-    if shown in (None, []):
-        return "none"
-    return str(shown) if "shown_default" in schema else f"`{json.dumps(shown).strip(chr(34))}`"
+    if "shown_default" in schema:
+        return str(schema["shown_default"])
+    value = schema.get("default")
+    return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def documented_row(name: str) -> str:
     """A setting's row in the table of docs/settings.md."""
-    variable = setting_name(name)
-    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {description(name)} |"
+    variable, description = setting_name(name), " ".join(_property(name)["description"].split())
+    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {description} |"
 
 
 def shown(value: Any) -> str:
     """A value that is not a secret, as it is shown: of URLs without user and parameters."""
     if isinstance(value, Mapping):
-        return json.dumps({name: _without_secrets(of_it) for name, of_it in value.items()})
+        return json.dumps({name: _without_secrets(given) for name, given in value.items()})
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool) or value is None:
@@ -72,13 +66,13 @@ def _without_secrets(given: Any) -> Any:
     }
 
 
+def _property(name: str) -> dict[str, Any]:
+    """The JSON schema of a setting."""
+    schema = _schema()["properties"][name]
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    return {**_schema()["$defs"].get(reference, {}), **schema}
+
+
 @cache
 def _schema() -> dict[str, Any]:
     return CrmSettings.model_json_schema()
-
-
-def _property(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = _schema()["properties"][name]
-    if "$ref" in schema:
-        return {**_schema()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
-    return schema

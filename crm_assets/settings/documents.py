@@ -1,13 +1,13 @@
-"""The places that settings are read from: the environment, `.env` files and dlt's TOML files.
+"""What settings are read from: the environment, `.env` files and dlt's TOML files.
 
-The place with the highest precedence comes first. The working folder's `.env` comes before the environment, since
+What has the highest precedence comes first. The working folder's `.env` comes before the environment, since
 Dagster's commands load it over the environment before they import the project: so all commands behave the same.
 """
 
+import json
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -15,9 +15,6 @@ from typing import Any
 
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
-
-from crm_assets.errors import SettingsError
-from crm_assets.settings.places import settings_folders
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,16 +24,16 @@ else:
 ENVIRONMENT = "the environment"
 ENV_FILE, SECRETS_FILE, CONFIG_FILE = Path(".env"), Path(".dlt/secrets.toml"), Path(".dlt/config.toml")
 
-BESIDE = ""
-"""In a table made from variables, the key of the table's own variable: of `A`, if `A__B` is set, too."""
+PACKAGE_PARENT = Path(__file__).resolve().parent.parent.parent
+"""The project's folder in a checkout; otherwise site-packages or the like."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """The content of one place.
+    """The content of one file, or of the environment.
 
     Attributes:
-        place: The file, or `the environment`.
+        origin: The file, or `the environment`.
         folder: The folder that relative paths in it start from.
         tree: Nested tables, as in TOML: `SOURCES__CRM__PER_PAGE` is `per_page` in `crm` in `sources`.
         problem: Why the file could not be read; the tree is then empty.
@@ -44,7 +41,7 @@ class Document:
         may_hold_secrets: Whether secrets may be kept there.
     """
 
-    place: str
+    origin: str
     folder: Path = Path()
     tree: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
@@ -52,27 +49,49 @@ class Document:
     may_hold_secrets: bool = True
 
 
+def checkout() -> Path | None:
+    """The project's folder; None if the package is installed and has no project folder."""
+    return PACKAGE_PARENT if (PACKAGE_PARENT / "pyproject.toml").is_file() else None
+
+
+def default_data_dir() -> Path:
+    """`data/` in the checkout, wherever a command was started; never inside an installed package."""
+    return (checkout() or Path.cwd()) / "data"
+
+
 def documents() -> Iterator[Document]:
-    """All places, the one with the highest precedence first."""
-    working, *others = settings_folders()
-    laid_over, problem = _env_file(working / ENV_FILE)
-    yield Document(str(working / ENV_FILE), working, tree(laid_over), problem)
-    environment = {name: value for name, value in os.environ.items() if name not in laid_over}
-    yield Document(ENVIRONMENT, working, tree(environment))
-    yield from _toml_documents(working)
-    for folder in others:
-        variables, problem = _env_file(folder / ENV_FILE)
+    """All documents, the one with the highest precedence first: the working folder, then the project's.
+
+    The project's folder is `DLT_PROJECT_DIR`, as for dlt itself, or the checkout.
+    """
+    configured, working = os.environ.get("DLT_PROJECT_DIR"), Path.cwd()
+    project = Path(configured).absolute() if configured else checkout()
+    for folder in dict.fromkeys(filter(None, (working, project))):
+        variables, problem = _read(folder / ENV_FILE, _env_file)
         yield Document(str(folder / ENV_FILE), folder, tree(variables), problem)
-        yield from _toml_documents(folder)
+        if folder == working:
+            environment = {name: value for name, value in os.environ.items() if name not in variables}
+            yield Document(ENVIRONMENT, folder, tree(environment))
+        for name in (SECRETS_FILE, CONFIG_FILE):
+            content, problem = _read(folder / name, tomllib.loads)
+            yield Document(
+                str(folder / name),
+                folder,
+                content,
+                problem,
+                has_variables=False,
+                may_hold_secrets=name == SECRETS_FILE,
+            )
 
 
 def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     """Variables as nested tables. Empty ones count as not set.
 
-    Names may be in any case. If several differ in nothing else, the one in capitals counts, which dlt reads, too.
+    Names may be in any case. If several differ in nothing else, the one in capitals counts, which dlt reads, too. A
+    table may be given as JSON as well; its single variables come first.
     """
     nested: dict[str, Any] = {}
-    # Tables before what stands beside them, and capitals first.
+    # Single variables before JSON, and capitals first.
     for name, value in sorted(variables.items(), key=lambda item: (-item[0].count("__"), not item[0].isupper())):
         if value:
             *tables, last = name.lower().split("__")
@@ -80,59 +99,56 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
             for key in tables:
                 table = table.setdefault(key, {})
             if isinstance(table.get(last), dict):
-                table[last].setdefault(BESIDE, value)
+                also = from_json(value)
+                table[last] = merged(table[last], also) if isinstance(also, dict) else value
             else:
                 table.setdefault(last, value)
     return nested
 
 
-def _toml_documents(folder: Path) -> Iterator[Document]:
-    for name in (SECRETS_FILE, CONFIG_FILE):
-        yield _toml_document(folder, name, may_hold_secrets=name == SECRETS_FILE)
-
-
-def _toml_document(folder: Path, name: Path, *, may_hold_secrets: bool) -> Document:
-    path, text = folder / name, ""
+def from_json(value: Any) -> Any:
+    """A table given as JSON; anything else as it is."""
     try:
-        text = _text(path)
-        content, problem = tomllib.loads(text), ""
-    except tomllib.TOMLDecodeError as error:
-        reason, _, position = str(error).partition(" (at ")  # line 2, column 5), or: end of document)
-        line = re.match(r"line \d+", position)
-        where = line[0] if line else f"line {len(text.splitlines())}"
-        content, problem = {}, f"{path}, {where}: {reason}. Correct it: strings need quotes"
-    except SettingsError as error:
-        content, problem = {}, str(error)
-    return Document(str(path), folder, content, problem, has_variables=False, may_hold_secrets=may_hold_secrets)
+        return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+    except json.JSONDecodeError:
+        return value
 
 
-def _env_file(path: Path) -> tuple[dict[str, str], str]:
-    """The variables of a `.env` file, and why it could not be read."""
-    try:
-        text = _text(path)
-    except SettingsError as error:
-        return {}, str(error)
-    for binding in parse_stream(StringIO(text)):
-        if binding.error:
-            return {}, f"{path}, line {binding.original.line}: not of the form NAME=value. Correct or remove this line"
-    values = dotenv_values(stream=StringIO(text))
-    return {name: value for name, value in values.items() if value is not None}, ""
+def merged(first: Any, second: Any) -> Any:
+    """Two tables as one, with the values of the first where both have one. Of other values, the first."""
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
+        return first
+    return {**second, **{key: merged(value, second.get(key)) for key, value in first.items()}}
 
 
-def _text(path: Path) -> str:
-    """A file's text; empty if there is none. A folder is ignored: some name a virtual environment `.env`.
-
-    Raises:
-        SettingsError: It cannot be read.
-    """
+def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str, Any], str]:
+    """A file's content, and why it could not be read. A folder is ignored: some name a virtual environment `.env`."""
     content = b""
     try:
         content = path.read_bytes()
-        return content.decode("utf-8-sig")
+        return parse(content.decode("utf-8-sig")), ""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return ""
+        return {}, ""
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise SettingsError(f"{path}, line {line}: not UTF-8. Save the file in this encoding") from None
+        return {}, f"{path}, line {line}: not UTF-8. Save the file in this encoding"
+    except tomllib.TOMLDecodeError as error:
+        reason, _, position = str(error).partition(" (at ")  # line 2, column 5), or: end of document)
+        where = position.partition(",")[0] if "," in position else f"line {len(content.splitlines())}"
+        return {}, f"{path}, {where}: {reason}. Correct it: strings need quotes"
+    except ValueError as error:
+        return {}, f"{path}, {error}"
     except OSError as error:
-        raise SettingsError(f"{path}: {error.strerror}. Allow the user who runs this to read it") from None
+        return {}, f"{path}: {error.strerror}. Allow the user who runs this to read it"
+
+
+def _env_file(text: str) -> dict[str, Any]:
+    """The variables of a `.env` file.
+
+    Raises:
+        ValueError: A line is not one.
+    """
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            raise ValueError(f"line {binding.original.line}: not of the form NAME=value. Correct or remove this line")
+    return {name: value for name, value in dotenv_values(stream=StringIO(text)).items() if value is not None}

@@ -1,21 +1,13 @@
 """Settings for a single resource."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from crm_assets.api import PAGE, PER_PAGE
 
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
-
-
-def start_minute(position: int, step: int) -> int:
-    """The minute of the hour at which the thing at a position starts: `step` minutes after the one before it.
-
-    Each round of the clock is seven minutes later than the last, so sixty things start at sixty different minutes, and
-    one more at the end moves no other. `step` must divide 60.
-    """
-    return (position * step + position * step // HOUR_MINUTES * 7) % HOUR_MINUTES
 
 
 class EndpointSettings(BaseModel):
@@ -37,6 +29,13 @@ class EndpointSettings(BaseModel):
     cadence_minutes: int = Field(default=HOUR_MINUTES, ge=5, le=DAY_MINUTES)
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_table(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be a table with any of {', '.join(cls.model_fields)}")  # noqa: TRY004 - for pydantic
+        return value
+
     @field_validator("path")
     @classmethod
     def _stays_with_the_api(cls, path: str | None) -> str | None:
@@ -56,8 +55,7 @@ class EndpointSettings(BaseModel):
     @field_validator("params")
     @classmethod
     def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
-        taken = sorted(params.keys() & {PAGE, PER_PAGE})
-        if taken:
+        if taken := sorted(params.keys() & {PAGE, PER_PAGE}):
             raise ValueError(
                 f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
             )

@@ -1,27 +1,78 @@
-"""Names of settings: the environment variable, and the name in TOML files."""
+"""A CRM, whose name is in the names of its assets, jobs and settings, and the names of settings."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import MappingProxyType
+from dataclasses import dataclass
 
+from crm_assets.errors import SettingsError
 from crm_assets.settings.deployment import DeploymentSettings
 
 SOURCES, SECTION = "sources", "crm"
 """The table in TOML files with the settings about the CRM: `sources.crm`, as for any dlt source. A CRM with a name has
 a section with its name, and its defaults in this one."""
 
-DEPLOYMENT_PREFIX = "CRM_"
-"""The prefix of the variables about this machine."""
+DEPLOYMENT_PREFIX = "crm_"
+"""The prefix of the settings about this machine."""
 
 SECTION_IN_USE = ContextVar("section_in_use", default=SECTION)
 """The section of the CRM that is used now, so that messages name its settings."""
 
-PLAIN_KEY = "API_KEY"
-"""A second name of the key, with lower precedence."""
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST_NAME = 30
 
-RENAMED: Mapping[str, str] = MappingProxyType({"CRM_LAKE": "CRM_WAREHOUSE", "CRM_LAKE_FILES": "CRM_WAREHOUSE_FILES"})
-"""A setting's old name -> its new name."""
+RESERVED = frozenset(
+    (
+        *("raw", "present", "seeds", "staging", "snapshots", "marts", "reports", "published", "lake", "sandbox"),
+        *("crm", "sources", "main", "memory", "temp", "system", "information_schema", "pg_catalog"),
+    )
+)
+"""Names that a CRM cannot have: those of schemas, asset groups, databases and other sections of settings."""
+
+
+@dataclass(frozen=True)
+class Crm:
+    """One CRM.
+
+    Attributes:
+        name: Its name; empty for the first, whose assets, jobs and settings have none.
+    """
+
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        """Checks the name.
+
+        Raises:
+            SettingsError: It is not allowed.
+        """
+        if self.name and (not NAME.fullmatch(self.name) or len(self.name) > LONGEST_NAME):
+            raise SettingsError(
+                f"{self.name!r} cannot be the name of a CRM. Give it at most {LONGEST_NAME} lower-case letters, digits "
+                "and single underscores, a letter first"
+            )
+        if self.name in RESERVED or self.name.startswith("crm_"):
+            raise SettingsError(
+                f"{self.name!r} cannot be the name of a CRM, since other things have it: choose another"
+            )
+
+    @property
+    def section(self) -> str:
+        """The section of its settings: `sources.<section>`."""
+        return self.name or SECTION
+
+    def path(self, address: str) -> list[str]:
+        """The path of an asset's key: `raw`, `accounts` for `raw.accounts`, below the name of the CRM."""
+        return [*([self.name] if self.name else []), *address.split(".")]
+
+    def named(self, name: str) -> str:
+        """The name of its job, schedule, sensor or asset group, such as `north_publish`."""
+        return f"{self.name}_{name}" if self.name else name
+
+
+DEFAULT_CRM = Crm()
+"""The first CRM, without a name."""
 
 
 def is_about_deployment(name: str) -> bool:
@@ -39,15 +90,10 @@ def section_in_use(section: str) -> Iterator[None]:
         SECTION_IN_USE.reset(token)
 
 
-def section_prefix(section: str) -> str:
-    """The prefix of the variables about a CRM."""
-    return f"{SOURCES}__{section}__".upper()
-
-
 def setting_name(name: str, section: str = "") -> str:
     """The environment variable of a setting, for messages. `section`: if not that of the CRM that is used now."""
-    section = section or SECTION_IN_USE.get()
-    return f"{DEPLOYMENT_PREFIX if is_about_deployment(name) else section_prefix(section)}{name.upper()}"
+    about_crm = f"{SOURCES}__{section or SECTION_IN_USE.get()}__"
+    return f"{DEPLOYMENT_PREFIX if is_about_deployment(name) else about_crm}{name}".upper()
 
 
 def toml_name(variable: str) -> str:

@@ -7,9 +7,8 @@ from pydantic import ValidationError
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.crms import ONLY, Crm
 from crm_assets.settings.finding import SECRETS, Found, find
-from crm_assets.settings.names import full_name, section_in_use
+from crm_assets.settings.names import DEFAULT_CRM, Crm, full_name, section_in_use
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
 """Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
@@ -18,7 +17,7 @@ MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "ui_url", "api_key_name", "e
 """Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
 
-def resolve_settings(crm: Crm = ONLY) -> CrmSettings:
+def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
     """Reads and validates all settings, those of the first CRM or of one with a name.
 
     Raises:
@@ -50,7 +49,7 @@ def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
     return settings, []
 
 
-def setting_at_load(name: str, warn: Callable[[str], object] | None = None, crm: Crm = ONLY) -> Any:
+def setting_at_load(name: str, warn: Callable[[str], object] | None = None, crm: Crm = DEFAULT_CRM) -> Any:
     """The value of one setting for the code location, which must load even if settings are wrong.
 
     Args:
@@ -93,5 +92,5 @@ def _sentence(detail: Any, found: Found) -> str:
     top, *inner = map(str, detail["loc"])
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
-    given = f"Setting {full_name(top, found.section(top))}{within} in {' and '.join(found.places.get(top, ()))}"
+    given = f"Setting {full_name(top, found.section(top))}{within} in {' and '.join(found.origins.get(top, ()))}"
     return f"{given}{shown}: {reason}."

@@ -42,7 +42,7 @@ class DocumentProvider(BaseDocProvider):
     @property
     def name(self) -> str:
         """The file, or `the environment`."""
-        return self._document.place
+        return self._document.origin
 
     @property
     def supports_secrets(self) -> bool:
@@ -74,7 +74,7 @@ class ProjectContext(DefaultsContext):
         """All sources. Files that cannot be read are left out: resolving the project's settings reports them."""
         return [
             *(
-                EnvironProvider() if document.place == ENVIRONMENT else DocumentProvider(document)
+                EnvironProvider() if document.origin == ENVIRONMENT else DocumentProvider(document)
                 for document in documents()
             ),
             SecretsTomlProvider(self.global_dir),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crm_assets.settings import ONLY, Crm, CrmSettings, resolve_settings
+from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, resolve_settings
 from crm_assets.settings.finding import find
 from crm_assets.warehouse.backend import Backend
 from crm_assets.warehouse.duckdb_file import DuckDBFile
@@ -19,7 +19,9 @@ from crm_assets.warehouse.motherduck import MotherDuck
 MOTHERDUCK = "md:"
 
 
-def backend_at(address: str, wait: float, config: Mapping[str, Any], announce: Announce, crm: Crm = ONLY) -> Backend:
+def backend_at(
+    address: str, wait: float, config: Mapping[str, Any], announce: Announce, crm: Crm = DEFAULT_CRM
+) -> Backend:
     """The warehouse at an address, or the configured one.
 
     Args:

@@ -9,7 +9,7 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from crm_assets.settings import ONLY, Crm
+from crm_assets.settings import DEFAULT_CRM, Crm
 from crm_assets.warehouse.address import backend_at
 from crm_assets.warehouse.backend import Backend, Change, Published
 from crm_assets.warehouse.lake.backend import Lake
@@ -21,7 +21,7 @@ class Warehouse(DuckDBResource):
     database: str = Field(default="", description="Path of a DuckDB file. If empty, the warehouse in CRM_WAREHOUSE.")
     lock_wait: float = Field(default=600, ge=0, description="Seconds to wait for other writers.")
 
-    _crm: Crm = PrivateAttr(default=ONLY)
+    _crm: Crm = PrivateAttr(default=DEFAULT_CRM)
     _opened: dict[str, Backend] = PrivateAttr(default_factory=dict)
     _until_end_of_run: ExitStack | None = PrivateAttr(default=None)
 

@@ -35,7 +35,7 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.loading import load_models
-from crm_assets.settings import ONLY, Crm, CrmSettings
+from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.test_errors import classes
 
@@ -61,11 +61,11 @@ class FailingCrm(CrmConnection):
 
     error: ClassVar[Exception]
 
-    def settings(self, crm: Crm = ONLY) -> CrmSettings:
+    def settings(self, crm: Crm = DEFAULT_CRM) -> CrmSettings:
         """Raises the error."""
         raise self.error
 
-    def check(self, announce: Callable[[str], object], crm: Crm = ONLY) -> CrmFindings:
+    def check(self, announce: Callable[[str], object], crm: Crm = DEFAULT_CRM) -> CrmFindings:
         """Raises the error."""
         raise self.error
 
@@ -104,10 +104,10 @@ def _jobs() -> dict[str, JobDefinition]:
     """Kind of asset or check -> a job that runs one."""
     models = load_models()
     by_address = {model.address: model for model in models}
-    raw = build_raw_assets(ONLY)
-    lake_maintenance = build_lake_maintenance(ONLY)
-    built = {asset.key: asset for asset in build_model_assets(ONLY, models)}
-    comparison = build_model_checks(ONLY, models)[0]
+    raw = build_raw_assets(DEFAULT_CRM)
+    lake_maintenance = build_lake_maintenance(DEFAULT_CRM)
+    built = {asset.key: asset for asset in build_model_assets(DEFAULT_CRM, models)}
+    comparison = build_model_checks(DEFAULT_CRM, models)[0]
     accounts = AssetKey(["raw", "accounts"])
     kinds = {kind: next(model for model in models if model.materialized == kind) for kind in ("view", "table", "seed")}
     kinds["snapshot"] = by_address[next(address for address in by_address if address.startswith("snapshots."))]
@@ -127,13 +127,19 @@ def _jobs() -> dict[str, JobDefinition]:
         "crm_warehouse": Warehouse(),
     }
     definitions = Definitions(
-        assets=[*raw, *built.values(), build_published_database(ONLY, raw), build_sales_review(ONLY), lake_maintenance],
+        assets=[
+            *raw,
+            *built.values(),
+            build_published_database(DEFAULT_CRM, raw),
+            build_sales_review(DEFAULT_CRM),
+            lake_maintenance,
+        ],
         asset_checks=[comparison],
         jobs=[define_asset_job(names[kind], selection) for kind, selection in selections.items()],
         resources=resources,
     )
     jobs = {kind: definitions.resolve_job_def(name) for kind, name in names.items()}
-    return {**jobs, "crm check": build_check_job(ONLY)}
+    return {**jobs, "crm check": build_check_job(DEFAULT_CRM)}
 
 
 KINDS = (

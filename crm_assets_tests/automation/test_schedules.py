@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from crm_assets.automation.cadence import cron
+from crm_assets.automation.cadence import cron, start_minute
 from crm_assets.automation.schedules import RESOURCE_STEP
 from crm_assets.settings import CrmSettings
-from crm_assets.settings.endpoints import start_minute
 
 
 def test_no_two_of_sixty_schedules_start_at_the_same_minute() -> None:

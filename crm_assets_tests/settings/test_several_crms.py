@@ -7,7 +7,7 @@ import pytest
 from crm_assets.errors import SettingsError
 from crm_assets.runner.folders import FOLDERS
 from crm_assets.settings import Crm, resolve_settings
-from crm_assets.settings.crms import RESERVED
+from crm_assets.settings.names import RESERVED
 from crm_assets_tests.scripted_crm import KEY
 
 NORTH, SOUTH = Crm("north"), Crm("south")

@@ -79,6 +79,7 @@ WRONG: list[tuple[str, str]] = [
     ("ENDPOINTS", '{"accounts": {"path": ""}}'),
     ("ENDPOINTS", '{"accounts": {"url": "/v1/accounts"}}'),
     ("ENDPOINTS", '{"accounts": "/v1/accounts"}'),
+    ("ENDPOINTS__ACCOUNTS", "/v1/accounts"),
     ("ENDPOINTS", '{"accounts": {"params": {"page": 2}}}'),
     ("ENDPOINTS", '{"accounts": {"params": {"per_page": 10}}}'),
     ("ENDPOINTS", '{"accounts": {"params": {"filter": ["a"]}}}'),
@@ -94,7 +95,7 @@ def test_a_wrong_value_is_named(crm: ScriptedCrm, name: str, value: str, monkeyp
     with pytest.raises(SettingsError) as raised:
         read("accounts")
     told = str(raised.value)
-    assert PREFIX + name in told
+    assert PREFIX + name.partition("__")[0] in told
     assert crm.seen == []
     assert KEY not in told
     assert not name.endswith("KEY") or len(value.strip()) < 2 or value not in told
@@ -109,7 +110,7 @@ def test_all_errors_are_reported_together(crm: ScriptedCrm, monkeypatch: pytest.
     assert crm.seen == []
 
 
-@pytest.mark.parametrize("name", ["PAGE_SIZE", "APIKEY", "per_pages", "ENDPOINTS__ACCOUNTS"])
+@pytest.mark.parametrize("name", ["PAGE_SIZE", "APIKEY", "per_pages"])
 def test_an_unknown_setting_is_named(crm: ScriptedCrm, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, "1")
     with pytest.raises(SettingsError, match=f"(?i)unknown .*{PREFIX}{name}"):
@@ -203,8 +204,6 @@ def test_other_resources_keep_their_path(crm: ScriptedCrm, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"CRM_LAKE": "ducklake:postgres:dbname=lake"}, "Set CRM_WAREHOUSE instead"),
-        ({"CRM_LAKE_FILES": "s3://bucket/crm"}, "Set CRM_WAREHOUSE_FILES instead"),
         (
             {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
             "not a path and does not begin with ducklake: or md:",
