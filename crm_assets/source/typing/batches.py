@@ -94,6 +94,7 @@ class RecordBatches:
         self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
+        self._values = 0
 
     def tables(self, page: Page, *, is_last: bool) -> Iterator[Any]:
         """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one.
@@ -103,10 +104,12 @@ class RecordBatches:
         """
         try:
             self._side_loads.add(page)
-            self._waiting += self._loadable(page)
-            is_enough = len(self._waiting) >= BATCH_ROWS or sum(map(len, self._waiting)) >= BATCH_VALUES
+            records = self._loadable(page)
+            self._waiting += records
+            self._values += sum(map(len, records))
+            is_enough = len(self._waiting) >= BATCH_ROWS or self._values >= BATCH_VALUES
             if self._waiting and (is_last or is_enough):
-                batch, self._waiting = self._waiting, []
+                batch, self._waiting, self._values = self._waiting, [], 0
                 yield self._table(batch)
                 self.rows += len(batch)
         except BadAnswer as error:
