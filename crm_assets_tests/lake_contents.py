@@ -27,8 +27,8 @@ def _catalog(dsn: str) -> Iterator[str]:
 
 
 def _files(place: str) -> Iterator[str]:
-    from crm_assets.warehouse.extensions import connected_with  # after pytest_configure
-    from crm_assets.warehouse.lake.object_storage import allow_s3
+    from crm_assets.warehouse.lake.address import allow_s3
+    from crm_assets.warehouse.lake.instance import connected_with  # after pytest_configure
 
     with closing(connected_with(("httpfs",), {})) as connection:
         allow_s3(connection)

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import duckdb
 
 from crm_assets.settings import setting_name
-from crm_assets.warehouse.lake.object_storage import is_about_storage
+from crm_assets.warehouse.lake.address import is_about_storage
 
 DATA_DIR = setting_name("data_dir")
 

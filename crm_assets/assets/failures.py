@@ -15,9 +15,9 @@ from crm_assets.assets.disk_errors import disk_error
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use
-from crm_assets.warehouse.commits import Commits, commits_noted
 from crm_assets.warehouse.duckdb_messages import is_about_statement, line, reason
-from crm_assets.warehouse.lake.object_storage import may_answer_later
+from crm_assets.warehouse.lake.address import may_answer_later
+from crm_assets.warehouse.transactions import Commits, commits_noted
 
 PACKAGE = Path(__file__).parent.parent
 

@@ -27,8 +27,8 @@ from crm_assets.assets.raw_findings import (
 from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.masking import masked
 from crm_assets.settings import Crm
-from crm_assets.warehouse.commits import Commits
 from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.transactions import Commits
 
 
 @dataclass(frozen=True)

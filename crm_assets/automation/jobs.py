@@ -1,17 +1,28 @@
-"""The jobs of a CRM: a full read of all resources, an incremental read of all, one of each resource, publishing."""
+"""The jobs of a CRM: full and incremental reads of all resources, one of each, publishing; the executor of all runs."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
-from dagster import AssetsDefinition, AssetSelection, RunConfig, define_asset_job
+from dagster import (
+    AssetsDefinition,
+    AssetSelection,
+    ExecutorDefinition,
+    RunConfig,
+    define_asset_job,
+    get_dagster_logger,
+    in_process_executor,
+    multiprocess_executor,
+)
 
 from crm_assets.assets.keys import asset_key
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
 from crm_assets.runner.folders import FOLDERS
-from crm_assets.settings import Crm
+from crm_assets.settings import Crm, setting_at_load
 from crm_assets.source.reading.report import ReadMode
 
 AssetJob = Any
@@ -85,3 +96,36 @@ def _with_its_models(crm: Crm, raw_asset: AssetsDefinition) -> AssetSelection:
     models = AssetSelection.groups(*map(crm.named, FOLDERS))
     published = AssetSelection.assets(asset_key(crm, PUBLISHED))
     return raw | ((raw.downstream() & models).upstream() & models) | published
+
+
+EXECUTORS: Mapping[str, ExecutorDefinition] = MappingProxyType(
+    {"in_process": in_process_executor, "multiprocess": multiprocess_executor}
+)
+"""Value of `CRM_EXECUTOR` -> executor that runs steps on the machine of their run."""
+
+IN_CONTAINERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {"docker": ("dagster_docker", "docker_executor"), "k8s": ("dagster_k8s", "k8s_job_executor")}
+)
+"""Value of `CRM_EXECUTOR`, also the name of its extra -> module and attribute of an executor that runs each step in a
+container."""
+
+
+def configured_executor() -> ExecutorDefinition:
+    """The executor in `CRM_EXECUTOR`.
+
+    An unknown name, or an extra that is not installed, is only a warning, since the code location must load.
+    """
+    warn = get_dagster_logger().warning
+    name = setting_at_load("executor", warn)
+    if name in EXECUTORS:
+        return EXECUTORS[name]
+    module, attribute = IN_CONTAINERS[name]
+    try:
+        executor: ExecutorDefinition = getattr(import_module(module), attribute)
+    except ImportError as error:
+        warn(
+            f"Setting CRM_EXECUTOR is {name!r}, but its packages are not installed ({error}). Install them with: "
+            f"pip install 'crm_assets[{name}]'. Steps run in the process of their run."
+        )
+        return in_process_executor
+    return executor

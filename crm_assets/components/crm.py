@@ -14,13 +14,11 @@ from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review, tables_read
-from crm_assets.automation.cadence import read_cadences
-from crm_assets.automation.changed_models import build_model_sensor
+from crm_assets.automation.cadence import allowed_age, read_cadences, with_freshness
 from crm_assets.automation.crm_check import build_check_job
-from crm_assets.automation.freshness import allowed_age, with_freshness
 from crm_assets.automation.jobs import build_jobs
 from crm_assets.automation.schedules import build_maintenance, build_schedules
-from crm_assets.automation.sensors import build_publishing_sensor
+from crm_assets.automation.sensors import build_model_sensor, build_publishing_sensor
 from crm_assets.connection import CrmConnection
 from crm_assets.console.logger import CONSOLE, console_logger
 from crm_assets.console.progress import ReadProgress

@@ -5,9 +5,8 @@ from functools import partial
 import duckdb
 
 from crm_assets.loading.sync_log import create_log_tables
-from crm_assets.warehouse.commits import commits_noted
 from crm_assets.warehouse.schemas import RAW
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import commits_noted, committed
 
 LOAD_COUNTER = f"{RAW}.load_counter"
 

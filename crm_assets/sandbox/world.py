@@ -12,7 +12,7 @@ from crm_assets.sandbox.chance import DAY, mix
 from crm_assets.sandbox.fields import Scene, Table, record_maker
 from crm_assets.sandbox.links import ARRAYS, Links
 from crm_assets.sandbox.listing import MAX_SLOTS, WORLD_BEGIN, Entry, Listing, Tempo
-from crm_assets.sandbox.oddities import add_unknown_fields, change_a_type
+from crm_assets.sandbox.records import add_unknown_fields, change_a_type
 
 SORTS = ("id", "created_at", "updated_at")
 PER_PAGE = 25

@@ -13,7 +13,7 @@ from dagster import (
     success_hook,
 )
 
-from crm_assets.automation.executor import EXECUTORS
+from crm_assets.automation.jobs import EXECUTORS
 from crm_assets.definitions import defs
 
 

@@ -86,9 +86,9 @@ def test_anybody_reads_tables_and_views_without_the_project(lake: dict[str, str]
 @contextmanager
 def reader(address: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Somebody with nothing but DuckDB, its extensions and the address."""
-    from crm_assets.warehouse.extensions import connected_with
+    from crm_assets.warehouse.lake.address import allow_s3
     from crm_assets.warehouse.lake.backend import EXTENSIONS
-    from crm_assets.warehouse.lake.object_storage import allow_s3
+    from crm_assets.warehouse.lake.instance import connected_with
 
     with connected_with(EXTENSIONS, {}) as connection:
         allow_s3(connection)

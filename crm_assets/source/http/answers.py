@@ -14,7 +14,7 @@ from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.masking import masked
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.settings.secrets import url
-from crm_assets.source.http.stated_errors import FIRST_CODE, stated_error, texts
+from crm_assets.source.http.request_errors import FIRST_CODE, stated_error, texts
 
 OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
 REDIRECTS = frozenset({301, 302, 303, 307, 308})

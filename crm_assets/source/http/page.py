@@ -14,7 +14,7 @@ from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.no_answer import TruncatedBody
+from crm_assets.source.http.request_errors import TruncatedBody
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")

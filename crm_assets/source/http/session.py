@@ -26,8 +26,8 @@ from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
 from crm_assets.source.http.limits import INTERRUPTIBLE, Waits, limits_of
-from crm_assets.source.http.no_answer import may_recover, no_answer
 from crm_assets.source.http.page import Page, page_of, parse_body
+from crm_assets.source.http.request_errors import may_recover, no_answer
 
 MIN_SECONDS_TO_PREFETCH = 0.003
 """Pages are prefetched if an answer takes at least this many seconds on average."""

@@ -15,13 +15,11 @@ from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachabl
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import SHARED, Change, Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
-from crm_assets.warehouse.extensions import connected_with
-from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
+from crm_assets.warehouse.lake.address import PREFIX, REFUSED, LakeAddress, allow_s3, needs_aws
 from crm_assets.warehouse.lake.commit import FOLDER, LOCK
 from crm_assets.warehouse.lake.files import erase, maintain, rewrite
-from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance
+from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
-from crm_assets.warehouse.lake.object_storage import REFUSED, allow_s3, needs_aws
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
 from crm_assets.warehouse.quoting import identifier, literal
