@@ -129,7 +129,22 @@ def forget(
         keys: Address of a table with history -> its column with the resource's id.
         made: Tables built from raw ones. They are dropped, and the caller rebuilds them.
     """
-    return committed(connection, partial(_forget, connection, resource, ids, keys, made))
+
+    def erase() -> Stored:
+        connection.execute(TABLE)
+        stored = stored_records(connection, resource, ids, keys)
+        for address in made:
+            connection.execute(f"drop table {relation(address)}")
+        for address, _, where, parameters in _selections(connection, resource, ids, keys):
+            connection.execute(f"delete from {relation(address)} where {where}", dict(parameters))
+        if texts := _rejected(connection, resource, ids):
+            where = "resource = ? and record::varchar in (select unnest(?))"
+            connection.execute(f"delete from raw.rejected_records where {where}", [resource, [*texts]])
+        _remember(connection, resource, ids, stored.ids)
+        set_erased(connection, erased=False)
+        return stored
+
+    return committed(connection, erase)
 
 
 def stored_records(
@@ -147,27 +162,6 @@ def stored_records(
     rows[REJECTED_RECORDS] = sum(texts.values())
     found.update(id_ for text in texts for id_ in ids_within(parse_json(text.encode())))
     return Stored(rows, found & {*ids})
-
-
-def _forget(
-    connection: duckdb.DuckDBPyConnection,
-    resource: str,
-    ids: Collection[int],
-    keys: Mapping[str, str],
-    made: Collection[str],
-) -> Stored:
-    connection.execute(TABLE)
-    stored = stored_records(connection, resource, ids, keys)
-    for address in made:
-        connection.execute(f"drop table {relation(address)}")
-    for address, _, where, parameters in _selections(connection, resource, ids, keys):
-        connection.execute(f"delete from {relation(address)} where {where}", dict(parameters))
-    if texts := _rejected(connection, resource, ids):
-        where = "resource = ? and record::varchar in (select unnest(?))"
-        connection.execute(f"delete from raw.rejected_records where {where}", [resource, [*texts]])
-    _remember(connection, resource, ids, stored.ids)
-    set_erased(connection, erased=False)
-    return stored
 
 
 def _selections(
