@@ -89,7 +89,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[LakeServers]:
 
 
 @pytest.fixture
-def told() -> Iterator[list[str]]:
+def messages() -> Iterator[list[str]]:
     """Messages of Dagster's logger, as they come."""
     from dagster import get_dagster_logger  # after pytest_configure
 

@@ -180,7 +180,7 @@ def test_it_breaks_no_other_test(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_list_without_updated_at_is_read_in_full_and_has_a_history(tmp_path: Path) -> None:
+def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) -> None:
     copy = copy_of_project(tmp_path)
     add_endpoint(copy, '        "notes": Endpoint("/v1/notes", "notes"),\n')
     [snapshot] = re.findall(r"```yaml\n(snapshots:.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

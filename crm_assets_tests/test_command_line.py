@@ -81,7 +81,7 @@ def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_group_with_a_failing_resource_ends_with_an_error_and_without_the_key(tmp_path: Path) -> None:
+def test_failing_resource_exits_with_an_error_without_the_key(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
         crm.faults.append(always("won_deals", lambda: json_response({"message": "Out of order"}, 500)))
@@ -112,12 +112,12 @@ def test_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "expected"),
     [({"SOURCES__CRM__API_KEY": KEY}, "SOURCES__CRM__BASE_URL"), ({"SOURCES__CRM__PER_PAGE": "0"}, "PER_PAGE")],
     ids=["no-base-url", "wrong-value"],
 )
 def test_the_tables_command_reports_wrong_settings(
-    settings: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from crm_assets.__main__ import main
 
@@ -125,7 +125,7 @@ def test_the_tables_command_reports_wrong_settings(
         monkeypatch.setenv(name, value)
     assert main(["tables"]) == 1
     output = capsys.readouterr()
-    assert told in output.err
+    assert expected in output.err
     assert KEY not in output.err + output.out
 
 

@@ -17,20 +17,20 @@ def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.name.startswith(OURS)}
 
 
-def ports(told: list[str]) -> list[int]:
+def ports(messages: list[str]) -> list[int]:
     """Ports of the sandboxes that were announced."""
-    return [int(port) for port in re.findall(r"sandbox.* http://127.0.0.1:(\d+)", "\n".join(told))]
+    return [int(port) for port in re.findall(r"sandbox.* http://127.0.0.1:(\d+)", "\n".join(messages))]
 
 
 @pytest.mark.parametrize("outcome", ["success", "failure"])
-def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, told: list[str]) -> None:
+def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, messages: list[str]) -> None:
     if outcome == "failure":
         data_dir.mkdir()
         (data_dir / "sandbox.duckdb").write_text("this is no database")
     running_before = threads()
     run = materialize("past_appointments")
     assert run.success == (outcome == "success")
-    [port] = ports(told)
+    [port] = ports(messages)
     with socket.socket() as connection:
         assert connection.connect_ex(("127.0.0.1", port)) != 0
     assert threads() == running_before
@@ -41,10 +41,10 @@ def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, told
         assert 0 < count == metadata["crm/rows_read"] == metadata["crm/rows_in_source"]
 
 
-def test_each_run_has_a_sandbox_of_its_own(data_dir: Path, told: list[str]) -> None:
+def test_each_run_has_a_sandbox_of_its_own(data_dir: Path, messages: list[str]) -> None:
     for _ in range(2):
         assert materialize("open_tasks").success
-    assert len(ports(told)) == 2
+    assert len(ports(messages)) == 2
     assert rows(data_dir / "sandbox.duckdb", "select count(*) from raw.sync_log where complete") == [(2,)]
 
 

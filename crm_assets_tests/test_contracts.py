@@ -1,6 +1,6 @@
 """Undocumented behaviour of libraries that the project uses: one test each, which names what an upgrade has changed.
 
-What it is used for is told in `source/dlt_internals.py`, `dagster_internals.py` and `warehouse/duckdb_messages.py`.
+What each is used for is in `source/dlt_internals.py`, `dagster_internals.py` and `warehouse/duckdb_messages.py`.
 """
 
 import logging
@@ -282,16 +282,16 @@ def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> No
     def looks_well() -> AssetCheckResult:
         return AssetCheckResult(passed=True)
 
-    def told() -> str:
+    def everything() -> str:
         dumps = [line for path in tmp_path.rglob("*.db") for line in sqlite3.connect(path).iterdump()]
         return "\n".join([*dumps, *map(str, tmp_path.rglob("*"))])
 
     with DagsterInstance.local_temp(str(tmp_path)) as instance:
         first, latest = (materialize([*source_and_model("1"), looks_well], instance=instance).run_id for _ in range(2))
-        assert first in told()
+        assert first in everything()
         delete_run(instance, first)
-        assert latest in told()
-        assert first not in told(), "Dagster: it keeps something about a run in another place, too"
+        assert latest in everything()
+        assert first not in everything(), "Dagster: it keeps something about a run in another place, too"
 
 
 @pytest.fixture
@@ -327,15 +327,15 @@ def test_duckdb_says_who_has_the_file_open(tmp_path: Path) -> None:
 
 def test_duckdb_points_at_the_line(connection: duckdb.DuckDBPyConnection) -> None:
     error = refused(connection, "select\n    1,\n    nonsense")
-    assert line(error) == 3, f"DuckDB: the line of an error is told in other words: {error}"
+    assert line(error) == 3, f"DuckDB: the line of an error is worded differently: {error}"
     assert "nonsense" in reason(error), f"DuckDB: the reason no longer stands before the line: {error}"
-    assert "LINE" not in reason(error), f"DuckDB: the line of an error is told in other words: {error}"
+    assert "LINE" not in reason(error), f"DuckDB: the line of an error is worded differently: {error}"
 
 
 @pytest.mark.parametrize("table", ["nowhere", "no_schema.nowhere"])
 def test_duckdb_says_that_a_table_is_missing(connection: duckdb.DuckDBPyConnection, table: str) -> None:
     error = refused(connection, f"from {table}")
-    assert is_about_missing_table(error), f"DuckDB: a missing table or schema is told in other words: {error}"
+    assert is_about_missing_table(error), f"DuckDB: a missing table or schema is worded differently: {error}"
     assert not is_about_missing_table(refused(connection, "select nonsense"))
 
 
@@ -379,7 +379,7 @@ def texts_after_a_failed_commit(database: Path, *, reopen: bool) -> list[str]:
         return [text for (text,) in connection.execute("select text from t where id < 4 order by id").fetchall()]
 
 
-def test_duckdb_keeps_texts_if_it_is_opened_again_after_a_failed_commit(tmp_path: Path) -> None:
+def test_duckdb_keeps_texts_if_reopened_after_a_failed_commit(tmp_path: Path) -> None:
     assert texts_after_a_failed_commit(tmp_path / "reopened.duckdb", reopen=True) == SENT
     mixed_up = texts_after_a_failed_commit(tmp_path / "same_instance.duckdb", reopen=False) != SENT
     assert mixed_up == (duckdb.__version__ < "2"), (

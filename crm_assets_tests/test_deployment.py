@@ -193,7 +193,7 @@ def test_the_code_location_is_loaded(deployment: Deployment) -> None:
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_a_run_that_is_launched_through_the_web_server_loads_into_the_lake(
+def test_run_launched_by_the_web_server_loads_into_the_lake(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launch = """mutation ($params: ExecutionParams!) {
@@ -297,7 +297,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
     assert name == "bucket" or {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"])
 
 
-def test_steps_in_containers_have_no_more_rights_than_the_code_location() -> None:
+def test_step_containers_have_no_more_rights_than_the_code() -> None:
     options = docker_context()["container_kwargs"]
     assert options["read_only"] is True and options["cap_drop"] == ["ALL"]
     assert options["security_opt"] == ["no-new-privileges:true"]

@@ -121,9 +121,7 @@ def test_commands_agree_from_any_folder_and_without_a_home(clone: Path, tmp_path
     assert [path for path in (clone / "data").rglob("*.duckdb") if path.stat().st_mode & 0o077] == []
 
 
-def test_an_installed_package_has_settings_and_data_in_the_working_folder(
-    installed: Path, crm: ScriptedCrm, tmp_path: Path
-) -> None:
+def test_installed_package_uses_the_working_folder(installed: Path, crm: ScriptedCrm, tmp_path: Path) -> None:
     before = sorted((installed / "crm_assets").rglob("*"))
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text(f'[sources.crm]\nbase_url = "{crm.base_url}"\n', encoding="utf-8")
@@ -170,7 +168,7 @@ def read_only(*folders: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("name", ["a?b", "a%3Fb"])
 @pytest.mark.parametrize("target", ["demo", "dev", "report"])
-def test_make_names_a_folder_in_which_dagster_cannot_store_its_runs(name: str, target: str, tmp_path: Path) -> None:
+def test_make_names_a_dagster_home_that_is_not_writable(name: str, target: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
     shutil.copy2(PROJECT / "Makefile", folder)

@@ -117,9 +117,9 @@ def test_transient_faults_leave_no_trace(disturbed: tuple[ScriptedCrm, Run, Path
 
 
 LASTING: dict[str, tuple[Callable[[], Response], str]] = {
-    "500 for ever": (lambda: json_response({"message": "Out of order"}, 500), "status 500, 'Out of order'"),
-    "524 for ever": (lambda: Response("", 524), "status 524"),
-    "429 for ever": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
+    "500 each time": (lambda: json_response({"message": "Out of order"}, 500), "status 500, 'Out of order'"),
+    "524 each time": (lambda: Response("", 524), "status 524"),
+    "429 each time": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
     "the connection is closed each time": (HungUp, "SOURCES__CRM__BASE_URL"),
     "the answer breaks off each time": (lambda: body(b'{"tasks": [{"title": "Jane'), "breaks off after 26 bytes"),
     "200 with an error each time": (
@@ -168,7 +168,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
         lambda: Response("", 302, headers={"Location": "/v1/tasks"}),
         "status 302.*SOURCES__CRM__BASE_URL",
     ),
-    "gzip that is none": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
+    "invalid gzip": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
     "200 with an error of the key": (
         lambda: body({"errors": {"code": 401, "message": ["No such key"]}}),
         "status 200 with an error of code 401, 'No such key'.*SOURCES__CRM__API_KEY",
@@ -184,7 +184,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is not an array"),
     "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is not an array"),
     "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is not an array"),
-    "nested without end": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
+    "nested too deeply": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
     "more than twice the records": (
         lambda: body({"tasks": tasks(101)}),
         "101 records, more than.*SOURCES__CRM__PER_PAGE",
@@ -238,25 +238,25 @@ def test_permanent_fault_leaves_the_table_and_shows_no_record(crm: ScriptedCrm, 
     assert run.attempts("open_tasks") == 1
     assert re.search(message, run.failure("open_tasks"))
     for hidden in (PERSON, KEY):
-        assert hidden not in run.everything_told
+        assert hidden not in run.everything_shown
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(130,)]
 
 
 ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
-    "200 with a 404 behind page 2": (
+    "200 with a 404 after page 2": (
         lambda: body({"error": {"code": 404, "message": "No such page"}}),
         "no more than 2 pages, 100 of 130 records.*code 404",
     ),
-    "400 behind page 2": (lambda: Response("", 400), "no more than 2 pages, 100 of 130 records.*status 400"),
-    "404 behind page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
-    "416 behind page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),
-    "422 behind page 2": (lambda: Response("", 422), "no more than 2 pages, 100 of 130 records.*status 422"),
-    "empty pages behind page 2": (
+    "400 after page 2": (lambda: Response("", 400), "no more than 2 pages, 100 of 130 records.*status 400"),
+    "404 after page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
+    "416 after page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),
+    "422 after page 2": (lambda: Response("", 422), "no more than 2 pages, 100 of 130 records.*status 422"),
+    "empty pages after page 2": (
         lambda: body({"tasks": [], "meta": {"total": 130}}),
         "counts 130 records and listed 100.*total_is_exact",
     ),
 }
-"""Fault -> the answer to every request behind page 2, and why the read is incomplete, as a regular expression."""
+"""Fault -> the answer to every request after page 2, and why the read is incomplete, as a regular expression."""
 
 
 @pytest.mark.parametrize(("answer", "reason"), ENDS_EARLY.values(), ids=ENDS_EARLY)
@@ -268,7 +268,7 @@ def test_list_that_ends_early_is_read_so_far(answer: Callable[[], Response], rea
 
 
 def test_list_that_ends_early_is_loaded_and_a_check_tells_why(crm: ScriptedCrm, data_dir: Path) -> None:
-    answer, reason = ENDS_EARLY["404 behind page 2"]
+    answer, reason = ENDS_EARLY["404 after page 2"]
     crm.faults.append(lambda seen: answer() if seen.page > 2 else None)
     run = materialize("open_tasks")
     assert run.success
@@ -309,7 +309,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "a text as number": ({"name": 5}, {"name": "5"}),
     "an object in a text": ({"name": {"first": "A"}}, {"name": '{"first":"A"}'}),
     "a text in a number": ({"probability": "forty"}, {"probability": None, "probability__v_text": "forty"}),
-    "a number spelt otherwise": (
+    "a number in another notation": (
         {"probability": "007", "amount": "+7"},
         {"probability": None, "probability__v_text": "007", "amount": None, "amount__v_text": "+7"},
     ),
@@ -317,11 +317,11 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
         {"closed_date": "2024-03-01T10:00:00+05:30"},
         {"closed_date": None, "closed_date__v_text": "2024-03-01T10:00:00+05:30"},
     ),
-    "an instant before all others": (
+    "the earliest possible instant": (
         {"updated_at": "0001-01-01T00:00:00+05:30"},
         {"updated_at": None, "updated_at__v_text": "0001-01-01T00:00:00+05:30"},
     ),
-    "an instant behind all others": (
+    "the latest possible instant": (
         {"updated_at": "9999-12-31T23:59:59-05:00"},
         {"updated_at": None, "updated_at__v_text": "9999-12-31T23:59:59-05:00"},
     ),
@@ -335,9 +335,9 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
         {"amount": 3743106039873429137970549819721},
         {"amount": None, "amount__v_text": "3743106039873429137970549819721"},
     ),
-    "a number in a truth value": ({"is_deleted": 1}, {"is_deleted": None, "is_deleted__v_text": "1"}),
-    "a date that is none": ({"closed_date": "2026-02-30"}, {"closed_date": None, "closed_date__v_text": "2026-02-30"}),
-    "an instant that is none": ({"updated_at": "soon"}, {"updated_at": None, "updated_at__v_text": "soon"}),
+    "a number in a boolean": ({"is_deleted": 1}, {"is_deleted": None, "is_deleted__v_text": "1"}),
+    "an invalid date": ({"closed_date": "2026-02-30"}, {"closed_date": None, "closed_date__v_text": "2026-02-30"}),
+    "an invalid instant": ({"updated_at": "soon"}, {"updated_at": None, "updated_at__v_text": "soon"}),
     "a text in place of an array": ({"tags": "a;b"}, {"tags": '"a;b"'}),
     "NaN": (b'{"amount": NaN}', {"amount": None, "amount__v_text": "NaN"}),
     "a number that no float holds": (b'{"amount": 1e400}', {"amount": None, "amount__v_text": "1e400"}),
@@ -345,7 +345,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
         b'{"amount": 12345678901234567890.125}',
         {"amount": Decimal("12345678901234567890.125")},
     ),
-    "half a surrogate pair": ({"name": "a \ud83d b"}, {"name": "a \ufffd b"}),
+    "a lone surrogate": ({"name": "a \ud83d b"}, {"name": "a \ufffd b"}),
     "a line break that is not escaped": (b'{"name": "a\n\tb"}', {"name": "a\n\tb"}),
     "a NUL character": ({"name": "a\0b"}, {"name": "a\0b"}),
     "a field of ten million characters": ({"name": "x" * 10_000_000}, {"name": "x" * 10_000_000}),

@@ -62,9 +62,7 @@ def a_lake(
     return str(request.param)
 
 
-def test_a_role_that_may_only_read_reads_with_the_documented_statements(
-    a_lake: str, database: str, servers: LakeServers
-) -> None:
+def test_read_only_role_reads_with_the_documented_statements(a_lake: str, database: str, servers: LakeServers) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(ROLE.encode())
     write("create table marts.later as select 3 as i; insert into marts.account_overview values (2)")

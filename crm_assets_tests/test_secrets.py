@@ -164,9 +164,7 @@ def test_settings_show_no_value_of_a_parameter(
         ("SOURCES__CRM__BASE_URL", "https://crm.example?token=hush"),
     ],
 )
-def test_a_setting_that_is_not_allowed_is_named_without_its_value(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wrong_setting_is_named_without_its_value(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(CrmAssetsError) as raised:
         resolve_settings()
@@ -189,7 +187,7 @@ def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
         crm.faults.append(always("open_tasks", ANSWERS[answer]))
         run = materialize("open_tasks")
     assert not run.success
-    assert KEY[:8] not in run.everything_told
+    assert KEY[:8] not in run.everything_shown
 
 
 def test_the_part_of_a_header_that_is_the_key_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,9 +206,7 @@ def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.Mo
     assert SECRET not in stored
 
 
-def test_secrets_that_earlier_releases_stored_are_replaced_by_the_next_load(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}
     with configured_crm(lists={"open_tasks": tasks(3)}):
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": {"params": params}}))
@@ -231,7 +227,7 @@ def test_metadata_of_a_run_that_succeeds_are_masked() -> None:
     metadata = run.metadata("accounts")
     assert metadata["dagster/table_name"] == "***"
     assert "***" in metadata["crm/rows"]
-    assert "3 rows, each with a *** id" in run.everything_told
+    assert "3 rows, each with a *** id" in run.everything_shown
 
 
 def test_an_alert_is_masked() -> None:

@@ -62,8 +62,8 @@ def read_accounts_long_ago(home: Path) -> None:
 def kill(dev: DagsterDev, run_id: str) -> None:
     """Kills the process of a run, as a machine does that is out of memory."""
     with dev.instance() as instance:
-        told = "\n".join(entry.user_message for entry in instance.all_logs(run_id, DagsterEventType.ENGINE_EVENT))
-    [pid, *_] = re.findall(r"\(pid: (\d+)\)", told)
+        events = "\n".join(entry.user_message for entry in instance.all_logs(run_id, DagsterEventType.ENGINE_EVENT))
+    [pid, *_] = re.findall(r"\(pid: (\d+)\)", events)
     os.kill(int(pid), signal.SIGKILL)
 
 

@@ -75,9 +75,7 @@ def test_a_failed_run_is_reported_once_and_its_recovery_once(hook: Webhook, crm:
     assert hook.titles == [REFUSED, RECOVERED]
 
 
-def test_a_failure_that_the_next_run_mends_before_a_tick_is_not_reported(
-    hook: Webhook, crm: ScriptedCrm, daemon: Daemon
-) -> None:
+def test_failure_fixed_before_a_tick_is_not_reported(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     refuse(crm)
     materialize("open_tasks", instance=daemon.instance)
     crm.faults.clear()
@@ -86,9 +84,7 @@ def test_a_failure_that_the_next_run_mends_before_a_tick_is_not_reported(
     assert hook.received == []
 
 
-def test_what_a_run_without_daemon_has_reported_is_not_reported_again(
-    hook: Webhook, crm: ScriptedCrm, daemon: Daemon
-) -> None:
+def test_failure_reported_without_daemon_is_reported_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     daemon.beat(time.time() - 600)
     refuse(crm)
     materialize("open_tasks", instance=daemon.instance)
@@ -102,7 +98,7 @@ def test_what_a_run_without_daemon_has_reported_is_not_reported_again(
 
 
 @pytest.mark.usefixtures("crm")
-def test_a_killed_run_is_reported_until_a_run_of_its_job_succeeds(hook: Webhook, daemon: Daemon) -> None:
+def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Daemon) -> None:
     for _ in range(2):
         kill_a_run(daemon.instance)
         daemon.tick()

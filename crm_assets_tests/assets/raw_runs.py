@@ -50,7 +50,7 @@ class Run:
         )
 
     def failure(self, resource: str) -> str:
-        """What the user is told about a failed op."""
+        """What the user sees of a failed op."""
         [event] = [
             event for event in self.result.all_events if event.is_step_failure and event.step_key == f"raw__{resource}"
         ]
@@ -59,7 +59,7 @@ class Run:
         return user_failure.description or ""
 
     @property
-    def everything_told(self) -> str:
+    def everything_shown(self) -> str:
         """All events with all they hold, as text."""
         return "\n".join(map(repr, self.result.all_events))
 

@@ -39,13 +39,13 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-c", code], env=os.environ | crm.settings(), capture_output=True, text=True, check=False
         )
-    attempts, _, told = done.stdout.rstrip().splitlines()[-1].partition(" ")
+    attempts, _, message = done.stdout.rstrip().splitlines()[-1].partition(" ")
     assert attempts == "1"
-    assert told.startswith("open_tasks: ")
-    assert "File too large" in told
-    assert "CRM_DATA_DIR" in told
-    assert (when == "while loading") == ("crm.duckdb" in told)
-    assert PERSON not in told
+    assert message.startswith("open_tasks: ")
+    assert "File too large" in message
+    assert "CRM_DATA_DIR" in message
+    assert (when == "while loading") == ("crm.duckdb" in message)
+    assert PERSON not in message
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(1,)]
 
 
@@ -94,9 +94,9 @@ def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
             check=False,
         )
         assert crm.seen == []
-    told = done.stdout.rstrip().splitlines()[-1]
-    assert told.startswith(f"1 open_tasks: [Errno 13] Permission denied: '{folder}")
-    assert "CRM_DATA_DIR" in told
+    message = done.stdout.rstrip().splitlines()[-1]
+    assert message.startswith(f"1 open_tasks: [Errno 13] Permission denied: '{folder}")
+    assert "CRM_DATA_DIR" in message
 
 
 def test_a_data_directory_on_a_file_system_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:

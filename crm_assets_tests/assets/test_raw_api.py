@@ -50,7 +50,7 @@ def endpoints(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
 
 
 @pytest.mark.parametrize("listed", [100, 1])
-def test_a_list_shorter_than_the_total_is_incomplete_and_nothing_vanishes(listed: int, database: Path) -> None:
+def test_list_shorter_than_its_total_lets_nothing_vanish(listed: int, database: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(170)}, total=lambda _seen, _true: 170) as crm:
         assert materialize("open_tasks").metadata("open_tasks")["crm/complete"] is True
         crm.lists["open_tasks"] = tasks(listed)
@@ -58,10 +58,10 @@ def test_a_list_shorter_than_the_total_is_incomplete_and_nothing_vanishes(listed
     assert run.success
     assert run.metadata("open_tasks")["crm/complete"] is False
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(170,)]
-    passed, told = check(run, "complete_read")
+    passed, sentence = check(run, "complete_read")
     assert not passed
     for word in (f"counts 170 records and listed {listed}", "total_is_exact", "SOURCES__CRM__ENDPOINTS"):
-        assert word in told
+        assert word in sentence
 
 
 def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,10 +118,10 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(150,)]
     assert run.metadata("open_tasks")["crm/complete"] is False
     assert run.attempts("open_tasks") == 1
-    passed, told = check(run, "complete_read")
+    passed, sentence = check(run, "complete_read")
     assert not passed
     for word in (f"no more than {cap} pages, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
-        assert word in told
+        assert word in sentence
 
 
 @pytest.mark.file
@@ -135,7 +135,7 @@ def test_a_cap_is_told_from_the_end_only_by_a_short_page(listed: int, is_complet
 
 @pytest.mark.file
 @pytest.mark.parametrize(("listed", "is_complete"), [(120, True), (100, False)], ids=["short", "full"])
-def test_without_a_total_a_refusal_behind_a_short_page_is_the_end_of_the_list(listed: int, is_complete: bool) -> None:
+def test_refusal_after_a_short_page_ends_a_list_without_total(listed: int, is_complete: bool) -> None:
     with configured_crm(lists={"open_tasks": tasks(listed)}, with_meta=False) as crm:
         crm.faults.append(capped(-(-listed // 50), 404))
         report = read("open_tasks").report

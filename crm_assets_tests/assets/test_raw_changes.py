@@ -42,14 +42,14 @@ def test_each_kind_of_change_is_counted() -> None:
         assert counted(materialize(RESOURCE)) == {"vanished": 1}
 
 
-def test_a_value_where_there_was_none_and_a_field_nobody_declared_are_changes() -> None:
+def test_first_values_and_undeclared_fields_are_changes() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2, website=None)]}) as crm:
         materialize(RESOURCE)
         crm.lists[RESOURCE] = [account(1, mood="good"), account(2, website="https://example.com")]
         assert counted(materialize(RESOURCE)) == {"changed": 2}
 
 
-def test_an_incremental_read_counts_only_changed_records_as_changed() -> None:
+def test_incremental_read_counts_only_changed_records() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
         materialize(RESOURCE)
         crm.lists[RESOURCE][0] = account(1, updated_at="2026-01-02T00:00:00Z")
@@ -78,7 +78,7 @@ def test_side_loaded_names_are_part_of_the_data_version() -> None:
         assert version(other) != first
 
 
-def test_times_lag_and_the_share_of_the_allowance_are_numbers_that_the_ui_can_plot(
+def test_times_lag_and_allowance_are_numbers_for_plots(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
@@ -93,7 +93,7 @@ def test_times_lag_and_the_share_of_the_allowance_are_numbers_that_the_ui_can_pl
 
 
 @pytest.mark.slow
-def test_a_second_in_which_many_requests_wait_for_the_api_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlapping_waits_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "1")
     pause = failing(RESOURCE, page=4, answers=[Response("", 429, headers={"Retry-After": "1"})])
     with configured_crm(lists={RESOURCE: [account(id_) for id_ in range(1, 17)]}, latency=0.01) as crm:

@@ -36,7 +36,7 @@ def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "sentence"),
     [
         pytest.param(
             "add column due_date__v_text varchar", "values of another type, kept in: due_date__v_text", id="variant"
@@ -46,12 +46,12 @@ def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
         pytest.param("alter column status type varchar", "of another type than declared: status (VARCHAR)", id="type"),
     ],
 )
-def test_schema_drift_is_reported(crm: RawTables, change: str, told: str) -> None:
+def test_schema_drift_is_reported(crm: RawTables, change: str, sentence: str) -> None:
     crm.connection.execute(f"alter table raw.open_tasks {change}")
 
     finding = declared_schema(crm.connection, "open_tasks")
     assert not finding.passed
-    assert finding.sentence.startswith(told)
+    assert finding.sentence.startswith(sentence)
 
 
 def test_ids_of_their_own_make_a_primary_key(crm: RawTables) -> None:
@@ -72,27 +72,27 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_source", "passed", "told"),
+    ("in_source", "passed", "sentence"),
     [
         pytest.param(1, True, "1 rows, as the API counts", id="equal"),
-        pytest.param(None, True, "the API does not count", id="not told"),
+        pytest.param(None, True, "the API does not count", id="no total"),
         pytest.param(2, False, "1 rows, but the API counts 2", id="fewer"),
         pytest.param(0, False, "1 rows, but the API counts 0", id="more"),
     ],
 )
 def test_after_a_full_read_the_rows_it_saw_are_compared(
-    crm: RawTables, in_source: int | None, passed: bool, told: str
+    crm: RawTables, in_source: int | None, passed: bool, sentence: str
 ) -> None:
     crm.add("open_tasks", 1, FIRST)  # vanished
     crm.add("open_tasks", 2, SECOND)
     log(crm, SECOND, in_source=in_source)
 
     finding = rows_match_source(crm.connection, "open_tasks")
-    assert (finding.passed, finding.sentence.startswith(told)) == (passed, True)
+    assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
 @pytest.mark.parametrize(
-    ("in_source", "passed", "told"),
+    ("in_source", "passed", "sentence"),
     [
         pytest.param(2, True, "2 rows, as the API counts", id="equal"),
         pytest.param(1, True, "2 rows, 1 more than the API counts", id="fewer in the list"),
@@ -100,7 +100,7 @@ def test_after_a_full_read_the_rows_it_saw_are_compared(
     ],
 )
 def test_after_an_incremental_read_rows_may_be_left_over(
-    crm: RawTables, in_source: int, passed: bool, told: str
+    crm: RawTables, in_source: int, passed: bool, sentence: str
 ) -> None:
     crm.add("open_tasks", 1, FIRST)
     crm.add("open_tasks", 2, SECOND)
@@ -108,7 +108,7 @@ def test_after_an_incremental_read_rows_may_be_left_over(
     log(crm, SECOND, "incremental", in_source=in_source)
 
     finding = rows_match_source(crm.connection, "open_tasks")
-    assert (finding.passed, finding.sentence.startswith(told)) == (passed, True)
+    assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
 def reject(crm: RawTables, load: str) -> None:

@@ -214,9 +214,9 @@ def test_the_log_names_changes_and_shows_no_value(
     declarations.declare(score="bigint")
     capfd.readouterr()
     run = load()
-    told = capfd.readouterr().err
-    assert "raw.open_tasks: score is now BIGINT, was VARCHAR; 2 values that do not fit are in score__v_text" in told
-    assert "Doe" not in told + run.everything_told
+    output = capfd.readouterr().err
+    assert "raw.open_tasks: score is now BIGINT, was VARCHAR; 2 values that do not fit are in score__v_text" in output
+    assert "Doe" not in output + run.everything_shown
     load()
     assert ", was " not in capfd.readouterr().err
 
@@ -311,9 +311,7 @@ def test_an_old_variant_that_is_no_text_becomes_one(type_: str, value: str, text
     assert [beside for _, beside in found(database, "due_date")] == [text, None, "n/a"]
 
 
-def test_an_old_variant_of_another_type_moves_into_the_column_when_its_type_changes(
-    declarations: Declarations, database: Path
-) -> None:
+def test_variants_move_into_a_column_whose_type_changes(declarations: Declarations, database: Path) -> None:
     load(*scores(1, 2))
     by_hand(
         database,

@@ -13,7 +13,7 @@ from crm_assets_tests.scripted_crm import always, json_response
 PERSON = "Jane Doe"
 
 
-def test_a_resource_that_never_answers_is_tried_again_and_the_others_are_loaded(data_dir: Path) -> None:
+def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> None:
     lists = {
         "open_tasks": tasks(3),
         "accounts": [{"id": 1}],
@@ -71,8 +71,8 @@ def test_a_load_that_duckdb_refuses_shows_no_record(
     assert not run.success
     assert "open_tasks" in run.failure("open_tasks")
     output = capfd.readouterr()
-    for told in (run.everything_told, caplog.text, output.out, output.err):
-        assert PERSON not in told
+    for text in (run.everything_shown, caplog.text, output.out, output.err):
+        assert PERSON not in text
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]
 
 
@@ -101,9 +101,7 @@ def test_a_wrong_setting_is_reported_before_any_request(
     assert not list(data_dir.glob("*.duckdb"))
 
 
-def test_an_error_after_the_commit_says_that_the_table_was_updated(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_error_after_the_commit_says_the_table_was_updated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError(PERSON)
 
@@ -112,8 +110,8 @@ def test_an_error_after_the_commit_says_that_the_table_was_updated(
         run = materialize("open_tasks")
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(3,)]
     assert "The tables had been updated before" in run.failure("open_tasks")
-    assert "have not changed" not in run.everything_told
-    assert PERSON not in run.everything_told
+    assert "have not changed" not in run.everything_shown
+    assert PERSON not in run.everything_shown
 
 
 def test_a_refusal_by_the_api_says_nothing_of_an_update() -> None:
@@ -124,7 +122,7 @@ def test_a_refusal_by_the_api_says_nothing_of_an_update() -> None:
 
 
 @pytest.mark.file
-def test_a_wrong_statement_is_shown_with_its_place_and_not_retried(data_dir: Path) -> None:
+def test_wrong_statement_is_shown_with_its_place_not_retried(data_dir: Path) -> None:
     """Somebody replaced a table by a view, so that a statement of the load is refused."""
     with configured_crm(lists={"open_tasks": tasks(3)}):
         assert materialize("open_tasks").success

@@ -82,9 +82,7 @@ def test_every_value_comes_back_in_every_order_of_events(
         assert texts(stored(database)) == texts(sent)
 
 
-def test_fields_that_come_first_have_columns_and_a_check_names_the_number_of_the_others(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_fields_have_columns_and_a_check_counts_others(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MOST, "2")
     run = load({"id": 1, "nothing": None, "first": 1, "fooBar": "x", "third": 2**70}, {"id": 2, "fourth": {"b": 1}})
     assert {"first": "BIGINT", "foo_bar": "VARCHAR", FURTHER: "JSON"}.items() <= columns(database, "open_tasks").items()

@@ -111,7 +111,7 @@ def test_a_record_that_shows_late_is_found_within_the_lag(
     assert (names(data_dir) == as_served(crm)) is is_seen
 
 
-def test_a_record_changed_while_it_is_read_is_found_by_the_next_read(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm, data_dir: Path) -> None:
     for id_ in range(50, 80):
         change(crm, id_, minutes=id_)
 
@@ -127,9 +127,7 @@ def test_a_record_changed_while_it_is_read_is_found_by_the_next_read(crm: Script
 
 
 @pytest.mark.parametrize("page", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_a_record_removed_while_changes_are_read_hides_none_of_them(
-    crm: ScriptedCrm, data_dir: Path, page: int
-) -> None:
+def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, data_dir: Path, page: int) -> None:
     for id_ in range(50, 95):
         change(crm, id_, minutes=id_)
 

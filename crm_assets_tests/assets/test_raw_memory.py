@@ -71,7 +71,7 @@ def test_undeclared_fields_take_little_memory(records: int, fields: int, most: i
     assert (further, last) == (fields - 500, str(fields - 1))
 
 
-def test_fields_that_differ_from_record_to_record_take_little_memory(data_dir: Path) -> None:
+def test_fields_that_differ_by_record_take_little_memory(data_dir: Path) -> None:
     records: list[dict[str, Any]] = [{"id": id_} | {f"f_{id_}_{n}": n for n in range(1000)} for id_ in range(100)]
     success, memory = peak(page(*records), data_dir)
     assert success

@@ -93,8 +93,8 @@ def test_unusable_records_are_set_aside_with_their_page_and_load(loaded: Loaded)
 
 
 def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
-    for told in ("no id at all", "too large", "just text"):
-        assert told not in loaded.run.everything_told
+    for reason in ("no id at all", "too large", "just text"):
+        assert reason not in loaded.run.everything_shown
 
 
 @pytest.mark.parametrize("with_meta", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["meta", "no-meta"])

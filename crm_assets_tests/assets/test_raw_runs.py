@@ -81,7 +81,7 @@ def test_where_the_api_tells_no_total_none_is_made_up(data_dir: Path) -> None:
     assert rows(data_dir / "crm.duckdb", "select rows_in_source from raw.sync_log") == [(None,)]
 
 
-def test_a_read_that_falls_short_of_the_total_is_loaded_and_settles(data_dir: Path) -> None:
+def test_read_short_of_the_total_is_loaded_and_settles(data_dir: Path) -> None:
     """An API that counts records it does not list must not be read for ever, nor its rows be lost."""
     with configured_crm(lists={"open_tasks": tasks(70)}, total=lambda _seen, true: true + 5) as crm:
         run = materialize("open_tasks")

@@ -55,7 +55,7 @@ def test_records_stay_as_they_were_sent(database: Path) -> None:
     assert {record for _, _, record in rows(database, KEPT)} == {*AS_SENT}
 
 
-def test_a_record_on_every_page_is_kept_once_as_the_last_page_had_it(database: Path) -> None:
+def test_record_on_every_page_is_kept_as_the_last_has_it(database: Path) -> None:
     def number(seen: Seen) -> None:
         crm.side_loaded["users"] = [{**ADA, "page": seen.page}]
 
@@ -112,7 +112,7 @@ def test_a_read_that_began_earlier_does_not_overwrite_newer_rows(database: Path)
     assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
 
 
-def test_an_older_row_of_the_same_record_is_not_shown_and_then_deleted(database: Path) -> None:
+def test_older_row_of_a_record_is_hidden_then_deleted(database: Path) -> None:
     load("contacts", {"users": [BOB]})
     with connected(database, read_only=False) as connection:
         connection.execute(
@@ -145,7 +145,7 @@ def test_a_full_read_without_a_record_says_nothing_about_it(database: Path) -> N
 
 
 @pytest.mark.slow
-def test_a_database_from_before_has_the_table_after_the_next_load(database: Path) -> None:
+def test_older_database_gets_the_table_with_the_next_load(database: Path) -> None:
     load("open_tasks", {})
     with connected(database, read_only=False) as connection:
         connection.execute("drop table raw.side_loaded")
@@ -173,7 +173,7 @@ def test_tokens_of_side_loaded_deals_are_never_stored(database: Path) -> None:
 
 
 @pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.slow)])
-def test_personal_data_that_are_not_to_be_kept_are_nowhere_on_the_disk(
+def test_personal_data_to_leave_out_never_reach_the_disk(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, database: Path, policy: str
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
@@ -188,9 +188,7 @@ def test_personal_data_that_are_not_to_be_kept_are_nowhere_on_the_disk(
     assert b"ada@" not in written
 
 
-def test_the_same_address_has_the_same_hash_as_in_a_records_column(
-    monkeypatch: pytest.MonkeyPatch, database: Path
-) -> None:
+def test_same_address_has_the_same_hash_in_every_column(monkeypatch: pytest.MonkeyPatch, database: Path) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "hash")
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key of thirty-two characters ...")
     load("contacts", {"users": [ADA]}, [{"id": 1, "email": ADA["email"]}])

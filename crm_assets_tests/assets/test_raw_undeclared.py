@@ -160,7 +160,7 @@ def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("mix", TOGETHER)
-def test_the_first_values_get_the_narrowest_type_that_holds_all_of_them(mix: str, together: Path) -> None:
+def test_first_values_get_the_narrowest_type_for_all(mix: str, together: Path) -> None:
     column = f"mix{list(TOGETHER).index(mix)}"
     sent, type_ = TOGETHER[mix]
     found = [kept(together, "open_tasks", column, id_) for id_ in range(len(sent))]
@@ -185,7 +185,7 @@ MISFITS: dict[str, list[Any]] = {
 @pytest.mark.parametrize(
     ("order", "arrival"), [("unknown field first", "next batch"), ("unknown field last", "next read")]
 )
-def test_misfits_of_a_declared_field_are_kept_with_and_without_unknown_fields(
+def test_misfits_are_kept_with_and_without_unknown_fields(
     order: str, arrival: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "BATCH_ROWS", 1)
@@ -235,9 +235,7 @@ def test_the_end_of_time_is_read_in_every_time_zone() -> None:
     assert done.stdout.endswith("incremental\n"), done.stderr[-2000:]
 
 
-def test_a_key_that_is_null_everywhere_changes_nothing_until_it_has_a_value(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_that_is_always_null_has_no_column_until_a_value(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = [{"id": id_, "title": "As it was", "unknown": None} for id_ in range(1, 4)]
     database = load(data_dir, [empty, empty])
     assert "unknown" not in columns(database, "open_tasks")
@@ -261,7 +259,7 @@ def test_a_field_named_like_a_variant_column_is_always_text(data_dir: Path) -> N
     assert rows(database, f'select "{column}" from raw.open_tasks order by id') == [("mine",), ("5",)]
 
 
-def test_a_columns_name_does_not_depend_on_other_records_of_the_batch(data_dir: Path) -> None:
+def test_column_name_does_not_depend_on_other_records(data_dir: Path) -> None:
     alone = [{"id": 1, "title__v_text": "mine", "_dlt_id": "mine", "": "mine"}]
     apart = columns(load(data_dir / "apart", [alone]), "open_tasks")
     together = load(data_dir / "together", [[*alone, {"id": 2, "Seat": 1}, {"id": 3, "seat": 2}]])
@@ -271,9 +269,7 @@ def test_a_columns_name_does_not_depend_on_other_records_of_the_batch(data_dir: 
 
 
 @pytest.mark.slow
-def test_a_commit_that_needs_more_memory_than_a_load_has_is_tried_with_more(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commit_out_of_memory_is_retried_with_more(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand columns take the 128 MiB that a load has; a hundred take less."""
     monkeypatch.setattr(loading, "NARROW", loading.NARROW.replace(loading.LOAD_MEMORY, "16MiB"))
     with configured_crm(lists={"open_tasks": [{"id": 1} | {f"field_{n}": n for n in range(100)}]}) as crm:

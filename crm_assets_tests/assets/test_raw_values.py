@@ -165,5 +165,5 @@ def test_access_tokens_are_nowhere_on_the_disk(data_dir: Path) -> None:
     assert rows(database, "select count(*) from raw.won_deals") == [(3,)]
     assert rows(database, "select count(*) from raw.rejected_records") == [(3,)]
     assert not {name for name in columns(database, "won_deals") if "collaboration" in name}
-    assert TOKEN not in run.everything_told
+    assert TOKEN not in run.everything_shown
     assert found_in_files([TOKEN], data_dir) == set()

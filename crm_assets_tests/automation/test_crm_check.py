@@ -44,9 +44,9 @@ def test_unreadable_list_fails_the_job_with_findings() -> None:
         result = execute()
         assert crm.pages("contacts") == [1]
     assert not result.success
-    told = failure(result)
-    assert told.description.startswith("contacts: page 1: status 403, 'Not for you'")
-    assert len(told.metadata["lists"].records) == len(ENDPOINTS)
+    failed = failure(result)
+    assert failed.description.startswith("contacts: page 1: status 403, 'Not for you'")
+    assert len(failed.metadata["lists"].records) == len(ENDPOINTS)
 
 
 def test_a_wrong_setting_fails_the_job_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

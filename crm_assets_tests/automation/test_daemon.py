@@ -50,9 +50,7 @@ def wait_for_automation(dev: DagsterDev) -> None:
         wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
 
 
-def test_models_follow_a_tick_of_a_schedule_once_and_a_read_without_change_not_at_all(
-    dev: DagsterDev, crm: ScriptedCrm
-) -> None:
+def test_models_are_built_once_per_read_with_changes(dev: DagsterDev, crm: ScriptedCrm) -> None:
     assert wait_for_run(dev, dev.submit("crm_full_refresh")) is DagsterRunStatus.SUCCESS
     wait_for_automation(dev)
     once = Counter(ASSETS)

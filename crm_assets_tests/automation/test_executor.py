@@ -130,24 +130,24 @@ def test_the_setting_chooses_the_executor(name: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("name", IN_CONTAINERS)
 def test_an_executor_with_containers_comes_from_its_extra(
-    name: str, monkeypatch: pytest.MonkeyPatch, told: list[str]
+    name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     module, _ = IN_CONTAINERS[name]
     pytest.importorskip(module, reason=f"extra {name} is not installed")
     monkeypatch.setenv("CRM_EXECUTOR", name)
     assert configured_executor().name == name
-    assert told == []
+    assert messages == []
 
 
 @pytest.mark.parametrize("name", IN_CONTAINERS)
-def test_an_extra_that_is_missing_is_warned_of_and_everything_loads(
-    name: str, monkeypatch: pytest.MonkeyPatch, told: list[str]
+def test_missing_extra_is_a_warning_and_everything_loads(
+    name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
     module, _ = IN_CONTAINERS[name]
     monkeypatch.setitem(sys.modules, module, None)  # an import of it fails as if it was not installed
     monkeypatch.setenv("CRM_EXECUTOR", name)
     assert configured_executor().name == "in_process"
-    [warning] = told
+    [warning] = messages
     for word in ("CRM_EXECUTOR", name, f"pip install 'crm_assets[{name}]'"):
         assert word in warning
 
@@ -156,15 +156,15 @@ def test_without_a_setting_steps_run_in_the_runs_process() -> None:
     assert configured_executor().name == "in_process"
 
 
-def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.MonkeyPatch, told: list[str]) -> None:
+def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> None:
     monkeypatch.setenv("CRM_EXECUTOR", "threads")
     assert configured_executor().name == "in_process"
-    [warning] = told
+    [warning] = messages
     for word in ("CRM_EXECUTOR", "threads", *EXECUTORS, *IN_CONTAINERS):
         assert word in warning
 
 
-def test_both_executors_make_the_same_tables_and_publish_once_a_run(
+def test_executors_make_equal_tables_and_publish_once_a_run(
     instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
@@ -186,13 +186,13 @@ def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
     assert {"failure of raw__contacts", "success of raw__accounts"} <= set(notes)
 
 
-def test_a_run_in_which_something_failed_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:
+def test_failed_step_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:
     data = failed_run.folder / "data"
     assert rows(data / "crm.duckdb", "select count(*) from raw.accounts") == [(1,)]
     assert not (data / "crm.published.duckdb").exists()
 
 
-def test_a_re_execution_from_failure_runs_failed_steps_and_their_descendants(
+def test_re_execution_runs_failed_steps_and_their_descendants(
     failed_run: FailedRun, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_DATA_DIR", str(failed_run.folder / "data"))

@@ -47,7 +47,7 @@ def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_nightly_job_reads_all_pages_and_the_other_job_changes(data_dir: Path) -> None:
+def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> None:
     resources = ("accounts", "won_deals")
     assets = [f"raw/{resource}" for resource in resources]
     with configured_crm(lists={resource: [{"id": 1, "updated_at": UPDATED}] for resource in resources}) as crm:

@@ -54,11 +54,11 @@ def run_ids(instance: DagsterInstance) -> list[str]:
 
 def stored_by(folder: Path) -> str:
     """Names of all files below a folder, and all rows of its databases, as text."""
-    told = [str(path) for path in folder.rglob("*")]
+    found = [str(path) for path in folder.rglob("*")]
     for path in folder.rglob("*.db"):
         with closing(sqlite3.connect(path)) as database:
-            told.extend(database.iterdump())
-    return "\n".join(told)
+            found.extend(database.iterdump())
+    return "\n".join(found)
 
 
 @pytest.mark.usefixtures("crm")

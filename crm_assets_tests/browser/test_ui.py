@@ -126,7 +126,7 @@ def test_the_launchpad_takes_the_mode_of_a_read(page: Page, dev: DagsterDev) -> 
 
 
 @pytest.mark.timeout(600)
-def test_a_tick_of_a_schedule_that_is_on_starts_a_run_that_succeeds(page: Page, dev: DagsterDev) -> None:
+def test_schedule_that_is_on_starts_a_run_that_succeeds(page: Page, dev: DagsterDev) -> None:
     page.goto(f"{dev.url}{SCHEDULE}")
     expect(page.get_by_role("row", name="Latest tick")).to_contain_text("1 run requested", timeout=A_TICK * 1000)
     run = page.get_by_role("link", name=re.compile("^[0-9a-f]{8}$")).last

@@ -51,9 +51,7 @@ def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.Captur
     assert "marts.task_backlog" in told
 
 
-def test_marts_of_a_crm_have_its_deals_and_none_of_the_sandboxs_targets(
-    data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_marts_of_a_crm_have_no_targets_of_the_sandbox(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     won = {"updated_at": UPDATED, "closed_date": "2026-01-09", "owner_id": 402000017001}
     deals = [
         {"id": 1, "sales_account_id": 1, "amount": "100000000000000000000", "base_currency_amount": "7.5", **won},

@@ -16,16 +16,16 @@ def test_the_help_explains_every_command(name: str, capsys: pytest.CaptureFixtur
         main(["--help"])
     assert ended.value.code == 0
     first_line = (COMMANDS[name].__doc__ or "").splitlines()[0].rstrip(".")
-    told = " ".join(capsys.readouterr().out.split())
-    assert f"{name} {first_line}" in told
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{name} {first_line}" in shown
 
 
 def test_an_unknown_command_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["tabels"])
     assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert all(name in told for name in ("tabels", *COMMANDS))
+    shown = capsys.readouterr().err
+    assert all(name in shown for name in ("tabels", *COMMANDS))
 
 
 @pytest.mark.parametrize("arguments", [[], ["tables"]], ids=["none", "by-name"])

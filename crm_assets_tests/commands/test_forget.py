@@ -56,7 +56,7 @@ select
 """
 
 
-def test_it_shows_what_would_be_erased_and_erases_nothing_in_a_dry_run(
+def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
     stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = rows(stored, COUNTS)
@@ -82,7 +82,7 @@ def test_it_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, ty
     assert rows(stored, "select count(*) from raw.contacts") == [(left,)]
 
 
-def test_without_a_terminal_it_erases_nothing_and_names_the_option(
+def test_forget_without_a_terminal_names_the_option(
     monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Path(os.devnull).open(encoding="utf-8") as nobody:
@@ -158,9 +158,7 @@ def read_again(mode: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
-    data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     marks, database = Marks(), data_dir / "crm.duckdb"
     with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
         assert materialize("contacts").success
@@ -184,7 +182,7 @@ def test_nothing_of_a_forgotten_record_is_left_and_no_read_brings_it_back(
 
 
 @pytest.mark.slow
-def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(data_dir: Path) -> None:
+def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
     with configured_crm(lists={"won_deals": deals}):
@@ -199,7 +197,7 @@ def test_a_forgotten_records_history_is_forgotten_and_that_of_others_stays(data_
     assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
 
 
-def test_a_forgotten_record_that_is_still_listed_makes_no_check_warn(data_dir: Path) -> None:
+def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
         assert materialize("contacts").success
         assert forget("contacts", "2") == 0
@@ -243,7 +241,7 @@ def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
     assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
 
 
-def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(data_dir: Path) -> None:
+def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
         assert materialize("contacts").success
         waiting = [forget]
@@ -259,7 +257,7 @@ def test_a_record_that_is_forgotten_while_it_is_read_is_not_loaded(data_dir: Pat
     assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
 
 
-def test_a_name_that_is_no_resource_is_refused_with_those_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_resource_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         forget("people", "1")
     assert "past_appointments" in capsys.readouterr().err

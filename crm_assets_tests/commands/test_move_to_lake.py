@@ -51,9 +51,9 @@ def moved(*arguments: str) -> int:
 @pytest.mark.usefixtures("lake")
 def test_all_tables_come_with_every_value(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert moved() == 0
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in ("30  raw.open_tasks", "1  raw.sync_log", "3  marts.kept"):
-        assert words in told
+        assert words in output
     query = "select day, n, kind::varchar, x::varchar, t, j::varchar, d, l from marts.kept order by day"
     with duckdb.connect(str(file), read_only=True) as connection:
         connection.execute("set TimeZone = 'UTC'")
@@ -82,7 +82,7 @@ def test_existing_tables_are_named_and_nothing_is_moved(capsys: pytest.CaptureFi
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_value_that_a_lake_cannot_hold_is_refused_by_its_tables_name(
+def test_value_that_a_lake_cannot_hold_is_refused_with_its_table(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Warehouse(database=str(file)).get_connection() as connection:

@@ -44,14 +44,14 @@ def test_each_has_its_value_and_origin(
         ("CRM_EXECUTOR", "threads"),
     ],
 )
-def test_it_fails_if_anything_is_wrong_whether_or_not_a_run_needs_it(
+def test_command_fails_if_any_setting_is_wrong(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(name, value)
     assert main(["settings"]) == 1
-    told = capsys.readouterr().out.splitlines()[-1]
-    assert name in told
-    assert KEY not in told
+    message = capsys.readouterr().out.splitlines()[-1]
+    assert name in message
+    assert KEY not in message
 
 
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +60,7 @@ def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.C
     assert f"{tmp_path / '.env'}, line 1" in capsys.readouterr().out
 
 
-def test_other_commands_tell_of_variables_that_look_like_settings_and_go_on(
+def test_other_commands_warn_of_unknown_variables_and_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CRM_WAREHUOSE", "ducklake:crm")

@@ -82,9 +82,9 @@ def test_failed_crm_does_not_affect_the_others(crms: SeveralCrms, data_dir: Path
 
     failures = {event.step_key: event.step_failure_data for event in result.all_events if event.is_step_failure}
     assert failures.keys() == {f"south__raw__{resource}" for resource in ENDPOINTS}
-    told = failures["south__raw__accounts"].user_failure_data
-    assert told is not None
-    assert "Check SOURCES__SOUTH__API_KEY" in str(told.description)
+    failed = failures["south__raw__accounts"].user_failure_data
+    assert failed is not None
+    assert "Check SOURCES__SOUTH__API_KEY" in str(failed.description)
 
     accounts = ids(crms, "north", "accounts")
     north, west = data_dir / "north.duckdb", data_dir / "west.duckdb"

@@ -84,10 +84,10 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
     with configured_crm(lists=lists, side_loaded=marked_side_loads(marks)) as crm:
         busy = json_response({"message": f"Busy with {marks.new()}", marks.new(): [{"id": 1}]}, 503)
         crm.faults.append(failing("won_deals", page=1, answers=[busy]))
-        told = by_command(crm, tmp_path / "home", policy)
+        output = by_command(crm, tmp_path / "home", policy)
     assert len(marks.made) > 121
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
-    assert [mark for mark in marks.made if mark in told] == []
+    assert [mark for mark in marks.made if mark in output] == []
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(14,)]
     assert rows(data_dir / "crm.duckdb", "select count(*) > 0 from raw.dropped_fields where field = 'nickname'") == [
         (True,)
@@ -127,10 +127,10 @@ def test_after_a_change_nothing_that_was_stored_is_left(
         kept = personal_texts(data_dir)
         crm.lists = {"open_tasks": []}
         shown = change_policy(crm, after)
-        told = shown + sync(tmp_path / "home", after, "open_tasks")
+        output = shown + sync(tmp_path / "home", after, "open_tasks")
     marks.made += kept
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
-    assert [mark for mark in marks.made if mark in told] == []
+    assert [mark for mark in marks.made if mark in output] == []
     assert f"Stored data follow personal_data {before}, but SOURCES__CRM__PERSONAL_DATA is {after}" in shown
     database = data_dir / "crm.duckdb"
     assert rows(database, "select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
@@ -147,8 +147,8 @@ def test_a_table_that_no_model_makes_is_dropped_and_named(data_dir: Path, tmp_pa
         sync(tmp_path / "home", "keep", "contacts")
         with connected(data_dir / "crm.duckdb", read_only=False) as connection:
             connection.execute("create schema analysis; create table analysis.mine as from raw.contacts")
-        told = change_policy(crm, "leave_out")
-    assert "Dropped, as no model makes them: analysis.mine" in told
+        output = change_policy(crm, "leave_out")
+    assert "Dropped, as no model makes them: analysis.mine" in output
     assert found_in_files(marks.made, data_dir) == set()
 
 

@@ -90,7 +90,7 @@ def test_weeks_in_which_nobody_met_are_shown_as_well(crm: RawTables) -> None:
     assert [row["meetings"] for row in meetings[-2:]] == [1, 0]
 
 
-def test_an_account_that_was_never_contacted_is_quiet_since_it_was_entered(crm: RawTables) -> None:
+def test_account_never_contacted_is_quiet_since_its_entry(crm: RawTables) -> None:
     crm.add("accounts", 1, name="Never", created_at=ago(days=300))
     crm.add("accounts", 2, name="Lately", created_at=ago(days=900), last_contacted=ago(days=2))
     crm.add("accounts", 3, name="Long ago", created_at=ago(days=900), last_contacted=ago(days=400))

@@ -37,7 +37,7 @@ def test_files_that_cannot_be_read_do_not_keep_it_from_loading(tmp_path: Path) -
     assert loaded(tmp_path).stdout.startswith("UTC ")
 
 
-def test_wrong_settings_are_warned_of_and_shown_with_the_schedules(tmp_path: Path) -> None:
+def test_wrong_settings_are_logged_and_shown_with_schedules(tmp_path: Path) -> None:
     done = loaded(tmp_path, CRM_SCHEDULE_TIMEZONE="Nowhere/Bad", CRM_EXECUTOR="threads", CRM_LAEK="ducklake:crm")
     for words in ("'Nowhere/Bad', which is not allowed", "'threads', which is not allowed", "Unknown setting CRM_LAEK"):
         assert words in done.stderr

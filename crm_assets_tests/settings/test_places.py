@@ -109,7 +109,7 @@ def test_variables_of_others_may_differ_in_case_only(
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_a_setting_in_capitals_counts_if_it_is_there_in_two_cases(
+def test_setting_in_capitals_precedes_one_in_another_case(
     set_variables: Callable[[dict[str, str]], None], order: int
 ) -> None:
     variables = [
@@ -194,7 +194,7 @@ def test_a_secret_does_not_belong_into_the_file_that_git_keeps(working: Path) ->
     assert KEY not in str(raised.value)
 
 
-def test_a_misspelt_name_in_a_file_is_reported_with_the_file_and_the_closest_name(working: Path) -> None:
+def test_misspelt_name_is_reported_with_file_and_closest_name(working: Path) -> None:
     path = working / ".dlt" / "config.toml"
     path.write_text("[sources.crm]\npage_size = 10\n", encoding="utf-8")
     with pytest.raises(SettingsError) as raised:
@@ -224,12 +224,12 @@ def test_a_folder_may_be_relative_or_in_the_home(
 
 
 @pytest.mark.parametrize(("name", "value"), [("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"), ("CRM_EXECUTOR", "threads")])
-def test_a_wrong_setting_that_a_run_does_not_need_does_not_fail_it(
+def test_wrong_setting_fails_no_run_that_does_not_need_it(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
     assert resolve_settings().is_sandbox
-    told: list[str] = []
-    setting_at_load(name.removeprefix("CRM_").lower(), told.append)
-    assert name in told[0]
-    assert value in told[0]
+    messages: list[str] = []
+    setting_at_load(name.removeprefix("CRM_").lower(), messages.append)
+    assert name in messages[0]
+    assert value in messages[0]

@@ -94,12 +94,12 @@ def test_a_wrong_value_is_named(crm: ScriptedCrm, name: str, value: str, monkeyp
     monkeypatch.setenv(PREFIX + name, value)
     with pytest.raises(SettingsError) as raised:
         read("accounts")
-    told = str(raised.value)
-    assert PREFIX + name.partition("__")[0] in told
+    message = str(raised.value)
+    assert PREFIX + name.partition("__")[0] in message
     assert crm.seen == []
-    assert KEY not in told
-    assert not name.endswith("KEY") or len(value.strip()) < 2 or value not in told
-    assert "user:password" not in told
+    assert KEY not in message
+    assert not name.endswith("KEY") or len(value.strip()) < 2 or value not in message
+    assert "user:password" not in message
 
 
 def test_all_errors_are_reported_together(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,7 @@ def watched() -> Iterator[set[tuple[int, int]]]:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("crm")
-def test_five_resources_and_one_of_them_twice_more_are_loaded_at_once() -> None:
+def test_concurrent_loads_of_five_resources_succeed() -> None:
     with watched() as seen:
         processes = [started(resource) for resource in (*ENDPOINTS, "open_tasks", "open_tasks")]
         assert exit_codes(*processes) == [0] * len(processes)

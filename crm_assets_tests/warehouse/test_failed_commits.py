@@ -44,7 +44,7 @@ def go_wrong(_: duckdb.DuckDBPyConnection) -> None:
 @pytest.mark.parametrize(
     ("body", "error"), [(run_out_of_memory, duckdb.TransactionException), (go_wrong, ZeroDivisionError)]
 )
-def test_connection_opens_a_new_instance_after_a_failed_transaction(
+def test_failed_transaction_is_followed_by_a_new_instance(
     data_dir: Path, body: Callable[[duckdb.DuckDBPyConnection], None], error: type[Exception]
 ) -> None:
     with written(data_dir) as connection:
@@ -83,7 +83,7 @@ def test_new_instance_has_the_session_s_variables(data_dir: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("lake")
-def test_lake_keeps_no_connection_open_after_a_failed_transaction() -> None:
+def test_failed_transaction_closes_connections_of_a_lake() -> None:
     with Warehouse().yield_for_execution(build_init_resource_context()) as warehouse:
         with warehouse.get_connection(tables=["t"]) as connection:
             mark(connection)

@@ -65,7 +65,7 @@ def test_a_read_loads_into_the_lake_and_nothing_into_a_file(data_dir: Any) -> No
 
 
 @pytest.mark.usefixtures("lake")
-def test_generated_records_have_a_catalog_schema_and_a_folder_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_generated_records_have_their_own_catalog_and_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     write("create schema raw; create table raw.t as select 1 as i")
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
@@ -139,15 +139,15 @@ def test_a_body_that_raises_leaves_nothing_behind() -> None:
         pytest.param("raw.t", None, id="we-want-all"),
     ],
 )
-def test_a_wait_for_a_lock_says_for_whom_and_ends_with_an_instruction(
-    theirs: str, ours: str | None, told: list[str]
+def test_wait_for_a_lock_names_its_holder_and_ends_with_advice(
+    theirs: str, ours: str | None, messages: list[str]
 ) -> None:
     with writing_elsewhere(theirs) as process:
         with pytest.raises(WarehouseBusy) as raised:
             write("select 1", ours, wait=0.5)
         assert f"process {process.pid}" in str(raised.value)
         assert "run this again" in str(raised.value)
-        assert any(f"process {process.pid}" in message for message in told)
+        assert any(f"process {process.pid}" in message for message in messages)
 
 
 @pytest.mark.usefixtures("lake")
@@ -209,7 +209,7 @@ def test_many_writers_of_one_table_lose_nothing() -> None:
     ],
     ids=["no-server", "no-server-at-a-url", "no-bucket", "no-folder"],
 )
-def test_a_lake_out_of_reach_is_an_error_before_the_first_request(
+def test_unreachable_lake_is_an_error_before_any_request(
     setting: str, value: str, words: str, lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(setting, value)
@@ -240,9 +240,9 @@ def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, dat
     ],
 )
 def test_no_message_has_a_password(address: str, files: str) -> None:
-    told = LakeAddress(address, files, "").without_secrets(f'Unable to connect at "{address}", {files}: no route')
-    assert "hush" not in told
-    assert "no route" in told
+    messages = LakeAddress(address, files, "").without_secrets(f'Unable to connect at "{address}", {files}: no route')
+    assert "hush" not in messages
+    assert "no route" in messages
 
 
 def test_postgres_ends_a_lock_with_its_session(lake: dict[str, str]) -> None:

@@ -45,7 +45,7 @@ def files(request: pytest.FixtureRequest, lake: dict[str, str], tmp_path: Path, 
     [lambda: Warehouse().erase(), lambda: configured_lake().maintain(), lambda: configured_lake().probe()],
     ids=["erase", "maintain", "probe"],
 )
-def test_files_of_another_lake_are_refused_before_anything_is_written(
+def test_files_of_another_lake_are_refused_before_writing(
     use: Callable[[], object], lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("create table t as select 1 as i")
@@ -94,9 +94,7 @@ def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.Monk
     assert not (data_dir / "elsewhere").exists()
 
 
-def test_a_role_that_may_only_read_is_named_before_the_first_request(
-    lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_only_role_is_an_error_before_any_request(lake: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success
         crm.seen.clear()
@@ -127,7 +125,7 @@ def test_storage_that_refuses_is_found_before_the_first_request(methods: set[str
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_check_sends_as_many_requests_however_many_files_there_are() -> None:
+def test_check_sends_as_many_requests_for_any_number_of_files() -> None:
     sent: list[int] = []
     for table in ("t", "u"):
         with Warehouse().get_connection() as connection:

@@ -56,7 +56,7 @@ def test_files_of_a_successful_commit_stay_deleted(files: Path) -> None:
     assert [*files.rglob("*.parquet")] == []
 
 
-def test_a_commit_looks_only_into_folders_of_tables_that_it_wrote(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_lists_only_folders_of_tables_it_wrote(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (files / "raw/other").mkdir()
     for number in range(50):
         (files / f"raw/other/{number}.parquet").touch()
@@ -76,7 +76,7 @@ def test_a_commit_looks_only_into_folders_of_tables_that_it_wrote(files: Path, m
 
 
 @pytest.mark.slow
-def test_a_commit_that_the_catalog_refuses_writes_nothing_and_says_so(lake: dict[str, str]) -> None:
+def test_commit_refused_by_the_catalog_writes_nothing(lake: dict[str, str]) -> None:
     write("create table t as select 1 as i")
     with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"), autocommit=True) as catalog:
         catalog.execute(

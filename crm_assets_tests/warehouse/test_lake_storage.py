@@ -1,4 +1,4 @@
-"""A lake's object storage that does not answer as it should: what passes is tried again, and what does not is told."""
+"""Faults of a lake's object storage: those that can pass are retried, others are reported."""
 
 import os
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
         pytest.param("md:crm?motherduck_token=hush", "", "md:crm", id="token in the address"),
     ],
 )
-def test_a_database_out_of_reach_is_an_error_before_the_first_request(
+def test_unreachable_database_is_an_error_before_any_request(
     address: str, token: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", address)
@@ -24,7 +24,7 @@ def test_a_database_out_of_reach_is_an_error_before_the_first_request(
     failure = run.failure("open_tasks")
     assert failure.startswith(f"{name} could not be reached: ")
     assert "Check CRM_WAREHOUSE and MOTHERDUCK_TOKEN" in failure
-    assert "hush" not in run.everything_told
+    assert "hush" not in run.everything_shown
 
 
 @pytest.mark.parametrize(

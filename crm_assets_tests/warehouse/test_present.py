@@ -36,7 +36,7 @@ def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str | None]]
     return connection.execute("select id, title from present.open_tasks order by id").fetchall()
 
 
-def test_a_row_is_shown_if_the_last_complete_full_read_or_a_later_one_saw_it(
+def test_row_is_shown_if_seen_since_the_last_complete_read(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
     for id_, load in enumerate(("1", "2", "3"), 1):

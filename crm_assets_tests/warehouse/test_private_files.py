@@ -16,7 +16,7 @@ from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.warehouse import Warehouse
 
 SPILLS = {"memory_limit": "30MB", "threads": "1"}
-MANY_ROWS = "create temp table spilled as select md5(range::varchar) as told from range(1_500_000)"
+MANY_ROWS = "create temp table spilled as select md5(range::varchar) as note from range(1_500_000)"
 KINDS = ("file", "lake")
 
 KILLED = f"""
@@ -122,7 +122,7 @@ def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp
 @pytest.mark.slow
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
-def test_spilled_values_of_a_killed_process_are_removed_by_the_next(data_dir: Path, tmp_path: Path) -> None:
+def test_spilled_values_of_a_killed_process_are_removed(data_dir: Path, tmp_path: Path) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert [path for path in data_dir.rglob("duckdb_temp*") if path.stat().st_size]

@@ -30,7 +30,7 @@ def test_the_step_copies_loaded_tables(data_dir: Path) -> None:
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(70,)]
 
 
-def test_a_reader_of_the_copy_neither_waits_nor_keeps_a_run_waiting(data_dir: Path) -> None:
+def test_readers_of_the_copy_and_runs_do_not_block_each_other(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
         assert materialize("open_tasks").success and published()
         with duckdb.connect(str(data_dir / "crm.published.duckdb"), read_only=True) as reader:
@@ -61,9 +61,7 @@ def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) ->
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
-def test_a_failed_copy_fails_only_its_step_and_keeps_the_previous_copy(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_copy_fails_its_step_and_keeps_the_old_copy(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success and published()
         crm.lists["open_tasks"] = tasks(4)

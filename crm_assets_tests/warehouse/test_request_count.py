@@ -21,7 +21,7 @@ def dsn(servers: LakeServers) -> str:
     return servers.new_lake()["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
 
 
-def test_processes_that_ask_at_once_get_no_more_than_the_rate_together(dsn: str) -> None:
+def test_processes_share_one_rate_limit(dsn: str) -> None:
     granted: list[float] = []
 
     def ask() -> None:

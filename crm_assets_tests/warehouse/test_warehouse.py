@@ -103,10 +103,10 @@ def test_instants_are_shown_in_utc(database: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("code", [HOLD_OUR_LOCK, READ_FROM_OUTSIDE], ids=["another-run", "a-notebook"])
-def test_a_process_that_has_the_database_is_waited_for(database: Path, code: str, told: list[str]) -> None:
+def test_a_process_that_has_the_database_is_waited_for(database: Path, code: str, messages: list[str]) -> None:
     with held(code, database, 1) as process:
         write(database, lock_wait=30)
-        assert any(str(process.pid) in message for message in told), told
+        assert any(str(process.pid) in message for message in messages), messages
     with Warehouse(database=str(database)).read_connection() as connection:
         assert connection.execute("select count(*) from t").fetchall() == [(2,)]
 
@@ -141,11 +141,11 @@ def test_an_interrupt_at_any_line_leaves_nothing_locked(database: Path) -> None:
     assert int(done.stdout) > 20
 
 
-def test_a_reader_waits_for_another_process(database: Path, told: list[str]) -> None:
+def test_a_reader_waits_for_another_process(database: Path, messages: list[str]) -> None:
     with held(HOLD_OUR_LOCK, database, 1) as process:
         with Warehouse(database=str(database), lock_wait=30).read_connection() as connection:
             assert connection.execute("select i from t").fetchall() == [(1,)]
-        assert any(str(process.pid) in message for message in told), told
+        assert any(str(process.pid) in message for message in messages), messages
 
 
 def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -> None:

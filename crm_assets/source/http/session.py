@@ -69,7 +69,7 @@ class PageSession(Session):
     Attributes:
         requests: Requests sent so far, retries included.
         retries: How many of them were retries.
-        answered_at: The API's own time of its first answer, UTC; None if no answer tells it.
+        answered_at: The API's own time of its first answer, UTC; None if no answer has it.
         limits: How fast requests may be sent.
         waits: How long requests have waited for limits and before retries.
     """

@@ -188,7 +188,7 @@ def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         pytest.param(None, None, id="nothing"),
         pytest.param("", None, id="empty"),
@@ -199,5 +199,5 @@ def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.Monke
         pytest.param("1445412480", 0, id="epoch seconds in the past"),
     ],
 )
-def test_seconds_to_wait_are_read_from_headers(told: str | None, seconds: float | None) -> None:
-    assert seconds_until(told) == seconds
+def test_seconds_to_wait_are_read_from_headers(header: str | None, seconds: float | None) -> None:
+    assert seconds_until(header) == seconds

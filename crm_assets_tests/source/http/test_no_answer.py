@@ -41,7 +41,7 @@ def answering(line: bytes) -> Callable[[socket.socket], None]:
 
 
 def refused(base_url: str, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
-    """What is told of a read that another attempt would not change."""
+    """What is error of a read that another attempt would not change."""
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", base_url)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -54,17 +54,17 @@ def refused(base_url: str, monkeypatch: pytest.MonkeyPatch, **environment: str) 
 
 def test_a_certificate_that_nobody_vouches_for(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(with_certificate) as (port, connections):
-        told = refused(f"https://127.0.0.1:{port}", monkeypatch)
-    assert "self-signed certificate" in told
-    assert "REQUESTS_CA_BUNDLE" in told
+        error = refused(f"https://127.0.0.1:{port}", monkeypatch)
+    assert "self-signed certificate" in error
+    assert "REQUESTS_CA_BUNDLE" in error
     assert len(connections) == 1
 
 
 def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(with_certificate) as (port, connections):
-        told = refused(f"https://127.0.0.1:{port}", monkeypatch, REQUESTS_CA_BUNDLE=str(CERTIFICATE))
-    assert "mismatch, certificate is not valid for '127.0.0.1'" in told
-    assert "SOURCES__CRM__BASE_URL" in told
+        error = refused(f"https://127.0.0.1:{port}", monkeypatch, REQUESTS_CA_BUNDLE=str(CERTIFICATE))
+    assert "mismatch, certificate is not valid for '127.0.0.1'" in error
+    assert "SOURCES__CRM__BASE_URL" in error
     assert len(connections) == 1
 
 
@@ -79,29 +79,29 @@ def test_a_bundle_of_certificates_that_is_none(
     elif kind == "an empty folder":
         bundle.mkdir()
     with server(with_certificate) as (port, connections):
-        told = refused(f"https://127.0.0.1:{port}", monkeypatch, **{variable: str(bundle)})
-    assert variable in told
-    assert kind != "missing" or str(bundle) in told
+        error = refused(f"https://127.0.0.1:{port}", monkeypatch, **{variable: str(bundle)})
+    assert variable in error
+    assert kind != "missing" or str(bundle) in error
     assert len(connections) <= 1
 
 
 def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(answering(b"400 Bad Request")) as (port, connections):
-        told = refused(f"https://127.0.0.1:{port}", monkeypatch)
-    assert "TLS" in told
-    assert "https" in told
+        error = refused(f"https://127.0.0.1:{port}", monkeypatch)
+    assert "TLS" in error
+    assert "https" in error
     assert len(connections) == 1
 
 
 @pytest.mark.parametrize("base_url", ["http://crm.invalid", "https://crm.invalid"])
 @pytest.mark.parametrize(
-    ("line", "told"), [(b"407 Proxy Authentication Required", "407"), (b"403 Forbidden", "403")], ids=["407", "403"]
+    ("line", "error"), [(b"407 Proxy Authentication Required", "407"), (b"403 Forbidden", "403")], ids=["407", "403"]
 )
-def test_a_proxy_that_refuses(base_url: str, line: bytes, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_refuses(base_url: str, line: bytes, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(answering(line)) as (port, connections):
         proxy = f"http://user:hush@127.0.0.1:{port}"
         message = refused(base_url, monkeypatch, HTTPS_PROXY=proxy, HTTP_PROXY=proxy, SOURCES__CRM__ALLOW_HTTP="true")
-    assert told in message
+    assert error in message
     assert base_url.startswith("http:") or "HTTPS_PROXY" in message
     assert "hush" not in message
     assert len(connections) == 1

@@ -42,11 +42,11 @@ def test_a_refusal_is_final(crm: ScriptedCrm, status: int, settings: list[str]) 
     crm.faults.append(always("open_tasks", lambda: json_response(body, status)))
     with pytest.raises(ApiRefusal) as raised:
         read()
-    told = str(raised.value)
+    text = str(raised.value)
     assert crm.pages("open_tasks") == [1]
     assert not raised.value.may_recover
     for word in ("open_tasks", "page 1", str(status), "Not like this", *settings):
-        assert word in told
+        assert word in text
 
 
 def test_a_refusal_in_the_middle_names_its_page(crm: ScriptedCrm) -> None:
@@ -87,16 +87,16 @@ def test_of_an_errors_body_only_its_message_is_shown(
     crm.faults.append(always("open_tasks", lambda: Response(content, 403, media_type=kind)))
     with pytest.raises(ApiRefusal, match="open_tasks, page 1: status 403") as raised:
         read()
-    told = str(raised.value)
-    assert (shown is None) == ("'" not in told)
-    assert (shown or "") in told
-    assert SECRET_OF_A_BODY not in told
-    assert "<html" not in told
+    text = str(raised.value)
+    assert (shown is None) == ("'" not in text)
+    assert (shown or "") in text
+    assert SECRET_OF_A_BODY not in text
+    assert "<html" not in text
 
 
 @pytest.mark.parametrize("status", [200, 422])
 @pytest.mark.parametrize(("policy", "shown"), [("keep", True), ("leave_out", False), ("hash", False)])
-def test_the_apis_message_is_shown_only_if_personal_data_are_kept(
+def test_api_message_is_shown_only_if_personal_data_are_kept(
     crm: ScriptedCrm, status: int, policy: str, shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
@@ -127,11 +127,11 @@ def test_a_redirect_is_not_followed_and_the_key_stays_here(crm: ScriptedCrm, sta
         crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Location": f"{other}/v1/tasks"})))
         with pytest.raises(ApiRefusal) as raised:
             read()
-    told = str(raised.value)
+    text = str(raised.value)
     assert visitors == []
     assert crm.pages("open_tasks") == [1]
     for word in ("open_tasks", str(status), other.removeprefix("http://"), "SOURCES__CRM__BASE_URL"):
-        assert word in told
+        assert word in text
 
 
 def test_a_redirect_to_no_address_is_a_refusal_like_any_other(crm: ScriptedCrm) -> None:

@@ -124,11 +124,11 @@ def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.usefixtures("_own_limits")
 @pytest.mark.parametrize("status", [408, 429, 503, 524])
-@pytest.mark.parametrize("told", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
+@pytest.mark.parametrize("given", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
 def test_a_long_retry_after_is_logged_and_obeyed(
-    crm: ScriptedCrm, status: int, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    crm: ScriptedCrm, status: int, given: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Retry-After": told()})))
+    crm.faults.append(always("open_tasks", lambda: Response("", status, headers={"Retry-After": given()})))
     assert re.fullmatch(
         rf"open_tasks: status {status}, the API asks to wait 4[45][0-9] s", read_until_it_waits(monkeypatch)
     )
@@ -136,12 +136,12 @@ def test_a_long_retry_after_is_logged_and_obeyed(
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize("told", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
-def test_a_wait_longer_than_the_settings_allow_is_an_error_at_once(
-    crm: ScriptedCrm, status: int, told: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("given", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
+def test_wait_beyond_the_setting_fails_at_once(
+    crm: ScriptedCrm, status: int, given: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__REQUEST_MAX_WAIT", "300")
-    crm.faults.append(failing("open_tasks", page=2, answers=[Response("", status, headers={"Retry-After": told()})]))
+    crm.faults.append(failing("open_tasks", page=2, answers=[Response("", status, headers={"Retry-After": given()})]))
     with pytest.raises(ApiRefusal, match=rf"status {status}.* wait 4.. s, .*SOURCES__CRM__REQUEST_MAX_WAIT \(300 s\)"):
         read()
     assert crm.pages("open_tasks").count(2) == 1
