@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.clones import PROJECT, copy_of_the_project
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
 
 pytestmark = pytest.mark.slow
 
-PROJECT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
 CHECKED = {
@@ -46,17 +46,6 @@ def run(
     )
 
 
-def copy_of_the_project(folder: Path) -> Path:
-    """What git keeps of the project, without anything that was set up here."""
-    for name in ("crm_assets", "crm_assets_tests"):
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "Makefile", "dagster.yaml"):
-        shutil.copy2(PROJECT / name, folder / name)
-    (folder / ".venv").symlink_to(sys.prefix)
-    set_up_dagster(folder)
-    return folder
-
-
 def set_up_dagster(folder: Path) -> None:
     """Dagster's folder, as make sets it up. Without one, its telemetry writes into the home."""
     (folder / "dagster_home").mkdir()
@@ -80,6 +69,7 @@ def crm() -> Iterator[ScriptedCrm]:
 def clone(tmp_path_factory: pytest.TempPathFactory, crm: ScriptedCrm) -> Path:
     """A clone in which only `.env` was filled in."""
     folder = copy_of_the_project(tmp_path_factory.mktemp("clone"))
+    set_up_dagster(folder)
     (folder / ".env").write_bytes(filled_in(crm).encode())
     return folder
 
