@@ -7,6 +7,7 @@ import pytest
 from dagster import DagsterInstance, FloatMetadataValue, PathMetadataValue, TimestampMetadataValue, materialize
 
 from crm_assets.assets.reports import build_sales_review
+from crm_assets.masking import know
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.conftest import _tables, crm
@@ -43,6 +44,16 @@ def test_the_page_is_for_its_owner_only(database: Path, data_dir: Path) -> None:
     files = {path.name: path.stat().st_mode & 0o777 for path in (data_dir / "reports").iterdir()}
     assert files == {"sandbox_sales_review.html": 0o600, "sandbox_sales_review.json": 0o600}
     assert "Acme" in (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
+
+
+def test_page_shows_no_configured_secret(database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_assets.masking._known", {})
+    know("the CRM", {"Acme"})
+    assert drawn(database).success
+
+    page = (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
+    assert "Acme" not in page
+    assert "***" in page
 
 
 def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Path) -> None:
