@@ -135,7 +135,7 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 lint-deploy: .venv/dev ## Check the files of deploy/
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/yamllint --strict --config-file deploy/.yamllint deploy
-	$(BIN)/python -m pytest -n 0 --quiet -m 'not slow' crm_assets_tests/test_deployment.py
+	$(BIN)/python -m pytest -n 0 --quiet crm_assets_tests/test_deployment_files.py
 
 .PHONY: audit
 audit: .venv/dev ## Look up known vulnerabilities of dependencies

@@ -1,6 +1,6 @@
 """The undocumented parts of Dagster and dagster-dlt that the project uses.
 
-`test_contracts.py` fails when an upgrade changes one of them.
+`crm_assets_tests/contracts/` fails when an upgrade changes one of them.
 
 - `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of the error that ended the
   attempt, or of the interrupt.

@@ -1,4 +1,4 @@
-"""The undocumented parts of dlt that the project uses. `test_contracts.py` fails when an upgrade changes one of them.
+"""The undocumented parts of dlt that the project uses. Tests in `contracts/` fail if an upgrade changes one of them.
 
 - `NamingConvention`: dlt's snake case, for the names of undeclared columns.
 - `dlt_context.py`: dlt looks for its settings in a run context's `initial_providers`. Its container creates a context

@@ -1,8 +1,8 @@
 """Interprets error messages of DuckDB, and of PostgreSQL behind it, whose wording is not documented.
 
-`test_contracts.py` and `test_lake_catalog.py` fail if an upgrade changes them. The effect would be small: runs would
-not wait for a database that a notebook has open, would be retried although a password is wrong, and messages would have
-no line and no advice.
+`contracts/test_duckdb.py` and `test_lake_catalog.py` fail if an upgrade changes them. The effect would be small: runs
+would not wait for a database that a notebook has open, would be retried although a password is wrong, and messages
+would have no line and no advice.
 """
 
 import re

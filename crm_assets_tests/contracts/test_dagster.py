@@ -1,0 +1,114 @@
+"""Undocumented behaviour of Dagster that `dagster_internals.py` uses. A failure names what an upgrade has changed."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dagster import (
+    AssetCheckResult,
+    AssetKey,
+    AssetsDefinition,
+    DagsterInstance,
+    DataVersion,
+    MaterializeResult,
+    asset,
+    asset_check,
+    job,
+    materialize,
+    op,
+)
+
+from crm_assets.api import ENDPOINTS
+from crm_assets.assets.raw import RawTranslator
+from crm_assets.dagster_internals import FailuresOnly, delete_run, dlt_specs, is_built_from
+from crm_assets.settings import Crm
+from crm_assets.source.crm_source import declared_source
+
+
+@contextmanager
+def attempts(error: Callable[[], BaseException]) -> Iterator[list[int]]:
+    """How often Dagster starts an op with one more try, if it ends with this error."""
+    made: list[int] = []
+
+    @op(retry_policy=FailuresOnly(max_retries=1))
+    def failing() -> None:
+        made.append(len(made) + 1)
+        raise error()
+
+    @job
+    def alone() -> None:
+        failing()
+
+    try:
+        with DagsterInstance.ephemeral() as instance:
+            alone.execute_in_process(instance=instance, raise_on_error=False)
+    except KeyboardInterrupt:
+        pass
+    yield made
+
+
+def test_dagster_asks_for_a_delay_inside_the_except_block() -> None:
+    with attempts(lambda: ValueError("a failure")) as made:
+        assert made == [1, 2], "Dagster: calculate_delay of a policy derived from RetryPolicy no longer decides"
+    with attempts(KeyboardInterrupt) as made:
+        assert made == [1], (
+            "Dagster: an op that was interrupted is tried again, since calculate_delay of its retry policy is no "
+            "longer called in the except block of the interrupt"
+        )
+
+
+def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
+    specs = list(dlt_specs(declared_source(), RawTranslator(Crm())))
+    assert [spec.key for spec in specs] == [AssetKey(["raw", resource]) for resource in ENDPOINTS], (
+        "dagster-dlt: build_dlt_asset_specs no longer makes a spec of each resource where the pipeline is None"
+    )
+    kept = {name for spec in specs for name in spec.metadata if not name.startswith("dagster/")}
+    assert not kept, f"dagster-dlt: specs keep {kept}, and with it the whole source"
+
+
+def source_and_model(source: str, code: str = "1") -> list[AssetsDefinition]:
+    """An asset of a data version, and one that is built from it."""
+
+    @asset(name="source")
+    def loaded() -> MaterializeResult:  # type: ignore[type-arg]
+        return MaterializeResult(data_version=DataVersion(source))
+
+    @asset(name="model", deps=[loaded], code_version=code)
+    def built() -> None:
+        pass
+
+    return [loaded, built]
+
+
+def test_dagster_tags_materializations_with_versions() -> None:
+    source, model = AssetKey("source"), AssetKey("model")
+    with DagsterInstance.ephemeral() as instance:
+
+        def is_current(code: str) -> bool:
+            [read, made] = [instance.get_latest_materialization_event(key) for key in (source, model)]
+            return is_built_from(made, code, {source: read} if read else {})
+
+        assert not is_current("1")
+        materialize(source_and_model("1"), instance=instance)
+        assert is_current("1"), "Dagster: a materialization has no tags any more with the versions it was built from"
+        assert not is_current("2"), "Dagster: a materialization has no tag any more with its code's version"
+        materialize(source_and_model("2"), selection=["source"], instance=instance)
+        assert not is_current("1"), "Dagster: a materialization has no tag any more with its data version"
+
+
+def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> None:
+    @asset_check(asset="source")
+    def looks_well() -> AssetCheckResult:
+        return AssetCheckResult(passed=True)
+
+    def everything() -> str:
+        dumps = [line for path in tmp_path.rglob("*.db") for line in sqlite3.connect(path).iterdump()]
+        return "\n".join([*dumps, *map(str, tmp_path.rglob("*"))])
+
+    with DagsterInstance.local_temp(str(tmp_path)) as instance:
+        first, latest = (materialize([*source_and_model("1"), looks_well], instance=instance).run_id for _ in range(2))
+        assert first in everything()
+        delete_run(instance, first)
+        assert latest in everything()
+        assert first not in everything(), "Dagster: it keeps something about a run in another place, too"
