@@ -1,12 +1,14 @@
-"""Schemas that a test changes, as a user does in the YAML files."""
+"""Schemas that a test changes, as a user does in the YAML files, and loads that follow them."""
 
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 import yaml
 
 from crm_assets.source import schemas
+from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
 
 
 class Declarations:
@@ -35,3 +37,22 @@ class Declarations:
     def _write(self, resource: str, document: object) -> None:
         (self.folder / f"{resource}.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
         schemas.resource_schema.cache_clear()
+
+
+def load(*records: dict[str, Any]) -> Run:
+    """Reads a list of these."""
+    with configured_crm(lists={"open_tasks": list(records)}):
+        run = materialize("open_tasks")
+    assert run.success, run.failure("open_tasks")
+    return run
+
+
+def scores(*values: Any, first: int = 1) -> list[dict[str, Any]]:
+    """Records with these scores."""
+    return [{"id": id_, "score": value} for id_, value in enumerate(values, first)]
+
+
+def found(database: Path, column: str = "score") -> list[tuple[Any, Any]]:
+    """What is in a column and in the variant beside it, by id."""
+    variant = f"{column}__v_text" if f"{column}__v_text" in columns(database, "open_tasks") else "null"
+    return rows(database, f"select {column}, {variant} from raw.open_tasks order by id")

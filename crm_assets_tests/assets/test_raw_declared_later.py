@@ -18,9 +18,9 @@ from crm_assets.loading import load as loading
 from crm_assets.loading.raw_tables import DUCKDB_TYPES
 from crm_assets.source import schemas
 from crm_assets.source.typing.columns import TYPES
-from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
-from crm_assets_tests.data_dirs import connected, use_data_dir
+from crm_assets_tests.assets.declaring import Declarations, found, load, scores
+from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.data_dirs import use_data_dir
 
 pytestmark = pytest.mark.slow
 
@@ -28,25 +28,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def database(data_dir: Path) -> Path:
     return data_dir / "crm.duckdb"
-
-
-def load(*records: dict[str, Any]) -> Run:
-    """Reads a list of these."""
-    with configured_crm(lists={"open_tasks": list(records)}):
-        run = materialize("open_tasks")
-    assert run.success, run.failure("open_tasks")
-    return run
-
-
-def scores(*values: Any, first: int = 1) -> list[dict[str, Any]]:
-    """Records with these scores."""
-    return [{"id": id_, "score": value} for id_, value in enumerate(values, first)]
-
-
-def found(database: Path, column: str = "score") -> list[tuple[Any, Any]]:
-    """What is in a column and in the variant beside it, by id."""
-    variant = f"{column}__v_text" if f"{column}__v_text" in columns(database, "open_tasks") else "null"
-    return rows(database, f"select {column}, {variant} from raw.open_tasks order by id")
 
 
 def everything(database: Path) -> list[Any]:
@@ -281,74 +262,3 @@ def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: D
     assert everything(database) == before
     load(*scores("n1"))
     assert found(database) == [("n1", None), ("2", None)]
-
-
-def by_hand(database: Path, sql: str) -> None:
-    with connected(database, read_only=False) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(sql)
-
-
-VARIANTS: dict[str, tuple[str, str, str]] = {
-    "an instant": ("timestamptz", "2024-03-01 04:30:00+00", "2024-03-01T04:30:00Z"),
-    "an integer": ("bigint", "7", "7"),
-    "a truth value": ("boolean", "true", "true"),
-    "an instant without a zone": ("timestamp", "2024-03-01 04:30:00", "2024-03-01 04:30:00"),
-}
-"""Type of an old variant -> a value, and its text."""
-
-
-@pytest.mark.parametrize(("type_", "value", "text"), VARIANTS.values(), ids=VARIANTS)
-def test_an_old_variant_that_is_no_text_becomes_one(type_: str, value: str, text: str, database: Path) -> None:
-    load({"id": 1}, {"id": 2, "due_date": "2024-03-01T00:00:00Z"})
-    by_hand(
-        database,
-        f"alter table raw.open_tasks add column due_date__v_text {type_}; "
-        f"update raw.open_tasks set due_date__v_text = '{value}' where id = 1",
-    )
-    load({"id": 3, "due_date": "n/a"})
-    assert columns(database, "open_tasks")["due_date__v_text"] == "VARCHAR"
-    assert [beside for _, beside in found(database, "due_date")] == [text, None, "n/a"]
-
-
-def test_variants_move_into_a_column_whose_type_changes(declarations: Declarations, database: Path) -> None:
-    load(*scores(1, 2))
-    by_hand(
-        database,
-        "alter table raw.open_tasks add column score__v_text boolean; "
-        "update raw.open_tasks set score = null, score__v_text = true where id = 1",
-    )
-    declarations.declare(score="text")
-    load()
-    assert found(database) == [("true", None), ("2", None)]
-
-
-BY_HAND: list[dict[str, str]] = [
-    {"status": "integer", "id": "integer", "score": "integer", "due_date": "timestamp"},
-    {"status": "hugeint", "id": "hugeint", "score": "hugeint"},
-    {"status": "varchar"},
-    {"status": "double"},
-]
-"""Types that somebody gave to columns: narrower, wider, others."""
-
-
-@pytest.mark.file  # a lake refuses to narrow a type
-@pytest.mark.parametrize("types", BY_HAND, ids=str)
-def test_types_that_were_changed_by_hand_are_brought_back(types: dict[str, str], database: Path) -> None:
-    sent = [{"id": id_, "status": 7, "due_date": "2024-03-01T00:00:00Z", "score": 5} for id_ in (1, 2)]
-    texts = f"select {', '.join(f'{column}::varchar' for column in types)} from raw.open_tasks order by id"
-    load(*sent)
-    before = rows(database, texts)
-    for column, type_ in types.items():
-        by_hand(database, f"alter table raw.open_tasks alter {column} type {type_}")
-    load(sent[1])
-    declared = {
-        "status": "BIGINT",
-        "due_date": "TIMESTAMP WITH TIME ZONE",
-        "id": "BIGINT",
-        "score": "VARCHAR",  # undeclared
-    }
-    assert {column: columns(database, "open_tasks")[column] for column in types} == {
-        column: declared[column] for column in types
-    }
-    assert rows(database, texts) == before
