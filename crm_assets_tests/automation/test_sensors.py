@@ -3,6 +3,7 @@
 from typing import Any
 
 from dagster import (
+    AssetKey,
     DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
@@ -20,7 +21,9 @@ publish_after_failed_runs: Any = defs.resolve_sensor_def("publish_after_failed_r
 
 def asked_to_publish(instance: DagsterInstance, job: str) -> bool:
     """Whether the sensor asks for a run that publishes, after a run of a job that failed."""
-    result = defs.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=False)
+    assets = [AssetKey(["raw", resource]) for resource in ("accounts", "open_tasks")]
+    run = defs.resolve_job_def(job)
+    result = run.execute_in_process(instance=instance, asset_selection=assets, raise_on_error=False)
     [failure] = [event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE]
     context = build_run_status_sensor_context("publish_after_failed_runs", failure, instance, result.dagster_run)
     return isinstance(publish_after_failed_runs(context.for_run_failure()), RunRequest)
