@@ -129,7 +129,7 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/sqlfluff lint --processes 2 crm_assets/models crm_assets/reports
+	$(BIN)/sqlfluff lint --processes 2 crm_assets/dbt/models crm_assets/dbt/tests/*.sql crm_assets/reports
 
 .PHONY: lint-deploy
 lint-deploy: .venv/dev ## Check the files of deploy/
@@ -149,7 +149,7 @@ audit: .venv/dev ## Look up known vulnerabilities of dependencies
 format: .venv/dev ## Format code and SQL
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-	$(BIN)/sqlfluff fix --processes 2 crm_assets/models crm_assets/reports
+	$(BIN)/sqlfluff fix --processes 2 crm_assets/dbt/models crm_assets/dbt/tests/*.sql crm_assets/reports
 
 .PHONY: bench
 bench: .venv/runtime ## Compare a raw sync with plain dlt

@@ -18,7 +18,6 @@ from crm_assets.commands import (
     build,
     check,
     confirm,
-    dbt_project,
     forget,
     move_to_lake,
     new_key,
@@ -59,7 +58,6 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "forget": forget,
         "apply-policy": apply_policy,
         "new-key": new_key,
-        "dbt-project": dbt_project,
     }
 )
 """Name -> module. The first one is the default."""

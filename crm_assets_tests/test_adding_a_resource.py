@@ -33,15 +33,18 @@ columns:
   text: {data_type: text, description: The note., personal: true}
   author_id: {data_type: bigint, description: The user who wrote it.}
 """,
-    "models/staging/stg_notes.sql": """
+    "dbt/models/staging/stg_notes.sql": """
 select
     id as note_id,
     text as body,
     author_id,
     _dlt_load_id as last_seen_load_id
-from present.notes
+from {{ source('present', 'notes') }}
 """,
-    "models/staging/stg_notes.yml": """
+    "dbt/models/staging/stg_notes.yml": """
+sources:
+  - name: present
+    tables: [{name: notes}]
 models:
   - name: stg_notes
     description: One row per note.
@@ -184,7 +187,7 @@ def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) ->
     copy = copy_of_project(tmp_path)
     add_endpoint(copy, '        "notes": Endpoint("/v1/notes", "notes"),\n')
     [snapshot] = re.findall(r"```yaml\n(snapshots:.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    for path, text in {**NOTES, "models/snapshots/notes_history.yml": snapshot}.items():
+    for path, text in {**NOTES, "dbt/snapshots/notes_history.yml": snapshot}.items():
         (copy / "crm_assets" / path).write_text(text, encoding="utf-8")
     assert python(copy, "-c", RUN_NOTES).endswith("[(7, False), (8, True)] [(7, False)]\n")
 

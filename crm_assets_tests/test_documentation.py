@@ -14,8 +14,8 @@ from dagster import AssetKey
 from crm_assets.__main__ import COMMANDS
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.runner.files import MODELS_DIR
 from crm_assets.runner.loading import load_models
+from crm_assets.runner.project import DBT_DIR
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.sandbox.world import RESOURCES
 from crm_assets_tests.sandbox.client import NOW
@@ -98,12 +98,12 @@ def test_samples_equal_the_sandboxs_answers() -> None:
 
 
 def test_the_page_about_models_adds_one_that_is_accepted(tmp_path: Path) -> None:
-    models = tmp_path / "crm_assets" / "models"
-    shutil.copytree(MODELS_DIR, models)
+    project = tmp_path / "crm_assets" / "dbt"
+    shutil.copytree(DBT_DIR, project)
     files = re.findall(r"`(crm_assets/\S+)`:\n\n```(?:yaml|sql)\n(.*?)```", TEXTS["docs/adding_a_model.md"], re.DOTALL)
     for path, text in files:
         (tmp_path / path).write_text(text, encoding="utf-8")
-    [added] = [model for model in load_models(models) if model.name == "accounts_by_owner"]
+    [added] = [model for model in load_models(project) if model.name == "accounts_by_owner"]
     assert added.depends_on == {"staging.stg_accounts"}
     assert len(added.data_tests) == 2
 

@@ -14,9 +14,9 @@ from dagster import (
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.keys import asset_key
 from crm_assets.masking import masked
-from crm_assets.runner.data_test_runs import Outcome, run_test
 from crm_assets.runner.data_tests import DataTest
-from crm_assets.runner.model import BOOKKEEPING, Model, asset_behind
+from crm_assets.runner.model import BOOKKEEPING, DBT_COLUMNS, Model, asset_behind
+from crm_assets.runner.test_runs import Outcome, run_test
 from crm_assets.runner.timezone import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -77,7 +77,7 @@ def check_result(outcome: Outcome) -> AssetCheckResult:
     return AssetCheckResult(
         check_name=outcome.test.name,
         passed=outcome.passed,
-        severity=AssetCheckSeverity.ERROR if outcome.test.blocks else AssetCheckSeverity.WARN,
+        severity=AssetCheckSeverity.ERROR if outcome.severity == "error" else AssetCheckSeverity.WARN,
         description=masked(outcome.found),
         metadata={"failing": outcome.failing, "sql": MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
     )
@@ -85,7 +85,7 @@ def check_result(outcome: Outcome) -> AssetCheckResult:
 
 def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
     """Whether the model's documentation has exactly the columns that it produces."""
-    undocumented = [column for column in produced if column not in model.columns]
+    undocumented = [column for column in produced if column not in {*model.columns, *DBT_COLUMNS}]
     missing = [column for column in model.columns if column not in produced]
     advice = [
         f"describe {', '.join(undocumented)} in {model.properties_path}" if undocumented else "",

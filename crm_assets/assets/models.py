@@ -72,7 +72,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
     @asset(
         key=asset_key(crm, model.address),
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
-        group_name=crm.named(model.folder),
+        group_name=crm.named(model.schema),
         description=_description(model),
         kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
         owners=[model.owner] if model.owner else policies.OWNERS,
@@ -83,7 +83,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={
             "dagster/table_name": model.address,
-            "dagster/code_references": code_references(_files(model), "crm_assets/models/README.md"),
+            "dagster/code_references": code_references(_files(model), "crm_assets/dbt/README.md"),
         },
     )
     def build_model(
@@ -114,7 +114,7 @@ def _materialized(
 ) -> MaterializeResult[Any]:
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
-    columns = list(schemas[model.folder][model.name])
+    columns = list(schemas[model.schema][model.name])
     personal, lineage = _traced(crm, model, known, schemas, columns)
     results = list(map(check_result, built.outcomes))
     if model.columns:

@@ -21,7 +21,6 @@ from crm_assets.assets.keys import asset_key
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE
-from crm_assets.runner.folders import FOLDERS
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.source.reading.report import ReadMode
 
@@ -74,7 +73,7 @@ def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition], others: Colle
         resources={
             resource: define_asset_job(
                 crm.named(f"{resource}_sync"),
-                selection=_with_its_models(crm, asset),
+                selection=_with_its_models(crm, asset, others),
                 description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
                 config=reading([asset], ReadMode.incremental),
             )
@@ -90,10 +89,10 @@ def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition], others: Colle
     )
 
 
-def _with_its_models(crm: Crm, raw_asset: AssetsDefinition) -> AssetSelection:
+def _with_its_models(crm: Crm, raw_asset: AssetsDefinition, others: Collection[AssetsDefinition]) -> AssetSelection:
     """A raw asset, the models that depend on it, the other models that these read, and the published copy."""
     raw = AssetSelection.assets(raw_asset)
-    models = AssetSelection.groups(*map(crm.named, FOLDERS))
+    models = AssetSelection.assets(*others) - AssetSelection.groups(crm.named("reports"), crm.named("published"))
     published = AssetSelection.assets(asset_key(crm, PUBLISHED))
     return raw | ((raw.downstream() & models).upstream() & models) | published
 

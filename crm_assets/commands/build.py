@@ -6,7 +6,6 @@ a model's file, Dagster's next run builds the model again.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Mapping
-from graphlib import TopologicalSorter
 
 import duckdb
 
@@ -14,9 +13,9 @@ from crm_assets.commands.choosing import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build
-from crm_assets.runner.data_test_runs import Outcome, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
+from crm_assets.runner.test_runs import Outcome, run_test
 from crm_assets.runner.timezone import report_in
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -45,9 +44,8 @@ def run(arguments: Namespace) -> int:
 
 def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model], chosen: set[str]) -> set[str]:
     """Returns the addresses of models that were not built, or whose tests of severity error failed."""
-    order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
     failed: set[str] = set()
-    for model in [known[address] for address in order if address in chosen]:
+    for model in [model for address, model in known.items() if address in chosen]:
         if missing := sorted(model.depends_on & failed):
             print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
@@ -64,12 +62,12 @@ def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model]
     for model in [known[address] for address in sorted(chosen - failed)]:
         outcomes = [run_test(connection, model, test) for test in model.cross_tests]
         _print_failed(outcomes, f"{model.address}: ")
-        failed |= {model.address for outcome in outcomes if outcome.test.blocks and not outcome.passed}
+        failed |= {model.address for outcome in outcomes if outcome.severity == "error"}
     return failed
 
 
 def _print_failed(outcomes: Iterable[Outcome], model: str = "") -> None:
     for outcome in outcomes:
         if not outcome.passed:
-            print(f"    {model}{outcome.test.severity}: {outcome.test.name}: {outcome.found}. Find the rows with:")
+            print(f"    {model}{outcome.severity}: {outcome.test.name}: {outcome.found}. Find the rows with:")
             print("        " + outcome.sql.replace("\n", "\n        "))

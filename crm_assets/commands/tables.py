@@ -13,7 +13,7 @@ from crm_assets.warehouse.quoting import relation
 from crm_assets.warehouse.schemas import existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
-LAYERS = ("raw", "seeds", "staging", "snapshots", "marts")
+LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")
 """The schemas that are shown, in the order of the data flow."""
 
 

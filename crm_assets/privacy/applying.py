@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from graphlib import TopologicalSorter
 
 import duckdb
 from dagster import get_dagster_logger
@@ -17,7 +16,7 @@ from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import page_path
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
-from crm_assets.runner.model import DBT_COLUMNS, DELETED_COLUMN, Model, asset_behind
+from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
 from crm_assets.runner.timezone import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.private_files import remove_leftovers
@@ -97,7 +96,7 @@ def forget_records(
         schemas = known_columns(connection)
         keys = _history_keys(models, resource, schemas)
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-        made = [model.address for model in tables if model.name in schemas.get(model.folder, {})]
+        made = [model.address for model in tables if model.name in schemas.get(model.schema, {})]
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone)
         rebuild(connection, models, made, get_dagster_logger().warning)
@@ -123,7 +122,7 @@ def _history_keys(models: Iterable[Model], resource: str, schemas: Schemas) -> M
 
 def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:
     """The key column of a model with a history of a resource's records; None if it has no history of them."""
-    if not model.keeps_rows or model.name not in schemas.get(model.folder, {}):
+    if not model.keeps_rows or model.name not in schemas.get(model.schema, {}):
         return None
     return next((key for key in model.unique_key if _is_id(model, key, known, resource, schemas)), None)
 
@@ -146,9 +145,7 @@ def rebuild(
     announce: Callable[[str], object],
 ) -> None:
     """Rebuilds models whose tables were dropped. If one fails, the next run that includes it builds it."""
-    known = {model.address: model for model in models}
-    order = TopologicalSorter({address: model.depends_on for address, model in known.items()}).static_order()
-    for model in [known[address] for address in order if address in known and address in addresses]:
+    for model in [model for model in models if model.address in addresses]:
         try:
             build(connection, model)
         except (ModelError, WrongRows) as error:
@@ -159,7 +156,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
     """Tables that a killed run may have dropped and not rebuilt."""
     schemas = known_columns(connection)
     tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-    return [model.address for model in tables if model.name not in schemas.get(model.folder, {})]
+    return [model.address for model in tables if model.name not in schemas.get(model.schema, {})]
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
@@ -169,15 +166,15 @@ def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -
     return {
         address: _personal_columns(model, known, schemas)
         for address, model in known.items()
-        if model.keeps_rows and model.name in schemas.get(model.folder, {})
+        if model.keeps_rows and model.name in schemas.get(model.schema, {})
     }
 
 
 def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
-    stored = schemas[model.folder][model.name]
+    stored = schemas[model.schema][model.name]
     try:
         traced = personal_columns(model, known, schemas)
         # The origin of a column of an earlier version of the model is not known.
-        return traced | (stored.keys() - origins_of(model, schemas).keys() - {*DBT_COLUMNS, *DELETED_COLUMN})
+        return traced | (stored.keys() - origins_of(model, schemas).keys() - DBT_COLUMNS)
     except SqlglotError:
         return stored.keys()

@@ -14,17 +14,18 @@ from typing import NamedTuple
 import duckdb
 
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.runner.data_test_runs import Outcome, run_test, run_tests
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import first_rejected, forget_rejects
-from crm_assets.runner.snapshots import take_snapshot
+from crm_assets.runner.snapshots import columns_of, take_snapshot
+from crm_assets.runner.test_runs import Outcome, run_test, run_tests, store_failures
 from crm_assets.runner.tested_rows import TESTED_ROWS, compute_once, forget_rows
-from crm_assets.runner.timezone import with_timezone
+from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.transactions import committed
+from crm_assets.yaml_files import line_of
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,17 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
-    built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
+    try:
+        built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
+    except WrongRows as refused:
+        store_failures(connection, refused.outcomes)
+        raise
     warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
+    store_failures(connection, [*built.outcomes, *warnings])
     try:
         rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
     except duckdb.Error as error:  # a view's SELECT runs only now
-        raise ModelError(explained(model, error)) from None
+        raise ModelError(f"{model.path}: {reason(error)}") from None
     forget_rows(connection)
     return Build([*built.outcomes, *warnings], built.rows_before, rows_after, time.perf_counter() - began)
 
@@ -78,74 +84,95 @@ class _Committed(NamedTuple):
 
 
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
+    zone = timezone_of(connection)
+    existing = _kind(connection, model)
+    going_on = model.keeps_rows and existing == "table" and not full_refresh
+    select = model.select(zone, going_on=going_on)
     try:
-        connection.execute(f"create schema if not exists {identifier(model.folder)}")
-        existing = _kind(connection, model)
+        connection.execute(f"create schema if not exists {identifier(model.schema)}")
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        going_on = model.keeps_rows and existing == "table" and not full_refresh
-        MATERIALIZE[model.materialized](connection, model, going_on=going_on)
+        MATERIALIZE.get(model.materialized, _replace)(connection, model, select, going_on=going_on)
+        _check_contract(connection, model)
     except duckdb.Error as error:
-        raise ModelError(explained(model, error)) from None
+        raise ModelError(explained(model, select, error)) from None
     try:
-        stored = compute_once(connection, model, model.own_tests)
+        stored = compute_once(connection, model, model.own_tests, zone)
     except duckdb.Error as error:
         raise ModelError(f"{model.path}: {reason(error)}") from None
     outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks], stored)
-    if not all(outcome.passed for outcome in outcomes):
-        failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if not outcome.passed)
+    if any(outcome.severity == "error" for outcome in outcomes):
+        failed = "; ".join(
+            f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if outcome.severity == "error"
+        )
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
             f"tests ({failed}). The failed checks show rows and the SQL to find them",
             outcomes,
         )
-    comment(connection, model.kind, (model.folder, model.name), model.description, model.columns)
+    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
     return _Committed(outcomes, rows_before, stored)
 
 
-def explained(model: Model, error: duckdb.Error) -> str:
+def explained(model: Model, select: str, error: duckdb.Error) -> str:
     """DuckDB's message with the model's file and line instead of the statement's."""
     at = line(error)
-    # The statement has one line before the model's first line.
-    where = f"{model.path}:{max(1, at - 1)}" if at else str(model.path)
+    # The statement has one line before the SELECT's first line.
+    where = f"{model.path}:{model.line_of(select, max(1, at - 1))}" if at else str(model.path)
     advice = ". Materialize the assets that it depends on first" if is_about_missing_table(error) else ""
     return f"{where}: {reason(error)}{advice}"
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
-    select = with_timezone(connection, model.select)
-    # Exactly one line before the model's first line: `explained` relies on it.
-    new = _merge(model, select) if going_on else f"\n{select}"
+def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
+    # Exactly one line before the SELECT's first line: `explained` relies on it.
+    new = _merge(connection, model, select) if going_on else f"\n{select}"
     if model.kind == "table":
         new = with_lake_types(connection, new)
     connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
 
 
-def _merge(model: Model, select: str) -> str:
-    """Earlier rows, except those whose key is in the new rows, and the new rows.
+def _merge(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
+    """Earlier rows and the new rows; by key, new rows take the place of earlier ones.
 
     The table is rewritten as a whole, so that columns can be added, removed or widened. Rows without a key are kept.
     """
-    key = ", ".join(map(identifier, model.unique_key))
-    return (
-        f"with new_rows as materialized (\n{select}\n)\n"
-        f"select * from {model.relation} anti join new_rows using ({key})\n"
-        "union all by name select * from new_rows"
-    )
+    key, strategy = ", ".join(map(identifier, model.unique_key)), model.config.get("incremental_strategy")
+    new = f"with new_rows as materialized (\n{select}\n)\n"
+    if not key or strategy == "append":
+        return f"{new}select * from {model.relation} union all by name select * from new_rows"
+    added = "select * from new_rows"
+    if strategy == "merge":  # columns that the new rows lack keep their values
+        columns = [columns_of(connection, relation) for relation in (model.relation, f"(\n{select}\n)")]
+        same = " and ".join(f"new_rows.{column} = earlier.{column}" for column in map(identifier, model.unique_key))
+        kept = "".join(f", earlier.{identifier(column)}" for column in columns[0] if column not in columns[1])
+        added = f"select new_rows.*{kept} from new_rows left join {model.relation} as earlier on {same}"
+    return f"{new}select * from {model.relation} anti join new_rows using ({key})\nunion all by name {added}"
 
 
-def _seed(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
+def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
     forget_rejects(connection)
-    _replace(connection, model, going_on=going_on)
+    _replace(connection, model, select, going_on=going_on)
     if problem := first_rejected(connection, model.path, model.config.get("column_types") or {}):
         raise ModelError(problem)
 
 
-MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType(
-    {"view": _replace, "table": _replace, "incremental": _replace, "seed": _seed, "snapshot": take_snapshot}
-)
-"""Materialization -> the function that builds it. `going_on`: whether there are earlier rows to keep."""
+MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed, "snapshot": take_snapshot})
+"""Materialization -> the function for it, if not `_replace`. `going_on`: whether there are earlier rows to keep."""
+
+
+def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Compares the columns and types of a model with an enforced contract."""
+    if not (model.config.get("contract") or {}).get("enforced"):
+        return
+    types = {c["name"]: c.get("data_type") for c in model.file.properties.get("columns") or []}
+    written = ", ".join(f"null::{type_ or 'unknown'} as {identifier(name)}" for name, type_ in types.items())
+    agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, model.relation)
+    if wrong := [name for name in {**agreed, **made} if agreed.get(name) != made.get(name)]:
+        told = "; ".join(f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}" for name in wrong)
+        raise ModelError(
+            f"{model.properties_path}:{line_of(model.file.properties)}: {model.name} breaks its contract: {told}"
+        )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
@@ -156,7 +183,7 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
     found = connection.execute(
         "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.folder, model.name],
+        [model.schema, model.name],
     ).fetchone()
     if found is None:
         return None

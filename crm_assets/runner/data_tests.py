@@ -1,19 +1,18 @@
-"""The data tests of a model, declared in its YAML as in dbt: kinds, arguments and names."""
+"""The data tests of a model: generic ones, which its YAML declares, and singular ones, which are files."""
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.dbt_features import EXPORT, instead
+from crm_assets.runner.project import File, Project
+from crm_assets.runner.properties import CONFIG, TEST, wrong
+from crm_assets.runner.templates import Scope, Templates
 from crm_assets.warehouse.quoting import identifier
-from crm_assets.yaml_files import Items, line_of
+from crm_assets.yaml_files import Items
 
-SEVERITIES = ("error", "warn")
-NAME = re.compile(r"[A-Za-z0-9_]+")
-TEST_KEYS = frozenset({"arguments", "config", "name", "description"})
+SINGULAR = "singular"
 
 
 @dataclass(frozen=True)
@@ -21,228 +20,155 @@ class DataTest:
     """A data test of a model.
 
     Attributes:
-        kind: One of `KINDS`, or singular.
+        name: The name of its asset check, such as `account_id_unique`.
+        kind: Its kind, by which `test_<kind>` is its macro; or singular.
+        path: The file that declares it, or is it.
+        text: The template of its query for failing rows.
+        line: Its line in the file.
         column: The column that it is declared under; None for a test of the whole model.
-        arguments: The arguments of its kind; `sql` for a singular test.
-        severity: `error` keeps the model from being replaced; `warn` only reports.
-        given_name: The name in the YAML, if any.
-        told: The description in the YAML, if any.
-        reads: Addresses of tables that it compares with.
-        line: Its line in the YAML file.
+        arguments: The arguments of its kind, as they are written.
+        config: severity, where, warn_if and so on.
+        told: Its own description, if it has one.
+        description: A sentence that is true if the test passes.
+        reads: Addresses of other tables that it reads.
     """
 
+    name: str
     kind: str
+    path: Path
+    text: str
+    line: int = 1
     column: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    severity: str = "error"
-    given_name: str | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
     told: str = ""
+    description: str = ""
     reads: frozenset[str] = frozenset()
-    line: int = 1
 
     @property
-    def name(self) -> str:
-        """The name of its asset check, such as `account_id_unique`."""
-        if self.given_name:
-            return self.given_name
-        words = {"dbt_utils.unique_combination_of_columns": "unique"}
-        return "_".join([*self.columns, words.get(self.kind, self.kind.removeprefix("dbt_utils."))])
-
-    @property
-    def columns(self) -> Sequence[str]:
-        """The columns that it tests."""
-        return self.arguments.get("combination_of_columns") or ([self.column] if self.column else [])
-
-    @property
-    def condition(self) -> str:
-        """The condition of an expression_is_true test. As in dbt_utils, the column's name is put before it."""
-        expression = str(self.arguments["expression"]).strip()
-        return f"{identifier(self.column)} {expression}" if self.column else expression
+    def severity(self) -> str:
+        """`error` keeps the model from being replaced; `warn` only reports."""
+        return str(self.config.get("severity", "error")).lower()
 
     @property
     def blocks(self) -> bool:
         """Whether a failure keeps the model from being replaced."""
         return self.severity == "error"
 
-    @property
-    def description(self) -> str:
-        """A sentence that is true if the test passes."""
-        if self.told or self.kind not in KINDS:
-            return self.told or f"No row is found by {self.given_name}.sql."
-        if self.kind == "dbt_utils.expression_is_true":
-            return self.condition.replace('"', "")
-        return KINDS[self.kind].sentence.format(column=self.column, limits=self._limits, **self.arguments)
+    def query(self, templates: Templates, scope: Scope, relation: str) -> str:
+        """The query for the rows of `relation`, a table or a subquery, that fail the test."""
+        if where := self.config.get("where"):
+            relation = f"(select * from {relation} where {templates.render(self.path, where, scope, self.line)})"
+        arguments = {**self._arguments(templates, scope), "model": relation} if self.kind != SINGULAR else {}
+        query = templates.render(self.path, self.text, {**scope, "arguments": arguments}, self.line)
+        query = query.strip().rstrip(";")
+        return f"{query}\nlimit {self.config['limit']}" if "limit" in self.config else query
 
-    def failure(self, failing: int, rows: str) -> str:
+    def described(self, templates: Templates, scope: Scope) -> str:
+        """Its description, from its own or its kind's sentence."""
+        if self.told or self.kind == SINGULAR:
+            return self.told or f"No row is found by {self.path.name}."
+        sentence = templates.kinds[self.kind].passes or " of ".join(filter(None, (self.kind, self.column)))
+        return templates.render(self.path, sentence, {**scope, **self._words(templates, scope)}, self.line)
+
+    def failure(self, templates: Templates, scope: Scope, failing: int, rows: str) -> str:
         """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
-        if self.told or self.kind not in KINDS:
+        sentence = "" if self.told or self.kind == SINGULAR else templates.kinds[self.kind].fails
+        if not sentence:
             return f"{failing:,} fail: {self.description}"
+        words = {**self._words(templates, scope), "failing": f"{failing:,}", "rows": rows}
+        return templates.render(self.path, sentence, {**scope, **words}, self.line)
+
+    def _arguments(self, templates: Templates, scope: Scope) -> dict[str, Any]:
+        return {key: templates.value(self.path, value, scope, self.line) for key, value in self.arguments.items()}
+
+    def _words(self, templates: Templates, scope: Scope) -> dict[str, Any]:
         article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
-        values = {**self.arguments, "expression": self.description, "limits": self._limits}
-        return KINDS[self.kind].failure.format(f"{failing:,}", rows, column=self.column, a=article, **values)
-
-    @property
-    def _limits(self) -> str:
-        words = {"min_value": "at least", "max_value": "at most"}
-        return " and ".join(f"{word} {self.arguments[key]}" for key, word in words.items() if key in self.arguments)
+        missing = dict.fromkeys(templates.kinds[self.kind].parameters)
+        return {**missing, **self._arguments(templates, scope), "column_name": self.column, "article": article}
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of data test: its description, that of failing rows, its arguments, and where it is declared."""
-
-    sentence: str
-    failure: str
-    required: frozenset[str] = frozenset()
-    optional: frozenset[str] = frozenset()
-    places: frozenset[str] = frozenset({"column"})
-
-
-_BOTH = frozenset({"column", "model"})
-_MODEL = frozenset({"model"})
-
-KINDS: Mapping[str, Kind] = MappingProxyType(
-    {
-        "unique": Kind("No value of {column} occurs twice.", "{} values of {column} occur more than once"),
-        "not_null": Kind("{column} is never null.", "{} of {} have no {column}"),
-        "accepted_values": Kind(
-            "{column} is one of {values}.", "{} of {} have {a} {column} that is none of {values}", frozenset({"values"})
-        ),
-        "relationships": Kind(
-            "{column} is found in {to}, column {field}.",
-            "{} of {} have {a} {column} that is not found in {to}",
-            frozenset({"to", "field"}),
-        ),
-        "dbt_utils.expression_is_true": Kind(
-            "{expression}", "{} of {} do not fulfil: {expression}", frozenset({"expression"}), places=_BOTH
-        ),
-        "dbt_utils.accepted_range": Kind(
-            "{column} is {limits}.",
-            "{} of {} have {a} {column} that is not {limits}",
-            optional=frozenset({"min_value", "max_value"}),
-        ),
-        "dbt_utils.unique_combination_of_columns": Kind(
-            "No combination of {combination_of_columns} occurs twice.",
-            "{} combinations of {combination_of_columns} occur more than once",
-            frozenset({"combination_of_columns"}),
-            places=_MODEL,
-        ),
-    }
-)
-
-
-def _text(value: Any) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _limit(value: Any) -> bool:
-    return _text(value) or (isinstance(value, (int, float)) and not isinstance(value, bool))
-
-
-def _address(value: Any) -> bool:
-    return _text(value) and "(" not in value
-
-
-def _values(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(v, (str, int, float, bool)) for v in value)
-
-
-def _texts(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(_text(v) for v in value)
-
-
-ARGUMENTS: Mapping[str, tuple[Callable[[Any], bool], str]] = MappingProxyType(
-    {
-        "values": (_values, "a list of texts or numbers"),
-        "to": (_address, "the address of a table, such as staging.stg_accounts"),
-        "field": (_text, "the name of a column"),
-        "expression": (_text, "an SQL condition as a text"),
-        "min_value": (_limit, "a number or an SQL expression"),
-        "max_value": (_limit, "a number or an SQL expression"),
-        "combination_of_columns": (_texts, "a list of column names"),
-        "severity": (lambda value: value in SEVERITIES, "error or warn"),
-        "name": (lambda value: _text(value) and bool(NAME.fullmatch(value)), "made of letters, digits and underscores"),
-        "description": (_text, "a text"),
-    }
-)
-"""Argument -> whether a value is allowed, and what is allowed."""
-
-
-def read_data_tests(properties: Mapping[str, Any]) -> list[DataTest]:
+def read_data_tests(project: Project, file: File, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
     """The tests of a model's YAML entry, those of the model first, then by column.
 
+    Args:
+        project: The project.
+        file: The model.
+        implied: Columns and kinds of tests that it has in any case.
+
     Raises:
-        ModelsRefused: A test has an unknown kind, wrong arguments, or the name of another test.
+        ModelsRefused: A test has an unknown kind or wrong arguments, or is there twice.
     """
-    tests = _tests_of(None, properties)
-    for column in properties.get("columns") or []:
-        tests += _tests_of(column["name"], column)
-    by_name: dict[str, DataTest] = {}
-    for test in tests:
-        if test.name in by_name:
-            raise ModelsRefused(
-                f"two tests are named {test.name}: give one of them another name with `name: ...`", test.line
-            )
-        by_name[test.name] = test
-    return tests
+    tests: dict[str, DataTest] = {}
+    for column, written, line in _written(file, implied):
+        test = _data_test(project, file, column, written, line)
+        same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
+        if any(other.arguments == test.arguments and other.config == test.config for other in same):
+            if line:
+                raise ModelsRefused(f"{test.path}:{line}: {file.name}: test {test.name} is there twice: remove one")
+        elif line or not same:
+            number = sum(name.rstrip("_0123456789") == test.name for name in tests) + 1
+            name = test.name if test.name not in tests else f"{test.name}_{number}"
+            tests[name] = DataTest(**{**vars(test), "name": name})
+    return list(tests.values())
 
 
-def _tests_of(column: str | None, entry: Mapping[str, Any]) -> list[DataTest]:
-    written = entry.get("data_tests") or []
-    if not isinstance(written, list):
-        raise ModelsRefused("data_tests is not a list: begin each test with a dash", line_of(entry, "data_tests"))
-    lines = written.lines if isinstance(written, Items) else (1,) * len(written)
-    return [_data_test(column, test, line) for test, line in zip(written, lines, strict=True)]
+def _written(file: File, implied: Iterable[tuple[str, str]]) -> Iterator[tuple[Mapping[str, Any] | None, Any, int]]:
+    for column in (None, *(file.properties.get("columns") or [])):
+        for key in ("data_tests", "tests"):
+            listed = (file.properties if column is None else column).get(key) or []
+            lines = listed.lines if isinstance(listed, Items) else [1] * len(listed)
+            yield from ((column, written, line) for written, line in zip(listed, lines, strict=True))
+    for name, kind in implied:
+        yield {"name": name}, kind, 0
 
 
-def _data_test(column: str | None, written: Any, line: int) -> DataTest:
-    where = f"column {column}" if column else "the model"
+def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:
+    path = file.properties_path or file.path
+    at = f"{path}:{line}: {file.name}: a test of {'column ' + column['name'] if column else 'the model'}"
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
-        raise ModelsRefused(f"a test of {where} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}", line)
+        raise ModelsRefused(f"{at} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}")
     [(kind, given)] = written.items()
-    if kind not in KINDS:
+    given = given or {}
+    known = project.templates.kinds.get(kind)
+    if known is None:
         raise ModelsRefused(
-            f"a test of {where} has the unknown kind {kind!r}: use one of {', '.join(KINDS)}, {EXPORT}", line
+            f"{at} has the unknown kind {kind!r}: use one of {', '.join(project.templates.kinds)}, or add it to "
+            "tests/generic; those of packages are not supported"
         )
-    test, given = f"test {kind} of {where}", dict(given or {})
-    place = "column" if column else "model"
-    if place not in KINDS[kind].places:
-        [other] = KINDS[kind].places
-        raise ModelsRefused(f"test {kind} is under a {place}: move it to data_tests of a {other}", line)
-    for key in sorted(given.keys() - TEST_KEYS):
-        home = "config" if key == "severity" else "arguments"
-        raise ModelsRefused(f"{test}: {key} is next to {home}: move it below {home}", line)
-    arguments, config = dict(given.get("arguments") or {}), dict(given.get("config") or {})
-    for key in sorted(config.keys() - {"severity"}):
-        remedy = instead(key) or f"config takes severity, {EXPORT}"
-        raise ModelsRefused(f"{test}: config {key} is not supported: {remedy}", line)
-    _check_arguments(test, KINDS[kind], arguments, line)
-    named = {key: given[key] for key in ("name", "description") if key in given}
-    for key, value in {**arguments, **config, **named}.items():
-        will_do, wanted = ARGUMENTS[key]
-        if not will_do(value):
-            raise ModelsRefused(f"{test}: {key} is {value!r}, but should be {wanted}", line)
-    reads = frozenset({arguments["to"]} if "to" in arguments else ())
+    config = {**project.config("data_tests", path, file.name), **(given.get("config") or {})}
+    arguments = {**(given.get("arguments") or {})}
+    problems = [*wrong(given, TEST, str(path), line, kind), *wrong(config, CONFIG, str(path), line, kind)]
+    if column and "column_name" not in arguments:
+        arguments["column_name"] = identifier(column["name"]) if column.get("quote") else column["name"]
+    if missing := sorted(known.required - arguments.keys()):
+        remedy = "move it to data_tests of a column" if missing == ["column_name"] else "add it below arguments"
+        problems.append(f"{at}: {kind} needs {missing[0]}: {remedy}")
+    if more := sorted(arguments.keys() - {*known.parameters}):
+        remedy = "move it to data_tests of the model" if more == ["column_name"] else f"it takes {known.parameters}"
+        problems.append(f"{at}: {kind} has no argument {more[0]}: {remedy}")
+    if str(config.get("severity", "error")).lower() not in {"error", "warn"}:
+        problems.append(f"{at}: severity is {config['severity']!r}, but should be error or warn")
+    if problems:
+        raise ModelsRefused("\n".join(problems))
+    columns = arguments.get("combination_of_columns") or ([column["name"]] if column else [])
+    name = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
     return DataTest(
+        "".join(letter if letter.isalnum() else "_" for letter in name).strip("_"),
         kind,
-        column,
-        arguments,
-        config.get("severity", "error"),
-        named.get("name"),
-        named.get("description", ""),
-        reads,
+        path,
+        f"{{{{ test_{kind}(**arguments) }}}}",
         line,
+        column["name"] if column else None,
+        arguments,
+        config,
+        project.text(file, given.get("description")),
     )
 
 
-def _check_arguments(test: str, kind: Kind, arguments: Mapping[str, Any], line: int) -> None:
-    known = kind.required | kind.optional
-    if unknown := sorted(set(arguments) - known):
-        takes = f"it takes {', '.join(sorted(known))}" if known else "remove it"
-        raise ModelsRefused(f"{test} has no argument {unknown[0]!r}: {takes}", line)
-    if missing := sorted(kind.required - set(arguments)):
-        raise ModelsRefused(f"{test} needs {missing[0]}: add {ARGUMENTS[missing[0]][1]} below arguments", line)
-    if kind.optional and not kind.optional & set(arguments):
-        raise ModelsRefused(f"{test} needs a limit: add {' or '.join(sorted(kind.optional))} below arguments", line)
+def singular_test(project: Project, file: File) -> DataTest:
+    """The test of a file."""
+    told = project.text(file, file.properties.get("description"))
+    return DataTest(file.name, SINGULAR, file.path, file.text, config=file.config, told=told)

@@ -9,89 +9,162 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.dbt_features import jinja
-from crm_assets.runner.files import MODELS_DIR, read_models
+from crm_assets.runner.data_tests import DataTest, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
-from crm_assets.runner.properties import in_properties
+from crm_assets.runner.project import DBT_DIR, Project
+from crm_assets.runner.properties import CONFIG, wrong
 from crm_assets.warehouse.schemas import PRESENT, RAW
+from crm_assets.yaml_files import line_of
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING
 
+ALLOWED: Mapping[str, tuple[str | None, ...]] = {
+    "materialized": (None, "view", "table", "incremental", "ephemeral"),
+    "incremental_strategy": (None, "append", "delete+insert", "merge"),
+    "on_schema_change": (None, "append_new_columns"),
+    "strategy": (None, "timestamp", "check"),
+    "hard_deletes": (None, "ignore", "invalidate", "new_record"),
+}
+"""Key of config -> the values that the runner knows."""
 
-def load_models(models_dir: Path = MODELS_DIR) -> list[Model]:
-    """The validated models below `models_dir`.
+STRATEGIES = {"timestamp": "updated_at", "check": "check_cols"}
+
+
+def load_models(folder: Path = DBT_DIR) -> list[Model]:
+    """The validated models, seeds and snapshots of a dbt project, each after those that it reads.
 
     Raises:
-        ModelsRefused: Some models are wrong. The message lists all errors.
+        ModelsRefused: Some are wrong. The message lists all errors.
     """
-    models = read_models(models_dir)
-    problems = [problem for model in models for problem in (*_in_sql(model), *in_properties(model))]
-    if not problems:  # the following checks need valid SQL and tests
-        known = {model.address: model for model in models}
-        problems = [problem for model in models for problem in _in_references(model, known)]
-        problems += _in_order(models)
-    if problems:
+    project = Project(folder)
+    known: dict[str, Model] = {}
+    singular: dict[str, list[DataTest]] = {}
+    for file in project.files:
+        if file.kind != "data_tests" and file.config.get("enabled", True):
+            known[file.name] = Model(project, file, project.schema(file), known, singular)
+    models: Mapping[str, Model] = {
+        model.address: model for model in known.values() if model.materialized != "ephemeral"
+    }
+    _refuse([problem for model in known.values() for problem in (*_in_config(model), *_in_sql(model))])
+    # The following checks need valid SQL, and the order of the models.
+    _refuse([problem for model in models.values() for problem in _in_reads(model, models)])
+    _refuse(_in_order(models))
+    models = _ordered(models)
+    for file in project.files:
+        if file.kind == "data_tests" and file.config.get("enabled", True):
+            test = singular_test(project, file)
+            singular.setdefault(_owner(test, models), []).append(test)
+    _refuse([problem for model in models.values() for problem in _in_tests(model, models)])
+    _refuse(_in_order(models, with_tests=True))
+    return list(models.values())
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if problems := list(problems):
         raise ModelsRefused("\n".join(["These models cannot be built:", *problems]))
-    return models
+
+
+def _in_config(model: Model) -> Iterator[str]:
+    config, path = model.config, str(model.properties_path or model.path)
+    yield from wrong(config, CONFIG, path, line_of(model.file.properties), model.name)
+    for key, allowed in ALLOWED.items():
+        if config.get(key) not in allowed and not (key == "materialized" and model.file.kind != "models"):
+            yield f"{_at(model, key)}: {key} is {config[key]!r}: use one of {', '.join(filter(None, allowed))}"
+    if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
+        yield f"{_at(model, 'config')}: {model.materialized} needs a unique_key: add the column that identifies a row"
+    if model.owner is not None and not (model.owner.startswith("team:") or "@" in model.owner):
+        yield f"{_at(model, 'meta')}: the owner is {model.owner!r}: write team:NAME or an e-mail address"
+    if model.materialized == "snapshot":
+        strategy, checked = config.get("strategy"), config.get("check_cols")
+        needed = STRATEGIES.get(strategy or "", "strategy")
+        if not config.get(needed):
+            yield f"{_at(model, 'strategy')}: strategy {strategy} needs {needed}: add it to config"
+        if checked not in {None, "all"} if not isinstance(checked, list) else False:
+            yield f"{_at(model, 'check_cols')}: check_cols is {checked!r}: write a list of columns, or all"
+    if model.materialized == "seed":
+        header = model.path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().replace('"', "").split(",")
+        for column in {*(config.get("column_types") or {})} - {*header}:
+            yield f"{_at(model, 'column_types')}: {model.path.name} has no column {column}: correct the name"
+
+
+def _at(model: Model, key: str) -> str:
+    """Where a key of its configuration is written: file, line and model."""
+    entry = model.file.properties
+    written = next((level for level in (entry.get("config") or {}, entry) if key in level), None)
+    line = line_of(entry) if written is None else line_of(written, key)
+    return f"{model.properties_path or model.path}:{line}: {model.name}"
 
 
 def _in_sql(model: Model) -> Iterator[str]:
-    if template := jinja(model.sql):
-        yield f"{model.path}:{template[0]}: {template[1]}"
-        return
     try:
         statements = model.statements
+    except ModelsRefused as error:
+        yield str(error)
     except ParseError as error:
         first = error.errors[0]
         reason = f"{first['description']} near {first['highlight']!r}"
-        yield f"{model.path}:{first['line']}: this is not valid DuckDB SQL: {reason}"
-        return
+        line = model.line_of(model.sql, first["line"])
+        yield f"{model.path}:{line}: this is not valid DuckDB SQL: {reason}"
     except SqlglotError as error:
-        yield f"{model.path}: this is not valid DuckDB SQL: {error}"
-        return
-    if len(statements) != 1:
-        yield f"{model.path}:1: the file has {len(statements)} statements: write one SELECT per file"
-    elif not isinstance(statements[0], exp.Query):
-        yield f"{model.path}:1: the statement is {statements[0].key.upper()}, not SELECT: write only the SELECT"
+        yield f"{model.path}:1: this is not valid DuckDB SQL: {error}"
+    else:
+        if len(statements) != 1:
+            yield f"{model.path}:1: the file has {len(statements)} statements: write one SELECT per file"
+        elif not isinstance(statements[0], exp.Query):
+            yield f"{model.path}:1: the statement is {statements[0].key.upper()}, not SELECT: write only the SELECT"
 
 
-def _in_references(model: Model, known: Mapping[str, Model]) -> Iterator[str]:
-    for address in sorted(model.reads - RAW_TABLES - set(known)):
-        yield (
-            f"{model.path}:{_line_with(model, address)}: the model reads {address}, which is neither a raw table nor a "
-            "model: correct the name, or write it as schema.table"
-        )
-    for test in model.data_tests:
-        entry = f"{model.properties_path}:{test.line}: {model.name}: test {test.name}"
-        for address in sorted(test.reads - RAW_TABLES - set(known)):
-            yield f"{entry}: {address} is neither a raw table nor a model: correct the address"
-        for column in test.columns:
-            # A model that keeps rows has implied tests, documented or not.
-            if column not in model.columns and (model.columns or not model.keeps_rows):
-                yield f"{entry}: column {column} is not documented: list it under columns"
+def _in_reads(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
+    sources = {f"{relation.schema}.{relation.name}" for relation in model.project.sources.values()}
+    for address in sorted(model.reads - RAW_TABLES - set(models) - sources):
+        lines = enumerate(model.file.text.lower().splitlines(), 1)
+        line = next((number for number, line in lines if address in line), 1)
+        yield f"{model.path}:{line}: the model reads {address}, which is neither a source nor a model: correct the name"
 
 
-def _line_with(model: Model, address: str) -> int:
-    """The line of the file that names a table; 1 if its name is split."""
-    lines = enumerate(model.sql.lower().splitlines(), 1)
-    return next((number for number, line in lines if address in line), 1)
-
-
-def _in_order(models: Iterable[Model]) -> Iterator[str]:
-    paths = {model.address: model.path for model in models}
-    # A blocking test needs the table that it compares with.
-    waits_for = {
-        model.address: {
-            *model.depends_on,
-            *(address for test in model.cross_tests if test.blocks for address in test.reads),
-        }
-        for model in models
-    }
+def _in_tests(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
     try:
-        TopologicalSorter(waits_for).prepare()
+        tests = model.data_tests
+    except ModelsRefused as error:
+        yield str(error)
+        return
+    for test in tests:
+        for address in sorted(test.reads - RAW_TABLES - set(models)):
+            yield f"{test.path}:{test.line}: {model.name}: test {test.name}: {address} is neither a source nor a model"
+
+
+def _waits_for(models: Mapping[str, Model], *, with_tests: bool) -> Mapping[str, list[str]]:
+    """Address -> what has to be built before it. A blocking test needs the table that it compares with."""
+    compared = {
+        address: {read for test in model.cross_tests if test.blocks for read in test.reads} if with_tests else set()
+        for address, model in models.items()
+    }
+    return {address: sorted({*model.depends_on, *compared[address]}) for address, model in models.items()}
+
+
+def _ordered(models: Mapping[str, Model]) -> Mapping[str, Model]:
+    order = TopologicalSorter(_waits_for(models, with_tests=False)).static_order()
+    return {address: models[address] for address in order if address in models}
+
+
+def _in_order(models: Mapping[str, Model], *, with_tests: bool = False) -> Iterator[str]:
+    try:
+        TopologicalSorter(_waits_for(models, with_tests=with_tests)).prepare()
     except CycleError as error:
         path = error.args[1][::-1]  # graphlib lists it in reverse
         yield (
-            f"{paths[path[0]]}: the model depends on itself: {' reads '.join(path)}. Remove one of these references, "
-            "or give the test of relationships among them severity warn"
+            f"{models[path[0]].path}: the model depends on itself: {' reads '.join(path)}. Remove one of these "
+            "references, or give the test of relationships among them severity warn"
         )
+
+
+def _owner(test: DataTest, models: Mapping[str, Model]) -> str:
+    """The address of the model that a singular test belongs to: the last of those that it reads."""
+    first = next(iter(models.values()))
+    try:
+        reads = first.read_by(test)
+    except SqlglotError as error:
+        raise ModelsRefused(f"{test.path}:1: this is not valid DuckDB SQL: {error}") from None
+    if owners := [address for address in models if address in reads]:
+        return owners[-1]
+    raise ModelsRefused(f"{test.path}:1: the test reads no model: write a SELECT from ref('…')")

@@ -1,41 +1,30 @@
-"""A model: one SELECT with its documentation and data tests, and the properties derived from them."""
+"""A model: a template that becomes a table or view, with its documentation and data tests."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
+from functools import cached_property, partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
-from crm_assets.runner.data_tests import DataTest, read_data_tests
-from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
+from crm_assets.runner.project import Config, File, Project
+from crm_assets.runner.seeds import seed_select
+from crm_assets.runner.templates import Relation, Scope, refuse
 from crm_assets.warehouse.quoting import identifier
 from crm_assets.warehouse.schemas import PRESENT, RAW
 
-DBT_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {
-        "dbt_scd_id": "Unique id of the row: a hash of its key and of dbt_updated_at.",
-        "dbt_updated_at": "The time of the change that the row shows.",
-        "dbt_valid_from": "The time from which the row was valid, as far as seen. Times of the run are in UTC.",
-        "dbt_valid_to": "The time until which the row was valid; null if it still is.",
-    }
-)
-"""The columns that a snapshot adds, as in dbt -> description."""
-
-DELETED_COLUMN: Mapping[str, str] = MappingProxyType(
-    {"dbt_is_deleted": "'True' if the record was deleted, else 'False'."}
-)
-"""The additional column of a snapshot with hard_deletes: new_record."""
+DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
+"""The columns that a snapshot adds, the last one only with hard_deletes: new_record."""
 
 BOOKKEEPING = frozenset(
     {"raw.sync_log", "raw.sync_details", "raw.rejected_records", "raw.side_loaded", "present.since"}
 )
 """Tables that every raw asset writes to. They are not assets."""
-
 
 SIDE_LOADED = "raw.side_loaded"
 """Side-loaded records, which any raw asset may add. A model that reads this table depends on no raw asset for it:
@@ -58,50 +47,57 @@ def tables_read(query: exp.Expr) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
+    """One model, seed or snapshot.
 
     Attributes:
-        folder: Its folder below `models/`, which is its DuckDB schema.
-        name: Its file's name without `.sql`, which is its table's.
-        path: The SQL file.
-        sql: The content of the file; for a seed, or a snapshot without a file, the SELECT that reads it.
-        properties: Its entry in the folder's YAML: description, config, meta, columns, data_tests.
-        properties_path: The YAML file of that entry; None if the model has none.
-        singular_tests: Its data tests in separate files.
+        project: The project.
+        file: Its file, with its configuration and its entry in YAML.
+        schema: Its DuckDB schema.
+        known: All models by their name in the project, for `ref`.
+        singular_tests: Address of a model -> its data tests in separate files.
     """
 
-    folder: str
-    name: str
-    path: Path
-    sql: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    properties_path: Path | None = None
-    singular_tests: Sequence[DataTest] = ()
+    project: Project = field(repr=False, compare=False)
+    file: File
+    schema: str
+    known: Mapping[str, "Model"] = field(repr=False, compare=False)
+    singular_tests: Mapping[str, Sequence[DataTest]] = field(repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Its table's name: its file's, or its alias."""
+        return str(self.config.get("alias") or self.file.name)
 
     @property
     def address(self) -> str:
-        """`folder.name`: its table or view, and how other models refer to it."""
-        return f"{self.folder}.{self.name}"
+        """`schema.name`: its table or view."""
+        return f"{self.schema}.{self.name}"
 
     @property
     def relation(self) -> str:
         """The same, quoted for SQL statements."""
-        return identifier(self.folder, self.name)
+        return identifier(self.schema, self.name)
 
     @property
-    def select(self) -> str:
-        """The SELECT without a semicolon, to be used in other statements."""
-        return self.sql.rstrip().rstrip(";")
+    def path(self) -> Path:
+        """The SQL or CSV file; for a snapshot that has none, the YAML."""
+        return self.file.path
+
+    @property
+    def properties_path(self) -> Path | None:
+        """The YAML file that documents it; None if none does."""
+        return self.file.properties_path
 
     @property
     def config(self) -> Mapping[str, Any]:
         """How to build it: materialized, unique_key, and the keys of snapshots and seeds."""
-        return self.properties.get("config") or {}
+        return self.file.config
 
     @property
     def materialized(self) -> str:
-        """view, table, incremental, snapshot or seed."""
-        return str(self.config.get("materialized", FOLDERS[self.folder].materializations[0]))
+        """view, table, incremental, ephemeral, seed or snapshot."""
+        own = {"seeds": "seed", "snapshots": "snapshot"}
+        return own.get(self.file.kind) or str(self.config.get("materialized", "view"))
 
     @property
     def kind(self) -> str:
@@ -119,25 +115,87 @@ class Model:
         key = self.config.get("unique_key") or []
         return [key] if isinstance(key, str) else list(key)
 
-    @property
+    @cached_property
     def description(self) -> str:
         """What a row is."""
-        return str(self.properties.get("description") or "")
+        return self.project.text(self.file, self.file.properties.get("description"))
 
     @property
     def owner(self) -> str | None:
-        """Its owner, if not the default: `meta.owner`, as in dbt also within `config`."""
-        metas = (self.properties.get("meta"), self.config.get("meta"))
-        return next((meta["owner"] for meta in metas if meta and "owner" in meta), None)
+        """Its owner, if not the default: `meta.owner`."""
+        owner = (self.config.get("meta") or {}).get("owner")
+        return None if owner is None else str(owner)
+
+    @cached_property
+    def columns(self) -> Mapping[str, str]:
+        """Described column -> description."""
+        columns = self.file.properties.get("columns") or []
+        texts = {column["name"]: self.project.text(self.file, column.get("description")) for column in columns}
+        return {name: text for name, text in texts.items() if text.strip()}
+
+    def scope(self, timezone: str | None = None, *, going_on: bool = False, reads: set[str] | None = None) -> Scope:
+        """What its template and its tests can use.
+
+        Args:
+            timezone: The reporting time zone; None while definitions load.
+            going_on: Whether it keeps rows of earlier builds.
+            reads: Gets the addresses that `ref` and `source` stand for.
+        """
+        noted: set[str] = set() if reads is None else reads
+        return self.project.scope(
+            {
+                "ref": partial(self._ref, noted, timezone),
+                "source": partial(self._source, noted),
+                "this": Relation(self.schema, self.name),
+                "is_incremental": lambda: going_on,
+                "config": Config(self.config),
+                "model": {"name": self.name, "schema": self.schema, "config": self.config},
+            },
+            timezone,
+        )
+
+    def select(self, timezone: str | None = None, *, going_on: bool = False, reads: set[str] | None = None) -> str:
+        """Its SELECT, to be used in other statements. The arguments are those of `scope`."""
+        if self.materialized == "seed":
+            return seed_select(self.path, self.config)
+        scope = self.scope(timezone, going_on=going_on, reads=reads)
+        return self.project.templates.render(self.path, self.file.text, scope).rstrip().rstrip(";")
+
+    def _ref(self, reads: set[str], timezone: str | None, *names: str, **version: Any) -> Relation:
+        model = self.known.get(names[-1])
+        if model is None:
+            refuse(f"there is no model {names[-1]}: correct the name")
+        if version:
+            refuse("versions of a model are not supported: write a file for each")
+        if model.materialized == "ephemeral":
+            return Relation(model.schema, model.name, f"(\n{model.select(timezone, reads=reads)}\n)")
+        reads.add(model.address)
+        return Relation(model.schema, model.name)
+
+    def _source(self, reads: set[str], *names: str) -> Relation:
+        relation = self.project.sources.get(names)
+        if relation is None:
+            refuse(f"there is no source {'.'.join(names)}: correct the name, or add it to sources")
+        reads.add(f"{relation.schema}.{relation.name}")
+        return relation
+
+    @cached_property
+    def _rendered(self) -> tuple[str, frozenset[str]]:
+        reads: set[str] = set()
+        return self.select(reads=reads), frozenset(reads)
 
     @property
-    def columns(self) -> Mapping[str, str]:
-        """Documented column -> description."""
-        written = {column["name"]: column.get("description") or "" for column in self.properties.get("columns") or []}
-        if self.materialized != "snapshot" or not written:
-            return written
-        deleted = DELETED_COLUMN if self.config.get("hard_deletes") == "new_record" else {}
-        return {**written, **{name: text for name, text in {**DBT_COLUMNS, **deleted}.items() if name not in written}}
+    def sql(self) -> str:
+        """Its SELECT in the default time zone, without earlier rows."""
+        return self._rendered[0]
+
+    def line_of(self, rendered: str, number: int) -> int:
+        """The line of its file from which a line of its rendered SELECT comes."""
+        lines = (rendered.splitlines(), self.file.text.splitlines())
+        for _, start, end, first, last in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
+            if start < number <= end:
+                return first + min(number - start, max(last - first, 1))
+        return number
 
     @cached_property
     def data_tests(self) -> Sequence[DataTest]:
@@ -146,21 +204,38 @@ class Model:
         Raises:
             ModelsRefused: A test is not written correctly.
         """
-        tests = [*read_data_tests(self.properties), *self.singular_tests]
-        declared = {(test.kind, test.column) for test in tests}
-        return [*tests, *(test for test in self._implied_tests if (test.kind, test.column) not in declared)]
+        tests = read_data_tests(self.project, self.file, self._implied_tests)
+        reads: set[str] = set()
+        scope = self.scope(reads=reads)
+        every = [*tests, *self.singular_tests.get(self.address, ())]
+        templates = self.project.templates
+        return [
+            replace(
+                test,
+                reads=self._read_by(test, scope, reads) - {self.address},
+                description=test.described(templates, scope),
+            )
+            for test in every
+        ]
+
+    def read_by(self, test: DataTest) -> frozenset[str]:
+        """The addresses of all tables that a test reads."""
+        reads: set[str] = set()
+        return self._read_by(test, self.scope(reads=reads), reads)
+
+    def _read_by(self, test: DataTest, scope: Scope, reads: set[str]) -> frozenset[str]:
+        reads.clear()
+        query = test.query(self.project.templates, scope, self.address)
+        written = tables_read(sqlglot.parse_one(query, dialect="duckdb")) if test.kind == SINGULAR else ()
+        return frozenset({*reads, *written})
 
     @property
-    def _implied_tests(self) -> Sequence[DataTest]:
+    def _implied_tests(self) -> Sequence[tuple[str, str]]:
         if not self.keeps_rows or not self.unique_key:
             return []
-        key_is_there = [DataTest("not_null", column) for column in self.unique_key]
-        if self.materialized == "snapshot":
-            return [DataTest("unique", "dbt_scd_id"), *key_is_there]
-        if len(self.unique_key) > 1:
-            combination = {"combination_of_columns": self.unique_key}
-            return [DataTest("dbt_utils.unique_combination_of_columns", None, combination), *key_is_there]
-        return [DataTest("unique", self.unique_key[0]), *key_is_there]
+        key = self.unique_key[0] if len(self.unique_key) == 1 else f"({', '.join(self.unique_key)})"
+        unique = "dbt_scd_id" if self.materialized == "snapshot" else key
+        return [(unique, "unique"), *((column, "not_null") for column in self.unique_key)]
 
     @property
     def own_tests(self) -> Sequence[DataTest]:
@@ -175,16 +250,6 @@ class Model:
         return [test for test in self.data_tests if test not in own]
 
     @property
-    def key_columns(self) -> Sequence[str]:
-        """The columns that are unique according to the tests; the first column if there is no such test."""
-        uniques = [
-            test.columns
-            for test in self.data_tests
-            if test.kind in {"unique", "dbt_utils.unique_combination_of_columns"}
-        ]
-        return uniques[0] if uniques else list(self.columns)[:1]
-
-    @property
     def code_version(self) -> str:
         """A hash that changes with the SQL or the materialization, so that the UI shows stale tables."""
         content = self.path.read_text(encoding="utf-8") if self.materialized == "seed" else self.sql
@@ -192,28 +257,18 @@ class Model:
 
     @cached_property
     def statements(self) -> Sequence[exp.Expr]:
-        """The file, parsed.
+        """Its SQL, parsed.
 
         Raises:
             sqlglot.errors.SqlglotError: It is not valid DuckDB SQL.
         """
         return [statement for statement in sqlglot.parse(self.sql, dialect="duckdb") if statement is not None]
 
-    @property
-    def query(self) -> exp.Query:
-        """The SELECT, parsed.
-
-        Raises:
-            TypeError: The file has anything else.
-        """
-        if len(self.statements) != 1 or not isinstance(self.statements[0], exp.Query):
-            raise TypeError(f"{self.path} is not one SELECT")
-        return self.statements[0]
-
     @cached_property
     def reads(self) -> frozenset[str]:
-        """Every table that its SQL reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
-        return tables_read(self.query)
+        """Every table that it reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
+        [query] = self.statements
+        return tables_read(query) | self._rendered[1]
 
     @property
     def depends_on(self) -> frozenset[str]:

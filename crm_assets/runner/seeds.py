@@ -30,10 +30,9 @@ limit 1
 """
 
 
-def seed_select(path: Path, properties: Mapping[str, Any]) -> str:
+def seed_select(path: Path, config: Mapping[str, Any]) -> str:
     """The SELECT that reads a seed. For columns without a type, DuckDB detects one that holds all values."""
-    config = properties.get("config")
-    types = config.get("column_types") if isinstance(config, dict) else None
+    types = config.get("column_types")
     typed = ", ".join(f"{literal(str(name))}: {literal(str(type_))}" for name, type_ in (types or {}).items())
     options = {"header": "true", "delim": "','", "quote": "'\"'", "escape": "'\"'", "sample_size": "-1"}
     if typed:

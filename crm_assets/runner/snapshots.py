@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from crm_assets.runner.model import DBT_COLUMNS, DELETED_COLUMN, Model
-from crm_assets.runner.timezone import with_timezone
+from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
 
@@ -26,9 +25,9 @@ SOURCE, CLOSED, OPENED = "snapshot_source", "snapshot_closed", "snapshot_opened"
 """Temporary tables: the current records, the ids of rows to close, the rows to add."""
 
 
-def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, *, going_on: bool) -> None:
+def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
     """Adds changes to a snapshot's table, or creates it."""
-    connection.execute(f"create or replace temp table {SOURCE} as\n{with_timezone(connection, model.select)}")
+    connection.execute(f"create or replace temp table {SOURCE} as\n{select}")
     source = _source_columns(connection)
     connection.execute(f"set variable snapshot_time = {_time(model, going_on=going_on)}")
     if going_on:
@@ -50,15 +49,15 @@ def _time(model: Model, *, going_on: bool) -> str:
 
 def _source_columns(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """The current records' columns and types. Those that are called like the snapshot's own are dropped."""
-    columns = _columns(connection, SOURCE)
-    for column in [column for column in columns if column.lower() in {**DBT_COLUMNS, **DELETED_COLUMN}]:
+    columns = columns_of(connection, SOURCE)
+    for column in [column for column in columns if column.lower() in DBT_COLUMNS]:
         connection.execute(f"alter table {SOURCE} drop column {identifier(column)}")
         del columns[column]
     return columns
 
 
 def _add_changes(connection: duckdb.DuckDBPyConnection, model: Model, source: Mapping[str, str]) -> None:
-    stored = _columns(connection, model.relation)
+    stored = columns_of(connection, model.relation)
     # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
     for column in [column for column in source if column not in stored]:
         connection.execute(f"alter table {model.relation} add column {identifier(column)} {source[column]}")
@@ -163,5 +162,6 @@ def _hash(values: Iterable[str]) -> str:
     return "md5(" + " || '|' || ".join(f"coalesce(cast({value} as varchar), '')" for value in values) + ")"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    return {name: type_ for name, type_, *_ in connection.execute(f"describe {table}").fetchall()}
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a table or subquery with their types."""
+    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}

@@ -24,8 +24,8 @@ LONGEST_NAME = 30
 
 RESERVED = frozenset(
     (
-        *("raw", "present", "seeds", "staging", "snapshots", "marts", "reports", "published", "lake", "sandbox"),
-        *("crm", "sources", "main", "memory", "temp", "system", "information_schema", "pg_catalog"),
+        *("raw", "present", "seeds", "staging", "intermediate", "snapshots", "marts", "reports", "published", "lake"),
+        *("sandbox", "crm", "sources", "main", "memory", "temp", "system", "information_schema", "pg_catalog"),
     )
 )
 """Names that a CRM cannot have: those of schemas, asset groups, databases and other sections of settings."""

@@ -21,7 +21,7 @@ from crm_assets.assets import policies
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets, model_asset
 from crm_assets.definitions import defs
-from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.runner.model_project import ModelProject
@@ -32,7 +32,7 @@ WARN = """
 columns:
   - name: day
     description: The day.
-    data_tests: [{dbt_utils.expression_is_true: {arguments: {expression: %s}, config: {severity: warn}}}]
+    data_tests: [{expression_is_true: {arguments: {expression: %s}, config: {severity: warn}}}]
 """
 
 
@@ -248,7 +248,7 @@ def test_a_failed_error_test_shows_count_and_sql_and_no_rows(project: ModelProje
     check = checks(run(project))["day_unique"]
     assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.ERROR, True)
     assert check.metadata["failing"].value == 1
-    assert "group by all" in str(check.metadata["sql"].value)
+    assert "group by day" in str(check.metadata["sql"].value)
     assert check.metadata.keys() == {"failing", "sql"}
 
 
@@ -290,7 +290,7 @@ RELATED = """
 columns:
   - name: day
     description: The day.
-    data_tests: [{relationships: {arguments: {to: marts.calendar, field: day}, config: {severity: %s}}}]
+    data_tests: [{relationships: {arguments: {to: ref('calendar'), field: day}, config: {severity: %s}}}]
 """
 
 
@@ -312,7 +312,7 @@ def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project:
     project.mart("select\n    nope\nfrom raw.accounts")
 
     result = run(project)
-    assert f"{project.folder}/marts/sales.sql:2: Binder Error" in failure(result)
+    assert f"{project.folder}/models/marts/sales.sql:2: Binder Error" in failure(result)
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
@@ -321,7 +321,7 @@ def test_a_view_that_cannot_be_read_shows_no_value_and_is_not_retried(project: M
     project.write("staging/stg_contacts.sql", "select 1 as id\nfrom raw.contacts\nwhere first_name::integer > 0")
 
     result = run(project)
-    assert f"{project.folder}/staging/stg_contacts.sql" in failure(result)
+    assert f"{project.folder}/models/staging/stg_contacts.sql" in failure(result)
     assert "Could not convert string '…' to INT32" in failure(result)
     assert not any(event.is_step_up_for_retry for event in result.all_events)
     assert "Confidential" not in "\n".join(map(repr, result.all_events))
@@ -329,7 +329,7 @@ def test_a_view_that_cannot_be_read_shows_no_value_and_is_not_retried(project: M
 
 def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
     graph = defs.resolve_asset_graph()
-    models = {key for key in graph.materializable_asset_keys if key.path[0] in FOLDERS}
+    models = {AssetKey(model.address.split(".")) for model in load_models()}
 
-    assert {key.path[0] for key in models} == set(FOLDERS)
+    assert models <= graph.materializable_asset_keys
     assert models <= {check.asset_key for check in graph.asset_check_keys}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.runner.files import MODELS_DIR
+from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import Seen
@@ -119,7 +119,7 @@ def test_older_row_of_a_record_is_hidden_then_deleted(database: Path) -> None:
             "insert into raw.side_loaded select * replace ('load_0' as _dlt_load_id) from raw.side_loaded"
         )
 
-    shown = (MODELS_DIR / "staging/stg_users.sql").read_text("utf-8")
+    [shown] = [model.sql for model in load_models() if model.address == "staging.stg_users"]
     assert rows(database, f"select user_id, last_seen_load_id <> 'load_0' from ({shown})") == [(8, True)]
 
     load("open_tasks", {"users": [ADA]})

@@ -28,7 +28,7 @@ def names_in_models() -> set[str]:
     for model in models().values():
         names |= {name.lower() for name in model.columns}
         if model.path.suffix == ".sql":
-            parsed = sqlglot.parse_one(model.select, dialect="duckdb")
+            parsed = sqlglot.parse_one(model.sql, dialect="duckdb")
             names |= {found.name.lower() for found in parsed.find_all(exp.Column, exp.Table)}
             names |= {found.alias.lower() for found in parsed.find_all(exp.Alias, exp.TableAlias, exp.CTE)}
             names |= {

@@ -26,9 +26,7 @@ def test_the_documented_columns_are_those_of_the_table_in_its_order(crm: RawTabl
 
 @every_model
 def test_a_models_key_is_tested(model: Model) -> None:
-    assert {"unique", "dbt_utils.unique_combination_of_columns"} & {
-        test.kind for test in model.data_tests if test.blocks
-    }
+    assert {"unique", "unique_combination_of_columns"} & {test.kind for test in model.data_tests if test.blocks}
 
 
 @pytest.mark.parametrize("address", [address for address in models() if address.startswith("marts.")])

@@ -43,7 +43,7 @@ def test_without_side_loaded_users_the_name_is_null(crm: RawTables, mart: str) -
 
 @pytest.mark.parametrize("mart", OWNED)
 def test_a_user_that_is_not_known_is_warned_of(mart: str) -> None:
-    [test] = [t for t in models()[mart].data_tests if t.arguments.get("to") == "staging.stg_users"]
+    [test] = [t for t in models()[mart].data_tests if t.arguments.get("to") == "ref('stg_users')"]
     assert not test.blocks
 
 

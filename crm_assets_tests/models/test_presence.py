@@ -8,7 +8,8 @@ from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables, 
 
 def shown(crm: RawTables, resource: str) -> list[int]:
     model = models()[f"staging.stg_{resource}"]
-    return [id_ for (id_,) in crm.rows(model.address, *model.key_columns)]
+    key, *_ = [test.column for test in model.data_tests if test.kind == "unique" and test.column]
+    return [id_ for (id_,) in crm.rows(model.address, key)]
 
 
 @pytest.fixture(params=ENDPOINTS)

@@ -56,8 +56,8 @@ def test_a_mart_without_some_deals_fails_its_test(crm: RawTables, mart: str) -> 
 
 def test_a_mart_without_some_deals_is_not_built(crm: RawTables) -> None:
     mart = models()["marts.account_overview"]
-    sql = mart.sql.replace("full outer join deal_sums", "left join deal_sums")
-    assert sql != mart.sql
+    text = mart.file.text.replace("full outer join deal_sums", "left join deal_sums")
+    assert text != mart.file.text
 
     with pytest.raises(WrongRows, match="account_overview_has_all_won_deals: 1 fail: The rows"):
-        build(crm.connection, replace(mart, sql=sql))
+        build(crm.connection, replace(mart, file=mart.file._replace(text=text)))

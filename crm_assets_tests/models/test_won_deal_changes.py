@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
-from crm_assets.runner.data_test_runs import run_test
+from crm_assets.runner.test_runs import run_test
 from crm_assets_tests.models.raw_tables import FIRST, RawTables, models
 
 CHANGES, HISTORY = "marts.won_deal_changes", "snapshots.won_deals_history"
@@ -38,7 +38,7 @@ def test_changes_are_those_of_each_deals_states(crm: RawTables) -> None:
     expected = [(deal, *change) for deal, history in enumerate(histories) for change in changes(history)]
     assert crm.rows(CHANGES, "deal_id", "version", "change", "amount_change") == expected
     assert amounts(crm) == sum(history[-1][1] or 0 for history in histories if history[-1][0] == "won")
-    [test] = [test for test in models()[CHANGES].data_tests if test.given_name == "won_deal_changes_add_up"]
+    [test] = [test for test in models()[CHANGES].data_tests if test.name == "won_deal_changes_add_up"]
     assert run_test(crm.connection, models()[CHANGES], test).passed
 
 

@@ -1,5 +1,6 @@
-"""A folder of models that a test writes, read and built as the project's own."""
+"""A dbt project that a test writes, read and built as the project's own."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -8,17 +9,32 @@ import yaml
 
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
+from crm_assets.runner.project import DBT_DIR
+
+KEPT = ("dbt_project.yml", "macros", "tests/generic", "models/sources.yml")
 
 
 @dataclass(frozen=True)
 class ModelProject:
-    """Model files below `folder`."""
+    """A project in `folder`, with the settings, macros and kinds of tests of the project's own, and no models."""
 
     folder: Path
 
+    def __post_init__(self) -> None:
+        for name in KEPT:
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy = shutil.copytree if (DBT_DIR / name).is_dir() else shutil.copy
+            copy(DBT_DIR / name, target)
+
+    def path(self, file: str) -> Path:
+        """Where a file is: `marts/sales.sql` and others of models are in `models/`."""
+        own = ("seeds", "snapshots", "tests", "macros", "models")
+        return self.folder / file if file.startswith(own) or "/" not in file else self.folder / "models" / file
+
     def write(self, file: str, text: str) -> Path:
         """Writes one file, such as `marts/sales.sql`."""
-        path = self.folder / file
+        path = self.path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         return path

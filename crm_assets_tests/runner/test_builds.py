@@ -199,7 +199,7 @@ def test_the_reporting_time_zone_is_part_of_a_view(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:
     report_in(connection, "Asia/Kolkata")
-    zone = "getvariable('reporting_timezone')"
+    zone = "'{{ var(\"reporting_timezone\") }}'"
     build(connection, project.mart(f"select {zone} as day", "config: {materialized: view}"))
     connection.execute("reset variable reporting_timezone")
 

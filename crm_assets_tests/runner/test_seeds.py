@@ -66,7 +66,7 @@ def test_an_error_names_line_and_column_and_the_table_stays(
 
 
 def test_a_type_of_a_column_that_is_not_there_is_refused(project: ModelProject) -> None:
-    with pytest.raises(ModelsRefused, match=r"seeds\.yml:6: targets: targets\.csv has no column amount: correct"):
+    with pytest.raises(ModelsRefused, match=r"seeds\.yml:4: targets: targets\.csv has no column amount: correct"):
         targets(project, "month,amonut\n2026-01-01,5\n")
 
 

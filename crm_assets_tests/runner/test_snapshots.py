@@ -29,7 +29,7 @@ def connection(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnecti
 
 def history(project: ModelProject, **config: Any) -> Model:
     """The snapshot `snapshots.history` of the accounts."""
-    entry = {"name": "history", "relation": "raw.accounts", "config": config}
+    entry = {"name": "history", "relation": "source('raw', 'accounts')", "config": config}
     project.write("snapshots/history.yml", yaml.safe_dump({"snapshots": [entry]}))
     return project.models()["snapshots.history"]
 
@@ -339,7 +339,7 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         pytest.param({**CHECK, "hard_deletes": "keep"}, "hard_deletes is 'keep': use one of ignore", id="deletes"),
         pytest.param(
             {**CHECK, "target_schema": "x"},
-            "the key 'target_schema' cannot be used: remove it: the folder",
+            "config: the key 'target_schema' cannot be used: did you mean schema",
             id="dbt's own",
         ),
     ],

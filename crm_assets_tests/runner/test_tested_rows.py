@@ -7,10 +7,10 @@ import pytest
 
 from crm_assets.errors import ModelError
 from crm_assets.runner.builds import build
-from crm_assets.runner.data_test_runs import Outcome
+from crm_assets.runner.test_runs import Outcome
 from crm_assets_tests.runner.model_project import ModelProject
 
-EXPRESSION = "dbt_utils.expression_is_true"
+EXPRESSION = "expression_is_true"
 WARN = {"config": {"severity": "warn"}}
 COLUMNS = ("id", "kind", "is_in")
 

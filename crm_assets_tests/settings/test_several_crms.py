@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.errors import SettingsError
-from crm_assets.runner.folders import FOLDERS
+from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.settings.names import RESERVED
 from crm_assets_tests.scripted_crm import KEY
@@ -109,4 +109,4 @@ def test_name_that_would_be_ambiguous_is_refused(name: str) -> None:
 
 
 def test_every_folder_of_models_is_a_reserved_name() -> None:
-    assert FOLDERS.keys() <= RESERVED
+    assert {model.schema for model in load_models()} <= RESERVED

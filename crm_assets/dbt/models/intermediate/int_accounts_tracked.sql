@@ -1,0 +1,6 @@
+select
+    account_id,
+    owner_id,
+    territory_id
+from {{ ref('stg_accounts') }}
+where not is_deleted

@@ -1,0 +1,10 @@
+{# passes: No combination of {{ combination_of_columns }} occurs twice. #}
+{# fails: {{ failing }} combinations of {{ combination_of_columns }} occur more than once #}
+{% test unique_combination_of_columns(model, combination_of_columns) %}
+select
+    {{ combination_of_columns | join(', ') }},
+    count(*) as n_records
+from {{ model }}
+group by all
+having count(*) > 1
+{% endtest %}

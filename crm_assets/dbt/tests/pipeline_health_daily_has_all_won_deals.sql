@@ -1,0 +1,25 @@
+with in_mart as (
+    select
+        won_deals,
+        won_amount
+    from {{ ref('pipeline_health_daily') }}
+    order by taken_at desc
+    limit 1
+),
+
+in_staging as (
+    select
+        count(*) as won_deals,
+        coalesce(sum(won_amount), 0) as won_amount
+    from {{ ref('stg_won_deals') }}
+    where not is_deleted
+)
+
+select
+    in_mart.won_deals,
+    in_staging.won_deals as won_deals_in_staging,
+    in_mart.won_amount,
+    in_staging.won_amount as won_amount_in_staging
+from in_mart
+cross join in_staging
+where in_mart.won_deals <> in_staging.won_deals or in_mart.won_amount <> in_staging.won_amount

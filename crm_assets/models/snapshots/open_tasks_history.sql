@@ -1,7 +1,0 @@
-select
-    task_id,
-    owner_id,
-    due_at,
-    created_at
-from staging.stg_open_tasks
-where is_open

@@ -1,1 +1,0 @@
-"""The models as a project for dbt-duckdb: renders it from the model files, and writes it to a folder."""

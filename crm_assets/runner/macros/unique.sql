@@ -1,0 +1,11 @@
+{# passes: No value of {{ column_name }} occurs twice. #}
+{# fails: {{ failing }} values of {{ column_name }} occur more than once #}
+{% test unique(model, column_name) %}
+select
+    {{ column_name }} as unique_field,
+    count(*) as n_records
+from {{ model }}
+where {{ column_name }} is not null
+group by {{ column_name }}
+having count(*) > 1
+{% endtest %}

@@ -1,0 +1,201 @@
+"""Renders dbt's templates with Jinja2's sandbox. They have macros and what dbt offers without a connection."""
+
+import json
+import os
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.runtime import Macro
+from jinja2.sandbox import SandboxedEnvironment
+
+from crm_assets.errors import ModelsRefused
+from crm_assets.warehouse.quoting import identifier
+
+Scope = dict[str, Any]
+"""What a template can use, by name. Macros see names that are added later, too."""
+
+BLOCKS = (
+    (re.compile(r"(\{%-?\s*)(?:data_)?test\s+(\w+)"), r"\1macro test_\2"),
+    (re.compile(r"(\{%-?\s*)end(?:data_)?test\b"), r"\1endmacro"),
+    (re.compile(r"\{%-?\s*(?:end)?snapshot\b.*?%\}"), ""),
+)
+"""dbt's own blocks -> Jinja. A snapshot's name is that of its file."""
+
+SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
+FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
+"""A text of YAML that is an expression without braces, as dbt allows."""
+
+EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
+PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+ALLOWED = re.compile(r"DBT_(?!ENV_SECRET).*|CRM_DATA_DIR|CRM_DATABASE")
+"""The environment variables of templates: no secrets."""
+
+MISSING = (
+    "adapter calls, queries while rendering and packages are not supported: write a macro in macros/ or plain SQL, or "
+    "build the project with dbt, as docs/dbt.md shows"
+)
+
+
+class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
+    """A table in SQL, with the attributes that it has in dbt. `sql`: what to write instead of its address."""
+
+    schema: str
+    name: str
+    table: str
+    identifier: str
+
+    def __new__(cls, schema: str, name: str, sql: str | None = None) -> "Relation":  # noqa: PYI034 # Self is newer
+        """Takes its schema and its name."""
+        address = ".".join(part if PLAIN.fullmatch(part) else identifier(part) for part in (schema, name))
+        relation = super().__new__(cls, sql or address)
+        relation.schema, relation.name, relation.table, relation.identifier = schema, name, name, name
+        return relation
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of data test: the parameters of its macro, and sentences about rows that pass and that fail."""
+
+    parameters: tuple[str, ...]
+    required: frozenset[str]
+    passes: str
+    fails: str
+
+
+class _Returned(Exception):  # not an error
+    """A macro's value, from `return`."""
+
+
+def _return(value: Any = None) -> NoReturn:
+    raise _Returned(value)
+
+
+def refuse(message: str) -> NoReturn:
+    """Stops rendering. The message gets file and line."""
+    raise TemplateError(message)
+
+
+def _env_var(name: str, default: str | None = None) -> str:
+    if not ALLOWED.fullmatch(name):
+        refuse(f"env_var cannot read {name}: use a name that begins with DBT_")
+    value = os.environ.get(name, default)
+    return refuse(f"the environment variable {name} is not set") if value is None else value
+
+
+BUILTINS: Mapping[str, Any] = {
+    "return": _return,
+    "log": lambda *_, **__: "",
+    "env_var": _env_var,
+    "tojson": json.dumps,
+    "fromjson": json.loads,
+    "zip": zip,
+    "exceptions": {"raise_compiler_error": refuse, "warn": lambda *_: ""},
+    "target": {"name": "crm_assets", "type": "duckdb", "schema": "main", "database": "crm", "threads": 1},
+}
+
+
+class Templates:
+    """Macros, kinds of data tests, and compiled templates."""
+
+    def __init__(self) -> None:
+        self._environment = SandboxedEnvironment(
+            undefined=StrictUndefined, extensions=["jinja2.ext.do"], keep_trailing_newline=True
+        )
+        self._environment.filters |= dict.fromkeys(("as_bool", "as_number", "as_native", "as_text"), _same)
+        self._compiled: dict[tuple[str, str], Template] = {}
+        self._macros: dict[Path, Template] = {}
+        self.kinds: dict[str, Kind] = {}
+
+    def add_macros(self, path: Path) -> None:
+        """Adds the macros and generic tests of a file."""
+        text = path.read_text(encoding="utf-8")
+        self._macros[path] = self._template(path, text)
+        sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
+        for macro in self._environment.parse(_in_jinja(text)).find_all(nodes.Macro):
+            if macro.name.startswith("test_"):
+                names = [argument.name for argument in macro.args]
+                required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
+                sentence = (sentences.get("passes", ""), sentences.get("fails", ""))
+                self.kinds[macro.name.removeprefix("test_")] = Kind(tuple(names[1:]), required, *sentence)
+
+    def scope(self, names: Mapping[str, Any]) -> Scope:
+        """A scope with these names and all macros."""
+        scope = {**self._environment.globals, **BUILTINS, **names}
+        for path, template in self._macros.items():
+            context = template.new_context(scope, shared=True)
+            with self._located(path):
+                "".join(template.root_render_func(context))
+            scope |= {name: partial(_call, macro) for name, macro in context.vars.items() if isinstance(macro, Macro)}
+        return scope
+
+    def render(self, path: Path, text: str, scope: Scope, line: int = 1) -> str:
+        """A template's text.
+
+        Raises:
+            ModelsRefused: It is wrong, or uses what is not supported. The message has file and line.
+        """
+        if "{" not in text:
+            return text
+        with self._located(path, line):
+            return self._template(path, text).render(scope)
+
+    def value(self, path: Path, written: Any, scope: Scope, line: int = 1) -> Any:
+        """A value of YAML with its templates filled in. A single expression keeps its type."""
+        if isinstance(written, Mapping):
+            return {key: self.value(path, value, scope, line) for key, value in written.items()}
+        if isinstance(written, list):
+            return [self.value(path, value, scope, line) for value in written]
+        if not isinstance(written, str):
+            return written
+        expression = written if FUNCTION.fullmatch(written) else (EXPRESSION.fullmatch(written) or ("", None))[1]
+        if expression is None:
+            return self.render(path, written, scope, line)
+        with self._located(path, line):
+            return self._environment.compile_expression(expression, undefined_to_none=False)(**scope)
+
+    def _template(self, path: Path, text: str) -> Template:
+        key = (str(path), text)
+        if key not in self._compiled:
+            with self._located(path):
+                code = self._environment.compile(_in_jinja(text), filename=str(path))
+                self._compiled[key] = Template.from_code(self._environment, code, {})
+        return self._compiled[key]
+
+    @contextmanager
+    def _located(self, path: Path, line: int = 1) -> Iterator[None]:
+        try:
+            yield
+        except (ModelsRefused, _Returned):
+            raise
+        except TemplateSyntaxError as error:
+            raise ModelsRefused(f"{path}:{error.lineno}: {error.message}") from None
+        except Exception as error:  # noqa: BLE001 # whatever a template does
+            files = {str(path), *map(str, self._macros)}
+            frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in files]
+            at = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else f"{path}:{line}"
+            advice = f": {MISSING}" if isinstance(error, UndefinedError) else ""
+            raise ModelsRefused(f"{at}: {error}{advice}") from None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _in_jinja(text: str) -> str:
+    for pattern, replacement in BLOCKS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _call(macro: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    try:
+        return macro(*arguments, **named)
+    except _Returned as returned:
+        return returned.args[0]

@@ -1,0 +1,383 @@
+"""dbt itself builds the project as it stands: over three syncs of the living sandbox its tables are the runner's."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.api import ENDPOINTS, INCLUDE
+from crm_assets.loading.present import present_view
+from crm_assets.loading.sync_log import create_log_tables
+from crm_assets.runner.builds import build
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
+from crm_assets.runner.project import DBT_DIR
+from crm_assets.runner.test_runs import Outcome, run_test
+from crm_assets.runner.timezone import report_in
+from crm_assets.sandbox import serving_sandbox
+from crm_assets_tests.assets.raw_runs import materialize
+
+ROOT = Path(__file__).parents[2]
+DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
+
+pytestmark = [
+    pytest.mark.dbt,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(not DBT.exists(), reason="dbt is not installed: make test-dbt installs it, and runs this"),
+]
+
+TIMEZONE = "America/New_York"
+SYNCS = (
+    ("2026-03-06T15:00:00+00:00", "full"),
+    ("2026-03-08T06:30:00+00:00", "incremental"),
+    ("2026-03-09T03:30:00+00:00", "full"),
+)
+"""Instant and mode; in between, summer time begins in the reporting time zone."""
+
+ALL_KINDS = """
+models:
+  - name: all_kinds
+    description: One row a number.
+    data_tests:
+      - unique_combination_of_columns:
+          arguments: {combination_of_columns: [parity, half]}
+          config: {severity: warn}
+      - expression_is_true: {name: at_most_two, arguments: {expression: n <= 2}, config: {severity: warn}}
+    columns:
+      - name: n
+        description: The number.
+        data_tests:
+          - unique
+          - accepted_range: {arguments: {min_value: 2, max_value: 4}, config: {severity: warn}}
+          - relationships: {arguments: {to: ref('written'), field: number}, config: {severity: warn}}
+      - name: parity
+        description: Whether it is odd.
+        data_tests:
+          - unique: {config: {severity: warn}}
+          - not_null: {config: {severity: warn}}
+          - accepted_values: {arguments: {values: [even]}, config: {severity: warn}}
+      - name: half
+        description: Half of it.
+"""
+EVERY_WAY = {
+    "marts/all_kinds.sql": """
+        select
+            cast(n as bigint) as n,
+            case n % 2 when 1 then 'odd' when 0 then 'even' end as parity,
+            cast(n // 2 as bigint) as half
+        from unnest([1, 2, 3, 4, 5, null]) as numbers (n)
+        where n is not null
+        """,
+    "marts/all_kinds.yml": ALL_KINDS,
+    "marts/by_two_keys.sql": """
+        select
+            owner_id,
+            cast(now() at time zone '{{ var("reporting_timezone") }}' as date) as day,
+            count(*) as accounts
+        from {{ ref('stg_accounts') }}
+        where owner_id is not null
+        group by all
+        """,
+    "marts/by_two_keys.yml": """
+        models:
+          - name: by_two_keys
+            description: One row an owner and day.
+            config: {materialized: incremental, unique_key: [day, owner_id]}
+            data_tests: [{expression_is_true: {name: some, arguments: {expression: accounts > 0}}}]
+            columns:
+              - {name: day, description: The day.}
+              - {name: owner_id, description: The owner.}
+              - {name: accounts, description: Number of accounts.}
+        """,
+    "seeds/written.csv": 'number,half,name,day,truth\n1,0.5,one,2026-01-01,true\n2,1,,,false\n3,1.5,"a, b",,\n',
+    "seeds/written.yml": """
+        seeds:
+          - name: written
+            config: {column_types: {number: bigint, half: double, name: varchar, day: date, truth: boolean}}
+        """,
+    "macros/today.sql": """
+        {% macro today() %}
+            {%- set zone = var('reporting_timezone') -%}
+            {{ return("cast(now() at time zone '" ~ zone ~ "' as date)") }}
+        {% endmacro %}
+        """,
+    "marts/merged.sql": """
+        {{ config(materialized='incremental', incremental_strategy='merge', unique_key='deal_id') }}
+        select
+            deal_id,
+            won_amount,
+            updated_at,
+            {{ today() }} as seen_on
+        from {{ ref('stg_won_deals') }}
+        {% if is_incremental() %}
+        where updated_at > (select max(updated_at) from {{ this }})
+        {% endif %}
+        """,
+    "marts/appended.sql": """
+        {{ config(materialized='incremental', incremental_strategy='append', tags=['daily']) }}
+        select {{ today() }} as day, count(*) as deals
+        from {{ ref('won_deal_overview') }}
+        """,
+    "snapshots/more.yml": """
+        snapshots:
+          - name: contacts_by_time
+            relation: ref('stg_contacts')
+            config: {unique_key: contact_id, strategy: timestamp, updated_at: updated_at, hard_deletes: new_record}
+          - name: tasks_as_they_were
+            relation: source('present', 'open_tasks')
+            config: {unique_key: id, strategy: check, check_cols: all}
+        """,
+    "tests/no_odd_numbers.sql": "select n from {{ ref('all_kinds') }} where parity = 'odd'",
+    "tests/more.yml": """
+        data_tests:
+          - {name: no_odd_numbers, description: All are even., config: {severity: warn}}
+        """,
+}
+"""Beside the project's own models: each kind of test with rows that fail it, and all ways to keep rows."""
+
+VALUES_AND_NOT_ROWS = {"accepted_values"}
+"""Kinds of tests of which dbt counts the wrong values, and the runner the rows that have them."""
+
+Result = tuple[str | None, str | None, str, str, int | None]
+"""Model (none of a singular test, which dbt attaches to nothing), column, kind or name, status, how many fail."""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What both made of the same raw tables. The databases are copies of the time right after."""
+
+    runner: Path
+    dbt: Path
+    runner_results: Counter[Result]
+    dbt_results: Counter[Result]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = Path(shutil.copytree(DBT_DIR, tmp_path_factory.mktemp("project") / "dbt"))
+    for file, text in EVERY_WAY.items():
+        path = folder / "models" / file if file.startswith("marts/") else folder / file
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def models(project: Path) -> list[Model]:
+    return load_models(project)
+
+
+@pytest.fixture(scope="module")
+def syncs(models: list[Model], project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Sync]:
+    folder = tmp_path_factory.mktemp("syncs")
+    runner, dbt = folder / "runner.duckdb", folder / "dbt.duckdb"
+    made = []
+    for number, raw in enumerate(read_sandbox(folder)):
+        for database in (runner, dbt):
+            take_over(raw, database, SYNCS[number][0])
+        runner_results, dbt_results = built_by_runner(runner, models), built_by_dbt(project, dbt)
+        copies = [Path(shutil.copy(database, folder / f"{number}_{database.name}")) for database in (runner, dbt)]
+        made.append(Sync(copies[0], copies[1], runner_results, dbt_results))
+    return made
+
+
+def read_sandbox(folder: Path) -> Iterator[Path]:
+    """The database after each sync, as the raw assets leave it."""
+    now = datetime.fromisoformat(SYNCS[0][0])
+    endpoints = {name: {"params": {INCLUDE: ",".join(e.includes)}} for name, e in ENDPOINTS.items() if e.includes}
+    with serving_sandbox(now=lambda: now, rows=1000) as sandbox, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CRM_DATA_DIR", str(folder))
+        environment.setenv("SOURCES__CRM__BASE_URL", sandbox.base_url)
+        environment.setenv("SOURCES__CRM__API_KEY", sandbox.api_key)
+        environment.setenv("SOURCES__CRM__ENDPOINTS", json.dumps(endpoints))
+        for instant, mode in SYNCS:
+            now = datetime.fromisoformat(instant)
+            assert materialize(mode=mode).success
+            yield folder / "crm.duckdb"
+
+
+def take_over(raw: Path, database: Path, instant: str) -> None:
+    """Copies the raw tables alone, and stops the clock: a macro of the database goes before DuckDB's own now()."""
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(f"attach '{raw}' as read (read_only); create schema if not exists raw")
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
+        create_log_tables(connection)
+        for resource in ENDPOINTS:
+            connection.execute(present_view(connection, resource))
+        connection.execute(f"create or replace macro main.now() as timestamptz '{instant}'")
+
+
+def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
+    outcomes: list[tuple[Model, Outcome]] = []
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        report_in(connection, TIMEZONE)
+        for model in models:
+            build(connection, model)
+        for model in models:
+            outcomes += [(model, run_test(connection, model, test)) for test in model.data_tests if test.line]
+    return Counter(
+        result(
+            None if outcome.test.kind == "singular" else model.file.name,
+            outcome.test.column,
+            outcome.test.name if outcome.test.kind == "singular" else outcome.test.kind,
+            {None: "pass", "error": "fail"}.get(outcome.severity, "warn"),
+            outcome.failing,
+        )
+        for model, outcome in outcomes
+    )
+
+
+def built_by_dbt(project: Path, database: Path) -> Counter[Result]:
+    run_dbt("build", database=database, project=project)
+    target = database.parent / "target"
+    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
+    return Counter(dbt_result(nodes[ran["unique_id"]], ran) for ran in results if ran["unique_id"].startswith("test."))
+
+
+def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt") -> str:
+    """Runs dbt, or a program beside it, on a database. Returns what it prints."""
+    zone = f"{{reporting_timezone: {TIMEZONE}}}"
+    options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
+    ran: subprocess.CompletedProcess[str] = subprocess.run(
+        [str(DBT.with_name(program)), *arguments, *(options if program == "dbt" else [])],
+        cwd=database.parent,
+        env={
+            "PATH": f"{DBT.parent}:{os.defpath}",
+            "HOME": str(database.parent),
+            "CRM_DATA_DIR": str(database.parent),
+            "CRM_DATABASE": database.stem,
+            "CRM_DBT_PROJECT": str(project),
+            "DBT_TARGET_PATH": str(database.parent / "target"),
+            "DBT_LOG_PATH": str(database.parent / "target"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def dbt_result(node: dict[str, Any], ran: dict[str, Any]) -> Result:
+    """A test's result in dbt's files."""
+    model = node.get("attached_node")
+    kind = node["test_metadata"]["name"] if model else node["name"]
+    return result(model and model.rpartition(".")[2], node.get("column_name"), kind, ran["status"], ran["failures"])
+
+
+def result(model: str | None, column: str | None, kind: str, status: str, failing: int) -> Result:
+    return model, column, kind, status, None if kind in VALUES_AND_NOT_ROWS else failing
+
+
+@pytest.fixture(params=range(len(SYNCS)), ids=lambda number: f"sync {number + 1}")
+def sync(request: pytest.FixtureRequest, syncs: list[Sync]) -> Sync:
+    made: Sync = syncs[request.param]
+    return made
+
+
+@pytest.fixture
+def both(sync: Sync) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"attach '{sync.runner}' as runner (read_only)")
+        connection.execute(f"attach '{sync.dbt}' as dbt (read_only)")
+        yield connection
+
+
+def test_each_table_has_the_runners_columns_and_types(both: duckdb.DuckDBPyConnection, models: list[Model]) -> None:
+    for model in models:
+        runner, dbt = (
+            both.execute(f"select column_name, column_type from (describe {name}.{model.relation})").fetchall()
+            for name in ("runner", "dbt")
+        )
+        assert dbt == runner, model.address
+
+
+def test_each_table_has_the_runners_rows(both: duckdb.DuckDBPyConnection, models: list[Model]) -> None:
+    for model in models:
+        runner, dbt = f"runner.{model.relation}", f"dbt.{model.relation}"
+        for some, others in ((runner, dbt), (dbt, runner)):
+            more = both.execute(f"from {some} except all from {others} limit 3").fetchall()
+            assert not more, f"only in {some}"
+
+
+def test_each_test_finds_the_same_rows_as_the_runner(sync: Sync) -> None:
+    assert sync.dbt_results == sync.runner_results
+    assert {status for _, _, _, status, _ in sync.dbt_results} == {"pass", "warn"}
+
+
+def test_each_table_and_column_is_described_as_by_the_runner(both: duckdb.DuckDBPyConnection) -> None:
+    def comments(database: str) -> list[tuple[Any, ...]]:
+        return both.execute(
+            "select schema_name, table_name, column_name, trim(coalesce(comment, ''), e' \\n') from duckdb_columns() "
+            f"where database_name = '{database}' and schema_name in ('seeds', 'staging', 'snapshots', 'marts') "
+            "order by all"
+        ).fetchall()
+
+    assert comments("dbt") == comments("runner")
+
+
+def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
+    def closed(sync: Sync) -> int:
+        with duckdb.connect(str(sync.dbt), read_only=True) as connection:
+            [[rows]] = connection.execute("select count(dbt_valid_to) from snapshots.open_tasks_history").fetchall()
+            return int(rows)
+
+    first, second, third = map(closed, syncs)
+    assert first < second < third
+
+
+@pytest.mark.usefixtures("syncs")
+def test_nothing_is_written_into_the_project(project: Path) -> None:
+    files = {path.relative_to(DBT_DIR) for path in DBT_DIR.rglob("*") if path.suffix != ".pyc"}
+    written = {path.relative_to(project) for path in project.rglob("*")} - files
+    added = {f"models/{name}" if name.startswith("marts/") else name for name in EVERY_WAY}
+
+    assert {str(path) for path in written} == added
+
+
+@pytest.mark.parametrize(
+    "arguments", ["--warn-error parse --show-all-deprecations", "docs generate", "source freshness"]
+)
+def test_dbt_commands_need_no_preparation(syncs: list[Sync], tmp_path: Path, arguments: str) -> None:
+    database = Path(shutil.copy(syncs[-1].dbt, tmp_path / "crm.duckdb"))
+
+    run_dbt(*arguments.split(), database=database)
+
+
+def test_dagster_dbt_builds_the_project_as_the_page_says(syncs: list[Sync], tmp_path: Path) -> None:
+    database = Path(shutil.copy(syncs[-1].dbt, tmp_path / "crm.duckdb"))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("drop schema marts cascade")
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "dbt.md").read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "definitions.py").write_text(code, encoding="utf-8")
+
+    command = ("asset", "materialize", "-f", "definitions.py", "--select", "*")
+    run_dbt(*command, database=database, program="dagster")
+    with duckdb.connect(str(database), read_only=True) as connection:
+        [[accounts]] = connection.execute("select count(*) from marts.account_overview").fetchall()
+    assert accounts > 0
+
+
+def test_dbt_runs_on_the_runners_duckdb() -> None:
+    [dbt, runner] = (
+        [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line.startswith("duckdb==")]
+        for name in ("constraints-dbt.txt", "constraints.txt")
+    )
+    assert dbt == runner

@@ -1,0 +1,189 @@
+"""Each kind of data test: which rows fail it, and how they are shown."""
+
+import json
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.runner.test_runs import Outcome, run_test
+from crm_assets_tests.runner.model_project import ModelProject
+
+NAME = 'a "quoted" name'
+QUOTED = '"a ""quoted"" name"'
+EXPRESSION, RANGE, COMBINATION = "expression_is_true", "accepted_range", "unique_combination_of_columns"
+ROWS = """
+select * from (values (1, 'a', 10), (2, 'b', -5), (3, 'b', null), (4, null, null)) as t (Key, "a ""quoted"" name", n)
+"""
+Test = str | dict[str, Any]
+
+
+@pytest.fixture(autouse=True)
+def sales(connection: duckdb.DuckDBPyConnection) -> None:
+    """The table `marts.sales` with the rows above."""
+    connection.execute(f"create schema marts; create table marts.sales as {ROWS}")
+
+
+def run(project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test) -> Outcome:
+    """What a test of a column, or of the whole model, finds."""
+    columns = [{"name": name, "description": "A column.", "quote": True} for name in ("Key", NAME, "n")]
+    tested = [{**it, "data_tests": [test]} if it["name"] == column else it for it in columns]
+    model = project.mart(ROWS, json.dumps({"columns": tested, "data_tests": [] if column else [test]}))
+    return run_test(connection, model, model.data_tests[0])
+
+
+def failing(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> list[tuple[Any, ...]]:
+    """The rows that the SQL of an outcome finds."""
+    return connection.execute(f"from (\n{outcome.sql}\n) order by all").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("column", "test", "rows"),
+    [
+        pytest.param(NAME, "unique", [("b", 2)], id="unique: a value twice"),
+        pytest.param(NAME, "not_null", [(4, None, None)], id="not_null: a missing value"),
+        pytest.param(
+            NAME,
+            {"accepted_values": {"arguments": {"values": ["a"]}}},
+            [(2, "b", -5), (3, "b", None)],
+            id="accepted_values: another",
+        ),
+        pytest.param(
+            "n",
+            {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
+            [(1, "a", 10), (2, "b", -5)],
+            id="relationships: not found",
+        ),
+        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, [(2, "b", -5)], id="expression: untrue"),
+        pytest.param(
+            None,
+            {EXPRESSION: {"arguments": {"expression": "n <> 10"}}},
+            [(1, "a", 10)],
+            id="expression of the model: untrue",
+        ),
+        pytest.param("n", {RANGE: {"arguments": {"min_value": 0}}}, [(2, "b", -5)], id="accepted_range: too little"),
+        pytest.param("n", {RANGE: {"arguments": {"max_value": 9}}}, [(1, "a", 10)], id="accepted_range: too much"),
+        pytest.param(
+            None,
+            {COMBINATION: {"arguments": {"combination_of_columns": [QUOTED]}}},
+            [("b", 2)],
+            id="unique_combination: twice",
+        ),
+    ],
+)
+def test_rows_fail(
+    project: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    column: str | None,
+    test: Test,
+    rows: list[tuple[Any, ...]],
+) -> None:
+    found = run(project, connection, column, test)
+
+    assert (found.problem, found.failing, failing(connection, found)) == (None, len(rows), rows)
+
+
+@pytest.mark.parametrize(
+    ("column", "test", "sentence"),
+    [
+        ("n", "not_null", "2 of 4 rows have no n"),
+        (NAME, "unique", f"1 values of {NAME} occur more than once"),
+        ("n", {"accepted_values": {"arguments": {"values": [10]}}}, "1 of 4 rows have a n that is none of [10]"),
+        (
+            "n",
+            {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
+            "2 of 4 rows have a n that is not found in marts.sales",
+        ),
+        ("n", {RANGE: {"arguments": {"max_value": 9}}}, "1 of 4 rows have a n that is not at most 9"),
+        ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, "1 of 4 rows do not fulfil: n > 0"),
+        ("n", {"not_null": {"description": "Each has an n."}}, "2 fail: Each has an n."),
+    ],
+)
+def test_failing_rows_are_described(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str, test: Test, sentence: str
+) -> None:
+    assert run(project, connection, column, test).found == sentence
+
+
+@pytest.mark.parametrize(
+    ("column", "test"),
+    [
+        pytest.param("Key", "unique", id="unique"),
+        pytest.param("n", "unique", id="unique: nulls are no values"),
+        pytest.param("Key", "not_null", id="not_null"),
+        pytest.param(
+            NAME, {"accepted_values": {"arguments": {"values": ["a", "b"]}}}, id="accepted_values: null passes"
+        ),
+        pytest.param(
+            "Key", {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}}, id="relationships"
+        ),
+        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "<> 0"}}}, id="expression: null passes"),
+        pytest.param(
+            "n",
+            {RANGE: {"arguments": {"min_value": -5, "max_value": "Key + 9"}}},
+            id="accepted_range: limits are allowed",
+        ),
+        pytest.param(
+            None, {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}}, id="unique_combination"
+        ),
+    ],
+)
+def test_rows_pass(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test
+) -> None:
+    assert run(project, connection, column, test).passed
+
+
+def test_missing_values_make_equal_combinations(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    found = run(project, connection, None, {COMBINATION: {"arguments": {"combination_of_columns": ["n"]}}})
+
+    assert failing(connection, found) == [(None, 2)]
+
+
+@pytest.mark.parametrize("severity", ["error", "warn"])
+def test_the_sql_that_is_shown_finds_the_rows(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
+) -> None:
+    would_end_a_literal = "b' or true --"
+    test: Test = {
+        "accepted_values": {"arguments": {"values": ["a", would_end_a_literal]}, "config": {"severity": severity}}
+    }
+
+    found = run(project, connection, NAME, test)
+    assert connection.execute(found.sql).fetchall() == [(2, "b", -5), (3, "b", None)]
+
+
+def test_the_rows_that_were_refused_are_found_without_the_table(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    found = run(project, connection, "n", "not_null")
+    connection.execute("drop table marts.sales")
+
+    assert connection.execute(found.sql).fetchall() == [(3, "b", None), (4, None, None)]
+
+
+def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    found = run(project, connection, "n", {EXPRESSION: {"arguments": {"expression": "> nope"}}})
+
+    assert found.found.startswith('could not be run: Binder Error: Referenced column "nope" not found')
+    assert not found.passed
+
+
+@pytest.mark.parametrize(
+    ("column", "test", "name"),
+    [
+        pytest.param("n", "unique", "n_unique", id="of a column"),
+        pytest.param("n", {"not_null": {"name": "n_is_there"}}, "n_is_there", id="its own"),
+        pytest.param("n", {RANGE: {"arguments": {"min_value": 1}}}, "n_accepted_range", id="of dbt_utils"),
+        pytest.param(
+            None,
+            {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}},
+            "Key_n_unique",
+            id="of several columns",
+        ),
+    ],
+)
+def test_a_check_is_named_after_its_test(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test, name: str
+) -> None:
+    assert run(project, connection, column, test).test.name == name
