@@ -79,6 +79,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         code_version=model.code_version,
         retry_policy=policies.retry_policy(crm),
         check_specs=check_specs(crm, model),
+        tags=dict.fromkeys(model.config.get("tags", ()), ""),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={

@@ -17,6 +17,7 @@ from crm_assets.reports.files import page_path
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
+from crm_assets.runner.test_runs import AUDIT
 from crm_assets.runner.timezone import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.private_files import remove_leftovers
@@ -97,6 +98,7 @@ def forget_records(
         keys = _history_keys(models, resource, schemas)
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
         made = [model.address for model in tables if model.name in schemas.get(model.schema, {})]
+        made += [f"{AUDIT}.{table}" for table in schemas.get(AUDIT, {})]
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone)
         rebuild(connection, models, made, get_dagster_logger().warning)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,11 @@ def tables_read(query: exp.Expr) -> frozenset[str]:
     tables = [table for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     addresses = {".".join(part for part in (table.db, table.name) if part).lower() for table in tables}
     return frozenset(addresses - ctes)
+
+
+@cache
+def _tables_in(sql: str) -> frozenset[str]:
+    return tables_read(sqlglot.parse_one(sql, dialect="duckdb"))
 
 
 @dataclass(frozen=True)
@@ -226,7 +231,7 @@ class Model:
     def _read_by(self, test: DataTest, scope: Scope, reads: set[str]) -> frozenset[str]:
         reads.clear()
         query = test.query(self.project.templates, scope, self.address)
-        written = tables_read(sqlglot.parse_one(query, dialect="duckdb")) if test.kind == SINGULAR else ()
+        written = _tables_in(query) if test.kind == SINGULAR else ()
         return frozenset({*reads, *written})
 
     @property

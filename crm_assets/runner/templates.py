@@ -144,7 +144,7 @@ class Templates:
         if "{" not in text:
             return text
         with self._located(path, line):
-            return self._template(path, text).render(scope)
+            return self._template(path if line == 1 else Path("a test"), text).render(scope)
 
     def value(self, path: Path, written: Any, scope: Scope, line: int = 1) -> Any:
         """A value of YAML with its templates filled in. A single expression keeps its type."""

@@ -11,6 +11,7 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.tested_rows import TESTED_ROWS
 from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.duckdb_messages import reason
+from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.quoting import identifier
 
 AUDIT = "dbt_test__audit"
@@ -94,7 +95,7 @@ def store_failures(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Out
             connection.execute(f"create schema if not exists {AUDIT}")
             table = identifier(AUDIT, outcome.test.name)
             try:
-                connection.execute(f"create or replace table {table} as {outcome.sql}")
+                connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
             except duckdb.Error as error:
                 raise ModelsRefused(f"{outcome.test.path}:{outcome.test.line}: {reason(error)}") from None
 

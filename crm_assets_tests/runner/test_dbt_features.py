@@ -1,0 +1,182 @@
+"""What dbt's projects have besides SELECTs: macros, contracts, strategies, and configuration of tests."""
+
+import json
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.runner.builds import build
+from crm_assets.runner.test_runs import AUDIT
+from crm_assets_tests.runner.model_project import ModelProject
+
+DAYS = "select unnest(range(1, 6)) as day"
+
+
+def with_test(config: dict[str, Any], kind: str = "accepted_range", **arguments: Any) -> str:
+    """Properties with a test of the day, which has to be at most 2 by default."""
+    written = {kind: {"arguments": arguments or {"max_value": 2}, "config": config}}
+    return json.dumps({"columns": [{"name": "day", "data_tests": [written]}]})
+
+
+def rows(connection: duckdb.DuckDBPyConnection, table: str = "marts.sales") -> list[tuple[Any, ...]]:
+    return connection.execute(f"from {table} order by all").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ({"severity": "warn"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
+        ({"severity": "warn", "where": "day < 5"}, ("warn", "2 of 4 rows have a day that is not at most 2")),
+        ({"severity": "warn", "limit": 1}, ("warn", "1 of 5 rows have a day that is not at most 2")),
+        ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 of 5 rows have a day that is not at most 2")),
+        ({"error_if": "> 3"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
+        ({"warn_if": "> 3", "error_if": "> 3"}, (None, "none fails")),
+    ],
+    ids=str,
+)
+def test_configuration_of_a_test_counts(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], found: tuple[str, str]
+) -> None:
+    [outcome] = build(connection, project.mart(DAYS, with_test(config))).outcomes
+
+    assert (outcome.severity, outcome.found) == found
+
+
+@pytest.mark.parametrize("severity", ["warn", "error"])
+def test_failing_rows_are_stored_if_asked_for(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
+) -> None:
+    model = project.mart(DAYS, with_test({"severity": severity, "store_failures": True}))
+    try:
+        build(connection, model)
+    except WrongRows:
+        assert severity == "error"
+
+    assert rows(connection, f"{AUDIT}.day_accepted_range") == [(3,), (4,), (5,)]
+
+
+def test_test_of_ones_own_is_described_by_its_comments(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    project.write(
+        "tests/generic/even.sql",
+        """
+        {# passes: Each {{ column_name }} is even. #}
+        {# fails: {{ failing }} of {{ rows }} are odd #}
+        {% test even(model, column_name) %}
+        select * from {{ model }} where {{ column_name }} % 2 = 1
+        {% endtest %}
+        """,
+    )
+    [outcome] = build(
+        connection, project.mart(DAYS, with_test({"severity": "warn"}, "even", x=1).replace('"x": 1', ""))
+    ).outcomes
+
+    assert (outcome.test.description, outcome.found) == ("Each day is even.", "3 of 5 rows are odd")
+
+
+def test_macros_and_variables_are_filled_in(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write("macros/doubled.sql", "{% macro _twice(x) %}{{ return(x * 2) }}{% endmacro %}\n")
+    project.write("macros/sums.sql", "{% macro sum_of(xs) %}{{ _twice(xs | sum) }}{% endmacro %}\n")
+    sql = "{% set xs = [1, 2] %}{% do xs.append(3) %}select {{ sum_of(xs) }} as day, '{{ this }}' as place"
+    build(connection, project.mart(sql))
+
+    assert rows(connection) == [(12, "marts.sales")]
+
+
+def test_error_in_rendered_sql_names_the_line_of_the_file(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    sql = """
+    {%- set days = [1, 2, 3] -%}
+    {#- Several lines
+        become none. -#}
+    with days as (
+        {% for day in days %}
+        select {{ day }} as day
+        {% if not loop.last %}union all{% endif %}
+        {% endfor %}
+    )
+
+    select
+        nope
+    from days
+    """
+    with pytest.raises(ModelError, match=r"sales\.sql:12: Binder Error: .*nope"):
+        build(connection, project.mart(sql))
+
+
+def test_error_in_a_macro_names_its_file(project: ModelProject) -> None:
+    project.write("macros/wrong.sql", "{% macro wrong() %}\n{{ missing }}\n{% endmacro %}\n")
+
+    with pytest.raises(ModelsRefused, match=r"macros/wrong\.sql:2: 'missing' is undefined"):
+        project.mart("select {{ wrong() }} as day")
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("select 1 as day", None),
+        ("select 1::bigint as day", "day is BIGINT, not INTEGER"),
+        ("select 1 as day, 2 as n", "n is INTEGER, not there"),
+        ("select 1 as n", "day is missing, not INTEGER; n is INTEGER, not there"),
+    ],
+)
+def test_enforced_contract_is_compared_with_the_table(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, told: str | None
+) -> None:
+    model = project.mart(sql, "{config: {contract: {enforced: true}}, columns: [{name: day, data_type: int}]}")
+    if told is None:
+        build(connection, model)
+    else:
+        with pytest.raises(ModelError, match=rf"marts\.yml:\d+: sales breaks its contract: {told}"):
+            build(connection, model)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key", "expected"),
+    [
+        ("append", None, [(1, "a", None), (1, None, 5), (2, None, 6)]),
+        ("delete+insert", "day", [(1, None, 5), (2, None, 6)]),
+        ("merge", "day", [(1, "a", 5), (2, None, 6)]),
+    ],
+)
+def test_incremental_strategy_decides_about_earlier_rows(
+    project: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    strategy: str,
+    key: str | None,
+    expected: list[tuple[Any, ...]],
+) -> None:
+    config = {"materialized": "incremental", "incremental_strategy": strategy, **({"unique_key": key} if key else {})}
+    later = "select 1 as day, 5 as n union all select 2, 6"
+    sql = f"{{% if is_incremental() %}}{later}{{% else %}}select 1 as day, 'a' as name{{% endif %}}"
+    model = project.mart(sql, json.dumps({"config": config}))
+    for _ in range(2):
+        build(connection, model)
+
+    assert connection.execute("select day, name, n from marts.sales order by all").fetchall() == expected
+
+
+def test_snapshot_may_be_a_block_in_a_file(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write(
+        "snapshots/history.sql",
+        """
+        {% snapshot history %}
+        {{ config(unique_key='id', strategy='check', check_cols='all') }}
+        select 1 as id
+        {% endsnapshot %}
+        """,
+    )
+    build(connection, project.models()["snapshots.history"])
+
+    assert connection.execute("select id from snapshots.history").fetchall() == [(1,)]
+
+
+def test_description_may_be_a_docs_block(project: ModelProject) -> None:
+    project.write("models/sales.md", "{% docs grain %}\nOne row per day.\n{% enddocs %}\n")
+    model = project.mart("select 1 as day", """description: '{{ doc("grain") }}'""")
+
+    assert model.description == "One row per day."
