@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from dagster import (
@@ -55,8 +56,9 @@ def several_crms(folder: Path) -> Iterator[SeveralCrms]:
         yield crms
 
 
+@cache
 def definitions() -> Definitions:
-    """An instance of the component for each CRM."""
+    """An instance of the component for each CRM, made once in each process."""
     return Definitions.merge(*(build_defs_for_component(CrmComponent(name=name)) for name in NAMES))
 
 
