@@ -41,7 +41,7 @@ from crm_assets.loading.load import LoadPackage
 from crm_assets.loading.load import load as load_package
 from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
-from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, recent_requests
+from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, recent_requests
 from crm_assets.privacy.reads import ReadRules
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
@@ -134,21 +134,23 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
             lake = warehouse.lake
             if lake:
                 lake.probe()
-            asked = Asked.of(crm_connection.address(settings), settings.path(resource), settings.params(resource))
+            request = ListRequest.of(
+                crm_connection.address(settings), settings.path(resource), settings.params(resource)
+            )
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
-                refuse_another_crm(connection, crm, warehouse.name, asked)
+                refuse_another_crm(connection, crm, warehouse.name, request)
                 rules = ReadRules.before_read(connection, crm, settings)
                 load_id = next_load_id(connection)
                 state = read_state(connection, resource, rules)
                 if config.mode is ReadMode.incremental:
-                    cursor = read_cursor(connection, resource, asked, settings.incremental_lag)
+                    cursor = read_cursor(connection, resource, request, settings.incremental_lag)
                     if isinstance(cursor, Cursor):
                         state = replace(state, cursor=cursor)
                     else:
                         context.log.info("%s: reading all pages", cursor)
             with (
                 rare_garbage_collection(),
-                lake.ledger(asked.base_url) if lake else nullcontext() as ledger,
+                lake.ledger(request.base_url) if lake else nullcontext() as ledger,
                 crm_progress.shown(resource, context.log.info) as watcher,
                 crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
             ):
@@ -168,7 +170,7 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
                 rows=read.batches.rows,
                 side_loads=read.side_loads.table(),
                 report=read.report(),
-                asked=asked,
+                request=request,
                 rows_forgotten=len(read.batches.skipped),
                 confirm=partial(rules.confirm, resource=resource, skipped=read.batches.skipped, load_id=load_id),
                 vanishing_share=settings.endpoint(resource).vanishing_share,
@@ -230,15 +232,15 @@ def read_state(connection: duckdb.DuckDBPyConnection, resource: str, rules: Read
     )
 
 
-def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, asked: Asked) -> None:
+def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, request: ListRequest) -> None:
     """Refuses to mix records: the warehouse must hold none of another CRM.
 
     Raises:
         SettingsError: It holds some.
     """
     loaded = loaded_from(connection)
-    if loaded not in {None, asked.base_url}:
-        raise another_crm(crm, warehouse, str(loaded), asked.base_url)
+    if loaded not in {None, request.base_url}:
+        raise another_crm(crm, warehouse, str(loaded), request.base_url)
 
 
 def another_crm(crm: Crm, warehouse: str, loaded: str, configured: str) -> SettingsError:

@@ -20,14 +20,14 @@ from crm_assets.loading.present import show_present
 from crm_assets.loading.raw_tables import (
     DUCKDB_TYPES,
     alter,
-    conversions,
     declare_table,
     fill,
     raw_table,
     stored_columns,
+    type_changes,
 )
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
-from crm_assets.loading.sync_log import Asked, create_log_tables, write_sync_log
+from crm_assets.loading.sync_log import ListRequest, create_log_tables, write_sync_log
 from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
@@ -60,7 +60,7 @@ class LoadPackage:
         rows: Records in the files.
         side_loads: The side-loaded records, from `SideLoads.table`.
         report: The report of the read.
-        asked: The list that was read.
+        request: The list that was read.
         rows_forgotten: Records that were left out, since they are forgotten.
         confirm: Called within the transaction, before it changes rows: refuses the load if its records may no longer be
             stored.
@@ -75,7 +75,7 @@ class LoadPackage:
     rows: int
     side_loads: pa.Table
     report: ReadReport
-    asked: Asked
+    request: ListRequest
     rows_forgotten: int
     confirm: Callable[[duckdb.DuckDBPyConnection], object]
     vanishing_share: float
@@ -150,7 +150,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     package.confirm(connection)
     for name in ENDPOINTS:
         declare_table(connection, name)
-    converted = conversions(connection, resource, package.types)
+    converted = type_changes(connection, resource, package.types)
     alter(connection, resource, converted)
     if package.files:
         added = _add_columns(connection, package)
@@ -166,7 +166,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     described = {name: column.description for name, column in declared.columns.items()}
     comment(connection, "table", (RAW, resource), declared.description, described)
     report = _doubted(package, shown)
-    write_sync_log(connection, report, package.asked, package.load_id)
+    write_sync_log(connection, report, package.request, package.load_id)
     changes = comparison.changes(more_changed=bool(converted) or other_names)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)

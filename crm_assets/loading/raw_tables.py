@@ -84,7 +84,7 @@ def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[s
 
 
 @dataclass(frozen=True)
-class Conversion:
+class TypeChange:
     """The conversion of a column to another type.
 
     Attributes:
@@ -108,20 +108,22 @@ class Conversion:
         return f"{self.column} is now {DUCKDB_TYPES[self.data_type]}, was {self.stored}{kept}"
 
 
-def conversions(connection: duckdb.DuckDBPyConnection, resource: str, types: Mapping[str, str]) -> list[Conversion]:
-    """The conversions that give stored columns these types, by the same rules as for new values."""
+def type_changes(connection: duckdb.DuckDBPyConnection, resource: str, types: Mapping[str, str]) -> list[TypeChange]:
+    """The changes that give stored columns these types, by the same rules as for new values."""
     stored = stored_columns(connection, resource)
     wanted = dict(types) | {name: "text" for name in stored if name.endswith(variant_name(""))}
     changed = [name for name, type_ in stored.items() if name in wanted and type_ != DUCKDB_TYPES[wanted[name]]]
     # A variant column is converted together with its column.
     return [
-        _conversion(connection, resource, name, wanted[name], stored) for name in changed if varies(name) not in changed
+        _type_change(connection, resource, name, wanted[name], stored)
+        for name in changed
+        if varies(name) not in changed
     ]
 
 
-def _conversion(
+def _type_change(
     connection: duckdb.DuckDBPyConnection, resource: str, column: str, data_type: str, stored: Mapping[str, str]
-) -> Conversion:
+) -> TypeChange:
     name, variant = identifier(column), variant_name(column)
     has_variant = variant in stored
     value = name if stored[column] in DATA_TYPES else f"{name}::varchar"
@@ -139,7 +141,7 @@ def _conversion(
     if misfits is None:
         misfits = pa.nulls(len(values), pa.string())
     table = pa.table({"_dlt_id": found["_dlt_id"], "value": fitting, "variant": misfits})
-    return Conversion(column, stored[column], data_type, variant if needs_variant else None, table)
+    return TypeChange(column, stored[column], data_type, variant if needs_variant else None, table)
 
 
 def _restored(value: Any, stored: str, data_type: str) -> Any:
@@ -155,7 +157,7 @@ def _restored(value: Any, stored: str, data_type: str) -> Any:
     return value
 
 
-def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
+def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[TypeChange]) -> None:
     """Gives columns their new types, empty. DuckDB requires this before the transaction changes rows."""
     for change in changes:
         table = raw_table(resource)
@@ -165,7 +167,7 @@ def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterabl
         retype(connection, table, change.column, DUCKDB_TYPES[change.data_type])
 
 
-def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[Conversion]) -> None:
+def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[TypeChange]) -> None:
     """Writes the converted values into their columns."""
     for change in changes:
         variant = f", {identifier(change.variant)} = converted.variant" if change.variant else ""

@@ -117,7 +117,7 @@ where started_at between now() - interval 1 hour and now()
 
 
 @dataclass(frozen=True)
-class Asked:
+class ListRequest:
     """The list that a read requests. If any of it changes, the list may have other records.
 
     Attributes:
@@ -131,7 +131,7 @@ class Asked:
     params: str
 
     @classmethod
-    def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "Asked":
+    def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "ListRequest":
         """Sorts the parameters, so that equal ones compare equal. Of secrets only a digest is kept."""
         kept = {name: _digest(value) if is_secret(name, value) else value for name, value in params.items()}
         return cls(base_url, path if path == shown_path(path) else _digest(path), json.dumps(kept, sort_keys=True))
@@ -153,7 +153,7 @@ def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
     """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
     details = "raw.sync_details"
     for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
-        kept = Asked.of("", path, json.loads(params))
+        kept = ListRequest.of("", path, json.loads(params))
         if (kept.path, kept.params) != (path, params):
             connection.execute(
                 f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
@@ -161,7 +161,9 @@ def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
             )
 
 
-def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, asked: Asked, load_id: str) -> None:
+def write_sync_log(
+    connection: duckdb.DuckDBPyConnection, report: ReadReport, request: ListRequest, load_id: str
+) -> None:
     """Adds one read to the log tables, with its rejected records and dropped fields."""
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -182,9 +184,9 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
         "$params as params, $because as incomplete_because, $load_id as _dlt_load_id, $answered_at as answered_at",
         {
             "resource": report.resource,
-            "base_url": asked.base_url,
-            "path": asked.path,
-            "params": asked.params,
+            "base_url": request.base_url,
+            "path": request.path,
+            "params": request.params,
             "because": report.incomplete_because,
             "load_id": load_id,
             "answered_at": report.answered_at,
@@ -193,7 +195,7 @@ def write_sync_log(connection: duckdb.DuckDBPyConnection, report: ReadReport, as
     write_left_out(connection, report, load_id)
 
 
-def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Asked, lag: float) -> Cursor | str:
+def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: ListRequest, lag: float) -> Cursor | str:
     """The cursor of an incremental read of `resource`, from the table and the log, or why a full read is needed.
 
     It needs a complete full read of the same list, and no incomplete read since. The cursor is the start of the last
@@ -205,7 +207,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, asked: Ask
     view = f"{PRESENT}.{resource}"
     if not exist(connection, view, f"{RAW}.sync_details"):
         return NO_FULL_READ  # nothing is loaded yet
-    parameters = {"resource": resource, "base_url": asked.base_url, "path": asked.path, "params": asked.params}
+    parameters = {"resource": resource, "base_url": request.base_url, "path": request.path, "params": request.params}
     cursor = CURSOR.format(table=relation(view))
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     reasons = {

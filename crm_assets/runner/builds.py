@@ -86,14 +86,14 @@ class _Committed(NamedTuple):
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
     zone = timezone_of(connection)
     existing = _kind(connection, model)
-    going_on = model.keeps_rows and existing == "table" and not full_refresh
-    select = model.select(zone, going_on=going_on)
+    keep_rows = model.keeps_rows and existing == "table" and not full_refresh
+    select = model.select(zone, keep_rows=keep_rows)
     try:
         connection.execute(f"create schema if not exists {identifier(model.schema)}")
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        MATERIALIZE.get(model.materialized, _replace)(connection, model, select, going_on=going_on)
+        MATERIALIZE.get(model.materialized, _replace)(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
         raise ModelError(explained(model, select, error)) from None
@@ -124,9 +124,9 @@ def explained(model: Model, select: str, error: duckdb.Error) -> str:
     return f"{where}: {reason(error)}{advice}"
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
+def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
     # Exactly one line before the SELECT's first line: `explained` relies on it.
-    new = _merge(connection, model, select) if going_on else f"\n{select}"
+    new = _merge(connection, model, select) if keep_rows else f"\n{select}"
     if model.kind == "table":
         new = with_lake_types(connection, new)
     connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
@@ -150,15 +150,15 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> 
     return f"{new}select * from {model.relation} anti join new_rows using ({key})\nunion all by name {added}"
 
 
-def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
+def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
     forget_rejects(connection)
-    _replace(connection, model, select, going_on=going_on)
+    _replace(connection, model, select, keep_rows=keep_rows)
     if problem := first_rejected(connection, model.path, model.config.get("column_types") or {}):
         raise ModelError(problem)
 
 
 MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed, "snapshot": take_snapshot})
-"""Materialization -> the function for it, if not `_replace`. `going_on`: whether there are earlier rows to keep."""
+"""Materialization -> the function for it, if not `_replace`. `keep_rows`: whether there are earlier rows to keep."""
 
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -138,12 +138,12 @@ class Model:
         texts = {column["name"]: self.project.text(self.file, column.get("description")) for column in columns}
         return {name: text for name, text in texts.items() if text.strip()}
 
-    def scope(self, timezone: str | None = None, *, going_on: bool = False, reads: set[str] | None = None) -> Scope:
+    def scope(self, timezone: str | None = None, *, keep_rows: bool = False, reads: set[str] | None = None) -> Scope:
         """What its template and its tests can use.
 
         Args:
             timezone: The reporting time zone; None while definitions load.
-            going_on: Whether it keeps rows of earlier builds.
+            keep_rows: Whether it keeps rows of earlier builds.
             reads: Gets the addresses that `ref` and `source` stand for.
         """
         noted: set[str] = set() if reads is None else reads
@@ -152,18 +152,18 @@ class Model:
                 "ref": partial(self._ref, noted, timezone),
                 "source": partial(self._source, noted),
                 "this": Relation(self.schema, self.name),
-                "is_incremental": lambda: going_on,
+                "is_incremental": lambda: keep_rows,
                 "config": Config(self.config),
                 "model": {"name": self.name, "schema": self.schema, "config": self.config},
             },
             timezone,
         )
 
-    def select(self, timezone: str | None = None, *, going_on: bool = False, reads: set[str] | None = None) -> str:
+    def select(self, timezone: str | None = None, *, keep_rows: bool = False, reads: set[str] | None = None) -> str:
         """Its SELECT, to be used in other statements. The arguments are those of `scope`."""
         if self.materialized == "seed":
             return seed_select(self.path, self.config)
-        scope = self.scope(timezone, going_on=going_on, reads=reads)
+        scope = self.scope(timezone, keep_rows=keep_rows, reads=reads)
         return self.project.templates.render(self.path, self.file.text, scope).rstrip().rstrip(";")
 
     def _ref(self, reads: set[str], timezone: str | None, *names: str, **version: Any) -> Relation:

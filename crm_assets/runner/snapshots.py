@@ -25,12 +25,12 @@ SOURCE, CLOSED, OPENED = "snapshot_source", "snapshot_closed", "snapshot_opened"
 """Temporary tables: the current records, the ids of rows to close, the rows to add."""
 
 
-def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, going_on: bool) -> None:
+def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
     """Adds changes to a snapshot's table, or creates it."""
     connection.execute(f"create or replace temp table {SOURCE} as\n{select}")
     source = _source_columns(connection)
-    connection.execute(f"set variable snapshot_time = {_time(model, going_on=going_on)}")
-    if going_on:
+    connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
+    if keep_rows:
         _add_changes(connection, model, source)
     else:
         first = f"select source.*, {_opening(model, source)} from {SOURCE} as source"
@@ -38,10 +38,10 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
     connection.execute(f"drop table temp.{SOURCE}")
 
 
-def _time(model: Model, *, going_on: bool) -> str:
+def _time(model: Model, *, keep_rows: bool) -> str:
     """Now, but later than the times of earlier builds: they order a record's rows, and a clock may have been wrong."""
     now = "now() at time zone 'UTC'"
-    if not going_on or model.config.get("updated_at"):
+    if not keep_rows or model.config.get("updated_at"):
         return now
     latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
     return f"greatest({now}, ({latest}) + interval 1 microsecond)"

@@ -11,7 +11,7 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.__main__ import main
-from crm_assets.loading.sync_log import Asked, read_cursor, write_sync_log
+from crm_assets.loading.sync_log import ListRequest, read_cursor, write_sync_log
 from crm_assets.settings import resolve_settings
 from crm_assets.source.http import limits
 from crm_assets.source.reading.report import ReadReport
@@ -200,10 +200,10 @@ SAME_LISTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 def test_cursor_is_that_of_the_list(
     before: dict[str, Any], after: dict[str, Any], is_other: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def asked(**settings: Any) -> Asked:
+    def asked(**settings: Any) -> ListRequest:
         endpoints(monkeypatch, contacts=settings)
         found = resolve_settings()
-        return Asked.of("https://crm.invalid", found.path("contacts"), found.params("contacts"))
+        return ListRequest.of("https://crm.invalid", found.path("contacts"), found.params("contacts"))
 
     with duckdb.connect() as connection:
         tables = RawTables(connection)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from crm_assets.loading import load as loading
 from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, load
-from crm_assets.loading.sync_log import Asked
+from crm_assets.loading.sync_log import ListRequest
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.side_loads import COLUMNS
@@ -68,7 +68,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
         rows=len(read),
         side_loads=COLUMNS.empty_table(),
         report=ReadReport("open_tasks", rows_read=len(read), incomplete_because=""),
-        asked=Asked("http://crm", "/tasks", "{}"),
+        request=ListRequest("http://crm", "/tasks", "{}"),
         rows_forgotten=0,
         confirm=lambda _: None,
         vanishing_share=0.5,

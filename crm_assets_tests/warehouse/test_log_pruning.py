@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crm_assets.loading.changes import create_changes_table
 from crm_assets.loading.log_pruning import TABLES, prune_logs
-from crm_assets.loading.sync_log import Asked, loaded_from, read_cursor, write_sync_log
+from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
 from crm_assets.loading.vanishing import create_unconfirmed_reads
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
@@ -22,7 +22,7 @@ from crm_assets_tests.models.raw_tables import RawTables
 
 NOW = datetime.now(timezone.utc)
 
-ASKED = Asked.of("http://crm", "/accounts", {})
+ASKED = ListRequest.of("http://crm", "/accounts", {})
 
 READS = st.lists(st.tuples(st.sampled_from(ReadMode), st.booleans(), st.integers(0, 1500)), min_size=1, max_size=8)
 """Reads, oldest first: mode, whether complete, and days since the one before."""
