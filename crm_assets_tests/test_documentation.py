@@ -78,6 +78,15 @@ def test_jobs_schedules_and_assets_of_commands_exist(page: str) -> None:
             assert AssetKey(key.split("/")) in assets or key.split("/")[-1] in ADDED_BY_A_PAGE, words
 
 
+def test_modules_of_the_architecture_exist() -> None:
+    for cell in re.findall(r"^\| ((?:`[\w/]+(?:\.py|/)`(?:, )?)+) \|", TEXTS["docs/architecture.md"], re.MULTILINE):
+        folder = PROJECT / "crm_assets"
+        for module in re.findall(r"`(.*?)`", cell):
+            at_top = PROJECT / "crm_assets" / module
+            folder = at_top.parent if at_top.exists() else folder
+            assert (folder / Path(module).name).exists(), module
+
+
 def test_the_api_page_lists_every_resource_as_it_is() -> None:
     for resource, endpoint in ENDPOINTS.items():
         assert f"| `{resource}` | `{endpoint.path}` | `{endpoint.data_selector}` |" in TEXTS["docs/api.md"]

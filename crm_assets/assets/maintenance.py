@@ -4,10 +4,8 @@ from pathlib import Path
 
 from dagster import AssetsDefinition, MaterializeResult, asset
 
-from crm_assets.assets import policies
-from crm_assets.assets.code_references import code_references
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm
 from crm_assets.warehouse.lake.files import KEPT
@@ -29,8 +27,8 @@ def build_lake_maintenance(crm: Crm) -> AssetsDefinition:
         ),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/lake.md")},
         kinds={"ducklake"},
-        owners=policies.OWNERS,
-        retry_policy=policies.retry_policy(crm),
+        owners=OWNERS,
+        retry_policy=retry_policy(crm),
     )
     def lake_maintenance(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Maintains the lake. The metadata has the numbers of files and bytes before and after."""

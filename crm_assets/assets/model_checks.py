@@ -11,8 +11,8 @@ from dagster import (
     asset_check,
 )
 
+from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.masking import masked
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import BOOKKEEPING, DBT_COLUMNS, Model, asset_behind

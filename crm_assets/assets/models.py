@@ -18,11 +18,8 @@ from dagster import (
     get_dagster_logger,
 )
 
-from crm_assets.assets import policies
-from crm_assets.assets.check_log import log_with_checks
-from crm_assets.assets.code_references import code_references
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.assets.model_checks import (
     check_result,
     check_specs,
@@ -75,9 +72,9 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         group_name=crm.named(model.schema),
         description=_description(model),
         kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
-        owners=[model.owner] if model.owner else policies.OWNERS,
+        owners=[model.owner] if model.owner else OWNERS,
         code_version=model.code_version,
-        retry_policy=policies.retry_policy(crm),
+        retry_policy=retry_policy(crm),
         check_specs=check_specs(crm, model),
         tags=dict.fromkeys(model.config.get("tags", ()), ""),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},

@@ -5,10 +5,8 @@ from pathlib import Path
 
 from dagster import AssetsDefinition, MaterializeResult, asset
 
-from crm_assets.assets import policies
-from crm_assets.assets.code_references import code_references
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.settings import Crm
 from crm_assets.warehouse.published import published_path
@@ -39,8 +37,8 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         ),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/operations.md")},
         kinds={"duckdb"},
-        owners=policies.OWNERS,
-        retry_policy=policies.retry_policy(crm),
+        owners=OWNERS,
+        retry_policy=retry_policy(crm),
     )
     def published_database(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""

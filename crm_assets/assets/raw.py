@@ -24,11 +24,8 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets import policies
-from crm_assets.assets.check_log import log_with_checks
-from crm_assets.assets.code_references import code_references
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
@@ -48,7 +45,7 @@ from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -86,7 +83,7 @@ class RawTranslator(DagsterDltTranslator):
                 "Rows are never deleted: staging hides those that vanished from the list."
             ),
             kinds={"dlt", "duckdb"},
-            owners=policies.OWNERS,
+            owners=OWNERS,
             metadata={
                 "dagster/table_name": f"{RAW}.{resource}",
                 "dagster/column_schema": declared_columns(schema),
@@ -112,7 +109,7 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
         specs=[spec],
         check_specs=check_specs(crm, resource),
         can_subset=True,
-        retry_policy=policies.retry_policy(crm),
+        retry_policy=retry_policy(crm),
     )
     def load(  # Dagster injects resources by parameter
         context: AssetExecutionContext,

@@ -14,8 +14,8 @@ from dagster import (
     get_dagster_logger,
 )
 
+from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import explain
-from crm_assets.assets.keys import asset_key
 from crm_assets.assets.raw_findings import (
     Finding,
     complete_read,
@@ -27,7 +27,7 @@ from crm_assets.assets.raw_findings import (
 from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.masking import masked
 from crm_assets.settings import Crm
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.transactions import Commits
 
 

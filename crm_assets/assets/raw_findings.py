@@ -13,8 +13,7 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import varies
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.quoting import relation
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist
+from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 LAST_READ = """
 select

@@ -8,10 +8,8 @@ import sqlglot
 from dagster import AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
 from sqlglot import exp
 
-from crm_assets.assets import policies
-from crm_assets.assets.code_references import code_references
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.keys import asset_key
 from crm_assets.errors import NothingStored, extra
 from crm_assets.masking import masked
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
@@ -49,8 +47,8 @@ def build_sales_review(crm: Crm) -> AssetsDefinition:
         deps=[asset_key(crm, address) for address in tables_read()],
         group_name=crm.named("reports"),
         kinds={"html", "vega"},
-        owners=policies.OWNERS,
-        retry_policy=policies.retry_policy(crm),
+        owners=OWNERS,
+        retry_policy=retry_policy(crm),
         description=DESCRIPTION.format(page=crm.named("sales_review")),
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )

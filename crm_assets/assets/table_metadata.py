@@ -16,8 +16,7 @@ from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.masking import masked
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.quoting import relation
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW, relation
 
 OWN_COLUMNS = {
     "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",

@@ -8,7 +8,7 @@ from dagster import AssetKey, AssetsDefinition, FreshnessPolicy
 from crm_assets.api import ENDPOINTS
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 
 
 def read_cadences(crm: Crm) -> dict[str, timedelta]:

@@ -17,7 +17,7 @@ from dagster import (
     multiprocess_executor,
 )
 
-from crm_assets.assets.keys import asset_key
+from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
 from crm_assets.console.logger import CONSOLE

@@ -17,14 +17,14 @@ from dagster import (
 )
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.keys import asset_key
+from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.automation.cadence import cron, start_minute
 from crm_assets.automation.jobs import AssetJob, CrmJobs
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 
 NIGHTLY = 150
 """The minute of the day at which the nightly full read begins: half past two."""

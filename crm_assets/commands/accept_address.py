@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
 from crm_assets.loading.sync_log import accept_address, loaded_from
 from crm_assets.settings import resolve_settings

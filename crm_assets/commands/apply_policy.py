@@ -6,8 +6,7 @@ key, or of the fields that it keeps. If it is stopped, call it again: it goes on
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.asking import is_confirmed
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
 from crm_assets.privacy.applying import apply_policy, pending_change
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import duckdb
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build

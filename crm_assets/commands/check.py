@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from dagster import build_init_resource_context
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.connection import SANDBOX, CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import text

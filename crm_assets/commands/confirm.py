@@ -7,7 +7,7 @@ that finds the same makes it complete, and so does this command.
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import SettingsError
 from crm_assets.loading.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse

@@ -9,8 +9,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.commands.asking import is_confirmed
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo

@@ -3,7 +3,7 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import NothingStored
 from crm_assets.reports.files import page_path
 from crm_assets.settings import resolve_settings

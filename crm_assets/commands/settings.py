@@ -8,7 +8,7 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.describing import SETTINGS, allowed, shown

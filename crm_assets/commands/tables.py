@@ -8,9 +8,8 @@ from itertools import zip_longest
 
 import duckdb
 
-from crm_assets.commands.choosing import add_crm_option, chosen_crm
-from crm_assets.warehouse.quoting import relation
-from crm_assets.warehouse.schemas import existing_tables
+from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.warehouse.names import existing_tables, relation
 from crm_assets.warehouse.warehouse import Warehouse
 
 LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")

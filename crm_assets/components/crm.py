@@ -27,7 +27,7 @@ from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.settings import Crm, EndpointSettings
 from crm_assets.warehouse.address import has_maintenance
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 
 # Definitions of several instances are merged, which needs the same objects.
 RESOURCES = {"crm_connection": CrmConnection(), "crm_progress": ReadProgress(), "crm_warehouse": ReportingWarehouse()}

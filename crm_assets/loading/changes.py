@@ -6,7 +6,7 @@ import duckdb
 
 from crm_assets.api import ID
 from crm_assets.loading.raw_tables import raw_table, stored_columns
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 SYNC_CHANGES = """
 create schema if not exists raw;

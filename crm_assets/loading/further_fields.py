@@ -14,7 +14,7 @@ from crm_assets.loading.raw_tables import TypeChange, raw_table, stored_columns
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.columns import typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 ROWS_AT_A_TIME = 1000
 

@@ -17,8 +17,8 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import private_files, working_folder
-from crm_assets.warehouse.schemas import RAW
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,7 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW, identifier
 from crm_assets.warehouse.transactions import committed
 
 LOAD_MEMORY = "128MiB"

@@ -5,7 +5,7 @@ from functools import partial
 import duckdb
 
 from crm_assets.loading.sync_log import create_log_tables
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.transactions import commits_noted, committed
 
 LOAD_COUNTER = f"{RAW}.load_counter"

@@ -10,8 +10,7 @@ import duckdb
 from crm_assets.api import ENDPOINTS
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.quoting import identifier, literal, relation
-from crm_assets.warehouse.schemas import PRESENT, RAW
+from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal, relation
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
 

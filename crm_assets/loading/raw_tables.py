@@ -15,8 +15,7 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
 from crm_assets.warehouse.lake_sql import retype
-from crm_assets.warehouse.quoting import identifier, relation
-from crm_assets.warehouse.schemas import RAW
+from crm_assets.warehouse.names import RAW, identifier, relation
 
 DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
     {

@@ -11,7 +11,7 @@ import duckdb
 
 from crm_assets.loading.load_ids import next_load_id
 from crm_assets.loading.raw_tables import raw_table
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist
+from crm_assets.warehouse.names import PRESENT, RAW, exist
 from crm_assets.warehouse.transactions import committed
 
 FEW = 20

@@ -20,8 +20,8 @@ from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
 from crm_assets.runner.test_runs import AUDIT
 from crm_assets.runner.timezone import report_in
 from crm_assets.settings import CrmSettings
+from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import remove_leftovers
-from crm_assets.warehouse.schemas import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 

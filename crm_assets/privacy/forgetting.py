@@ -17,8 +17,7 @@ from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
-from crm_assets.warehouse.quoting import identifier, relation
-from crm_assets.warehouse.schemas import PRESENT, RAW, exist, existing_tables
+from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, relation
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """

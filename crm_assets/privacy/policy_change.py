@@ -21,8 +21,7 @@ from crm_assets.source.typing.columns import as_json, varies
 from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
-from crm_assets.warehouse.quoting import identifier, literal, relation
-from crm_assets.warehouse.schemas import PRESENT, RAW, existing_tables
+from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"

@@ -23,7 +23,7 @@ from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 from crm_assets.yaml_files import line_of
 

@@ -9,7 +9,7 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.runner.project import File, Project
 from crm_assets.runner.properties import CONFIG, TEST, wrong
 from crm_assets.runner.templates import Scope, Templates
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 from crm_assets.yaml_files import Items
 
 SINGULAR = "singular"

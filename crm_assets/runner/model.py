@@ -15,8 +15,7 @@ from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.project import Config, File, Project
 from crm_assets.runner.seeds import seed_select
 from crm_assets.runner.templates import Relation, Scope, refuse
-from crm_assets.warehouse.quoting import identifier
-from crm_assets.warehouse.schemas import PRESENT, RAW
+from crm_assets.warehouse.names import PRESENT, RAW, identifier
 
 DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
 """The columns that a snapshot adds, the last one only with hard_deletes: new_record."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.warehouse.quoting import literal
+from crm_assets.warehouse.names import literal
 
 REASONS: Mapping[str, str] = {
     "CAST": "the value does not have type {type}: correct the value, or the type in column_types",

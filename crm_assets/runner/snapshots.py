@@ -16,7 +16,7 @@ import duckdb
 
 from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 NOW = "getvariable('snapshot_time')::timestamp"
 """The time of the build in UTC, from `_time`."""

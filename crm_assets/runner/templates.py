@@ -16,7 +16,7 @@ from jinja2.runtime import Macro
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 Scope = dict[str, Any]
 """What a template can use, by name. Macros see names that are added later, too."""

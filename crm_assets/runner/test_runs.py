@@ -12,7 +12,7 @@ from crm_assets.runner.tested_rows import TESTED_ROWS
 from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 AUDIT = "dbt_test__audit"
 """The schema of the rows that tests with `store_failures` found."""

@@ -7,7 +7,7 @@ import duckdb
 
 from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.model import Model
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 TESTED_ROWS = "temp.tested_rows"
 """The table with the view's rows, and only those columns that tests name."""

@@ -5,7 +5,7 @@ Views are read in other sessions, with other time zones. So the zone's name beco
 
 import duckdb
 
-from crm_assets.warehouse.quoting import literal
+from crm_assets.warehouse.names import literal
 
 
 def report_in(connection: duckdb.DuckDBPyConnection, timezone: str) -> None:

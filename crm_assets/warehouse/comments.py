@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from crm_assets.warehouse.quoting import identifier, literal
+from crm_assets.warehouse.names import identifier, literal
 
 COMMENTED = """
 select

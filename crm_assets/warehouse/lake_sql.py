@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 
 REPLACED: Mapping[str, str] = MappingProxyType(
     {"HUGEINT": "decimal(38, 0)", "UHUGEINT": "decimal(38, 0)", "BIT": "varchar", "ENUM": "varchar"}

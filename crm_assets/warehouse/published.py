@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.warehouse.backend import Change
-from crm_assets.warehouse.quoting import identifier, literal
+from crm_assets.warehouse.names import identifier, literal
 
 VIEWS = """
 select format('"{}"."{}"', replace(schema_name, '"', '""'), replace(view_name, '"', '""'))

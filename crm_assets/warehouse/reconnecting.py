@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import duckdb
 
-from crm_assets.warehouse.quoting import identifier, literal
+from crm_assets.warehouse.names import identifier, literal
 
 
 class Reconnecting:

@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from crm_assets.assets import models as models_module
-from crm_assets.assets import policies
+from crm_assets.assets.attributes import OWNERS
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets, model_asset
 from crm_assets.definitions import defs
@@ -103,7 +103,7 @@ def test_a_model_is_the_asset_of_its_address_with_its_tables_as_dependencies(pro
 @pytest.mark.parametrize(
     ("properties", "owner"),
     [
-        pytest.param("{}", policies.OWNERS[0], id="that of all assets"),
+        pytest.param("{}", OWNERS[0], id="that of all assets"),
         pytest.param("meta: {owner: 'team:sales'}", "team:sales", id="its own"),
         pytest.param("config: {meta: {owner: ann@example.com}}", "ann@example.com", id="within config"),
     ],

@@ -10,7 +10,7 @@ import duckdb
 
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
-from crm_assets.warehouse.quoting import literal
+from crm_assets.warehouse.names import literal
 
 PREFIX = "ducklake:"
 POSTGRES = "postgres:"

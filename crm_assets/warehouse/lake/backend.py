@@ -21,8 +21,8 @@ from crm_assets.warehouse.lake.files import erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
+from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
-from crm_assets.warehouse.quoting import identifier, literal
 from crm_assets.warehouse.reconnecting import Reconnecting
 from crm_assets.warehouse.transactions import committed
 

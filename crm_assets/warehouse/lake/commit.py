@@ -21,7 +21,7 @@ import duckdb
 
 from crm_assets.errors import CommitUnconfirmed, WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_denial, is_out_of_memory
-from crm_assets.warehouse.quoting import literal
+from crm_assets.warehouse.names import literal
 
 LOCK = "crm_assets_lock"
 """A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""

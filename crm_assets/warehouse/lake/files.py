@@ -3,7 +3,7 @@
 import duckdb
 
 from crm_assets.warehouse.lake.bounds import renew_bounds
-from crm_assets.warehouse.quoting import identifier
+from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 
 KEPT = "7 days"

@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 import duckdb
 
 from crm_assets.errors import WarehouseError
-from crm_assets.warehouse.quoting import literal
+from crm_assets.warehouse.names import literal
 
 MARKER = "crm_assets_lake.json"
 """The marker's name. Its id is empty while the catalog is created. DuckLake removes Parquet files only."""

@@ -8,8 +8,7 @@ import duckdb
 
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.quoting import identifier, literal
-from crm_assets.warehouse.schemas import PRESENT
+from crm_assets.warehouse.names import PRESENT, identifier, literal
 from crm_assets.warehouse.transactions import committed
 
 FILE = "moved_file"

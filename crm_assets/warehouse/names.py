@@ -1,6 +1,25 @@
-"""The schemas and tables of a warehouse."""
+"""The names of schemas and tables, and how names and values are quoted in SQL that cannot have parameters."""
+
+from typing import Any
 
 import duckdb
+from sqlglot import exp
+
+
+def identifier(*parts: str) -> str:
+    """A quoted name, or the parts of an address."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def relation(address: str) -> str:
+    """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`."""
+    return identifier(*address.split("."))
+
+
+def literal(value: Any) -> str:
+    """A value as DuckDB writes it: a text in quotes, a number, a date, `TRUE`, `NULL`."""
+    return exp.convert(value).sql(dialect="duckdb")
+
 
 RAW = "raw"
 """The schema of the raw tables."""

@@ -1,0 +1,69 @@
+"""What all assets have: keys, an owner, retries, links to code, a log line with the results of checks."""
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+from dagster import (
+    AssetCheckResult,
+    AssetKey,
+    Backoff,
+    BetaWarning,
+    CodeReferencesMetadataValue,
+    Jitter,
+    LocalFileCodeReference,
+    RetryPolicy,
+)
+
+from crm_assets.dagster_internals import FailuresOnly
+from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
+from crm_assets.settings.documents import checkout
+
+
+def asset_key(crm: Crm, address: str) -> AssetKey:
+    """The asset key of a CRM's table or view: `marts/task_backlog` for `marts.task_backlog`."""
+    return AssetKey(crm.path(address))
+
+
+OWNERS = ("team:sales-operations",)
+
+
+@cache
+def retry_policy(crm: Crm = DEFAULT_CRM) -> RetryPolicy:
+    """Three retries of a CRM's asset, after 30, 60 and 120 s (`asset_retry_delay`), with jitter."""
+    # A wrong value is reported by the run.
+    delay = setting_at_load("asset_retry_delay", crm=crm)
+    return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+
+
+def code_references(files: Mapping[Path, str], page: str) -> CodeReferencesMetadataValue:
+    """The metadata value for `dagster/code_references`.
+
+    Args:
+        files: File -> label.
+        page: The page of the documentation, relative to the project. An installed package has none.
+    """
+    project = checkout()
+    linked = {**files, **({project / page: "documentation"} if project else {})}
+    with warnings.catch_warnings():
+        # Two warnings per asset would bury a command's output.
+        warnings.simplefilter("ignore", BetaWarning)
+        return CodeReferencesMetadataValue(
+            code_references=[LocalFileCodeReference(file_path=str(path), label=label) for path, label in linked.items()]
+        )
+
+
+def log_with_checks(
+    log: logging.Logger, made: str, results: Sequence[AssetCheckResult], level: int = logging.INFO
+) -> None:
+    """Logs what was made and how many checks passed, at `level`, or as a warning that names failed checks.
+
+    Findings of checks are not logged, since they can show values. The UI shows them.
+    """
+    failed = [str(result.check_name) for result in results if not result.passed]
+    if failed:
+        log.warning("%s; %d of %d checks failed: %s", made, len(failed), len(results), ", ".join(failed))
+    else:
+        log.log(level, "%s; %d checks passed", made, len(results))
