@@ -71,15 +71,16 @@ with deals as (
 ),
 
 -- If most deals have an amount in the company's currency, the CRM converts, and could not convert the others.
+-- Read from the source: a CTE with several readers is computed with all its columns.
 conversion as (
     select 2 * count(base_currency_amount) >= count(amount) as is_usual
-    from deals
+    from {{ source('present', 'won_deals') }}
 ),
 
 -- The company's currency: that in which most amounts are the converted ones.
 own_currencies as (
     select currency_id
-    from deals
+    from {{ source('present', 'won_deals') }}
     where currency_id is not null and amount <> 0 and base_currency_amount is not null
     group by currency_id
     having 2 * count(*) filter (where amount = base_currency_amount) > count(*)
