@@ -154,7 +154,7 @@ def python(copy: Path, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_it_adds_to_the_code_location_and_changes_nothing_else(project: Path) -> None:
+def test_new_resource_changes_nothing_else(project: Path) -> None:
     before = (PROJECT / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8").splitlines()
     snapshot = (project / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8")
     # Models of what any list may bring along wait for all of them, and what is published for all models.
@@ -172,13 +172,13 @@ def test_it_adds_to_the_code_location_and_changes_nothing_else(project: Path) ->
 
 
 @pytest.mark.slow
-def test_its_job_reads_the_list_and_builds_the_model(project: Path) -> None:
+def test_job_of_a_new_resource_reads_and_builds(project: Path) -> None:
     assert python(project, "-c", RUN).endswith("[(7, True, '2026-01-02')]\n")
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_it_breaks_no_other_test(project: Path) -> None:
+def test_new_resource_breaks_no_other_test(project: Path) -> None:
     python(project, "-m", "pytest", "-q", "-m", "not slow", *(f"crm_assets_tests/{name}" for name in TESTS))
 
 

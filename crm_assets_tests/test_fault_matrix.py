@@ -263,7 +263,7 @@ def test_list_that_ends_early_is_read_so_far(answer: Callable[[], Response], rea
     assert set(reading.ids) == set(range(1, 101))
 
 
-def test_list_that_ends_early_is_loaded_and_a_check_tells_why(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_list_that_ends_early_is_loaded_and_a_check_says_why(crm: ScriptedCrm, data_dir: Path) -> None:
     answer, reason = ENDS_EARLY["404 after page 2"]
     crm.faults.append(lambda seen: answer() if seen.page > 2 else None)
     run = materialize("open_tasks")

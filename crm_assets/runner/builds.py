@@ -169,9 +169,11 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
     written = ", ".join(f"null::{type_ or 'unknown'} as {identifier(name)}" for name, type_ in types.items())
     agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, model.relation)
     if wrong := [name for name in {**agreed, **made} if agreed.get(name) != made.get(name)]:
-        told = "; ".join(f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}" for name in wrong)
+        differences = "; ".join(
+            f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}" for name in wrong
+        )
         raise ModelError(
-            f"{model.properties_path}:{line_of(model.file.properties)}: {model.name} breaks its contract: {told}"
+            f"{model.properties_path}:{line_of(model.file.properties)}: {model.name} breaks its contract: {differences}"
         )
 
 

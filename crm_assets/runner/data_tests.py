@@ -28,7 +28,7 @@ class DataTest:
         column: The column that it is declared under; None for a test of the whole model.
         arguments: The arguments of its kind, as they are written.
         config: severity, where, warn_if and so on.
-        told: Its own description, if it has one.
+        own_description: Its own description, if it has one.
         description: A sentence that is true if the test passes.
         reads: Addresses of other tables that it reads.
     """
@@ -41,7 +41,7 @@ class DataTest:
     column: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
-    told: str = ""
+    own_description: str = ""
     description: str = ""
     reads: frozenset[str] = frozenset()
 
@@ -66,14 +66,14 @@ class DataTest:
 
     def described(self, templates: Templates, scope: Scope) -> str:
         """Its description, from its own or its kind's sentence."""
-        if self.told or self.kind == SINGULAR:
-            return self.told or f"No row is found by {self.path.name}."
+        if self.own_description or self.kind == SINGULAR:
+            return self.own_description or f"No row is found by {self.path.name}."
         sentence = templates.kinds[self.kind].passes or " of ".join(filter(None, (self.kind, self.column)))
         return templates.render(self.path, sentence, {**scope, **self._words(templates, scope)}, self.line)
 
     def failure(self, templates: Templates, scope: Scope, failing: int, rows: str) -> str:
         """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
-        sentence = "" if self.told or self.kind == SINGULAR else templates.kinds[self.kind].fails
+        sentence = "" if self.own_description or self.kind == SINGULAR else templates.kinds[self.kind].fails
         if not sentence:
             return f"{failing:,} fail: {self.description}"
         words = {**self._words(templates, scope), "failing": f"{failing:,}", "rows": rows}
@@ -170,5 +170,5 @@ def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, w
 
 def singular_test(project: Project, file: File) -> DataTest:
     """The test of a file."""
-    told = project.text(file, file.properties.get("description"))
-    return DataTest(file.name, SINGULAR, file.path, file.text, config=file.config, told=told)
+    description = project.text(file, file.properties.get("description"))
+    return DataTest(file.name, SINGULAR, file.path, file.text, config=file.config, own_description=description)

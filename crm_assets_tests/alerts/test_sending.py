@@ -58,7 +58,7 @@ class Shown(HTMLParser):
         self.text += data
 
 
-def test_without_addresses_a_message_is_logged() -> None:
+def test_message_is_logged_without_addresses() -> None:
     logged: list[str] = []
     assert send(Message("success", "Title", "Text"), " ", logged.append)
     assert logged == ["Title\nText"]

@@ -71,11 +71,11 @@ def checks(result: ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
 
 
 def failure(result: ExecuteInProcessResult) -> str:
-    """What the user is told about the one step that failed."""
+    """What the user sees of the one step that failed."""
     [event] = [event for event in result.all_events if event.is_step_failure]
-    told = event.step_failure_data.user_failure_data
-    assert told is not None, event.step_failure_data.error
-    return told.description or ""
+    failure = event.step_failure_data.user_failure_data
+    assert failure is not None, event.step_failure_data.error
+    return failure.description or ""
 
 
 def metadata(result: ExecuteInProcessResult) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def asset(project: ModelProject, sql: str, properties: str = "{}") -> AssetsDefi
     return model_asset(Crm(), project.mart(sql, properties), {})
 
 
-def test_a_model_is_the_asset_of_its_address_with_its_tables_as_dependencies(project: ModelProject) -> None:
+def test_model_is_an_asset_that_depends_on_its_tables(project: ModelProject) -> None:
     sales = asset(project, "select * from raw.accounts")
 
     assert (sales.key, sales.dependency_keys) == (SALES, {AssetKey(["raw", "accounts"])})
@@ -131,25 +131,25 @@ def test_the_code_version_changes_with(project: ModelProject, sql: str, properti
     assert project.mart(sql, properties).code_version != before
 
 
-def test_a_materialization_tells_rows_columns_and_where_these_come_from(project: ModelProject) -> None:
+def test_materialization_has_rows_columns_and_lineage(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts", "columns: [{name: day, description: The day.}]")
 
-    told = metadata(run(project))
-    assert told["dagster/row_count"] == 2
-    assert [(column.name, column.description) for column in told["dagster/column_schema"].columns] == [
+    shown = metadata(run(project))
+    assert shown["dagster/row_count"] == 2
+    assert [(column.name, column.description) for column in shown["dagster/column_schema"].columns] == [
         ("day", "The day.")
     ]
-    [origin] = told["dagster/column_lineage"].deps_by_column["day"]
+    [origin] = shown["dagster/column_lineage"].deps_by_column["day"]
     assert (origin.asset_key, origin.column_name) == (AssetKey(["raw", "accounts"]), "id")
 
 
-def test_a_materialization_holds_no_value_but_the_statement_that_shows_rows(project: ModelProject) -> None:
+def test_materialization_has_a_statement_but_no_value(project: ModelProject) -> None:
     execute("create table raw.contacts as select 1 as id, 'Ann' as first_name, 'Bob' as job_title, 'Cy' as cf_new")
     project.mart("select id as day, first_name as name, job_title, cf_new, 'Dee' || id as made from raw.contacts")
 
-    told = metadata(run(project))
-    assert told["crm/rows"] == "```sql\nfrom marts.sales limit 10\n```"
-    assert [name for name in ("Ann", "Bob", "Cy", "Dee1") if name in repr(told)] == []
+    shown = metadata(run(project))
+    assert shown["crm/rows"] == "```sql\nfrom marts.sales limit 10\n```"
+    assert [name for name in ("Ann", "Bob", "Cy", "Dee1") if name in repr(shown)] == []
 
 
 def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> None:
@@ -177,25 +177,25 @@ def test_all_columns_are_tagged_without_lineage(project: ModelProject, monkeypat
     assert tagged(run(project)) == ["day"]
 
 
-def test_a_materialization_tells_rows_before_and_after_and_the_seconds(project: ModelProject) -> None:
+def test_materialization_has_rows_before_and_after_and_seconds(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts")
     assert "crm/rows_before" not in metadata(run(project))
     execute("insert into raw.accounts values (3)")
 
-    told = metadata(run(project))
-    assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 3)
-    assert told["crm/build_seconds"] > 0
+    shown = metadata(run(project))
+    assert (shown["crm/rows_before"], shown["crm/rows_after"]) == (2, 3)
+    assert shown["crm/build_seconds"] > 0
 
 
-def test_an_incremental_model_begins_anew_when_the_launchpad_says_so(project: ModelProject) -> None:
+def test_full_refresh_in_the_launchpad_rebuilds_a_model(project: ModelProject) -> None:
     properties = "{config: {materialized: incremental, unique_key: day}, columns: [{name: day, description: The day.}]}"
     for number in (1, 2):
         project.mart(f"select {number} as day", properties)
         assert metadata(run(project))["crm/rows_after"] == number
 
-    anew = run(project, {"marts__sales": {"config": {"full_refresh": True}}})
-    told = metadata(anew)
-    assert (told["crm/rows_before"], told["crm/rows_after"]) == (2, 1)
+    rebuilt = run(project, {"marts__sales": {"config": {"full_refresh": True}}})
+    shown = metadata(rebuilt)
+    assert (shown["crm/rows_before"], shown["crm/rows_after"]) == (2, 1)
 
 
 def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject) -> None:
@@ -211,9 +211,9 @@ def test_a_wrong_reporting_time_zone_is_reported_by_name(
     monkeypatch.setenv("CRM_REPORTING_TIMEZONE", "Mars/Phobos")
     project.mart("select 1 as day")
 
-    told = failure(run(project))
-    assert "CRM_REPORTING_TIMEZONE" in told
-    assert "is not a time zone: give an IANA name such as Europe/Berlin" in told
+    shown = failure(run(project))
+    assert "CRM_REPORTING_TIMEZONE" in shown
+    assert "is not a time zone: give an IANA name such as Europe/Berlin" in shown
 
 
 def test_a_model_is_built_even_without_lineage(project: ModelProject, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +228,7 @@ def test_a_model_is_built_even_without_lineage(project: ModelProject, monkeypatc
     assert "dagster/column_lineage" not in metadata(result)
 
 
-def test_a_failed_error_test_keeps_table_and_downstream_as_they_were(project: ModelProject) -> None:
+def test_failed_error_test_keeps_table_and_downstream(project: ModelProject) -> None:
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
     project.mart("select id as day from raw.accounts", UNIQUE)
     run(project)
@@ -271,19 +271,19 @@ def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject) -> 
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "shown"),
     [
         pytest.param("select 1 as day", "all columns are described", id="as described"),
         pytest.param("select 1 as day, 2 as n", "describe n in ", id="one more"),
         pytest.param("select 2 as n", "remove day from ", id="another"),
     ],
 )
-def test_columns_are_compared_with_their_description(project: ModelProject, sql: str, told: str) -> None:
+def test_columns_are_compared_with_their_description(project: ModelProject, sql: str, shown: str) -> None:
     project.mart(sql, "columns: [{name: day, description: The day.}]")
 
     result = run(project)
     assert result.success
-    assert told in (checks(result)["columns_documented"].description or "")
+    assert shown in (checks(result)["columns_documented"].description or "")
 
 
 RELATED = """
@@ -308,7 +308,7 @@ def test_a_comparison_with_a_table_not_read_waits_for_it(project: ModelProject, 
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
 
 
-def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project: ModelProject) -> None:
+def test_sql_error_has_file_and_line_and_is_not_retried(project: ModelProject) -> None:
     project.mart("select\n    nope\nfrom raw.accounts")
 
     result = run(project)
@@ -316,7 +316,7 @@ def test_an_error_in_sql_is_reported_with_file_and_line_and_not_retried(project:
     assert not any(event.is_step_up_for_retry for event in result.all_events)
 
 
-def test_a_view_that_cannot_be_read_shows_no_value_and_is_not_retried(project: ModelProject) -> None:
+def test_unreadable_view_shows_no_value_and_is_not_retried(project: ModelProject) -> None:
     execute("create table raw.contacts as select 'Confidential Person' as first_name")
     project.write("staging/stg_contacts.sql", "select 1 as id\nfrom raw.contacts\nwhere first_name::integer > 0")
 

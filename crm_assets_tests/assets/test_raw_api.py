@@ -77,7 +77,7 @@ def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkey
     assert crm.pages("open_tasks").count(1) == 1
 
 
-def test_after_a_short_list_the_next_whole_one_counts_again(database: Path) -> None:
+def test_whole_list_after_a_short_one_counts_again(database: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, true: max(true, 100)) as crm:
         for listed in (100, 60):
             crm.lists["open_tasks"] = tasks(listed)
@@ -126,7 +126,7 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
 
 @pytest.mark.file
 @pytest.mark.parametrize(("listed", "is_complete"), [(90, True), (100, False), (500, False)])
-def test_a_cap_is_told_from_the_end_only_by_a_short_page(listed: int, is_complete: bool) -> None:
+def test_short_page_alone_distinguishes_the_end_from_a_cap(listed: int, is_complete: bool) -> None:
     """Search indexes cap both, the pages and the total: a full page that reaches the total proves nothing."""
     with configured_crm(lists={"open_tasks": tasks(listed)}, faults=[capped(2, 400)]) as crm:
         crm.total = lambda _seen, true: min(true, 100)
@@ -252,7 +252,7 @@ def test_records_of_another_crm_are_not_mixed_in(
     assert rows(database, f"select count(*) from raw.{resource}") == [(5,)]
 
 
-def test_a_slash_behind_the_address_makes_no_other_crm(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trailing_slash_makes_no_other_crm(monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"accounts": contacts(3)}) as crm:
         assert materialize("accounts").success
         with monkeypatch.context() as spelt_otherwise:
@@ -268,7 +268,7 @@ def test_another_crm_may_have_a_folder_of_its_own(data_dir: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize("is_configured", [True, False], ids=["nothing loaded", "no CRM configured"])
-def test_there_is_nothing_to_accept(
+def test_accepting_without_a_crm_or_records_is_an_error(
     is_configured: bool, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if is_configured:

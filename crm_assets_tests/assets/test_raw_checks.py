@@ -80,7 +80,7 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
         pytest.param(0, False, "1 rows, but the API counts 0", id="more"),
     ],
 )
-def test_after_a_full_read_the_rows_it_saw_are_compared(
+def test_rows_seen_by_a_full_read_are_compared(
     crm: RawTables, in_source: int | None, passed: bool, sentence: str
 ) -> None:
     crm.add("open_tasks", 1, FIRST)  # vanished
@@ -99,9 +99,7 @@ def test_after_a_full_read_the_rows_it_saw_are_compared(
         pytest.param(3, False, "2 rows, but the API counts 3", id="more in the list"),
     ],
 )
-def test_after_an_incremental_read_rows_may_be_left_over(
-    crm: RawTables, in_source: int, passed: bool, sentence: str
-) -> None:
+def test_incremental_read_may_leave_rows_over(crm: RawTables, in_source: int, passed: bool, sentence: str) -> None:
     crm.add("open_tasks", 1, FIRST)
     crm.add("open_tasks", 2, SECOND)
     log(crm, FIRST, in_source=1)

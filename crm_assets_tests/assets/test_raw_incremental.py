@@ -68,7 +68,7 @@ def as_served(crm: ScriptedCrm) -> dict[int, str]:
     return {record["id"]: record["name"] for record in crm.lists["accounts"]}
 
 
-def test_it_stops_at_the_first_page_that_is_loaded_already(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_incremental_read_stops_at_a_page_already_loaded(crm: ScriptedCrm, data_dir: Path) -> None:
     for id_ in range(50, 62):
         change(crm, id_, minutes=id_)
     run = materialize("accounts", mode="incremental")
@@ -158,7 +158,7 @@ def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm
     assert run.metadata("accounts")["crm/mode"] == "full"
 
 
-def test_after_an_incomplete_read_everything_is_read(crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]) -> None:
+def test_read_after_an_incomplete_one_is_full(crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]) -> None:
     crm.lists["accounts"].insert(0, {"name": "without an id", "updated_at": NOON.isoformat()})
     materialize("accounts")
     crm.seen.clear()

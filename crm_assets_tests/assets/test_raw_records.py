@@ -98,7 +98,7 @@ def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
 
 
 @pytest.mark.parametrize("with_meta", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["meta", "no-meta"])
-def test_of_a_record_that_comes_several_times_the_newest_is_kept(with_meta: bool, data_dir: Path) -> None:
+def test_newest_of_repeated_records_is_kept(with_meta: bool, data_dir: Path) -> None:
     records = [*DOUBLED[:2], *tasks(60, first=1000), *DOUBLED[2:]]
     with configured_crm(lists={"open_tasks": records}, with_meta=with_meta):
         run = materialize("open_tasks")

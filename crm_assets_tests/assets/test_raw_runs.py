@@ -46,7 +46,7 @@ def test_a_second_run_updates_adds_and_keeps(data_dir: Path) -> None:
     ]
 
 
-def test_the_metadata_tell_how_it_went(data_dir: Path) -> None:
+def test_metadata_describe_the_read(data_dir: Path) -> None:
     before = datetime.now(timezone.utc)
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         answers = [Response("", 503), Response("", 503), Response("", 429, headers={"Retry-After": "1"})]
@@ -72,7 +72,7 @@ def test_the_metadata_tell_how_it_went(data_dir: Path) -> None:
     assert before <= started_at.astimezone(timezone.utc) <= datetime.now(timezone.utc)
 
 
-def test_where_the_api_tells_no_total_none_is_made_up(data_dir: Path) -> None:
+def test_total_is_unknown_if_the_api_has_none(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(50)}, with_meta=False) as crm:
         metadata = materialize("open_tasks").metadata("open_tasks")
     assert crm.pages("open_tasks") == [1, 2]

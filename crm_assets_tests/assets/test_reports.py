@@ -65,7 +65,7 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
 
 
-def test_without_models_the_failure_says_what_to_do(data_dir: Path) -> None:
+def test_report_without_models_says_what_to_do(data_dir: Path) -> None:
     data_dir.mkdir()
     path = data_dir / "sandbox.duckdb"
     with Warehouse(database=str(path)).get_connection():

@@ -152,7 +152,7 @@ def test_missing_extra_is_a_warning_and_everything_loads(
         assert word in warning
 
 
-def test_without_a_setting_steps_run_in_the_runs_process() -> None:
+def test_steps_run_in_the_process_of_their_run_by_default() -> None:
     assert configured_executor().name == "in_process"
 
 

@@ -50,7 +50,7 @@ def test_the_error_names_the_setting_and_shows_no_key(page: Page, refused: str) 
     assert "mistyped-key" not in page.content()
 
 
-def test_with_the_right_key_the_same_run_succeeds(page: Page, dev: DagsterDev, crm: ScriptedCrm, refused: str) -> None:
+def test_same_run_succeeds_with_the_right_key(page: Page, dev: DagsterDev, crm: ScriptedCrm, refused: str) -> None:
     configure(dev, crm, KEY)
     page.goto(refused)
     page.get_by_role("button", name="Re-execute all").click()

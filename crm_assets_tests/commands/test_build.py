@@ -15,19 +15,17 @@ def build(*models: str) -> int:
     return main(["build", *models])
 
 
-def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows(
-    data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}, {"id": 2, "updated_at": UPDATED}]
     with configured_crm(lists={"accounts": accounts}):
         assert materialize("accounts").success
 
         assert build("snapshots.accounts_history", "staging.stg_accounts") == 0
 
-    told = capsys.readouterr().out
-    staging, snapshot = told.index("staging.stg_accounts: 2 rows"), told.index("snapshots.accounts_history: 2 rows")
+    output = capsys.readouterr().out
+    staging, snapshot = output.index("staging.stg_accounts: 2 rows"), output.index("snapshots.accounts_history: 2 rows")
     assert staging < snapshot
-    heading, _, sql = told[staging:snapshot].partition(". Find the rows with:\n")
+    heading, _, sql = output[staging:snapshot].partition(". Find the rows with:\n")
     assert "warn: account_name_not_null: 1 of 2 accounts" in heading
     with connected(data_dir / "crm.duckdb") as connection:
         assert connection.execute(f"select account_id, account_name from ({sql})").fetchall() == [(2, None)]
@@ -36,19 +34,19 @@ def test_models_are_built_and_failed_tests_shown_with_the_sql_to_find_their_rows
 def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build("staging.stg_accounts", "snapshots.accounts_history", "seeds.sandbox_targets") == 1
 
-    told = capsys.readouterr().out
-    assert "stg_accounts.sql" in told
-    assert "Materialize the assets that it depends on first" in told
-    assert "snapshots.accounts_history: not built, since it reads staging.stg_accounts" in told
+    output = capsys.readouterr().out
+    assert "stg_accounts.sql" in output
+    assert "Materialize the assets that it depends on first" in output
+    assert "snapshots.accounts_history: not built, since it reads staging.stg_accounts" in output
     assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.sandbox_targets") == [(True,)]
 
 
 def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert build("marts.nope") == 1
 
-    told = capsys.readouterr().err
-    assert "There is no model marts.nope" in told
-    assert "marts.task_backlog" in told
+    output = capsys.readouterr().err
+    assert "There is no model marts.nope" in output
+    assert "marts.task_backlog" in output
 
 
 def test_marts_of_a_crm_have_no_targets_of_the_sandbox(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str]) -
     assert findings["problems"][0]["resource"] == "contacts"
 
 
-def test_without_settings_the_sandbox_is_checked_and_said_so(
+def test_sandbox_is_checked_without_settings(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     code, output, _ = check(capsys)

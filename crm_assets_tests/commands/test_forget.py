@@ -74,7 +74,7 @@ def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
 
 
 @pytest.mark.parametrize(("typed", "left"), [("y", 1), ("YES", 1), ("n", 2), ("", 2), ("2", 2)])
-def test_it_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
+def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
     with terminal(monkeypatch, typed):
         assert command("contacts", "2") == 0
 
@@ -121,7 +121,7 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
     assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
-def test_without_ids_it_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("contacts") == 1
     assert "at least one id" in capsys.readouterr().err
 
@@ -260,6 +260,6 @@ def test_unknown_resource_is_refused_with_the_known_ones(capsys: pytest.CaptureF
     assert "past_appointments" in capsys.readouterr().err
 
 
-def test_without_a_database_there_is_nothing_to_forget(capsys: pytest.CaptureFixture[str]) -> None:
+def test_forget_without_a_database_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert forget("contacts", "1") == 1
     assert " yet" in capsys.readouterr().err

@@ -63,9 +63,7 @@ def test_a_retry_is_announced_with_its_reason(
     assert "open_tasks: 1 records" in read
 
 
-def test_lines_tell_how_far_a_read_has_come(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_log_lines_show_progress_of_a_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "2")
     often = {"crm_progress": {"config": {"seconds_between_lines": 0}}}
     with configured_crm(lists={"open_tasks": tasks(5)}):

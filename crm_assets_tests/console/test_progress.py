@@ -21,7 +21,7 @@ from crm_assets_tests.source.source_reads import configured_crm, read
 DAGSTER = Path(sys.executable).with_name("dagster")
 
 
-def test_a_read_tells_after_each_page_how_far_it_has_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_reports_progress_after_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "2")
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(5)}):
         progress = read("open_tasks").progress

@@ -50,7 +50,7 @@ def test_won_deals_are_counted_and_summed_exactly(crm: RawTables) -> None:
     ("resource", "column"),
     [("contacts", "contacts"), ("won_deals", "won_deals"), ("won_deals", "won_amount")],
 )
-def test_a_number_is_unknown_when_the_list_names_no_account_at_all(crm: RawTables, resource: str, column: str) -> None:
+def test_number_is_unknown_if_the_list_names_no_account(crm: RawTables, resource: str, column: str) -> None:
     crm.add(resource, 11)
 
     assert (1, None) in crm.rows(OVERVIEW, "account_id", column)

@@ -17,7 +17,7 @@ def test_a_models_description_begins_with_its_grain(model: Model) -> None:
 
 
 @every_model
-def test_the_documented_columns_are_those_of_the_table_in_its_order(crm: RawTables, model: Model) -> None:
+def test_documented_columns_are_those_of_the_table_in_order(crm: RawTables, model: Model) -> None:
     crm.build(model.address)
 
     described = crm.connection.execute(f"describe {model.relation}").fetchall()

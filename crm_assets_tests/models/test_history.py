@@ -55,7 +55,7 @@ def test_a_deal_that_is_reopened_and_won_again_has_rows(crm: RawTables) -> None:
     assert crm.rows(CHANGES, "version", "change") == [(1, "first seen"), (2, "reopened"), (3, "won again")]
 
 
-def test_a_task_is_open_from_its_entry_until_it_is_no_longer_found(crm: RawTables) -> None:
+def test_task_is_open_from_its_entry_until_it_vanishes(crm: RawTables) -> None:
     crm.add("open_tasks", 1, owner_id=7, created_at=ago(days=10), due_date=ago(days=3))
     crm.build("snapshots.open_tasks_history")
     crm.change("open_tasks", 1, due_date=ago(days=1), owner_id=8)

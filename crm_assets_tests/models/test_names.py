@@ -24,7 +24,7 @@ OWNED: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("mart", OWNED)
-def test_a_mart_tells_users_by_name(crm: RawTables, mart: str) -> None:
+def test_mart_names_users(crm: RawTables, mart: str) -> None:
     resource, column, row = OWNED[mart]
     crm.add(resource, 1, **row)
     crm.side_load("users", ADA, display_name="Ada")
@@ -34,7 +34,7 @@ def test_a_mart_tells_users_by_name(crm: RawTables, mart: str) -> None:
 
 
 @pytest.mark.parametrize("mart", OWNED)
-def test_without_side_loaded_users_the_name_is_null(crm: RawTables, mart: str) -> None:
+def test_name_is_null_without_side_loaded_users(crm: RawTables, mart: str) -> None:
     resource, column, row = OWNED[mart]
     crm.add(resource, 1, **row)
 

@@ -14,7 +14,7 @@ HEALTH = "marts.pipeline_health_daily"
 DAYS_AGO = "current_date - snapshot_date"
 
 
-def test_a_day_tells_the_state_of_all_lists(crm: RawTables) -> None:
+def test_day_has_the_state_of_all_lists(crm: RawTables) -> None:
     crm.add("accounts", 1, owner_id=7, open_deals_count=2, open_deals_amount=Decimal("10.5"))
     crm.add("accounts", 2, is_deleted=True)
     crm.add("contacts", 11)
@@ -61,7 +61,7 @@ def test_days_that_are_still_to_come_only_warn(crm: RawTables) -> None:
         report_in(crm.connection, "UTC")
 
 
-def test_no_test_against_the_clock_keeps_a_table_from_being_replaced() -> None:
+def test_tests_against_the_clock_never_block_a_table() -> None:
     clocks = ("now(", "current_date", "current_timestamp", "today(")
     against_the_clock = [
         test

@@ -36,7 +36,7 @@ def day(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
 
 
-def test_deals_without_closing_date_are_won_in_the_month_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+def test_deals_without_closing_date_use_the_month_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     created = [INSTANTS[0] - timedelta(days=900)] * len(INSTANTS)
     tables.add_each("won_deals", stage_updated_time=INSTANTS, created_at=created)
 

@@ -26,7 +26,7 @@ def test_texts_are_trimmed_and_empty_ones_are_null(crm: RawTables) -> None:
     assert crm.row("staging.stg_accounts", *columns) == ("Acme", None, "01234", None)
 
 
-def test_an_account_counts_as_not_deleted_when_the_crm_does_not_say(crm: RawTables) -> None:
+def test_account_without_a_flag_counts_as_not_deleted(crm: RawTables) -> None:
     crm.add("accounts", 1)
     crm.add("accounts", 2, is_deleted=True)
 
@@ -69,7 +69,7 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables, sent: str | None, tags
         pytest.param({}, None, id="neither"),
     ],
 )
-def test_a_contacts_account_is_its_own_or_the_primary_or_first_one_sent_along(
+def test_account_of_a_contact_is_its_own_primary_or_first(
     crm: RawTables, sent: dict[str, Any], account_id: int | None
 ) -> None:
     crm.add("contacts", 1, **sent)
@@ -117,7 +117,7 @@ def test_an_id_beyond_the_range_of_a_float_stays_exact(crm: RawTables) -> None:
         pytest.param({}, None, id="neither"),
     ],
 )
-def test_a_deals_value_is_that_in_the_companys_currency_or_else_in_its_own(
+def test_value_of_a_deal_prefers_the_currency_of_the_company(
     crm: RawTables, sent: dict[str, Any], won_amount: Decimal | None
 ) -> None:
     crm.add("won_deals", 1, **sent)
@@ -151,7 +151,7 @@ def test_no_edit_moves_the_day_on_which_a_deal_was_won(
         assert crm.row("marts.won_deal_overview", "won_on", "won_on_source") == (won_on, source)
 
 
-def test_a_deal_without_a_day_of_winning_says_nothing_about_how_long_it_took(crm: RawTables) -> None:
+def test_deal_without_a_winning_day_has_no_duration(crm: RawTables) -> None:
     crm.add("won_deals", 1, created_at=utc("2026-01-01"))
 
     assert crm.row("staging.stg_won_deals", "days_to_win", "is_back_dated") == (None, False)

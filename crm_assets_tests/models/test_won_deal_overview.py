@@ -9,7 +9,7 @@ from crm_assets_tests.models.raw_tables import RawTables
 OVERVIEW = "marts.won_deal_overview"
 
 
-def test_a_deal_tells_account_owner_stage_and_pipeline_by_name(crm: RawTables) -> None:
+def test_deal_names_account_owner_stage_and_pipeline(crm: RawTables) -> None:
     crm.add("accounts", 5, name="Acme", country="Germany")
     crm.add("won_deals", 1, sales_account_id=5, owner_id=7, deal_stage_id=8, deal_pipeline_id=9, deal_type_id=9)
     crm.side_load("users", 7, display_name="Ada")
@@ -21,7 +21,7 @@ def test_a_deal_tells_account_owner_stage_and_pipeline_by_name(crm: RawTables) -
     assert crm.row(OVERVIEW, *columns) == ("Acme", "Germany", "Ada", "Won", "Standard", "Renewal")
 
 
-def test_without_names_the_deal_is_there_all_the_same(crm: RawTables) -> None:
+def test_deal_is_shown_without_names(crm: RawTables) -> None:
     crm.add("won_deals", 1, sales_account_id=5, owner_id=7, deal_stage_id=8)
 
     assert crm.row(OVERVIEW, "deal_id", "account_name", "owner_name", "stage_name") == (1, None, None, None)

@@ -29,14 +29,14 @@ def test_deals_without_owner_are_unassigned(crm: RawTables) -> None:
     assert crm.row(REVENUE, "owner", "owner_id") == ("unassigned", None)
 
 
-def test_a_deal_without_value_adds_nothing_and_does_not_lower_the_average(crm: RawTables) -> None:
+def test_deal_without_value_does_not_lower_the_average(crm: RawTables) -> None:
     crm.add("won_deals", 1, closed_date=JANUARY, amount=Decimal(10))
     crm.add("won_deals", 2, closed_date=JANUARY)
 
     assert crm.row(REVENUE, "won_deals", "won_amount", "average_won_amount") == (2, Decimal(10), Decimal(10))
 
 
-def test_without_any_value_the_sum_is_zero_and_there_is_no_average(crm: RawTables) -> None:
+def test_month_without_values_has_sum_zero_and_no_average(crm: RawTables) -> None:
     crm.add("won_deals", 1, closed_date=JANUARY)
 
     assert crm.row(REVENUE, "won_amount", "average_won_amount") == (Decimal(0), None)

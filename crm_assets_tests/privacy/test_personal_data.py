@@ -114,9 +114,7 @@ def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp
         pytest.param("hash", "leave_out", marks=pytest.mark.long),
     ],
 )
-def test_after_a_change_nothing_that_was_stored_is_left(
-    data_dir: Path, tmp_path: Path, before: str, after: str
-) -> None:
+def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, before: str, after: str) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
         sync(tmp_path / "home", before, *ENDPOINTS)

@@ -28,7 +28,7 @@ def busy(crm: RawTables) -> RawTables:
     return crm
 
 
-def test_it_needs_no_script_and_no_other_file(busy: RawTables) -> None:
+def test_page_needs_no_script_and_no_other_file(busy: RawTables) -> None:
     _, page = drawn(busy)
 
     assert "<script" not in page

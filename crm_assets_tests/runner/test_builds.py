@@ -60,9 +60,7 @@ def test_a_file_may_end_as_sql_files_do(
     assert rows(connection) == [(1,)]
 
 
-def test_an_incremental_model_replaces_rows_by_key_and_keeps_the_others(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_incremental_model_replaces_rows_by_key(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     for sql in (
         "select 1 as day, 10 as n",
         "select 1 as day, 11 as n union all select 2, 20",
@@ -91,7 +89,7 @@ def test_an_incremental_build_without_rows_keeps_all(
         pytest.param("select 'n/a' as n, 2 as day", [(1, "10"), (2, "n/a")], id="other type, other order"),
     ],
 )
-def test_earlier_rows_stay_when_an_incremental_models_columns_change(
+def test_earlier_rows_survive_a_change_of_columns(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, expected: list[tuple[Any, ...]]
 ) -> None:
     build(connection, project.mart("select 1 as day, 10 as n", INCREMENTAL))
@@ -109,7 +107,7 @@ def test_earlier_rows_stay_when_an_incremental_models_columns_change(
         pytest.param("select null::int as day", "day_not_null: 1 of 2 rows have no day", id="missing"),
     ],
 )
-def test_an_incremental_model_whose_key_is_none_keeps_its_rows(
+def test_incremental_model_without_a_key_keeps_its_rows(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, failed: str
 ) -> None:
     build(connection, project.mart("select 1 as day", INCREMENTAL))
@@ -138,7 +136,7 @@ def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelPr
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         pytest.param("select\n    1 as day,\n    nope\n", r"sales\.sql:3: Binder Error: .*nope", id="no such column"),
         pytest.param("select 1 as day,\n    cast('x' as int) as n", r"sales\.sql:2: Conversion Error", id="bad value"),
@@ -151,11 +149,11 @@ def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelPr
 )
 @pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
 def test_an_error_names_file_and_line_and_changes_nothing(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, told: str, properties: str
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, message: str, properties: str
 ) -> None:
     build(connection, project.mart("select 1 as day", properties))
 
-    with pytest.raises(ModelError, match=told):
+    with pytest.raises(ModelError, match=message):
         build(connection, project.mart(sql, properties))
     assert rows(connection) == [(1,)]
 

@@ -116,7 +116,7 @@ def test_error_in_a_macro_names_its_file(project: ModelProject) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         ("select 1 as day", None),
         ("select 1::bigint as day", "day is BIGINT, not INTEGER"),
@@ -125,13 +125,13 @@ def test_error_in_a_macro_names_its_file(project: ModelProject) -> None:
     ],
 )
 def test_enforced_contract_is_compared_with_the_table(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, told: str | None
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, message: str | None
 ) -> None:
     model = project.mart(sql, "{config: {contract: {enforced: true}}, columns: [{name: day, data_type: int}]}")
-    if told is None:
+    if message is None:
         build(connection, model)
     else:
-        with pytest.raises(ModelError, match=rf"marts\.yml:\d+: sales breaks its contract: {told}"):
+        with pytest.raises(ModelError, match=rf"marts\.yml:\d+: sales breaks its contract: {message}"):
             build(connection, model)
 
 

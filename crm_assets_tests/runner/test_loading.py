@@ -15,7 +15,7 @@ def test_own_models_are_accepted() -> None:
     assert {model.schema for model in load_models()} == {"seeds", "staging", "snapshots", "marts"}
 
 
-def test_refs_sources_and_addresses_are_dependencies_and_no_cte_is(project: ModelProject) -> None:
+def test_refs_sources_and_addresses_are_dependencies(project: ModelProject) -> None:
     project.write("staging/stg_a.sql", "select 1 as x")
     model = project.mart(
         """
@@ -90,7 +90,7 @@ def test_incremental_key_is_tested_without_being_asked_for(project: ModelProject
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         pytest.param(
             "select *\nfrom raw.acounts", "sales.sql:2: the model reads raw.acounts, which is neither", id="table"
@@ -108,13 +108,13 @@ def test_incremental_key_is_tested_without_being_asked_for(project: ModelProject
         ),
     ],
 )
-def test_sql_is_refused(project: ModelProject, sql: str, told: str) -> None:
-    with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(told.removeprefix('sales.sql'))}"):
+def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(message.removeprefix('sales.sql'))}"):
         project.mart(sql)
 
 
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "message"),
     [
         (
             "adapter.get_relation()",
@@ -129,13 +129,13 @@ def test_sql_is_refused(project: ModelProject, sql: str, told: str) -> None:
         ("exceptions.raise_compiler_error('Not today')", "Not today"),
     ],
 )
-def test_templates_cannot_do_everything(project: ModelProject, expression: str, told: str) -> None:
-    with pytest.raises(ModelsRefused, match=rf"sales\.sql:2: .*{re.escape(told)}"):
+def test_templates_cannot_do_everything(project: ModelProject, expression: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=rf"sales\.sql:2: .*{re.escape(message)}"):
         project.mart(f"select\n    {{{{ {expression} }}}} as day")
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "message"),
     [
         ("packages.yml", "packages: []", r"packages\.yml:1: packages are not supported: copy what you use"),
         ("marts/a.py", "def model(dbt, session): ...", r"a\.py:1: Python models are not supported: write SQL"),
@@ -143,10 +143,10 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
         ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
     ],
 )
-def test_what_only_dbt_has_is_refused(project: ModelProject, file: str, text: str, told: str) -> None:
+def test_what_only_dbt_has_is_refused(project: ModelProject, file: str, text: str, message: str) -> None:
     project.write(file, text)
 
-    with pytest.raises(ModelsRefused, match=told):
+    with pytest.raises(ModelsRefused, match=message):
         project.mart("select 1 as day")
 
 
@@ -157,13 +157,13 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
     with pytest.raises(ModelsRefused) as refused:
         project.models()
 
-    told = str(refused.value).partition("depends on itself: ")[2].partition(". ")[0]
-    assert told in "marts.a reads marts.b reads marts.c reads marts.a reads marts.b reads marts.c"
-    assert told.count("marts.") == 4
+    message = str(refused.value).partition("depends on itself: ")[2].partition(". ")[0]
+    assert message in "marts.a reads marts.b reads marts.c reads marts.a reads marts.b reads marts.c"
+    assert message.count("marts.") == 4
 
 
 @pytest.mark.parametrize(
-    ("properties", "told"),
+    ("properties", "message"),
     [
         pytest.param(
             "config: {materialized: tabel}", "materialized is 'tabel': use one of view, table", id="materialization"
@@ -201,13 +201,13 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
         ),
     ],
 )
-def test_properties_are_refused(project: ModelProject, properties: str, told: str) -> None:
-    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(told)}"):
+def test_properties_are_refused(project: ModelProject, properties: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
         project.mart("select 1 as day", properties)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         pytest.param("models: [{name: other}]", "other has no other.sql: add the file", id="no SQL file"),
         pytest.param("models: [{name: a}, {name: a}]", "a is already listed in marts.yml", id="listed twice"),
@@ -220,11 +220,11 @@ def test_properties_are_refused(project: ModelProject, properties: str, told: st
         ),
     ],
 )
-def test_yaml_file_is_refused(project: ModelProject, text: str, told: str) -> None:
+def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) -> None:
     project.write("marts/a.sql", "select 1 as x")
     project.write("marts/marts.yml", text)
 
-    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(told)}"):
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
         project.models()
 
 

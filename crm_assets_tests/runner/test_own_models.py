@@ -100,7 +100,7 @@ def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_d
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "told"),
+    ("file", "text", "message"),
     [
         pytest.param(
             "models/marts/mine.sql", "select 1\nfrom raw.acounts", r"mine\.sql:2: .*correct the name", id="mart"
@@ -120,8 +120,8 @@ def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_d
         ),
     ],
 )
-def test_a_file_is_refused_with_line_and_remedy(dbt: Path, file: str, text: str, told: str) -> None:
+def test_a_file_is_refused_with_line_and_remedy(dbt: Path, file: str, text: str, message: str) -> None:
     (dbt / file).write_text(text)
 
-    with pytest.raises(ModelsRefused, match=told):
+    with pytest.raises(ModelsRefused, match=message):
         load_models(dbt)

@@ -46,7 +46,7 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
 
 
 @pytest.mark.parametrize(
-    ("csv", "told"),
+    ("csv", "message"),
     [
         pytest.param("month,amount\n2026-01-01,5\n2026-13-01,6\n", "3: column month: the value does not", id="date"),
         pytest.param("month,amount\n2026-01-01,x\n", r"2: column amount: .* type decimal\(18, 2\)", id="number"),
@@ -55,12 +55,12 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
     ],
 )
 def test_an_error_names_line_and_column_and_the_table_stays(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, csv: str, told: str
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, csv: str, message: str
 ) -> None:
     build(connection, targets(project, "month,amount\n2026-01-01,1\n"))
 
     for _ in range(2):
-        with pytest.raises(ModelError, match=rf"targets\.csv:{told}"):
+        with pytest.raises(ModelError, match=rf"targets\.csv:{message}"):
             build(connection, targets(project, csv))
     assert connection.execute("select amount from seeds.targets").fetchall() == [(Decimal(1),)]
 

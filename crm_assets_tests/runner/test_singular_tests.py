@@ -42,14 +42,14 @@ def test_severity_is_in_the_file_or_its_yaml(project: ModelProject, config: str,
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "message"),
     [
         pytest.param("select 1", "few.sql:1: the test reads no model: write a SELECT", id="no model"),
         pytest.param("select 1\nfrom {{ ref('a') }}", "few.sql:2: there is no model a: correct", id="no such model"),
     ],
 )
-def test_test_is_refused(project: ModelProject, sql: str, told: str) -> None:
+def test_test_is_refused(project: ModelProject, sql: str, message: str) -> None:
     project.write("tests/few.sql", sql)
 
-    with pytest.raises(ModelsRefused, match=told):
+    with pytest.raises(ModelsRefused, match=message):
         project.mart("select 1 as day")

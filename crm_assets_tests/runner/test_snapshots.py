@@ -294,7 +294,7 @@ def test_a_failed_build_loses_no_history(project: ModelProject, connection: duck
     assert everything(connection) == before
 
 
-def test_a_full_refresh_begins_anew(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_full_refresh_starts_from_scratch(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     model = history(project, **CHECK)
     build(connection, model)
     connection.execute("update raw.accounts set owner = 'cleo'")
@@ -303,7 +303,7 @@ def test_a_full_refresh_begins_anew(project: ModelProject, connection: duckdb.Du
     assert states(connection) == [(1, "cleo", True), (2, "cleo", True)]
 
 
-def test_a_key_of_several_columns_tells_records_apart(
+def test_key_of_several_columns_distinguishes_records(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:
     model = history(project, **{**CHECK, "unique_key": ["id", "changed"]})
@@ -328,7 +328,7 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         pytest.param({}, "snapshot needs a unique_key: add the column", id="no key"),
         pytest.param({**CHECK, "strategy": "guess"}, "strategy is 'guess': use one of timestamp, check", id="strategy"),
@@ -344,6 +344,6 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         ),
     ],
 )
-def test_a_snapshot_is_refused(project: ModelProject, config: dict[str, Any], told: str) -> None:
-    with pytest.raises(ModelsRefused, match=rf"history\.yml:\d+: history: {told}"):
+def test_a_snapshot_is_refused(project: ModelProject, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(ModelsRefused, match=rf"history\.yml:\d+: history: {message}"):
         history(project, **config)

@@ -65,7 +65,7 @@ def test_conditions_are_tested(
     assert (outcomes["condition"].problem, outcomes["condition"].failing) == (None, failing)
 
 
-def test_a_test_of_an_unknown_column_does_not_keep_others_from_being_run(
+def test_test_of_an_unknown_column_does_not_stop_others(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:
     select = "select null as id, 'a' as kind, true as is_in"

@@ -8,7 +8,7 @@ from crm_assets_tests.sandbox.client import PATHS, Client
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("headers", [{}, {"api_key": "wrong"}, {"Authorization": "Token token=wrong"}])
-def test_without_the_key_there_is_no_answer(crm: Client, path: str, headers: dict[str, str]) -> None:
+def test_request_without_the_key_is_refused(crm: Client, path: str, headers: dict[str, str]) -> None:
     answer = requests.get(crm.sandbox.base_url + path, headers=headers, timeout=10)
     assert answer.status_code == 401
     assert answer.json()["errors"]["code"] == 401

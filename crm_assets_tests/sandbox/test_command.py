@@ -13,7 +13,7 @@ COMMAND = (sys.executable, "-m", "crm_assets.sandbox")
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_stopped(end: signal.Signals) -> None:
+def test_command_serves_until_it_is_stopped(end: signal.Signals) -> None:
     with subprocess.Popen(
         [*COMMAND, "--port", "0", "--key", "secret", "--rows", "50"],
         stdout=subprocess.PIPE,

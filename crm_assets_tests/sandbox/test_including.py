@@ -5,7 +5,7 @@ import pytest
 from crm_assets_tests.sandbox.client import Client, Row
 
 
-def test_a_plain_list_of_deals_tells_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
+def test_plain_list_of_deals_has_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
     assert not {"sales_account_id", "owner_id"} & {key for deal in lists["/v1/deals"] for key in deal}
 
 
@@ -48,7 +48,7 @@ def test_only_the_owner_can_be_included(crm: Client) -> None:
         ("/v1/appointments", "creater", "creater_id"),
     ],
 )
-def test_users_are_side_loaded_where_records_tell_them_anyway(
+def test_users_are_side_loaded_where_records_name_them_anyway(
     crm: Client, lists: dict[str, list[Row]], path: str, include: str, field: str
 ) -> None:
     answer = crm.get(path, include=include, per_page=100).json()

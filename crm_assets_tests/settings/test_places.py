@@ -180,7 +180,7 @@ def test_an_unreadable_file_is_reported_with_its_line(
     assert setting_at_load("executor") == "in_process", "the code location loads all the same"
 
 
-def test_a_virtual_environment_named_like_the_file_is_none_of_it(working: Path) -> None:
+def test_folder_named_like_an_env_file_is_ignored(working: Path) -> None:
     (working / ".env" / "bin").mkdir(parents=True)
     assert resolve_settings().is_sandbox
 

@@ -182,7 +182,7 @@ def test_header_and_key_are_sent_as_they_are(
     assert {seen.headers[header.lower()] for seen in crm.seen} == {value}
 
 
-def test_a_line_end_behind_the_key_is_not_part_of_it(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_end_after_the_key_is_ignored(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", f"{KEY}\r\n")
     assert read().ids == list(range(1, 61))
     assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}

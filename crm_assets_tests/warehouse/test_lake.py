@@ -122,7 +122,7 @@ def test_reading_an_empty_lake_says_what_to_do() -> None:
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_body_that_raises_leaves_nothing_behind() -> None:
+def test_failed_body_leaves_nothing() -> None:
     write("create table t as select 1 as i")
     with pytest.raises(ZeroDivisionError), Warehouse().get_connection() as connection:  # noqa: PT012
         connection.execute("begin; delete from t")

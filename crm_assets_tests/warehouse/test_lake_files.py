@@ -30,7 +30,7 @@ def test_maintenance_merges_files_and_changes_no_row() -> None:
 
 
 @pytest.mark.usefixtures("lake")
-def test_after_maintenance_and_an_insert_older_rows_are_found() -> None:
+def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     write(
         "create table t as select range as i, 'a' || range as note, {'part': 'p' || range} as nested from range(1000)"
     )

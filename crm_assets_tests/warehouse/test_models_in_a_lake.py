@@ -37,12 +37,12 @@ def project(tmp_path: Path) -> ModelProject:
 
 def rows_of_models() -> dict[str, list[str]]:
     """Builds all models, and returns the rows of each as text, sorted."""
-    models, told = load_models(), list[str]()
+    models, message = load_models(), list[str]()
     with Warehouse().get_connection() as connection:
-        rebuild(connection, models, [model.address for model in models], told.append)
+        rebuild(connection, models, [model.address for model in models], message.append)
         tables = sorted(table for (table,) in connection.execute(TABLES).fetchall())
         rows = {table: texts(connection, table) for table in tables}
-    assert told == []
+    assert message == []
     return rows
 
 
@@ -92,7 +92,7 @@ def test_a_value_is_stored_exactly(project: ModelProject, value: str, stored: st
 @pytest.mark.parametrize(
     "value", ["170141183460469231731687303715884105727::hugeint", "union_value(n := 1)"], ids=["too wide", "union"]
 )
-def test_a_table_that_a_lake_cannot_store_is_refused_by_name_and_no_other(project: ModelProject, value: str) -> None:
+def test_table_that_a_lake_cannot_store_is_refused_alone(project: ModelProject, value: str) -> None:
     project.mart(f"select {value} as day")
     project.write("marts/another.sql", "select 1 as n")
     with DagsterInstance.ephemeral() as instance:
@@ -103,6 +103,6 @@ def test_a_table_that_a_lake_cannot_store_is_refused_by_name_and_no_other(projec
             raise_on_error=False,
         )
     [failed] = [event for event in result.all_events if event.is_step_failure]
-    told: Any = failed.step_failure_data.user_failure_data
-    assert "marts/sales.sql" in told.description
+    message: Any = failed.step_failure_data.user_failure_data
+    assert "marts/sales.sql" in message.description
     assert read("from marts.another") == [(1,)]

@@ -21,7 +21,7 @@ def users(name: str) -> list[dict[str, Any]]:
     return [{"id": id_, "display_name": name} for id_ in range(50)]
 
 
-def test_neither_waits_nor_starts_over(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loads_neither_wait_nor_start_over(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = []
 
     def merged_while_another_loads(*arguments: Any) -> bool:

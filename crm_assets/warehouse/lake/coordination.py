@@ -128,7 +128,7 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
 
 
 def _backend(session: Session) -> int:
-    """PostgreSQL's process id of a session. Behind a pooler, what the connection was told is another number."""
+    """PostgreSQL's process id of a session. A pooler gives connections another number."""
     [[pid]] = session.execute("select pg_backend_pid()").fetchall()
     return int(pid)
 

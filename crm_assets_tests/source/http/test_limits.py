@@ -179,7 +179,7 @@ def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("pages", [1, 3, 40])
-def test_without_a_total_few_requests_are_made_in_vain(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
+def test_list_without_a_total_takes_few_requests_in_vain(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(pages * 50)}, with_meta=False) as crm:
         read()
         asked = crm.pages("open_tasks")

@@ -70,7 +70,7 @@ def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("kind", ["missing", "no certificate", "an empty folder"])
-def test_a_bundle_of_certificates_that_is_none(
+def test_invalid_bundle_of_certificates_is_named(
     variable: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "bundle"

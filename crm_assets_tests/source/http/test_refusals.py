@@ -81,9 +81,7 @@ NESTED = {"errors": {"code": 403, "message": ["No access", "Ask your admin"], "r
         pytest.param("", "application/json", None, id="nothing"),
     ],
 )
-def test_of_an_errors_body_only_its_message_is_shown(
-    crm: ScriptedCrm, content: str, kind: str, shown: str | None
-) -> None:
+def test_error_shows_only_the_message_of_its_body(crm: ScriptedCrm, content: str, kind: str, shown: str | None) -> None:
     crm.faults.append(always("open_tasks", lambda: Response(content, 403, media_type=kind)))
     with pytest.raises(ApiRefusal, match="open_tasks, page 1: status 403") as raised:
         read()

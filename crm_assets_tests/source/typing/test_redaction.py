@@ -65,7 +65,7 @@ def test_allowed_field_named_like_a_personal_one_is_hidden() -> None:
     assert MARKED not in str(hashed({"E-Mail": MARKED}, "e_mail"))
 
 
-def test_of_objects_in_a_json_column_only_known_fields_stay() -> None:
+def test_objects_in_a_json_column_keep_known_fields_only() -> None:
     sent = {"targetables": [{"id": 1, "type": "Contact", "name": MARKED, "owner": {"email": MARKED}}]}
     assert left_out(sent, resource="open_tasks") == {"targetables": [{"id": 1, "type": "Contact"}]}
 
@@ -158,7 +158,7 @@ def test_values_nested_too_deeply_are_left_out() -> None:
     assert left_out({"id": 1, "tags": deep}) == {"id": 1, "tags": None}
 
 
-def test_of_a_personal_json_column_nothing_is_left() -> None:
+def test_personal_json_column_is_left_out_entirely() -> None:
     assert left_out({"emails": [{"id": 1, "value": MARKED, "is_primary": True}]}) == {"emails": None}
 
 
