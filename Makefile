@@ -192,5 +192,5 @@ usable-path:
 
 # A separate environment: dbt needs other versions of shared dependencies.
 .venv-dbt/bin/dbt: constraints-dbt.txt | .venv-dbt/bin/python
-	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dbt.txt dbt-core dbt-duckdb
+	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-dbt.txt dbt-core dbt-duckdb dagster-dbt
 	@touch $@

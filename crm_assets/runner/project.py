@@ -114,7 +114,8 @@ class Project:
         configured: dict[str, Any] = {}
         for part in ("", *path.relative_to(self.folder).with_suffix("").parts[1:-1], name):
             level = (level.get(part) if part else level) or {}
-            _configure(configured, {key.removeprefix("+"): value for key, value in level.items() if key[0] == "+"})
+            given = {key.removeprefix("+"): value for key, value in level.items() if key[0] == "+"}
+            _configure(configured, self.templates.value(self.folder / "dbt_project.yml", given, self._plain))
         return configured
 
     def schema(self, file: File) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -26,6 +27,7 @@ from crm_assets.runner.project import DBT_DIR
 from crm_assets.runner.test_runs import Outcome, run_test
 from crm_assets.runner.timezone import report_in
 from crm_assets.sandbox import serving_sandbox
+from crm_assets.warehouse.lake.instance import connected_with
 from crm_assets_tests.assets.raw_runs import materialize
 
 ROOT = Path(__file__).parents[2]
@@ -210,15 +212,20 @@ def take_over(raw: Path, database: Path, instant: str) -> None:
     """Copies the raw tables alone, and stops the clock: a macro of the database goes before DuckDB's own now()."""
     with duckdb.connect(str(database)) as connection:
         connection.execute(f"attach '{raw}' as read (read_only); create schema if not exists raw")
-        tables = connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
-        ).fetchall()
-        for (table,) in tables:
-            connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
-        create_log_tables(connection)
-        for resource in ENDPOINTS:
-            connection.execute(present_view(connection, resource))
+        copy_raw_tables(connection)
         connection.execute(f"create or replace macro main.now() as timestamptz '{instant}'")
+
+
+def copy_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Copies the raw tables of the database `read`, and makes the views that loads make."""
+    tables = connection.execute(
+        "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
+    ).fetchall()
+    for (table,) in tables:
+        connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
+    create_log_tables(connection)
+    for resource in ENDPOINTS:
+        connection.execute(present_view(connection, resource))
 
 
 def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
@@ -250,7 +257,7 @@ def built_by_dbt(project: Path, database: Path) -> Counter[Result]:
     return Counter(dbt_result(nodes[ran["unique_id"]], ran) for ran in results if ran["unique_id"].startswith("test."))
 
 
-def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt") -> str:
+def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt", **environment: str) -> str:
     """Runs dbt, or a program beside it, on a database. Returns what it prints."""
     zone = f"{{reporting_timezone: {TIMEZONE}}}"
     options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
@@ -265,6 +272,7 @@ def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: s
             "CRM_DBT_PROJECT": str(project),
             "DBT_TARGET_PATH": str(database.parent / "target"),
             "DBT_LOG_PATH": str(database.parent / "target"),
+            **environment,
         },
         capture_output=True,
         text=True,
@@ -331,6 +339,42 @@ def test_each_table_and_column_is_described_as_by_the_runner(both: duckdb.DuckDB
         ).fetchall()
 
     assert comments("dbt") == comments("runner")
+
+
+def test_tables_of_a_lake_are_the_runners(
+    syncs: list[Sync], project: Path, models: list[Model], tmp_path: Path
+) -> None:
+    package = find_spec("duckdb_extension_ducklake")
+    assert package is not None
+    [extension] = [
+        file for folder in package.submodule_search_locations or () for file in Path(folder).rglob("*_extension")
+    ]
+    installed = tmp_path / ".duckdb" / "extensions" / extension.parent.name / "linux_amd64" / extension.name
+    installed.parent.mkdir(parents=True)
+    shutil.copy(extension, installed)
+    lakes = {name: f"'ducklake:{tmp_path / name}.ducklake'" for name in ("runner", "dbt")}
+    for name, lake in lakes.items():
+        with connected_with(["ducklake"], {}) as connection:
+            connection.execute(
+                f"attach {lake} as {name} (data_path '{tmp_path / name}'); use {name}; create schema raw"
+            )
+            connection.execute(f"set TimeZone = 'UTC'; attach '{syncs[-1].dbt}' as read (read_only)")
+            copy_raw_tables(connection)
+            connection.execute("detach read")
+            if name == "runner":
+                report_in(connection, TIMEZONE)
+                for model in models:
+                    build(connection, model)
+    environment = {"CRM_WAREHOUSE": lakes["dbt"].strip("'"), "CRM_WAREHOUSE_FILES": str(tmp_path / "dbt")}
+    run_dbt("build", database=tmp_path / "crm.duckdb", project=project, **environment)
+
+    with connected_with(["ducklake"], {}) as connection:
+        for name, lake in lakes.items():
+            connection.execute(f"set TimeZone = 'UTC'; attach {lake} as {name}")
+        for model in models:
+            times = "columns(c -> c <> 'taken_at' and not starts_with(c, 'dbt_'))"
+            runner, dbt = (f"select {times} from {name}.{model.relation}" for name in lakes)
+            assert connection.execute(f"{runner} except all {dbt} limit 3").fetchall() == [], model.address
 
 
 def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
