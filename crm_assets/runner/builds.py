@@ -17,8 +17,14 @@ from crm_assets.errors import ModelError, WrongRows
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import first_rejected, forget_rejects
 from crm_assets.runner.snapshots import columns_of, take_snapshot
-from crm_assets.runner.test_runs import Outcome, run_test, run_tests, store_failures
-from crm_assets.runner.tested_rows import TESTED_ROWS, compute_once, forget_rows
+from crm_assets.runner.test_runs import (
+    TESTED_ROWS,
+    Outcome,
+    compute_once,
+    forget_rows,
+    run_test,
+    store_failures,
+)
 from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
@@ -101,11 +107,13 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
         stored = compute_once(connection, model, model.own_tests, zone)
     except duckdb.Error as error:
         raise ModelError(f"{model.path}: {reason(error)}") from None
-    outcomes = run_tests(connection, model, [test for test in model.own_tests if test.blocks], stored)
-    if any(outcome.severity == "error" for outcome in outcomes):
-        failed = "; ".join(
-            f"{outcome.test.name}: {outcome.found}" for outcome in outcomes if outcome.severity == "error"
-        )
+    outcomes: list[Outcome] = []
+    for test in [test for test in model.own_tests if test.blocks]:
+        outcomes.append(run_test(connection, model, test, stored))
+        if outcomes[-1].problem is not None:
+            break  # it may have ended the transaction
+    if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
+        failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
             f"tests ({failed}). The failed checks show rows and the SQL to find them",

@@ -1,11 +1,11 @@
 """Loads the models and validates them, to report errors early and clearly."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from sqlglot import exp
-from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
@@ -39,28 +39,26 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     project = Project(folder)
     known: dict[str, Model] = {}
     singular: dict[str, list[DataTest]] = {}
-    for file in project.files:
-        if file.kind != "data_tests" and file.config.get("enabled", True):
+    enabled = [file for file in project.files if file.config.get("enabled", True)]
+    for file in enabled:
+        if file.kind != "data_tests":
             known[file.name] = Model(project, file, project.schema(file), known, singular)
-    models: Mapping[str, Model] = {
-        model.address: model for model in known.values() if model.materialized != "ephemeral"
-    }
     _refuse([problem for model in known.values() for problem in (*_in_config(model), *_in_sql(model))])
-    # The following checks need valid SQL, and the order of the models.
+    # What follows needs valid SQL.
+    models = {model.address: model for model in known.values() if model.materialized != "ephemeral"}
     _refuse([problem for model in models.values() for problem in _in_reads(model, models)])
-    _refuse(_in_order(models))
     models = _ordered(models)
-    for file in project.files:
-        if file.kind == "data_tests" and file.config.get("enabled", True):
+    for file in enabled:
+        if file.kind == "data_tests":
             test = singular_test(project, file)
             singular.setdefault(_owner(test, models), []).append(test)
-    _refuse([problem for model in models.values() for problem in _in_tests(model, models)])
-    _refuse(_in_order(models, with_tests=True))
+    _refuse([problem for model in models.values() for problem in _in_tests(model)])
+    _ordered(models, with_tests=True)
     return list(models.values())
 
 
-def _refuse(problems: Iterable[str]) -> None:
-    if problems := list(problems):
+def _refuse(problems: Sequence[str]) -> None:
+    if problems:
         raise ModelsRefused("\n".join(["These models cannot be built:", *problems]))
 
 
@@ -79,7 +77,7 @@ def _in_config(model: Model) -> Iterator[str]:
         needed = STRATEGIES.get(strategy or "", "strategy")
         if not config.get(needed):
             yield f"{_at(model, 'strategy')}: strategy {strategy} needs {needed}: add it to config"
-        if checked not in {None, "all"} if not isinstance(checked, list) else False:
+        if isinstance(checked, str) and checked != "all":
             yield f"{_at(model, 'check_cols')}: check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
         header = model.path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().replace('"', "").split(",")
@@ -100,13 +98,11 @@ def _in_sql(model: Model) -> Iterator[str]:
         statements = model.statements
     except ModelsRefused as error:
         yield str(error)
-    except ParseError as error:
-        first = error.errors[0]
-        reason = f"{first['description']} near {first['highlight']!r}"
-        line = model.line_of(model.sql, first["line"])
-        yield f"{model.path}:{line}: this is not valid DuckDB SQL: {reason}"
     except SqlglotError as error:
-        yield f"{model.path}:1: this is not valid DuckDB SQL: {error}"
+        first, *_ = getattr(error, "errors", None) or [{"line": 1, "description": error, "highlight": ""}]
+        line = model.line_of(model.sql, first["line"])
+        reason = f"{first['description']} near {first['highlight']!r}"
+        yield f"{model.path}:{line}: this is not valid DuckDB SQL: {reason}"
     else:
         if len(statements) != 1:
             yield f"{model.path}:1: the file has {len(statements)} statements: write one SELECT per file"
@@ -122,49 +118,38 @@ def _in_reads(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
         yield f"{model.path}:{line}: the model reads {address}, which is neither a source nor a model: correct the name"
 
 
-def _in_tests(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
+def _in_tests(model: Model) -> Iterator[str]:
     try:
-        tests = model.data_tests
+        _ = model.data_tests
     except ModelsRefused as error:
         yield str(error)
-        return
-    for test in tests:
-        for address in sorted(test.reads - RAW_TABLES - set(models)):
-            yield f"{test.path}:{test.line}: {model.name}: test {test.name}: {address} is neither a source nor a model"
 
 
-def _waits_for(models: Mapping[str, Model], *, with_tests: bool) -> Mapping[str, list[str]]:
-    """Address -> what has to be built before it. A blocking test needs the table that it compares with."""
-    compared = {
-        address: {read for test in model.cross_tests if test.blocks for read in test.reads} if with_tests else set()
-        for address, model in models.items()
-    }
-    return {address: sorted({*model.depends_on, *compared[address]}) for address, model in models.items()}
-
-
-def _ordered(models: Mapping[str, Model]) -> Mapping[str, Model]:
-    order = TopologicalSorter(_waits_for(models, with_tests=False)).static_order()
-    return {address: models[address] for address in order if address in models}
-
-
-def _in_order(models: Mapping[str, Model], *, with_tests: bool = False) -> Iterator[str]:
+def _ordered(models: Mapping[str, Model], *, with_tests: bool = False) -> dict[str, Model]:
+    """The models, each after those that it reads, and after those that its blocking tests compare it with."""
+    waits_for = {address: {*model.depends_on} for address, model in models.items()}
+    if with_tests:
+        for address, model in models.items():
+            waits_for[address].update(*(test.reads for test in model.cross_tests if test.blocks))
     try:
-        TopologicalSorter(_waits_for(models, with_tests=with_tests)).prepare()
+        order = [*TopologicalSorter({address: sorted(reads) for address, reads in waits_for.items()}).static_order()]
     except CycleError as error:
         path = error.args[1][::-1]  # graphlib lists it in reverse
-        yield (
+        raise ModelsRefused(
             f"{models[path[0]].path}: the model depends on itself: {' reads '.join(path)}. Remove one of these "
             "references, or give the test of relationships among them severity warn"
-        )
+        ) from None
+    return {address: models[address] for address in order if address in models}
 
 
 def _owner(test: DataTest, models: Mapping[str, Model]) -> str:
     """The address of the model that a singular test belongs to: the last of those that it reads."""
-    first = next(iter(models.values()))
+    first, *_ = models.values()
     try:
         reads = first.read_by(test)
     except SqlglotError as error:
         raise ModelsRefused(f"{test.path}:1: this is not valid DuckDB SQL: {error}") from None
-    if owners := [address for address in models if address in reads]:
-        return owners[-1]
-    raise ModelsRefused(f"{test.path}:1: the test reads no model: write a SELECT from ref('…')")
+    *_, owner = ("", *(address for address in models if address in reads))
+    if not owner:
+        raise ModelsRefused(f"{test.path}:1: the test reads no model: write a SELECT from ref('…')")
+    return owner

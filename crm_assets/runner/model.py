@@ -134,8 +134,8 @@ class Model:
     def columns(self) -> Mapping[str, str]:
         """Described column -> description."""
         columns = self.file.properties.get("columns") or []
-        texts = {column["name"]: self.project.text(self.file, column.get("description")) for column in columns}
-        return {name: text for name, text in texts.items() if text.strip()}
+        texts = ((column["name"], self.project.text(self.file, column.get("description"))) for column in columns)
+        return {name: text for name, text in texts if text.strip()}
 
     def scope(self, timezone: str | None = None, *, keep_rows: bool = False, reads: set[str] | None = None) -> Scope:
         """What its template and its tests can use.
@@ -209,29 +209,23 @@ class Model:
             ModelsRefused: A test is not written correctly.
         """
         tests = read_data_tests(self.project, self.file, self._implied_tests)
-        reads: set[str] = set()
-        scope = self.scope(reads=reads)
-        every = [*tests, *self.singular_tests.get(self.address, ())]
-        templates = self.project.templates
+        templates, scope = self.project.templates, self._noting[0]
         return [
-            replace(
-                test,
-                reads=self._read_by(test, scope, reads) - {self.address},
-                description=test.described(templates, scope),
-            )
-            for test in every
+            replace(test, reads=self.read_by(test) - {self.address}, description=test.described(templates, scope))
+            for test in [*tests, *self.singular_tests.get(self.address, ())]
         ]
 
     def read_by(self, test: DataTest) -> frozenset[str]:
         """The addresses of all tables that a test reads."""
-        reads: set[str] = set()
-        return self._read_by(test, self.scope(reads=reads), reads)
-
-    def _read_by(self, test: DataTest, scope: Scope, reads: set[str]) -> frozenset[str]:
+        scope, reads = self._noting
         reads.clear()
         query = test.query(self.project.templates, scope, self.address)
-        written = _tables_in(query) if test.kind == SINGULAR else ()
-        return frozenset({*reads, *written})
+        return frozenset({*reads, *(_tables_in(query) if test.kind == SINGULAR else ())})
+
+    @cached_property
+    def _noting(self) -> tuple[Scope, set[str]]:
+        reads: set[str] = set()
+        return self.scope(reads=reads), reads
 
     @property
     def _implied_tests(self) -> Sequence[tuple[str, str]]:

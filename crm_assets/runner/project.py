@@ -48,23 +48,16 @@ class File(NamedTuple):
     properties_path: Path | None
 
 
-class Config:
+class Config(dict[str, Any]):
     """`config` in a template: takes values when it is called."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self.values = dict(values)
+    require = dict[str, Any].get
 
     def __call__(self, *given: Mapping[str, Any], **more: Any) -> str:
         """Takes values."""
         for mapping in (*given, more):
-            self.values |= mapping
+            self.update(mapping)
         return ""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key."""
-        return self.values.get(key, default)
-
-    require = get
 
 
 class Project:
@@ -100,6 +93,10 @@ class Project:
             for path in self._files(suffix, "seeds", "models", "snapshots", "tests"):
                 self._read_entries(path)
         self.files = list(self._nodes())
+        paths: dict[str, Path] = {}
+        for file in self.files:
+            if (other := paths.setdefault(file.name, file.path)) != file.path:
+                raise ModelsRefused(f"{file.path}:1: the name {file.name} is that of {other}: rename one of them")
 
     def scope(self, names: Mapping[str, Any], timezone: str | None = None) -> Scope:
         """What a template can use: variables, macros, and these names."""
@@ -114,7 +111,7 @@ class Project:
         configured: dict[str, Any] = {}
         for part in ("", *path.relative_to(self.folder).with_suffix("").parts[1:-1], name):
             level = (level.get(part) if part else level) or {}
-            given = {key.removeprefix("+"): value for key, value in level.items() if key[0] == "+"}
+            given = {k.removeprefix("+"): v for k, v in level.items() if k[0] == "+" or not isinstance(v, dict)}
             _configure(configured, self.templates.value(self.folder / "dbt_project.yml", given, self._plain))
         return configured
 
@@ -128,16 +125,13 @@ class Project:
         return str(self.templates.value(file.properties_path or file.path, written or "", self._plain))
 
     def _refuse_others(self) -> None:
-        for name in ("packages.yml", "dependencies.yml"):
-            if (self.folder / name).exists():
-                at = f"{self.folder / name}:1"
-                raise ModelsRefused(f"{at}: packages are not supported: copy what you use, or {FOR_DBT}")
         for key in REFUSED:
             if key in self._settings:
                 at = f"{self.folder / 'dbt_project.yml'}:{line_of(self._settings, key)}"
                 raise ModelsRefused(f"{at}: {key} is not supported: remove it, or {FOR_DBT}")
-        for path in self._files(".py", "models"):
-            raise ModelsRefused(f"{path}:1: Python models are not supported: write SQL, or {FOR_DBT}")
+        others = [self.folder / "packages.yml", self.folder / "dependencies.yml", *self._files(".py", "models")]
+        for path in [path for path in others if path.exists()]:
+            raise ModelsRefused(f"{path}:1: packages and Python models are not supported: write SQL, or {FOR_DBT}")
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:
         return [path for folder in folders for path in sorted((self.folder / folder).rglob(f"*{suffix}"))]
@@ -158,53 +152,43 @@ class Project:
                 self.sources[source["name"], table["name"]] = relation
 
     def _nodes(self) -> Iterator[File]:
-        unused, seen = dict(self._entries), dict[str, Path]()
+        unused = dict(self._entries)
         for kind, (folder, suffix) in FOLDERS.items():
             for path in self._files(suffix, folder):
                 if path.parent.name == "generic" and kind == "data_tests":
                     continue
                 unused.pop((kind, path.stem), None)
                 text = "" if suffix == ".csv" else path.read_text(encoding="utf-8")
-                yield self._node(kind, path.stem, path, text, seen)
+                yield self._node(kind, path.stem, path, text)
         for (kind, name), (path, entry) in unused.items():
-            if not entry.get("relation"):
+            if kind != "snapshots" or not entry.get("relation"):
                 also = ", write relation: ref('…') in it" if kind == "snapshots" else ""
                 raise ModelsRefused(
                     f"{path}:{line_of(entry)}: {name} has no {name}{FOLDERS[kind][1]}: add the file{also} or remove "
                     "the entry"
                 )
-            yield self._node(kind, name, path, f"select * from {{{{ {entry['relation']} }}}}", seen)
+            yield self._node(kind, name, path, f"select * from {{{{ {entry['relation']} }}}}")
 
-    def _node(self, kind: str, name: str, path: Path, text: str, seen: dict[str, Path]) -> File:
-        if name in seen:
-            raise ModelsRefused(f"{path}:1: the name {name} is that of {seen[name]}: rename one of them")
-        seen[name] = path
+    def _node(self, kind: str, name: str, path: Path, text: str) -> File:
         properties_path, entry = self._entries.get((kind, name), (None, {}))
         config = self.config(kind, path, name)
         if entry:
             written = {key: entry[key] for key in ("meta", "tags") if key in entry} | (entry.get("config") or {})
             _configure(config, self.templates.value(properties_path or path, written, self._plain, line_of(entry)))
-        _configure(config, self._own_config(path, text))
-        return File(kind, name, path, text, config, entry, properties_path)
-
-    def _own_config(self, path: Path, text: str) -> Mapping[str, Any]:
-        """What a file's own `config()` says."""
-        own = Config({})
+        own = Config()
         if "config(" in text:
             names = {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": own}
             self.templates.render(path, text, self.scope(names))
-        return own.values
+        return File(kind, name, path, text, _configure(config, own), entry, properties_path)
 
 
 def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Adds values: tags and meta to those that are there, others in their place."""
     for key, value in more.items():
         if key == "tags":
-            configured[key] = [*configured.get(key, []), *([value] if isinstance(value, str) else value)]
-        elif key == "meta":
-            configured[key] = {**configured.get(key, {}), **value}
+            configured[key] = [*configured.get(key, []), *([value] if isinstance(value, str) else value or [])]
         else:
-            configured[key] = value
+            configured[key] = {**configured.get(key, {}), **(value or {})} if key == "meta" else value
     return configured
 
 

@@ -69,8 +69,8 @@ class Kind:
     fails: str
 
 
-class _Returned(Exception):  # not an error
-    """A macro's value, from `return`."""
+class _Returned(Exception):
+    """A macro's value, from `return`. It is an error only outside of a macro."""
 
 
 def _return(value: Any = None) -> NoReturn:
@@ -172,7 +172,7 @@ class Templates:
     def _located(self, path: Path, line: int = 1) -> Iterator[None]:
         try:
             yield
-        except (ModelsRefused, _Returned):
+        except ModelsRefused:
             raise
         except TemplateSyntaxError as error:
             raise ModelsRefused(f"{path}:{error.lineno}: {error.message}") from None

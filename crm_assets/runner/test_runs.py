@@ -1,18 +1,27 @@
-"""Runs the data tests of a model: each is a query for the rows that fail it."""
+"""Runs the data tests of a model: each is a query for the rows that fail it.
 
-from collections.abc import Container, Iterable
+A view is computed once for all of its data tests. Without this, each would join and parse JSON for itself.
+"""
+
+import re
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.model import Model
-from crm_assets.runner.tested_rows import TESTED_ROWS
 from crm_assets.runner.timezone import timezone_of
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
+
+TESTED_ROWS = "temp.tested_rows"
+"""The table with the view's rows, and only those columns that tests name."""
+
+ALL_COLUMNS = re.compile(r"\b(columns|distinct|union|except|intersect)\b", re.IGNORECASE)
+"""What makes the number of rows depend on columns that a query does not name."""
 
 AUDIT = "dbt_test__audit"
 """The schema of the rows that tests with `store_failures` found."""
@@ -42,18 +51,6 @@ class Outcome:
     def passed(self) -> bool:
         """Whether the test was run and says that the rows are right."""
         return self.severity is None
-
-
-def run_tests(
-    connection: duckdb.DuckDBPyConnection, model: Model, tests: Iterable[DataTest], stored: Container[str] = ()
-) -> list[Outcome]:
-    """Runs tests, as `run_test` does. Stops at one that cannot be run, since it may have ended the transaction."""
-    outcomes = []
-    for test in tests:
-        outcomes.append(run_test(connection, model, test, stored))
-        if outcomes[-1].problem is not None:
-            break
-    return outcomes
 
 
 def run_test(
@@ -105,3 +102,35 @@ def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
     where = f" where {test.config['where']}" if "where" in test.config else ""
     [[rows]] = connection.execute(f"select count(*) from {relation}{where}").fetchall()
     return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.name.startswith('stg_') else 'rows'}"
+
+
+def compute_once(
+    connection: duckdb.DuckDBPyConnection, model: Model, tests: Sequence[DataTest], timezone: str
+) -> Collection[str]:
+    """Stores the columns of a view that its tests read in `TESTED_ROWS`.
+
+    Returns:
+        The names of the tests that can read them there. None can if the model is a table, which is stored already.
+
+    Raises:
+        duckdb.Error: The view cannot be computed.
+    """
+    if model.kind == "table":
+        return ()
+    scope, templates = model.scope(timezone), model.project.templates
+    queries = {test.name: test.query(templates, scope, TESTED_ROWS) for test in tests if test.kind != SINGULAR}
+    queries = {name: query.lower() for name, query in queries.items() if not ALL_COLUMNS.search(query)}
+    if len(queries) < 2:  # noqa: PLR2004 # one test reads the view once anyway
+        return ()
+    text = "\n".join(queries.values())
+    columns = [name for name, *_ in connection.execute(f"describe {model.relation}").fetchall()]
+    # More than are read do no harm.
+    named = [name for name in columns if name.lower() in text] or columns
+    chosen = ", ".join(map(identifier, named))
+    connection.execute(f"create or replace temp table {TESTED_ROWS} as select {chosen} from {model.relation}")
+    return queries.keys()
+
+
+def forget_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drops `TESTED_ROWS`, if there is one."""
+    connection.execute(f"drop table if exists {TESTED_ROWS}")

@@ -137,8 +137,12 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("packages.yml", "packages: []", r"packages\.yml:1: packages are not supported: copy what you use"),
-        ("marts/a.py", "def model(dbt, session): ...", r"a\.py:1: Python models are not supported: write SQL"),
+        ("packages.yml", "packages: []", r"packages\.yml:1: packages and Python models are not supported"),
+        (
+            "marts/a.py",
+            "def model(dbt, session): ...",
+            r"a\.py:1: packages and Python models are not supported: write SQL",
+        ),
         ("dbt_project.yml", "name: crm\non-run-end: []", r"dbt_project\.yml:2: on-run-end is not supported: remove it"),
         ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
     ],
