@@ -48,37 +48,8 @@ SET_ASIDE: dict[str, tuple[Any, str]] = {
 KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "a number as text": ({"amount": "7700.0", "probability": "40"}, {"amount": Decimal(7700), "probability": 40}),
     "a text as number": ({"name": 5}, {"name": "5"}),
-    "an object in a text": ({"name": {"first": "A"}}, {"name": '{"first":"A"}'}),
     "a text in a number": ({"probability": "forty"}, {"probability": None, "probability__v_text": "forty"}),
-    "a number in another notation": (
-        {"probability": "007", "amount": "+7"},
-        {"probability": None, "probability__v_text": "007", "amount": None, "amount__v_text": "+7"},
-    ),
-    "a day with a time in a date": (
-        {"closed_date": "2024-03-01T10:00:00+05:30"},
-        {"closed_date": None, "closed_date__v_text": "2024-03-01T10:00:00+05:30"},
-    ),
-    "the earliest possible instant": (
-        {"updated_at": "0001-01-01T00:00:00+05:30"},
-        {"updated_at": None, "updated_at__v_text": "0001-01-01T00:00:00+05:30"},
-    ),
-    "the latest possible instant": (
-        {"updated_at": "9999-12-31T23:59:59-05:00"},
-        {"updated_at": None, "updated_at__v_text": "9999-12-31T23:59:59-05:00"},
-    ),
     "an unknown field that is null": ({"name": "a", "nothing": None}, {"name": "a"}),
-    "a text in a decimal": ({"amount": "a lot"}, {"amount": None, "amount__v_text": "a lot"}),
-    "more decimal places than are kept": (
-        {"amount": "0.1234567891"},
-        {"amount": None, "amount__v_text": "0.1234567891"},
-    ),
-    "more digits than are kept": (
-        {"amount": 3743106039873429137970549819721},
-        {"amount": None, "amount__v_text": "3743106039873429137970549819721"},
-    ),
-    "a number in a boolean": ({"is_deleted": 1}, {"is_deleted": None, "is_deleted__v_text": "1"}),
-    "an invalid date": ({"closed_date": "2026-02-30"}, {"closed_date": None, "closed_date__v_text": "2026-02-30"}),
-    "an invalid instant": ({"updated_at": "soon"}, {"updated_at": None, "updated_at__v_text": "soon"}),
     "a text in place of an array": ({"tags": "a;b"}, {"tags": '"a;b"'}),
     "NaN": (b'{"amount": NaN}', {"amount": None, "amount__v_text": "NaN"}),
     "a number that no float holds": (b'{"amount": 1e400}', {"amount": None, "amount__v_text": "1e400"}),
@@ -111,7 +82,7 @@ KEPT: dict[str, tuple[Any, dict[str, Any]]] = {
     "names of nothing": ({"": 1, " ": 2}, {"field__he3b0c442": 1, "field__h36a9e7f1": 2}),
     "names of dlt's own columns": ({"_dlt_id": "mine"}, {"id__hf4f88bc8": "mine"}),
 }
-"""Fault -> the record without its id, and columns of its row."""
+"""Fault -> the record without its id, and columns of its row. `test_columns.py` has more values that do not fit."""
 
 
 def as_sent(record: Any) -> bytes:

@@ -146,17 +146,14 @@ TOGETHER: dict[str, tuple[list[Any], str]] = {
 """Values that come together, and the type of their column."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param((), id="same page"), pytest.param([2] * 9, id="next page", marks=pytest.mark.slow)],
-)
-def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
     longest = max(len(values) for values, _ in TOGETHER.values())
     records = [
         {"id": id_} | {f"mix{n}": v[id_] for n, (v, _) in enumerate(TOGETHER.values()) if id_ < len(v)}
         for id_ in range(longest)
     ]
-    return load(tmp_path_factory.mktemp("together"), [records], page_sizes=request.param)
+    return load(tmp_path_factory.mktemp("together"), [records])
 
 
 @pytest.mark.parametrize("mix", TOGETHER)
@@ -169,36 +166,6 @@ def test_first_values_get_the_narrowest_type_for_all(mix: str, together: Path) -
     as_sent = [json.loads(value) if type_ == "JSON" and value is not None else value for value, _ in found]
     expected = [text(value) for value in sent] if type_ == "VARCHAR" else sent
     assert list(map(repr, as_sent)) == list(map(repr, map(float, sent) if type_ == "DOUBLE" else expected))
-
-
-MISFITS: dict[str, list[Any]] = {
-    "closed_date": ["2024-03-01T10:00:00+05:30", "n/a", "2024-02-30", 20240301, "2024-W09-5"],
-    "updated_at": ["0001-01-01T00:00:00+05:30", "9999-12-31T23:59:59-05:00", "soon", 1709287200, "2024-03-01"],
-    "created_at": ["2024-03-01T25:00:00Z", "2024-03-01T10:00:00+99:00", "", ["2024-03-01T10:00:00Z"], False],
-    "amount": ["007", "1,5", "0.1234567891", True, {"value": 1}],
-    "probability": ["+40", "-0", 0.5, "forty", 2**63],
-    "is_deleted": ["yes", 1, "TRUE", [], ""],
-}
-"""Declared field -> values that do not fit it."""
-
-
-@pytest.mark.parametrize(
-    ("order", "arrival"), [("unknown field first", "next batch"), ("unknown field last", "next read")]
-)
-def test_misfits_are_kept_with_and_without_unknown_fields(
-    order: str, arrival: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(batches, "BATCH_ROWS", 1)
-    records = [{"id": id_} | {field: values[id_] for field, values in MISFITS.items()} for id_ in range(5)]
-    with_unknown = records[:1] if order == "unknown field first" else records[1:]
-    for sent in with_unknown:
-        sent["unknown"] = {"any": "thing"}
-    reads = [records] if arrival == "next batch" else [records[:1], records[1:]]
-    database = load(data_dir, reads, "won_deals", page_sizes=[1, 4])
-    for field, values in MISFITS.items():
-        found = [kept(database, "won_deals", field, id_) for id_ in range(5)]
-        assert found == [(None, text(value)) for value in values]
-        assert columns(database, "won_deals")[f"{field}__v_text"] == "VARCHAR"
 
 
 @pytest.mark.slow
