@@ -17,7 +17,7 @@ from crm_assets.masking import masked
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import BOOKKEEPING, DBT_COLUMNS, Model, asset_behind
 from crm_assets.runner.test_runs import Outcome, run_test
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -64,9 +64,9 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinitio
     )
     def compare(crm_warehouse: Warehouse) -> AssetCheckResult:
         with failures_explained(model.address, crm):
-            zone = resolve_settings(crm).reporting_timezone
+            settings = resolve_settings(crm)
             with crm_warehouse.of(crm).read_connection() as connection:
-                report_in(connection, zone)
+                report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                 return check_result(run_test(connection, model, test))
 
     return compare

@@ -32,7 +32,7 @@ from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -95,7 +95,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
             settings = resolve_settings(crm)
             try:
                 with warehouse.get_connection(tables=[model.address]) as connection:
-                    report_in(connection, settings.reporting_timezone)
+                    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     if model.shows_side_loads:
                         create_side_loaded(connection)  # no raw asset may have been loaded yet
                     result = _materialized(connection, crm, model, known, full_refresh=full_refresh)

@@ -16,7 +16,7 @@ from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.test_runs import Outcome, run_test
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
     with Warehouse().of(crm).get_connection(tables=chosen) as connection:
-        report_in(connection, settings.reporting_timezone)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         create_side_loaded(connection)  # no raw asset may have been loaded yet
         failed = _build_all(connection, known, chosen)
     return 1 if failed else 0

@@ -18,7 +18,7 @@ from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
 from crm_assets.runner.test_runs import AUDIT
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import remove_leftovers
@@ -65,7 +65,7 @@ def apply_policy(
     with warehouse.get_connection() as connection:
         follows = stored_policy(connection) == Policy.configured(settings)
         change = change_policy(connection, settings, _histories(connection, models))
-        report_in(connection, settings.reporting_timezone)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         rebuild(connection, models, _missing(connection, models) if follows else change.dropped, announce)
         erased = is_erased(connection)
     if not erased:
@@ -100,7 +100,7 @@ def forget_records(
         made = [model.address for model in tables if model.name in schemas.get(model.schema, {})]
         made += [f"{AUDIT}.{table}" for table in schemas.get(AUDIT, {})]
         erased = forget(connection, resource, ids, keys, made)
-        report_in(connection, settings.reporting_timezone)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         rebuild(connection, models, made, get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased

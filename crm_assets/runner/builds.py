@@ -25,7 +25,7 @@ from crm_assets.runner.test_runs import (
     run_test,
     store_failures,
 )
-from crm_assets.runner.timezone import timezone_of
+from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
@@ -90,10 +90,10 @@ class _Committed(NamedTuple):
 
 
 def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
-    zone = timezone_of(connection)
+    variables = variables_of(connection)
     existing = _kind(connection, model)
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
-    select = model.select(zone, keep_rows=keep_rows)
+    select = model.select(variables, keep_rows=keep_rows)
     try:
         connection.execute(f"create schema if not exists {identifier(model.schema)}")
         rows_before = _count(connection, model.relation) if existing == "table" else None
@@ -104,7 +104,7 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
     except duckdb.Error as error:
         raise ModelError(explained(model, select, error)) from None
     try:
-        stored = compute_once(connection, model, model.own_tests, zone)
+        stored = compute_once(connection, model, model.own_tests, variables)
     except duckdb.Error as error:
         raise ModelError(f"{model.path}: {reason(error)}") from None
     outcomes: list[Outcome] = []

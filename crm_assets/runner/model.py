@@ -137,42 +137,46 @@ class Model:
         texts = ((column["name"], self.project.text(self.file, column.get("description"))) for column in columns)
         return {name: text for name, text in texts if text.strip()}
 
-    def scope(self, timezone: str | None = None, *, keep_rows: bool = False, reads: set[str] | None = None) -> Scope:
+    def scope(
+        self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False, reads: set[str] | None = None
+    ) -> Scope:
         """What its template and its tests can use.
 
         Args:
-            timezone: The reporting time zone; None while definitions load.
+            variables: Those of the session; None while definitions load.
             keep_rows: Whether it keeps rows of earlier builds.
             reads: Gets the addresses that `ref` and `source` stand for.
         """
         noted: set[str] = set() if reads is None else reads
         return self.project.scope(
             {
-                "ref": partial(self._ref, noted, timezone),
+                "ref": partial(self._ref, noted, variables),
                 "source": partial(self._source, noted),
                 "this": Relation(self.schema, self.name),
                 "is_incremental": lambda: keep_rows,
                 "config": Config(self.config),
                 "model": {"name": self.name, "schema": self.schema, "config": self.config},
             },
-            timezone,
+            variables,
         )
 
-    def select(self, timezone: str | None = None, *, keep_rows: bool = False, reads: set[str] | None = None) -> str:
+    def select(
+        self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False, reads: set[str] | None = None
+    ) -> str:
         """Its SELECT, to be used in other statements. The arguments are those of `scope`."""
         if self.materialized == "seed":
             return seed_select(self.path, self.config)
-        scope = self.scope(timezone, keep_rows=keep_rows, reads=reads)
+        scope = self.scope(variables, keep_rows=keep_rows, reads=reads)
         return self.project.templates.render(self.path, self.file.text, scope).rstrip().rstrip(";")
 
-    def _ref(self, reads: set[str], timezone: str | None, *names: str, **version: Any) -> Relation:
+    def _ref(self, reads: set[str], variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
         model = self.known.get(names[-1])
         if model is None:
             refuse(f"there is no model {names[-1]}: correct the name")
         if version:
             refuse("versions of a model are not supported: write a file for each")
         if model.materialized == "ephemeral":
-            return Relation(model.schema, model.name, f"(\n{model.select(timezone, reads=reads)}\n)")
+            return Relation(model.schema, model.name, f"(\n{model.select(variables, reads=reads)}\n)")
         reads.add(model.address)
         return Relation(model.schema, model.name)
 
@@ -190,7 +194,7 @@ class Model:
 
     @property
     def sql(self) -> str:
-        """Its SELECT in the default time zone, without earlier rows."""
+        """Its SELECT with the project's variables, without earlier rows."""
         return self._rendered[0]
 
     def line_of(self, rendered: str, number: int) -> int:

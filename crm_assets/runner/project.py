@@ -98,12 +98,12 @@ class Project:
             if (other := paths.setdefault(file.name, file.path)) != file.path:
                 raise ModelsRefused(f"{file.path}:1: the name {file.name} is that of {other}: rename one of them")
 
-    def scope(self, names: Mapping[str, Any], timezone: str | None = None) -> Scope:
+    def scope(self, names: Mapping[str, Any], variables: Mapping[str, Any] | None = None) -> Scope:
         """What a template can use: variables, macros, and these names."""
-        variables = {**self._variables, **({"reporting_timezone": timezone} if timezone else {})}
-        known = {"var": ("variable", variables), "doc": ("docs block", self._docs)}
+        known_variables = {**self._variables, **(variables or {})}
+        known = {"var": ("variable", known_variables), "doc": ("docs block", self._docs)}
         functions = {name: partial(_looked_up, *values) for name, values in known.items()}
-        return self.templates.scope({**functions, "execute": bool(timezone), **names})
+        return self.templates.scope({**functions, "execute": variables is not None, **names})
 
     def config(self, kind: str, path: Path, name: str) -> dict[str, Any]:
         """What `dbt_project.yml` configures for a file."""

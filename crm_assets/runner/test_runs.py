@@ -4,15 +4,16 @@ A view is computed once for all of its data tests. Without this, each would join
 """
 
 import re
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.model import Model
-from crm_assets.runner.timezone import timezone_of
+from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
@@ -57,11 +58,11 @@ def run_test(
     connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, stored: Container[str] = ()
 ) -> Outcome:
     """Runs one test on the model's table or view; on `TESTED_ROWS` instead if its name is in `stored`."""
-    zone, templates = timezone_of(connection), model.project.templates
-    scope = model.scope(zone)
+    variables, templates = variables_of(connection), model.project.templates
+    scope = model.scope(variables)
     relation = TESTED_ROWS if test.name in stored else model.relation
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
-    shown = f"(\n{model.select(zone)}\n)" if test.blocks and not model.keeps_rows else model.relation
+    shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = test.query(templates, scope, shown)
     count = test.config.get("fail_calc", "count(*)")
     limits = [test.config.get("warn_if", "!= 0"), test.config.get("error_if", "!= 0")]
@@ -105,7 +106,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
 
 
 def compute_once(
-    connection: duckdb.DuckDBPyConnection, model: Model, tests: Sequence[DataTest], timezone: str
+    connection: duckdb.DuckDBPyConnection, model: Model, tests: Sequence[DataTest], variables: Mapping[str, Any]
 ) -> Collection[str]:
     """Stores the columns of a view that its tests read in `TESTED_ROWS`.
 
@@ -117,7 +118,7 @@ def compute_once(
     """
     if model.kind == "table":
         return ()
-    scope, templates = model.scope(timezone), model.project.templates
+    scope, templates = model.scope(variables), model.project.templates
     queries = {test.name: test.query(templates, scope, TESTED_ROWS) for test in tests if test.kind != SINGULAR}
     queries = {name: query.lower() for name, query in queries.items() if not ALL_COLUMNS.search(query)}
     if len(queries) < 2:  # noqa: PLR2004 # one test reads the view once anyway

@@ -1,15 +1,28 @@
 """Settings about this machine: where data are kept, and how Dagster runs."""
 
+import calendar
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic.config import JsonDict
 
 from crm_assets.settings import secrets
 from crm_assets.settings.documents import default_data_dir
+
+MONTHS = tuple(calendar.month_name)
+"""The names of months, by number."""
 
 
 def _known_timezone(name: str) -> str:
@@ -17,6 +30,14 @@ def _known_timezone(name: str) -> str:
         return ZoneInfo(name).key
     except (LookupError, ValueError, OSError):  # an unknown zone, a path, a folder of zones
         raise ValueError("is not a time zone: give an IANA name such as Europe/Berlin") from None
+
+
+def _month(value: object) -> int:
+    text = str(value).strip().capitalize()
+    number = MONTHS.index(text) if text in MONTHS else int(text) if text.isdecimal() else 0
+    if number not in range(1, 13):
+        raise ValueError("is not a month: give 1 to 12, or a name such as April")
+    return number
 
 
 def allowed(text: str, default: str = "") -> JsonDict:
@@ -27,6 +48,8 @@ def allowed(text: str, default: str = "") -> JsonDict:
 TimeZone = Annotated[
     str, AfterValidator(_known_timezone), Field(json_schema_extra=allowed("an IANA name such as `Europe/Berlin`"))
 ]
+
+Month = Annotated[int, BeforeValidator(_month), Field(json_schema_extra=allowed("1 to 12, or a name such as `April`"))]
 
 
 class DeploymentSettings(BaseModel):
@@ -54,6 +77,9 @@ class DeploymentSettings(BaseModel):
 
     reporting_timezone: TimeZone = "UTC"
     """The time zone of the marts' days, weeks and months. After a change build all models."""
+
+    fiscal_year_start: Month = 1
+    """The month in which fiscal years begin, for the year to date in `owner_month`."""
 
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
     """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""

@@ -15,7 +15,7 @@ import pytest
 from crm_assets.reports.charts import charts
 from crm_assets.reports.figures import SalesReview, read_figures
 from crm_assets.reports.page import HEADLINE, render
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.sandbox.chance import Dice
 from crm_assets_tests.models.raw_tables import RawTables
 

@@ -8,7 +8,7 @@ import pytest
 
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.runner.builds import build
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.warehouse.lake_sql import is_lake
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -193,12 +193,12 @@ def test_descriptions_become_comments(
     assert (of_table, of_columns) == ("It's one row a day.", [("day", described), ("n", None)])
 
 
-def test_the_reporting_time_zone_is_part_of_a_view(
+def test_variables_of_the_session_are_part_of_a_view(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    report_in(connection, "Asia/Kolkata")
-    zone = "'{{ var(\"reporting_timezone\") }}'"
-    build(connection, project.mart(f"select {zone} as day", "config: {materialized: view}"))
-    connection.execute("reset variable reporting_timezone")
+    report_in(connection, "Asia/Kolkata", 4)
+    columns = "'{{ var(\"reporting_timezone\") }}' as day, {{ var('fiscal_year_start') }} as n"
+    build(connection, project.mart(f"select {columns}", "config: {materialized: view}"))
+    report_in(connection, "UTC")
 
-    assert rows(connection) == [("Asia/Kolkata",)]
+    assert rows(connection) == [("Asia/Kolkata", 4)]

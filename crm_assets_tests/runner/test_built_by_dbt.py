@@ -25,7 +25,7 @@ from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.project import DBT_DIR
 from crm_assets.runner.test_runs import Outcome, run_test
-from crm_assets.runner.timezone import report_in
+from crm_assets.runner.variables import report_in
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.warehouse.lake.instance import connected_with
 from crm_assets.warehouse.names import identifier

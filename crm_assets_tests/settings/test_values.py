@@ -147,6 +147,19 @@ def test_a_right_value_is_taken(name: str, value: str, taken: object, monkeypatc
     assert getattr(resolve_settings(), name.lower()) == taken
 
 
+@pytest.mark.parametrize(("value", "month"), [("", 1), ("4", 4), (" 12 ", 12), ("april", 4), ("OCTOBER", 10)])
+def test_a_fiscal_year_begins_in_a_month(value: str, month: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_FISCAL_YEAR_START", value)
+    assert resolve_settings().fiscal_year_start == month
+
+
+@pytest.mark.parametrize("value", ["0", "13", "Q2", "1.5"])
+def test_what_is_no_month_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_FISCAL_YEAR_START", value)
+    with pytest.raises(SettingsError, match="CRM_FISCAL_YEAR_START.*is not a month"):
+        _ = resolve_settings().fiscal_year_start
+
+
 def test_the_plain_variable_for_the_key_works(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCES__CRM__API_KEY")
     monkeypatch.setenv("API_KEY", KEY)
