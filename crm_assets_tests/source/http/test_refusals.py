@@ -1,4 +1,4 @@
-"""Permanent errors: one request, and an error that says what to do."""
+"""Permanent errors: what is shown of them. `test_fault_matrix.py` has their statuses."""
 
 import json
 from collections.abc import Iterator
@@ -21,32 +21,6 @@ SECRET_OF_A_BODY = "somebody@example.com"  # noqa: S105 - stands for what must n
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
         yield crm
-
-
-@pytest.mark.parametrize(
-    ("status", "settings"),
-    [
-        (400, []),
-        (401, ["SOURCES__CRM__API_KEY", "SOURCES__CRM__API_KEY_NAME"]),
-        (403, ["SOURCES__CRM__API_KEY"]),
-        (404, ["SOURCES__CRM__BASE_URL", "SOURCES__CRM__ENDPOINTS"]),
-        *((status, []) for status in (402, 405, 409, 410, 418, 423, 426, 451)),
-        (422, ["SOURCES__CRM__ENDPOINTS"]),
-        (501, []),
-        (505, []),
-        (201, []),
-    ],
-)
-def test_a_refusal_is_final(crm: ScriptedCrm, status: int, settings: list[str]) -> None:
-    body = {"errors": {"code": status, "message": ["Not like this"]}}
-    crm.faults.append(always("open_tasks", lambda: json_response(body, status)))
-    with pytest.raises(ApiRefusal) as raised:
-        read()
-    text = str(raised.value)
-    assert crm.pages("open_tasks") == [1]
-    assert not raised.value.may_recover
-    for word in ("open_tasks", "page 1", str(status), "Not like this", *settings):
-        assert word in text
 
 
 def test_a_refusal_in_the_middle_names_its_page(crm: ScriptedCrm) -> None:

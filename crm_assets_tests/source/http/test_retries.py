@@ -1,4 +1,4 @@
-"""Transient errors are retried a bounded number of times, and Retry-After is obeyed."""
+"""How long and how often retries wait. `test_fault_matrix.py` has the faults that are retried."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,11 +13,8 @@ from crm_assets.errors import ApiRefusal, ApiUnavailable
 from crm_assets.source.http import limits
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Late
-from crm_assets_tests.raw_server import server
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
 from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
-
-RETRIED = (408, 425, 429, 500, 502, 503, 504, 507, 520, 521, 522, 524, 529, 530, 599)
 
 
 @pytest.fixture
@@ -45,17 +42,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(PageSession, "_sleep", noted)
     return waited
-
-
-def test_transient_errors_are_retried(crm: ScriptedCrm) -> None:
-    crm.lists["open_tasks"] = tasks(50 * len(RETRIED))
-    for page, status in enumerate(RETRIED, 1):
-        crm.faults.append(failing("open_tasks", page=page, answers=[Response("", status)]))
-    reading = read()
-    requests = {status: crm.pages("open_tasks").count(page) for page, status in enumerate(RETRIED, 1)}
-    assert requests == dict.fromkeys(RETRIED, 2)
-    assert reading.ids == list(range(1, 50 * len(RETRIED) + 1))
-    assert (reading.report.retries, reading.report.complete) == (len(RETRIED), True)
 
 
 def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
@@ -173,15 +159,6 @@ def test_a_last_page_that_fails_is_not_taken_for_the_end(crm: ScriptedCrm) -> No
     with pytest.raises(ApiUnavailable, match="open_tasks, page 3: status 500"):
         read()
     assert crm.pages("open_tasks") == [1, 2, 3, 3, 3, 3]
-
-
-def test_a_server_that_hangs_up_each_time_is_given_up(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    with server(lambda connection: connection.recv(100_000)) as (port, closed):
-        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
-        with pytest.raises(ApiUnavailable, match="open_tasks, page 1: .*SOURCES__CRM__BASE_URL"):
-            read()
-    assert len(closed) == 4
-    assert crm.seen == []
 
 
 @pytest.mark.parametrize("most", [1, 3])
