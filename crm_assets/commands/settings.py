@@ -7,14 +7,17 @@ import json
 import shutil
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.describing import SETTINGS, allowed, shown
 from crm_assets.settings.finding import SECRETS, Found, find
-from crm_assets.settings.names import setting_name
+from crm_assets.settings.names import is_about_deployment, setting_name, toml_name
 from crm_assets.settings.resolving import problems, wrong_value
+from crm_assets.settings.secrets import path, url
 
 COLUMNS = ("setting", "value", "from", "allowed")
 
@@ -52,3 +55,71 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
     value = MASK if name in SECRETS else shown(found.values[name])
     value = "not allowed" if wrong_value(found, name) else value
     return variable, value, " and ".join(found.origins[name]), allowed(name)
+
+
+SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
+"""All settings in the order in which they are shown: those about the CRM first."""
+
+
+def allowed(name: str) -> str:
+    """Which values a setting can have."""
+    schema = _property(name)
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    kind = schema["anyOf"][0] if "anyOf" in schema else schema
+    if values := kind.get("enum") or ["true", "false"] * (kind["type"] == "boolean"):
+        *others, last = (f"`{value}`" for value in values)
+        return f"{', '.join(others)} or {last}"
+    lowest = f"more than {kind['exclusiveMinimum']:g}" if "exclusiveMinimum" in kind else f"{kind['minimum']:g}"
+    fractions = "" if kind["type"] == "integer" else ", fractions too"
+    return f"{lowest} {'to {:g}'.format(kind['maximum']) if 'maximum' in kind else 'or more'}{fractions}"
+
+
+def default(name: str) -> str:
+    """A setting's default; `none` without one."""
+    schema = _property(name)
+    if "shown_default" in schema:
+        return str(schema["shown_default"])
+    value = schema.get("default")
+    return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def documented_row(name: str) -> str:
+    """A setting's row in the table of docs/settings.md."""
+    variable, description = setting_name(name), " ".join(_property(name)["description"].split())
+    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {description} |"
+
+
+def shown(value: Any) -> str:
+    """A value that is not a secret: of URLs without user and parameters."""
+    if isinstance(value, Mapping):
+        return json.dumps({name: _without_secrets(given) for name, given in value.items()})
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value).replace("null", "none")
+    return url(str(getattr(value, "value", value))).shown
+
+
+def _without_secrets(given: Any) -> Any:
+    """One resource's settings, without the values of its parameters: any of them may be a secret."""
+    if not isinstance(given, Mapping):
+        return MASK
+    params, where = given.get("params"), given.get("path")
+    return {
+        **given,
+        **({"params": dict.fromkeys(params, MASK) if isinstance(params, Mapping) else MASK} if params else {}),
+        **({"path": path(str(where))} if where else {}),
+    }
+
+
+def _property(name: str) -> dict[str, Any]:
+    """The JSON schema of a setting."""
+    schema = _schema()["properties"][name]
+    reference = schema.get("$ref", "").rpartition("/")[2]
+    return {**_schema()["$defs"].get(reference, {}), **schema}
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return CrmSettings.model_json_schema()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.settings.describing import SETTINGS
+from crm_assets.commands.settings import SETTINGS
 from crm_assets.settings.names import setting_name
 from crm_assets_tests.scripted_crm import KEY
 

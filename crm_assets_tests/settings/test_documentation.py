@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from crm_assets.commands.settings import SETTINGS, default, documented_row
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.describing import SETTINGS, default, documented_row
 from crm_assets.settings.names import setting_name
 
 PROJECT = Path(__file__).parents[2]
