@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.data_tests import DataTest, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
+from crm_assets.runner.parsing import NotSelect
 from crm_assets.runner.project import DBT_DIR, Project
 from crm_assets.runner.properties import CONFIG, wrong
 from crm_assets.warehouse.names import PRESENT, RAW
@@ -95,19 +93,11 @@ def _at(model: Model, key: str) -> str:
 
 def _in_sql(model: Model) -> Iterator[str]:
     try:
-        statements = model.statements
+        _ = model.reads
+    except NotSelect as error:
+        yield f"{model.path}:{model.line_of(model.sql, error.line)}: {error}"
     except ModelsRefused as error:
         yield str(error)
-    except SqlglotError as error:
-        first, *_ = getattr(error, "errors", None) or [{"line": 1, "description": error, "highlight": ""}]
-        line = model.line_of(model.sql, first["line"])
-        reason = f"{first['description']} near {first['highlight']!r}"
-        yield f"{model.path}:{line}: this is not valid DuckDB SQL: {reason}"
-    else:
-        if len(statements) != 1:
-            yield f"{model.path}:1: the file has {len(statements)} statements: write one SELECT per file"
-        elif not isinstance(statements[0], exp.Query):
-            yield f"{model.path}:1: the statement is {statements[0].key.upper()}, not SELECT: write only the SELECT"
 
 
 def _in_reads(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
@@ -147,8 +137,8 @@ def _owner(test: DataTest, models: Mapping[str, Model]) -> str:
     first, *_ = models.values()
     try:
         reads = first.read_by(test)
-    except SqlglotError as error:
-        raise ModelsRefused(f"{test.path}:1: this is not valid DuckDB SQL: {error}") from None
+    except NotSelect as error:
+        raise ModelsRefused(f"{test.path}:1: {error}") from None
     *_, owner = ("", *(address for address in models if address in reads))
     if not owner:
         raise ModelsRefused(f"{test.path}:1: the test reads no model: write a SELECT from ref('…')")

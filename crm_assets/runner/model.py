@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
+from crm_assets.runner.parsing import tables_read
 from crm_assets.runner.project import Config, File, Project
 from crm_assets.runner.seeds import seed_select
 from crm_assets.runner.templates import Relation, Scope, refuse
@@ -34,19 +32,6 @@ def asset_behind(address: str) -> str:
     """The address of the asset that writes a table: `raw.accounts` also for `present.accounts`."""
     schema, _, table = address.partition(".")
     return f"{RAW}.{table}" if schema == PRESENT else address
-
-
-def tables_read(query: exp.Expr) -> frozenset[str]:
-    """Every table that a query reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
-    ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
-    tables = [table for table in query.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
-    addresses = {".".join(part for part in (table.db, table.name) if part).lower() for table in tables}
-    return frozenset(addresses - ctes)
-
-
-@cache
-def _tables_in(sql: str) -> frozenset[str]:
-    return tables_read(sqlglot.parse_one(sql, dialect="duckdb"))
 
 
 @dataclass(frozen=True)
@@ -224,7 +209,7 @@ class Model:
         scope, reads = self._noting
         reads.clear()
         query = test.query(self.project.templates, scope, self.address)
-        return frozenset({*reads, *(_tables_in(query) if test.kind == SINGULAR else ())})
+        return frozenset({*reads, *(tables_read(query) if test.kind == SINGULAR else ())})
 
     @cached_property
     def _noting(self) -> tuple[Scope, set[str]]:
@@ -258,19 +243,9 @@ class Model:
         return hashlib.sha256(f"{self.materialized}\n{content}".encode()).hexdigest()[:16]
 
     @cached_property
-    def statements(self) -> Sequence[exp.Expr]:
-        """Its SQL, parsed.
-
-        Raises:
-            sqlglot.errors.SqlglotError: It is not valid DuckDB SQL.
-        """
-        return [statement for statement in sqlglot.parse(self.sql, dialect="duckdb") if statement is not None]
-
-    @cached_property
     def reads(self) -> frozenset[str]:
         """Every table that it reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
-        [query] = self.statements
-        return tables_read(query) | self._rendered[1]
+        return (tables_read(self.sql) if self.materialized != "seed" else frozenset()) | self._rendered[1]
 
     @property
     def depends_on(self) -> frozenset[str]:

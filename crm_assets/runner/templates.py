@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -110,15 +110,18 @@ class Templates:
         )
         self._environment.filters |= dict.fromkeys(("as_bool", "as_number", "as_native", "as_text"), _same)
         self._compiled: dict[tuple[str, str], Template] = {}
+        self._expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
         self._macros: dict[Path, Template] = {}
         self.kinds: dict[str, Kind] = {}
 
     def add_macros(self, path: Path) -> None:
         """Adds the macros and generic tests of a file."""
         text = path.read_text(encoding="utf-8")
-        self._macros[path] = self._template(path, text)
+        with self._located(path):
+            parsed = self._environment.parse(_in_jinja(text))
+            self._macros[path] = self._from(parsed, path)
         sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
-        for macro in self._environment.parse(_in_jinja(text)).find_all(nodes.Macro):
+        for macro in [macro for macro in parsed.body if isinstance(macro, nodes.Macro)]:
             if macro.name.startswith("test_"):
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
@@ -158,15 +161,18 @@ class Templates:
         if expression is None:
             return self.render(path, written, scope, line)
         with self._located(path, line):
-            return self._environment.compile_expression(expression, undefined_to_none=False)(**scope)
+            return self._expression(expression)(scope)
 
     def _template(self, path: Path, text: str) -> Template:
         key = (str(path), text)
         if key not in self._compiled:
             with self._located(path):
-                code = self._environment.compile(_in_jinja(text), filename=str(path))
-                self._compiled[key] = Template.from_code(self._environment, code, {})
+                self._compiled[key] = self._from(_in_jinja(text), path)
         return self._compiled[key]
+
+    def _from(self, source: str | nodes.Template, path: Path) -> Template:
+        code = self._environment.compile(source, filename=str(path))
+        return Template.from_code(self._environment, code, {})
 
     @contextmanager
     def _located(self, path: Path, line: int = 1) -> Iterator[None]:

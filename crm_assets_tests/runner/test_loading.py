@@ -101,7 +101,7 @@ def test_incremental_key_is_tested_without_being_asked_for(project: ModelProject
         pytest.param("select 1; select 2", "has 2 statements", id="two statements"),
         pytest.param("-- to do", "has 0 statements", id="no statement"),
         pytest.param("insert into raw.accounts select 1", "statement is INSERT, not SELECT", id="no select"),
-        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid DuckDB SQL", id="no SQL"),
+        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error", id="no SQL"),
         pytest.param("select 1\n{% if %}", "sales.sql:2: Expected an expression", id="no template"),
         pytest.param(
             "select * from {{ ref('sales') }}", "depends on itself: marts.sales reads marts.sales", id="itself"
