@@ -96,15 +96,6 @@ class RawTables:
             "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)", [resource, mode, complete, load]
         )
 
-    def read_from(self, base_url: str) -> None:
-        """Notes the CRM that the rows come from."""
-        self.connection.execute(
-            "insert into raw.sync_details by name "
-            "select 'won_deals' as resource, ? as base_url, '' as path, '{}' as params, '' as incomplete_because, "
-            "? as _dlt_load_id",
-            [base_url, FIRST],
-        )
-
     def set_targets(self, *rows: Sequence[Any]) -> None:
         """The content of `owner_targets.csv`: month, owner and amount."""
         self._targets = list(rows)

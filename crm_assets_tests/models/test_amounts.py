@@ -62,7 +62,7 @@ def test_one_large_amount_counts_exactly_or_not_at_all(crm: RawTables, digits: i
 
     counts = digits <= 20
     expected = EXACT.add(Decimal("0.01"), EXACT.add(large, large)) if counts else Decimal("0.01")
-    for mart in ("account_overview", "won_revenue_against_target", "owner_performance", "pipeline_health_daily"):
+    for mart in ("account_overview", "owner_month", "owner_performance", "pipeline_health_daily"):
         amounts = (amount for (amount,) in crm.rows(f"marts.{mart}", "won_amount"))
         assert reduce(EXACT.add, filter(None, amounts)) == expected
     if not counts:

@@ -56,18 +56,6 @@ def test_deals_without_closing_date_are_counted_separately(crm: RawTables) -> No
     assert crm.row(REVENUE, "month", "deals_without_closed_date") == (MARCH, 1)
 
 
-def test_running_sums_go_from_the_owners_first_month(crm: RawTables) -> None:
-    crm.add("won_deals", 1, owner_id=7, amount=Decimal(1), closed_date=JANUARY)
-    crm.add("won_deals", 2, owner_id=7, amount=Decimal(2), closed_date=MARCH)
-    crm.add("won_deals", 3, owner_id=8, amount=Decimal(4), closed_date=MARCH)
-
-    assert crm.rows(REVENUE, "owner", "month", "running_won_deals", "running_won_amount") == [
-        ("7", JANUARY, 1, Decimal(1)),
-        ("7", MARCH, 2, Decimal(3)),
-        ("8", MARCH, 1, Decimal(4)),
-    ]
-
-
 def test_deals_that_were_deleted_or_have_no_date_are_left_out(crm: RawTables) -> None:
     crm.add("won_deals", 1, closed_date=JANUARY, is_deleted=True)
     crm.add("won_deals", 2)

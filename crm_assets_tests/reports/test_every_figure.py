@@ -26,7 +26,7 @@ MODELS = (
     "marts.meeting_activity_weekly",
     "marts.pipeline_health_daily",
     "marts.task_backlog",
-    "marts.won_revenue_against_target",
+    "marts.owner_month",
 )
 ZONES = ["America/Los_Angeles", pytest.param("Pacific/Kiritimati", marks=pytest.mark.slow)]
 OWNERS = [*range(1, 16), None]

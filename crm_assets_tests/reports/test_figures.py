@@ -18,7 +18,6 @@ def today() -> date:
 
 
 def test_months_in_which_nothing_was_won_are_shown_as_well(crm: RawTables) -> None:
-    crm.read_from("https://example.com")
     crm.add("won_deals", 1, amount=100, closed_date=today(), owner_id=1)
     crm.add("won_deals", 2, amount=50, closed_date=today(), owner_id=2)
 

@@ -21,16 +21,9 @@ won as (
     select
         month,
         sum(won_amount) as won_amount,
-        sum(won_deals) as won_deals
-    from marts.won_revenue_monthly
-    group by month
-),
-
-targets as (
-    select
-        month,
+        sum(won_deals) as won_deals,
         sum(target_amount) as target_amount
-    from marts.won_revenue_against_target
+    from marts.owner_month
     group by month
 )
 
@@ -38,8 +31,7 @@ select
     months.month,
     coalesce(won.won_amount, 0) as won_amount,
     cast(coalesce(won.won_deals, 0) as bigint) as won_deals,
-    targets.target_amount
+    won.target_amount
 from months
 left join won on months.month = won.month
-left join targets on months.month = targets.month
 order by months.month

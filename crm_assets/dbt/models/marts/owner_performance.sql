@@ -7,7 +7,7 @@ months as (
         cast(local_time as date) as today,
         cast(date_trunc('month', local_time) as date) as this_month,
         cast(date_trunc('month', local_time) - interval 1 month as date) as last_month,
-        cast(date_trunc('year', local_time) as date) as this_year
+        {{ fiscal_year_from('local_time') }} as this_year
     from today
 ),
 
@@ -49,8 +49,6 @@ deal_sums as (
         count(*) as won_deals,
         coalesce(sum(won_amount), 0) as won_amount,
         count(won_amount) as valued_deals,
-        coalesce(sum(won_amount), 0) * 100 as hundredths,
-        coalesce(sum(won_amount), 0) * 100 % nullif(count(won_amount), 0) as remainder,
         median(days_to_win) as median_days_to_win,
         max(won_on) as last_won_on,
         count(*) filter (where in_this_month) as won_deals_this_month,
@@ -106,14 +104,7 @@ select
     coalesce(contact_counts.contacts, 0) as contacts,
     coalesce(deal_sums.won_deals, 0) as won_deals,
     coalesce(deal_sums.won_amount, 0) as won_amount,
-    -- Rounded to hundredths, half away from zero, without "/": DuckDB divides decimals as doubles.
-    cast(
-        cast(deal_sums.hundredths - deal_sums.remainder as hugeint) // deal_sums.valued_deals
-        + case
-            when 2 * abs(deal_sums.remainder) >= deal_sums.valued_deals then sign(deal_sums.remainder)
-            else 0
-        end as decimal(36, 0)
-    ) * 0.01 as average_won_amount,
+    {{ divided('deal_sums.won_amount', 'deal_sums.valued_deals') }} as average_won_amount,
     deal_sums.median_days_to_win,
     deal_sums.last_won_on,
     coalesce(deal_sums.won_deals_this_month, 0) as won_deals_this_month,

@@ -19,35 +19,19 @@ monthly as (
         count(*) filter (where closed_on is null) as deals_without_closed_date
     from deals
     group by month, owner_id
-),
-
--- The average is rounded to hundredths, half away from zero, without "/": DuckDB divides decimals as doubles.
-divided as (
-    select
-        *,
-        won_amount * 100 as hundredths,
-        won_amount * 100 % nullif(valued_deals, 0) as remainder
-    from monthly
 )
 
 select
-    divided.month,
-    coalesce(cast(divided.owner_id as varchar), 'unassigned') as owner,
-    divided.owner_id,
+    monthly.month,
+    coalesce(cast(monthly.owner_id as varchar), 'unassigned') as owner,
+    monthly.owner_id,
     owners.user_name as owner_name,
-    divided.won_deals,
-    divided.won_amount,
-    cast(
-        cast(divided.hundredths - divided.remainder as hugeint) // divided.valued_deals
-        + case when 2 * abs(divided.remainder) >= divided.valued_deals then sign(divided.remainder) else 0 end
-        as decimal(36, 0)
-    ) * 0.01 as average_won_amount,
-    round(divided.average_days_to_win, 1) as average_days_to_win,
-    divided.median_days_to_win,
-    divided.back_dated_deals,
-    divided.deals_without_closed_date,
-    cast(sum(divided.won_deals) over owner_to_date as bigint) as running_won_deals,
-    sum(divided.won_amount) over owner_to_date as running_won_amount
-from divided
-left join {{ ref('stg_users') }} as owners on divided.owner_id = owners.user_id
-window owner_to_date as (partition by divided.owner_id order by divided.month)
+    monthly.won_deals,
+    monthly.won_amount,
+    {{ divided('monthly.won_amount', 'monthly.valued_deals') }} as average_won_amount,
+    round(monthly.average_days_to_win, 1) as average_days_to_win,
+    monthly.median_days_to_win,
+    monthly.back_dated_deals,
+    monthly.deals_without_closed_date
+from monthly
+left join {{ ref('stg_users') }} as owners on monthly.owner_id = owners.user_id
