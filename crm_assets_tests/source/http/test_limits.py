@@ -148,9 +148,16 @@ def test_rate_limit_counts_all_resources_and_retries(crm: ScriptedCrm, monkeypat
 def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     crm.lists["past_appointments"] = tasks(6 * ROWS)  # far from read when the pause begins
     crm.faults.append(failing("open_tasks", page=2, answers=[Response("", 429, headers={"Retry-After": "1"})]))
-    pauses = pauses_of(monkeypatch)
+    pauses, begun = pauses_of(monkeypatch), threading.Event()
+    crm.before_page = lambda seen: begun.set() if seen.resource == "open_tasks" else None
+
+    def read_the_longer() -> None:
+        assert begun.wait(60)
+        read("past_appointments")
+
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(read, ["open_tasks", "past_appointments"]))
+        for reading in (pool.submit(read, "open_tasks"), pool.submit(read_the_longer)):
+            reading.result()
     [(since, until)] = pauses
     # Those that had left before may still arrive.
     assert len([seen for seen in crm.seen if since < seen.at < until]) < WINDOW
