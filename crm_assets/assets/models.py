@@ -20,11 +20,7 @@ from dagster import (
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.model_checks import (
-    check_result,
-    check_specs,
-    columns_result,
-)
+from crm_assets.assets.model_checks import check_result, check_specs, columns_result
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded

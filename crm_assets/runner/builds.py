@@ -5,11 +5,10 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
 
 import duckdb
 
@@ -17,19 +16,12 @@ from crm_assets.errors import ModelError, WrongRows
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import first_rejected, forget_rejects
 from crm_assets.runner.snapshots import columns_of, take_snapshot
-from crm_assets.runner.test_runs import (
-    TESTED_ROWS,
-    Outcome,
-    compute_once,
-    forget_rows,
-    run_test,
-    store_failures,
-)
+from crm_assets.runner.test_runs import Outcome, run_test, store_failures
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.names import existing_tables, identifier
 from crm_assets.warehouse.transactions import committed
 from crm_assets.yaml_files import line_of
 
@@ -67,33 +59,26 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
     """
     began = time.perf_counter()
     try:
-        built = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
+        passed, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     except WrongRows as refused:
         store_failures(connection, refused.outcomes)
         raise
-    warnings = [run_test(connection, model, test, built.stored) for test in model.own_tests if not test.blocks]
-    store_failures(connection, [*built.outcomes, *warnings])
+    outcomes = [*passed, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
+    store_failures(connection, outcomes)
     try:
-        rows_after = _count(connection, TESTED_ROWS if built.stored else model.relation)
+        rows_after = _count(connection, model.relation)
     except duckdb.Error as error:  # a view's SELECT runs only now
         raise ModelError(f"{model.path}: {reason(error)}") from None
-    forget_rows(connection)
-    return Build([*built.outcomes, *warnings], built.rows_before, rows_after, time.perf_counter() - began)
+    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began)
 
 
-class _Committed(NamedTuple):
-    """What a committed build leaves: outcomes, rows before, and the names of the tests that read `TESTED_ROWS`."""
-
-    outcomes: Sequence[Outcome]
-    rows_before: int | None
-    stored: Collection[str]
-
-
-def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> _Committed:
-    variables = variables_of(connection)
-    existing = _kind(connection, model)
+def _build(
+    connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
+) -> tuple[list[Outcome], int | None]:
+    """Returns the outcomes of the tests of severity error, and the rows of the earlier table."""
+    existing = KINDS.get(existing_tables(connection).get(model.address, ""))
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
-    select = model.select(variables, keep_rows=keep_rows)
+    select = model.select(variables_of(connection), keep_rows=keep_rows)
     try:
         connection.execute(f"create schema if not exists {identifier(model.schema)}")
         rows_before = _count(connection, model.relation) if existing == "table" else None
@@ -103,13 +88,9 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
         _check_contract(connection, model)
     except duckdb.Error as error:
         raise ModelError(explained(model, select, error)) from None
-    try:
-        stored = compute_once(connection, model, model.own_tests, variables)
-    except duckdb.Error as error:
-        raise ModelError(f"{model.path}: {reason(error)}") from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
-        outcomes.append(run_test(connection, model, test, stored))
+        outcomes.append(run_test(connection, model, test))
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
@@ -120,7 +101,7 @@ def _build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh:
             outcomes,
         )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
-    return _Committed(outcomes, rows_before, stored)
+    return outcomes, rows_before
 
 
 def explained(model: Model, select: str, error: duckdb.Error) -> str:
@@ -169,6 +150,9 @@ MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed
 """Materialization -> the function for it, if not `_replace`. `keep_rows`: whether there are earlier rows to keep."""
 
 
+KINDS: Mapping[str, str] = MappingProxyType({"BASE TABLE": "table", "VIEW": "view"})
+
+
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Compares the columns and types of a model with an enforced contract."""
     if not (model.config.get("contract") or {}).get("enforced"):
@@ -188,13 +172,3 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     [[rows]] = connection.execute(f"select count(*) from {relation}").fetchall()
     return int(rows)
-
-
-def _kind(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
-    found = connection.execute(
-        "select table_type from information_schema.tables where table_schema = ? and table_name = ?",
-        [model.schema, model.name],
-    ).fetchone()
-    if found is None:
-        return None
-    return "view" if found[0] == "VIEW" else "table"

@@ -18,16 +18,7 @@ REASONS: Mapping[str, str] = {
 }
 """Error type of DuckDB's CSV reader -> what is wrong, and what to do."""
 
-REJECTED = """
-select
-    line,
-    column_idx,
-    column_name,
-    error_type::varchar
-from reject_errors
-order by line, column_idx
-limit 1
-"""
+REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
 
 
 def seed_select(path: Path, config: Mapping[str, Any]) -> str:

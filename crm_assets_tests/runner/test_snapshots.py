@@ -135,11 +135,7 @@ def test_the_timestamp_strategy_goes_by_the_records_own_time(
     ("hard_deletes", "gone", "back"),
     [
         ("ignore", [(1, "ann", True), (2, "bob", True)], [(1, "ann", True), (2, "bob", True)]),
-        (
-            "invalidate",
-            [(1, "ann", True), (2, "bob", False)],
-            [(1, "ann", True), (2, "bob", False), (2, "bob", True)],
-        ),
+        ("invalidate", [(1, "ann", True), (2, "bob", False)], [(1, "ann", True), (2, "bob", False), (2, "bob", True)]),
         (
             "new_record",
             [(1, "ann", True), (2, "bob", False), (2, "bob", True)],
