@@ -15,11 +15,14 @@ from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.finding import SECRETS, Found, find
-from crm_assets.settings.names import is_about_deployment, setting_name, toml_name
+from crm_assets.settings.names import is_about_deployment, setting_name
 from crm_assets.settings.resolving import problems, wrong_value
 from crm_assets.settings.secrets import path, url
 
 COLUMNS = ("setting", "value", "from", "allowed")
+
+SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
+"""All settings in the order in which they are shown: those about the CRM first."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,13 +60,9 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
     return variable, value, " and ".join(found.origins[name]), allowed(name)
 
 
-SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
-"""All settings in the order in which they are shown: those about the CRM first."""
-
-
 def allowed(name: str) -> str:
     """Which values a setting can have."""
-    schema = _property(name)
+    schema = property_of(name)
     if "allowed" in schema:
         return str(schema["allowed"])
     kind = schema["anyOf"][0] if "anyOf" in schema else schema
@@ -73,21 +72,6 @@ def allowed(name: str) -> str:
     lowest = f"more than {kind['exclusiveMinimum']:g}" if "exclusiveMinimum" in kind else f"{kind['minimum']:g}"
     fractions = "" if kind["type"] == "integer" else ", fractions too"
     return f"{lowest} {'to {:g}'.format(kind['maximum']) if 'maximum' in kind else 'or more'}{fractions}"
-
-
-def default(name: str) -> str:
-    """A setting's default; `none` without one."""
-    schema = _property(name)
-    if "shown_default" in schema:
-        return str(schema["shown_default"])
-    value = schema.get("default")
-    return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
-
-
-def documented_row(name: str) -> str:
-    """A setting's row in the table of docs/settings.md."""
-    variable, description = setting_name(name), " ".join(_property(name)["description"].split())
-    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {description} |"
 
 
 def shown(value: Any) -> str:
@@ -113,7 +97,7 @@ def _without_secrets(given: Any) -> Any:
     }
 
 
-def _property(name: str) -> dict[str, Any]:
+def property_of(name: str) -> dict[str, Any]:
     """The JSON schema of a setting."""
     schema = _schema()["properties"][name]
     reference = schema.get("$ref", "").rpartition("/")[2]

@@ -102,10 +102,7 @@ class CrmSettings(DeploymentSettings):
 
     endpoints: dict[str, EndpointSettings] = Field(
         default={},
-        json_schema_extra=allowed(
-            "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`",
-            "the paths of `api.py`",
-        ),
+        json_schema_extra=allowed("JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`"),
     )
     """`path` and `params` of each resource; `total_is_exact: false` if the API counts more records than it lists;
     `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish

@@ -40,9 +40,9 @@ def _month(value: object) -> int:
     return number
 
 
-def allowed(text: str, default: str = "") -> JsonDict:
-    """What a schema cannot say of a setting: its allowed values, and how its default is shown."""
-    return {"allowed": text, **({"shown_default": default} if default else {})}
+def allowed(text: str) -> JsonDict:
+    """The allowed values of a setting, where its schema cannot say them."""
+    return {"allowed": text}
 
 
 TimeZone = Annotated[
@@ -53,22 +53,13 @@ Month = Annotated[int, BeforeValidator(_month), Field(json_schema_extra=allowed(
 
 
 class DeploymentSettings(BaseModel):
-    """The settings whose variables begin with `CRM_`."""
+    """The settings whose variables begin with `CRM_`. The text below each is its description for users."""
 
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        coerce_numbers_to_str=True,
-        use_attribute_docstrings=True,
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
     data_dir: Path = Field(
         default_factory=default_data_dir,
-        json_schema_extra=allowed(
-            "a folder that can be written to; `~` is your home",
-            "`data/` in the project, or in the working folder of an installed package",
-        ),
+        json_schema_extra=allowed("a folder that can be written to; `~` is your home"),
     )
     """The folder of the databases. It is created when needed."""
 
@@ -86,9 +77,7 @@ class DeploymentSettings(BaseModel):
 
     warehouse: SecretStr | None = Field(
         default=None,
-        json_schema_extra=allowed(
-            "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`", "`crm.duckdb` in the data directory"
-        ),
+        json_schema_extra=allowed("a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`"),
     )
     """Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck."""
 

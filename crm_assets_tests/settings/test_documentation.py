@@ -1,18 +1,56 @@
 """The documented settings are those that there are."""
 
+import ast
 import re
+from inspect import getsource
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from crm_assets.commands.settings import SETTINGS, default, documented_row
+from crm_assets.commands.settings import SETTINGS, allowed, property_of
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.names import setting_name
+from crm_assets.settings.deployment import DeploymentSettings
+from crm_assets.settings.names import setting_name, toml_name
 
 PROJECT = Path(__file__).parents[2]
 TABLE = re.findall(
     r"^\| `[a-z_.]+` \| `[A-Z_]+` .*$", (PROJECT / "docs" / "settings.md").read_text("utf-8"), re.MULTILINE
 )
+
+
+DEFAULTS = {
+    "data_dir": "`data/` in the project, or in the working folder of an installed package",
+    "warehouse": "`crm.duckdb` in the data directory",
+    "endpoints": "the paths of `api.py`",
+}
+"""Defaults that are no value of the setting."""
+
+
+def default(name: str) -> str:
+    """A setting's default; `none` without one."""
+    value = property_of(name).get("default")
+    if name in DEFAULTS:
+        return DEFAULTS[name]
+    return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def documented_row(name: str) -> str:
+    """A setting's row in the table of docs/settings.md."""
+    variable = setting_name(name)
+    return f"| `{toml_name(variable)}` | `{variable}` | {default(name)} | {allowed(name)} | {descriptions()[name]} |"
+
+
+def descriptions() -> dict[str, str]:
+    """Setting -> the text below it."""
+    found = {}
+    for settings in (DeploymentSettings, CrmSettings):
+        [definition] = ast.parse(getsource(settings)).body
+        for field, text in pairwise(definition.body if isinstance(definition, ast.ClassDef) else ()):
+            match field, text:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(description))):
+                    found[name] = " ".join(description.split())
+    return found
 
 
 def test_the_table_lists_every_setting_as_the_object_has_it() -> None:
@@ -21,7 +59,7 @@ def test_the_table_lists_every_setting_as_the_object_has_it() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_has_a_description(name: str) -> None:
-    assert CrmSettings.model_fields[name].description
+    assert descriptions()[name]
 
 
 def test_the_readme_has_no_other_names_nor_defaults() -> None:
