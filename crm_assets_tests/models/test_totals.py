@@ -20,6 +20,7 @@ MARTS = (
     "won_revenue_monthly",
     "owner_performance",
     "pipeline_health_daily",
+    "customer_value",
 )
 
 

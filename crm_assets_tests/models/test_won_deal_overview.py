@@ -1,24 +1,39 @@
 """marts.won_deal_overview: one row a won deal."""
 
+import json
 from datetime import date
 
 import pytest
 
 from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.times import utc
 
 OVERVIEW = "marts.won_deal_overview"
 
 
 def test_deal_names_account_owner_stage_and_pipeline(crm: RawTables) -> None:
-    crm.add("accounts", 5, name="Acme", country="Germany")
-    crm.add("won_deals", 1, sales_account_id=5, owner_id=7, deal_stage_id=8, deal_pipeline_id=9, deal_type_id=9)
+    crm.add("accounts", 5, name="Acme", country="Germany", industry_type_id=9, territory_id=10)
+    crm.add(
+        "won_deals",
+        1,
+        sales_account_id=5,
+        owner_id=7,
+        deal_stage_id=8,
+        deal_pipeline_id=9,
+        deal_type_id=9,
+        deal_product_id=9,
+    )
     crm.side_load("users", 7, display_name="Ada")
     crm.side_load("deal_stages", 8, name="Won")
     crm.side_load("deal_pipelines", 9, name="Standard")
     crm.side_load("deal_types", 9, name="Renewal")
+    crm.side_load("deal_products", 9, name="Seats")
+    crm.side_load("industry_types", 9, name="Retail")
+    crm.side_load("territories", 10, name="North")
 
     columns = ("account_name", "account_country", "owner_name", "stage_name", "pipeline_name", "deal_type_name")
     assert crm.row(OVERVIEW, *columns) == ("Acme", "Germany", "Ada", "Won", "Standard", "Renewal")
+    assert crm.row(OVERVIEW, "product", "industry_name", "territory_name") == ("Seats", "Retail", "North")
 
 
 def test_deal_is_shown_without_names(crm: RawTables) -> None:
@@ -44,12 +59,44 @@ def test_a_deal_is_compared_with_the_day_it_was_expected_on(
     assert crm.row(OVERVIEW, "days_after_expected_close") == (days,)
 
 
-def test_a_customer_is_new_on_the_first_day_of_winning(crm: RawTables) -> None:
-    crm.add("won_deals", 1, sales_account_id=5, closed_date=date(2026, 1, 10))
-    crm.add("won_deals", 2, sales_account_id=5, closed_date=date(2026, 1, 10))
-    crm.add("won_deals", 3, sales_account_id=5, closed_date=date(2026, 2, 10))
-    crm.add("won_deals", 4, sales_account_id=6, closed_date=date(2026, 2, 10))
-    crm.add("won_deals", 5, closed_date=date(2026, 2, 10))
+def test_a_customers_deals_are_numbered_and_typed(crm: RawTables) -> None:
+    won = [date(2024, 1, 10), date(2024, 1, 10), date(2025, 1, 9), date(2026, 1, 10), None]
+    for deal, day in enumerate(won):
+        crm.add("won_deals", deal, sales_account_id=5, closed_date=day)
+    crm.add("won_deals", 7, sales_account_id=6, closed_date=date(2026, 2, 10))
+    crm.add("won_deals", 8, closed_date=date(2026, 2, 10))
 
-    new = [(1, True), (2, True), (3, False), (4, True), (5, None)]
-    assert crm.rows(OVERVIEW, "deal_id", "is_from_new_customer") == new
+    assert crm.rows(OVERVIEW, "deal_id", "customer_deal_number", "revenue_type") == [
+        (0, 1, "first"),
+        (1, 2, "repeat"),
+        (2, 3, "repeat"),
+        (3, 4, "won back"),
+        (4, 5, "repeat"),
+        (7, 1, "first"),
+        (8, None, None),
+    ]
+
+
+def test_meetings_of_the_account_before_the_win_count(crm: RawTables) -> None:
+    crm.add("accounts", 5)
+    crm.add("contacts", 50, sales_account_id=5)
+    entered = utc("2026-01-10T12:00:00")
+    crm.add("won_deals", 1, sales_account_id=5, created_at=entered, closed_date=date(2026, 1, 20))
+    crm.add("won_deals", 2, sales_account_id=5, created_at=entered, closed_date=date(2026, 1, 7))
+    crm.add("won_deals", 3, sales_account_id=6, created_at=entered, closed_date=date(2026, 1, 20))
+    crm.add("won_deals", 4, created_at=entered, closed_date=date(2026, 1, 20))
+    both = json.dumps([{"type": "SalesAccount", "id": 5}, {"type": "Contact", "id": 50}])
+    for meeting, day in enumerate(["05", "10", "18", "21"]):
+        crm.add("past_appointments", meeting, targetables=both, from_date=utc(f"2026-01-{day}T09:00:00"))
+
+    columns = ("deal_id", "meetings_before_win", "days_from_last_meeting_to_win")
+    assert crm.rows(OVERVIEW, *columns) == [(1, 2, 2), (2, None, 2), (3, 0, None), (4, None, None)]
+
+
+@pytest.mark.parametrize(("account", "listed"), [(5, True), (6, False), (7, False), (None, False)])
+def test_a_listed_account_is_not_deleted(crm: RawTables, account: int | None, listed: bool) -> None:
+    crm.add("accounts", 5)
+    crm.add("accounts", 6, is_deleted=True)
+    crm.add("won_deals", 1, sales_account_id=account)
+
+    assert crm.row(OVERVIEW, "has_listed_account") == (listed,)

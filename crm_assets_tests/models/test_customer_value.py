@@ -1,0 +1,111 @@
+"""marts.customer_value and marts.customer_retention_quarterly: what customers brought, and whether they came back."""
+
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from crm_assets_tests.models.raw_tables import RawTables
+
+VALUE, RETENTION = "marts.customer_value", "marts.customer_retention_quarterly"
+TODAY = datetime.now(timezone.utc).date()
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+def add_deals(crm: RawTables, account: int | None, *won: date | None, amount: int = 10) -> None:
+    """Deals of an account; its first day tells them apart from others."""
+    [[number]] = crm.connection.execute("select count(*) from raw.won_deals").fetchall()
+    for deal, day in enumerate(won, number):
+        crm.add("won_deals", deal, sales_account_id=account, amount=Decimal(amount), closed_date=day)
+
+
+@pytest.mark.parametrize(
+    ("won", "status"),
+    [
+        ([90], "new"),
+        ([91], "active"),
+        ([800, 365], "active"),
+        ([366], "lapsed"),
+        ([90, 1], "new"),
+        ([-5], "new"),
+    ],
+)
+def test_status_goes_by_first_and_last_win(crm: RawTables, won: list[int], status: str) -> None:
+    crm.add("accounts", 5)
+    add_deals(crm, 5, *map(ago, won))
+
+    assert crm.row(VALUE, "status", "days_since_win") == (status, max(won[-1], 0))
+
+
+def test_each_customer_has_its_sums(crm: RawTables) -> None:
+    crm.add("accounts", 5, name="Acme", owner_id=7)
+    crm.side_load("users", 7, display_name="Ada")
+    add_deals(crm, 5, ago(700), ago(400), ago(30), None)
+    add_deals(crm, 5, ago(-3), amount=1)
+
+    columns = ("account_name", "owner_name", "won_deals", "won_amount", "won_amount_12m", "won_amount_prior_12m")
+    assert crm.row(VALUE, *columns) == ("Acme", "Ada", 5, 41, 10, 20)
+    days = ("first_won_on", "last_won_on", "median_days_between_deals")
+    assert crm.row(VALUE, *days) == (ago(700), ago(-3), 300)
+
+
+def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
+    crm.add("accounts", 6, is_deleted=True)
+    accounts: list[int | None] = [5, 6, None]
+    for account in accounts:
+        add_deals(crm, account, ago(10))
+
+    columns = ("account_id", "account_name", "won_deals", "won_amount", "status", "revenue_rank_12m")
+    assert crm.row(VALUE, *columns) == (None, "Deals without a listed account", 3, 30, None, None)
+    assert crm.row(VALUE, "median_days_between_deals", "cumulative_share_12m") == (None, None)
+
+
+def test_shares_are_of_all_revenue_of_12_months(crm: RawTables) -> None:
+    for account in (5, 6, 7, 8):
+        crm.add("accounts", account)
+    for account, amount in ((5, 10), (6, 30), (7, 10)):
+        add_deals(crm, account, ago(10), amount=amount)
+    add_deals(crm, None, ago(10), amount=50)
+    add_deals(crm, 8, ago(400), amount=1000)
+
+    assert crm.rows(VALUE, "account_id", "revenue_rank_12m", "cumulative_share_12m") == [
+        (5, 2, Decimal("0.4")),
+        (6, 1, Decimal("0.3")),
+        (7, 3, Decimal("0.5")),
+        (8, None, None),
+        (None, None, None),
+    ]
+
+
+def test_quarters_without_a_deal_are_shown(crm: RawTables) -> None:
+    for account in (5, 6, 7):
+        crm.add("accounts", account)
+    add_deals(crm, 5, date(2025, 1, 1), date(2025, 3, 31), date(2025, 8, 1))
+    add_deals(crm, 6, date(2025, 2, 1))
+    add_deals(crm, 7, date(2025, 4, 1))
+    add_deals(crm, None, date(2025, 1, 1))
+
+    columns = ("first_quarter", "quarters_since", "customers", "customers_buying", "won_amount", "share_buying")
+    rows = crm.rows(RETENTION, *columns)
+    january, april = date(2025, 1, 1), date(2025, 4, 1)
+    assert rows[:4] == [
+        (january, 0, 2, 2, 30, 1),
+        (january, 1, 2, 0, 0, 0),
+        (january, 2, 2, 1, 10, Decimal("0.5")),
+        (january, 3, 2, 0, 0, 0),
+    ]
+    assert next(row[1:] for row in rows if row[0] == april) == (0, 1, 1, 10, 1)
+    last = (TODAY.year - 2025) * 4 + (TODAY.month - 1) // 3
+    assert [row[1] for row in rows] == [*range(last + 1), *range(last)]
+    assert [done for (_, done) in crm.rows(RETENTION, "quarter", "is_complete")][-2:] == [False, False]
+
+
+def test_a_mistyped_year_adds_no_thousand_quarters(crm: RawTables) -> None:
+    crm.add("accounts", 5)
+    add_deals(crm, 5, date(202, 1, 9), ago(10), date(9999, 1, 9))
+
+    rows = crm.rows(RETENTION, "won_deals")
+    assert (len(rows), sum(deals for (deals,) in rows)) == (123, 3)
