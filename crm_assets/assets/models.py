@@ -1,6 +1,7 @@
 """The models as assets: a `.sql` file becomes a view or table, and its `from raw.accounts` a dependency."""
 
 import logging
+import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ BEGINS_ANEW = (
 )
 
 
+NO_TAG = re.compile(r"[^\w.-]", re.ASCII)
+"""What tags of Dagster cannot have, and those of dbt can."""
+
 AFTER_OTHERS = {"dagster/priority": "-1"}
 """Lowest priority: starts after all other steps, so that a first run finds what its raw assets side-loaded."""
 
@@ -72,7 +76,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         code_version=model.code_version,
         retry_policy=retry_policy(crm),
         check_specs=check_specs(crm, model),
-        tags=dict.fromkeys(model.config.get("tags", ()), ""),
+        tags={NO_TAG.sub("_", tag): "" for tag in model.config.get("tags", ())},
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={

@@ -112,6 +112,12 @@ def test_a_model_has_an_owner(project: ModelProject, properties: str, owner: str
     assert asset(project, "select 1 as day", properties).specs_by_key[SALES].owners[0] == owner
 
 
+def test_model_has_its_tags_of_dbt(project: ModelProject) -> None:
+    spec = asset(project, "select 1 as day", "config: {tags: [daily, by hand]}").specs_by_key[SALES]
+
+    assert {"daily", "by_hand"} <= spec.tags.keys()
+
+
 def test_the_catalog_shows_description_sql_and_files(project: ModelProject) -> None:
     spec = asset(project, "select 1 as day", "description: One row a day.").specs_by_key[SALES]
 
