@@ -100,7 +100,7 @@ def read_data_tests(project: Project, file: File, implied: Iterable[tuple[str, s
         ModelsRefused: A test has an unknown kind or wrong arguments, or is there twice.
     """
     tests: dict[str, DataTest] = {}
-    for column, written, line in _written(file, implied):
+    for column, written, line in (*declared_tests(file), *(({"name": name}, kind, 0) for name, kind in implied)):
         test = _data_test(project, file, column, written, line)
         same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
         if any(other.arguments == test.arguments and other.config == test.config for other in same):
@@ -113,14 +113,13 @@ def read_data_tests(project: Project, file: File, implied: Iterable[tuple[str, s
     return list(tests.values())
 
 
-def _written(file: File, implied: Iterable[tuple[str, str]]) -> Iterator[tuple[Mapping[str, Any] | None, Any, int]]:
+def declared_tests(file: File) -> Iterator[tuple[Mapping[str, Any] | None, Any, int]]:
+    """The column, what is written, and the line of each test in a model's YAML entry."""
     for column in (None, *(file.properties.get("columns") or [])):
         for key in ("data_tests", "tests"):
             listed = (file.properties if column is None else column).get(key) or []
             lines = listed.lines if isinstance(listed, Items) else [1] * len(listed)
             yield from ((column, written, line) for written, line in zip(listed, lines, strict=True))
-    for name, kind in implied:
-        yield {"name": name}, kind, 0
 
 
 def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.data_tests import DataTest, singular_test
+from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.parsing import NotSelect
 from crm_assets.runner.project import DBT_DIR, Project
@@ -70,17 +70,23 @@ def _in_config(model: Model) -> Iterator[str]:
         yield f"{_at(model, 'config')}: {model.materialized} needs a unique_key: add the column that identifies a row"
     if model.owner is not None and not (model.owner.startswith("team:") or "@" in model.owner):
         yield f"{_at(model, 'meta')}: the owner is {model.owner!r}: write team:NAME or an e-mail address"
+    if model.materialized == "ephemeral" and [*declared_tests(model.file)]:
+        yield f"{_at(model, 'data_tests')}: tests of ephemeral models are not run: write them for models that read it"
     if model.materialized == "snapshot":
-        strategy, checked = config.get("strategy"), config.get("check_cols")
-        needed = STRATEGIES.get(strategy or "", "strategy")
-        if not config.get(needed):
-            yield f"{_at(model, 'strategy')}: strategy {strategy} needs {needed}: add it to config"
-        if isinstance(checked, str) and checked != "all":
-            yield f"{_at(model, 'check_cols')}: check_cols is {checked!r}: write a list of columns, or all"
+        yield from _in_snapshot(model)
     if model.materialized == "seed":
         header = model.path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().replace('"', "").split(",")
         for column in {*(config.get("column_types") or {})} - {*header}:
             yield f"{_at(model, 'column_types')}: {model.path.name} has no column {column}: correct the name"
+
+
+def _in_snapshot(model: Model) -> Iterator[str]:
+    strategy, checked = model.config.get("strategy"), model.config.get("check_cols")
+    needed = STRATEGIES.get(strategy or "", "strategy")
+    if not model.config.get(needed):
+        yield f"{_at(model, 'strategy')}: strategy {strategy} needs {needed}: add it to config"
+    if isinstance(checked, str) and checked != "all":
+        yield f"{_at(model, 'check_cols')}: check_cols is {checked!r}: write a list of columns, or all"
 
 
 def _at(model: Model, key: str) -> str:

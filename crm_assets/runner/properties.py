@@ -25,12 +25,16 @@ CONFIG = _keys(
 """The keys of `config` that are supported, or that change nothing here."""
 
 TESTS: Spec = []
-COLUMN = _keys("name description data_type quote meta tags config", data_tests=TESTS, tests=TESTS)
+DESCRIBED = _keys("name description data_type quote meta tags config")
+COLUMN = {**DESCRIBED, "data_tests": TESTS, "tests": TESTS}
 ENTRY = _keys(
     "name description meta tags docs relation latest_version group access",
     config=CONFIG, data_tests=TESTS, tests=TESTS, columns=[COLUMN],
 )  # fmt: skip
-TABLE = _keys("name identifier loaded_at_field loaded_at_query freshness external", **ENTRY)
+TABLE = _keys(
+    "name description identifier loaded_at_field loaded_at_query freshness external meta tags docs quoting",
+    config=CONFIG, columns=[DESCRIBED],
+)  # fmt: skip
 SOURCE = _keys(
     "name description schema loader loaded_at_field loaded_at_query freshness meta tags quoting overrides",
     config=CONFIG, tables=[TABLE],
@@ -46,6 +50,7 @@ REMEDIES: Mapping[str, str] = {
     "constraints": "write data_tests, or an enforced contract",
     "unit_tests": "test the model with pytest, as crm_assets_tests/models does",
     "versions": "write a file for each version",
+    **dict.fromkeys(("data_tests", "tests"), "tests of sources are not run: write them for the model that reads it"),
     **dict.fromkeys(("severity", "where", "warn_if", "error_if"), "move it below config"),
 }
 

@@ -184,6 +184,11 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
             "columns: [{description: The day.}]", "an entry of sales: columns has no name", id="unnamed column"
         ),
         pytest.param("columns: {day: x}", "columns is {'day': 'x'}: write a list", id="no list"),
+        pytest.param(
+            "{config: {materialized: ephemeral}, columns: [{name: day, data_tests: [unique]}]}",
+            "tests of ephemeral models are not run",
+            id="ephemeral",
+        ),
         pytest.param("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of", id="kind of test"),
         pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor", id="two kinds in one"),
         pytest.param("data_tests: [unique]", "move it to data_tests of a column", id="column's test on the model"),
@@ -219,6 +224,11 @@ def test_properties_are_refused(project: ModelProject, properties: str, message:
         pytest.param("models: {a: 1}", "models is {'a': 1}: write a list", id="no list"),
         pytest.param("models: [", "this is not valid YAML", id="no YAML"),
         pytest.param("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice", id="key twice"),
+        pytest.param(
+            "sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]",
+            "tests of sources are not run",
+            id="source",
+        ),
         pytest.param(
             "unit_tests: []", "'unit_tests' cannot be used: test the model with pytest", id="dbt's unit tests"
         ),
