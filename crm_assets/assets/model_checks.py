@@ -2,14 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from dagster import (
-    AssetCheckResult,
-    AssetChecksDefinition,
-    AssetCheckSeverity,
-    AssetCheckSpec,
-    MetadataValue,
-    asset_check,
-)
+import dagster as dg
 
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import failures_explained
@@ -25,20 +18,22 @@ COLUMNS_DOCUMENTED = "columns_documented"
 """The check that the YAML describes exactly the table's columns. It needs the built table."""
 
 
-def check_specs(crm: Crm, model: Model) -> list[AssetCheckSpec]:
+def check_specs(crm: Crm, model: Model) -> list[dg.AssetCheckSpec]:
     """The checks that the model's op runs right after the build."""
     key = asset_key(crm, model.address)
     specs = [
-        AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
+        dg.AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
         for test in model.own_tests
     ]
     if model.columns:
         description = "The YAML describes the columns that the table has, and no others."
-        specs.append(AssetCheckSpec(COLUMNS_DOCUMENTED, asset=key, description=description))
+        specs.append(dg.AssetCheckSpec(COLUMNS_DOCUMENTED, asset=key, description=description))
     return specs
 
 
-def build_model_checks(crm: Crm, models: Iterable[Model], missing: Collection[str] = ()) -> list[AssetChecksDefinition]:
+def build_model_checks(
+    crm: Crm, models: Iterable[Model], missing: Collection[str] = ()
+) -> list[dg.AssetChecksDefinition]:
     """A separate check for each data test that compares with a table that its model does not read.
 
     A check in the model's own op could run before the other table is built. Tests that compare with one of the
@@ -52,8 +47,8 @@ def build_model_checks(crm: Crm, models: Iterable[Model], missing: Collection[st
     ]
 
 
-def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinition:
-    @asset_check(
+def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
         name=test.name,
         asset=asset_key(crm, model.address),
         additional_deps=[
@@ -62,7 +57,7 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinitio
         description=test.description,
         blocking=test.blocks,
     )
-    def compare(crm_warehouse: Warehouse) -> AssetCheckResult:
+    def compare(crm_warehouse: Warehouse) -> dg.AssetCheckResult:
         with failures_explained(model.address, crm):
             settings = resolve_settings(crm)
             with crm_warehouse.of(crm).read_connection() as connection:
@@ -72,18 +67,18 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> AssetChecksDefinitio
     return compare
 
 
-def check_result(outcome: Outcome) -> AssetCheckResult:
+def check_result(outcome: Outcome) -> dg.AssetCheckResult:
     """The result of a data test: the number of failing rows, and the SQL to find them. It holds no value of a row."""
-    return AssetCheckResult(
+    return dg.AssetCheckResult(
         check_name=outcome.test.name,
         passed=outcome.passed,
-        severity=AssetCheckSeverity.ERROR if outcome.severity == "error" else AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
         description=masked(outcome.found),
-        metadata={"failing": outcome.failing, "sql": MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
+        metadata={"failing": outcome.failing, "sql": dg.MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
     )
 
 
-def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
+def columns_result(model: Model, produced: Collection[str]) -> dg.AssetCheckResult:
     """Whether the model's documentation has exactly the columns that it produces."""
     undocumented = [column for column in produced if column not in {*model.columns, *DBT_COLUMNS}]
     missing = [column for column in model.columns if column not in produced]
@@ -91,9 +86,9 @@ def columns_result(model: Model, produced: Collection[str]) -> AssetCheckResult:
         f"describe {', '.join(undocumented)} in {model.properties_path}" if undocumented else "",
         f"remove {', '.join(missing)} from {model.properties_path}: the table has no such column" if missing else "",
     ]
-    return AssetCheckResult(
+    return dg.AssetCheckResult(
         check_name=COLUMNS_DOCUMENTED,
         passed=not undocumented and not missing,
-        severity=AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(filter(None, advice)) or "all columns are described",
     )

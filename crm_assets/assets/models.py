@@ -6,18 +6,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import duckdb
-from dagster import (
-    AssetCheckResult,
-    AssetExecutionContext,
-    AssetsDefinition,
-    Field,
-    MaterializeResult,
-    TableColumnDep,
-    TableColumnLineage,
-    asset,
-    get_dagster_logger,
-)
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
 from crm_assets.assets.failures import failures_explained
@@ -34,7 +24,7 @@ from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
 FULL_REFRESH = {
-    "full_refresh": Field(
+    "full_refresh": dg.Field(
         bool,
         default_value=False,
         description=(
@@ -57,16 +47,16 @@ AFTER_OTHERS = {"dagster/priority": "-1"}
 """Lowest priority: starts after all other steps, so that a first run finds what its raw assets side-loaded."""
 
 
-def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[AssetsDefinition]:
+def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[dg.AssetsDefinition]:
     """The assets of all models of a CRM."""
     known = {model.address: model for model in models}
     return [model_asset(crm, model, known) for model in known.values()]
 
 
-def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDefinition:
-    """The asset that builds and tests one model. `known`: all models by address."""
+def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.AssetsDefinition:
+    """The dg.asset that builds and tests one model. `known`: all models by address."""
 
-    @asset(
+    @dg.asset(
         key=asset_key(crm, model.address),
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
         group_name=crm.named(model.schema),
@@ -85,8 +75,8 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
         },
     )
     def build_model(
-        context: AssetExecutionContext, crm_warehouse: Warehouse
-    ) -> Iterator[AssetCheckResult | MaterializeResult[Any]]:
+        context: dg.AssetExecutionContext, crm_warehouse: Warehouse
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
         full_refresh = model.keeps_rows and context.op_execution_context.op_config["full_refresh"]
         if full_refresh:
             context.log.warning(BEGINS_ANEW, model.address)
@@ -97,7 +87,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
                 with warehouse.get_connection(tables=[model.address]) as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     if model.shows_side_loads:
-                        create_side_loaded(connection)  # no raw asset may have been loaded yet
+                        create_side_loaded(connection)  # no raw dg.asset may have been loaded yet
                     result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
             except WrongRows as refused:
                 yield from map(check_result, refused.outcomes)
@@ -109,7 +99,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> AssetsDef
 
 def _materialized(
     connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
-) -> MaterializeResult[Any]:
+) -> dg.MaterializeResult[Any]:
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
     columns = list(schemas[model.schema][model.name])
@@ -120,8 +110,8 @@ def _materialized(
     made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
-    log_with_checks(get_dagster_logger(), made, results, level)
-    return MaterializeResult(
+    log_with_checks(dg.get_dagster_logger(), made, results, level)
+    return dg.MaterializeResult(
         metadata=masked_metadata(
             {
                 "crm/build_seconds": round(built.seconds, 3),
@@ -140,7 +130,7 @@ def _materialized(
 
 def _traced(
     crm: Crm, model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
-) -> tuple[Container[str], Mapping[str, TableColumnLineage]]:
+) -> tuple[Container[str], Mapping[str, dg.TableColumnLineage]]:
     """The columns that may hold personal data (all, if this cannot be traced), and the lineage of each column."""
     if model.materialized == "seed":
         return (), {}  # loaded from a file
@@ -148,13 +138,13 @@ def _traced(
         personal = personal_columns(model, known, schemas)
         lineage = origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
-        get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
+        dg.get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
         return columns, {}
     return personal, {
-        "dagster/column_lineage": TableColumnLineage(
+        "dagster/column_lineage": dg.TableColumnLineage(
             {
                 column: [
-                    TableColumnDep(asset_key(crm, source), name)
+                    dg.TableColumnDep(asset_key(crm, source), name)
                     for source, name in dict.fromkeys((asset_behind(f"{s}.{t}"), name) for s, t, name in origins)
                     if source in model.depends_on
                 ]

@@ -148,8 +148,6 @@ def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, w
     if more := sorted(arguments.keys() - {*known.parameters}):
         remedy = "move it to data_tests of the model" if more == ["column_name"] else f"it takes {known.parameters}"
         problems.append(f"{at}: {kind} has no argument {more[0]}: {remedy}")
-    if str(config.get("severity", "error")).lower() not in {"error", "warn"}:
-        problems.append(f"{at}: severity is {config['severity']!r}, but should be error or warn")
     if problems:
         raise ModelsRefused("\n".join(problems))
     columns = arguments.get("combination_of_columns") or ([column["name"]] if column else [])

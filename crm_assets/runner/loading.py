@@ -16,15 +16,6 @@ from crm_assets.yaml_files import line_of
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING
 
-ALLOWED: Mapping[str, tuple[str | None, ...]] = {
-    "materialized": (None, "view", "table", "incremental", "ephemeral"),
-    "incremental_strategy": (None, "append", "delete+insert", "merge"),
-    "on_schema_change": (None, "append_new_columns"),
-    "strategy": (None, "timestamp", "check"),
-    "hard_deletes": (None, "ignore", "invalidate", "new_record"),
-}
-"""Key of config -> the values that the runner knows."""
-
 STRATEGIES = {"timestamp": "updated_at", "check": "check_cols"}
 
 
@@ -63,9 +54,6 @@ def _refuse(problems: Sequence[str]) -> None:
 def _in_config(model: Model) -> Iterator[str]:
     config, path = model.config, str(model.properties_path or model.path)
     yield from wrong(config, CONFIG, path, line_of(model.file.properties), model.name)
-    for key, allowed in ALLOWED.items():
-        if config.get(key) not in allowed and not (key == "materialized" and model.file.kind != "models"):
-            yield f"{_at(model, key)}: {key} is {config[key]!r}: use one of {', '.join(filter(None, allowed))}"
     if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
         yield f"{_at(model, 'config')}: {model.materialized} needs a unique_key: add the column that identifies a row"
     if model.owner is not None and not (model.owner.startswith("team:") or "@" in model.owner):

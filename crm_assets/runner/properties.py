@@ -9,7 +9,7 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.yaml_files import Items, line_of, read_yaml
 
 Spec = Any
-"""A mapping of known keys, a list with the spec of its items, or None: anything."""
+"""A mapping of known keys, a list with the spec of its items, a set of allowed values, or None: anything."""
 
 
 def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
@@ -17,10 +17,16 @@ def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
 
 
 CONFIG = _keys(
-    "enabled materialized schema alias tags meta docs group access persist_docs quote_columns unique_key strategy "
-    "updated_at check_cols hard_deletes incremental_strategy on_schema_change contract severity warn_if error_if where "
-    "limit fail_calc store_failures event_time freshness loaded_at_field loaded_at_query",
+    "enabled schema alias tags meta docs group access persist_docs quote_columns unique_key updated_at check_cols "
+    "contract warn_if error_if where limit fail_calc store_failures event_time freshness loaded_at_field "
+    "loaded_at_query",
     column_types={},
+    materialized={"view", "table", "incremental", "ephemeral", "seed", "snapshot"},
+    incremental_strategy={"append", "delete+insert", "merge"},
+    on_schema_change={"append_new_columns"},
+    strategy={"timestamp", "check"},
+    hard_deletes={"ignore", "invalidate", "new_record"},
+    severity={"error", "warn"},
 )
 """The keys of `config` that are supported, or that change nothing here."""
 
@@ -68,26 +74,34 @@ def read_properties(path: Path) -> Mapping[str, Any]:
 
 
 def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the file") -> Iterator[str]:
-    """What is wrong with a value of a YAML file: unknown keys, other types."""
-    wanted = "a list" if isinstance(spec, list) else "keys and values"
+    """What is wrong with a value of a YAML file: unknown keys, other types, other values."""
+    at = f"{path}:{line}: {where} is {value!r}"
     if spec is None or (value is None and not isinstance(spec, list)):
         return
-    if not isinstance(value, type(spec)):
-        yield f"{path}:{line}: {where} is {value!r}: write {wanted} below it"
-    elif isinstance(spec, list):
-        lines = value.lines if isinstance(value, Items) else [line] * len(value)
-        for item, at in zip(value, lines, strict=True):
-            for item_spec in spec:
-                if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-                    yield f"{path}:{at}: an entry of {where} has no name: {item!r}"
-                else:
-                    yield from wrong(item, item_spec, path, at, item["name"])
-    elif spec:
-        for key, inner in value.items():
-            at = line_of(value, key)
-            if key in spec:
-                yield from wrong(inner, spec[key], path, at, f"{where}: {key}")
-            else:
-                close = get_close_matches(key, spec, 1)
-                remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
-                yield f"{path}:{at}: {where}: the key {key!r} cannot be used: {remedy}"
+    if isinstance(spec, set):
+        if str(value).lower() not in spec and "{{" not in str(value):
+            yield f"{at}: use one of {', '.join(sorted(spec))}"
+    elif not isinstance(value, type(spec)):
+        yield f"{at}: write {'a list' if isinstance(spec, list) else 'keys and values'} below it"
+    else:
+        yield from (_in_items if isinstance(spec, list) else _in_keys)(value, spec, path, line, where)
+
+
+def _in_items(value: list[Any], spec: list[Spec], path: str, line: int, where: str) -> Iterator[str]:
+    lines = value.lines if isinstance(value, Items) else [line] * len(value)
+    for item, at in zip(value if spec else (), lines if spec else (), strict=True):
+        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
+            yield f"{path}:{at}: an entry of {where} has no name: {item!r}"
+        else:
+            yield from wrong(item, spec[0], path, at, item["name"])
+
+
+def _in_keys(value: Mapping[str, Any], spec: Mapping[str, Spec], path: str, _line: int, where: str) -> Iterator[str]:
+    for key, inner in value.items() if spec else ():
+        at = line_of(value, key)
+        if key in spec:
+            yield from wrong(inner, spec[key], path, at, f"{where}: {key}")
+        else:
+            close = get_close_matches(key, spec, 1)
+            remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
+            yield f"{path}:{at}: {where}: the key {key!r} cannot be used: {remedy}"

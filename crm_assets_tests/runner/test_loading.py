@@ -170,7 +170,7 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
     ("properties", "message"),
     [
         pytest.param(
-            "config: {materialized: tabel}", "materialized is 'tabel': use one of view, table", id="materialization"
+            "config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral", id="materialization"
         ),
         pytest.param(
             "config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?", id="config"
@@ -200,7 +200,7 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
             TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?", id="of a test"
         ),
         pytest.param(TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x", id="argument"),
-        pytest.param(TESTED % "unique: {config: {severity: fatal}}", "'fatal', but should be error", id="severity"),
+        pytest.param(TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one", id="severity"),
         pytest.param(TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x", id="ref"),
         pytest.param("data_tests: [{expression_is_true: {}}]", "needs expression: add it below", id="no argument"),
         pytest.param(

@@ -112,7 +112,7 @@ def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_d
         pytest.param(
             "snapshots/mine.yml",
             "snapshots:\n- name: mine\n  relation: ref('stg_users')\n  config: {unique_key: id,\n    strategy: chek}",
-            r"mine\.yml:5: .*use one of timestamp, check",
+            r"mine\.yml:5: .*use one of check, timestamp",
             id="strategy",
         ),
         pytest.param(

@@ -327,12 +327,16 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
     ("config", "message"),
     [
         pytest.param({}, "snapshot needs a unique_key: add the column", id="no key"),
-        pytest.param({**CHECK, "strategy": "guess"}, "strategy is 'guess': use one of timestamp, check", id="strategy"),
+        pytest.param(
+            {**CHECK, "strategy": "guess"}, "config: strategy is 'guess': use one of check, timestamp", id="strategy"
+        ),
         pytest.param(
             {"unique_key": "id", "strategy": "check"}, "strategy check needs check_cols: add it", id="columns"
         ),
         pytest.param({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns", id="no list"),
-        pytest.param({**CHECK, "hard_deletes": "keep"}, "hard_deletes is 'keep': use one of ignore", id="deletes"),
+        pytest.param(
+            {**CHECK, "hard_deletes": "keep"}, "config: hard_deletes is 'keep': use one of ignore", id="deletes"
+        ),
         pytest.param(
             {**CHECK, "target_schema": "x"},
             "config: the key 'target_schema' cannot be used: did you mean schema",
