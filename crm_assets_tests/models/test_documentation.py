@@ -5,8 +5,8 @@ import pytest
 from crm_assets.runner.model import Model
 from crm_assets_tests.models.raw_tables import RawTables, models
 
-OF_AN_EMPTY_CRM = {"marts.pipeline_health_daily": 1}
-"""Mart -> rows: a day without anything."""
+OF_AN_EMPTY_CRM = {"marts.data_quality": 12, "marts.pipeline_health_daily": 1}
+"""Mart -> rows: checks of nothing, and a day without anything."""
 
 every_model = pytest.mark.parametrize("model", models().values(), ids=models().keys())
 

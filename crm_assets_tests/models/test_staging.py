@@ -258,3 +258,21 @@ def test_an_activity_concerns_the_accounts_of_its_targets(crm: RawTables) -> Non
         ("task", 31, 1),
         ("task", 31, 3),
     ]
+
+
+def test_an_activity_counts_for_each_account_and_once_for_the_main_one(crm: RawTables) -> None:
+    sent = json.dumps([{"id": 5}, {"id": 4, "is_primary": True}, {"id": None}, {"id": 3}])
+    crm.add("contacts", 11, sales_accounts=sent)
+    crm.add("won_deals", 21, sales_account_id=2)
+    crm.add("open_tasks", 31, targetables=targets(("Contact", 11), ("Deal", 21)))
+    crm.add("open_tasks", 32, targetables=targets(("Contact", 11), ("SalesAccount", 5)))
+    crm.add("open_tasks", 33, targetables=targets(("Contact", 11)))
+    crm.add("open_tasks", 34, targetables=targets(("Deal", 21), ("SalesAccount", 7), ("SalesAccount", 6)))
+
+    rows = crm.rows("staging.stg_activity_accounts", "activity_id", "account_id", "is_main")
+    assert {(task, account) for task, account, _ in rows} == {
+        *((31, account) for account in (2, 3, 4, 5)),
+        *((task, account) for task in (32, 33) for account in (3, 4, 5)),
+        *((34, account) for account in (2, 6, 7)),
+    }
+    assert [row[:2] for row in rows if row[2]] == [(31, 4), (32, 5), (33, 4), (34, 6)]

@@ -6,14 +6,9 @@ with contacts as (
 accounts as (
     select
         account_id,
-        account_name,
-        won_deals,
-        won_amount,
-        crm_open_deals,
-        open_tasks,
-        past_appointments,
-        last_appointment_at
-    from {{ ref('account_overview') }}
+        account_name
+    from {{ ref('stg_accounts') }}
+    where not is_deleted
 ),
 
 links as (
@@ -68,13 +63,7 @@ joined as (
         coalesce(task_sums.open_tasks, 0) as open_tasks,
         contacts.crm_open_deals,
         contacts.crm_won_deals,
-        contacts.crm_won_deals_amount,
-        accounts.won_deals as account_won_deals,
-        accounts.won_amount as account_won_amount,
-        accounts.crm_open_deals as account_crm_open_deals,
-        accounts.open_tasks as account_open_tasks,
-        accounts.past_appointments as account_meetings,
-        accounts.last_appointment_at as account_last_meeting_at
+        contacts.crm_won_deals_amount
     from contacts
     left join accounts on contacts.account_id = accounts.account_id
     left join {{ ref('stg_users') }} as owners on contacts.owner_id = owners.user_id

@@ -107,5 +107,9 @@ select
         list_filter(sent_accounts, lambda sent: sent['id'] is not null and sent['is_primary'])[1]['id'],
         list_filter(sent_accounts, lambda sent: sent['id'] is not null)[1]['id']
     ) as account_id,
+    -- Null values are no elements of a list of distinct ones.
+    list_sort(
+        list_distinct(list_append(list_transform(sent_accounts, lambda sent: sent['id']), own_account_id))
+    ) as account_ids,
     * exclude (contact_id, own_account_id, sent_accounts)
 from contacts
