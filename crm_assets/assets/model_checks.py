@@ -19,12 +19,9 @@ COLUMNS_DOCUMENTED = "columns_documented"
 
 
 def check_specs(crm: Crm, model: Model) -> list[dg.AssetCheckSpec]:
-    """The checks that the model's op runs right after the build."""
+    """The checks that the model's op runs right after the build. It fails if one of severity error does."""
     key = asset_key(crm, model.address)
-    specs = [
-        dg.AssetCheckSpec(test.name, asset=key, description=test.description, blocking=test.blocks)
-        for test in model.own_tests
-    ]
+    specs = [dg.AssetCheckSpec(test.name, asset=key, description=test.description) for test in model.own_tests]
     if model.columns:
         description = "The YAML describes the columns that the table has, and no others."
         specs.append(dg.AssetCheckSpec(COLUMNS_DOCUMENTED, asset=key, description=description))

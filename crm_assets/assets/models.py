@@ -19,9 +19,20 @@ from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
+from crm_assets.runner.test_runs import run_test
+from crm_assets.runner.unchanged import TABLE as BUILDS
+from crm_assets.runner.unchanged import is_current
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
+
+ONLY_IF_CHANGED = {
+    "only_if_changed": dg.Field(
+        bool,
+        default_value=False,
+        description="true: leave the table alone if its inputs, SQL and tests are as at its last build. Jobs do so.",
+    )
+}
 
 FULL_REFRESH = {
     "full_refresh": dg.Field(
@@ -54,47 +65,76 @@ def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[dg.AssetsDefin
 
 
 def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.AssetsDefinition:
-    """The dg.asset that builds and tests one model. `known`: all models by address."""
-
-    @dg.asset(
-        key=asset_key(crm, model.address),
+    """The asset that builds and tests one model. `known`: all models by address."""
+    key = asset_key(crm, model.address)
+    spec = dg.AssetSpec(
+        key,
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
         group_name=crm.named(model.schema),
         description=_description(model),
         kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
         owners=[model.owner] if model.owner else OWNERS,
         code_version=model.code_version,
-        retry_policy=retry_policy(crm),
-        check_specs=check_specs(crm, model),
         tags={NO_TAG.sub("_", tag): "" for tag in model.config.get("tags", ())},
-        op_tags=AFTER_OTHERS if model.shows_side_loads else {},
-        config_schema=FULL_REFRESH if model.keeps_rows else {},
         metadata={
             "dagster/table_name": model.address,
             "dagster/code_references": code_references(_files(model), "crm_assets/dbt/README.md"),
         },
     )
+
+    @dg.multi_asset(
+        name=key.to_python_identifier(),
+        specs=[spec],
+        check_specs=check_specs(crm, model),
+        can_subset=True,  # a table that is left alone has no results of checks
+        retry_policy=retry_policy(crm),
+        op_tags=AFTER_OTHERS if model.shows_side_loads else {},
+        config_schema={**ONLY_IF_CHANGED, **(FULL_REFRESH if model.keeps_rows else {})},
+    )
     def build_model(
         context: dg.AssetExecutionContext, crm_warehouse: Warehouse
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        full_refresh = model.keeps_rows and context.op_execution_context.op_config["full_refresh"]
+        config = context.op_execution_context.op_config
+        full_refresh = config.get("full_refresh", False)
         if full_refresh:
             context.log.warning(BEGINS_ANEW, model.address)
-        warehouse = crm_warehouse.of(crm)
         with failures_explained(model.address, crm):
-            settings = resolve_settings(crm)
+            settings, warehouse = resolve_settings(crm), crm_warehouse.of(crm)
+            if not context.selected_asset_keys:
+                with warehouse.read_connection() as connection:
+                    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+                    results = _checked(connection, model)
+                yield from results
+                return
+            shown = last_shown(context.instance, key) if config["only_if_changed"] else None
             try:
-                with warehouse.get_connection(tables=[model.address]) as connection:
+                with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     if model.shows_side_loads:
-                        create_side_loaded(connection)  # no raw dg.asset may have been loaded yet
-                    result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
+                        create_side_loaded(connection)  # no raw asset may have been loaded yet
+                    if shown and is_current(connection, model):
+                        result = dg.MaterializeResult[Any](asset_key=key, metadata={**shown, "crm/built": False})
+                    else:
+                        result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
             except WrongRows as refused:
                 yield from map(check_result, refused.outcomes)
                 raise
         yield result
 
     return build_model
+
+
+def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:
+    """What Dagster shows about an asset, such as its columns and rows. None if it knows of no materialization."""
+    event = instance.get_latest_materialization_event(key)
+    return event.asset_materialization.metadata if event and event.asset_materialization else None
+
+
+def _checked(connection: duckdb.DuckDBPyConnection, model: Model) -> list[dg.AssetCheckResult]:
+    """The results of all checks of a table that is not built."""
+    outcomes = [run_test(connection, model, test) for test in model.own_tests]
+    described = [columns_result(model, known_columns(connection)[model.schema][model.name])] if model.columns else []
+    return [*map(check_result, outcomes), *described]
 
 
 def _materialized(
@@ -114,6 +154,7 @@ def _materialized(
     return dg.MaterializeResult(
         metadata=masked_metadata(
             {
+                "crm/built": True,
                 "crm/build_seconds": round(built.seconds, 3),
                 **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
                 "crm/rows_after": built.rows_after,

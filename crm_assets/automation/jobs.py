@@ -50,32 +50,44 @@ class CrmJobs:
         return [self.full_refresh, self.incremental, *self.resources.values(), self.publish]
 
 
-def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition], others: Collection[AssetsDefinition]) -> CrmJobs:
-    """The jobs of a CRM. `others`: its models, its report, and the published copy."""
-    everything = AssetSelection.assets(*raw_assets, *others)
+def build_jobs(
+    crm: Crm,
+    raw_assets: Collection[AssetsDefinition],
+    models: Collection[AssetsDefinition],
+    reports: Collection[AssetsDefinition],
+) -> CrmJobs:
+    """The jobs of a CRM."""
+    everything = AssetSelection.assets(*raw_assets, *models, *reports, asset_key(crm, PUBLISHED))
 
-    def reading(assets: Iterable[AssetsDefinition], mode: ReadMode) -> RunConfig:
-        return RunConfig(ops={asset.op.name: ReadConfig(mode=mode) for asset in assets}, loggers={CONSOLE: {}})
+    def reading(assets: Iterable[AssetsDefinition], mode: ReadMode, built: Iterable[AssetsDefinition]) -> RunConfig:
+        reads = {asset.op.name: ReadConfig(mode=mode) for asset in assets}
+        return RunConfig(ops={**reads, **building(built)}, loggers={CONSOLE: {}})
+
+    def depending_on(asset: AssetsDefinition) -> list[AssetsDefinition]:
+        raw = AssetSelection.assets(asset)
+        both = (raw.downstream() & AssetSelection.assets(*models)).upstream()
+        keys = both.resolve([*raw_assets, *models])
+        return [model for model in models if model.key in keys]
 
     return CrmJobs(
         full_refresh=define_asset_job(
             crm.named("crm_full_refresh"),
             selection=everything,
             description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
-            config=reading(raw_assets, ReadMode.full),
+            config=reading(raw_assets, ReadMode.full, [*models, *reports]),
         ),
         incremental=define_asset_job(
             crm.named("crm_incremental"),
             selection=everything,
             description="Reads all resources incrementally, builds all models and publishes.",
-            config=reading(raw_assets, ReadMode.incremental),
+            config=reading(raw_assets, ReadMode.incremental, [*models, *reports]),
         ),
         resources={
             resource: define_asset_job(
                 crm.named(f"{resource}_sync"),
-                selection=_with_its_models(crm, asset, others),
+                selection=AssetSelection.assets(asset, *depending_on(asset), asset_key(crm, PUBLISHED)),
                 description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
-                config=reading([asset], ReadMode.incremental),
+                config=reading([asset], ReadMode.incremental, depending_on(asset)),
             )
             for asset in raw_assets
             for resource in asset.key.path[-1:]
@@ -89,12 +101,9 @@ def build_jobs(crm: Crm, raw_assets: Collection[AssetsDefinition], others: Colle
     )
 
 
-def _with_its_models(crm: Crm, raw_asset: AssetsDefinition, others: Collection[AssetsDefinition]) -> AssetSelection:
-    """A raw asset, the models that depend on it, the other models that these read, and the published copy."""
-    raw = AssetSelection.assets(raw_asset)
-    models = AssetSelection.assets(*others) - AssetSelection.groups(crm.named("reports"), crm.named("published"))
-    published = AssetSelection.assets(asset_key(crm, PUBLISHED))
-    return raw | ((raw.downstream() & models).upstream() & models) | published
+def building(assets: Iterable[AssetsDefinition]) -> dict[str, Any]:
+    """The configuration of ops that leave alone what has not changed."""
+    return {asset.op.name: {"config": {"only_if_changed": True}} for asset in assets}
 
 
 EXECUTORS: Mapping[str, ExecutorDefinition] = MappingProxyType(

@@ -27,7 +27,7 @@ from dagster import (
     sensor,
 )
 
-from crm_assets.automation.jobs import AssetJob
+from crm_assets.automation.jobs import AssetJob, building
 from crm_assets.dagster_internals import is_built_from
 from crm_assets.settings import Crm
 
@@ -69,11 +69,14 @@ UNFINISHED = [
 
 
 def build_model_sensor(
-    crm: Crm, raw: Collection[AssetsDefinition], built: Collection[AssetsDefinition]
+    crm: Crm,
+    raw: Collection[AssetsDefinition],
+    built: Collection[AssetsDefinition],
+    published: AssetsDefinition,
 ) -> SensorDefinition:
-    """The sensor of a CRM. `built`: all that is built from its raw assets."""
+    """The sensor of a CRM. `built`: its models and its report."""
     loaded = frozenset(key for asset in raw for key in asset.keys)
-    specs = {spec.key: spec for asset in built for spec in asset.specs}
+    specs = {spec.key: spec for asset in (*built, published) for spec in asset.specs}
 
     @sensor(
         name=crm.named("build_what_changed"),
@@ -86,7 +89,10 @@ def build_model_sensor(
         tried = json.loads(context.cursor or "{}")
         wanted = find_changed(context.instance, specs, loaded, tried)
         context.update_cursor(json.dumps(tried))
-        return RunRequest(asset_selection=wanted) if wanted else SkipReason("No inputs have changed")
+        if not wanted:
+            return SkipReason("No inputs have changed")
+        chosen = building(asset for asset in built if asset.key in wanted)
+        return RunRequest(asset_selection=wanted, run_config={"ops": chosen})
 
     return build_what_changed
 

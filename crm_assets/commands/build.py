@@ -1,11 +1,11 @@
 """Build models and run their tests without Dagster, which takes half of the time: python -m crm_assets build.
 
-For work on models. Dagster's pages do not show these builds, and the published copy stays as it is: after a change of
-a model's file, Dagster's next run builds the model again.
+Models whose inputs, SQL and tests are as at their last build are left alone. Dagster's pages do not show these builds,
+and the published copy stays as it is.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
@@ -16,6 +16,7 @@ from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.test_runs import Outcome, run_test
+from crm_assets.runner.unchanged import TABLE, is_current, record_build
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -24,6 +25,11 @@ from crm_assets.warehouse.warehouse import Warehouse
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the models and the CRM."""
     parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
+    parser.add_argument(
+        "--full-refresh",
+        action="store_true",
+        help="build models that have not changed as well, and incremental ones without their earlier rows",
+    )
     add_crm_option(parser)
 
 
@@ -35,35 +41,47 @@ def run(arguments: Namespace) -> int:
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
-    with Warehouse().of(crm).get_connection(tables=chosen) as connection:
+    with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         create_side_loaded(connection)  # no raw asset may have been loaded yet
-        failed = _build_all(connection, known, chosen)
+        failed = _build_all(connection, [known[address] for address in known if address in chosen], arguments)
     return 1 if failed else 0
 
 
-def _build_all(connection: duckdb.DuckDBPyConnection, known: Mapping[str, Model], chosen: set[str]) -> set[str]:
+def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], arguments: Namespace) -> set[str]:
     """Returns the addresses of models that were not built, or whose tests of severity error failed."""
     failed: set[str] = set()
-    for model in [model for address, model in known.items() if address in chosen]:
+    built: set[str] = set()
+    for model in models:
         if missing := sorted(model.depends_on & failed):
             print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
-            continue
-        try:
-            built = build(connection, model)
-        except (ModelError, WrongRows) as error:
-            print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
-            _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
-            failed.add(model.address)
+        elif not arguments.full_refresh and is_current(connection, model):
+            print(f"{model.address}: unchanged")
+        elif _is_built(connection, model, full_refresh=arguments.full_refresh and model.may_be_refreshed):
+            built.add(model.address)
         else:
-            print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
-            _print_failed(built.outcomes)
-    for model in [known[address] for address in sorted(chosen - failed)]:
-        outcomes = [run_test(connection, model, test) for test in model.cross_tests]
+            failed.add(model.address)
+    for model in models:
+        tests = [test for test in model.cross_tests if not built.isdisjoint({model.address, *test.reads})]
+        outcomes = [run_test(connection, model, test) for test in tests] if model.address not in failed else []
         _print_failed(outcomes, f"{model.address}: ")
-        failed |= {model.address for outcome in outcomes if outcome.severity == "error"}
+        if any(outcome.severity == "error" for outcome in outcomes):
+            failed.add(model.address)
+            record_build(connection, model, None)  # so that the next call tests it again
     return failed
+
+
+def _is_built(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> bool:
+    try:
+        built = build(connection, model, full_refresh=full_refresh)
+    except (ModelError, WrongRows) as error:
+        print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
+        _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
+        return False
+    print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
+    _print_failed(built.outcomes)
+    return True
 
 
 def _print_failed(outcomes: Iterable[Outcome], model: str = "") -> None:

@@ -115,21 +115,22 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
         crm = Crm(self.name)
         models, missing = buildable(load_models(), self.resources)
         raw = build_raw_assets(crm, self.resources)
-        built = build_model_assets(crm, models)
-        ends = [build_published_database(crm, [*raw, *built])]
-        if missing.isdisjoint(tables_read()):
-            ends.append(build_sales_review(crm))
-        others = [*built, *ends]
-        jobs = build_jobs(crm, raw, others)
+        tables = build_model_assets(crm, models)
+        reports = [build_sales_review(crm)] if missing.isdisjoint(tables_read()) else []
+        built, published = [*tables, *reports], build_published_database(crm, [*raw, *tables])
+        jobs = build_jobs(crm, raw, tables, reports)
         cadences = {name: cadence for name, cadence in self._cadences(crm).items() if name in self.resources}
-        assets = [*raw, *others]
+        assets = [*raw, *built, published]
         ages = {asset.key: allowed_age(asset.key, cadences) for asset in assets}
         everything = dg.Definitions(
             assets=[*with_freshness(assets, ages)],
             asset_checks=build_model_checks(crm, models, missing),
             jobs=[*jobs.all, build_check_job(crm)],
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
-            sensors=[build_publishing_sensor(crm, jobs.publish, ages.keys()), build_model_sensor(crm, raw, others)],
+            sensors=[
+                build_publishing_sensor(crm, jobs.publish, ages.keys()),
+                build_model_sensor(crm, raw, built, published),
+            ],
             resources=RESOURCES,
             loggers=LOGGERS,
         )

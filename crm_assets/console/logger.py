@@ -47,6 +47,9 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingP
 """The events that are shown. The UI has all others."""
 
 
+NO_RESULTS = "did not yield or return expected outputs"
+"""In Dagster's message about an op that built nothing, since nothing has changed."""
+
 COLOURS: Mapping[int, str] = MappingProxyType({logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"})
 CLEAR_LINE, NO_COLOUR = "\r\x1b[K", "\x1b[0m"
 
@@ -93,7 +96,9 @@ class ConsoleHandler(logging.Handler):
     def filter(self, record: logging.LogRecord) -> bool:
         """Accepts messages of level INFO or higher, and the events in `EVENT_LINES`, whose level is DEBUG."""
         event = _event(record)
-        return event.event_type in EVENT_LINES if event else record.levelno >= logging.INFO
+        if event:
+            return event.event_type in EVENT_LINES
+        return record.levelno >= logging.INFO and NO_RESULTS not in record.getMessage()
 
     def format(self, record: logging.LogRecord) -> str:
         """The time, the level if above INFO, and the message without run, job and step."""

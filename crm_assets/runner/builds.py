@@ -17,6 +17,7 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import first_rejected, forget_rejects
 from crm_assets.runner.snapshots import columns_of, take_snapshot
 from crm_assets.runner.test_runs import Outcome, run_test, store_failures
+from crm_assets.runner.unchanged import record_build, version_of
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
@@ -76,6 +77,7 @@ def _build(
     connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
 ) -> tuple[list[Outcome], int | None]:
     """Returns the outcomes of the tests of severity error, and the rows of the earlier table."""
+    version = version_of(connection, model)
     existing = KINDS.get(existing_tables(connection).get(model.address, ""))
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
     select = model.select(variables_of(connection), keep_rows=keep_rows)
@@ -101,6 +103,7 @@ def _build(
             outcomes,
         )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
+    record_build(connection, model, version)
     return outcomes, rows_before
 
 

@@ -99,6 +99,11 @@ class Model:
         return self.materialized in {"incremental", "snapshot"}
 
     @property
+    def may_be_refreshed(self) -> bool:
+        """Whether a full refresh drops its earlier rows, as in dbt: not with `full_refresh: false`."""
+        return self.materialized == "incremental" and self.config.get("full_refresh") is not False
+
+    @property
     def unique_key(self) -> Sequence[str]:
         """The columns that identify rows of an incremental model or a snapshot."""
         key = self.config.get("unique_key") or []

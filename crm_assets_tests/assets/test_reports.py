@@ -16,11 +16,12 @@ from crm_assets_tests.models.raw_tables import RawTables
 __all__ = ["_tables", "crm"]
 
 
-def drawn(database: Path) -> Any:
+def drawn(database: Path, instance: DagsterInstance | None = None, *, only_if_changed: bool = False) -> Any:
     return materialize(
         [build_sales_review(Crm())],
         resources={"crm_warehouse": Warehouse(database=str(database))},
-        instance=DagsterInstance.ephemeral(),
+        run_config={"ops": {"reports__sales_review": {"config": {"only_if_changed": only_if_changed}}}},
+        instance=instance or DagsterInstance.ephemeral(),
         raise_on_error=False,
     )
 
@@ -62,7 +63,25 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
 
     assert metadata.pop("page") == PathMetadataValue(data_dir / "reports" / "sandbox_sales_review.html")
     assert metadata["crm/accounts"].value == 1
+    assert metadata.pop("crm/built").value is True
+    assert metadata.pop("crm/version").value.startswith("0.1.0 ")
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
+
+
+def test_report_of_unchanged_tables_is_left_alone(database: Path, data_dir: Path) -> None:
+    page = data_dir / "reports" / "sandbox_sales_review.html"
+    with DagsterInstance.ephemeral() as instance:
+
+        def is_drawn(*, only_if_changed: bool) -> bool:
+            run = drawn(database, instance, only_if_changed=only_if_changed)
+            [event] = run.get_asset_materialization_events()
+            return bool(event.materialization.metadata["crm/built"].value)
+
+        assert is_drawn(only_if_changed=True)
+        assert not is_drawn(only_if_changed=True)
+        assert is_drawn(only_if_changed=False)
+        page.unlink()
+        assert is_drawn(only_if_changed=True)
 
 
 def test_report_without_models_says_what_to_do(data_dir: Path) -> None:

@@ -31,6 +31,17 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: 
         assert connection.execute(f"select account_id, account_name from ({sql})").fetchall() == [(2, None)]
 
 
+def test_unchanged_models_are_built_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured_crm(lists={"accounts": [{"id": 1, "name": "Acme", "updated_at": UPDATED}]}):
+        assert materialize("accounts").success
+        shown = []
+        for options in ([], [], ["--full-refresh"]):
+            assert build("staging.stg_accounts", *options) == 0
+            shown.append(capsys.readouterr().out.partition(",")[0].strip())
+
+    assert shown == ["staging.stg_accounts: 1 rows", "staging.stg_accounts: unchanged", "staging.stg_accounts: 1 rows"]
+
+
 def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert build("staging.stg_accounts", "snapshots.accounts_history", "seeds.sandbox_targets") == 1
 

@@ -24,7 +24,9 @@ def rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
 
 
 def kind(connection: duckdb.DuckDBPyConnection) -> str:
-    [[kind]] = connection.execute("select table_type from information_schema.tables").fetchall()
+    [[kind]] = connection.execute(
+        "select table_type from information_schema.tables where table_schema = 'marts'"
+    ).fetchall()
     return str(kind)
 
 
@@ -187,8 +189,9 @@ def test_descriptions_become_comments(
     for _ in range(2):
         build(connection, project.mart("select 1 as day, 2 as n", properties))
 
-    [[of_table]] = connection.execute(f"select comment from duckdb_{materialized}s() where not internal").fetchall()
-    of_columns = connection.execute("select column_name, comment from duckdb_columns() where not internal").fetchall()
+    marts = "where schema_name = 'marts'"
+    [[of_table]] = connection.execute(f"select comment from duckdb_{materialized}s() {marts}").fetchall()
+    of_columns = connection.execute(f"select column_name, comment from duckdb_columns() {marts}").fetchall()
     described = None if materialized == "view" and is_lake(connection) else 'The "day".'  # a lake cannot
     assert (of_table, of_columns) == ("It's one row a day.", [("day", described), ("n", None)])
 

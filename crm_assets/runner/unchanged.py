@@ -1,0 +1,103 @@
+"""Which models are left alone: those whose inputs, SQL, tests and documentation are as at their last build."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from uuid import uuid4
+
+import duckdb
+
+from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
+from crm_assets.runner.variables import variables_of
+from crm_assets.warehouse.backend import is_shared
+from crm_assets.warehouse.names import PRESENT, RAW, existing_tables
+
+TABLE = "raw.model_builds"
+
+CREATE = """
+create schema if not exists raw;
+create table if not exists raw.model_builds (
+    model varchar not null,
+    version varchar not null,
+    built_at timestamp with time zone not null
+);
+"""
+"""One row per model: the version of its last build. In a lake, simultaneous builds can leave older rows as well."""
+
+BUILT = "select model, arg_max(version, built_at) from raw.model_builds group by model"
+
+LOADED = "select resource, arg_max(version, _dlt_load_id) from raw.sync_changes group by resource"
+
+LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
+
+
+def is_current(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+    """Whether a build would make the table or view that is there.
+
+    It would not if it depends on the day (`depends_on_today`) and was built on another one, in the reporting time zone.
+    """
+    there = existing_tables(connection)
+    if there.get(model.address) != ("VIEW" if model.kind == "view" else "BASE TABLE") or TABLE not in there:
+        return False
+    built = dict(connection.execute(BUILT).fetchall()).get(model.address)
+    return built is not None and built == version_of(connection, model)
+
+
+def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
+    """A hash of all that a build depends on; None if the version of an input is not known.
+
+    Unknown are tables that others write, and models that were never built.
+    """
+    known = _versions(connection)
+    if not model.reads <= known.keys():
+        return None
+    variables, templates = variables_of(connection), model.project.templates
+    scope = model.scope(variables)
+    depends_on = {
+        "inputs": {address: known[address] for address in model.reads},
+        "select": [model.select(variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})],
+        "seed": model.path.read_text(encoding="utf-8") if model.materialized == "seed" else "",
+        "config": dict(model.config),
+        "described": [model.description, dict(model.columns)],
+        "tests": [
+            [test.name, dict(test.config), test.query(templates, scope, model.relation)] for test in model.data_tests
+        ],
+        "day": _today(connection, variables["reporting_timezone"]) if model.config.get("depends_on_today") else None,
+    }
+    return hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable[str]) -> str | None:
+    """A hash that changes when one of these tables is built with other content; None if one was never built."""
+    known = _versions(connection)
+    versions = {address: known.get(address) for address in addresses}
+    return None if None in versions.values() else hashlib.sha256(json.dumps(versions).encode()).hexdigest()
+
+
+def record_build(connection: duckdb.DuckDBPyConnection, model: Model, version: str | None) -> None:
+    """Records the version of a build, in its transaction. Without one, each build counts as another version."""
+    connection.execute(CREATE)
+    if not is_shared(connection, TABLE):
+        connection.execute("delete from raw.model_builds where model = ?", [model.address])
+    connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, version or str(uuid4())])
+
+
+def _today(connection: duckdb.DuckDBPyConnection, timezone: str) -> str:
+    [[today]] = connection.execute("select cast(now() at time zone ? as date)::varchar", [timezone]).fetchall()
+    return str(today)
+
+
+def _versions(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
+    """Table -> version of its rows."""
+    there = existing_tables(connection)
+    versions: dict[str, str] = {}
+    if {"raw.sync_changes", "raw.sync_log"} <= there.keys():
+        loaded = dict(connection.execute(LOADED).fetchall())
+        [[last_load]] = connection.execute(LAST_LOAD).fetchall()
+        versions |= dict.fromkeys(BOOKKEEPING, str(last_load)) | {SIDE_LOADED: json.dumps(loaded, sort_keys=True)}
+        versions |= {
+            f"{schema}.{resource}": version for schema in (RAW, PRESENT) for resource, version in loaded.items()
+        }
+    if TABLE in there:
+        versions |= dict(connection.execute(BUILT).fetchall())
+    return versions

@@ -1,0 +1,147 @@
+"""Models that are left alone: what makes a build necessary, and what does not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from crm_assets.loading.changes import create_changes_table
+from crm_assets.loading.sync_log import create_log_tables
+from crm_assets.runner.builds import build
+from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
+from crm_assets.runner.unchanged import is_current
+from crm_assets.runner.variables import report_in
+from crm_assets_tests.runner.model_project import ModelProject
+
+EARLY, LATE = "Pacific/Kiritimati", "Pacific/Pago_Pago"
+"""Time zones that never have the same day."""
+
+MARTS = """
+models:
+  - name: sales
+    description: One row per deal.
+    columns:
+      - name: id
+        description: The deal.
+        data_tests: [unique]
+  - name: daily
+    description: One row per deal.
+    config: {depends_on_today: true}
+"""
+
+
+def load(connection: duckdb.DuckDBPyConnection, resource: str, load_id: str, version: str) -> None:
+    connection.execute(
+        "insert into raw.sync_changes by name select ? as resource, 0 as rows_new, 0 as rows_changed, "
+        "0 as rows_vanished, 0 as rows_returned, ? as version, ? as _dlt_load_id",
+        [resource, version, load_id],
+    )
+
+
+@pytest.fixture
+def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> ModelProject:
+    """Two lists that were loaded, and models of one of them that were built."""
+    create_log_tables(connection)
+    create_changes_table(connection)
+    for resource in ("won_deals", "accounts"):
+        connection.execute(f"create table raw.{resource} as select 1 as id")
+        load(connection, resource, "load_1", "load_1")
+    report_in(connection, EARLY)
+    project.write("staging/stg_deals.sql", "select id from {{ source('raw', 'won_deals') }}")
+    project.write("marts/sales.sql", "select id from {{ ref('stg_deals') }}")
+    project.write("marts/daily.sql", "select id, current_date as day from {{ ref('stg_deals') }}")
+    project.write("marts/marts.yml", MARTS)
+    project.write("seeds/targets.csv", "month\n1\n")
+    for model in project.models().values():
+        build(connection, model)
+    return project
+
+
+def built_again(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The names of the models that are not current, in order. They are built."""
+    changed: list[Model] = []
+    for model in project.models().values():
+        if not is_current(connection, model):
+            build(connection, model)
+            changed.append(model)
+    return [model.name for model in changed]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        pytest.param("models/marts/sales.sql", "select id", "select 2 * id as id", ["sales"], id="its SQL"),
+        pytest.param("models/staging/stg_deals.sql", "id", "id + 1 as id", ["stg_deals", "daily", "sales"], id="SQL"),
+        pytest.param("models/marts/marts.yml", "[unique]", "[not_null]", ["sales"], id="its tests"),
+        pytest.param("models/marts/marts.yml", "The deal.", "A deal.", ["sales"], id="its description"),
+        pytest.param("seeds/targets.csv", "1", "2", ["targets"], id="a seed"),
+    ],
+)
+def test_changed_files_are_built(
+    models: ModelProject, connection: duckdb.DuckDBPyConnection, file: str, old: str, new: str, expected: list[str]
+) -> None:
+    edit(models.folder / file, old, new)
+    assert sorted(built_again(models, connection)) == sorted(expected)
+    assert built_again(models, connection) == []
+
+
+def next_day(connection: duckdb.DuckDBPyConnection) -> None:
+    report_in(connection, LATE)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda _: None, [], id="nothing"),
+        pytest.param(lambda c: load(c, "won_deals", "load_2", "load_1"), [], id="a load without changes"),
+        pytest.param(lambda c: load(c, "accounts", "load_2", "load_2"), [], id="another list"),
+        pytest.param(
+            lambda c: load(c, "won_deals", "load_2", "load_2"), ["daily", "sales", "stg_deals"], id="rows of its list"
+        ),
+        pytest.param(next_day, ["daily"], id="another day"),
+        pytest.param(lambda c: c.execute("drop table marts.sales"), ["sales"], id="a table that is gone"),
+        pytest.param(
+            lambda c: c.execute("drop table marts.sales; create view marts.sales as select 1 as id"),
+            ["sales"],
+            id="a view in place of a table",
+        ),
+    ],
+)
+def test_changed_data_are_built(
+    models: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    change: Callable[[duckdb.DuckDBPyConnection], object],
+    expected: list[str],
+) -> None:
+    change(connection)
+    assert sorted(built_again(models, connection)) == expected
+
+
+def test_table_of_somebody_else_is_always_read_again(
+    models: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    connection.execute("create schema theirs; create table theirs.rates as select 1 as rate")
+    models.write("models/rates.yml", "sources: [{name: theirs, tables: [{name: rates}]}]")
+    models.write("marts/rates.sql", "select rate from {{ source('theirs', 'rates') }}")
+    models.write("marts/rated.sql", "select rate from {{ ref('rates') }}")
+    assert built_again(models, connection) == ["rates", "rated"]
+    assert built_again(models, connection) == ["rates", "rated"]
+
+
+def test_models_whose_sql_has_a_clock_are_marked() -> None:
+    def has_clock(model: Model) -> bool:
+        scope, templates = model.scope(), model.project.templates
+        texts = [model.sql, *(test.query(templates, scope, model.relation) for test in model.data_tests)]
+        return any(word in text for text in texts for word in ("now()", "current_date", "current_timestamp", "today()"))
+
+    models = load_models()
+    assert [model.name for model in models if has_clock(model) and not model.config.get("depends_on_today")] == []
+    assert {model.name for model in models if model.config.get("depends_on_today")} < {model.name for model in models}
