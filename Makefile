@@ -60,7 +60,7 @@ test-slow: .venv/dev ## Run the slow tests, except the longest
 
 .PHONY: test-long
 test-long: .venv/dev ## Run the longest tests: a lake restored, many writers
-	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'long and not image'
 
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.
 ON_A_LAKE := \
@@ -99,7 +99,12 @@ test-dbt: .venv/dev .venv-dbt/bin/dbt ## Compare the models with those that dbt 
 
 .PHONY: test-deployment
 test-deployment: .venv/dev ## Run the services of deploy/ as processes
-	$(BIN)/python -m pytest crm_assets_tests/test_deployment.py
+	$(BIN)/python -m pytest -m 'not image' crm_assets_tests/deployment
+
+# Needs podman, and the public base image or, as root, debootstrap.
+.PHONY: test-image
+test-image: .venv/dev ## Build the image, run the services of deploy/ in it
+	$(BIN)/python -m pytest -m image crm_assets_tests/deployment
 
 .PHONY: test-browser
 test-browser: .venv/dev ## Test the UI in Chromium
@@ -113,7 +118,7 @@ screenshots: .venv/dev ## Take the pictures in docs/images
 .PHONY: test-latest
 test-latest: .venv-latest/bin/python ## Run the tests with the newest versions of libraries
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
-	$< -m pytest -n auto --dist worksteal -m 'not browser'
+	$< -m pytest -n auto --dist worksteal -m 'not browser and not image'
 
 # Without a lake: the packages with its extensions belong to the version in constraints.txt.
 .PHONY: test-duckdb
@@ -135,7 +140,7 @@ lint: .venv/dev ## Check format, code, types, import rules and SQL
 lint-deploy: .venv/dev ## Check the files of deploy/
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/yamllint --strict --config-file deploy/.yamllint deploy
-	$(BIN)/python -m pytest -n 0 --quiet crm_assets_tests/test_deployment_files.py
+	$(BIN)/python -m pytest -n 0 --quiet -m 'not slow' crm_assets_tests/deployment
 
 .PHONY: audit
 audit: .venv/dev ## Look up known vulnerabilities of dependencies

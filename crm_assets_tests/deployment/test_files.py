@@ -12,8 +12,7 @@ import yaml
 from compose_spec import PyCompose
 from dotenv import dotenv_values
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
-SERVICES = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]
+from crm_assets_tests.deployment.compose import DEPLOY, DOCKERFILE, SERVICES
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -37,7 +36,7 @@ def test_step_containers_have_no_more_rights_than_the_code() -> None:
 def test_every_image_has_an_exact_version() -> None:
     built = {service["image"] for service in SERVICES.values() if "build" in service}
     images = {service["image"] for service in SERVICES.values()} - built
-    images |= set(re.findall(r"^FROM (\S+)", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE))
+    images |= set(re.findall(r"^ARG BASE=(\S+)", DOCKERFILE, re.MULTILINE))
     assert len(images) == 4
     for image in images:
         assert re.search(r":(\d+\.\d+(\.\d+)?-\w|RELEASE\.\d{4}-)|@sha256:[0-9a-f]{64}$", image), image
