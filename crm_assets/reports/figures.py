@@ -26,6 +26,7 @@ class SalesReview:
         backlog: `owner`, `age`, `open_tasks`; owners with the most tasks first.
         meetings: `week`, `meetings`; the last 26 weeks, oldest first.
         quiet_accounts: `account`, `owner`, `last_activity`, `days`, `won_amount`; the longest without contact first.
+        definitions: `metric`, `definition`, as in docs/metrics.md.
     """
 
     taken_at: datetime
@@ -34,6 +35,7 @@ class SalesReview:
     backlog: Rows
     meetings: Rows
     quiet_accounts: Rows
+    definitions: Rows
 
 
 def queries() -> Mapping[str, str]:

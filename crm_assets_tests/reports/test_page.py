@@ -9,6 +9,7 @@ from crm_assets.reports.charts import charts
 from crm_assets.reports.figures import Headline, SalesReview, read_figures
 from crm_assets.reports.page import render
 from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.test_metrics import metrics
 from crm_assets_tests.models.times import ago
 
 
@@ -92,3 +93,12 @@ def test_changes_since_the_previous_report_are_shown(busy: RawTables) -> None:
     assert "Changes since the report of 02 January 2026, 03:04 UTC" in page
     assert ">-2</span>" in page
     assert ">no change</span>" in page
+
+
+def test_metrics_are_defined_as_in_the_documentation(busy: RawTables) -> None:
+    review, page = drawn(busy)
+
+    assert len(review.definitions) == 4
+    for row in review.definitions:
+        assert row["definition"] == metrics()[row["metric"]][1]
+        assert f"<dt>{row['metric']}</dt><dd>{row['definition']}</dd>" in page

@@ -1,0 +1,40 @@
+"""docs/metrics.md: the definition of each metric, from the descriptions of columns with `meta: {metric: …}`."""
+
+from pathlib import Path
+
+from crm_assets_tests.models.raw_tables import models
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+
+BEGINNING = """\
+# Metrics
+
+What the figures of the marts and of the sales review mean. A metric is a column whose entry in YAML has
+`config: {meta: {metric: …}}`; its description is the definition. `python -m crm_assets_tests.models.test_metrics`
+writes this page. [What the figures mean](figures.md) has the rules behind them.
+"""
+
+
+def metrics() -> dict[str, tuple[str, str]]:
+    """Metric -> its column, and its definition."""
+    found = {}
+    for address, model in models().items():
+        for column in model.file.properties.get("columns") or []:
+            name = ((column.get("config") or {}).get("meta") or {}).get("metric")
+            if name:
+                found[name] = (f"{address}.{column['name']}", " ".join(model.columns[column["name"]].split()))
+    return found
+
+
+def page() -> str:
+    """The page, as it should be."""
+    parts = [f"## {name}\n\n{told}\n\n`{column}`\n" for name, (column, told) in sorted(metrics().items())]
+    return "\n".join([BEGINNING, *parts])
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
