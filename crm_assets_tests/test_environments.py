@@ -89,9 +89,9 @@ def test_make_demo_shows_a_line_an_asset_and_the_tables_last(clone: Path) -> Non
     made = run("make", "--assume-old=.venv/runtime", "demo", folder=clone, code=clone)
     assert made.returncode == 0, made.stderr[-3000:]
     assert "Warning" not in made.stderr
-    assert len((made.stdout + made.stderr).splitlines()) <= 70
     assert {line.split()[1].rstrip(":") for line in made.stderr.splitlines()} >= set(RESOURCES)
     *tables, _, database = made.stdout.splitlines()
+    assert len(made.stderr.splitlines()) <= len(tables), "more than a line an asset"
     for table in (*(f"raw.{resource}" for resource in RESOURCES), "marts.won_revenue_monthly"):
         assert table in "\n".join(tables)
     assert database == f"{clone}/data/crm.duckdb"
@@ -135,6 +135,7 @@ UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteu
 )
 def test_a_project_folder_that_cannot_be_written_to(crm: ScriptedCrm, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
+    set_up_dagster(folder)
     data = tmp_path / "elsewhere"
     (folder / ".env").write_text(f"{filled_in(crm)}CRM_DATA_DIR={data}\n", encoding="utf-8")
     data.mkdir()
