@@ -1,5 +1,6 @@
 """The services of `deploy/compose.yaml`, to be started on this machine."""
 
+import json
 import shlex
 import subprocess
 import time
@@ -18,6 +19,10 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
+BESIDE = yaml.safe_load((DEPLOY / "compose.docker.yaml").read_text(encoding="utf-8"))["services"]["code"]
+DOCKER_CONTEXT = json.loads(BESIDE["environment"]["DAGSTER_CONTAINER_CONTEXT"])["docker"]
+"""What steps in containers get."""
+
 DAGSTERS = ("code", "web", "daemon")
 """Dagster's services, in the order that `depends_on` starts them in."""
 

@@ -1,5 +1,6 @@
 """Services as containers of the image, with podman."""
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -42,11 +43,13 @@ class Containers:
         image: Its name.
         prefix: Of the names of containers and volumes.
         logs: A folder for what they print.
+        socket: That of podman's service, which stands for Docker's, for the code location.
     """
 
     image: str
     prefix: str
     logs: Path
+    socket: Path | None = None
 
     def name(self, service: str) -> str:
         """What podman calls the service's container."""
@@ -59,7 +62,7 @@ class Containers:
             variables.writelines(f"{variable}={value}\n" for variable, value in service.environment.items())
             variables.flush()
             words = [*PODMAN, "run", "--rm", "--name", self.name(service.name), "--env-file", variables.name, *HERE]
-            words += [*self._options(service.settings), self.image, *service.command]
+            words += [*self._options(service.settings), *self._socket(service), self.image, *service.command]
             log = self.logs / f"{service.name}.log"
             with started(words, log, lambda: self.succeeds(service, service.health_check)):
                 yield
@@ -69,8 +72,15 @@ class Containers:
         words = [*PODMAN, "exec", self.name(service.name), "sh", "-c", script]
         return subprocess.run(words, capture_output=True, check=False).returncode == 0
 
-    def remove_volumes(self) -> None:
-        """Removes what the containers have written."""
+    def steps(self, *options: str) -> list[str]:
+        """The names of steps' containers: those that run, or others with podman's options."""
+        listed = podman("ps", "--format", "{{.Names}}", f"--filter=volume={self.prefix}_data", *options).split()
+        return [name for name in listed if not name.startswith(self.prefix)]
+
+    def remove_what_is_left(self) -> None:
+        """Removes containers that have ended, and what containers have written."""
+        for name in self.steps("--all"):
+            podman("rm", "--force", "--time=1", name)
         podman("volume", "rm", "--force", *podman("volume", "ls", "--quiet", f"--filter=name={self.prefix}").split())
 
     def _options(self, settings: Mapping[str, Any]) -> list[str]:
@@ -81,3 +91,20 @@ class Containers:
             *(f"--security-opt={option.replace(':true', '')}" for option in settings["security_opt"]),
             *(f"--volume={self.prefix}_{volume}" for volume in settings["volumes"]),
         ]
+
+    def _socket(self, service: Service) -> list[str]:
+        return [f"--volume={self.socket}:/var/run/docker.sock"] if self.socket and service.name == "code" else []
+
+
+@contextmanager
+def docker_socket(folder: Path) -> Iterator[Path]:
+    """The socket of a service that speaks Docker's protocol. Containers that are asked for there run as others do."""
+    settings, socket = folder / "containers.conf", folder / "docker.sock"
+    settings.write_text(
+        '[containers]\ncgroups = "disabled"\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
+    )
+    words = [*PODMAN, "system", "service", "--time=0", f"unix://{socket}"]
+    environment = {**os.environ, "CONTAINERS_CONF": str(settings)}
+    with started(words, folder / "service.log", socket.exists, env=environment):
+        socket.chmod(0o666)
+        yield socket

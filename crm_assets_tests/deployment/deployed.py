@@ -1,15 +1,17 @@
 """The running deployment, as its web server shows it."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import requests
 from dagster_graphql import DagsterGraphQLClient
 
-from crm_assets_tests.deployment.compose import DEPLOY, Host, Service, eventually
-from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
+from crm_assets_tests.deployment.compose import DAGSTERS, DEPLOY, SERVICES, Host, Service, eventually
+from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, lake_servers, postgres_folder
 
 PASSWORDS = {"DAGSTER_POSTGRES_PASSWORD": "pg$ecret#1", "LAKE_POSTGRES_PASSWORD": 'it\'s "another" :one \\'}
 TICKING = "open_tasks_schedule"
@@ -64,6 +66,14 @@ class Deployment:
         found: list[dict[str, str]] = self.ask(query, filter={"tags": wanted})["runsOrError"]["results"]
         return found
 
+    def events(self, run: str) -> Iterator[tuple[str, str]]:
+        """Type and message of what a run has logged."""
+        query = """query ($run: ID!) {logsForRun(runId: $run) {... on EventConnection {
+            events {... on MessageEvent {eventType message}}
+        }}}"""
+        for event in self.ask(query, run=run)["logsForRun"]["events"]:
+            yield event["eventType"], event["message"]
+
     def status(self, run: str) -> str:
         """How far a run is."""
         query = "query ($run: ID!) {runOrError(runId: $run) {... on Run {status}}}"
@@ -105,3 +115,45 @@ def create_roles(servers: LakeServers) -> None:
     assert programs is not None
     psql = [str(programs / "psql"), "--no-psqlrc", "--file", str(DEPLOY / "postgres" / "roles.sql")]
     subprocess.run([*psql, "--dbname", servers.dsn("postgres")], env=PASSWORDS, check=True, capture_output=True)
+
+
+@contextmanager
+def deployed(host: Host, more: Mapping[str, str]) -> Iterator[Deployment]:
+    """All services on a host, with more variables of the code location than the compose file has.
+
+    Servers of its own keep what another deployment has done out of its storage.
+    """
+    if postgres_folder() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    ports = {"3000": str(free_port()), "4000": str(free_port())}
+    with ExitStack() as until_the_end:
+        storage = until_the_end.enter_context(lake_servers())
+        create_roles(storage)
+        lake = lake_settings(storage)
+        values = {**postgres_settings(storage), **lake, "CODE_LOCATION_HOST": HOST, "CODE_LOCATION_PORT": ports["4000"]}
+        services = {name: Service(name, ports, values, more if name == "code" else {}) for name in DAGSTERS}
+        for service in services.values():
+            # Others wait for it, as they would trip over each other in an empty database.
+            until_the_end.enter_context(host.run(service))
+        url = f"http://{HOST}:{ports['3000']}"
+        yield Deployment(url, eventually(lambda: loaded_repository(url)), lake, services, host)
+
+
+def lake_settings(storage: LakeServers) -> dict[str, str]:
+    """The compose file's lake, in an empty bucket."""
+    address = SERVICES["code"]["environment"]["CRM_WAREHOUSE"]
+    here = address.replace("host=postgres", f"host={HOST} port={storage.postgres_port}")
+    return storage.new_lake() | {"CRM_WAREHOUSE": here, "PGPASSWORD": PASSWORDS["LAKE_POSTGRES_PASSWORD"]}
+
+
+def postgres_settings(storage: LakeServers) -> dict[str, str]:
+    """The compose file's storage of Dagster, on this machine."""
+    composed = SERVICES["web"]["environment"]
+    return {
+        "DAGSTER_POSTGRES_HOST": HOST,
+        "DAGSTER_POSTGRES_PORT": str(storage.postgres_port),
+        "DAGSTER_POSTGRES_USER": composed["DAGSTER_POSTGRES_USER"],
+        "DAGSTER_POSTGRES_PASSWORD": PASSWORDS["DAGSTER_POSTGRES_PASSWORD"],
+        "DAGSTER_POSTGRES_DB": composed["DAGSTER_POSTGRES_DB"],
+        "PGSSLMODE": "prefer",
+    }

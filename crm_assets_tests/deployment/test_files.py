@@ -1,18 +1,16 @@
 """The files of `deploy/`: rights, versions, secrets, and what reaches the containers."""
 
-import json
 import re
 import subprocess
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from compose_spec import PyCompose
 from dotenv import dotenv_values
 
-from crm_assets_tests.deployment.compose import DEPLOY, DOCKERFILE, SERVICES
+from crm_assets_tests.deployment.compose import DEPLOY, DOCKER_CONTEXT, DOCKERFILE, SERVICES
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -27,7 +25,7 @@ def test_a_service_has_no_more_rights_than_it_needs(name: str) -> None:
 
 
 def test_step_containers_have_no_more_rights_than_the_code() -> None:
-    options = docker_context()["container_kwargs"]
+    options = DOCKER_CONTEXT["container_kwargs"]
     assert options["read_only"] is True and options["cap_drop"] == ["ALL"]
     assert options["security_opt"] == ["no-new-privileges:true"]
     assert options["mem_limit"] and options["pids_limit"]
@@ -69,15 +67,9 @@ def test_the_example_quotes_what_may_hold_any_character() -> None:
     assert set(dotenv_values(stream=StringIO(text)).values()) == {""}
 
 
-def docker_context() -> Any:
-    """What steps in containers get."""
-    beside = yaml.safe_load((DEPLOY / "compose.docker.yaml").read_text(encoding="utf-8"))["services"]["code"]
-    return json.loads(beside["environment"]["DAGSTER_CONTAINER_CONTEXT"])["docker"]
-
-
 def test_every_setting_is_handed_on_to_steps_in_containers() -> None:
     needed = set(SERVICES["code"]["environment"]) - {"CODE_LOCATION_HOST", "CODE_LOCATION_PORT"}
-    assert set(docker_context()["env_vars"]) == needed
+    assert set(DOCKER_CONTEXT["env_vars"]) == needed
 
 
 def test_no_file_of_the_deployment_has_a_secret() -> None:

@@ -11,7 +11,13 @@ from crm_assets_tests.deployment.containers import Containers, podman
 from crm_assets_tests.deployment.deployed import PASSWORDS, Deployment
 from crm_assets_tests.deployment.image import MARK
 
-pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [
+    pytest.mark.image,
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.timeout(1800),
+    pytest.mark.usefixtures("lake_extensions"),
+]
 
 CONTAINERS = pytest.mark.parametrize("host", ["containers"], indirect=True)
 

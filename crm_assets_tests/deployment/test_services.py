@@ -1,7 +1,6 @@
 """The services of `deploy/compose.yaml`: their commands and files, as processes and as containers."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,7 +8,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.deployment.compose import eventually
 from crm_assets_tests.deployment.deployed import TICKING, Deployment
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.usefixtures("lake_extensions")]
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def test_a_run_of_the_web_server_loads_into_the_lake(deployment: Deployment, lak
 def test_the_daemon_starts_a_killed_run_again(deployment: Deployment, lake: Warehouse) -> None:
     killed = deployment.submit("crm_full_refresh")
     process = eventually(lambda: process_of(deployment, killed))
-    eventually(lambda: "STEP_START" in dict(events(deployment, killed)))
+    eventually(lambda: "STEP_START" in dict(deployment.events(killed)))
     assert deployment.host.succeeds(deployment.services["code"], f"kill -9 {process}")
     assert deployment.end_of(killed) == "FAILURE"
     [again] = eventually(lambda: deployment.runs(parent_run_id=killed))
@@ -53,18 +52,9 @@ def test_the_daemon_starts_a_killed_run_again(deployment: Deployment, lake: Ware
         assert reader.execute("select count(*) from staging.stg_won_deals").fetchall() == [(deals,)]
 
 
-def events(deployment: Deployment, run: str) -> Iterator[tuple[str, str]]:
-    """Type and message of what a run has logged."""
-    query = """query ($run: ID!) {logsForRun(runId: $run) {... on EventConnection {
-        events {... on MessageEvent {eventType message}}
-    }}}"""
-    for event in deployment.ask(query, run=run)["logsForRun"]["events"]:
-        yield event["eventType"], event["message"]
-
-
 def process_of(deployment: Deployment, run: str) -> str:
     """The number of a run's process, once it has one."""
-    messages = "\n".join(message for _, message in events(deployment, run))
+    messages = "\n".join(message for _, message in deployment.events(run))
     found = re.search(r"Started process for run \(pid: (\d+)\)", messages)
     return found[1] if found else ""
 
