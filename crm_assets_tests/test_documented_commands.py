@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 RUN_ELSEWHERE = {
     "docs/adding_a_resource.md": "test_adding_a_resource.py",
     "docs/backup.md": "test_backup.py",
-    "docs/deployment.md": "test_deployment.py",
+    "docs/deployment.md": "deployment/",
     "docs/lake.md": "test_lake_documentation.py",
 }
 """Page -> the tests that run its commands."""
