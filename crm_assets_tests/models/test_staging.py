@@ -260,7 +260,7 @@ def test_an_activity_concerns_the_accounts_of_its_targets(crm: RawTables) -> Non
     ]
 
 
-def test_an_activity_counts_for_each_account_and_once_for_the_main_one(crm: RawTables) -> None:
+def test_activity_counts_for_each_account_once_for_the_main_one(crm: RawTables) -> None:
     sent = json.dumps([{"id": 5}, {"id": 4, "is_primary": True}, {"id": None}, {"id": 3}])
     crm.add("contacts", 11, sales_accounts=sent)
     crm.add("won_deals", 21, sales_account_id=2)

@@ -1,0 +1,113 @@
+"""Invented records of all lists, and the review of them."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from crm_assets.reports.figures import SalesReview
+from crm_assets.sandbox.chance import Dice
+
+Records = list[dict[str, Any]]
+
+
+OWNERS = [*range(1, 16), None]
+
+
+AGES = {
+    "no due date": None,
+    "not due yet": timedelta(days=-3),
+    "up to 7 days overdue": timedelta(days=3),
+    "8 to 30 days overdue": timedelta(days=20),
+    "over 30 days overdue": timedelta(days=40),
+}
+
+
+@dataclass
+class Reported:
+    """Records, and the review of them."""
+
+    zone: ZoneInfo
+    accounts: Records = field(default_factory=list)
+    contacts: Records = field(default_factory=list)
+    won_deals: Records = field(default_factory=list)
+    open_tasks: Records = field(default_factory=list)
+    past_appointments: Records = field(default_factory=list)
+    targets: list[tuple[date, int, int]] = field(default_factory=list)
+    review: SalesReview = field(init=False)
+    page: str = field(init=False)
+    drawn: dict[str, list[dict[str, str]]] = field(init=False)
+
+    def day(self, instant: datetime) -> date:
+        """The day of an instant in the reporting time zone."""
+        return instant.astimezone(self.zone).date()
+
+    @property
+    def today(self) -> date:
+        """The day on which the marts were built."""
+        return self.day(self.review.taken_at)
+
+    @property
+    def won(self) -> Records:
+        """The deals that count."""
+        return [deal for deal in self.won_deals if not deal["is_deleted"]]
+
+    def held_on(self, appointment: dict[str, Any]) -> date:
+        """The day of an appointment: of a whole-day entry, sent as midnight in UTC, that of UTC."""
+        start: datetime = appointment["from_date"]
+        return start.date() if appointment["is_allday"] else self.day(start)
+
+
+def invented(zone: ZoneInfo) -> Reported:
+    """Two users of one name, targets without deals, and records on both sides of each midnight and month."""
+    dice, now = Dice(5), datetime.now(timezone.utc)
+    made = Reported(zone)
+
+    def ago(days: int) -> datetime:
+        return now - timedelta(days=dice.number(0, days), minutes=dice.number(7, 1433))
+
+    for _ in range(40):
+        made.accounts.append(
+            {
+                "name": dice.pick(["Acme", "Acme", "Umbrella & <Sons>", None]),
+                "owner_id": dice.pick(OWNERS),
+                "is_deleted": dice.happens(0.1),
+                "created_at": dice.pick([ago(900), ago(900), None]),
+                "last_contacted": dice.pick([ago(600), ago(3), None]),
+                "open_deals_amount": Decimal(dice.number(0, 10**9)) / 1000,
+            }
+        )
+    made.contacts = [{"owner_id": dice.pick(OWNERS), "is_deleted": dice.happens(0.1)} for _ in range(30)]
+    today = made.day(now)
+    for _ in range(400):
+        made.won_deals.append(
+            {
+                "sales_account_id": dice.pick([*range(45), None]),
+                "owner_id": dice.pick([1, 2, None]),
+                "base_currency_amount": Decimal(dice.number(0, 10**8)) / 1000,
+                "closed_date": today - timedelta(days=dice.number(-10, 800)),
+                "is_deleted": dice.happens(0.1),
+            }
+        )
+    for task in range(300):
+        age = dice.pick(list(AGES))
+        due = AGES[age]
+        made.open_tasks.append(
+            {
+                # The more tasks, the smaller the owner's number, so that places do not depend on the order of equals.
+                "owner_id": OWNERS[min(task * task // 5600, 15)],
+                "due_date": None if due is None else now - due,
+                "status": 1 if dice.happens(0.1) else 0,
+            }
+        )
+    for _ in range(300):
+        start, is_allday = ago(200), dice.happens(0.3)
+        if is_allday:
+            start = datetime.combine(start.date(), time(), timezone.utc)
+        made.past_appointments.append(
+            {"from_date": start, "end_date": start + timedelta(days=1), "is_allday": is_allday, "creater_id": 3}
+        )
+    months = {today.replace(day=1), (today - timedelta(days=40)).replace(day=1)}
+    made.targets = [(month, owner, 1000 * owner + month.month) for month in sorted(months) for owner in (1, 2, 3, 6)]
+    return made
