@@ -26,7 +26,8 @@ def test_documented_columns_are_those_of_the_table_in_order(crm: RawTables, mode
 
 @every_model
 def test_a_models_key_is_tested(model: Model) -> None:
-    assert {"unique", "unique_combination_of_columns"} & {test.kind for test in model.data_tests if test.blocks}
+    keys = {"primary_key", "unique", "unique_combination_of_columns"}
+    assert keys & {test.kind for test in model.data_tests if test.blocks}
 
 
 @pytest.mark.parametrize("address", [address for address in models() if address.startswith("marts.")])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.models.raw_tables import RawTables, models
+from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.times import ago, utc
 
 ADA = 402_000_017_001
@@ -38,12 +38,6 @@ def test_name_is_null_without_side_loaded_users(crm: RawTables, mart: str) -> No
     crm.add(resource, 1, **row)
 
     assert crm.rows(mart, column) == [(None,)]
-
-
-@pytest.mark.parametrize("mart", OWNED)
-def test_a_user_that_is_not_known_is_warned_of(mart: str) -> None:
-    [test] = [t for t in models()[mart].data_tests if t.arguments.get("to") == "ref('stg_users')"]
-    assert not test.blocks
 
 
 @pytest.mark.parametrize(

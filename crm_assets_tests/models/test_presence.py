@@ -8,7 +8,7 @@ from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables, 
 
 def shown(crm: RawTables, resource: str) -> list[int]:
     model = models()[f"staging.stg_{resource}"]
-    key, *_ = [test.column for test in model.data_tests if test.kind == "unique" and test.column]
+    key, *_ = [test.column for test in model.data_tests if test.kind == "primary_key" and test.column]
     return [id_ for (id_,) in crm.rows(model.address, key)]
 
 

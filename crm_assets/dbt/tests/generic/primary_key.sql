@@ -1,0 +1,11 @@
+{# passes: Every row has its own {{ column_name or columns | join(", ") }}, without null. #}
+{# fails: {{ failing }} values of {{ column_name or columns | join(", ") }} are null, or in several of {{ rows }} #}
+{% test primary_key(model, columns=none, column_name=none) %}
+{%- set key = columns or [column_name] %}
+select
+    {{ key | join(', ') }},
+    count(*) as n_records
+from {{ model }}
+group by all
+having count(*) > 1 or {{ key | join(' is null or ') }} is null
+{% endtest %}
