@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
-from sqlglot import exp
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
@@ -17,6 +15,7 @@ from crm_assets.errors import NothingStored, extra
 from crm_assets.masking import masked
 from crm_assets.reports.figures import headline_before, headline_json, queries, read_figures
 from crm_assets.reports.files import page_path, write_privately
+from crm_assets.runner import parsing
 from crm_assets.runner.unchanged import version_of_tables
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table
@@ -34,13 +33,7 @@ DESCRIPTION = (
 
 def tables_read() -> list[str]:
     """The addresses of the models that the report's queries read."""
-    found = {
-        f"{table.db}.{table.name}"
-        for sql in queries().values()
-        for table in sqlglot.parse_one(sql, dialect="duckdb").find_all(exp.Table)
-        if table.db
-    }
-    return sorted(found)
+    return sorted(frozenset().union(*map(parsing.tables_read, queries().values())))
 
 
 def build_sales_review(crm: Crm) -> AssetsDefinition:
