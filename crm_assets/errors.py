@@ -15,6 +15,7 @@ CrmAssetsError
 │   ├── WarehouseUnreachable it could not be opened                                             (may recover if said)
 │   └── CommitUnconfirmed    all of a transaction was written, or nothing                       (may recover)
 └── ModelsRefused          model files are wrong
+    ├── NotSelect            a file's SQL is not one SELECT
     ├── ModelError           a model's SQL could not be run
     └── WrongRows            a model's new rows failed its data tests
 ```
@@ -130,6 +131,10 @@ class ModelsRefused(CrmAssetsError):
         """Takes what is wrong, and the line."""
         super().__init__(message)
         self.line = line
+
+
+class NotSelect(ModelsRefused):
+    """A file's SQL is not one SELECT. `line` is that of the rendered SQL."""
 
 
 class ModelError(ModelsRefused):

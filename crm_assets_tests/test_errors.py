@@ -9,8 +9,8 @@ import crm_assets
 from crm_assets import errors
 from crm_assets.errors import CrmAssetsError
 
-INTERNAL = {"ReadClosed", "TruncatedBody"}
-"""They never leave the package `source.http`."""
+INTERNAL = {"ReadClosed", "TruncatedBody", "_Returned"}
+"""They never leave `source.http` and the rendering of templates."""
 
 
 def classes(root: type[CrmAssetsError] = CrmAssetsError) -> Iterator[type[CrmAssetsError]]:

@@ -5,10 +5,9 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.errors import ModelsRefused
+from crm_assets.errors import ModelsRefused, NotSelect
 from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
-from crm_assets.runner.parsing import NotSelect
 from crm_assets.runner.project import DBT_DIR, Project
 from crm_assets.runner.properties import CONFIG, wrong
 from crm_assets.warehouse.names import PRESENT, RAW

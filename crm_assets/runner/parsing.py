@@ -8,15 +8,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from crm_assets.errors import ModelsRefused
+from crm_assets.errors import NotSelect
 from crm_assets.warehouse.duckdb_messages import line, reason
 
 ALIAS = re.compile(" AS .*", re.DOTALL)
 """DuckDB adds it to the names of some tables."""
-
-
-class NotSelect(ModelsRefused):
-    """SQL is not one SELECT. `line` is that of the SQL."""
 
 
 @cache

@@ -4,6 +4,8 @@ import errno
 from collections.abc import Callable, Collection
 from functools import cache
 from itertools import cycle
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import duckdb
@@ -35,8 +37,10 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console.progress import ReadProgress
 from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.loading import load_models
+from crm_assets.runner.model import Model
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.test_errors import classes
 
 PERSON = "Confidential Person"
@@ -99,6 +103,17 @@ HIDDEN: dict[str, Exception] = {
 """Errors whose message may hold records."""
 
 
+def _compared_models() -> Collection[Model]:
+    """Two models, of which one is compared with the other without reading it."""
+    with TemporaryDirectory() as folder:
+        project = ModelProject(Path(folder) / "models")
+        project.write("marts/a.sql", "select 1 as id")
+        project.write("marts/b.sql", "select 1 as id")
+        known = "relationships: {arguments: {to: ref('b'), field: id}}"
+        project.write("marts/marts.yml", f"models: [{{name: a, columns: [{{name: id, data_tests: [{known}]}}]}}]")
+        return project.models().values()
+
+
 @cache
 def _jobs() -> dict[str, JobDefinition]:
     """Kind of asset or check -> a job that runs one."""
@@ -107,7 +122,7 @@ def _jobs() -> dict[str, JobDefinition]:
     raw = build_raw_assets(DEFAULT_CRM)
     lake_maintenance = build_lake_maintenance(DEFAULT_CRM)
     built = {asset.key: asset for asset in build_model_assets(DEFAULT_CRM, models)}
-    comparison = build_model_checks(DEFAULT_CRM, models)[0]
+    [comparison] = build_model_checks(DEFAULT_CRM, _compared_models())
     accounts = AssetKey(["raw", "accounts"])
     kinds = {kind: next(model for model in models if model.materialized == kind) for kind in ("view", "table", "seed")}
     kinds["snapshot"] = by_address[next(address for address in by_address if address.startswith("snapshots."))]

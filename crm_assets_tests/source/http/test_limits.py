@@ -179,7 +179,7 @@ def test_a_reset_in_milliseconds_is_no_date_far_away() -> None:
 
 
 def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(2000)}, latency=0.03) as crm:
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(2000)}, latency=0.1) as crm:
         read()
         assert sorted(crm.pages("open_tasks")) == list(range(1, 42))
         assert 4 <= crm.most_in_flight <= 8
