@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.sandbox.serving import serving
+from crm_assets.source.http import limits
 
 KEY = "key-of-the-scripted-crm"
 
@@ -168,6 +169,7 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
     name = next(name for number in count(1) if (name := f"crm-{number}") not in _answering)
     crm.base_url = f"{_server()}/{name}"
     _answering[name] = Starlette(routes=[route(resource) for resource in ENDPOINTS])
+    limits._limits.cache_clear()  # this process remembers for good that an address asked for fewer requests
     try:
         yield crm
     finally:

@@ -10,7 +10,6 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from starlette.responses import Response
 
 from crm_assets.errors import ApiRefusal, ApiUnavailable
-from crm_assets.source.http import limits
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Late
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
@@ -83,13 +82,6 @@ def test_retry_after_is_waited_for(
     assert at_least or waits[0] < 0.8
 
 
-@pytest.fixture
-def _own_limits() -> Iterator[None]:
-    """Others do not wait because of what was said here: all scripted CRMs have the same address."""
-    yield
-    limits._limits.cache_clear()
-
-
 class Waiting(Exception):
     """The read waits, and has said so."""
 
@@ -108,7 +100,6 @@ def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
     return said[0]
 
 
-@pytest.mark.usefixtures("_own_limits")
 @pytest.mark.parametrize("status", [408, 429, 503, 524])
 @pytest.mark.parametrize("given", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
 def test_a_long_retry_after_is_logged_and_obeyed(
