@@ -35,7 +35,7 @@ TABLES = """
 select table_schema || '.' || table_name
 from information_schema.tables
 where table_schema in ('raw', 'staging', 'marts') and table_name not in
-        ('sync_log', 'sync_details', 'sync_changes', 'pipeline_health_daily',
+        ('sync_log', 'sync_details', 'sync_changes', 'model_builds', 'pipeline_health_daily',
          'account_ownership', 'won_deal_changes', 'task_durations')
     and not starts_with(table_name, '_dlt')
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 
 from crm_assets.errors import WarehouseError
+from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import PRESENT, identifier, literal
 from crm_assets.warehouse.transactions import committed
@@ -21,6 +22,18 @@ select
 from information_schema.tables
 where table_catalog = ? and table_type = 'BASE TABLE'
 order by all
+"""
+
+COMMENTS = """
+select
+    comment,
+    (
+        select map(list(column_name), list(comment))
+        from duckdb_columns()
+        where database_name = $file and schema_name = $schema and table_name = $table and comment is not null
+    ) as of_columns
+from duckdb_tables()
+where database_name = $file and schema_name = $schema and table_name = $table
 """
 
 PRESENT_VIEWS = f"""
@@ -100,4 +113,8 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
     [[rows]] = connection.execute(f"select count(*) from {name}").fetchall()
     if different:
         raise WarehouseError(f"{different:,} rows of {schema}.{table} differ after copying")
+    address = {"file": FILE, "schema": schema, "table": table}
+    [[description, columns]] = connection.execute(COMMENTS, address).fetchall()
+    if description:
+        comment(connection, "table", (schema, table), description, columns or {})
     return Moved(f"{schema}.{table}", rows)
