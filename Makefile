@@ -68,7 +68,7 @@ ON_A_LAKE := \
 		assets/test_raw_*.py assets/test_models.py assets/test_snapshot_runs.py \
 		commands/test_apply_policy.py commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
 		warehouse/test_lake_files.py \
-		runner/test_builds.py runner/test_data_test_runs.py runner/test_seeds.py runner/test_snapshots.py \
+		runner/test_builds.py runner/test_test_runs.py runner/test_unchanged.py runner/test_seeds.py runner/test_snapshots.py \
 		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
 
 # Those of them that .ci/run has time for: of each kind of statement, not of each kind of answer.

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import uuid4
 
 import duckdb
@@ -28,6 +28,16 @@ BUILT = "select model, arg_max(version, built_at) from raw.model_builds group by
 
 LOADED = "select resource, arg_max(version, _dlt_load_id) from raw.sync_changes group by resource"
 
+SIDE_LOADS = """
+select coalesce(sum(hash(array_name, id, record)), 0)::varchar
+from (
+    select array_name, id, arg_max(record, _dlt_load_id) as record
+    from raw.side_loaded
+    group by all
+)
+"""
+"""Each load adds those that its records refer to, changed or not."""
+
 LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
 
 
@@ -48,7 +58,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | Non
 
     Unknown are tables that others write, and models that were never built.
     """
-    known = _versions(connection)
+    known = _versions(connection, model.reads)
     if not model.reads <= known.keys():
         return None
     variables, templates = variables_of(connection), model.project.templates
@@ -69,8 +79,9 @@ def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | Non
 
 def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable[str]) -> str | None:
     """A hash that changes when one of these tables is built with other content; None if one was never built."""
-    known = _versions(connection)
-    versions = {address: known.get(address) for address in addresses}
+    wanted = sorted(addresses)
+    known = _versions(connection, wanted)
+    versions = {address: known.get(address) for address in wanted}
     return None if None in versions.values() else hashlib.sha256(json.dumps(versions).encode()).hexdigest()
 
 
@@ -87,17 +98,19 @@ def _today(connection: duckdb.DuckDBPyConnection, timezone: str) -> str:
     return str(today)
 
 
-def _versions(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
-    """Table -> version of its rows."""
+def _versions(connection: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> Mapping[str, str]:
+    """Table -> version of its rows, of all `wanted` tables for which it is known."""
     there = existing_tables(connection)
     versions: dict[str, str] = {}
     if {"raw.sync_changes", "raw.sync_log"} <= there.keys():
         loaded = dict(connection.execute(LOADED).fetchall())
         [[last_load]] = connection.execute(LAST_LOAD).fetchall()
-        versions |= dict.fromkeys(BOOKKEEPING, str(last_load)) | {SIDE_LOADED: json.dumps(loaded, sort_keys=True)}
+        versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
         versions |= {
             f"{schema}.{resource}": version for schema in (RAW, PRESENT) for resource, version in loaded.items()
         }
+    if SIDE_LOADED in there and SIDE_LOADED in wanted:
+        [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
     if TABLE in there:
         versions |= dict(connection.execute(BUILT).fetchall())
     return versions

@@ -22,6 +22,7 @@ from crm_assets.assets.attributes import OWNERS
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets, model_asset
 from crm_assets.definitions import defs
+from crm_assets.loading.side_loaded import SIDE_LOADED
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
@@ -176,7 +177,7 @@ def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> No
 
 
 def test_side_loaded_records_are_tagged_and_their_ids_are_not(project: ModelProject) -> None:
-    execute("create table raw.side_loaded as select 'users' as array_name, 1 as id, '{}' as record")
+    execute(f"{SIDE_LOADED}; insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
 
     assert tagged(run(project)) == ["name"]

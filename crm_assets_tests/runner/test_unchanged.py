@@ -1,5 +1,6 @@
 """Models that are left alone: what makes a build necessary, and what does not."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import duckdb
 import pytest
 
 from crm_assets.loading.changes import create_changes_table
+from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
@@ -40,6 +42,11 @@ def load(connection: duckdb.DuckDBPyConnection, resource: str, load_id: str, ver
     )
 
 
+def see_user(connection: duckdb.DuckDBPyConnection, load_id: str, name: str) -> None:
+    record = json.dumps({"id": 1, "name": name})
+    connection.execute("insert into raw.side_loaded values ('users', 1, ?, ?)", [record, load_id])
+
+
 @pytest.fixture
 def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> ModelProject:
     """Two lists that were loaded, and models of one of them that were built."""
@@ -48,11 +55,14 @@ def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> Mode
     for resource in ("won_deals", "accounts"):
         connection.execute(f"create table raw.{resource} as select 1 as id")
         load(connection, resource, "load_1", "load_1")
+    create_side_loaded(connection)
+    see_user(connection, "load_1", "Ann")
     report_in(connection, EARLY)
     project.write("staging/stg_deals.sql", "select id from {{ source('raw', 'won_deals') }}")
     project.write("marts/sales.sql", "select id from {{ ref('stg_deals') }}")
     project.write("marts/daily.sql", "select id, current_date as day from {{ ref('stg_deals') }}")
     project.write("marts/marts.yml", MARTS)
+    project.write("staging/stg_names.sql", "select record from {{ source('raw', 'side_loaded') }}")
     project.write("seeds/targets.csv", "month\n1\n")
     for model in project.models().values():
         build(connection, model)
@@ -107,6 +117,8 @@ def next_day(connection: duckdb.DuckDBPyConnection) -> None:
             lambda c: load(c, "won_deals", "load_2", "load_2"), ["daily", "sales", "stg_deals"], id="rows of its list"
         ),
         pytest.param(next_day, ["daily"], id="another day"),
+        pytest.param(lambda c: see_user(c, "load_2", "Ann"), [], id="the same user again"),
+        pytest.param(lambda c: see_user(c, "load_2", "Bea"), ["stg_names"], id="another name of a user"),
         pytest.param(lambda c: c.execute("drop table marts.sales"), ["sales"], id="a table that is gone"),
         pytest.param(
             lambda c: c.execute("drop table marts.sales; create view marts.sales as select 1 as id"),
