@@ -200,6 +200,7 @@ def test_command_confirms_what_the_last_full_read_found(
     assert run.metadata("won_deals")["crm/mode"] == "incremental"
 
 
+@pytest.mark.file
 def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("confirm", "won_deals") == 1
     assert "does not exist yet" in capsys.readouterr().err

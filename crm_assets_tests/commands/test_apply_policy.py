@@ -184,6 +184,7 @@ def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pyt
     assert materialize("contacts").success
 
 
+@pytest.mark.file
 def test_sandbox_has_a_policy_of_its_own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with connected(data_dir / "sandbox.duckdb", read_only=False) as connection:
         connection.execute("create schema raw; create table raw.sync_log (resource varchar)")

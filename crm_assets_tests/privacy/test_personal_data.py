@@ -133,7 +133,8 @@ def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, b
     database = data_dir / "crm.duckdb"
     assert rows(database, "select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
     assert rows(database, "select count(*) from marts.contact_engagement") == [(13,)]
-    assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(13,)]
+    if database.exists():  # a lake has no published copy
+        assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(13,)]
     dated = "select count(*) > 0, count(*) = count(dbt_valid_from) from snapshots.accounts_history"
     assert rows(database, dated) == [(True, True)]
     assert [path for path in data_dir.glob("*.duckdb") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
