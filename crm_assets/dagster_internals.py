@@ -8,6 +8,7 @@
 - `is_built_from`: a materialization's tags have its data version, its code's version and those of its inputs.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
+- `NO_RESULTS`: the wording of the message about an op without results of checks. The console leaves it out.
 - `run_job`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that are
   launched through a server have one.
 """
@@ -38,6 +39,9 @@ from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
 
 from crm_assets.errors import SettingsError
+
+NO_RESULTS = "did not yield or return expected outputs"
+"""In Dagster's message about an op that built nothing, since nothing has changed."""
 
 
 class FailuresOnly(RetryPolicy):

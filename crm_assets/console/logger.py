@@ -15,6 +15,8 @@ from typing import TextIO
 
 from dagster import DagsterEvent, DagsterEventType, InitLoggerContext, logger
 
+from crm_assets.dagster_internals import NO_RESULTS
+
 CONSOLE = "console"
 """The logger's name in a run's configuration."""
 
@@ -46,9 +48,6 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingP
 )
 """The events that are shown. The UI has all others."""
 
-
-NO_RESULTS = "did not yield or return expected outputs"
-"""In Dagster's message about an op that built nothing, since nothing has changed."""
 
 COLOURS: Mapping[int, str] = MappingProxyType({logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"})
 CLEAR_LINE, NO_COLOUR = "\r\x1b[K", "\x1b[0m"

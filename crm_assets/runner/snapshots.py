@@ -7,7 +7,7 @@ build without changes changes nothing.
 
 A row is valid from the record's `updated_at`, if the strategy has one and if it is later than all that is known of the
 record, otherwise from the time of the build. dbt goes by `updated_at` alone: a deleted record that returns unchanged
-then gets the id and the time of its earlier row, and its history cannot be told apart.
+then gets the id and the time of its earlier row, so that two rows share one id.
 """
 
 from collections.abc import Iterable, Mapping

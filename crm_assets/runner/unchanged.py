@@ -24,7 +24,8 @@ create table if not exists raw.model_builds (
 """
 """One row per model: the version of its last build. In a lake, simultaneous builds can leave older rows as well."""
 
-BUILT = "select model, arg_max(version, built_at) from raw.model_builds group by model"
+BUILT = "select model, any_value(version) from raw.model_builds group by model having count(*) = 1"
+"""Of several versions it is not known which is the table's: clocks of machines differ. Then the model is built."""
 
 LOADED = "select resource, arg_max(version, _dlt_load_id) from raw.sync_changes group by resource"
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from dagster import (
     AssetCheckResult,
+    AssetCheckSpec,
     AssetKey,
     AssetsDefinition,
+    AssetSpec,
     DagsterInstance,
     DataVersion,
     MaterializeResult,
@@ -16,12 +18,13 @@ from dagster import (
     asset_check,
     job,
     materialize,
+    multi_asset,
     op,
 )
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.raw import RawTranslator
-from crm_assets.dagster_internals import FailuresOnly, delete_run, dlt_specs, is_built_from
+from crm_assets.dagster_internals import NO_RESULTS, FailuresOnly, delete_run, dlt_specs, is_built_from
 from crm_assets.settings import Crm
 from crm_assets.source.crm_source import declared_source
 
@@ -112,3 +115,17 @@ def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> No
         delete_run(instance, first)
         assert latest in everything()
         assert first not in everything(), "Dagster: it keeps something about a run in another place, too"
+
+
+def test_dagster_reports_an_op_without_results() -> None:
+    key = AssetKey("table")
+
+    @multi_asset(specs=[AssetSpec(key)], check_specs=[AssetCheckSpec("rows", asset=key)], can_subset=True)
+    def left_alone() -> Iterator[MaterializeResult]:  # type: ignore[type-arg]
+        yield MaterializeResult(asset_key=key)
+
+    with DagsterInstance.ephemeral() as instance:
+        run = materialize([left_alone], instance=instance)
+        messages = [entry.user_message for entry in instance.all_logs(run.run_id) if not entry.is_dagster_event]
+    assert [message for message in messages if NO_RESULTS in message] == messages
+    assert len(messages) == 1

@@ -117,6 +117,11 @@ def next_day(connection: duckdb.DuckDBPyConnection) -> None:
             lambda c: load(c, "won_deals", "load_2", "load_2"), ["daily", "sales", "stg_deals"], id="rows of its list"
         ),
         pytest.param(next_day, ["daily"], id="another day"),
+        pytest.param(
+            lambda c: c.execute("insert into raw.model_builds values ('marts.sales', 'another', now())"),
+            ["sales"],
+            id="another build at the same time",
+        ),
         pytest.param(lambda c: see_user(c, "load_2", "Ann"), [], id="the same user again"),
         pytest.param(lambda c: see_user(c, "load_2", "Bea"), ["stg_names"], id="another name of a user"),
         pytest.param(lambda c: c.execute("drop table marts.sales"), ["sales"], id="a table that is gone"),
