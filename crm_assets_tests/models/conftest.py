@@ -9,6 +9,8 @@ import pytest
 from crm_assets.runner.variables import report_in
 from crm_assets_tests.data_dirs import empty_database, use_data_dir
 from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.recomputed import Record, recomputed
+from crm_assets_tests.models.sandbox_states import build_states
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,11 @@ def tables(_tables_in_zone: RawTables) -> RawTables:
     """Empty raw tables of a CRM that is reported on in the zone."""
     _tables_in_zone.clear()
     return _tables_in_zone
+
+
+@pytest.fixture(scope="session")
+def built() -> Iterator[tuple[duckdb.DuckDBPyConnection, dict[str, list[Record]]]]:
+    """The marts on the sandbox's records after two builds, and what they should hold."""
+    with duckdb.connect() as connection:
+        states = build_states(connection)
+        yield connection, recomputed(*states)
