@@ -14,6 +14,19 @@ from crm_assets.warehouse.duckdb_messages import line, reason
 ALIAS = re.compile(" AS .*", re.DOTALL)
 """DuckDB adds it to the names of some tables."""
 
+UNSTABLE = """
+select function_name
+from duckdb_functions()
+where function_type in ('scalar', 'table', 'aggregate')
+group by function_name
+having
+    bool_and(stability is distinct from 'CONSISTENT')
+    and function_name not in ('error', 'generate_series', 'json_each', 'json_tree', 'range', 'unnest')
+"""
+"""Functions of clocks, chance, sessions, files and other databases."""
+
+WITHOUT_BRACKETS = "current_date|current_time|current_timestamp|localtime|localtimestamp"
+
 
 @cache
 def tables_read(sql: str) -> frozenset[str]:
@@ -36,6 +49,18 @@ def tables_read(sql: str) -> frozenset[str]:
         except duckdb.Error:  # a function of an extension or of the database, or a file
             return _by_sqlglot(sql)
     return frozenset(ALIAS.sub("", name).replace('"', "").lower() for name in names)
+
+
+def is_stable(sql: str) -> bool:
+    """Whether a query returns the same as long as its tables do: it calls no function of a clock, chance or a file."""
+    return _unstable().search(sql) is None
+
+
+@cache
+def _unstable() -> re.Pattern[str]:
+    with _database().cursor() as connection:
+        names = "|".join(name for (name,) in connection.execute(UNSTABLE).fetchall())
+    return re.compile(rf"\b(({names}|\w+_scan|\w+_query)\s*\(|({WITHOUT_BRACKETS})\b)", re.IGNORECASE)
 
 
 @cache

@@ -8,6 +8,7 @@ from uuid import uuid4
 import duckdb
 
 from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
+from crm_assets.runner.parsing import is_stable
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.backend import is_shared
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables
@@ -55,25 +56,30 @@ def is_current(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
 
 
 def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
-    """A hash of all that a build depends on; None if the version of an input is not known.
+    """A hash of all that a build depends on; None if that is not known, so that the model is always built.
 
-    Unknown are tables that others write, and models that were never built.
+    Unknown are the versions of tables that others write and of models that were never built, and what functions of
+    clocks, chance and files return, unless `depends_on_today` says whether it is the same for a day.
     """
     known = _versions(connection, model.reads)
     if not model.reads <= known.keys():
         return None
     variables, templates = variables_of(connection), model.project.templates
     scope = model.scope(variables)
+    selects = [model.select(variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
+    tests = [(test.name, dict(test.config), test.query(templates, scope, model.relation)) for test in model.data_tests]
+    by_day, is_seed = model.config.get("depends_on_today"), model.materialized == "seed"
+    queries = [query for _, _, query in tests] + ([] if is_seed else selects)
+    if by_day is None and not all(map(is_stable, queries)):
+        return None
     depends_on = {
         "inputs": {address: known[address] for address in model.reads},
-        "select": [model.select(variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})],
-        "seed": model.path.read_text(encoding="utf-8") if model.materialized == "seed" else "",
+        "select": selects,
+        "seed": model.path.read_text(encoding="utf-8") if is_seed else "",
         "config": dict(model.config),
         "described": [model.description, dict(model.columns)],
-        "tests": [
-            [test.name, dict(test.config), test.query(templates, scope, model.relation)] for test in model.data_tests
-        ],
-        "day": _today(connection, variables["reporting_timezone"]) if model.config.get("depends_on_today") else None,
+        "tests": tests,
+        "day": _today(connection, variables["reporting_timezone"]) if by_day else None,
     }
     return hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -13,6 +13,7 @@ from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
+from crm_assets.runner.parsing import is_stable
 from crm_assets.runner.unchanged import is_current
 from crm_assets.runner.variables import report_in
 from crm_assets_tests.runner.model_project import ModelProject
@@ -153,12 +154,46 @@ def test_table_of_somebody_else_is_always_read_again(
     assert built_again(models, connection) == ["rates", "rated"]
 
 
-def test_models_whose_sql_has_a_clock_are_marked() -> None:
-    def has_clock(model: Model) -> bool:
-        scope, templates = model.scope(), model.project.templates
-        texts = [model.sql, *(test.query(templates, scope, model.relation) for test in model.data_tests)]
-        return any(word in text for text in texts for word in ("now()", "current_date", "current_timestamp", "today()"))
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        pytest.param("current_date as day", ["extra"], id="a day"),
+        pytest.param("date_trunc('month', Now()) as month", ["extra"], id="a clock"),
+        pytest.param("random() as number", ["extra"], id="chance"),
+        pytest.param("(select max(size) from read_text('*.txt')) as size", ["extra"], id="files"),
+        pytest.param("updated_at as now, date_trunc('day', updated_at) as today", [], id="a column named like a clock"),
+        pytest.param("(select max(n) from range(3) as t (n)) as numbers", [], id="numbers"),
+    ],
+)
+def test_models_that_depend_on_more_than_tables_are_built_again(
+    models: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, expected: list[str]
+) -> None:
+    models.write("marts/extra.sql", f"select id, {sql} from (select id, null::date as updated_at from raw.won_deals)")
+    built_again(models, connection)
+    assert built_again(models, connection) == expected
 
+
+def test_test_with_a_clock_is_run_again(models: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    edit(
+        models.folder / "models/marts/marts.yml",
+        "[unique]",
+        "[{expression_is_true: {arguments: {expression: < epoch(now())}}}]",
+    )
+    built_again(models, connection)
+    assert built_again(models, connection) == ["sales"]
+
+
+def test_model_marked_as_independent_of_the_day_is_left_alone(
+    models: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    edit(models.folder / "models/marts/marts.yml", "depends_on_today: true", "depends_on_today: false")
+    built_again(models, connection)
+    report_in(connection, LATE)
+    assert built_again(models, connection) == []
+
+
+def test_models_of_the_project_say_whether_they_depend_on_the_day() -> None:
     models = load_models()
-    assert [model.name for model in models if has_clock(model) and not model.config.get("depends_on_today")] == []
-    assert {model.name for model in models if model.config.get("depends_on_today")} < {model.name for model in models}
+    unmarked = [model for model in models if "depends_on_today" not in model.config]
+    assert [model.name for model in unmarked if model.materialized != "seed" and not is_stable(model.sql)] == []
+    assert unmarked
