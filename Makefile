@@ -18,8 +18,8 @@ help: ## Show the targets
 		/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Warnings of Dagster that users cannot act on: commands that are being renamed.
-SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded,ignore:Function `asset_materialize_command` is superseded
-demo dev report: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
+SUPERSEDED := ignore:Function `job_execute_command` is superseded,ignore:Function `dev_command` is superseded
+demo dev: export PYTHONWARNINGS := $(PYTHONWARNINGS),$(SUPERSEDED)
 
 ##@ Using
 
@@ -45,7 +45,7 @@ tables: .venv/runtime ## Show the tables, their rows, and where they are
 
 .PHONY: report
 report: usable-path .venv/runtime .dagster/dagster.yaml ## Create the sales review, and open it in the browser
-	@$(DAGSTER) asset materialize -m crm_assets.definitions --select 'key:"reports/sales_review"'
+	@DAGSTER_HOME="$$PWD/.dagster" $(BIN)/python -m crm_assets run reports/sales_review
 	@$(BIN)/python -m crm_assets report
 
 ##@ Developing

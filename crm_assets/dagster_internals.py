@@ -9,8 +9,8 @@
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
 - `NO_RESULTS`: the wording of the message about an op without results of checks. The console leaves it out.
-- `run_job`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that are
-  launched through a server have one.
+- `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
+  are launched through a server have one.
 """
 
 import sys
@@ -26,6 +26,7 @@ from dagster import (
     EventLogEntry,
     RetryPolicy,
 )
+from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG, get_input_data_version_tag
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
@@ -116,22 +117,36 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
             Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
 
 
-def run_job(instance: DagsterInstance, name: str) -> bool:
-    """Runs a job of the code location in this process, as `workspace.yaml` names it. Returns whether it succeeded.
+def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
+    """Runs a job or an asset of the code location in this process, as `workspace.yaml` names it.
+
+    Args:
+        instance: Dagster's instance.
+        name: A job, such as `crm_full_refresh`, or an asset, such as `raw/accounts`.
+        logger: The logger of an asset's run. Jobs name theirs.
+
+    Returns:
+        Whether the run succeeded.
 
     Raises:
-        SettingsError: There is no such job.
+        SettingsError: There is no such job or asset.
     """
     target = LoadableTargetOrigin(module_name="crm_assets.definitions", working_directory=str(Path.cwd()))
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, "crm_assets")
     repository = ReconstructableRepository.for_module("crm_assets.definitions", "defs", str(Path.cwd()))
-    jobs = [job for job in sorted(repository.get_definition().job_names) if not job.startswith("__")]
-    if name not in jobs:
-        raise SettingsError(f"There is no job {name!r}. Name one of {', '.join(jobs)}")
-    job = repository.get_reconstructable_job(name)
+    definition = repository.get_definition()
+    jobs = [job for job in sorted(definition.job_names) if not job.startswith("__")]
+    key = AssetKey.from_user_string(name)
+    assets = {key} & definition.asset_graph.materializable_asset_keys
+    if name not in jobs and not assets:
+        raise SettingsError(f"There is no job and no asset {name!r}. Name an asset, or one of {', '.join(jobs)}")
+    job = repository.get_reconstructable_job(IMPLICIT_ASSET_JOB_NAME if assets else name)
+    job = job.get_subset(asset_selection=assets or None)
     run = instance.create_run_for_job(
         job.get_definition(),
-        remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(name),
+        run_config={"loggers": {logger: {}}} if assets else None,
+        asset_selection=frozenset(assets) or None,
+        remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job.job_name),
         job_code_origin=job.get_python_origin(),
     )
     return execute_run(job, run, instance, raise_on_error=False).success

@@ -1,6 +1,7 @@
-"""Run a job in this process. The UI shows it as a run of this code location.
+"""Run a job, or materialize an asset, in this process. The UI shows it as a run of this code location.
 
-`dagster job execute` runs it as well, but the UI's timeline, and the pages of jobs, leave out runs of that command.
+`dagster job execute` and `dagster asset materialize` do so as well, but the UI's timeline, and the pages of jobs, leave
+out their runs.
 """
 
 import os
@@ -8,21 +9,22 @@ from argparse import ArgumentParser, Namespace
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the job."""
-    parser.add_argument("job", help="its name, such as crm_full_refresh")
+    """Adds the name."""
+    parser.add_argument("name", help="of a job, such as crm_full_refresh, or of an asset, such as raw/accounts")
 
 
 def run(arguments: Namespace) -> int:
-    """Runs the job. Without DAGSTER_HOME nothing is stored about the run.
+    """Runs it. Without DAGSTER_HOME nothing is stored about the run.
 
     Raises:
-        SettingsError: There is no such job.
+        SettingsError: There is no such job or asset.
     """
     # Imported here: other commands do not need Dagster.
     from dagster import DagsterInstance
 
-    from crm_assets.dagster_internals import run_job
+    from crm_assets.console.logger import CONSOLE
+    from crm_assets.dagster_internals import run_named
 
     instance = DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral()
     with instance:
-        return 0 if run_job(instance, arguments.job) else 1
+        return 0 if run_named(instance, arguments.name, CONSOLE) else 1

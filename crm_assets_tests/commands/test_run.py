@@ -3,28 +3,35 @@
 from pathlib import Path
 
 import pytest
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_assets.__main__ import main
 from crm_assets_tests.assets.raw_runs import configured_crm
 
 
-def test_run_has_the_origin_by_which_the_ui_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "job"), [("crm_check", "crm_check"), ("raw/accounts", "__ASSET_JOB")], ids=["job", "asset"]
+)
+def test_run_has_the_origin_by_which_the_ui_finds_it(
+    name: str, job: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(home))
     with configured_crm(lists={"accounts": [{"id": 1}]}):
-        main(["run", "crm_check"])
+        main(["run", name])
     with DagsterInstance.from_config(str(home)) as instance:
-        of_location = RunsFilter(job_name="crm_check", tags={".dagster/repository": "__repository__@crm_assets"})
-        [run] = instance.get_runs(of_location)
+        [run] = instance.get_runs(RunsFilter(tags={".dagster/repository": "__repository__@crm_assets"}))
+        made = instance.get_latest_materialization_events([AssetKey(["raw", "accounts"])])
+    assert run.job_name == job
     assert run.status in {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE}
     assert run.remote_job_origin is not None
     assert run.remote_job_origin.location_name == "crm_assets"
+    assert [event.run_id for event in made.values() if event] == [run.run_id] * ("raw/" in name)
 
 
-def test_unknown_job_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_name_is_refused_with_those_of_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "crm_refresh"]) == 1
     message = capsys.readouterr().err
-    assert "There is no job 'crm_refresh'" in message
+    assert "There is no job and no asset 'crm_refresh'" in message
     assert "crm_full_refresh, crm_incremental" in message
