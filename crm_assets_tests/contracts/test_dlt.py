@@ -12,6 +12,7 @@ import dlt
 import pytest
 from dlt.common import logger as dlt_logger
 from dlt.common.jsonpath import compile_path
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
@@ -19,7 +20,6 @@ from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
-from crm_assets.source.dlt_internals import NamingConvention
 
 PAGES = (object(), object(), object())
 """What the API of these tests lists."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from functools import lru_cache
 
-from crm_assets.source.dlt_internals import NamingConvention
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 NAMING = NamingConvention()
 DLT_PREFIX = "_dlt_"
