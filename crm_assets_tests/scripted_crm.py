@@ -18,7 +18,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.sandbox.serving import serving
+from crm_assets.sandbox.server import serving
 from crm_assets.source.http import limits
 
 KEY = "key-of-the-scripted-crm"

@@ -15,7 +15,7 @@ from dagster import (
 )
 
 from crm_assets.components import CrmComponent
-from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox
+from crm_assets.sandbox.server import RunningSandbox, serving_sandbox
 from crm_assets_tests.sandbox.client import NOW
 
 NAMES = ("north", "south", "west")

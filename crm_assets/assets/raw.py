@@ -29,7 +29,7 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata, rows_before
 from crm_assets.connection import CrmConnection
-from crm_assets.console.progress import ReadProgress
+from crm_assets.console import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
 from crm_assets.loading import side_loaded

@@ -17,7 +17,7 @@ from dagster import (
 
 from crm_assets.assets.failures import failures_explained
 from crm_assets.connection import CrmConnection
-from crm_assets.console.logger import CONSOLE
+from crm_assets.console import CONSOLE
 from crm_assets.errors import ApiRefusal
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import cost, table

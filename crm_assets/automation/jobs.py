@@ -20,7 +20,7 @@ from dagster import (
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.published import PUBLISHED
 from crm_assets.assets.raw import ReadConfig
-from crm_assets.console.logger import CONSOLE
+from crm_assets.console import CONSOLE
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.source.reading.report import ReadMode
 

@@ -22,7 +22,7 @@ def run(arguments: Namespace) -> int:
     # Imported here: other commands do not need Dagster.
     from dagster import DagsterInstance
 
-    from crm_assets.console.logger import CONSOLE
+    from crm_assets.console import CONSOLE
     from crm_assets.dagster_internals import run_named
 
     instance = DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral()

@@ -14,9 +14,8 @@ from typing import Any
 from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.finding import SECRETS, Found, find
+from crm_assets.settings.finding import SECRETS, Found, find, problems, wrong_value
 from crm_assets.settings.names import is_about_deployment, setting_name
-from crm_assets.settings.resolving import problems, wrong_value
 from crm_assets.settings.secrets import path, url
 
 COLUMNS = ("setting", "value", "from", "allowed")

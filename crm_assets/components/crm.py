@@ -20,14 +20,13 @@ from crm_assets.automation.jobs import build_jobs
 from crm_assets.automation.schedules import build_maintenance, build_schedules
 from crm_assets.automation.sensors import build_model_sensor, build_publishing_sensor
 from crm_assets.connection import CrmConnection
-from crm_assets.console.logger import CONSOLE, console_logger
-from crm_assets.console.progress import ReadProgress
+from crm_assets.console import CONSOLE, ReadProgress, console_logger
 from crm_assets.errors import SettingsError
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.settings import Crm, EndpointSettings
-from crm_assets.warehouse.address import has_maintenance
 from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.warehouse import has_maintenance
 
 # Definitions of several instances are merged, which needs the same objects.
 RESOURCES = {"crm_connection": CrmConnection(), "crm_progress": ReadProgress(), "crm_warehouse": ReportingWarehouse()}

@@ -7,9 +7,8 @@ from datetime import datetime
 from crm_assets.api import ENDPOINTS
 from crm_assets.probing import estimates, lists, problems
 from crm_assets.probing.estimates import Allowance, Read, Requests, Schedules
-from crm_assets.probing.lists import FieldFindings, Linked, Order
+from crm_assets.probing.lists import LONGEST_WAIT, FieldFindings, Linked, Order, Sample, not_requested, take_sample
 from crm_assets.probing.problems import Problem
-from crm_assets.probing.sample import LONGEST_WAIT, Sample, not_requested, take_sample
 from crm_assets.settings import CrmSettings
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from crm_assets.probing.lists import Order, order_of
-from crm_assets.probing.sample import Sample, pages_of
+from crm_assets.probing.lists import Order, Sample, order_of, pages_of
 from crm_assets.settings import CrmSettings
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.http.answers import seconds_until

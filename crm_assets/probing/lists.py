@@ -1,21 +1,168 @@
-"""What the pages of a sample show about a list. Findings hold names, types and counts, never values."""
+"""A sample of one list, and what it shows about the list.
+
+At most two pages are read, through the real source. Findings hold names, types and counts, never values.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import chain
 from typing import Any
 
-from crm_assets.api import ENDPOINTS, INCLUDE
-from crm_assets.probing.sample import Sample
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+from requests import Request, Response
+
+from crm_assets.api import ENDPOINTS, INCLUDE, NEWEST_FIRST, PAGE
+from crm_assets.errors import ApiError
+from crm_assets.settings import CrmSettings
+from crm_assets.source.crm_source import list_source
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
+from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.incremental import updated_at
 from crm_assets.source.schemas import Column, resource_schema
 from crm_assets.source.typing.batches import json_type, why_rejected
 from crm_assets.source.typing.columns import typed_column
 from crm_assets.source.typing.field_names import snake_case
 from crm_assets.source.typing.redaction import A_NAME
+
+LONGEST_WAIT = 10.0
+"""If the API asks to wait for more seconds, the next request is left out: a user is waiting for the result."""
+
+MAY_MEAN_THE_ORDER = frozenset({400, 422})
+"""Statuses with which an API may refuse an unknown sort order."""
+
+
+class Sample(BasePaginator):
+    """The first page of a list and its last one, which this paginator asks for.
+
+    Attributes:
+        resource: The list.
+        per_page: Requested records per page.
+        answers: The answers received.
+        requests: Requests sent.
+        pages: Page 1, newest first if the API sorts; then the last page by the API's count, or page 2 without a count.
+        order_refused: Whether the API serves page 1 only without a sort order. Then no other page is requested.
+        error: Why a page is missing; empty if none is.
+    """
+
+    def __init__(self, resource: str, per_page: int, error: str = "") -> None:
+        """Has asked for nothing yet."""
+        super().__init__()
+        self.resource, self.per_page = resource, per_page
+        self.answers: list[Answer] = []
+        self.pages: list[Page] = []
+        self.requests = 0
+        self.order_refused = False
+        self.error = error
+
+    @property
+    def first(self) -> Page | None:
+        """Page 1; None if it was not served."""
+        return self.pages[0] if self.pages else None
+
+    @property
+    def last(self) -> Page | None:
+        """The last page; None if it is page 1, or was not requested or not served."""
+        return self.pages[1] if len(self.pages) > 1 else None
+
+    @property
+    def page_size(self) -> int:
+        """Records on page 1."""
+        return len(self.pages[0].records) if self.pages else 0
+
+    @property
+    def total(self) -> int | None:
+        """Records in the list by the API's count; None if it has none."""
+        return self.pages[0].total if self.pages else None
+
+    @property
+    def seconds(self) -> float:
+        """Average seconds per answer."""
+        return sum(answer.seconds for answer in self.answers) / max(1, len(self.answers))
+
+    @property
+    def wait(self) -> float:
+        """Seconds that the API asks to wait before the next request."""
+        if not self.answers:
+            return 0.0
+        answer = self.answers[-1]
+        asked = {OK: answer.until_reset, TOO_MANY_REQUESTS: answer.retry_after}
+        return asked.get(answer.status) or 0.0
+
+    def init_request(self, request: Request) -> None:
+        """Asks for page 1."""
+        request.params[PAGE] = 1
+
+    def update_state(self, response: Response, data: list[Page] | None = None) -> None:
+        """Receives a page as the only item of `data`."""
+        self.pages += data or []
+        self._has_next_page = self.last is None and not self.order_refused and self._last_number > 1
+        if self._has_next_page and self.wait > LONGEST_WAIT:
+            self._has_next_page = False
+            self.error = f"{self.resource}, page {self._last_number}: {not_requested(self.wait)}"
+
+    def update_request(self, request: Request) -> None:
+        """Asks for the last page."""
+        request.params[PAGE] = self._last_number
+
+    @property
+    def _last_number(self) -> int:
+        if not self.page_size:
+            return 1
+        return 2 if self.total is None else pages_of(self.total, self.page_size)
+
+
+def pages_of(records: int, page_size: int) -> int:
+    """How many pages the records fill."""
+    return -(-records // page_size)  # integers only: an API may claim any total
+
+
+def not_requested(wait: float) -> str:
+    """Why a request was left out."""
+    return f"not requested, since the API asks to wait {wait:,.0f} s"
+
+
+def take_sample(resource: str, settings: CrmSettings, announce: Callable[[str], object]) -> Sample:
+    """Requests the first page as an incremental read does, if there can be one, and then the last one.
+
+    The first answer shows fields, number of records and order; the second one whether the API serves the whole list.
+    If the API refuses the order, the second request is for the first page of a full read. Nothing is retried, so that
+    transient errors show. Records are not redacted: they are only compared with the schema.
+
+    Args:
+        resource: The list.
+        settings: Must have a base URL and a key.
+        announce: Called with a message about each long wait.
+    """
+    once = settings.model_copy(update={"request_max_attempts": 1})
+    order = NEWEST_FIRST if resource_schema(resource).has_updated_at else {}
+    sample = Sample(resource, settings.per_page)
+    with closing(PageSession(once, resource, lambda _: None, announce, sample.answers.append)) as session:
+        sample.error = _read(sample, once, session, order) or sample.error
+        if order and not sample.pages and sample.answers and sample.answers[-1].status in MAY_MEAN_THE_ORDER:
+            sample.order_refused = True
+            if error := _read(sample, once, session, {}):
+                sample.order_refused, sample.error = False, error
+        sample.requests = session.requests
+    return sample
+
+
+def _read(sample: Sample, settings: CrmSettings, session: PageSession, order: Mapping[str, str]) -> str:
+    """Reads the pages of a sample. Returns why one was not served; empty if all were."""
+    try:
+        with dlt_context(ProjectContext()):
+            list(list_source(sample.resource, settings, session, sample, order))
+    except ResourceExtractionError as error:
+        if isinstance(error.__cause__, ApiError):
+            return str(error.__cause__)
+        raise
+    return ""
+
 
 NOT_SHOWN = "(not shown: may be data)"
 """Stands for keys that do not look like field names."""

@@ -7,8 +7,7 @@ from typing import Any
 
 from crm_assets.api import INCLUDE, PAGE, UPDATED_AT
 from crm_assets.probing.estimates import Allowance, Read, Schedules
-from crm_assets.probing.lists import FieldFindings, Linked, Order, includes
-from crm_assets.probing.sample import Sample
+from crm_assets.probing.lists import FieldFindings, Linked, Order, Sample, includes
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.http.page import LARGEST_PAGE
 

@@ -1,6 +1,5 @@
 """The sandbox: a CRM server with generated records that change while it runs."""
 
-from crm_assets.sandbox.server import Faults
-from crm_assets.sandbox.serving import RunningSandbox, serving_sandbox
+from crm_assets.sandbox.server import Faults, RunningSandbox, serving_sandbox
 
 __all__ = ["Faults", "RunningSandbox", "serving_sandbox"]

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from threading import Event
 
-from crm_assets.sandbox.server import Faults
-from crm_assets.sandbox.serving import DEFAULT_ROWS, DEFAULT_SEED, serving_sandbox
+from crm_assets.sandbox.server import DEFAULT_ROWS, DEFAULT_SEED, Faults, serving_sandbox
 
 HIGHEST_PORT = 65_535
 WAKE = 0.5  # seconds; for platforms where signals do not end a wait

@@ -2,8 +2,8 @@
 
 from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
 from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.finding import resolve_settings, setting_at_load, unknown_variables
 from crm_assets.settings.names import DEFAULT_CRM, Crm, section_in_use, setting_name
-from crm_assets.settings.resolving import resolve_settings, setting_at_load, unknown_variables
 
 __all__ = [
     "DEFAULT_CRM",

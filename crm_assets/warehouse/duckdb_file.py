@@ -17,7 +17,7 @@ from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.published import is_published, prepare_rewrite, publish, published_path, rewrite
-from crm_assets.warehouse.reconnecting import Reconnecting
+from crm_assets.warehouse.transactions import Reconnecting
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
 from crm_assets.warehouse.backend import Change, Published
-from crm_assets.warehouse.reconnecting import Reconnecting
+from crm_assets.warehouse.transactions import Reconnecting
 
 
 @dataclass(frozen=True)

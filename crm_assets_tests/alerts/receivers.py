@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crm_assets.sandbox.serving import serving
+from crm_assets.sandbox.server import serving
 
 
 @dataclass

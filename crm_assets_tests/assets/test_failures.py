@@ -34,7 +34,7 @@ from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.connection import CrmConnection
-from crm_assets.console.progress import ReadProgress
+from crm_assets.console import ReadProgress
 from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model

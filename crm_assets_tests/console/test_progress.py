@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
 
-from crm_assets.console.logger import Terminal
-from crm_assets.console.progress import ReadProgress, Watcher, described
+from crm_assets.console import ReadProgress, Terminal, Watcher, described
 from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.report import Progress

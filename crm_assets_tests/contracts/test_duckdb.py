@@ -107,5 +107,5 @@ def test_duckdb_keeps_texts_if_reopened_after_a_failed_commit(tmp_path: Path) ->
     mixed_up = texts_after_a_failed_commit(tmp_path / "same_instance.duckdb", reopen=False) != SENT
     assert mixed_up == (duckdb.__version__ < "2"), (
         f"DuckDB {duckdb.__version__}: whether a failed commit mixes up texts has changed. Once pyproject.toml allows "
-        "no version with this fault, warehouse/reconnecting.py is not needed for it"
+        "no version with this fault, Reconnecting in warehouse/transactions.py is not needed for it"
     )

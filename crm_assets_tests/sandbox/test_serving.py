@@ -13,7 +13,7 @@ import requests
 from starlette.responses import PlainTextResponse
 
 from crm_assets.sandbox import serving_sandbox
-from crm_assets.sandbox.serving import serving
+from crm_assets.sandbox.server import serving
 from crm_assets_tests.sandbox.client import NOW, Client
 
 hello = PlainTextResponse("hello")

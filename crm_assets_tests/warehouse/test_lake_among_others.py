@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_assets.errors import WarehouseError, WarehouseUnreachable
-from crm_assets.sandbox.serving import serving
+from crm_assets.sandbox.server import serving
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, unprivileged

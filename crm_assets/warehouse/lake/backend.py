@@ -23,8 +23,7 @@ from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_a
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
-from crm_assets.warehouse.reconnecting import Reconnecting
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import Reconnecting, committed
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
 """The name under which DuckLake attaches the database with the lake's catalog."""

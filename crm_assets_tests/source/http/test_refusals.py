@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_assets.errors import ApiRefusal
-from crm_assets.sandbox.serving import serving
+from crm_assets.sandbox.server import serving
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, json_response
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 

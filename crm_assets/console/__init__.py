@@ -1,1 +1,0 @@
-"""Terminal output of a run: log lines and the progress of reads."""
