@@ -11,7 +11,7 @@ from collections.abc import Collection
 from crm_assets.api import ENDPOINTS
 from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
 from crm_assets.errors import CrmAssetsError
-from crm_assets.privacy.applying import forget_records, records_to_forget
+from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
@@ -43,6 +43,11 @@ def run(arguments: Namespace) -> int:
         return _undo(warehouse, resource, ids)
     models = load_models()
     _show(resource, ids, records_to_forget(warehouse, models, resource, ids))
+    for address in tables_out_of_reach(warehouse, models, resource):
+        print(
+            f"{address} keeps rows of earlier builds without these ids, which may hold values of the records. "
+            f"Rebuild it afterwards: crm-assets build {address} --full-refresh"
+        )
     if arguments.dry_run or not (
         arguments.yes or is_confirmed("Erase these records for good, and never load them again?")
     ):

@@ -83,6 +83,28 @@ def records_to_forget(warehouse: Warehouse, models: Collection[Model], resource:
         return stored_records(connection, resource, ids, keys)
 
 
+def tables_out_of_reach(warehouse: Warehouse, models: Collection[Model], resource: str) -> Sequence[str]:
+    """Tables with rows of earlier builds that may hold values of a resource's records, but not their ids.
+
+    `forget_records` cannot find the rows in them.
+    """
+    known = {model.address: model for model in models}
+    with warehouse.read_connection() as connection:
+        keys = _history_keys(models, resource, known_columns(connection))
+        histories = _histories(connection, models)
+    return [
+        address
+        for address, personal in histories.items()
+        if personal and address not in keys and f"{RAW}.{resource}" in _all_read(address, known)
+    ]
+
+
+def _all_read(address: str, known: Mapping[str, Model]) -> Collection[str]:
+    """The addresses of all tables that a table is built from, directly or not."""
+    direct = known[address].depends_on if address in known else frozenset()
+    return direct.union(*(_all_read(above, known) for above in direct))
+
+
 def forget_records(
     warehouse: Warehouse, settings: CrmSettings, models: Collection[Model], resource: str, ids: Collection[int]
 ) -> Stored:

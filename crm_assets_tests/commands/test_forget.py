@@ -11,11 +11,13 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.privacy.applying import rebuild
+from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
+from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 MODELS = load_models()
@@ -194,6 +196,32 @@ def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> Non
 
     assert rows(database, history) == [kept]
     assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
+
+
+@pytest.mark.parametrize(("key", "named"), [("account", True), ("contact_id", False)])
+def test_tables_without_the_ids_of_records_are_named(
+    stored: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    key: str,
+    named: bool,
+) -> None:
+    project = ModelProject(tmp_path / "models")
+    project.write("staging/stg_people.sql", "select id, email, 1 as account from {{ source('present', 'contacts') }}")
+    project.write(
+        "marts/people.sql",
+        "{{ config(materialized='incremental', unique_key='" + key + "') }}\n"
+        "select id as contact_id, account, email from {{ ref('stg_people') }} where id = 1",
+    )
+    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    with connected(stored, read_only=False) as connection:
+        for model in project.models().values():
+            build(connection, model)
+
+    assert command("contacts", "1", "--dry-run") == 0
+
+    assert ("crm-assets build marts.people --full-refresh" in capsys.readouterr().out) == named
 
 
 def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
