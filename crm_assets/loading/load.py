@@ -46,6 +46,16 @@ NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_ins
 
 RECORDS = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 
+SUPERSEDED = f"""
+create or replace temp table superseded as
+select {POSITION}
+from {RECORDS}
+where {ID} in (select {ID} from {RECORDS} group by {ID} having count(*) > 1)
+qualify row_number() over (partition by {ID} order by {{changed_at}} desc, {POSITION} desc) > 1
+"""
+"""Records of which another version is loaded. This takes little memory for itself, but not within the INSERT, whose
+buffers of all columns cannot be written to disk; and `arg_max` over all ids keeps its groups in memory."""
+
 
 @dataclass(frozen=True)
 class LoadPackage:
@@ -203,11 +213,10 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
     chosen = f"{ID} not in ({newer})"
     if package.has_repeated_ids:
-        # Two narrow columns: sorting all columns of a million rows would take gigabytes.
         is_dated = resource_schema(package.report.resource).has_updated_at
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
-        last = f"select arg_max({POSITION}, ({changed_at}, {POSITION})) from {RECORDS} group by {ID}"
-        chosen += f" and {POSITION} in ({last})"
+        connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.patterns})
+        chosen += f" and {POSITION} not in (from temp.superseded)"
     columns = _columns(connection, package)
     names = ", ".join(map(identifier, [*columns, "_dlt_load_id"]))
     values = ", ".join(
@@ -219,6 +228,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
     connection.execute(
         f"insert into {table} ({names}) select {values}, $load_id from {RECORDS} where {chosen}", parameters
     )
+    connection.execute("drop table if exists temp.superseded")
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:

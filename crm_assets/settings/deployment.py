@@ -86,6 +86,14 @@ class DeploymentSettings(BaseModel):
     )
     """Where a lake keeps its Parquet files."""
 
+    memory_limit: str | None = Field(
+        default=None,
+        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
+        json_schema_extra=allowed("a size such as `4GiB`"),
+    )
+    """The memory of DuckDB in each process. Beyond it, tables are built on disk. Without it, DuckDB takes up to 80 % of
+    the machine's, or the container's."""
+
     notify: SecretStr | None = Field(
         default=None,
         json_schema_extra=allowed("Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"),

@@ -43,6 +43,8 @@ def backend_at(
     if address:
         return DuckDBFile(Path(address), wait, config, announce)
     settings = resolve_settings(crm)
+    if settings.memory_limit:
+        config = {"memory_limit": settings.memory_limit, **config}
     configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
     name = "sandbox" if settings.is_sandbox else crm.name
     if configured.startswith(PREFIX):

@@ -3,6 +3,8 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,18 @@ def test_every_value_is_as_sent_whatever_the_memory(sequence: Sequence[tuple[Rec
                 loaded(connection, package)
                 expected = {**expected, **read}
             assert stored(database) == expected
+
+
+def test_a_long_list_with_repeated_ids_needs_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, few = 300_000, "48MiB"
+    monkeypatch.setattr(loading, "NARROW", NARROW.replace(LOAD_MEMORY, few))
+    package = package_of({}, tmp_path, "1")
+    columns: dict[str, Any] = {"id": [*range(rows), *range(5)], POSITION: range(rows + 5)}
+    columns |= {"title": ["first"] * rows + ["last"] * 5, "_dlt_id": [str(number) for number in range(rows + 5)]}
+    columns["updated_at"] = [datetime(2026, 1, 1, tzinfo=timezone.utc)] * (rows + 5)
+    pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), package.files[0])
+    read = ReadReport("open_tasks", rows_read=rows, incomplete_because="")
+    with DuckDBFile(tmp_path / "crm.duckdb", 10, {"memory_limit": few}, print).connected(read_only=False) as connection:
+        load(connection, replace(package, rows=rows + 5, report=read))
+        found = connection.execute("select title, count(*), max(id) from raw.open_tasks group by title order by title")
+        assert found.fetchall() == [("first", rows - 5, rows - 1), ("last", 5, 4)]

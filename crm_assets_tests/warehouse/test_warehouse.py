@@ -176,3 +176,10 @@ def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
         pass
     assert time.monotonic() - started < 30
     assert path.read_text(encoding="utf-8").startswith("not a database")
+
+
+@pytest.mark.usefixtures("data_dir")
+def test_memory_is_limited_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_MEMORY_LIMIT", "3GiB")
+    with Warehouse().get_connection() as connection:
+        assert connection.execute("select current_setting('memory_limit')").fetchall() == [("3.0 GiB",)]

@@ -14,7 +14,7 @@ from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
-from crm_assets.source.reading.steps import ListPass, StepBack
+from crm_assets.source.reading.steps import ListPass, ReceivedIds, StepBack
 
 STUCK_AFTER = 3
 """After this many pages that are the same as the one before, the API is considered to ignore `page`, or to send its
@@ -46,7 +46,7 @@ class FullReadPaginator(BasePaginator):
         self.report = ReadReport(resource)
         self._session = session
         self._total_is_exact = settings.total_is_exact(resource)
-        self._ids: set[int] = set()
+        self._ids = ReceivedIds()
         self._total_is_trusted, self._total_changed = True, False
         self._only_first_page, self._per_page = True, settings.per_page
         self._first_ids: list[int | None] = []
@@ -176,22 +176,21 @@ class FullReadPaginator(BasePaginator):
 
     def _count(self, page: Page, *, is_first_time: bool) -> int:
         """Counts records. Returns how many of a page that is read for the first time are new in this pass."""
-        new = {id_ for id_ in page.ids if id_ is not None}
-        self._ids |= new
+        ids = [id_ for id_ in page.ids if id_ is not None]
+        new = self._ids.add(ids, self._pass.number if is_first_time else 0)
         if not is_first_time:
-            self.report.rows_read = len(self._ids) + self._unidentified
+            self.report.rows_read = self._ids.total + self._unidentified
             return 0
-        new -= self._pass.ids
-        self._pass.ids |= new
+        self._pass.identified += new
         self._pass.unidentified += page.ids.count(None)
         self._pass.received += len(page.records)
         self._pass.furthest = page.number
         self._unidentified = max(self._unidentified, self._pass.unidentified)
-        self.report.rows_read = len(self._ids) + self._unidentified
+        self.report.rows_read = self._ids.total + self._unidentified
         self._last_page = len(page.records)
         self._largest_page = max(self._largest_page, self._last_page)
         self._pages_listed = max(self._pages_listed, page.number if new else 0)
-        return len(new) + page.ids.count(None)
+        return new + page.ids.count(None)
 
     def _watch_total(self, total: int | None, *, too_low: bool = False) -> int:
         """Stores the API's total and returns by how much it is lower than that of the page before."""
@@ -200,7 +199,7 @@ class FullReadPaginator(BasePaginator):
         fall = max(0, (self._pass.total or 0) - total)
         self._pass.fallen += fall
         self._pass.lowest = min(total, total if self._pass.lowest is None else self._pass.lowest)
-        if too_low or len(self._pass.ids) + self._pass.unidentified > total + self._pass.fallen:
+        if too_low or self._pass.identified + self._pass.unidentified > total + self._pass.fallen:
             self._total_is_trusted, self.report.rows_in_source = False, None
             self.report.notes.append(f"More records received than the API counts ({total}): its total is ignored")
             return 0

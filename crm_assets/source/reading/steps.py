@@ -1,9 +1,52 @@
-"""The state of a read: one pass over the list, and a step back within it."""
+"""The state of a read: the ids received, one pass over the list, and a step back within it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import sqlite3
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from crm_assets.source.http.page import Page
+
+IDS_IN_MEMORY = 64 * 1024
+"""KiB of ids that are kept in memory: two or three million. Two sets of Python would take 140 bytes an id."""
+
+
+class ReceivedIds:
+    """The different ids received in a read, in a temporary table that SQLite keeps on disk if it is large.
+
+    Attributes:
+        total: How many there are.
+    """
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self.total = 0
+
+    @cached_property
+    def _stored(self) -> sqlite3.Connection:
+        # Opened when the first page comes: dlt copies what it is configured with, to validate it.
+        connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        weakref.finalize(self, connection.close)
+        connection.executescript(
+            f"pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -{IDS_IN_MEMORY}; "
+            "create table ids (id integer primary key, pass integer not null); begin"
+        )
+        return connection
+
+    def add(self, ids: Iterable[int], number: int = 0) -> int:
+        """Adds the ids of a page. Returns how many are new in the pass of this number; with 0 they are of no pass."""
+        rows = [(number, id_) for id_ in ids]
+        added = self._changed("insert or ignore into ids (pass, id) values (?, ?)", rows)
+        self.total += added
+        if not number or added == len(rows):
+            return added
+        return added + self._changed("update ids set pass = ?1 where id = ?2 and pass <> ?1", rows)
+
+    def _changed(self, statement: str, rows: list[tuple[int, int]]) -> int:
+        before = self._stored.total_changes
+        self._stored.executemany(statement, rows)
+        return self._stored.total_changes - before
 
 
 @dataclass
@@ -14,7 +57,7 @@ class ListPass:
         number: Counts from 1.
         one_at_a_time: Whether no page is fetched ahead.
         read_before: Records received before the pass.
-        ids: Ids received in the pass.
+        identified: Different ids received in the pass.
         unidentified: Records without a usable id.
         received: Records received, also those that came twice.
         furthest: The last page taken, pages read again not counted.
@@ -34,7 +77,7 @@ class ListPass:
     number: int = 1
     one_at_a_time: bool = False
     read_before: int = 0
-    ids: set[int] = field(default_factory=set)
+    identified: int = 0
     unidentified: int = 0
     received: int = 0
     furthest: int = 0
