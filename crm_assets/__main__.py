@@ -3,29 +3,15 @@
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
-from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, cast
 
 import duckdb
 
-from crm_assets.commands import (
-    accept_address,
-    apply_policy,
-    build,
-    check,
-    confirm,
-    forget,
-    move_to_lake,
-    new_key,
-    report,
-    run,
-    settings,
-    tables,
-)
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import section_in_use, unknown_variables
@@ -44,30 +30,32 @@ class Command(Protocol):
         """Runs the command. Returns the exit code of the process."""
 
 
-COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {
-        "tables": tables,
-        "check": check,
-        "build": build,
-        "settings": settings,
-        "accept-address": accept_address,
-        "confirm": confirm,
-        "move-to-lake": move_to_lake,
-        "run": run,
-        "report": report,
-        "forget": forget,
-        "apply-policy": apply_policy,
-        "new-key": new_key,
-    }
+COMMANDS = (
+    "tables",
+    "check",
+    "build",
+    "settings",
+    "accept-address",
+    "confirm",
+    "move-to-lake",
+    "run",
+    "report",
+    "forget",
+    "apply-policy",
+    "new-key",
 )
-"""Name -> module. The first one is the default."""
+"""The first one is the default. Each is a module, which is imported only if it is needed."""
 
 EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
 """Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 
-def command_line() -> ArgumentParser:
-    """The parser, with each command's docstring as its help."""
+def _module(command: str) -> Command:
+    return cast(Command, import_module(f"crm_assets.commands.{command.replace('-', '_')}"))
+
+
+def command_line(commands: Sequence[str] = COMMANDS) -> ArgumentParser:
+    """The parser of these commands, with each command's docstring as its help."""
     parser = ArgumentParser(
         prog="crm-assets", description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each."
     )
@@ -76,7 +64,8 @@ def command_line() -> ArgumentParser:
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {default}."
     )
-    for name, command in COMMANDS.items():
+    for name in commands:
+        command = _module(name)
         first_line, *_ = (command.__doc__ or "").splitlines()
         command.add_arguments(subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__))
     return parser
@@ -96,14 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    default, *_ = COMMANDS
-    arguments = command_line().parse_args(argv or [default])
+    command, *_ = argv or COMMANDS
+    arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
     if arguments.command != "settings":  # which reports them itself
         for sentence in unknown_variables():
             print(sentence, file=sys.stderr)
     try:
         with section_in_use(getattr(arguments, "crm", "") or SECTION):
-            return COMMANDS[arguments.command].run(arguments)
+            return _module(arguments.command).run(arguments)
     except EXPECTED_ERRORS as error:
         print(error, file=sys.stderr)
         return 1

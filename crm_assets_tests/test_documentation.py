@@ -64,7 +64,7 @@ def test_make_targets_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_commands_of_the_package_exist(page: str) -> None:
-    assert set(re.findall(r"python -m crm_assets ([a-z-]+)", TEXTS[page])) <= COMMANDS.keys()
+    assert set(re.findall(r"python -m crm_assets ([a-z-]+)", TEXTS[page])) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("page", TEXTS)
