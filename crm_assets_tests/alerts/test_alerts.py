@@ -61,6 +61,7 @@ def test_two_causes_are_two_alerts(hook: Webhook, crm: ScriptedCrm, instance: Da
     assert sorted(hook.titles) == ["crm_assets: problem: raw/contacts", REFUSED]
 
 
+@pytest.mark.slow
 def test_failed_checks_are_one_warning_with_links(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:
     crm.lists["open_tasks"].append({"title": "without id"})
     crm.lists["contacts"] = [{"id": 1}, {"title": "without id"}]

@@ -145,6 +145,7 @@ def test_an_asset_never_materialized_is_not_late(instance: DagsterInstance) -> N
     assert [problem.subject for problem in outcome.problems] == ["raw/accounts: age"]
 
 
+@pytest.mark.slow
 def test_a_damaged_cursor_counts_as_none(hook: Webhook, daemon: Daemon) -> None:
     daemon.cursor = "{damaged"
     kill_a_run(daemon.instance)

@@ -56,6 +56,7 @@ def test_incremental_read_counts_only_changed_records() -> None:
         assert counted(materialize(RESOURCE, mode="incremental")) == {"changed": 1}
 
 
+@pytest.mark.slow
 def test_the_data_version_stays_until_something_changes() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
         first = version(materialize(RESOURCE))

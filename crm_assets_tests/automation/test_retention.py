@@ -135,6 +135,7 @@ def test_a_run_that_has_not_ended_is_kept(instance: DagsterInstance) -> None:
     assert run_ids(instance) == [running.run_id]
 
 
+@pytest.mark.slow
 def test_a_tick_deletes_the_oldest_only(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "AT_A_TIME", 1)
     _, second, latest = (read(instance, TASKS) for _ in range(3))

@@ -235,6 +235,7 @@ def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> No
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"contacts": [contact(1, "a")]}) as crm:
@@ -246,6 +247,7 @@ def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -
     assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
 
 
+@pytest.mark.slow
 def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
@@ -266,6 +268,7 @@ def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
     assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
 
 
+@pytest.mark.slow
 def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
         assert materialize("contacts").success

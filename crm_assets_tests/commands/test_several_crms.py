@@ -52,6 +52,7 @@ def test_settings_are_those_of_the_crm(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "CRM_DATA_DIR" in shown
 
 
+@pytest.mark.slow
 def test_address_is_accepted_for_one_crm(
     crms: SeveralCrms, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_address_is_accepted_for_one_crm(
     assert dict(itertools.pairwise(capsys.readouterr().out.split()))["raw.accounts"] == "30"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crms")
 def test_vanished_rows_are_confirmed_for_one_crm(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(assets("west/raw/accounts")).success

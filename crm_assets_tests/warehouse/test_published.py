@@ -61,6 +61,7 @@ def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) ->
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
+@pytest.mark.slow
 def test_failed_copy_fails_its_step_and_keeps_the_old_copy(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success and published()
