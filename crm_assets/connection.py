@@ -11,8 +11,8 @@ from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.errors import extra
 from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
+from crm_assets.settings.crm import SANDBOX
 
-SANDBOX = "the bundled sandbox"
 """The sandbox's address in stored data: its real one changes with each start."""
 
 
@@ -51,7 +51,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
 
     def address(self, settings: CrmSettings) -> str:
         """The address that identifies this CRM."""
-        return SANDBOX if settings is self._sandbox else settings.base_url or ""
+        return SANDBOX if settings is self._sandbox else settings.source
 
     def _start_sandbox(self, settings: CrmSettings) -> CrmSettings:
         # Steps in separate processes each start a sandbox. Its records depend only on the seed and the clock, so all

@@ -157,9 +157,8 @@ def python(copy: Path, *arguments: str) -> str:
 def test_new_resource_changes_nothing_else(project: Path) -> None:
     before = (PROJECT / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8").splitlines()
     snapshot = (project / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8")
-    # Models of what any list may bring along wait for all of them, and what is published for all models.
-    for name in ("raw/lost_deals, ", "staging/stg_lost_deals, "):
-        snapshot = snapshot.replace(f", {name}", ", ")
+    # Models of what any list may bring along wait for all of them, and what is published for tables that nothing reads.
+    snapshot = re.sub(", (raw/lost_deals|staging/stg_lost_deals)(?=[,\\n])", "", snapshot)
     after = snapshot.splitlines()
     assert [line for line in before if line not in after] == []
     added = [line.split(":")[0].strip() for line in after if line not in before]

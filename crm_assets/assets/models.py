@@ -15,6 +15,7 @@ from crm_assets.assets.model_checks import check_result, check_specs, columns_re
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
@@ -72,7 +73,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
         group_name=crm.named(model.schema),
         description=_description(model),
-        kinds={"csv" if model.materialized == "seed" else "sql", "duckdb", model.kind},
+        kinds={"duckdb", "csv" if model.materialized == "seed" else model.kind},
         owners=[model.owner] if model.owner else OWNERS,
         code_version=model.code_version,
         tags={NO_TAG.sub("_", tag): "" for tag in model.config.get("tags", ())},
@@ -107,15 +108,18 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
                 yield from results
                 return
             shown = last_shown(context.instance, key) if config["only_if_changed"] else None
+            source = dg.MetadataValue.text(masked(settings.source))
             try:
                 with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     if model.shows_side_loads:
                         create_side_loaded(connection)  # no raw asset may have been loaded yet
-                    if shown and is_current(connection, model):
+                    if shown and shown.get("crm/source") == source and is_current(connection, model):
                         result = dg.MaterializeResult[Any](asset_key=key, metadata={**shown, "crm/built": False})
                     else:
-                        result = _materialized(connection, crm, model, known, full_refresh=full_refresh)
+                        made, results = _built(connection, crm, model, known, full_refresh=full_refresh)
+                        metadata = {"crm/source": source, **masked_metadata(made)}
+                        result = dg.MaterializeResult[Any](metadata=metadata, check_results=results)
             except WrongRows as refused:
                 yield from map(check_result, refused.outcomes)
                 raise
@@ -137,9 +141,10 @@ def _checked(connection: duckdb.DuckDBPyConnection, model: Model) -> list[dg.Ass
     return [*map(check_result, outcomes), *described]
 
 
-def _materialized(
+def _built(
     connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
-) -> dg.MaterializeResult[Any]:
+) -> tuple[Mapping[str, Any], list[dg.AssetCheckResult]]:
+    """Builds a model: the metadata of its table, and the results of its checks."""
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
     columns = list(schemas[model.schema][model.name])
@@ -151,22 +156,18 @@ def _materialized(
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(dg.get_dagster_logger(), made, results, level)
-    return dg.MaterializeResult(
-        metadata=masked_metadata(
-            {
-                "crm/built": True,
-                "crm/build_seconds": round(built.seconds, 3),
-                **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
-                "crm/rows_after": built.rows_after,
-                "crm/rows": rows_statement(model.address),
-                "dagster/row_count": built.rows_after,
-                "dagster/table_name": model.address,
-                "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
-                **lineage,
-            }
-        ),
-        check_results=results,
-    )
+    metadata = {
+        "crm/built": True,
+        "crm/build_seconds": round(built.seconds, 3),
+        **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
+        "crm/rows_after": built.rows_after,
+        "crm/rows": rows_statement(model.address),
+        "dagster/row_count": built.rows_after,
+        "dagster/table_name": model.address,
+        "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
+        **lineage,
+    }
+    return metadata, results
 
 
 def _traced(

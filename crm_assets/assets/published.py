@@ -8,7 +8,7 @@ from dagster import AssetsDefinition, MaterializeResult, asset
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.table_metadata import masked_metadata
-from crm_assets.settings import Crm
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.published import published_path
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -24,11 +24,15 @@ DESCRIPTION = (
 
 
 def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> AssetsDefinition:
-    """The asset that publishes a CRM's tables. `tables`: their assets."""
+    """The asset that publishes a CRM's tables. `tables`: their assets.
+
+    It depends on those that no other table is built from, so it runs after all of them.
+    """
+    inputs = {dependency.asset_key for table in tables for spec in table.specs for dependency in spec.deps}
 
     @asset(
         key=asset_key(crm, PUBLISHED),
-        deps=tables,
+        deps=[table for table in tables if inputs.isdisjoint(table.keys)],
         group_name=crm.named("published"),
         description=DESCRIPTION.format(
             sensor=crm.named("publish_after_failed_runs"),
@@ -39,12 +43,17 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         kinds={"duckdb"},
         owners=OWNERS,
         retry_policy=retry_policy(crm),
+        op_tags={"dagster/priority": "-2"},  # in a selection without these tables, after the others that are ready
     )
     def published_database(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""
         with failures_explained(PUBLISHED, crm):
             published = crm_warehouse.of(crm).publish()
-        metadata: dict[str, str | int | bool] = {"where": published.where, "is_new": published.is_new}
+        metadata: dict[str, str | int | bool] = {
+            "crm/source": resolve_settings(crm).source,
+            "where": published.where,
+            "is_new": published.is_new,
+        }
         if published.version is not None:
             metadata["version"] = published.version
         return MaterializeResult(metadata=masked_metadata(metadata))

@@ -39,6 +39,7 @@ from crm_assets.loading.load import load as load_package
 from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, recent_requests
+from crm_assets.masking import masked
 from crm_assets.privacy.reads import ReadRules
 from crm_assets.settings import Crm, setting_name
 from crm_assets.source import schemas
@@ -179,7 +180,7 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
                 report = loaded.report
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
                 checks = check_results(connection, crm, resource)
-        metadata = {**metadata, "crm/rows_forgotten": package.rows_forgotten}
+        metadata = {**metadata, "crm/source": request.base_url, "crm/rows_forgotten": package.rows_forgotten}
         for sentence in (*report.notes, *loaded.notes):
             context.log.info(sentence)
         ended = time.perf_counter()
@@ -197,7 +198,8 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
             asset_key=result.asset_key,
             metadata=masked_metadata(metadata),
             check_results=checks,
-            data_version=DataVersion(loaded.changes.version),
+            # Each database counts its loads from 1.
+            data_version=DataVersion(f"{loaded.changes.version} of {masked(request.base_url)}"),
         )
 
     return load

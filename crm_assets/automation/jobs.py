@@ -36,18 +36,20 @@ class CrmJobs:
         full_refresh: Reads all resources in full, then builds and publishes.
         incremental: The same with incremental reads.
         resources: Resource -> the job that reads it alone, builds what depends on it, and publishes.
+        build: Builds and publishes, without reading.
         publish: Only publishes.
     """
 
     full_refresh: AssetJob
     incremental: AssetJob
     resources: Mapping[str, AssetJob]
+    build: AssetJob
     publish: AssetJob
 
     @property
     def all(self) -> list[AssetJob]:
         """All of them."""
-        return [self.full_refresh, self.incremental, *self.resources.values(), self.publish]
+        return [self.full_refresh, self.incremental, *self.resources.values(), self.build, self.publish]
 
 
 def build_jobs(
@@ -92,6 +94,13 @@ def build_jobs(
             for asset in raw_assets
             for resource in asset.key.path[-1:]
         },
+        build=define_asset_job(
+            crm.named("crm_build"),
+            selection=AssetSelection.assets(*models, *reports, asset_key(crm, PUBLISHED)),
+            description="Builds models and reports whose inputs have changed, and publishes. Reads nothing. The sensor "
+            f"{crm.named('build_what_changed')} starts it.",
+            config=reading([], ReadMode.incremental, [*models, *reports]),
+        ),
         publish=define_asset_job(
             crm.named("publish"),
             selection=AssetSelection.assets(asset_key(crm, PUBLISHED)),

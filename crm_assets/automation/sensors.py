@@ -11,7 +11,6 @@ from graphlib import TopologicalSorter
 from dagster import (
     AssetKey,
     AssetsDefinition,
-    AssetSelection,
     AssetSpec,
     DagsterEventType,
     DagsterInstance,
@@ -27,7 +26,7 @@ from dagster import (
     sensor,
 )
 
-from crm_assets.automation.jobs import AssetJob, building
+from crm_assets.automation.jobs import AssetJob
 from crm_assets.dagster_internals import is_built_from
 from crm_assets.settings import Crm
 
@@ -69,18 +68,15 @@ UNFINISHED = [
 
 
 def build_model_sensor(
-    crm: Crm,
-    raw: Collection[AssetsDefinition],
-    built: Collection[AssetsDefinition],
-    published: AssetsDefinition,
+    crm: Crm, build: AssetJob, raw: Collection[AssetsDefinition], built: Collection[AssetsDefinition]
 ) -> SensorDefinition:
-    """The sensor of a CRM. `built`: its models and its report."""
+    """The sensor of a CRM. `build`: the job that builds, of which a run builds some; `built`: all of its assets."""
     loaded = frozenset(key for asset in raw for key in asset.keys)
-    specs = {spec.key: spec for asset in (*built, published) for spec in asset.specs}
+    specs = {spec.key: spec for asset in built for spec in asset.specs}
 
     @sensor(
         name=crm.named("build_what_changed"),
-        asset_selection=AssetSelection.assets(*specs),
+        job=build,
         minimum_interval_seconds=30,
         default_status=DefaultSensorStatus.RUNNING,
         description="Builds models and the report once when their inputs have changed, unless a run is building them.",
@@ -91,8 +87,7 @@ def build_model_sensor(
         context.update_cursor(json.dumps(tried))
         if not wanted:
             return SkipReason("No inputs have changed")
-        chosen = building(asset for asset in built if asset.key in wanted)
-        return RunRequest(asset_selection=wanted, run_config={"ops": chosen})
+        return RunRequest(asset_selection=wanted)
 
     return build_what_changed
 

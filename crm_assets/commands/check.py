@@ -11,10 +11,11 @@ from dataclasses import asdict
 from dagster import build_init_resource_context
 
 from crm_assets.commands.options import add_crm_option, chosen_crm
-from crm_assets.connection import SANDBOX, CrmConnection
+from crm_assets.connection import CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import text
 from crm_assets.settings import setting_name
+from crm_assets.settings.crm import SANDBOX
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -128,7 +128,7 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
             sensors=[
                 build_publishing_sensor(crm, jobs.publish, ages.keys()),
-                build_model_sensor(crm, raw, built, published),
+                build_model_sensor(crm, jobs.build, raw, [*built, published]),
             ],
             resources=RESOURCES,
             loggers=LOGGERS,

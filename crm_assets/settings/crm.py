@@ -17,6 +17,8 @@ from crm_assets.settings.names import full_name, setting_name
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
 
+SANDBOX = "the bundled sandbox"
+
 NEW_KEY = "The command `python -m crm_assets new-key` prints one"
 
 
@@ -187,6 +189,11 @@ class CrmSettings(DeploymentSettings):
     def is_sandbox(self) -> bool:
         """Whether the bundled sandbox is read, since neither a base URL nor a key is set."""
         return self.base_url is None
+
+    @property
+    def source(self) -> str:
+        """Which CRM is read: its address, or that it is the sandbox."""
+        return self.base_url or SANDBOX
 
     def endpoint(self, resource: str) -> EndpointSettings:
         """The settings of `resource`."""

@@ -32,8 +32,8 @@ def notes_failure(context: HookContext) -> None:
     note(f"failure of {context.op.name}")
 
 
-FEW = AssetSelection.assets(
-    ["raw", "accounts"], ["raw", "contacts"], ["staging", "stg_contacts"], ["published", "database"]
+FEW = AssetSelection.assets(["raw", "contacts"], ["published", "database"]) | (
+    AssetSelection.assets(["marts", "account_ownership"]).upstream()
 )
 
 PROJECTS = {

@@ -20,11 +20,12 @@ from crm_assets.automation.retention import delete_runs_before
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
-from crm_assets_tests.scripted_crm import ScriptedCrm, always
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, scripted_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 build_what_changed: Any = defs.resolve_sensor_def("build_what_changed")
+RAW_ACCOUNTS, STG_ACCOUNTS = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])
 NOTHING: Counter[str] = Counter()
 
 
@@ -48,7 +49,7 @@ class Daemon:
         counted: Counter[str] = Counter()
         for _ in range(4):
             if asked := self.asked_for():
-                counted.update(run(self.instance, *asked))
+                counted.update(run(self.instance, *asked, job="crm_build"))
         return counted
 
 
@@ -166,6 +167,23 @@ def test_deleting_old_runs_builds_nothing_and_hides_no_change(installed: Install
     add_record(crm, "open_tasks")
     run(instance, "raw/open_tasks")
     assert daemon.built() == below("raw/open_tasks")
+
+
+def test_models_follow_a_switch_to_another_crm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each database counts its loads from 1, and Dagster has one history of an asset."""
+    accounts = {"accounts": [record(1)]}
+    with DagsterInstance.ephemeral() as instance, scripted_crm(lists=accounts) as a, scripted_crm(lists=accounts) as b:
+        daemon = Daemon(instance)
+        for number, crm in enumerate((a, b, a)):
+            for name, value in (crm.settings() | {"CRM_DATA_DIR": str(tmp_path / f"{number % 2}")}).items():
+                monkeypatch.setenv(name, value)
+            run(instance, "raw/accounts")
+            assert "staging/stg_accounts" in daemon.built()
+            for key in (RAW_ACCOUNTS, STG_ACCOUNTS):
+                event = instance.get_latest_materialization_event(key)
+                assert event is not None
+                assert event.asset_materialization is not None
+                assert event.asset_materialization.metadata["crm/source"].value == crm.base_url
 
 
 NAMES = ("deal_stages", "names", "users")

@@ -91,7 +91,7 @@ def copies(file: Path) -> Iterator[set[int]]:
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A run in which the contacts failed."""
+    """A run in which the accounts failed."""
 
     executor: str
     run_id: str
@@ -115,7 +115,7 @@ def failed_run(
     with configured_crm(lists=one_each()) as crm, pytest.MonkeyPatch.context() as environment:
         environment.setenv("NOTES", str(folder / "notes"))
         environment.setenv("CRM_DATA_DIR", str(folder / "data"))
-        crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
+        crm.faults.append(always("accounts", lambda: json_response({"message": "Not yours"}, 403)))
         with executed("few", request.param, instance) as result:
             assert not result.success
         crm.faults.clear()
@@ -178,17 +178,17 @@ def test_executors_make_equal_tables_and_publish_once_a_run(
             assert published == {copy.stat().st_ino}
             made += [tables(tmp_path / name / "crm.duckdb"), tables(copy)]
     assert made == [made[0]] * 4
-    assert {"raw.accounts", "staging.stg_contacts"} <= made[0].keys()
+    assert {"raw.accounts", "staging.stg_accounts"} <= made[0].keys()
 
 
 def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
     notes = (failed_run.folder / "notes").read_text(encoding="utf-8").splitlines()
-    assert {"failure of raw__contacts", "success of raw__accounts"} <= set(notes)
+    assert {"failure of raw__accounts", "success of raw__contacts"} <= set(notes)
 
 
 def test_failed_step_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:
     data = failed_run.folder / "data"
-    assert rows(data / "crm.duckdb", "select count(*) from raw.accounts") == [(1,)]
+    assert rows(data / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
     assert not (data / "crm.published.duckdb").exists()
 
 
@@ -199,5 +199,5 @@ def test_re_execution_runs_failed_steps_and_their_descendants(
     options = ReexecutionOptions.from_failure(failed_run.run_id, instance)
     with executed("few", failed_run.executor, instance, options) as result:
         ran = {event.step_key for event in result.all_events if event.is_step_success}
-    assert {"raw__contacts", "staging__stg_contacts", "published__database"} <= ran
-    assert "raw__accounts" not in ran
+    assert {"raw__accounts", "marts__account_ownership", "published__database"} <= ran
+    assert "raw__contacts" not in ran
