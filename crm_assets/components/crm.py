@@ -115,7 +115,7 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
         models, missing = buildable(load_models(), self.resources)
         raw = build_raw_assets(crm, self.resources)
         tables = build_model_assets(crm, models)
-        reports = [build_sales_review(crm)] if missing.isdisjoint(tables_read()) else []
+        reports = [build_sales_review(crm, models)] if missing.isdisjoint(tables_read()) else []
         built, published = [*tables, *reports], build_published_database(crm, [*raw, *tables])
         jobs = build_jobs(crm, raw, tables, reports)
         cadences = {name: cadence for name, cadence in self._cadences(crm).items() if name in self.resources}

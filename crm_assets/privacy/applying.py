@@ -13,7 +13,7 @@ from crm_assets.privacy.forgetting import Stored, forget, stored_records
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
-from crm_assets.reports.files import page_path
+from crm_assets.reports.files import csv_folder, page_path
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
@@ -132,7 +132,7 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     """Erases removed values from all files: tables, the published copy, reports, what killed runs left."""
     # Reports show data of the tables. The next run creates them again.
     page = page_path(settings, warehouse.crm)
-    for file in page.parent.glob(f"{page.stem}.*"):
+    for file in [*page.parent.glob(f"{page.stem}.*"), *csv_folder(page).glob("*")]:
         file.unlink(missing_ok=True)
     warehouse.erase(partial(set_erased, erased=True))
     remove_leftovers(warehouse.working_folder)

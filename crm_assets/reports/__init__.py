@@ -1,1 +1,1 @@
-"""Reports: figures from the marts, drawn as charts on one page. Imports DuckDB, not Dagster."""
+"""Reports: figures from the marts, with charts, on one page. Imports DuckDB, not Dagster."""

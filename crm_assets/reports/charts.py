@@ -1,158 +1,120 @@
-"""The charts of the sales review, as SVG for the page and PNG for Dagster's UI.
+"""The charts of the sales review: where bars, marks and ticks are, in percent of the width or height of the drawing.
 
-Needs neither a browser nor a network.
+So a chart is as wide as the text beside it, and its own text stays as large as on the page.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import cached_property
-from typing import Any
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import count
 
-import altair as alt
-import vl_convert
+from crm_assets.reports.tables import Column, Table
 
-from crm_assets.reports.figures import Rows, SalesReview
+LABELS = 8
+"""The most ticks of an axis."""
 
-AGES: Mapping[str, str] = {
-    "over 30 days overdue": "#b2182b",
-    "8 to 30 days overdue": "#ef8a62",
-    "up to 7 days overdue": "#f4c07a",
-    "not due yet": "#4393c3",
-    "no due date": "#8c96a3",
-}
-"""Age of an open task -> colour, the most urgent first. The colours differ in lightness, too."""
+UNITS = ((10**12, "tn"), (10**9, "bn"), (10**6, "M"), (10**3, "k"), (1, ""))
 
-ACCENT, TARGET = "#4393c3", "#f0a202"
 
-CONFIG: Mapping[str, Any] = {
-    # The page sets the colour of text and lines, for its light and its dark theme.
-    "background": "transparent",
-    "font": "sans-serif",
-    "axis": {
-        "labelColor": "currentColor",
-        "titleColor": "currentColor",
-        "domainColor": "currentColor",
-        "tickColor": "currentColor",
-        "gridColor": "currentColor",
-        "gridOpacity": 0.15,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelLimit": 200,
-    },
-    "legend": {"labelColor": "currentColor", "labelFontSize": 12, "orient": "top", "title": None},
-    "text": {"color": "currentColor"},
-    "view": {"stroke": None},
-}
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a bar: the place of its series among the columns that are drawn, and where it starts and ends."""
 
-SIZE = {"width": 820, "height": 260}
+    series: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar: its label, its pieces, and where the mark is that it compares with, if any."""
+
+    label: str
+    pieces: list[Piece]
+    mark: float | None
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart.
+    """A chart of a table.
 
     Attributes:
-        name: A short name.
-        title: The heading on the page.
-        description: A text alternative with the main figures.
-        rows: The figures drawn.
-        spec: The Vega-Lite specification.
+        table: The table.
+        series: The columns that are drawn as bars, stacked.
+        mark: The column that is drawn as a mark at each bar, if any.
+        bars: A bar for each row.
+        ticks: The ticks of the axis: place and label.
+        every: Of so many bars one has a label, the last one among them.
     """
 
-    name: str
-    title: str
-    description: str
-    rows: Rows
-    spec: dict[str, Any]
-
-    @cached_property
-    def svg(self) -> str:
-        """The chart for the page, in the page's text colour."""
-        return vl_convert.vegalite_to_svg(self.spec)
+    table: Table
+    series: list[Column]
+    mark: Column | None
+    bars: list[Bar]
+    ticks: list[tuple[float, str]]
+    every: int
 
 
-def charts(review: SalesReview) -> list[Chart]:
-    """The charts of a review. A chart without figures has empty axes, and its description says so."""
-    return [_revenue(review.revenue), _backlog(review.backlog), _meetings(review.meetings)]
+def chart(table: Table, write: Callable[[Column, object], str], series: Sequence[str], mark: str = "") -> Chart:
+    """The chart of a table whose first column has the labels.
 
+    Args:
+        table: The table.
+        write: Writes a value of a column.
+        series: The names of the columns that are drawn as bars.
+        mark: The name of the column that is drawn as a mark.
+    """
+    columns = {column.name: column for column in table.columns}
+    stacked = [list(_stacked([row[name] for name in series])) for row in table.rows]
+    marks = [row[mark] if mark else None for row in table.rows]
+    ends = [*(end for pieces in stacked for piece in pieces for end in piece), *(each for each in marks if each)]
+    ticks = axis(Decimal(min(ends, default=0)), Decimal(max(ends, default=0)))
 
-def _revenue(rows: Rows) -> Chart:
-    best = max(rows, key=lambda row: row["won_amount"])
-    total = sum(row["won_amount"] for row in rows)
-    base = alt.Chart(_labelled(rows, "month", "%b %Y")).encode(
-        x=alt.X("month:O", title=None, sort=None, axis=alt.Axis(labelAngle=-45))
-    )
-    won = base.mark_bar(color=ACCENT).encode(
-        y=alt.Y("won_amount:Q", title="won amount (company's currency)", axis=alt.Axis(format="~s", tickCount=5))
-    )
-    target = base.mark_tick(color=TARGET, opacity=1, thickness=3, size=28).encode(y=alt.Y("target_amount:Q"))
-    described = (
-        f"Bars by month. {total:,.0f} won in {len(rows)} months; the best was {best['month']:%B %Y} "
-        f"with {best['won_amount']:,.0f}."
-        if total
-        else f"No deal was won in the last {len(rows)} months."
-    )
-    latest = rows[-1]
-    if latest["target_amount"]:
-        reached = latest["won_amount"] / latest["target_amount"]
-        described += f" The orange marks are the targets, {reached:.0%} of which is reached this month."
-    return _chart("revenue", "Won revenue by month, against target", described, rows, won + target)
+    def place(value: Decimal) -> float:
+        return round(float(100 * (value - ticks[0]) / (ticks[-1] - ticks[0])), 2)
 
-
-def _backlog(rows: Rows) -> Chart:
-    owners = list(dict.fromkeys(row["owner"] for row in rows))
-    drawn = (
-        alt.Chart(alt.InlineData(values=[{**row, "order": list(AGES).index(row["age"])} for row in rows]))
-        .mark_bar()
-        .encode(
-            y=alt.Y("owner:N", title=None, sort=owners),
-            x=alt.X("open_tasks:Q", title="open tasks", axis=alt.Axis(tickMinStep=1, format=",d")),
-            color=alt.Color("age:N", scale=alt.Scale(domain=list(AGES), range=list(AGES.values()))),
-            order=alt.Order("order:Q"),
+    bars = [
+        Bar(
+            write(table.columns[0], row[table.columns[0].name]),
+            [Piece(number, place(low), place(high)) for number, (low, high) in enumerate(pieces) if low != high],
+            None if compared is None else place(compared),
         )
-    )
-    tasks = sum(row["open_tasks"] for row in rows)
-    overdue = sum(row["open_tasks"] for row in rows if row["age"].endswith("overdue"))
-    described = (
-        f"Stacked bars by owner. Open tasks: {tasks:,}, of these overdue: {overdue:,}. {owners[0]} has the most."
-        if rows
-        else "No task is open."
-    )
-    return _chart("backlog", "Open tasks by owner and age", described, rows, drawn, height=max(120, 24 * len(owners)))
+        for row, pieces, compared in zip(table.rows, stacked, marks, strict=True)
+    ]
+    drawn = [columns[name] for name in series]
+    labelled = [(place(tick), short(tick)) for tick in ticks]
+    return Chart(table, drawn, columns.get(mark), bars, labelled, -(-len(bars) // (LABELS - 1)))
 
 
-def _meetings(rows: Rows) -> Chart:
-    drawn = (
-        alt.Chart(_labelled(rows, "week", "%d %b"))
-        .mark_line(color=ACCENT, point=alt.OverlayMarkDef(color=ACCENT))
-        .encode(
-            x=alt.X("week:O", title="week beginning", sort=None, axis=alt.Axis(labelAngle=-45)),
-            y=alt.Y("meetings:Q", title="meetings", axis=alt.Axis(tickMinStep=1, format=",d")),
-        )
-    )
-    met = sum(row["meetings"] for row in rows)
-    described = (
-        f"A line by week. {met:,} meetings in {len(rows)} weeks, {met / len(rows):,.1f} a week; "
-        f"{rows[-1]['meetings']:,} in the current one."
-        if met
-        else f"No meeting in the last {len(rows)} weeks."
-    )
-    return _chart("meetings", "Meetings by week", described, rows, drawn)
+def axis(low: Decimal, high: Decimal) -> list[Decimal]:
+    """Five to eight round numbers, whole ones, from at most `low` and 0 to at least `high`."""
+    for step in _steps():
+        first = (min(low, Decimal(0)) / step).to_integral_value(ROUND_FLOOR)
+        last = (high / step).to_integral_value(ROUND_CEILING)
+        if last - first < LABELS:
+            return [step * (first + number) for number in range(max(5, int(last - first) + 1))]
+    raise AssertionError
 
 
-def _labelled(rows: Rows, column: str, label: str) -> alt.InlineData:
-    """Rows with their dates formatted as text: Vega would shift dates to the machine's time zone."""
-    drawn = [{**row, column: f"{row[column]:{label}}"} for row in rows]
-    # Vega has no decimals; the page's text and tables show the exact amounts.
-    return alt.InlineData(
-        values=[{k: float(v) if isinstance(v, Decimal) else v for k, v in row.items()} for row in drawn]
-    )
+def short(number: Decimal) -> str:
+    """A round number in few characters, such as 250k."""
+    size, suffix = next((unit for unit in UNITS if abs(number) >= unit[0]), UNITS[-1])
+    scaled = f"{(number / size).normalize():f}"
+    return f"{scaled}{suffix}" if len(scaled.lstrip("-")) < len("1000") else f"{number.normalize():e}"
 
 
-def _chart(
-    name: str, title: str, description: str, rows: Rows, drawn: alt.Chart | alt.LayerChart, **size: int
-) -> Chart:
-    spec = drawn.properties(**{**SIZE, **size}).configure(**CONFIG).to_dict()
-    return Chart(name, title, description, rows, spec)
+def _steps() -> Iterator[Decimal]:
+    for power in count():
+        yield from (digit * Decimal(10) ** power for digit in (1, 2, 5))
+
+
+def _stacked(values: Iterable[Decimal]) -> Iterator[tuple[Decimal, Decimal]]:
+    """From and to of each piece: positive ones upwards from zero, negative ones downwards."""
+    up = down = Decimal(0)
+    for value in values:
+        if value < 0:
+            down += value
+            yield down, down - value
+        else:
+            up += value
+            yield up - value, up

@@ -1,10 +1,8 @@
-"""The figures of the sales review, read from the marts and saved next to the page for comparison with the next one."""
+"""The figures of the sales review, read from the marts."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,11 @@ import duckdb
 
 QUERIES = Path(__file__).with_name("sales_review")
 
-Rows = Sequence[Mapping[str, Any]]
+TODAY = "set variable today = (select max_by(snapshot_date, taken_at) from marts.pipeline_health_daily)"
+"""The day of the latest build, for the queries: `getvariable('today')`."""
+
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -20,22 +22,28 @@ class SalesReview:
     """The figures of the sales review.
 
     Attributes:
-        taken_at: When the marts were built, UTC.
-        headline: Name of a number -> its value. Amounts are exact, here and below.
-        revenue: `month`, `won_amount`, `won_deals`; the last 24 months, oldest first.
-        backlog: `owner`, `age`, `open_tasks`; owners with the most tasks first.
-        meetings: `week`, `meetings`; the last 26 weeks, oldest first.
-        quiet_accounts: `account`, `owner`, `last_activity`, `days`, `won_amount`; the longest without contact first.
-        definitions: `metric`, `definition`, as in docs/metrics.md.
+        parts: Name of a query in `sales_review/` -> its rows. The first line of each query says what a row is. Amounts
+            are exact.
     """
 
-    taken_at: datetime
-    headline: Mapping[str, int | Decimal]
-    revenue: Rows
-    backlog: Rows
-    meetings: Rows
-    quiet_accounts: Rows
-    definitions: Rows
+    parts: Mapping[str, Rows]
+
+    @property
+    def headline(self) -> Row:
+        """The numbers of the latest build."""
+        return self.parts["headline"][0]
+
+    @property
+    def taken_at(self) -> datetime:
+        """When the marts were built, UTC."""
+        taken_at: datetime = self.headline["taken_at"]
+        return taken_at
+
+    @property
+    def today(self) -> date:
+        """The day of that, in the reporting time zone."""
+        today: date = self.headline["snapshot_date"]
+        return today
 
 
 def queries() -> Mapping[str, str]:
@@ -51,44 +59,14 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     """
     connection.execute("begin")
     try:
-        parts = {name: _rows(connection, sql) for name, sql in queries().items()}
+        connection.execute(TODAY)
+        return SalesReview({name: rows(connection, sql) for name, sql in queries().items()})
     finally:
         connection.execute("rollback")
-    [headline] = parts.pop("headline")
-    numbers = {name: value for name, value in headline.items() if name != "taken_at"}
-    return SalesReview(taken_at=headline["taken_at"], headline=numbers, **parts)
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The numbers of a report, and the time of their figures."""
-
-    taken_at: datetime
-    numbers: Mapping[str, int | Decimal]
-
-
-def headline_before(review: SalesReview, path: Path) -> Headline | None:
-    """The numbers to compare with: those of the last report with other figures. None if there are none."""
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-        drawn_again = datetime.fromisoformat(kept["taken_at"]) == review.taken_at
-        before = kept["before"] if drawn_again else kept
-        numbers = before and {name: Decimal(value) for name, value in before["numbers"].items()}
-        return before and Headline(datetime.fromisoformat(before["taken_at"]), numbers)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError):
-        return None
-
-
-def headline_json(review: SalesReview, before: Headline | None) -> str:
-    """JSON for the next report: `{"taken_at": …, "numbers": {"accounts": 120, …}, "before": {…}}`, amounts as texts."""
-    kept = [
-        headline and {"taken_at": headline.taken_at.isoformat(), "numbers": dict(headline.numbers)}
-        for headline in (Headline(review.taken_at, review.headline), before)
-    ]
-    return json.dumps({**(kept[0] or {}), "before": kept[1]}, indent=2, default=str) + "\n"
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query, by names of columns."""
     found = connection.execute(sql)
     names = [column[0] for column in found.description or []]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,65 +1,53 @@
-"""The page of the sales review: one HTML file that needs no network, scripts or other files."""
+"""The page of the sales review: one HTML file that needs no network, no scripts and no other files."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 
-from jinja2 import Environment, PackageLoader, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from crm_assets.reports.charts import Chart
-from crm_assets.reports.figures import Headline, SalesReview
-
-HEADLINE: Mapping[str, tuple[str, str]] = {
-    "won_amount_30_days": ("won in 30 days", "company's currency"),
-    "won_deals_30_days": ("deals won in 30 days", ""),
-    "crm_open_deals_amount": ("in open deals", "company's currency"),
-    "appointments_30_days": ("meetings in 30 days", ""),
-    "open_tasks": ("open tasks", ""),
-    "overdue_tasks": ("overdue tasks", ""),
-    "accounts": ("accounts", ""),
-    "contacts": ("contacts", ""),
-}
-"""Name of a headline number -> its label and its unit, in the page's order."""
+from crm_assets.reports.answers import answers
+from crm_assets.reports.charts import chart
+from crm_assets.reports.figures import SalesReview
+from crm_assets.reports.formats import Formats
+from crm_assets.reports.tables import HEADLINE, Column, tables_of
 
 
-@dataclass(frozen=True)
-class Number:
-    """One headline number: its value, and its change since the previous report (None: not known)."""
-
-    label: str
-    unit: str
-    value: int | Decimal
-    change: int | Decimal | None
-
-
-def numbers(review: SalesReview, before: Headline | None) -> list[Number]:
-    """The headline numbers, compared with those of an earlier report."""
-    known = before.numbers if before else {}
-    return [
-        Number(label, unit, review.headline[name], review.headline[name] - known[name] if name in known else None)
-        for name, (label, unit) in HEADLINE.items()
-    ]
-
-
-def render(review: SalesReview, charts: list[Chart], before: Headline | None, source: str) -> str:
+def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str], source: str, folder: str) -> str:
     """The page as HTML.
 
     Args:
         review: The figures.
-        charts: Their charts.
-        before: The numbers to compare with.
+        formats: How figures are written.
+        definitions: Metric -> what it means, as in docs/metrics.md.
         source: Where the figures come from, shown to the reader.
+        folder: The name of the folder beside the page that has the tables as CSV files.
     """
+    tables = tables_of(review)
+
+    def write(column: Column, value: object) -> str:
+        return str(getattr(formats, column.kind)(value))
+
+    metrics = {column.metric for table in tables.values() for column in table.columns} | {*HEADLINE.values()}
     environment = Environment(
         loader=PackageLoader("crm_assets.reports", "sales_review"),
         autoescape=select_autoescape(default=True),
         trim_blocks=True,
         lstrip_blocks=True,
+        undefined=StrictUndefined,
     )
     return environment.get_template("page.html").render(
         review=review,
-        charts=charts,
-        numbers=numbers(review, before),
-        compared_with=before and before.taken_at,
+        answers=answers(review, formats),
+        tables=tables,
+        charts={
+            "months": chart(tables["months"], write, ["won_amount"], "target_amount"),
+            "owners": chart(tables["owners"], write, ["won_amount_this_year"], "target_this_year"),
+            "types": chart(tables["types"], write, ["won_amount_12m"], "won_amount_prior_12m"),
+            "backlog": chart(tables["backlog"], write, [column.name for column in tables["backlog"].columns[1:]]),
+            "meetings": chart(tables["meetings"], write, ["meetings"]),
+        },
+        definitions={metric: definitions[metric] for metric in sorted(metrics & definitions.keys())},
+        folder=folder,
+        formats=formats,
         source=source,
+        write=write,
     )

@@ -127,6 +127,13 @@ class Model:
         texts = ((column["name"], self.project.text(self.file, column.get("description"))) for column in columns)
         return {name: text for name, text in texts if text.strip()}
 
+    @property
+    def metrics(self) -> Mapping[str, str]:
+        """Metric -> the column whose description defines it: `meta: {metric: …}`."""
+        columns = self.file.properties.get("columns") or []
+        metas = ((column["name"], (column.get("config") or {}).get("meta") or {}) for column in columns)
+        return {meta["metric"]: name for name, meta in metas if "metric" in meta}
+
     def scope(
         self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False, reads: set[str] | None = None
     ) -> Scope:

@@ -40,6 +40,23 @@ def _month(value: object) -> int:
     return number
 
 
+CURRENCIES = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC
+CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR
+ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK
+MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE
+SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF
+XPF YER ZAR ZMW ZWG
+"""
+"""The codes of currencies in use, of ISO 4217."""
+
+
+def _currency(code: str) -> str:
+    if code.strip().upper() not in CURRENCIES.split():
+        raise ValueError("is not a currency: give its ISO 4217 code, such as EUR")
+    return code.strip().upper()
+
+
 def allowed(text: str) -> JsonDict:
     """The allowed values of a setting, where its schema cannot say them."""
     return {"allowed": text}
@@ -71,6 +88,11 @@ class DeploymentSettings(BaseModel):
 
     fiscal_year_start: Month = 1
     """The month in which fiscal years begin, for the year to date in `owner_month`."""
+
+    currency: Annotated[str, AfterValidator(_currency)] | None = Field(
+        default=None, json_schema_extra=allowed("an ISO 4217 code such as `EUR`")
+    )
+    """The company's currency, which the sales review names."""
 
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
     """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""

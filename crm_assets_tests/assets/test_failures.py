@@ -146,7 +146,7 @@ def _jobs() -> dict[str, JobDefinition]:
             *raw,
             *built.values(),
             build_published_database(DEFAULT_CRM, raw),
-            build_sales_review(DEFAULT_CRM),
+            build_sales_review(DEFAULT_CRM, []),
             lake_maintenance,
         ],
         asset_checks=[comparison],

@@ -1,24 +1,27 @@
 """reports/sales_review: the results of a materialization."""
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from dagster import DagsterInstance, FloatMetadataValue, PathMetadataValue, TimestampMetadataValue, materialize
 
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.masking import know
+from crm_assets.reports.tables import COLUMNS
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.conftest import _tables, crm
-from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.raw_tables import RawTables, models
 
 __all__ = ["_tables", "crm"]
 
 
 def drawn(database: Path, instance: DagsterInstance | None = None, *, only_if_changed: bool = False) -> Any:
     return materialize(
-        [build_sales_review(Crm())],
+        [build_sales_review(Crm(), models().values())],
         resources={"crm_warehouse": Warehouse(database=str(database))},
         run_config={"ops": {"reports__sales_review": {"config": {"only_if_changed": only_if_changed}}}},
         instance=instance or DagsterInstance.ephemeral(),
@@ -30,6 +33,7 @@ def drawn(database: Path, instance: DagsterInstance | None = None, *, only_if_ch
 def database(crm: RawTables, data_dir: Path) -> Path:
     """A file with all models in it."""
     crm.add("accounts", 1, name="Acme")
+    crm.add("won_deals", 1, amount=5, closed_date=datetime.now(timezone.utc).date(), sales_account_id=1)
     crm.build()
     data_dir.mkdir()
     path = data_dir / "sandbox.duckdb"
@@ -42,8 +46,10 @@ def database(crm: RawTables, data_dir: Path) -> Path:
 def test_the_page_is_for_its_owner_only(database: Path, data_dir: Path) -> None:
     assert drawn(database).success
 
-    files = {path.name: path.stat().st_mode & 0o777 for path in (data_dir / "reports").iterdir()}
-    assert files == {"sandbox_sales_review.html": 0o600, "sandbox_sales_review.json": 0o600}
+    reports = data_dir / "reports"
+    modes = {str(path.relative_to(reports)): path.stat().st_mode & 0o777 for path in reports.rglob("*")}
+    files = {"sandbox_sales_review.html", *(f"sandbox_sales_review/{name}.csv" for name in COLUMNS)}
+    assert modes == {**dict.fromkeys(files, 0o600), "sandbox_sales_review": 0o700}
     assert "Acme" in (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
 
 
@@ -52,9 +58,10 @@ def test_page_shows_no_configured_secret(database: Path, data_dir: Path, monkeyp
     know("the CRM", {"Acme"})
     assert drawn(database).success
 
-    page = (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
-    assert "Acme" not in page
-    assert "***" in page
+    for name in ("sandbox_sales_review.html", "sandbox_sales_review/customers.csv"):
+        text = (data_dir / "reports" / name).read_text(encoding="utf-8")
+        assert "Acme" not in text
+        assert "***" in text
 
 
 def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Path) -> None:
@@ -68,7 +75,9 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
 
 
-def test_report_of_unchanged_tables_is_left_alone(database: Path, data_dir: Path) -> None:
+def test_report_of_unchanged_tables_is_left_alone(
+    database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = data_dir / "reports" / "sandbox_sales_review.html"
     with DagsterInstance.ephemeral() as instance:
 
@@ -79,6 +88,11 @@ def test_report_of_unchanged_tables_is_left_alone(database: Path, data_dir: Path
 
         assert is_drawn(only_if_changed=True)
         assert not is_drawn(only_if_changed=True)
+        monkeypatch.setenv("CRM_CURRENCY", "eur")
+        assert is_drawn(only_if_changed=True)
+        with duckdb.connect(str(database)) as connection:
+            connection.execute("insert into raw.sync_log values ('accounts', 'full', true, now(), 1, 0, 0, null, '1')")
+        assert is_drawn(only_if_changed=True), "a list was read completely"
         assert is_drawn(only_if_changed=False)
         page.unlink()
         assert is_drawn(only_if_changed=True)

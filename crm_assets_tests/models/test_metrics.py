@@ -17,13 +17,11 @@ writes this page. [What the figures mean](figures.md) has the rules behind them.
 
 def metrics() -> dict[str, tuple[str, str]]:
     """Metric -> its column, and its definition."""
-    found = {}
-    for address, model in models().items():
-        for column in model.file.properties.get("columns") or []:
-            name = ((column.get("config") or {}).get("meta") or {}).get("metric")
-            if name:
-                found[name] = (f"{address}.{column['name']}", " ".join(model.columns[column["name"]].split()))
-    return found
+    return {
+        metric: (f"{address}.{column}", " ".join(model.columns[column].split()))
+        for address, model in models().items()
+        for metric, column in model.metrics.items()
+    }
 
 
 def page() -> str:

@@ -1,5 +1,6 @@
 """Invented records of all lists, and the review of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -7,7 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from crm_assets.reports.figures import SalesReview
+from crm_assets.reports.tables import Table
 from crm_assets.sandbox.chance import Dice
+from crm_assets_tests.reports.drawn import Figure
 
 Records = list[dict[str, Any]]
 
@@ -15,13 +18,8 @@ Records = list[dict[str, Any]]
 OWNERS = [*range(1, 16), None]
 
 
-AGES = {
-    "no due date": None,
-    "not due yet": timedelta(days=-3),
-    "up to 7 days overdue": timedelta(days=3),
-    "8 to 30 days overdue": timedelta(days=20),
-    "over 30 days overdue": timedelta(days=40),
-}
+DUE = [None, timedelta(days=-20), timedelta(days=-3), timedelta(days=3), timedelta(days=40)]
+"""How long before now a task was due."""
 
 
 @dataclass
@@ -36,8 +34,10 @@ class Reported:
     past_appointments: Records = field(default_factory=list)
     targets: list[tuple[date, int, int]] = field(default_factory=list)
     review: SalesReview = field(init=False)
+    read_at: datetime = field(init=False)
     page: str = field(init=False)
-    drawn: dict[str, list[dict[str, str]]] = field(init=False)
+    tables: Mapping[str, Table] = field(init=False)
+    figures: dict[str, Figure] = field(init=False)
 
     def day(self, instant: datetime) -> date:
         """The day of an instant in the reporting time zone."""
@@ -91,11 +91,9 @@ def invented(zone: ZoneInfo) -> Reported:
             }
         )
     for task in range(300):
-        age = dice.pick(list(AGES))
-        due = AGES[age]
+        due = dice.pick(DUE)
         made.open_tasks.append(
             {
-                # The more tasks, the smaller the owner's number, so that places do not depend on the order of equals.
                 "owner_id": OWNERS[min(task * task // 5600, 15)],
                 "due_date": None if due is None else now - due,
                 "status": 1 if dice.happens(0.1) else 0,

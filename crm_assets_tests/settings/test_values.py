@@ -160,6 +160,19 @@ def test_what_is_no_month_is_named(value: str, monkeypatch: pytest.MonkeyPatch) 
         _ = resolve_settings().fiscal_year_start
 
 
+@pytest.mark.parametrize(("value", "currency"), [("", None), ("EUR", "EUR"), (" chf ", "CHF")])
+def test_a_currency_is_given_by_its_code(value: str, currency: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_CURRENCY", value)
+    assert resolve_settings().currency == currency
+
+
+@pytest.mark.parametrize("value", ["Euro", "€", "XXX"])
+def test_what_is_no_currency_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_CURRENCY", value)
+    with pytest.raises(SettingsError, match="CRM_CURRENCY.*is not a currency: give its ISO 4217 code"):
+        _ = resolve_settings().currency
+
+
 def test_the_plain_variable_for_the_key_works(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCES__CRM__API_KEY")
     monkeypatch.setenv("API_KEY", KEY)

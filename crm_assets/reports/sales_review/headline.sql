@@ -1,15 +1,23 @@
--- One row: the numbers of the latest build, and when they were counted.
+-- One or two rows: the numbers of the latest build, and those of the last day that is a week or more before.
 -- An earlier build has a later day if the reporting time zone has moved west since.
+with latest as (
+    select max(taken_at) as taken_at
+    from marts.pipeline_health_daily
+)
+
 select
-    taken_at,
-    accounts,
-    contacts,
-    won_deals_30_days,
-    won_amount_30_days,
-    crm_open_deals_amount,
-    open_tasks,
-    overdue_tasks,
-    appointments_30_days
-from marts.pipeline_health_daily
-order by taken_at desc
-limit 1
+    health.snapshot_date,
+    health.taken_at,
+    health.won_amount_30_days,
+    health.won_deals_30_days,
+    health.crm_open_deals_amount,
+    health.appointments_30_days,
+    health.open_tasks,
+    health.overdue_tasks,
+    health.accounts,
+    health.contacts
+from marts.pipeline_health_daily as health
+cross join latest
+where health.taken_at = latest.taken_at or health.snapshot_date <= getvariable('today') - 7
+order by health.taken_at desc
+limit 2

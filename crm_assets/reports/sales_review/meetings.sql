@@ -1,18 +1,13 @@
 -- One row per week: the last 26 weeks, including weeks without meetings.
-with latest as (
-    select max_by(snapshot_date, taken_at) as today from marts.pipeline_health_daily
-),
-
-weeks as (
+with weeks as (
     select
-        cast(
-            unnest(
-                generate_series(
-                    date_trunc('week', today) - interval 175 day, date_trunc('week', today), interval 7 day
-                )
-            ) as date
+        unnest(
+            generate_series(
+                date_trunc('week', getvariable('today')) - interval 175 day,
+                date_trunc('week', getvariable('today')),
+                interval 7 day
+            )
         ) as week
-    from latest
 ),
 
 met as (
@@ -24,7 +19,7 @@ met as (
 )
 
 select
-    weeks.week,
+    cast(weeks.week as date) as week,
     cast(coalesce(met.meetings, 0) as bigint) as meetings
 from weeks
 left join met on weeks.week = met.week

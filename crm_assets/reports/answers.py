@@ -1,0 +1,128 @@
+"""The first lines of the sales review: each question with its answer, in sentences with numbers."""
+
+from calendar import monthrange
+from collections.abc import Callable, Iterator, Mapping
+
+from crm_assets.reports.figures import SalesReview
+from crm_assets.reports.formats import Formats, ratio
+
+
+def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
+    """Question -> its answer, in the page's order."""
+    return {question: " ".join(answer(review, formats)) for question, answer in QUESTIONS.items()}
+
+
+def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
+    if not review.parts["target"]:
+        yield "Nothing was won yet, and no target is set."
+    for row in review.parts["target"]:
+        is_month = row["period"] == "this month"
+        when = f"In {row['period_from']:%B %Y}" if is_month else f"Since {formats.day(row['period_from'])}"
+        won, target = formats.money(row["won_amount"]), row["target_to_date"]
+        if not target:
+            yield f"{when} {won} was won; no target is set."
+            continue
+        ahead = "ahead" if row["ahead"] >= 0 else "behind"
+        yield (
+            f"{when} {won} was won, {formats.share(ratio(row['won_amount'], target))} of the target to date: "
+            f"{formats.money(abs(row['ahead']))} {ahead}."
+        )
+        if row["won_without_target"]:
+            yield f"Of this, {formats.money(row['won_without_target'])} was won by owners without a target."
+        missing = row["target_amount"] - row["won_amount"]
+        if is_month and missing > 0:
+            last = review.today.replace(day=monthrange(review.today.year, review.today.month)[1])
+            yield (
+                f"{formats.money(missing)} has to be won by {formats.day(last)} to reach the month's target "
+                f"of {formats.money(row['target_amount'])}."
+            )
+
+
+def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
+    owners = review.parts["owners"]
+    year = next((row for row in review.parts["target"] if row["period"] == "this year"), None)
+    if year is None or not year["won_amount"]:
+        yield "Nobody has won anything this year."
+        return
+    best = owners[0]
+    share = formats.share(ratio(best["won_amount_this_year"], year["won_amount"]))
+    yield (
+        f"{best['owner']} has won most this year: {formats.money(best['won_amount_this_year'])} of "
+        f"{formats.money(year['won_amount'])}, {share}."
+    )
+    if year["owners_with_target"]:
+        owners_with_target = _many(year["owners_with_target"], "owner")
+        yield f"On target to date: {year['owners_on_target']:,} of {owners_with_target} with one."
+
+
+def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
+    total = sum(row["won_amount_12m"] for row in review.parts["types"])
+    if not total:
+        yield "Nothing was won in the last 12 months."
+        return
+    shares = {row["revenue_type"]: formats.share(ratio(row["won_amount_12m"], total)) for row in review.parts["types"]}
+    unknown = f", {shares['unknown']} from accounts that are not known" if "unknown" in shares else ""
+    yield (
+        f"Of the {formats.money(total)} of the last 12 months, {shares['first']} is from first deals, "
+        f"{shares['repeat']} from repeat ones, {shares['won back']} from customers won back{unknown}."
+    )
+    if largest := review.parts["customers"]:
+        share = formats.share(largest[-1]["cumulative_share_12m"])
+        yield f"The {_many(len(largest), 'largest customer')} brought {share}."
+    [retained] = review.parts["retained"]
+    if retained["customers"]:
+        quarter, bought = formats.quarter(retained["quarter"]), retained["customers_buying"]
+        yield (
+            f"{formats.share(ratio(bought, retained['customers']))} of the {_many(retained['customers'], 'customer')} "
+            f"won before {quarter} bought in it."
+        )
+
+
+def _at_risk(review: SalesReview, formats: Formats) -> Iterator[str]:
+    [risk] = review.parts["risk"]
+    if risk["quiet_customers"]:
+        yield (
+            f"{_many(risk['quiet_customers'], 'customer')} who brought {formats.money(risk['quiet_amount'])} "
+            "had no contact for more than 90 days."
+        )
+    else:
+        yield "No customer was without contact for more than 90 days."
+    if risk["uncontacted_customers"]:
+        yield (
+            f"{_many(risk['uncontacted_customers'], 'customer')} who brought "
+            f"{formats.money(risk['uncontacted_amount'])} had none that is on record."
+        )
+    tasks, overdue = review.headline["open_tasks"], review.headline["overdue_tasks"]
+    yield (
+        f"{overdue:,} of {_many(tasks, 'open task')} {'is' if overdue == 1 else 'are'} overdue."
+        if tasks
+        else ("No task is open.")
+    )
+
+
+def _trust(review: SalesReview, formats: Formats) -> Iterator[str]:
+    reads = {row["list"]: row["read_at"] for row in review.parts["reads"]}
+    if missing := [name for name, read_at in reads.items() if read_at is None]:
+        yield f"Never read completely: {', '.join(missing)}."
+    else:
+        yield f"All lists were read completely, the first of them on {formats.instant(min(reads.values()))}."
+    quality = review.parts["quality"]
+    failing = [row for row in quality if row["failing"]]
+    yield f"{len(failing)} of {_many(len(quality), 'check')} of the data find something."
+    if affected := [row for row in failing if row["amount_affected"]]:
+        worst = max(affected, key=lambda row: row["amount_affected"])
+        yield f"The largest amount, {formats.money(worst['amount_affected'])}, is that of {worst['check_name']}."
+
+
+def _many(number: int, thing: str) -> str:
+    """A number of things: 1 task, 2 tasks."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+QUESTIONS: Mapping[str, Callable[[SalesReview, Formats], Iterator[str]]] = {
+    "Are we on target?": _on_target,
+    "Who brings it?": _who,
+    "From whom?": _from_whom,
+    "What is at risk?": _at_risk,
+    "Can we trust it?": _trust,
+}
