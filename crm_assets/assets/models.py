@@ -202,5 +202,7 @@ def _description(model: Model) -> str:
 
 
 def _files(model: Model) -> Mapping[Path, str]:
-    documented = {model.properties_path: "description and tests"} if model.properties_path else {}
-    return {model.path: "CSV" if model.materialized == "seed" else "SQL", **documented}
+    return {
+        model.properties_path: "description and tests",
+        model.path: "CSV" if model.materialized == "seed" else "SQL",
+    }

@@ -58,7 +58,7 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
             failed.add(model.address)
         elif not arguments.full_refresh and is_current(connection, model):
             print(f"{model.address}: unchanged")
-        elif _is_built(connection, model, full_refresh=arguments.full_refresh and model.may_be_refreshed):
+        elif _is_built(connection, model, full_refresh=arguments.full_refresh):
             built.add(model.address)
         else:
             failed.add(model.address)
@@ -73,6 +73,8 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
 
 
 def _is_built(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> bool:
+    # As in dbt: incremental models only, and none with `full_refresh: false`.
+    full_refresh &= model.materialized == "incremental" and model.config.get("full_refresh") is not False
     try:
         built = build(connection, model, full_refresh=full_refresh)
     except (ModelError, WrongRows) as error:

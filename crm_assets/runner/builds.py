@@ -160,7 +160,7 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
     """Compares the columns and types of a model with an enforced contract."""
     if not (model.config.get("contract") or {}).get("enforced"):
         return
-    types = {c["name"]: c.get("data_type") for c in model.file.properties.get("columns") or []}
+    types = {c["name"]: c.get("data_type") for c in model.properties.get("columns") or []}
     written = ", ".join(f"null::{type_ or 'unknown'} as {identifier(name)}" for name, type_ in types.items())
     agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, model.relation)
     if wrong := [name for name in {**agreed, **made} if agreed.get(name) != made.get(name)]:
@@ -168,7 +168,7 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
             f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}" for name in wrong
         )
         raise ModelError(
-            f"{model.properties_path}:{line_of(model.file.properties)}: {model.name} breaks its contract: {differences}"
+            f"{model.properties_path}:{line_of(model.properties)}: {model.name} breaks its contract: {differences}"
         )
 
 

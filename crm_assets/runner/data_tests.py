@@ -1,21 +1,22 @@
 """The data tests of a model: generic ones, which its YAML declares, and singular ones, which are files."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.project import File, Project
+from crm_assets.runner.project import Node
 from crm_assets.runner.properties import CONFIG, TEST, wrong
-from crm_assets.runner.templates import Scope, Templates
+from crm_assets.runner.templates import Scope
 from crm_assets.warehouse.names import identifier
 from crm_assets.yaml_files import Items
 
 SINGULAR = "singular"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataTest:
     """A data test of a model.
 
@@ -24,12 +25,12 @@ class DataTest:
         kind: Its kind, by which `test_<kind>` is its macro; or singular.
         path: The file that declares it, or is it.
         text: The template of its query for failing rows.
+        config: severity, where, warn_if and so on.
+        description: A sentence that is true if the test passes: its own, its kind's, or none yet.
+        fails: The template of a sentence about rows that fail it; empty without one.
         line: Its line in the file.
         column: The column that it is declared under; None for a test of the whole model.
-        arguments: The arguments of its kind, as they are written.
-        config: severity, where, warn_if and so on.
-        own_description: Its own description, if it has one.
-        description: A sentence that is true if the test passes.
+        arguments: The arguments of its kind, as they are written; None for those that are left out.
         reads: Addresses of other tables that it reads.
     """
 
@@ -37,12 +38,12 @@ class DataTest:
     kind: str
     path: Path
     text: str
+    config: Mapping[str, Any]
+    description: str
+    fails: str = ""
     line: int = 1
     column: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
-    own_description: str = ""
-    description: str = ""
     reads: frozenset[str] = frozenset()
 
     @property
@@ -55,89 +56,89 @@ class DataTest:
         """Whether a failure keeps the model from being replaced."""
         return self.severity == "error"
 
-    def query(self, templates: Templates, scope: Scope, relation: str) -> str:
+    def query(self, scope: Scope, relation: str) -> str:
         """The query for the rows of `relation`, a table or a subquery, that fail the test."""
         if where := self.config.get("where"):
-            relation = f"(select * from {relation} where {templates.render(self.path, where, scope, self.line)})"
-        arguments = {**self._arguments(templates, scope), "model": relation} if self.kind != SINGULAR else {}
-        query = templates.render(self.path, self.text, {**scope, "arguments": arguments}, self.line)
+            relation = f"(select * from {relation} where {scope.render(self.path, where, self.line)})"
+        given = {name: value for name, value in self._arguments(scope).items() if value is not None}
+        query = scope.render(self.path, self.text, self.line, arguments={**given, "model": relation})
         query = query.strip().rstrip(";")
         return f"{query}\nlimit {self.config['limit']}" if "limit" in self.config else query
 
-    def described(self, templates: Templates, scope: Scope) -> str:
-        """Its description, from its own or its kind's sentence."""
-        if self.own_description or self.kind == SINGULAR:
-            return self.own_description or f"No row is found by {self.path.name}."
-        sentence = templates.kinds[self.kind].passes or " of ".join(filter(None, (self.kind, self.column)))
-        return templates.render(self.path, sentence, {**scope, **self._words(templates, scope)}, self.line)
+    def described(self, scope: Scope) -> str:
+        """Its description, with its arguments."""
+        return self._sentence(scope, self.description)
 
-    def failure(self, templates: Templates, scope: Scope, failing: int, rows: str) -> str:
+    def failure(self, scope: Scope, failing: int, rows: str) -> str:
         """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
-        sentence = "" if self.own_description or self.kind == SINGULAR else templates.kinds[self.kind].fails
-        if not sentence:
+        if not self.fails:
             return f"{failing:,} fail: {self.description}"
-        words = {**self._words(templates, scope), "failing": f"{failing:,}", "rows": rows}
-        return templates.render(self.path, sentence, {**scope, **words}, self.line)
+        return self._sentence(scope, self.fails, failing=f"{failing:,}", rows=rows)
 
-    def _arguments(self, templates: Templates, scope: Scope) -> dict[str, Any]:
-        return {key: templates.value(self.path, value, scope, self.line) for key, value in self.arguments.items()}
-
-    def _words(self, templates: Templates, scope: Scope) -> dict[str, Any]:
+    def _sentence(self, scope: Scope, template: str, **counts: str) -> str:
         article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
-        missing = dict.fromkeys(templates.kinds[self.kind].parameters)
-        return {**missing, **self._arguments(templates, scope), "column_name": self.column, "article": article}
+        words = {**self._arguments(scope), "column_name": self.column, "article": article, **counts}
+        return scope.render(self.path, template, self.line, **words)
+
+    def _arguments(self, scope: Scope) -> dict[str, Any]:
+        return {key: scope.value(self.path, value, self.line) for key, value in self.arguments.items()}
 
 
-def read_data_tests(project: Project, file: File, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
+def singular_test(node: Node) -> DataTest:
+    """The test of a file."""
+    description = node.described(node.properties) or f"No row is found by {node.path.name}."
+    return DataTest(node.stem, SINGULAR, node.path, node.text, node.config, description)
+
+
+def read_data_tests(node: Node, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
     """The tests of a model's YAML entry, those of the model first, then by column.
 
     Args:
-        project: The project.
-        file: The model.
+        node: The model.
         implied: Columns and kinds of tests that it has in any case.
 
     Raises:
         ModelsRefused: A test has an unknown kind or wrong arguments, or is there twice.
     """
     tests: dict[str, DataTest] = {}
-    for column, written, line in (*declared_tests(file), *(({"name": name}, kind, 0) for name, kind in implied)):
-        test = _data_test(project, file, column, written, line)
+    for column, written, line in (*declared_tests(node), *(({"name": name}, kind, 0) for name, kind in implied)):
+        test = _data_test(node, column, written, line)
         same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
         if any(other.arguments == test.arguments and other.config == test.config for other in same):
             if line:
-                raise ModelsRefused(f"{test.path}:{line}: {file.name}: test {test.name} is there twice: remove one")
+                raise ModelsRefused(f"{test.path}:{line}: {node.stem}: test {test.name} is there twice: remove one")
         elif line or not same:
             number = sum(name.rstrip("_0123456789") == test.name for name in tests) + 1
             name = test.name if test.name not in tests else f"{test.name}_{number}"
-            tests[name] = DataTest(**{**vars(test), "name": name})
+            tests[name] = replace(test, name=name)
     return list(tests.values())
 
 
-def declared_tests(file: File) -> Iterator[tuple[Mapping[str, Any] | None, Any, int]]:
+def declared_tests(node: Node) -> Iterator[tuple[Mapping[str, Any] | None, Any, int]]:
     """The column, what is written, and the line of each test in a model's YAML entry."""
-    for column in (None, *(file.properties.get("columns") or [])):
+    for column in (None, *(node.properties.get("columns") or [])):
         for key in ("data_tests", "tests"):
-            listed = (file.properties if column is None else column).get(key) or []
+            listed = (node.properties if column is None else column).get(key) or []
             lines = listed.lines if isinstance(listed, Items) else [1] * len(listed)
             yield from ((column, written, line) for written, line in zip(listed, lines, strict=True))
 
 
-def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:
-    path = file.properties_path or file.path
-    at = f"{path}:{line}: {file.name}: a test of {'column ' + column['name'] if column else 'the model'}"
+def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:
+    path, kinds = node.properties_path, node.project.templates.kinds
+    at = f"{path}:{line}: {node.stem}: a test of {'column ' + column['name'] if column else 'the model'}"
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
         raise ModelsRefused(f"{at} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}")
     [(kind, given)] = written.items()
     given = given or {}
-    known = project.templates.kinds.get(kind)
+    known = kinds.get(kind)
     if known is None:
         raise ModelsRefused(
-            f"{at} has the unknown kind {kind!r}: use one of {', '.join(project.templates.kinds)}, or add it to "
-            "tests/generic; those of packages are not supported"
+            f"{at} has the unknown kind {kind!r}: use one of {', '.join(kinds)}, or add it to tests/generic; those of "
+            "packages are not supported"
         )
-    config = {**project.config("data_tests", path, file.name), **(given.get("config") or {})}
+    config = {**node.project.config("data_tests", path, node.stem), **(given.get("config") or {})}
     arguments = {**(given.get("arguments") or {})}
     problems = [*wrong(given, TEST, str(path), line, kind), *wrong(config, CONFIG, str(path), line, kind)]
     if column and "column_name" not in arguments:
@@ -152,20 +153,16 @@ def _data_test(project: Project, file: File, column: Mapping[str, Any] | None, w
         raise ModelsRefused("\n".join(problems))
     columns = arguments.get("combination_of_columns") or ([column["name"]] if column else [])
     name = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
+    description = node.described(given)
     return DataTest(
-        "".join(letter if letter.isalnum() else "_" for letter in name).strip("_"),
+        re.sub(r"\W", "_", name).strip("_"),
         kind,
         path,
         f"{{{{ test_{kind}(**arguments) }}}}",
+        config,
+        description or known.passes or " of ".join([kind, *([column["name"]] if column else [])]),
+        "" if description else known.fails,
         line,
         column["name"] if column else None,
-        arguments,
-        config,
-        project.text(file, given.get("description")),
+        {**dict.fromkeys(known.parameters), **arguments},
     )
-
-
-def singular_test(project: Project, file: File) -> DataTest:
-    """The test of a file."""
-    description = project.text(file, file.properties.get("description"))
-    return DataTest(file.name, SINGULAR, file.path, file.text, config=file.config, own_description=description)

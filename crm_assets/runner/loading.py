@@ -1,8 +1,10 @@
 """Loads the models and validates them, to report errors early and clearly."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused, NotSelect
@@ -27,22 +29,22 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     project = Project(folder)
     known: dict[str, Model] = {}
     singular: dict[str, list[DataTest]] = {}
-    enabled = [file for file in project.files if file.config.get("enabled", True)]
-    for file in enabled:
-        if file.kind != "data_tests":
-            known[file.name] = Model(project, file, project.schema(file), known, singular)
+    enabled = [node for node in project.nodes.values() if node.config.get("enabled", True)]
+    for node in enabled:
+        if node.resource_type != "data_tests":
+            known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)
     _refuse([problem for model in known.values() for problem in (*_in_config(model), *_in_sql(model))])
     # What follows needs valid SQL.
     models = {model.address: model for model in known.values() if model.materialized != "ephemeral"}
-    _refuse([problem for model in models.values() for problem in _in_reads(model, models)])
+    sources = RAW_TABLES | {relation.address for relation in project.sources.values()} | models.keys()
+    _refuse([problem for model in models.values() for problem in _in_reads(model, sources)])
     models = _ordered(models)
-    for file in enabled:
-        if file.kind == "data_tests":
-            test = singular_test(project, file)
+    for node in enabled:
+        if node.resource_type == "data_tests":
+            test = singular_test(node)
             singular.setdefault(_owner(test, models), []).append(test)
     _refuse([problem for model in models.values() for problem in _in_tests(model)])
-    _ordered(models, with_tests=True)
-    return list(models.values())
+    return list(_ordered(models, with_tests=True).values())
 
 
 def _refuse(problems: Sequence[str]) -> None:
@@ -51,37 +53,32 @@ def _refuse(problems: Sequence[str]) -> None:
 
 
 def _in_config(model: Model) -> Iterator[str]:
-    config, path = model.config, str(model.properties_path or model.path)
-    yield from wrong(config, CONFIG, path, line_of(model.file.properties), model.name)
+    yield from wrong(model.config, CONFIG, str(model.properties_path), line_of(model.properties), model.stem)
+    levels = (model.properties.get("config") or {}, model.properties)
+    for key, problem in _problems(model, model.config):
+        line = next((line_of(level, key) for level in levels if key in level), line_of(model.properties))
+        yield f"{model.properties_path}:{line}: {model.stem}: {problem}"
+
+
+def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Keys of the configuration with what is wrong."""
     if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
-        yield f"{_at(model, 'config')}: {model.materialized} needs a unique_key: add the column that identifies a row"
-    if model.owner is not None and not (model.owner.startswith("team:") or "@" in model.owner):
-        yield f"{_at(model, 'meta')}: the owner is {model.owner!r}: write team:NAME or an e-mail address"
-    if model.materialized == "ephemeral" and [*declared_tests(model.file)]:
-        yield f"{_at(model, 'data_tests')}: tests of ephemeral models are not run: write them for models that read it"
+        yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
+    if not re.match("team:|.*@", str(model.owner or "@")):
+        yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
+    if model.materialized == "ephemeral" and [*declared_tests(model)]:
+        yield "data_tests", "tests of ephemeral models are not run: write them for models that read it"
     if model.materialized == "snapshot":
-        yield from _in_snapshot(model)
+        strategy, checked = config.get("strategy"), config.get("check_cols")
+        needed = STRATEGIES.get(strategy or "", "strategy")
+        if not config.get(needed):
+            yield "strategy", f"strategy {strategy} needs {needed}: add it to config"
+        if isinstance(checked, str) and checked != "all":
+            yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
         header = model.path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().replace('"', "").split(",")
         for column in {*(config.get("column_types") or {})} - {*header}:
-            yield f"{_at(model, 'column_types')}: {model.path.name} has no column {column}: correct the name"
-
-
-def _in_snapshot(model: Model) -> Iterator[str]:
-    strategy, checked = model.config.get("strategy"), model.config.get("check_cols")
-    needed = STRATEGIES.get(strategy or "", "strategy")
-    if not model.config.get(needed):
-        yield f"{_at(model, 'strategy')}: strategy {strategy} needs {needed}: add it to config"
-    if isinstance(checked, str) and checked != "all":
-        yield f"{_at(model, 'check_cols')}: check_cols is {checked!r}: write a list of columns, or all"
-
-
-def _at(model: Model, key: str) -> str:
-    """Where a key of its configuration is written: file, line and model."""
-    entry = model.file.properties
-    written = next((level for level in (entry.get("config") or {}, entry) if key in level), None)
-    line = line_of(entry) if written is None else line_of(written, key)
-    return f"{model.properties_path or model.path}:{line}: {model.name}"
+            yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 
 def _in_sql(model: Model) -> Iterator[str]:
@@ -93,10 +90,9 @@ def _in_sql(model: Model) -> Iterator[str]:
         yield str(error)
 
 
-def _in_reads(model: Model, models: Mapping[str, Model]) -> Iterator[str]:
-    sources = {f"{relation.schema}.{relation.name}" for relation in model.project.sources.values()}
-    for address in sorted(model.reads - RAW_TABLES - set(models) - sources):
-        lines = enumerate(model.file.text.lower().splitlines(), 1)
+def _in_reads(model: Model, known: frozenset[str]) -> Iterator[str]:
+    for address in sorted(model.reads - known):
+        lines = enumerate(model.text.lower().splitlines(), 1)
         line = next((number for number, line in lines if address in line), 1)
         yield f"{model.path}:{line}: the model reads {address}, which is neither a source nor a model: correct the name"
 

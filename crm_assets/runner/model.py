@@ -2,15 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.parsing import tables_read
-from crm_assets.runner.project import Config, File, Project
+from crm_assets.runner.project import Config, Node
 from crm_assets.runner.seeds import seed_select
 from crm_assets.runner.templates import Relation, Scope, refuse
 from crm_assets.warehouse.names import PRESENT, RAW, identifier
@@ -34,33 +33,37 @@ def asset_behind(address: str) -> str:
     return f"{RAW}.{table}" if schema == PRESENT else address
 
 
-@dataclass(frozen=True)
-class Model:
+def assets_behind(reads: frozenset[str]) -> frozenset[str]:
+    """The addresses of the assets that write these tables, without log tables."""
+    return frozenset(map(asset_behind, reads - BOOKKEEPING))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model(Node):
     """One model, seed or snapshot.
 
     Attributes:
-        project: The project.
-        file: Its file, with its configuration and its entry in YAML.
-        schema: Its DuckDB schema.
         known: All models by their name in the project, for `ref`.
         singular_tests: Address of a model -> its data tests in separate files.
     """
 
-    project: Project = field(repr=False, compare=False)
-    file: File
-    schema: str
-    known: Mapping[str, "Model"] = field(repr=False, compare=False)
-    singular_tests: Mapping[str, Sequence[DataTest]] = field(repr=False, compare=False)
+    known: Mapping[str, "Model"]
+    singular_tests: Mapping[str, Sequence[DataTest]]
+
+    @cached_property
+    def this(self) -> Relation:
+        """Its table or view, in SQL."""
+        return Relation(self.schema, self.config.get("alias") or self.stem)
 
     @property
     def name(self) -> str:
         """Its table's name: its file's, or its alias."""
-        return str(self.config.get("alias") or self.file.name)
+        return self.this.name
 
     @property
     def address(self) -> str:
         """`schema.name`: its table or view."""
-        return f"{self.schema}.{self.name}"
+        return self.this.address
 
     @property
     def relation(self) -> str:
@@ -68,25 +71,10 @@ class Model:
         return identifier(self.schema, self.name)
 
     @property
-    def path(self) -> Path:
-        """The SQL or CSV file; for a snapshot that has none, the YAML."""
-        return self.file.path
-
-    @property
-    def properties_path(self) -> Path | None:
-        """The YAML file that documents it; None if none does."""
-        return self.file.properties_path
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """How to build it: materialized, unique_key, and the keys of snapshots and seeds."""
-        return self.file.config
-
-    @property
     def materialized(self) -> str:
         """view, table, incremental, ephemeral, seed or snapshot."""
         own = {"seeds": "seed", "snapshots": "snapshot"}
-        return own.get(self.file.kind) or str(self.config.get("materialized", "view"))
+        return own.get(self.resource_type) or str(self.config.get("materialized", "view"))
 
     @property
     def kind(self) -> str:
@@ -99,11 +87,6 @@ class Model:
         return self.materialized in {"incremental", "snapshot"}
 
     @property
-    def may_be_refreshed(self) -> bool:
-        """Whether a full refresh drops its earlier rows, as in dbt: not with `full_refresh: false`."""
-        return self.materialized == "incremental" and self.config.get("full_refresh") is not False
-
-    @property
     def unique_key(self) -> Sequence[str]:
         """The columns that identify rows of an incremental model or a snapshot."""
         key = self.config.get("unique_key") or []
@@ -112,91 +95,88 @@ class Model:
     @cached_property
     def description(self) -> str:
         """What a row is."""
-        return self.project.text(self.file, self.file.properties.get("description"))
+        return self.described(self.properties)
 
     @property
     def owner(self) -> str | None:
         """Its owner, if not the default: `meta.owner`."""
-        owner = (self.config.get("meta") or {}).get("owner")
-        return None if owner is None else str(owner)
+        return (self.config.get("meta") or {}).get("owner")
 
     @cached_property
     def columns(self) -> Mapping[str, str]:
         """Described column -> description."""
-        columns = self.file.properties.get("columns") or []
-        texts = ((column["name"], self.project.text(self.file, column.get("description"))) for column in columns)
-        return {name: text for name, text in texts if text.strip()}
+        texts = {column["name"]: self.described(column) for column in self.properties.get("columns") or []}
+        return {name: text for name, text in texts.items() if text.strip()}
 
     @property
     def metrics(self) -> Mapping[str, str]:
         """Metric -> the column whose description defines it: `meta: {metric: …}`."""
-        columns = self.file.properties.get("columns") or []
+        columns = self.properties.get("columns") or []
         metas = ((column["name"], (column.get("config") or {}).get("meta") or {}) for column in columns)
         return {meta["metric"]: name for name, meta in metas if "metric" in meta}
 
-    def scope(
-        self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False, reads: set[str] | None = None
-    ) -> Scope:
+    def scope(self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False) -> Scope:
         """What its template and its tests can use.
 
         Args:
             variables: Those of the session; None while definitions load.
             keep_rows: Whether it keeps rows of earlier builds.
-            reads: Gets the addresses that `ref` and `source` stand for.
         """
-        noted: set[str] = set() if reads is None else reads
-        return self.project.scope(
-            {
-                "ref": partial(self._ref, noted, variables),
-                "source": partial(self._source, noted),
-                "this": Relation(self.schema, self.name),
-                "is_incremental": lambda: keep_rows,
-                "config": Config(self.config),
-                "model": {"name": self.name, "schema": self.schema, "config": self.config},
-            },
-            variables,
-        )
+        names = {
+            "this": self.this,
+            "is_incremental": lambda: keep_rows,
+            "config": Config(self.config),
+            "model": {"name": self.name, "schema": self.schema, "config": self.config},
+        }
+        scope = self.project.scope(names, variables)
+        scope |= {"ref": partial(self._ref, scope, variables), "source": partial(self._source, scope.reads)}
+        return scope
 
-    def select(
-        self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False, reads: set[str] | None = None
-    ) -> str:
+    def select(self, variables: Mapping[str, Any] | None = None, *, keep_rows: bool = False) -> str:
         """Its SELECT, to be used in other statements. The arguments are those of `scope`."""
+        return self.select_in(self.scope(variables, keep_rows=keep_rows))
+
+    def select_in(self, scope: Scope) -> str:
+        """Its SELECT in a scope, which gets what it reads."""
         if self.materialized == "seed":
             return seed_select(self.path, self.config)
-        scope = self.scope(variables, keep_rows=keep_rows, reads=reads)
-        return self.project.templates.render(self.path, self.file.text, scope).rstrip().rstrip(";")
+        return scope.render(self.path, self.text).rstrip().rstrip(";")
 
-    def _ref(self, reads: set[str], variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
+    def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
         model = self.known.get(names[-1])
         if model is None:
             refuse(f"there is no model {names[-1]}: correct the name")
         if version:
             refuse("versions of a model are not supported: write a file for each")
-        if model.materialized == "ephemeral":
-            return Relation(model.schema, model.name, f"(\n{model.select(variables, reads=reads)}\n)")
-        reads.add(model.address)
-        return Relation(model.schema, model.name)
+        if model.materialized != "ephemeral":
+            scope.reads.add(model.address)
+            return model.this
+        inner = model.scope(variables)
+        select = Relation(model.schema, model.name, f"(\n{model.select_in(inner)}\n)")
+        scope.reads.update(inner.reads)
+        return select
 
     def _source(self, reads: set[str], *names: str) -> Relation:
         relation = self.project.sources.get(names)
         if relation is None:
             refuse(f"there is no source {'.'.join(names)}: correct the name, or add it to sources")
-        reads.add(f"{relation.schema}.{relation.name}")
+        reads.add(relation.address)
         return relation
 
     @cached_property
-    def _rendered(self) -> tuple[str, frozenset[str]]:
-        reads: set[str] = set()
-        return self.select(reads=reads), frozenset(reads)
+    def _loaded(self) -> tuple[Scope, str, frozenset[str]]:
+        """A scope without a session, its SELECT there, and what `ref` and `source` stood for."""
+        scope = self.scope()
+        return scope, self.select_in(scope), frozenset(scope.reads)
 
     @property
     def sql(self) -> str:
         """Its SELECT with the project's variables, without earlier rows."""
-        return self._rendered[0]
+        return self._loaded[1]
 
     def line_of(self, rendered: str, number: int) -> int:
         """The line of its file from which a line of its rendered SELECT comes."""
-        lines = (rendered.splitlines(), self.file.text.splitlines())
+        lines = (rendered.splitlines(), self.text.splitlines())
         for _, start, end, first, last in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
             if start < number <= end:
                 return first + min(number - start, max(last - first, 1))
@@ -209,38 +189,28 @@ class Model:
         Raises:
             ModelsRefused: A test is not written correctly.
         """
-        tests = read_data_tests(self.project, self.file, self._implied_tests)
-        templates, scope = self.project.templates, self._noting[0]
+        implied = []
+        if self.keeps_rows and self.unique_key:
+            key = self.unique_key[0] if len(self.unique_key) == 1 else f"({', '.join(self.unique_key)})"
+            unique = "dbt_scd_id" if self.materialized == "snapshot" else key
+            implied = [(unique, "unique"), *((column, "not_null") for column in self.unique_key)]
         return [
-            replace(test, reads=self.read_by(test) - {self.address}, description=test.described(templates, scope))
-            for test in [*tests, *self.singular_tests.get(self.address, ())]
+            replace(test, reads=self.read_by(test) - {self.address}, description=test.described(self._loaded[0]))
+            for test in (*read_data_tests(self, implied), *self.singular_tests.get(self.address, ()))
         ]
 
     def read_by(self, test: DataTest) -> frozenset[str]:
         """The addresses of all tables that a test reads."""
-        scope, reads = self._noting
-        reads.clear()
-        query = test.query(self.project.templates, scope, self.address)
-        return frozenset({*reads, *(tables_read(query) if test.kind == SINGULAR else ())})
-
-    @cached_property
-    def _noting(self) -> tuple[Scope, set[str]]:
-        reads: set[str] = set()
-        return self.scope(reads=reads), reads
-
-    @property
-    def _implied_tests(self) -> Sequence[tuple[str, str]]:
-        if not self.keeps_rows or not self.unique_key:
-            return []
-        key = self.unique_key[0] if len(self.unique_key) == 1 else f"({', '.join(self.unique_key)})"
-        unique = "dbt_scd_id" if self.materialized == "snapshot" else key
-        return [(unique, "unique"), *((column, "not_null") for column in self.unique_key)]
+        scope, *_ = self._loaded
+        scope.reads.clear()
+        query = test.query(scope, self.address)
+        return frozenset({*scope.reads, *(tables_read(query) if test.kind == SINGULAR else ())})
 
     @property
     def own_tests(self) -> Sequence[DataTest]:
         """The data tests that only need the log tables and tables that the model reads."""
         within_reach = self.depends_on | {self.address}
-        return [test for test in self.data_tests if set(map(asset_behind, test.reads - BOOKKEEPING)) <= within_reach]
+        return [test for test in self.data_tests if assets_behind(test.reads) <= within_reach]
 
     @property
     def cross_tests(self) -> Sequence[DataTest]:
@@ -257,12 +227,12 @@ class Model:
     @cached_property
     def reads(self) -> frozenset[str]:
         """Every table that it reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
-        return (tables_read(self.sql) if self.materialized != "seed" else frozenset()) | self._rendered[1]
+        return (tables_read(self.sql) if self.materialized != "seed" else frozenset()) | self._loaded[2]
 
     @property
     def depends_on(self) -> frozenset[str]:
         """Addresses of the assets that it reads: all its tables except the log tables."""
-        return frozenset(map(asset_behind, self.reads - BOOKKEEPING))
+        return assets_behind(self.reads)
 
     @property
     def shows_side_loads(self) -> bool:

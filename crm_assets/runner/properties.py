@@ -50,6 +50,11 @@ FILE = _keys(
     models=[ENTRY], seeds=[ENTRY], snapshots=[ENTRY], data_tests=[ENTRY], sources=[SOURCE],
 )  # fmt: skip
 TEST = _keys("name description arguments config")
+PROJECT = _keys(
+    "name version config-version profile vars models seeds snapshots data_tests tests exposures docs-paths "
+    "asset-paths analysis-paths clean-targets target-path log-path require-dbt-version quoting flags query-comment"
+)
+"""The keys of `dbt_project.yml`."""
 
 FOR_DBT = "build the project with dbt, as docs/dbt.md shows"
 REMEDIES: Mapping[str, str] = {
@@ -61,16 +66,16 @@ REMEDIES: Mapping[str, str] = {
 }
 
 
-def read_properties(path: Path) -> Mapping[str, Any]:
-    """The content of a properties file.
+def read_properties(path: Path, spec: Spec) -> Mapping[str, Any]:
+    """The content of a properties file, or of `dbt_project.yml`.
 
     Raises:
         ModelsRefused: Something in it is unknown or has the wrong type. The message lists all of it.
     """
-    document = read_yaml(path, ModelsRefused)
-    if problems := list(wrong(document or {}, FILE, str(path))):
+    document = read_yaml(path, ModelsRefused) or {}
+    if problems := list(wrong(document, spec, str(path))):
         raise ModelsRefused("\n".join(problems))
-    return document or {}
+    return document
 
 
 def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the file") -> Iterator[str]:
@@ -83,25 +88,18 @@ def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the fi
             yield f"{at}: use one of {', '.join(sorted(spec))}"
     elif not isinstance(value, type(spec)):
         yield f"{at}: write {'a list' if isinstance(spec, list) else 'keys and values'} below it"
+    elif isinstance(spec, list):
+        for number, item in enumerate(value if spec else ()):
+            item_line = value.lines[number] if isinstance(value, Items) else line
+            if isinstance(item, dict) and isinstance(item.get("name"), str):
+                yield from wrong(item, spec[0], path, item_line, item["name"])
+            else:
+                yield f"{path}:{item_line}: an entry of {where} has no name: {item!r}"
     else:
-        yield from (_in_items if isinstance(spec, list) else _in_keys)(value, spec, path, line, where)
-
-
-def _in_items(value: list[Any], spec: list[Spec], path: str, line: int, where: str) -> Iterator[str]:
-    lines = value.lines if isinstance(value, Items) else [line] * len(value)
-    for item, at in zip(value if spec else (), lines if spec else (), strict=True):
-        if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-            yield f"{path}:{at}: an entry of {where} has no name: {item!r}"
-        else:
-            yield from wrong(item, spec[0], path, at, item["name"])
-
-
-def _in_keys(value: Mapping[str, Any], spec: Mapping[str, Spec], path: str, _line: int, where: str) -> Iterator[str]:
-    for key, inner in value.items() if spec else ():
-        at = line_of(value, key)
-        if key in spec:
-            yield from wrong(inner, spec[key], path, at, f"{where}: {key}")
-        else:
-            close = get_close_matches(key, spec, 1)
-            remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
-            yield f"{path}:{at}: {where}: the key {key!r} cannot be used: {remedy}"
+        for key in value if spec else ():
+            if key in spec:
+                yield from wrong(value[key], spec[key], path, line_of(value, key), f"{where}: {key}")
+            else:
+                close = get_close_matches(key, spec, 1)
+                remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
+                yield f"{path}:{line_of(value, key)}: {where}: the key {key!r} cannot be used: {remedy}"

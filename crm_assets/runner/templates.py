@@ -4,7 +4,7 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -17,9 +17,6 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.warehouse.names import identifier
-
-Scope = dict[str, Any]
-"""What a template can use, by name. Macros see names that are added later, too."""
 
 BLOCKS = (
     (re.compile(r"(\{%-?\s*)(?:data_)?test\s+(\w+)"), r"\1macro test_\2"),
@@ -48,15 +45,59 @@ class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
 
     schema: str
     name: str
-    table: str
-    identifier: str
+    table = identifier = property(lambda relation: relation.name)
 
     def __new__(cls, schema: str, name: str, sql: str | None = None) -> "Relation":  # noqa: PYI034 # Self is newer
         """Takes its schema and its name."""
         address = ".".join(part if PLAIN.fullmatch(part) else identifier(part) for part in (schema, name))
         relation = super().__new__(cls, sql or address)
-        relation.schema, relation.name, relation.table, relation.identifier = schema, name, name, name
+        relation.schema, relation.name = schema, name
         return relation
+
+    @property
+    def address(self) -> str:
+        """Schema and name without quotes."""
+        return f"{self.schema}.{self.name}"
+
+
+class Scope(dict[str, Any]):
+    """What a template can use, by name. Macros see names that are added later, too.
+
+    Attributes:
+        templates: What renders it.
+        reads: Gets the addresses that `ref` and `source` stand for.
+    """
+
+    def __init__(self, templates: "Templates", names: Mapping[str, Any]) -> None:
+        super().__init__(names)
+        self.templates = templates
+        self.reads: set[str] = set()
+
+    def render(self, path: Path, text: str, line: int = 1, **names: Any) -> str:
+        """A template's text. `names`: what it can use besides.
+
+        Raises:
+            ModelsRefused: It is wrong, or uses what is not supported. The message has file and line.
+        """
+        if "{" not in text:
+            return text
+        with self.templates.located(path, line):
+            # A line within a test's text is not one of its file.
+            return self.templates.compiled(path if line == 1 else Path("a test"), text).render({**self, **names})
+
+    def value(self, path: Path, written: Any, line: int = 1) -> Any:
+        """A value of YAML with its templates filled in. A single expression keeps its type."""
+        if isinstance(written, Mapping):
+            return {key: self.value(path, value, line) for key, value in written.items()}
+        if isinstance(written, list):
+            return [self.value(path, value, line) for value in written]
+        if not isinstance(written, str):
+            return written
+        expression = written if FUNCTION.fullmatch(written) else (EXPRESSION.fullmatch(written) or ("", None))[1]
+        if expression is None:
+            return self.render(path, written, line)
+        with self.templates.located(path, line):
+            return self.templates.expression(expression)(self)
 
 
 @dataclass(frozen=True)
@@ -108,20 +149,20 @@ class Templates:
         self._environment = SandboxedEnvironment(
             undefined=StrictUndefined, extensions=["jinja2.ext.do"], keep_trailing_newline=True
         )
-        self._environment.filters |= dict.fromkeys(("as_bool", "as_number", "as_native", "as_text"), _same)
-        self._compiled: dict[tuple[str, str], Template] = {}
-        self._expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
+        self._environment.filters |= dict.fromkeys(
+            ("as_bool", "as_number", "as_native", "as_text"), lambda value: value
+        )
+        self.compiled = cache(self._compile)
+        self.expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
         self._macros: dict[Path, Template] = {}
         self.kinds: dict[str, Kind] = {}
 
     def add_macros(self, path: Path) -> None:
         """Adds the macros and generic tests of a file."""
         text = path.read_text(encoding="utf-8")
-        with self._located(path):
-            parsed = self._environment.parse(_in_jinja(text))
-            self._macros[path] = self._from(parsed, path)
+        self._macros[path] = self.compiled(path, text)
         sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
-        for macro in [macro for macro in parsed.body if isinstance(macro, nodes.Macro)]:
+        for macro in self._environment.parse(_in_jinja(text)).find_all(nodes.Macro):
             if macro.name.startswith("test_"):
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
@@ -130,52 +171,22 @@ class Templates:
 
     def scope(self, names: Mapping[str, Any]) -> Scope:
         """A scope with these names and all macros."""
-        scope = {**self._environment.globals, **BUILTINS, **names}
+        scope = Scope(self, {**self._environment.globals, **BUILTINS, **names})
         for path, template in self._macros.items():
             context = template.new_context(scope, shared=True)
-            with self._located(path):
+            with self.located(path):
                 "".join(template.root_render_func(context))
             scope |= {name: partial(_call, macro) for name, macro in context.vars.items() if isinstance(macro, Macro)}
         return scope
 
-    def render(self, path: Path, text: str, scope: Scope, line: int = 1) -> str:
-        """A template's text.
-
-        Raises:
-            ModelsRefused: It is wrong, or uses what is not supported. The message has file and line.
-        """
-        if "{" not in text:
-            return text
-        with self._located(path, line):
-            return self._template(path if line == 1 else Path("a test"), text).render(scope)
-
-    def value(self, path: Path, written: Any, scope: Scope, line: int = 1) -> Any:
-        """A value of YAML with its templates filled in. A single expression keeps its type."""
-        if isinstance(written, Mapping):
-            return {key: self.value(path, value, scope, line) for key, value in written.items()}
-        if isinstance(written, list):
-            return [self.value(path, value, scope, line) for value in written]
-        if not isinstance(written, str):
-            return written
-        expression = written if FUNCTION.fullmatch(written) else (EXPRESSION.fullmatch(written) or ("", None))[1]
-        if expression is None:
-            return self.render(path, written, scope, line)
-        with self._located(path, line):
-            return self._expression(expression)(scope)
-
-    def _template(self, path: Path, text: str) -> Template:
-        key = (str(path), text)
-        if key not in self._compiled:
-            with self._located(path):
-                self._compiled[key] = self._from(_in_jinja(text), path)
-        return self._compiled[key]
-
-    def _from(self, source: str | nodes.Template, path: Path) -> Template:
-        code = self._environment.compile(source, filename=str(path))
+    def _compile(self, path: Path, text: str) -> Template:
+        with self.located(path):
+            code = self._environment.compile(_in_jinja(text), filename=str(path))
         return Template.from_code(self._environment, code, {})
 
     @contextmanager
-    def _located(self, path: Path, line: int = 1) -> Iterator[None]:
+    def located(self, path: Path, line: int = 1) -> Iterator[None]:
+        """Adds file and line to errors."""
         try:
             yield
         except ModelsRefused:
@@ -190,17 +201,13 @@ class Templates:
             raise ModelsRefused(f"{at}: {error}{advice}") from None
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _in_jinja(text: str) -> str:
     for pattern, replacement in BLOCKS:
         text = pattern.sub(replacement, text)
     return text
 
 
-def _call(macro: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def _call(macro: Macro, *arguments: Any, **named: Any) -> Any:
     try:
         return macro(*arguments, **named)
     except _Returned as returned:

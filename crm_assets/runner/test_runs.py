@@ -45,14 +45,14 @@ class Outcome:
 
 def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
     """Runs one test on the model's table or view."""
-    variables, templates = variables_of(connection), model.project.templates
+    variables = variables_of(connection)
     scope = model.scope(variables)
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = test.query(templates, scope, shown)
+    sql = test.query(scope, shown)
     count = test.config.get("fail_calc", "count(*)")
     limits = [test.config.get("warn_if", "!= 0"), test.config.get("error_if", "!= 0")]
-    query = test.query(templates, scope, model.relation)
+    query = test.query(scope, model.relation)
     try:
         [[failing, warns, errs]] = connection.execute(
             f"select failing, failing {limits[0]}, failing {limits[1]} "
@@ -61,7 +61,7 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        found = test.failure(templates, scope, int(failing), _counted(connection, model, test))
+        found = test.failure(scope, int(failing), _counted(connection, model, test))
     except duckdb.Error as error:
         problem = f"{reason(error)} (in {test.path}:{test.line})"
         return Outcome(test, test.severity, found=f"could not be run: {problem}", problem=problem, sql=sql)

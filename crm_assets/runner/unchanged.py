@@ -64,10 +64,10 @@ def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | Non
     known = _versions(connection, model.reads)
     if not model.reads <= known.keys():
         return None
-    variables, templates = variables_of(connection), model.project.templates
+    variables = variables_of(connection)
     scope = model.scope(variables)
     selects = [model.select(variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
-    tests = [(test.name, dict(test.config), test.query(templates, scope, model.relation)) for test in model.data_tests]
+    tests = [(test.name, dict(test.config), test.query(scope, model.relation)) for test in model.data_tests]
     by_day, is_seed = model.config.get("depends_on_today"), model.materialized == "seed"
     queries = [query for _, _, query in tests] + ([] if is_seed else selects)
     if by_day is None and not all(map(is_stable, queries)):

@@ -64,8 +64,8 @@ def test_a_mart_without_some_deals_fails_its_test(crm: RawTables, mart: str) -> 
 
 def test_a_mart_without_some_deals_is_not_built(crm: RawTables) -> None:
     mart = models()["marts.account_overview"]
-    text = mart.file.text.replace("full outer join deal_sums", "left join deal_sums")
-    assert text != mart.file.text
+    text = mart.text.replace("full outer join deal_sums", "left join deal_sums")
+    assert text != mart.text
 
     with pytest.raises(WrongRows, match="has_all_won_deals: Number or amount"):
-        build(crm.connection, replace(mart, file=mart.file._replace(text=text)))
+        build(crm.connection, replace(mart, text=text))

@@ -240,7 +240,7 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
             outcomes += [(model, run_test(connection, model, test)) for test in model.data_tests if test.line]
     return Counter(
         result(
-            None if outcome.test.kind == "singular" else model.file.name,
+            None if outcome.test.kind == "singular" else model.stem,
             outcome.test.column,
             outcome.test.name if outcome.test.kind == "singular" else outcome.test.kind,
             {None: "pass", "error": "fail"}.get(outcome.severity, "warn"),

@@ -45,6 +45,12 @@ def origins(sql: str) -> list[Origin]:
             id="union by name",
         ),
         pytest.param(
+            "select id as y from raw.accounts union by name select email as x from raw.contacts union by name "
+            "select 1 as z, name as x from raw.accounts",
+            [NAME, EMAIL],
+            id="unions by name of other columns",
+        ),
+        pytest.param(
             "select (select max(email) from raw.contacts) as x from raw.accounts", [EMAIL], id="subquery in it"
         ),
         pytest.param("select count(*) as x from raw.accounts where name is null", [], id="only decides about rows"),

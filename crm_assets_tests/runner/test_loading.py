@@ -143,7 +143,11 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
             "def model(dbt, session): ...",
             r"a\.py:1: packages and Python models are not supported: write SQL",
         ),
-        ("dbt_project.yml", "name: crm\non-run-end: []", r"dbt_project\.yml:2: on-run-end is not supported: remove it"),
+        (
+            "dbt_project.yml",
+            "name: crm\non-run-end: []",
+            r"dbt_project\.yml:2: .* 'on-run-end' cannot be used: remove it",
+        ),
         ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
     ],
 )
