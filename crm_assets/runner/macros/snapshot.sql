@@ -1,0 +1,81 @@
+{# The changes of a snapshot. `s` has quoted names: this, key, columns (with types), updated_at, checked; and hard_deletes.
+   The records of now are in snapshot_source, and the session's variable snapshot_time is the time of the build in UTC. #}
+
+{% macro snapshot_time() %}getvariable('snapshot_time')::timestamp{% endmacro %}
+
+{# dbt's hash of values. #}
+{% macro snapshot_hash(values) -%}
+md5({% for value in values %}coalesce(cast({{ value }} as varchar), ''){{ " || '|' || " if not loop.last }}{% endfor %})
+{%- endmacro %}
+
+{% macro snapshot_current(s) %}(select * from {{ s.this }} where dbt_valid_to is null){% endmacro %}
+
+{% macro snapshot_same(s, table) -%}
+{% for column in s.key %}{{ table }}.{{ column }} = source.{{ column }}{{ ' and ' if not loop.last }}{% endfor %}
+{%- endmacro %}
+
+{# Records that are not there any more, and are not marked as such. #}
+{% macro snapshot_gone(s) -%}
+from {{ snapshot_current(s) }} as current
+anti join snapshot_source as source on {{ snapshot_same(s, 'current') }}
+{% if s.hard_deletes == 'new_record' %}where current.dbt_is_deleted <> 'True'{% endif %}
+{%- endmacro %}
+
+{# The records with dbt's columns of a new row. `is_later`: whether updated_at is later than all that is known. #}
+{% macro snapshot_rows(s, is_later='true') -%}
+{% set now = snapshot_time() %}
+{% set updated_at = 'source.' ~ s.updated_at if s.updated_at else now %}
+{% set case = 'case when ' ~ updated_at ~ ' is not null and ' ~ is_later ~ ' then ' %}
+{% set type = s.columns.get(s.updated_at) %}
+{% set since = case ~ updated_at ~ ' else try_cast(' ~ now ~ ' as ' ~ type ~ ') end' if s.updated_at else now %}
+{% set text = case ~ updated_at ~ '::varchar else ' ~ now ~ '::varchar end' if s.updated_at else now %}
+{% set key = [] %}
+{% for column in s.key %}{% do key.append('source.' ~ column) %}{% endfor %}
+select
+    source.*,
+    {{ snapshot_hash(key + [text]) }} as dbt_scd_id,
+    {{ updated_at }} as dbt_updated_at,
+    {{ since }} as dbt_valid_from,
+    nullif({{ since }}, {{ since }}) as dbt_valid_to
+    {% if s.hard_deletes == 'new_record' %}, 'False' as dbt_is_deleted{% endif %}
+from snapshot_source as source
+{%- endmacro %}
+
+{# The rows to add: of new and changed records, and of deleted ones if these get a row. #}
+{% macro snapshot_opened(s) -%}
+{{ snapshot_rows(s, 'coalesce(source.' ~ s.updated_at ~ ' > known.last, true)') }}
+left join {{ snapshot_current(s) }} as current on {{ snapshot_same(s, 'current') }}
+left join (
+    select {{ s.key | join(', ') }}, max(greatest(dbt_valid_from, dbt_valid_to)) as last
+    from {{ s.this }}
+    group by {{ s.key | join(', ') }}
+) as known on {{ snapshot_same(s, 'known') }}
+where
+    current.{{ s.key[0] }} is null
+    {% for column in s.checked %}or current.{{ column }} is distinct from source.{{ column }}
+    {% else %}or coalesce(source.{{ s.updated_at }} > current.dbt_updated_at, source.{{ s.updated_at }} is not null)
+    {% endfor %}
+    {% if s.hard_deletes == 'new_record' %}
+    or current.dbt_is_deleted = 'True'
+union all by name
+select
+    {% for column in s.columns %}current.{{ column }}, {% endfor %}
+    {{ snapshot_hash(['current.dbt_scd_id', snapshot_time()]) }} as dbt_scd_id,
+    {{ snapshot_time() }} as dbt_updated_at,
+    {{ snapshot_time() }} as dbt_valid_from,
+    null as dbt_valid_to,
+    'True' as dbt_is_deleted
+{{ snapshot_gone(s) }}
+    {% endif %}
+{%- endmacro %}
+
+{# The rows to close: of records that get another row, and of deleted ones that get none. #}
+{% macro snapshot_closed(s) -%}
+select current.dbt_scd_id, source.dbt_valid_from as valid_to
+from {{ snapshot_current(s) }} as current
+join snapshot_opened as source on {{ snapshot_same(s, 'current') }}
+{% if s.hard_deletes == 'invalidate' %}
+union all
+select current.dbt_scd_id, {{ snapshot_time() }} {{ snapshot_gone(s) }}
+{% endif %}
+{%- endmacro %}
