@@ -27,25 +27,17 @@ from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
-ONLY_IF_CHANGED = {
-    "only_if_changed": dg.Field(
-        bool,
-        default_value=False,
-        description="true: leave the table alone if its inputs, SQL and tests are as at its last build. Jobs do so.",
-    )
-}
-
-FULL_REFRESH = {
-    "full_refresh": dg.Field(
-        bool,
-        default_value=False,
-        description=(
-            "true: rebuild the table from what the model's SELECT returns now. Rows of earlier builds are lost and "
-            "cannot be recovered from the CRM: copy the published database first."
-        ),
-    )
-}
-
+ONLY_IF_CHANGED = dg.Field(
+    bool,
+    default_value=False,
+    description="true: leave the table alone if its inputs, SQL and tests are as at its last build. Jobs do so.",
+)
+FULL_REFRESH = dg.Field(
+    bool,
+    default_value=False,
+    description="true: rebuild the table from what the model's SELECT returns now. Rows of earlier builds are lost and "
+    "cannot be recovered from the CRM: copy the published database first.",
+)
 BEGINS_ANEW = (
     "%s is rebuilt, since full_refresh is true. Its rows of earlier builds cannot be recovered from the CRM: until "
     "this run ends, the published copy still has them"
@@ -90,7 +82,10 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
         can_subset=True,  # a table that is left alone has no results of checks
         retry_policy=retry_policy(crm),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
-        config_schema={**ONLY_IF_CHANGED, **(FULL_REFRESH if model.keeps_rows else {})},
+        config_schema={
+            "only_if_changed": ONLY_IF_CHANGED,
+            **({"full_refresh": FULL_REFRESH} if model.keeps_rows else {}),
+        },
     )
     def build_model(
         context: dg.AssetExecutionContext, crm_warehouse: Warehouse
@@ -177,23 +172,19 @@ def _traced(
     if model.materialized == "seed":
         return (), {}  # loaded from a file
     try:
-        personal = personal_columns(model, known, schemas)
-        lineage = origins_of(model, schemas)
+        personal, lineage = personal_columns(model, known, schemas), origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
         dg.get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
         return columns, {}
-    return personal, {
-        "dagster/column_lineage": dg.TableColumnLineage(
-            {
-                column: [
-                    dg.TableColumnDep(asset_key(crm, source), name)
-                    for source, name in dict.fromkeys((asset_behind(f"{s}.{t}"), name) for s, t, name in origins)
-                    if source in model.depends_on
-                ]
-                for column, origins in lineage.items()
-            }
-        )
+    deps = {
+        column: [
+            dg.TableColumnDep(asset_key(crm, source), name)
+            for source, name in dict.fromkeys((asset_behind(f"{s}.{t}"), name) for s, t, name in origins)
+            if source in model.depends_on
+        ]
+        for column, origins in lineage.items()
     }
+    return personal, {"dagster/column_lineage": dg.TableColumnLineage(deps)}
 
 
 def _description(model: Model) -> str:
