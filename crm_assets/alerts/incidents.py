@@ -30,12 +30,18 @@ ADVICE: Mapping[Kind, str] = MappingProxyType(
             "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
             "check the machine's memory and whether it restarted."
         ),
-        Kind.check: "The table was written. The page of the check has the rows or fields.",
+        Kind.check: (
+            "The table was written, and no row was deleted. Do what the check says; its page has the rows or fields. "
+            "The next read checks it again."
+        ),
         Kind.warning: (
             "The tables were written. The page of each check has the rows or fields. `crm-assets check` shows which "
             "settings to change."
         ),
-        Kind.late: "Nothing failed, but nothing ran either. Check that the daemon runs and the schedule is turned on.",
+        Kind.late: (
+            "Nothing failed, but nothing ran either. Check that Dagster's daemon runs, and turn the schedule on under "
+            "Automation in the UI."
+        ),
     }
 )
 """What a problem means and what to do."""
@@ -91,17 +97,14 @@ class Incidents(BaseModel):
         self.incidents += [other for other in others.incidents if known.isdisjoint(other.unsolved)]
 
     def report(self, send: Callable[[Message], bool]) -> None:
-        """Sends what was not reported yet: each problem alone, all warnings together, and all that is over together.
+        """Sends what was not reported yet: each incident alone, and all that are over together.
 
         What was over before it was reported is left out. `send`: sends a message, and returns whether it arrived.
         """
         self.incidents = [incident for incident in self.incidents if incident.unsolved or incident.is_reported]
-        new = [incident for incident in self.incidents if not incident.is_reported]
-        warnings = [incident for incident in new if incident.kind is Kind.warning]
-        for group in [*([incident] for incident in new if incident not in warnings), warnings]:
-            if group and send(_problem(group)):
-                for incident in group:
-                    incident.details, incident.is_reported = [], True
+        for incident in self.incidents:
+            if not incident.is_reported and send(_problem(incident)):
+                incident.details, incident.is_reported = [], True
         over = [incident for incident in self.incidents if not incident.unsolved]
         if over and send(_recovery(over)):
             self.incidents = [incident for incident in self.incidents if incident.unsolved]
@@ -122,16 +125,14 @@ class Incidents(BaseModel):
             incident.details = list(dict.fromkeys([*incident.details, problem.text[:LONGEST], problem.link]))
 
 
-def _problem(incidents: Sequence[Incident]) -> Message:
-    """The message about new incidents of one kind."""
-    kind = incidents[0].kind
-    subjects = [subject for incident in incidents for subject in incident.subjects]
-    details = [detail for incident in incidents for detail in incident.details]
+def _problem(incident: Incident) -> Message:
+    """The message about a new incident."""
+    kind, subjects = incident.kind, incident.subjects
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
-        "\n".join([*details, *hit, ADVICE[kind]]),
+        "\n".join([*incident.details, *hit, ADVICE[kind]]),
     )
 
 
@@ -139,7 +140,8 @@ def _recovery(incidents: Sequence[Incident]) -> Message:
     """The message about incidents that are over."""
     subjects = [subject for incident in incidents for subject in incident.subjects]
     lines = [f"Recovered after {_elapsed(incident.since)} hours: {named(incident.subjects)}" for incident in incidents]
-    return Message("success", f"crm_assets: recovered: {named(subjects, IN_TITLE)}", "\n".join(lines))
+    body = "\n".join([*lines, "Nothing has to be done."])
+    return Message("success", f"crm_assets: recovered: {named(subjects, IN_TITLE)}", body)
 
 
 def _elapsed(since: datetime) -> str:

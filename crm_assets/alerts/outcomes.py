@@ -20,7 +20,7 @@ EVENTS = {
 
 
 class Kind(str, Enum):
-    """What failed: a step, a run without a failed step, a check, a check that warns, the update of a table."""
+    """What failed: a step, a run without a failed step, checks of which one is an error, others, a table's update."""
 
     step = "step"
     run = "run"
@@ -84,12 +84,13 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         for event in events[EventType.RUN_FAILURE]:
             text = f"A run of {run.job_name} failed: {event.message}"
             problems.append(Problem(Kind.run, job, text, text, link))
+    wrong = {check.asset_key for check in checks if _is_error(check)}
     for check in checks:
         if not check.passed and not (_is_error(check) and check.asset_key in failed):
-            asset, kind = check.asset_key.to_user_string(), Kind.check if _is_error(check) else Kind.warning
+            asset, kind = check.asset_key.to_user_string(), Kind.check if check.asset_key in wrong else Kind.warning
             text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
             page = f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
-            problems.append(Problem(kind, _name(check), f"{run.run_id} {asset}", text, page))
+            problems.append(Problem(kind, _name(check), run.run_id, text, page))
 
     solved = {key.to_user_string() for key in made - failed.keys() if key}
     solved |= {_name(check) for check in checks if check.passed}
