@@ -44,7 +44,7 @@ class Chart:
         mark: The column that is drawn as a mark at each bar, if any.
         bars: A bar for each row.
         ticks: The ticks of the axis: place and label.
-        every: Of so many bars one has a label, the last one among them.
+        every: Of so many bars one has a label, the last one among them, so that there are five at most.
     """
 
     table: Table
@@ -83,7 +83,7 @@ def chart(table: Table, write: Callable[[Column, object], str], series: Sequence
     ]
     drawn = [columns[name] for name in series]
     labelled = [(place(tick), short(tick)) for tick in ticks]
-    return Chart(table, drawn, columns.get(mark), bars, labelled, -(-len(bars) // (LABELS - 1)))
+    return Chart(table, drawn, columns.get(mark), bars, labelled, -(-len(bars) // 5))
 
 
 def axis(low: Decimal, high: Decimal) -> list[Decimal]:

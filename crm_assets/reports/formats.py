@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 from zoneinfo import ZoneInfo
 
-NOT_KNOWN = "not known"
+NOT_KNOWN = "–"  # noqa: RUF001
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "INR": "₹", "JPY": "¥", "KRW": "₩", "USD": "$"}
 """Currencies that are written with a symbol. Others have their code, since several share one symbol."""
@@ -65,6 +65,10 @@ class Formats:
     def month(self, day: date) -> str:
         """A month such as Mar 2026."""
         return f"{day:%b %Y}"
+
+    def week(self, day: date) -> str:
+        """The first day of a week of this year or the last, such as 5 Mar."""
+        return f"{day.day} {day:%b}"
 
     def quarter(self, day: date) -> str:
         """A quarter such as 2026 Q1."""

@@ -53,9 +53,9 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
             Column("period", "period", "text"),
             Column("won_amount", "won", "amount", "Won to date"),
             Column("target_to_date", "target to date", "amount", "Target to date"),
-            Column("attainment", "attainment", "share", "Attainment"),
-            Column("ahead", "ahead of target", "change", "Target to date"),
-            Column("target_amount", "target of the period", "amount", "Target"),
+            Column("attainment", "attained", "share", "Attainment"),
+            Column("ahead", "ahead", "change", "Target to date"),
+            Column("target_amount", "target", "amount", "Target"),
         ),
     ),
     "months": (
@@ -79,10 +79,10 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         (
             Column("owner", "owner", "text"),
             Column("won_amount", "won this month", "amount", "Won to date"),
-            Column("attainment", "attainment this month", "share", "Attainment"),
+            Column("attainment", "attained this month", "share", "Attainment"),
             Column("won_amount_this_year", "won this year", "amount", "Won this year"),
             Column("target_this_year", "target this year", "amount", "Target this year"),
-            Column("attainment_this_year", "attainment this year", "share", "Attainment this year"),
+            Column("attainment_this_year", "attained this year", "share", "Attainment this year"),
         ),
     ),
     "types": (
@@ -138,7 +138,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
     "meetings": (
         "Meetings by week",
         (
-            Column("week", "week from", "day"),
+            Column("week", "week from", "week"),
             Column("meetings", "meetings", "count", "Meetings"),
         ),
     ),

@@ -20,7 +20,7 @@ class Figure:
 def figures(page: str) -> dict[str, Figure]:
     """Title -> figure."""
     found = {}
-    for text in re.findall(r"<figure>.*?</figure>", page, re.DOTALL):
+    for text in re.findall(r"<figure.*?</figure>", page, re.DOTALL):
         figure = ET.fromstring(text)  # noqa: S314
         rows = [["".join(cell.itertext()).strip() for cell in row] for row in figure.iterfind(".//tbody/tr")]
         found["".join(figure.find(".//h3").itertext())] = Figure(rows, *_chart(figure))  # type: ignore[union-attr]

@@ -14,6 +14,20 @@ from crm_assets_tests.reports.drawn import Figure
 
 Records = list[dict[str, Any]]
 
+LISTS = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "x" * 400,
+    "\u202e\u05e2\u05d1\u05e8\u05d9\u05ea",
+    "=1+1",
+    "@SUM(A1)",
+    "-2",
+    '"&',
+    "",
+]
+"""Names that would be markup, are too wide, run from right to left, or are formulas."""
+
 
 OWNERS = [*range(1, 16), None]
 

@@ -24,11 +24,10 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.test_metrics import metrics
 from crm_assets_tests.reports.drawn import figures
-from crm_assets_tests.reports.invented import Records, Reported, invented
+from crm_assets_tests.reports.invented import LISTS, Records, Reported, invented
 
 ZONES = ["America/Los_Angeles", pytest.param("Pacific/Kiritimati", marks=pytest.mark.slow)]
 NAMES = {1: "Ada", 2: "Ada", 3: "Bob", 4: "unassigned", 5: "Ada", 6: "Cy & <Co>"}
-LISTS = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
 APRIL = 4
 
 
@@ -364,7 +363,7 @@ TABLES: dict[str, Callable[[Reported], Iterable[Row]]] = {
 def written(kind: str, value: Any, zone: ZoneInfo) -> str:
     """A value as the page writes it."""
     if value is None:
-        return {"text": "(no name)", "instant": "never"}.get(kind, "not known")
+        return {"text": "(no name)", "instant": "never"}.get(kind, "–")  # noqa: RUF001
     if kind in {"count", "amount"}:
         return f"{half_up(value):,}"
     if kind == "change":
@@ -373,7 +372,8 @@ def written(kind: str, value: Any, zone: ZoneInfo) -> str:
         return f"{half_up(value * 100):,}%"
     if kind == "instant":
         return f"{value.astimezone(zone):%-d %B %Y, %H:%M}"
-    return str(value) if kind == "text" else {"day": f"{value:%-d %B %Y}", "month": f"{value:%b %Y}"}[kind]
+    dates = {"day": "%-d %B %Y", "week": "%-d %b", "month": "%b %Y"}
+    return str(value) if kind == "text" else f"{value:{dates[kind]}}"
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -20,18 +20,7 @@ from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.test_metrics import metrics
 from crm_assets_tests.models.times import ago
 from crm_assets_tests.reports.drawn import Figure, figures
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "x" * 400,
-    "\u202e\u05e2\u05d1\u05e8\u05d9\u05ea",
-    "=1+1",
-    "@SUM(A1)",
-    "-2",
-    '"&',
-    "",
-]
-"""Names that would be markup, are too wide, run from right to left, or are formulas."""
+from crm_assets_tests.reports.invented import HOSTILE
 
 
 def reviewed(crm: RawTables) -> SalesReview:
