@@ -51,7 +51,7 @@ def build_sales_review(crm: Crm, models: Iterable[Model]) -> AssetsDefinition:
         owners=OWNERS,
         retry_policy=retry_policy(crm),
         description=DESCRIPTION.format(page=crm.named("sales_review")),
-        config_schema=ONLY_IF_CHANGED,
+        config_schema={"only_if_changed": ONLY_IF_CHANGED},
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )
     def sales_review(context: AssetExecutionContext, crm_warehouse: Warehouse) -> MaterializeResult[Any]:
