@@ -7,25 +7,18 @@ import dagster as dg
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import failures_explained
 from crm_assets.masking import masked
+from crm_assets.runner.builds import Outcome, run_test
 from crm_assets.runner.data_tests import DataTest
-from crm_assets.runner.model import BOOKKEEPING, DBT_COLUMNS, Model, asset_behind
-from crm_assets.runner.test_runs import Outcome, run_test
+from crm_assets.runner.model import DBT_COLUMNS, Model, assets_behind
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
-
-COLUMNS_DOCUMENTED = "columns_documented"
-"""The check that the YAML describes exactly the table's columns. It needs the built table."""
 
 
 def check_specs(crm: Crm, model: Model) -> list[dg.AssetCheckSpec]:
     """The checks that the model's op runs right after the build. It fails if one of severity error does."""
     key = asset_key(crm, model.address)
-    specs = [dg.AssetCheckSpec(test.name, asset=key, description=test.description) for test in model.own_tests]
-    if model.columns:
-        description = "The YAML describes the columns that the table has, and no others."
-        specs.append(dg.AssetCheckSpec(COLUMNS_DOCUMENTED, asset=key, description=description))
-    return specs
+    return [dg.AssetCheckSpec(test.name, asset=key, description=test.description) for test in model.own_tests]
 
 
 def build_model_checks(
@@ -40,7 +33,7 @@ def build_model_checks(
         _cross_check(crm, model, test)
         for model in models
         for test in model.cross_tests
-        if not any(asset_behind(address) in missing for address in test.reads)
+        if assets_behind(test.reads).isdisjoint(missing)
     ]
 
 
@@ -48,9 +41,7 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefini
     @dg.asset_check(
         name=test.name,
         asset=asset_key(crm, model.address),
-        additional_deps=[
-            asset_key(crm, address) for address in sorted(set(map(asset_behind, test.reads - BOOKKEEPING)))
-        ],
+        additional_deps=[asset_key(crm, address) for address in sorted(assets_behind(test.reads))],
         description=test.description,
         blocking=test.blocks,
     )
@@ -75,17 +66,11 @@ def check_result(outcome: Outcome) -> dg.AssetCheckResult:
     )
 
 
-def columns_result(model: Model, produced: Collection[str]) -> dg.AssetCheckResult:
-    """Whether the model's documentation has exactly the columns that it produces."""
-    undocumented = [column for column in produced if column not in {*model.columns, *DBT_COLUMNS}]
-    missing = [column for column in model.columns if column not in produced]
-    advice = [
-        f"describe {', '.join(undocumented)} in {model.properties_path}" if undocumented else "",
-        f"remove {', '.join(missing)} from {model.properties_path}: the table has no such column" if missing else "",
+def undocumented(model: Model, produced: Collection[str]) -> list[str]:
+    """What to change in the model's documentation, so that it has exactly the columns that the table has."""
+    more = [column for column in produced if column not in {*model.columns, *DBT_COLUMNS}] if model.columns else []
+    fewer = [column for column in model.columns if column not in produced]
+    return [
+        *([f"describe {', '.join(more)} in {model.properties_path}"] if more else []),
+        *([f"remove {', '.join(fewer)} from {model.properties_path}: the table has no such column"] if fewer else []),
     ]
-    return dg.AssetCheckResult(
-        check_name=COLUMNS_DOCUMENTED,
-        passed=not undocumented and not missing,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(filter(None, advice)) or "all columns are described",
-    )

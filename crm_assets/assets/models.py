@@ -11,16 +11,15 @@ import duckdb
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.model_checks import check_result, check_specs, columns_result
+from crm_assets.assets.model_checks import check_result, check_specs, undocumented
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns
-from crm_assets.runner.builds import build
+from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
-from crm_assets.runner.test_runs import run_test
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import is_current
 from crm_assets.runner.variables import report_in
@@ -99,8 +98,8 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
             if not context.selected_asset_keys:
                 with warehouse.read_connection() as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                    results = _checked(connection, model)
-                yield from results
+                    outcomes = [run_test(connection, model, test) for test in model.own_tests]
+                yield from map(check_result, outcomes)
                 return
             shown = last_shown(context.instance, key) if config["only_if_changed"] else None
             source = dg.MetadataValue.text(masked(settings.source))
@@ -129,13 +128,6 @@ def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, A
     return event.asset_materialization.metadata if event and event.asset_materialization else None
 
 
-def _checked(connection: duckdb.DuckDBPyConnection, model: Model) -> list[dg.AssetCheckResult]:
-    """The results of all checks of a table that is not built."""
-    outcomes = [run_test(connection, model, test) for test in model.own_tests]
-    described = [columns_result(model, known_columns(connection)[model.schema][model.name])] if model.columns else []
-    return [*map(check_result, outcomes), *described]
-
-
 def _built(
     connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
 ) -> tuple[Mapping[str, Any], list[dg.AssetCheckResult]]:
@@ -145,8 +137,8 @@ def _built(
     columns = list(schemas[model.schema][model.name])
     personal, lineage = _traced(crm, model, known, schemas, columns)
     results = list(map(check_result, built.outcomes))
-    if model.columns:
-        results.append(columns_result(model, columns))
+    for advice in undocumented(model, columns):
+        dg.get_dagster_logger().warning("%s: %s", model.address, advice)
     made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
@@ -193,7 +185,5 @@ def _description(model: Model) -> str:
 
 
 def _files(model: Model) -> Mapping[Path, str]:
-    return {
-        model.properties_path: "description and tests",
-        model.path: "CSV" if model.materialized == "seed" else "SQL",
-    }
+    written = "CSV" if model.materialized == "seed" else "SQL"
+    return {model.path: written, model.properties_path: "description and tests"} | {model.path: written}

@@ -12,10 +12,9 @@ import duckdb
 from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.runner.builds import build
+from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.test_runs import Outcome, run_test
 from crm_assets.runner.unchanged import TABLE, is_current, record_build
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import resolve_settings

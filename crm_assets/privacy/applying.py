@@ -14,10 +14,9 @@ from crm_assets.privacy.personal_columns import origins_of, personal_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import csv_folder, page_path
-from crm_assets.runner.builds import build
+from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
-from crm_assets.runner.test_runs import AUDIT
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.names import RAW

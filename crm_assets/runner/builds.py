@@ -5,18 +5,17 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 
 import duckdb
 
-from crm_assets.errors import ModelError, WrongRows
+from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.materializations import columns_of, materialize
 from crm_assets.runner.model import Model
-from crm_assets.runner.seeds import first_rejected, forget_rejects
-from crm_assets.runner.snapshots import columns_of, take_snapshot
-from crm_assets.runner.test_runs import Outcome, run_test, store_failures
 from crm_assets.runner.unchanged import record_build, version_of
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
@@ -25,6 +24,35 @@ from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import existing_tables, identifier
 from crm_assets.warehouse.transactions import committed
 from crm_assets.yaml_files import line_of
+
+AUDIT = "dbt_test__audit"
+"""The schema of the rows that tests with `store_failures` found."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of a data test.
+
+    Attributes:
+        test: The test.
+        severity: What it comes to: error, warn, or None if it passed.
+        failing: The number of failing rows (values, combinations).
+        found: The outcome in a sentence.
+        problem: Why the test could not be run; None if it was.
+        sql: The query that finds all failing rows, which may hold personal data.
+    """
+
+    test: DataTest
+    severity: str | None = None
+    failing: int = 0
+    found: str = "none fails"
+    problem: str | None = None
+    sql: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the test was run and says that the rows are right."""
+        return self.severity is None
 
 
 @dataclass(frozen=True)
@@ -86,7 +114,7 @@ def _build(
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        MATERIALIZE.get(model.materialized, _replace)(connection, model, select, keep_rows=keep_rows)
+        materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
         raise ModelError(explained(model, select, error)) from None
@@ -116,43 +144,6 @@ def explained(model: Model, select: str, error: duckdb.Error) -> str:
     return f"{where}: {reason(error)}{advice}"
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    # Exactly one line before the SELECT's first line: `explained` relies on it.
-    new = _merge(connection, model, select) if keep_rows else f"\n{select}"
-    if model.kind == "table":
-        new = with_lake_types(connection, new)
-    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
-
-
-def _merge(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
-    """Earlier rows and the new rows; by key, new rows take the place of earlier ones.
-
-    The table is rewritten as a whole, so that columns can be added, removed or widened. Rows without a key are kept.
-    """
-    key, strategy = ", ".join(map(identifier, model.unique_key)), model.config.get("incremental_strategy")
-    new = f"with new_rows as materialized (\n{select}\n)\n"
-    if not key or strategy == "append":
-        return f"{new}select * from {model.relation} union all by name select * from new_rows"
-    added = "select * from new_rows"
-    if strategy == "merge":  # columns that the new rows lack keep their values
-        columns = [columns_of(connection, relation) for relation in (model.relation, f"(\n{select}\n)")]
-        same = " and ".join(f"new_rows.{column} = earlier.{column}" for column in map(identifier, model.unique_key))
-        kept = "".join(f", earlier.{identifier(column)}" for column in columns[0] if column not in columns[1])
-        added = f"select new_rows.*{kept} from new_rows left join {model.relation} as earlier on {same}"
-    return f"{new}select * from {model.relation} anti join new_rows using ({key})\nunion all by name {added}"
-
-
-def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    forget_rejects(connection)
-    _replace(connection, model, select, keep_rows=keep_rows)
-    if problem := first_rejected(connection, model.path, model.config.get("column_types") or {}):
-        raise ModelError(problem)
-
-
-MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed, "snapshot": take_snapshot})
-"""Materialization -> the function for it, if not `_replace`. `keep_rows`: whether there are earlier rows to keep."""
-
-
 KINDS: Mapping[str, str] = MappingProxyType({"BASE TABLE": "table", "VIEW": "view"})
 
 
@@ -175,3 +166,51 @@ def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     [[rows]] = connection.execute(f"select count(*) from {relation}").fetchall()
     return int(rows)
+
+
+def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
+    """Runs one test on the model's table or view."""
+    variables = variables_of(connection)
+    scope = model.scope(variables)
+    # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
+    shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
+    sql = test.query(scope, shown)
+    count = test.config.get("fail_calc", "count(*)")
+    limits = [test.config.get("warn_if", "!= 0"), test.config.get("error_if", "!= 0")]
+    query = test.query(scope, model.relation)
+    try:
+        [[failing, warns, errs]] = connection.execute(
+            f"select failing, failing {limits[0]}, failing {limits[1]} "
+            f"from (select coalesce({count}, 0) as failing from (\n{query}\n) as found)"
+        ).fetchall()
+        severity = "error" if errs and test.blocks else "warn" if warns else None
+        if severity is None:
+            return Outcome(test, None, int(failing), sql=sql)
+        found = test.failure(scope, int(failing), _counted(connection, model, test))
+    except duckdb.Error as error:
+        problem = f"{reason(error)} (in {test.path}:{test.line})"
+        return Outcome(test, test.severity, found=f"could not be run: {problem}", problem=problem, sql=sql)
+    return Outcome(test, severity, int(failing), found, sql=sql)
+
+
+def store_failures(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Outcome]) -> None:
+    """Stores the failing rows of the tests that say so, each in a table of its own.
+
+    Raises:
+        ModelsRefused: They cannot be stored.
+    """
+    for outcome in outcomes:
+        if outcome.test.config.get("store_failures") and outcome.problem is None:
+            connection.execute(f"create schema if not exists {AUDIT}")
+            table = identifier(AUDIT, outcome.test.name)
+            try:
+                connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
+            except duckdb.Error as error:
+                raise ModelsRefused(f"{outcome.test.path}:{outcome.test.line}: {reason(error)}") from None
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> str:
+    """The number of rows that were tested, with what a row of the model is."""
+    where = f" where {test.config['where']}" if "where" in test.config else ""
+    rows = _count(connection, f"{model.relation}{where}")
+    return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.name.startswith('stg_') else 'rows'}"

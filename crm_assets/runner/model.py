@@ -10,9 +10,8 @@ from typing import Any
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.parsing import tables_read
 from crm_assets.runner.project import Config, Node
-from crm_assets.runner.seeds import seed_select
 from crm_assets.runner.templates import Relation, Scope, refuse
-from crm_assets.warehouse.names import PRESENT, RAW, identifier
+from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal
 
 DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
 """The columns that a snapshot adds, the last one only with hard_deletes: new_record."""
@@ -139,7 +138,10 @@ class Model(Node):
     def select_in(self, scope: Scope) -> str:
         """Its SELECT in a scope, which gets what it reads."""
         if self.materialized == "seed":
-            return seed_select(self.path, self.config)
+            types = (self.config.get("column_types") or {}).items()
+            return str(
+                scope["seed_select"](literal(str(self.path)), {literal(c): literal(type_) for c, type_ in types})
+            )
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 
     def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:

@@ -13,10 +13,9 @@ from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import DUCKDB_TYPES
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.loading.sync_log import create_log_tables
-from crm_assets.runner.builds import build
+from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.test_runs import run_test
 from crm_assets.source.schemas import resource_schema
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
-from crm_assets.runner.test_runs import run_test
+from crm_assets.runner.builds import run_test
 from crm_assets_tests.models.raw_tables import FIRST, RawTables, models
 
 CHANGES, HISTORY = "marts.won_deal_changes", "snapshots.won_deals_history"

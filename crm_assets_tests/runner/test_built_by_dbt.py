@@ -20,11 +20,10 @@ import pytest
 from crm_assets.api import ENDPOINTS, INCLUDE
 from crm_assets.loading.present import present_view
 from crm_assets.loading.sync_log import create_log_tables
-from crm_assets.runner.builds import build
+from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.project import DBT_DIR
-from crm_assets.runner.test_runs import Outcome, run_test
 from crm_assets.runner.variables import report_in
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.warehouse.lake.instance import connected_with

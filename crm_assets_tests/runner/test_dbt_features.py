@@ -7,8 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
-from crm_assets.runner.builds import build
-from crm_assets.runner.test_runs import AUDIT
+from crm_assets.runner.builds import AUDIT, build
 from crm_assets_tests.runner.model_project import ModelProject
 
 DAYS = "select unnest(range(1, 6)) as day"

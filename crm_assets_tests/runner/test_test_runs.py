@@ -6,7 +6,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.runner.test_runs import Outcome, run_test
+from crm_assets.runner.builds import Outcome, run_test
 from crm_assets_tests.runner.model_project import ModelProject
 
 NAME = 'a "quoted" name'

@@ -1,0 +1,139 @@
+"""How the statements of models are run: views, tables, incremental models, seeds and snapshots.
+
+Snapshots are the history of records, in the format of dbt 1.11. A snapshot compares the result of its SELECT with the
+rows that are still valid. If a record changed, its row is closed (`dbt_valid_to`) and a new row added; a new record
+gets a row, and the row of a deleted record is closed if `hard_deletes` says so. Rows are added and closed in the
+build's transaction, and the table is never rebuilt. A second build without changes changes nothing.
+
+A row is valid from the record's `updated_at`, if the strategy has one and if it is later than all that is known of
+the record, otherwise from the time of the build. dbt goes by `updated_at` alone: a deleted record that returns
+unchanged then gets the id and the time of its earlier row, so that two rows share one id.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import duckdb
+
+from crm_assets.errors import ModelError
+from crm_assets.runner.model import DBT_COLUMNS, Model
+from crm_assets.warehouse.lake_sql import with_lake_types
+from crm_assets.warehouse.names import identifier
+
+REASONS: Mapping[str, str] = {
+    "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
+    "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
+    "TOO MANY COLUMNS": "the line has more values than the header: quote text that contains a comma",
+    "UNQUOTED VALUE": "a quote is not closed: close it, and double quotes within text",
+    "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
+    "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
+}
+"""Error type of DuckDB's CSV reader -> what is wrong, and what to do."""
+
+REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+    # Exactly one line before the SELECT's first line: `explained` relies on it.
+    new = _merged(connection, model, select) if keep_rows else f"\n{select}"
+    if model.kind == "table":
+        new = with_lake_types(connection, new)
+    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
+
+
+def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
+    """Earlier rows and new ones, as `macros/incremental.sql` says."""
+    strategy, kept = model.config.get("incremental_strategy"), list[str]()
+    if strategy == "merge":
+        new = columns_of(connection, f"(\n{select}\n)")
+        kept = [identifier(column) for column in columns_of(connection, model.relation) if column not in new]
+    key = [*map(identifier, model.unique_key)]
+    return str(model.scope()["incremental_rows"](model.relation, select, key, kept, strategy))
+
+
+def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+    connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
+    _replace(connection, model, select, keep_rows=keep_rows)
+    if found := connection.execute(REJECTED).fetchone():
+        line, position, column, kind = found
+        wanted = (model.config.get("column_types") or {}).get(column or "", "the one found for the column")
+        problem = REASONS.get(kind, "the line cannot be read: compare it with other lines").format(type=wanted)
+        raise ModelError(f"{model.path}:{line}: column {column or position}: {problem}")
+
+
+def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+    """Adds changes to a snapshot's table, or creates it. `macros/snapshot.sql` has the statements."""
+    connection.execute(f"create or replace temp table snapshot_source as\n{select}")
+    columns = columns_of(connection, "snapshot_source")
+    # Those that are called like the snapshot's own are dropped.
+    for column in [column for column in columns if column.lower() in DBT_COLUMNS]:
+        connection.execute(f"alter table snapshot_source drop column {identifier(column)}")
+        del columns[column]
+    connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
+    scope, described = model.scope(), _for_macros(model, columns)
+    if keep_rows:
+        # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
+        stored = columns_of(connection, model.relation)
+        for column in [column for column in columns if column not in stored]:
+            connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
+        for changes in ("snapshot_opened", "snapshot_closed"):
+            connection.execute(f"create or replace temp table {changes} as {scope[changes](described)}")
+        connection.execute(
+            f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
+            "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
+        )
+        connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
+        connection.execute("drop table temp.snapshot_closed; drop table temp.snapshot_opened")
+    else:
+        first = with_lake_types(connection, scope["snapshot_rows"](described))
+        connection.execute(f"create or replace table {model.relation} as {first}")
+    connection.execute("drop table temp.snapshot_source")
+
+
+def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
+    """What the macros need to know, with quoted names."""
+    config, checked = model.config, model.config.get("check_cols") or []
+    by_time = config["strategy"] == "timestamp"
+    return {
+        "this": model.relation,
+        "key": [*map(identifier, model.unique_key)],
+        "columns": {identifier(column): type_ for column, type_ in columns.items()},
+        "updated_at": identifier(config["updated_at"]) if config.get("updated_at") else None,
+        "checked": [] if by_time else [*map(identifier, columns if checked == "all" else checked)],
+        "hard_deletes": config.get("hard_deletes"),
+    }
+
+
+def _time(model: Model, *, keep_rows: bool) -> str:
+    """Now, but later than the times of earlier builds: they order a record's rows, and a clock may have been wrong."""
+    now = "now() at time zone 'UTC'"
+    if not keep_rows or model.config.get("updated_at"):
+        return now
+    latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
+    return f"greatest({now}, ({latest}) + interval 1 microsecond)"
+
+
+MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed, "snapshot": _take_snapshot})
+"""Materialization -> the function for it, if not `_replace`."""
+
+
+def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+    """Makes or changes a model's table or view, in a transaction.
+
+    Args:
+        connection: The warehouse, for writing.
+        model: The model.
+        select: Its SELECT. `explained` relies on exactly one line before its first line.
+        keep_rows: Whether there are earlier rows to keep.
+
+    Raises:
+        duckdb.Error: DuckDB refused the SQL.
+        ModelError: A seed's file cannot be read.
+    """
+    MATERIALIZE.get(model.materialized, _replace)(connection, model, select, keep_rows=keep_rows)
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a table or subquery with their types."""
+    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}
