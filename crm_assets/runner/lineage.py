@@ -34,7 +34,9 @@ def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[
     Raises:
         sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
     """
-    qualified = qualify(query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False)
+    qualified = qualify(
+        query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
+    )
     for union in [*qualified.find_all(exp.SetOperation)][::-1]:
         if union.args.get("by_name"):
             named = [*union.left.named_selects, *union.right.named_selects]
@@ -60,4 +62,5 @@ def _select(query: exp.Expr, positions: Mapping[str, int | None]) -> None:
 def _origins(node: Node) -> Iterator[Origin]:
     for step in node.walk():
         if isinstance(step.expression, exp.Table):
-            yield step.expression.db, step.expression.name, exp.to_column(step.name, dialect="duckdb").name
+            column = exp.to_column(step.name, dialect="duckdb") if '"' in step.name else None
+            yield step.expression.db, step.expression.name, column.name if column else step.name.rpartition(".")[2]
