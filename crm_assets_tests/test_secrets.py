@@ -158,6 +158,7 @@ def test_settings_show_no_value_of_a_parameter(
     [
         ("SOURCES__CRM__API_KEY_NAME", "Authorization: Token hush"),
         ("CRM_UI_URL", "ftp://me:hush@ui.example"),
+        ("CRM_REPORTS_URL", "ftp://me:hush@ui.example"),
         ("CRM_WAREHOUSE", "dbname=lake password=hush"),
         ("CRM_WAREHOUSE", "postgresql://me:hush@db/lake"),
         ("SOURCES__CRM__BASE_URL", "https://me:hush@crm.example"),

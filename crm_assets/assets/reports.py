@@ -20,7 +20,8 @@ from crm_assets.reports.tables import HEADLINE
 from crm_assets.runner import parsing
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.unchanged import version_of_tables
-from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings import Crm, CrmSettings, resolve_settings
+from crm_assets.settings.secrets import url
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -81,7 +82,7 @@ def _created(
             )
             version = MetadataValue.text(" ".join(map(str, parts)))
             if shown and tables_version and page.exists() and shown.get("crm/version") == version:
-                return MaterializeResult(metadata={**shown, "crm/built": False})
+                return MaterializeResult(metadata={**shown, "page": _link(settings, page), "crm/built": False})
             review = read_figures(connection)
     except duckdb.CatalogException as error:
         if not is_about_missing_table(error):
@@ -95,10 +96,17 @@ def _created(
     get_dagster_logger().info(f"Sales review: {page}")
     return MaterializeResult(
         metadata={
-            "page": MetadataValue.path(page),
+            "page": _link(settings, page),
             "crm/version": version,
             "crm/built": True,
             "figures of": MetadataValue.timestamp(review.taken_at),
             **{f"crm/{name.removeprefix('crm_')}": float(review.headline[name]) for name in HEADLINE},
         }
     )
+
+
+def _link(settings: CrmSettings, page: Path) -> MetadataValue[Any]:
+    """The page's address or, where none serves it, its path: browsers open no `file:` links of the UI."""
+    if settings.reports_url is None:
+        return MetadataValue.path(page)
+    return MetadataValue.url(f"{url(settings.reports_url).shown.rstrip('/')}/{page.name}")

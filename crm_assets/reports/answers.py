@@ -17,14 +17,14 @@ def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield "Nothing was won yet, and no target is set."
     for row in review.parts["target"]:
         is_month = row["period"] == "this month"
-        when = f"In {row['period_from']:%B %Y}" if is_month else f"Since {formats.day(row['period_from'])}"
+        when = f"in {row['period_from']:%B %Y}" if is_month else f"since {formats.day(row['period_from'])}"
         won, target = formats.money(row["won_amount"]), row["target_to_date"]
         if not target:
-            yield f"{when} {won} was won; no target is set."
+            yield f"{won} was won {when}; no target is set."
             continue
         ahead = "ahead" if row["ahead"] >= 0 else "behind"
         yield (
-            f"{when} {won} was won, {formats.share(ratio(row['won_amount'], target))} of the target to date: "
+            f"{won} was won {when}, {formats.share(ratio(row['won_amount'], target))} of the target to date: "
             f"{formats.money(abs(row['ahead']))} {ahead}."
         )
         if row["won_without_target"]:
@@ -105,7 +105,7 @@ def _trust(review: SalesReview, formats: Formats) -> Iterator[str]:
     if missing := [name for name, read_at in reads.items() if read_at is None]:
         yield f"Never read completely: {', '.join(missing)}."
     else:
-        yield f"All lists were read completely, the first of them on {formats.instant(min(reads.values()))}."
+        yield f"All lists were read completely, the earliest on {formats.instant(min(reads.values()))}."
     quality = review.parts["quality"]
     failing = [row for row in quality if row["failing"]]
     yield f"{len(failing)} of {_many(len(quality), 'check')} of the data find something."

@@ -125,6 +125,11 @@ class DeploymentSettings(BaseModel):
     ui_url: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL"))
     """The address of Dagster's UI, for the links in alerts."""
 
+    reports_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL without a secret")
+    )
+    """Where a web server serves the folder `reports`, for the link to the sales review in Dagster's UI."""
+
     keep_runs_days: int = Field(default=30, ge=0, le=3650)
     """Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all."""
 

@@ -117,7 +117,7 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     yield str(values.get("personal_data_key", ""))
     for name in ("warehouse", "warehouse_files"):
         yield from warehouse(str(values.get(name, ""))).secrets
-    for name in ("base_url", "ui_url"):
+    for name in ("base_url", "ui_url", "reports_url"):
         yield from url(str(values.get(name, ""))).secrets
     for address in re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", str(values.get("notify", ""))):
         yield address

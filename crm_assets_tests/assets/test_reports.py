@@ -6,7 +6,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import DagsterInstance, FloatMetadataValue, PathMetadataValue, TimestampMetadataValue, materialize
+from dagster import (
+    DagsterInstance,
+    FloatMetadataValue,
+    PathMetadataValue,
+    TimestampMetadataValue,
+    UrlMetadataValue,
+    materialize,
+)
 
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.masking import know
@@ -73,6 +80,14 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
     assert metadata.pop("crm/built").value is True
     assert metadata.pop("crm/version").value.startswith("0.1.0 ")
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
+
+
+def test_the_ui_links_to_a_page_that_is_served(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_REPORTS_URL", "https://reports.example.com/crm/")
+    [event] = drawn(database).get_asset_materialization_events()
+
+    address = "https://reports.example.com/crm/sandbox_sales_review.html"
+    assert event.materialization.metadata["page"] == UrlMetadataValue(address)
 
 
 def test_report_of_unchanged_tables_is_left_alone(

@@ -2,7 +2,11 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect, sync_playwright
@@ -41,9 +45,19 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
     """`dagster dev` with the bundled sandbox, whose accounts are read as often as can be set."""
     project = tmp_path_factory.mktemp("crm_assets")
     cadence = f"SOURCES__CRM__ENDPOINTS__ACCOUNTS__CADENCE_MINUTES={TICKS_EVERY}"
-    (project / ".env").write_text(cadence, encoding="utf-8")
-    with dagster_dev(project) as running:
-        yield running
+    with serving(project / "data" / "reports") as reports:
+        (project / ".env").write_text(f"{cadence}\nCRM_REPORTS_URL={reports}", encoding="utf-8")
+        with dagster_dev(project) as running:
+            yield running
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """A web server of a folder's files, as docs/sales_review.md starts one: its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.fixture(scope="session")

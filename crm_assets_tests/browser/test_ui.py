@@ -103,11 +103,19 @@ def test_an_asset_shows_its_checks(page: Page, dev: DagsterDev) -> None:
 
 
 @pytest.mark.usefixtures("all_materialized")
-def test_the_report_is_a_page_of_its_own(page: Page, dev: DagsterDev, picture: Photographer) -> None:
-    page.goto((dev.project / "data" / "reports" / "sandbox_sales_review.html").as_uri())
-    expect(page.get_by_role("heading", name="Sales review")).to_be_visible()
-    page.set_viewport_size({"width": 1060, "height": 850})
-    picture(page, "report")
+def test_an_asset_links_to_the_report(page: Page, dev: DagsterDev, picture: Photographer) -> None:
+    page.goto(f"{dev.url}/assets/reports/sales_review")
+    with page.expect_popup() as opened:
+        metadata(page, "page").get_by_role("link").first.click()
+    report = opened.value
+    expect(report.get_by_role("heading", name="Sales review")).to_be_visible()
+    report.set_viewport_size({"width": 1060, "height": 1260})
+    picture(report, "report")
+    picture(report.locator("section").filter(has_text="From whom?"), "report_customers")
+    with report.expect_download() as downloaded:
+        report.get_by_role("link", name="The largest customers of 12 months as CSV").click()
+    assert downloaded.value.suggested_filename == "customers.csv"
+    report.close()
 
 
 @pytest.mark.usefixtures("all_materialized")

@@ -452,10 +452,10 @@ def test_first_lines_answer_with_the_figures_of_the_records(reported: Reported) 
 
     page = html.unescape(reported.page)
     month, year = target(reported)
-    for row, when in ((month, f"In {reported.today:%B %Y}"), (year, f"Since {year_from(reported):%-d %B %Y}")):
+    for row, when in ((month, f"in {reported.today:%B %Y}"), (year, f"since {year_from(reported):%-d %B %Y}")):
         ahead = f"{money(abs(row['ahead']))} {'ahead' if row['ahead'] >= 0 else 'behind'}"
         attained = percent(row["won_amount"], row["target_to_date"])
-        assert f"{when} {money(row['won_amount'])} was won, {attained} of the target to date: {ahead}." in page
+        assert f"{money(row['won_amount'])} was won {when}, {attained} of the target to date: {ahead}." in page
     best = next(owners(reported))
     assert (
         f"{best['owner']} has won most this year: {money(best['won_amount_this_year'])} of "

@@ -91,7 +91,7 @@ def test_amounts_are_in_the_currency_and_rounded_half_up(crm: RawTables, currenc
     crm.add("won_deals", 1, amount="1234.5", closed_date=today(), owner_id=1)
 
     page = html.unescape(page_of(reviewed(crm), currency))
-    assert f"In {today():%B %Y} {shown} was won; no target is set." in page
+    assert f"{shown} was won in {today():%B %Y}; no target is set." in page
     assert f"Amounts are in {currency or 'the company' + chr(39) + 's currency'}." in page
 
 
@@ -102,7 +102,7 @@ def test_huge_amounts_are_exact(crm: RawTables) -> None:
         crm.add("won_deals", deal, amount=amount, closed_date=today(), owner_id=1, sales_account_id=1)
 
     page, found = drawn(crm)
-    assert f"{2 * amount:,} was won; no target is set." in page
+    assert f"{2 * amount:,} was won in {today():%B %Y}; no target is set." in page
     chart = found["Won by month, against target"]
     assert chart.ticks[-1] == "2e+21"
     assert len(chart.ticks) == 5
