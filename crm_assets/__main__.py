@@ -39,6 +39,7 @@ COMMANDS = (
     "confirm",
     "move-to-lake",
     "run",
+    "publish",
     "report",
     "forget",
     "apply-policy",

@@ -10,8 +10,8 @@ from crm_assets.warehouse.names import identifier
 REPLACED: Mapping[str, str] = MappingProxyType(
     {"HUGEINT": "decimal(38, 0)", "UHUGEINT": "decimal(38, 0)", "BIT": "varchar", "ENUM": "varchar"}
 )
-"""Type -> its replacement in a lake, which holds the same values or refuses them. Parquet would round the first two;
-DuckLake does not support the others, nor unions, which have no replacement."""
+"""Type -> its replacement in Parquet files and lakes, which holds the same values or refuses them. Parquet would round
+the first two; DuckLake does not support the others, nor unions, which have no replacement."""
 
 IS_LAKE = "select type = 'ducklake' from duckdb_databases() where database_name = current_database()"
 
@@ -22,20 +22,23 @@ def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:
-    """A SELECT whose result can be stored exactly: `select` itself, or one around it.
-
-    Line numbers do not change, so that error messages show the right line.
+    """A SELECT whose result the default catalog can store exactly. Line numbers do not change, for error messages.
 
     Raises:
         duckdb.Error: DuckDB refuses the SELECT.
     """
-    if not is_lake(connection):
-        return select
+    return with_parquet_types(connection, select) if is_lake(connection) else select
+
+
+def with_parquet_types(
+    connection: duckdb.DuckDBPyConnection, select: str, replaced: Mapping[str, str] = REPLACED
+) -> str:
+    """A SELECT whose result Parquet can store exactly: `select` itself, or one around it."""
     described = connection.execute(f"describe {select}").fetchall()
     casts = ", ".join(
-        f"{identifier(column)}::{REPLACED[base]} as {identifier(column)}"
+        f"{identifier(column)}::{replaced[base]} as {identifier(column)}"
         for column, type_, *_ in described
-        if (base := type_.partition("(")[0]) in REPLACED
+        if (base := type_.partition("(")[0]) in replaced
     )
     return f"select * replace ({casts}) from ({select}\n)" if casts else select
 

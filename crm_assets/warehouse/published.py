@@ -83,14 +83,15 @@ def prepare_rewrite(connection: duckdb.DuckDBPyConnection) -> list[str]:
         The views that were dropped.
     """
     views = [view for (view,) in connection.execute(VIEWS).fetchall()]
-    broken = [view for view in views if not _can_be_read(connection, view)]
+    broken = [view for view in views if not can_be_read(connection, view)]
     for view in broken:
         connection.execute(f"drop view {view}")
     connection.execute("checkpoint")
     return broken
 
 
-def _can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+    """Whether all that a view reads is there. `view`: its quoted address."""
     try:
         connection.execute(f"describe {view}")
     except duckdb.Error:

@@ -1,0 +1,36 @@
+"""Publish the current state of all tables: crm-assets publish --parquet FOLDER.
+
+Without a folder, the published copy of a DuckDB file is made, as in the last step of a run. With one, all tables and
+views are also written as Parquet files into FOLDER/current, for readers without DuckDB. manifest.json there lists them.
+"""
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.warehouse.parquet import CURRENT, publish_parquet
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Adds the folder and the CRM."""
+    parser.add_argument("--parquet", metavar="FOLDER", type=Path, help="where to write Parquet files")
+    add_crm_option(parser)
+
+
+def run(arguments: Namespace) -> int:
+    """Publishes, and prints where."""
+    warehouse = Warehouse().of(chosen_crm(arguments))
+    with warehouse.read_connection():
+        pass  # fails if there is no database
+    where = warehouse.publish().where
+    print(f"Published: {where}")
+    if arguments.parquet is None:
+        return 0
+    # The copy of a file, so that no run waits for this.
+    source = Warehouse(database=where) if Path(where).exists() else warehouse
+    with source.read_connection() as connection:
+        tables = publish_parquet(connection, arguments.parquet.absolute())["tables"]
+    rows = sum(table["rows"] for table in tables)
+    print(f"{len(tables)} tables, {rows:,} rows: {arguments.parquet / CURRENT}")
+    return 0

@@ -1,0 +1,127 @@
+"""All tables and views as Parquet files, for engines other than DuckDB: written aside, then swapped as a whole.
+
+The Parquet files of a lake are not for them: only its catalog tells which rows of which files are valid.
+"""
+
+import json
+import os
+import shutil
+import stat
+from datetime import datetime, timezone
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import duckdb
+from filelock import FileLock
+
+from crm_assets.errors import WarehouseError
+from crm_assets.warehouse.lake_sql import REPLACED, with_parquet_types
+from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.private_files import private_files
+from crm_assets.warehouse.published import can_be_read
+
+CURRENT, MANIFEST = "current", "manifest.json"
+
+VERSIONS = "[0-9]*T[0-9]*Z"
+"""The names of the folders of versions: times, UTC."""
+
+TABLES = """
+select
+    table_schema,
+    table_name,
+    table_type
+from information_schema.tables
+where table_catalog = current_database()
+order by all
+"""
+
+LOADS = "select resource, max(_dlt_load_id) from raw.sync_log group by resource order by resource"
+
+WRITTEN = MappingProxyType({**REPLACED, "JSON": "varchar"})
+"""Type -> the one that is written instead. Polars reads Parquet's JSON as bytes."""
+
+NOT_READ = frozenset({"INTERVAL", "TIME WITH TIME ZONE"})
+"""Types that DuckDB writes in a way that other engines read as something else."""
+
+
+def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Any]:
+    """Writes all tables and views into a new folder in `folder`, and points the link `current` to it.
+
+    The version before stays, for readers that are at it; earlier ones and those of killed processes are removed. The
+    files are for the same people as the folder. One that does not exist is made for its owner alone.
+
+    Args:
+        connection: Its default catalog has the tables. All are written as of one snapshot.
+        folder: A local folder.
+
+    Returns:
+        The manifest: when, of which loads, and each table's file, rows, and columns with their types in DuckDB. Views
+        that read missing tables are not in it.
+
+    Raises:
+        WarehouseError: Parquet cannot hold the values of a column exactly. `current` has not changed.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with private_files(), FileLock(folder / ".lock"):
+        current, link = folder / CURRENT, folder / f".{CURRENT}"
+        before = current.readlink().name if current.is_symlink() else ""
+        written_at = datetime.now(timezone.utc)
+        version = folder / f"{written_at:%Y%m%dT%H%M%S%fZ}"
+        version.mkdir()
+        try:
+            manifest = {"written_at": written_at.isoformat(), **_written(connection, version)}
+            (version / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            for path in (*version.iterdir(), version):
+                path.chmod(stat.S_IMODE(folder.stat().st_mode) & (0o777 if path.is_dir() else 0o666))
+        except BaseException:
+            shutil.rmtree(version)
+            raise
+        os.sync()  # after a power failure, `current` must not lead to files that were never written
+        link.unlink(missing_ok=True)
+        link.symlink_to(version.name)
+        link.replace(current)
+        for other in folder.glob(VERSIONS):
+            if other.name not in {before, version.name}:
+                shutil.rmtree(other)
+    return manifest
+
+
+def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, Any]:
+    tables = [
+        (schema, name)
+        for schema, name, kind in connection.execute(TABLES).fetchall()
+        if kind != "VIEW" or can_be_read(connection, identifier(schema, name))
+    ]
+    connection.begin()
+    try:
+        loads = dict(connection.execute(LOADS).fetchall()) if ("raw", "sync_log") in tables else {}
+        return {"loads": loads, "tables": [_table(connection, *table, version) for table in tables]}
+    finally:
+        connection.rollback()
+
+
+def _table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, version: Path) -> dict[str, Any]:
+    address = f"{schema}.{name}"
+    file = version / f"{quote(address, safe=' ')}.parquet"
+    original = f"from {identifier(schema, name)}"
+    select = with_parquet_types(connection, original, WRITTEN)
+    try:
+        connection.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")
+    except duckdb.ConversionException:
+        raise WarehouseError(f"{address}: Parquet cannot hold an integer of more than 38 digits") from None
+    stored = _types(connection, f"read_parquet({literal(str(file))}, hive_partitioning = false)")
+    for column, type_ in _types(connection, f"({select})").items():
+        if type_ != stored[column] or type_ in NOT_READ:
+            raise WarehouseError(
+                f"{address}: Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL"
+            )
+    [[rows]] = connection.execute(f"select count(*) from read_parquet({literal(str(file))})").fetchall()
+    columns = [{"name": name, "type": type_} for name, type_ in _types(connection, f"({original})").items()]
+    return {"table": address, "file": file.name, "rows": rows, "columns": columns}
+
+
+def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a relation with their types."""
+    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}

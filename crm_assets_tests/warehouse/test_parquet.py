@@ -1,0 +1,184 @@
+"""Published Parquet files have DuckDB's values, and readers see one version as a whole."""
+
+import json
+import math
+import stat
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from crm_assets.__main__ import main
+from crm_assets.warehouse.warehouse import Warehouse
+
+HOSTILE = """
+create schema raw;
+create view raw."a/b ""c.d" as
+select
+    unnest([null, -9223372036854775808, 9223372036854775807, 1450348061427834880]) as id,
+    unnest([null, '', ' "'' é😀', 'null']) as text,
+    unnest([null, -99999999999999999999999999999.999999999, 0.000000001, 1])::decimal(38, 9) as money,
+    unnest([null, 99999999999999999999999999999999999999, -1, 170141183460469231])::hugeint as total,
+    unnest([null, '0001-01-01 00:00:00+00', '9999-12-31 23:59:59.999999+00', '1969-12-31 23:59:59.999999+02'])
+        ::timestamptz as at,
+    unnest([null, '0001-01-01', '9999-12-31', '2024-02-29'])::date as day,
+    unnest([null, 'infinity', '-0.0', '5e-324'])::double as ratio,
+    unnest([null, '{"n": 18446744073709551617, "a": [1.10, null, "é"]}', '[]', '""'])::json as document,
+    unnest([null, true, false, true]) as flag,
+    unnest([null, [[], ['x', null]], null, null]) as lists
+"""
+ROWS = [
+    (None, None, None, None, None, None, None, None, None, None),
+    (
+        -(2**63),
+        "",
+        Decimal("-99999999999999999999999999999.999999999"),
+        Decimal(10**38 - 1),
+        datetime(1, 1, 1, tzinfo=timezone.utc),
+        date(1, 1, 1),
+        math.inf,
+        '{"n": 18446744073709551617, "a": [1.10, null, "é"]}',
+        True,
+        [[], ["x", None]],
+    ),
+    (
+        2**63 - 1,
+        " \"' é😀",
+        Decimal("1E-9"),
+        Decimal(-1),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, timezone.utc),
+        date(9999, 12, 31),
+        -0.0,
+        "[]",
+        False,
+        None,
+    ),
+    (
+        1450348061427834880,
+        "null",
+        Decimal(1),
+        Decimal(170141183460469231),
+        datetime(1969, 12, 31, 21, 59, 59, 999999, timezone.utc),
+        date(2024, 2, 29),
+        5e-324,
+        '""',
+        True,
+        None,
+    ),
+]
+TYPES = ["BIGINT", "VARCHAR", "DECIMAL(38,9)", "HUGEINT", "TIMESTAMP WITH TIME ZONE", "DATE", "DOUBLE", "JSON"]
+TYPES += ["BOOLEAN", "VARCHAR[][]"]
+NUMBERED = "create or replace table a as select {0} as n; create or replace table b as select {0} as n from range(9)"
+
+
+@pytest.fixture(params=["file", "lake"])
+def _warehouse(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warehouse of a CRM that cannot be reached."""
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
+    if request.param == "lake":
+        request.getfixturevalue("lake_extensions")
+        monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
+
+
+pytestmark = pytest.mark.usefixtures("_warehouse")
+
+
+@pytest.fixture
+def publish(tmp_path: Path) -> Callable[..., Path]:
+    """Runs statements, publishes, and returns the folder."""
+
+    def published(*statements: str, expected: int = 0) -> Path:
+        with Warehouse().get_connection() as connection:
+            for statement in statements:
+                connection.execute(statement)
+        assert main(["publish", "--parquet", str(tmp_path / "published")]) == expected
+        return tmp_path / "published"
+
+    return published
+
+
+def listed(folder: Path) -> dict[str, dict[str, Any]]:
+    """The tables of the manifest, by address."""
+    return {table["table"]: table for table in json.loads((folder / "current" / "manifest.json").read_text())["tables"]}
+
+
+def test_other_engines_read_the_same_values(publish: Callable[..., Path]) -> None:
+    folder = publish(HOSTILE)
+    [(address, table)] = listed(folder).items()
+    assert address == 'raw.a/b "c.d'
+    read = pq.read_table(folder / "current" / table["file"])
+    assert list(zip(*(column.to_pylist() for column in read.columns), strict=True)) == ROWS
+    assert (table["rows"], [column["type"] for column in table["columns"]]) == (len(ROWS), TYPES)
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("interval 1 month", "t: Parquet cannot hold x, which is INTERVAL"),
+        ("timetz '10:00:00+01'", "t: Parquet cannot hold x, which is TIME WITH TIME ZONE"),
+        ("[1::hugeint]", "t: Parquet cannot hold x, which is HUGEINT[]"),
+    ],
+    ids=["interval", "time-zone", "nested"],
+)
+def test_a_value_that_would_change_is_refused(
+    expression: str, told: str, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = publish("create table good as select 1 as x")
+    before = (folder / "current").readlink().name
+    publish(f"create view t as select {expression} as x", expected=1)
+    assert told in capsys.readouterr().err
+    assert (folder / "current").readlink().name == before
+    assert {path.name for path in folder.iterdir()} == {before, "current", ".lock"}
+
+
+def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> None:
+    folder = publish("create table t as select 1 as x", "create view v as from t", "create view w as from v")
+    assert {"main.t", "main.v", "main.w"} == listed(folder).keys()
+    publish("drop table t")
+    assert listed(folder) == {}
+
+
+def test_a_reader_sees_one_version_as_a_whole(publish: Callable[..., Path]) -> None:
+    folder, ended, seen = publish(NUMBERED.format(0)), Event(), []
+
+    def read() -> None:
+        while not ended.is_set():
+            version = (folder / "current").resolve()
+            [first] = pq.read_table(version / "main.a.parquet")["n"].to_pylist()
+            seen.append({first, *pq.read_table(version / "main.b.parquet")["n"].to_pylist()})
+
+    reader = Thread(target=read)
+    reader.start()
+    for number in range(1, 6):
+        publish(NUMBERED.format(number))
+    ended.set()
+    reader.join()
+    assert {len(numbers) for numbers in seen} == {1}
+    assert len({*map(tuple, seen)}) > 1
+
+
+def test_two_versions_are_kept(publish: Callable[..., Path]) -> None:
+    versions = [(publish(NUMBERED.format(number)) / "current").readlink().name for number in range(4)]
+    killed = publish(NUMBERED.format(4)) / "20260101T000000000000Z"
+    killed.mkdir()
+    folder = publish(NUMBERED.format(5))
+    kept = {path.name for path in folder.iterdir()} - {".lock", "current"}
+    assert len(kept) == 2 and (folder / "current").readlink().name in kept
+    assert kept.isdisjoint({*versions, killed.name})
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o750])
+def test_files_are_for_those_who_can_access_the_folder(mode: int, publish: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published").chmod(mode)
+    folder = publish(NUMBERED.format(1))
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder / "current").iterdir()}
+    assert modes == {mode & 0o666}
+    assert stat.S_IMODE((folder / "current").stat().st_mode) == mode
