@@ -65,18 +65,18 @@ test-long: .venv/dev ## Run the longest tests: a lake restored, many writers
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.
 ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
-		assets/test_raw_*.py assets/test_models.py assets/test_snapshot_runs.py \
+		assets/test_raw_*.py assets/test_model*.py assets/test_snapshot_runs.py \
 		commands/test_apply_policy.py commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
 		warehouse/test_lake_files.py \
 		runner/test_builds.py runner/test_test_runs.py runner/test_unchanged.py runner/test_seeds.py runner/test_snapshots.py \
-		models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
+		runner/test_snapshot_deletes.py models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
 
 # Those of them that .ci/run has time for: of each kind of statement, not of each kind of answer.
 MAINLY_ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
 		assets/test_raw_changes.py assets/test_raw_runs.py \
 		assets/test_snapshot_runs.py warehouse/test_crash.py \
-		runner/test_snapshots.py models/test_history.py models/test_vanished.py)
+		runner/test_snapshots.py runner/test_snapshot_deletes.py models/test_history.py models/test_vanished.py)
 
 .PHONY: test-daemon
 test-daemon: .venv/dev ## Test schedules, builds and alerts of dagster dev

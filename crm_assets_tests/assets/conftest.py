@@ -1,4 +1,4 @@
-"""What tests of raw assets share."""
+"""What tests of assets share."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets_tests.assets.declaring import Declarations
+from crm_assets_tests.runner.model_project import ModelProject
 
 
 @pytest.fixture
@@ -16,3 +17,19 @@ def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[De
     yield Declarations(tmp_path / "schemas", monkeypatch)
     monkeypatch.undo()
     schemas.resource_schema.cache_clear()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> ModelProject:
+    """A folder for models, empty."""
+    return ModelProject(tmp_path / "models")
+
+
+@pytest.fixture
+def accounts(data_dir: Path) -> None:
+    """Two accounts in the warehouse."""
+    from crm_assets.warehouse.warehouse import Warehouse  # after pytest_configure
+
+    data_dir.mkdir()
+    with Warehouse().get_connection() as connection:
+        connection.execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")

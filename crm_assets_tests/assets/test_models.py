@@ -1,91 +1,27 @@
 """A model as a Dagster asset: its specification, and the results of its materialization."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import (
-    AssetCheckEvaluation,
-    AssetCheckSeverity,
     AssetKey,
     AssetsDefinition,
-    AssetSelection,
-    DagsterInstance,
     DagsterInvalidConfigError,
     ExecuteInProcessResult,
-    materialize,
 )
 
 from crm_assets.assets import models as models_module
 from crm_assets.assets.attributes import OWNERS
-from crm_assets.assets.model_checks import build_model_checks
-from crm_assets.assets.models import build_model_assets, model_asset
-from crm_assets.definitions import defs
+from crm_assets.assets.models import model_asset
 from crm_assets.loading.side_loaded import SIDE_LOADED
-from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm
-from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.model_runs import SALES, execute, failure, run
 from crm_assets_tests.runner.model_project import ModelProject
 
-SALES = AssetKey(["marts", "sales"])
+pytestmark = pytest.mark.usefixtures("accounts")
+
 UNIQUE = "columns: [{name: day, description: The day., data_tests: [unique]}]"
-WARN = """
-columns:
-  - name: day
-    description: The day.
-    data_tests: [{expression_is_true: {arguments: {expression: %s}, config: {severity: warn}}}]
-"""
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> ModelProject:
-    """A folder for models, empty."""
-    return ModelProject(tmp_path / "models")
-
-
-@pytest.fixture(autouse=True)
-def _accounts(data_dir: Path) -> None:
-    """Two accounts in the warehouse."""
-    data_dir.mkdir()
-    execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")
-
-
-def execute(sql: str) -> list[tuple[Any, ...]]:
-    """A statement's rows."""
-    with Warehouse().get_connection() as connection:
-        return connection.execute(sql).fetchall()
-
-
-def run(
-    project: ModelProject,
-    launchpad: Mapping[str, Any] | None = None,
-    instance: DagsterInstance | None = None,
-    selection: AssetSelection | None = None,
-) -> ExecuteInProcessResult:
-    """Materializes all models of a project with their checks."""
-    models = list(project.models().values())
-    return materialize(
-        [*build_model_assets(Crm(), models), *build_model_checks(Crm(), models)],
-        resources={"crm_warehouse": Warehouse()},
-        run_config={"ops": dict(launchpad or {})},
-        instance=instance or DagsterInstance.ephemeral(),
-        selection=selection,
-        raise_on_error=False,
-    )
-
-
-def checks(result: ExecuteInProcessResult) -> dict[str, AssetCheckEvaluation]:
-    """What was checked, by name."""
-    return {check.check_name: check for check in result.get_asset_check_evaluations()}
-
-
-def failure(result: ExecuteInProcessResult) -> str:
-    """What the user sees of the one step that failed."""
-    [event] = [event for event in result.all_events if event.is_step_failure]
-    failure = event.step_failure_data.user_failure_data
-    assert failure is not None, event.step_failure_data.error
-    return failure.description or ""
 
 
 def metadata(result: ExecuteInProcessResult) -> dict[str, Any]:
@@ -244,89 +180,6 @@ def test_a_model_is_built_even_without_lineage(project: ModelProject, monkeypatc
     assert "dagster/column_lineage" not in metadata(result)
 
 
-def test_failed_error_test_keeps_table_and_downstream(project: ModelProject) -> None:
-    project.write("marts/above.sql", "select count(*) as days from marts.sales")
-    project.mart("select id as day from raw.accounts", UNIQUE)
-    run(project)
-    execute("insert into raw.accounts values (1)")
-
-    result = run(project)
-
-    assert "marts.sales was not replaced" in failure(result)
-    assert [event.asset_key for event in result.get_asset_materialization_events()] == []
-    assert execute("from marts.sales order by day") == [(1,), (2,)]
-    assert execute("from marts.above") == [(2,)]
-
-
-def test_a_failed_error_test_shows_count_and_sql_and_no_rows(project: ModelProject) -> None:
-    project.mart("select 1 as day from raw.accounts", UNIQUE)
-
-    check = checks(run(project))["day_unique"]
-    assert (check.passed, check.severity) == (False, AssetCheckSeverity.ERROR)
-    assert check.metadata["failing"].value == 1
-    assert "group by day" in str(check.metadata["sql"].value)
-    assert check.metadata.keys() == {"failing", "sql"}
-
-
-def test_a_failed_warn_test_stops_nothing(project: ModelProject) -> None:
-    project.mart("select id as day from raw.accounts", WARN % "'< 2'")
-    project.write("marts/above.sql", "select count(*) as days from marts.sales")
-
-    result = run(project)
-    check = checks(result)["day_expression_is_true"]
-    assert result.success
-    assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.WARN, False)
-
-
-def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject) -> None:
-    project.mart("select id as day from raw.accounts", WARN % "'> nope'")
-
-    result = run(project)
-    assert result.success
-    assert "could not be run" in (checks(result)["day_expression_is_true"].description or "")
-
-
-@pytest.mark.parametrize(
-    ("sql", "warned"),
-    [
-        pytest.param("select 1 as day", [], id="as described"),
-        pytest.param("select 1 as day, 2 as n", ["describe n in "], id="one more"),
-        pytest.param("select 2 as n", ["describe n in ", "remove day from "], id="another"),
-    ],
-)
-def test_columns_that_are_not_as_described_are_warnings(
-    project: ModelProject, sql: str, warned: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    project.mart(sql, "columns: [{name: day, description: The day.}]")
-
-    assert run(project).success
-    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [any(text in warning for warning in warnings) for text in warned] == [True] * len(warned)
-    assert sum("marts.yml" in warning for warning in warnings) == len(warned)
-
-
-RELATED = """
-columns:
-  - name: day
-    description: The day.
-    data_tests: [{relationships: {arguments: {to: ref('calendar'), field: day}, config: {severity: %s}}}]
-"""
-
-
-@pytest.mark.parametrize(
-    ("severity", "built"), [("error", {"calendar", "sales"}), ("warn", {"calendar", "sales", "above"})]
-)
-def test_a_comparison_with_a_table_not_read_waits_for_it(project: ModelProject, severity: str, built: set[str]) -> None:
-    project.write("marts/calendar.sql", "select 1 as day")
-    project.write("marts/above.sql", "select count(*) as days from marts.sales")
-    project.mart("select id as day from raw.accounts", RELATED % severity)
-
-    result = run(project)
-    check = checks(result)["day_relationships"]
-    assert check.metadata["failing"].value == 1
-    assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
-
-
 def test_sql_error_has_file_and_line_and_is_not_retried(project: ModelProject) -> None:
     project.mart("select\n    nope\nfrom raw.accounts")
 
@@ -344,11 +197,3 @@ def test_unreadable_view_shows_no_value_and_is_not_retried(project: ModelProject
     assert "Could not convert string '…' to INT32" in failure(result)
     assert not any(event.is_step_up_for_retry for event in result.all_events)
     assert "Confidential" not in "\n".join(map(repr, result.all_events))
-
-
-def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
-    graph = defs.resolve_asset_graph()
-    models = {AssetKey(model.address.split(".")) for model in load_models()}
-
-    assert models <= graph.materializable_asset_keys
-    assert models <= {check.asset_key for check in graph.asset_check_keys}

@@ -21,3 +21,12 @@ def connection(data_dir: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """An empty database."""
     with empty_database(data_dir) as connection:
         yield connection
+
+
+@pytest.fixture
+def accounts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Two accounts and their owners."""
+    connection.execute(
+        "set TimeZone = 'UTC'; create schema raw; create table raw.accounts (id int, owner varchar, changed timestamp)"
+    )
+    connection.execute("insert into raw.accounts values (1, 'ann', '2026-01-01'), (2, 'bob', '2026-01-01')")

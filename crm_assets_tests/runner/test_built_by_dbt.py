@@ -1,17 +1,14 @@
 """dbt itself builds the project as it stands: over three syncs of the living sandbox its tables are the runner's."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import duckdb
@@ -29,9 +26,7 @@ from crm_assets.sandbox import serving_sandbox
 from crm_assets.warehouse.lake.instance import connected_with
 from crm_assets.warehouse.names import identifier
 from crm_assets_tests.assets.raw_runs import materialize
-
-ROOT = Path(__file__).parents[2]
-DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
+from crm_assets_tests.runner.dbt_commands import DBT, ROOT, TIMEZONE, run_dbt
 
 pytestmark = [
     pytest.mark.dbt,
@@ -39,7 +34,6 @@ pytestmark = [
     pytest.mark.skipif(not DBT.exists(), reason="dbt is not installed: make test-dbt installs it, and runs this"),
 ]
 
-TIMEZONE = "America/New_York"
 SYNCS = (
     ("2026-03-06T15:00:00+00:00", "full"),
     ("2026-03-08T06:30:00+00:00", "incremental"),
@@ -47,105 +41,7 @@ SYNCS = (
 )
 """Instant and mode; in between, summer time begins in the reporting time zone."""
 
-ALL_KINDS = """
-models:
-  - name: all_kinds
-    description: One row a number.
-    data_tests:
-      - unique_combination_of_columns:
-          arguments: {combination_of_columns: [parity, half]}
-          config: {severity: warn}
-      - expression_is_true: {name: at_most_two, arguments: {expression: n <= 2}, config: {severity: warn}}
-    columns:
-      - name: n
-        description: The number.
-        data_tests:
-          - unique
-          - accepted_range: {arguments: {min_value: 2, max_value: 4}, config: {severity: warn}}
-          - relationships: {arguments: {to: ref('written'), field: number}, config: {severity: warn}}
-      - name: parity
-        description: Whether it is odd.
-        data_tests:
-          - unique: {config: {severity: warn}}
-          - not_null: {config: {severity: warn}}
-          - accepted_values: {arguments: {values: [even]}, config: {severity: warn}}
-      - name: half
-        description: Half of it.
-"""
-EVERY_WAY = {
-    "marts/all_kinds.sql": """
-        select
-            cast(n as bigint) as n,
-            case n % 2 when 1 then 'odd' when 0 then 'even' end as parity,
-            cast(n // 2 as bigint) as half
-        from unnest([1, 2, 3, 4, 5, null]) as numbers (n)
-        where n is not null
-        """,
-    "marts/all_kinds.yml": ALL_KINDS,
-    "marts/by_two_keys.sql": """
-        select
-            owner_id,
-            cast(now() at time zone '{{ var("reporting_timezone") }}' as date) as day,
-            count(*) as accounts
-        from {{ ref('stg_accounts') }}
-        where owner_id is not null
-        group by all
-        """,
-    "marts/by_two_keys.yml": """
-        models:
-          - name: by_two_keys
-            description: One row an owner and day.
-            config: {materialized: incremental, unique_key: [day, owner_id]}
-            data_tests: [{expression_is_true: {name: some, arguments: {expression: accounts > 0}}}]
-            columns:
-              - {name: day, description: The day.}
-              - {name: owner_id, description: The owner.}
-              - {name: accounts, description: Number of accounts.}
-        """,
-    "seeds/written.csv": 'number,half,name,day,truth\n1,0.5,one,2026-01-01,true\n2,1,,,false\n3,1.5,"a, b",,\n',
-    "seeds/written.yml": """
-        seeds:
-          - name: written
-            config: {column_types: {number: bigint, half: double, name: varchar, day: date, truth: boolean}}
-        """,
-    "macros/today.sql": """
-        {% macro today() %}
-            {%- set zone = var('reporting_timezone') -%}
-            {{ return("cast(now() at time zone '" ~ zone ~ "' as date)") }}
-        {% endmacro %}
-        """,
-    "marts/merged.sql": """
-        {{ config(materialized='incremental', incremental_strategy='merge', unique_key='deal_id') }}
-        select
-            deal_id,
-            won_amount,
-            updated_at,
-            {{ today() }} as seen_on
-        from {{ ref('stg_won_deals') }}
-        {% if is_incremental() %}
-        where updated_at > (select max(updated_at) from {{ this }})
-        {% endif %}
-        """,
-    "marts/appended.sql": """
-        {{ config(materialized='incremental', incremental_strategy='append', tags=['daily']) }}
-        select {{ today() }} as day, count(*) as deals
-        from {{ ref('won_deal_overview') }}
-        """,
-    "snapshots/more.yml": """
-        snapshots:
-          - name: contacts_by_time
-            relation: ref('stg_contacts')
-            config: {unique_key: contact_id, strategy: timestamp, updated_at: updated_at, hard_deletes: new_record}
-          - name: tasks_as_they_were
-            relation: source('present', 'open_tasks')
-            config: {unique_key: id, strategy: check, check_cols: all}
-        """,
-    "tests/no_odd_numbers.sql": "select n from {{ ref('all_kinds') }} where parity = 'odd'",
-    "tests/more.yml": """
-        data_tests:
-          - {name: no_odd_numbers, description: All are even., config: {severity: warn}}
-        """,
-}
+EVERY_WAY = Path(__file__).parent / "every_way"
 """Beside the project's own models: each kind of test with rows that fail it, and all ways to keep rows."""
 
 VALUES_AND_NOT_ROWS = {"accepted_values"}
@@ -168,10 +64,7 @@ class Sync:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(DBT_DIR, tmp_path_factory.mktemp("project") / "dbt"))
-    for file, text in EVERY_WAY.items():
-        path = folder / "models" / file if file.startswith("marts/") else folder / file
-        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
-    return folder
+    return Path(shutil.copytree(EVERY_WAY, folder, dirs_exist_ok=True))
 
 
 @pytest.fixture(scope="module")
@@ -255,31 +148,6 @@ def built_by_dbt(project: Path, database: Path) -> Counter[Result]:
     nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
     return Counter(dbt_result(nodes[ran["unique_id"]], ran) for ran in results if ran["unique_id"].startswith("test."))
-
-
-def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt", **environment: str) -> str:
-    """Runs dbt, or a program beside it, on a database. Returns what it prints."""
-    zone = f"{{reporting_timezone: {TIMEZONE}}}"
-    options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
-    ran: subprocess.CompletedProcess[str] = subprocess.run(
-        [str(DBT.with_name(program)), *arguments, *(options if program == "dbt" else [])],
-        cwd=database.parent,
-        env={
-            "PATH": f"{DBT.parent}:{os.defpath}",
-            "HOME": str(database.parent),
-            "CRM_DATA_DIR": str(database.parent),
-            "CRM_DATABASE": database.stem,
-            "CRM_DBT_PROJECT": str(project),
-            "DBT_TARGET_PATH": str(database.parent / "target"),
-            "DBT_LOG_PATH": str(database.parent / "target"),
-            **environment,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
 
 
 def dbt_result(node: dict[str, Any], ran: dict[str, Any]) -> Result:
@@ -392,11 +260,10 @@ def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
 
 @pytest.mark.usefixtures("syncs")
 def test_nothing_is_written_into_the_project(project: Path) -> None:
-    files = {path.relative_to(DBT_DIR) for path in DBT_DIR.rglob("*") if path.suffix != ".pyc"}
+    files = {path.relative_to(DBT_DIR) for path in DBT_DIR.rglob("*")}
     written = {path.relative_to(project) for path in project.rglob("*")} - files
-    added = {f"models/{name}" if name.startswith("marts/") else name for name in EVERY_WAY}
 
-    assert {str(path) for path in written} == added
+    assert written == {path.relative_to(EVERY_WAY) for path in EVERY_WAY.rglob("*")} - files
 
 
 STRICT = """--warn-error-options {"error":"all","silence":["CustomKeyInConfigDeprecation"]}"""

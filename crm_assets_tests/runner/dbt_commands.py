@@ -1,0 +1,36 @@
+"""dbt, which `make test-dbt` installs in an environment of its own."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from crm_assets.runner.project import DBT_DIR
+
+ROOT = Path(__file__).parents[2]
+DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
+TIMEZONE = "America/New_York"
+
+
+def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt", **environment: str) -> str:
+    """Runs dbt, or a program beside it, on a database. Returns what it prints."""
+    zone = f"{{reporting_timezone: {TIMEZONE}}}"
+    options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
+    ran: subprocess.CompletedProcess[str] = subprocess.run(
+        [str(DBT.with_name(program)), *arguments, *(options if program == "dbt" else [])],
+        cwd=database.parent,
+        env={
+            "PATH": f"{DBT.parent}:{os.defpath}",
+            "HOME": str(database.parent),
+            "CRM_DATA_DIR": str(database.parent),
+            "CRM_DATABASE": database.stem,
+            "CRM_DBT_PROJECT": str(project),
+            "DBT_TARGET_PATH": str(database.parent / "target"),
+            "DBT_LOG_PATH": str(database.parent / "target"),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
