@@ -1,7 +1,7 @@
 """Loads the models and validates them, to report errors early and clearly."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -33,23 +33,23 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     for node in enabled:
         if node.resource_type != "data_tests":
             known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)
-    _refuse([problem for model in known.values() for problem in (*_in_config(model), *_in_sql(model))])
+    _refuse(problem for model in known.values() for problem in (*_in_config(model), *_errors(model, "reads")))
     # What follows needs valid SQL.
     models = {model.address: model for model in known.values() if model.materialized != "ephemeral"}
     sources = RAW_TABLES | {relation.address for relation in project.sources.values()} | models.keys()
-    _refuse([problem for model in models.values() for problem in _in_reads(model, sources)])
+    _refuse(problem for model in models.values() for problem in _in_reads(model, sources))
     models = _ordered(models)
     for node in enabled:
         if node.resource_type == "data_tests":
             test = singular_test(node)
             singular.setdefault(_owner(test, models), []).append(test)
-    _refuse([problem for model in models.values() for problem in _in_tests(model)])
+    _refuse(problem for model in models.values() for problem in _errors(model, "data_tests"))
     return list(_ordered(models, with_tests=True).values())
 
 
-def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        raise ModelsRefused("\n".join(["These models cannot be built:", *problems]))
+def _refuse(problems: Iterable[str]) -> None:
+    if lines := [*problems]:
+        raise ModelsRefused("\n".join(["These models cannot be built:", *lines]))
 
 
 def _in_config(model: Model) -> Iterator[str]:
@@ -81,9 +81,9 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
             yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 
-def _in_sql(model: Model) -> Iterator[str]:
+def _errors(model: Model, attribute: str) -> Iterator[str]:
     try:
-        _ = model.reads
+        getattr(model, attribute)
     except NotSelect as error:
         yield f"{model.path}:{model.line_of(model.sql, error.line)}: {error}"
     except ModelsRefused as error:
@@ -95,13 +95,6 @@ def _in_reads(model: Model, known: frozenset[str]) -> Iterator[str]:
         lines = enumerate(model.text.lower().splitlines(), 1)
         line = next((number for number, line in lines if address in line), 1)
         yield f"{model.path}:{line}: the model reads {address}, which is neither a source nor a model: correct the name"
-
-
-def _in_tests(model: Model) -> Iterator[str]:
-    try:
-        _ = model.data_tests
-    except ModelsRefused as error:
-        yield str(error)
 
 
 def _ordered(models: Mapping[str, Model], *, with_tests: bool = False) -> dict[str, Model]:
