@@ -160,9 +160,11 @@ class Templates:
     def add_macros(self, path: Path) -> None:
         """Adds the macros and generic tests of a file."""
         text = path.read_text(encoding="utf-8")
-        self._macros[path] = self.compiled(path, text)
+        with self.located(path):
+            parsed = self._environment.parse(_in_jinja(text))
+        self._macros[path] = self._compile(path, parsed)
         sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
-        for macro in self._environment.parse(_in_jinja(text)).find_all(nodes.Macro):
+        for macro in parsed.find_all(nodes.Macro):
             if macro.name.startswith("test_"):
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
@@ -179,9 +181,10 @@ class Templates:
             scope |= {name: partial(_call, macro) for name, macro in context.vars.items() if isinstance(macro, Macro)}
         return scope
 
-    def _compile(self, path: Path, text: str) -> Template:
+    def _compile(self, path: Path, source: str | nodes.Template) -> Template:
         with self.located(path):
-            code = self._environment.compile(_in_jinja(text), filename=str(path))
+            jinja = _in_jinja(source) if isinstance(source, str) else source
+            code = self._environment.compile(jinja, filename=str(path))
         return Template.from_code(self._environment, code, {})
 
     @contextmanager
