@@ -18,6 +18,7 @@ import duckdb
 
 from crm_assets.errors import ModelError
 from crm_assets.runner.model import DBT_COLUMNS, Model
+from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
 
@@ -43,13 +44,13 @@ def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
-    """Earlier rows and new ones, as `macros/incremental.sql` says."""
+    """Earlier rows and new ones, as `statements/incremental.sql` says."""
     strategy, kept = model.config.get("incremental_strategy"), list[str]()
     if strategy == "merge":
         new = columns_of(connection, f"(\n{select}\n)")
         kept = [identifier(column) for column in columns_of(connection, model.relation) if column not in new]
     key = [*map(identifier, model.unique_key)]
-    return str(model.scope()["incremental_rows"](model.relation, select, key, kept, strategy))
+    return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
 
 
 def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
@@ -63,7 +64,7 @@ def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, k
 
 
 def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    """Adds changes to a snapshot's table, or creates it. `macros/snapshot.sql` has the statements."""
+    """Adds changes to a snapshot's table, or creates it. `statements/snapshot.sql` has the statements."""
     connection.execute(f"create or replace temp table snapshot_source as\n{select}")
     columns = columns_of(connection, "snapshot_source")
     # Those that are called like the snapshot's own are dropped.
@@ -71,14 +72,14 @@ def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: 
         connection.execute(f"alter table snapshot_source drop column {identifier(column)}")
         del columns[column]
     connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
-    scope, described = model.scope(), _for_macros(model, columns)
+    described = _for_macros(model, columns)
     if keep_rows:
         # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
         stored = columns_of(connection, model.relation)
         for column in [column for column in columns if column not in stored]:
             connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
         for changes in ("snapshot_opened", "snapshot_closed"):
-            connection.execute(f"create or replace temp table {changes} as {scope[changes](described)}")
+            connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
         connection.execute(
             f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
             "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
@@ -86,7 +87,7 @@ def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: 
         connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
         connection.execute("drop table temp.snapshot_closed; drop table temp.snapshot_opened")
     else:
-        first = with_lake_types(connection, scope["snapshot_rows"](described))
+        first = with_lake_types(connection, statements()["snapshot_rows"](described))
         connection.execute(f"create or replace table {model.relation} as {first}")
     connection.execute("drop table temp.snapshot_source")
 

@@ -10,7 +10,7 @@ from typing import Any
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.parsing import tables_read
 from crm_assets.runner.project import Config, Node
-from crm_assets.runner.templates import Relation, Scope, refuse
+from crm_assets.runner.templates import Relation, Scope, refuse, statements
 from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal
 
 DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
@@ -140,7 +140,7 @@ class Model(Node):
         if self.materialized == "seed":
             types = (self.config.get("column_types") or {}).items()
             return str(
-                scope["seed_select"](literal(str(self.path)), {literal(c): literal(type_) for c, type_ in types})
+                statements()["seed_select"](literal(str(self.path)), {literal(c): literal(type_) for c, type_ in types})
             )
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 

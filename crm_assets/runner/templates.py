@@ -204,6 +204,15 @@ class Templates:
             raise ModelsRefused(f"{at}: {error}{advice}") from None
 
 
+@cache
+def statements() -> Scope:
+    """The macros of `statements/`: what makes tables of SELECTs. Names of a project's own macros are none of theirs."""
+    templates = Templates()
+    for path in (Path(__file__).parent / "statements").glob("*.sql"):
+        templates.add_macros(path)
+    return templates.scope({})
+
+
 def _in_jinja(text: str) -> str:
     for pattern, replacement in BLOCKS:
         text = pattern.sub(replacement, text)
