@@ -26,11 +26,14 @@ from crm_assets_tests.models.raw_tables import RawTables, models
 __all__ = ["_tables", "crm"]
 
 
-def drawn(database: Path, instance: DagsterInstance | None = None, *, only_if_changed: bool = False) -> Any:
+def drawn(
+    database: Path, instance: DagsterInstance | None = None, *, only_if_changed: bool = False, name: str = ""
+) -> Any:
+    op = "__".join(Crm(name).path("reports.sales_review"))
     return materialize(
-        [build_sales_review(Crm(), models().values())],
+        [build_sales_review(Crm(name), models().values())],
         resources={"crm_warehouse": Warehouse(database=str(database))},
-        run_config={"ops": {"reports__sales_review": {"config": {"only_if_changed": only_if_changed}}}},
+        run_config={"ops": {op: {"config": {"only_if_changed": only_if_changed}}}},
         instance=instance or DagsterInstance.ephemeral(),
         raise_on_error=False,
     )
@@ -80,6 +83,19 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
     assert metadata.pop("crm/built").value is True
     assert metadata.pop("crm/version").value.startswith("0.1.0 ")
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
+
+
+def test_each_crm_has_a_page_and_tables_of_its_own(
+    database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__NORTH__BASE_URL", "https://north.example.com")
+    monkeypatch.setenv("SOURCES__NORTH__API_KEY", "k" * 32)
+    assert drawn(database, name="north").success
+
+    assert {path.name for path in (data_dir / "reports").iterdir()} == {"north_sales_review.html", "north_sales_review"}
+    page = (data_dir / "reports" / "north_sales_review.html").read_text(encoding="utf-8")
+    assert "from the CRM north." in page
+    assert 'href="north_sales_review/owners.csv"' in page
 
 
 def test_the_ui_links_to_a_page_that_is_served(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
