@@ -148,22 +148,22 @@ def main() -> None:
         data = Path(name)
         read(data)
         multiply(data / "crm.duckdb", options.records // 40_000)
-        runs = []
-        for build_number in ("first", "after changes"):
+        for title in ("first", "after changes"):
             run, spilled = build(data, options.memory_limit)
-            runs.append(
-                f"| {build_number} | {run.wall:,.0f} | {run.cpu:,.0f} | {run.peak / 1024:.2f} | {spilled / 1e9:.2f} "
-                f"| {(data / 'crm.duckdb').stat().st_size / 1e9:.1f} |"
-            )
-            print(f"| model, {build_number} | rows | seconds |\n| --- | ---: | ---: |")
+            print(f"| model, {title} | rows | seconds |\n| --- | ---: | ---: |")
             for model, rows, seconds in found.findall(run.output):
                 print(f"| {model} | {rows} | {seconds} |")
-            print(flush=True)
+            print(
+                "\n| build | seconds | CPU s | peak GiB | spilled GB | file GB |"
+                "\n| --- | ---: | ---: | ---: | ---: | ---: |"
+            )
+            size_now = (data / "crm.duckdb").stat().st_size
+            print(
+                f"| {title} | {run.wall:,.0f} | {run.cpu:,.0f} | {run.peak / 1024:.2f} | {spilled / 1e9:.2f} "
+                f"| {size_now / 1e9:.1f} |\n",
+                flush=True,
+            )
             change(data / "crm.duckdb")
-        print(
-            "| build | seconds | CPU s | peak GiB | spilled GB | file GB |\n| --- | ---: | ---: | ---: | ---: | ---: |"
-        )
-        print(*runs, sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,43 +1,91 @@
-"""What more records, CRMs and runs would take: a simulation from a few measured constants, as Markdown tables.
+"""What more records, CRMs and runs would take: runs are measured, and a day is computed from them, as Markdown tables.
 
-    .venv/bin/python benchmarks/scaling.py
+    PYTHONPATH=. .venv/bin/python benchmarks/scaling.py --rows 500 20000
 
-Nothing is measured here, and nothing is random: the same constants give the same tables. docs/beyond_one_machine.md
-says where each constant comes from and what is left out.
+On a file and in a lake, a run of all assets and one of the raw tables is measured with few records and with more, each
+in a process of its own with an empty warehouse: the costs of a run and of a record follow. Records have undeclared
+fields, odd types and side-loaded arrays. Costs are CPU seconds, so they hold on a busy machine, too. Nothing else is
+measured, and nothing is random: the same costs give the same day. docs/beyond_one_machine.md says what is left out.
 """
 
+import argparse
 import heapq
+import sys
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-START = 15.0
-"""Seconds of CPU that a run of all assets takes however few the records are: Python, Dagster, checks, events."""
+from measuring import Measured, measured
+from sandbox_process import sandbox
 
-STEP_IN_A_PROCESS = 2.0
-"""Seconds of CPU more for each step that has a process, or a container, of its own."""
+from crm_assets_tests.lake_servers import LakeServers, lake_servers
+
+KEY = "benchmark"
+WORLD = ("--now=2026-11-01T00:00:00+00:00", "--unknown-fields=5", "--odd-types=0.01", "--side-load", "--port=0")
+RUN = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "crm_assets.definitions"]
 
 STEPS = 20
 """Steps of a full run that take time: raw tables and models."""
 
-READ = 95e-6
-"""Seconds of CPU to read, type and load a record."""
-
-MODEL = 10e-6
-"""Seconds of CPU that a record costs in the models."""
-
-MEMORY = 0.56
-"""GiB at the peak of a run of a million records."""
-
-LEAST_MEMORY = 0.4
-"""GiB at the peak of a run of 40,000 records."""
-
-STORED = 0.3
-"""GB of a million records with their models."""
-
 CHANGED = 0.01
-"""Share of the records that changed since the last incremental read."""
+"""Share of the records that changed since the last incremental read: assumed."""
 
 UNSORTED = 0.25
 """Share of the records in lists that the API does not sort (tasks, appointments): these are read in full each time."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What runs cost, measured.
+
+    Attributes:
+        start: CPU seconds of a run of all assets however few the records are: Python, Dagster, checks, events.
+        step: CPU seconds more for each step with a process of its own.
+        read: CPU seconds to read, type and load a record.
+        model: CPU seconds that a record costs in the models.
+        memory: GiB at the peak of the largest run measured.
+        stored: Bytes a record takes with its models.
+    """
+
+    start: float
+    step: float
+    read: float
+    model: float
+    memory: float
+    stored: float
+
+
+def costs_of(kind: str, servers: LakeServers, few: int, many: int) -> Costs:
+    """Measures runs with few records, and with many."""
+    sizes: list[float] = []
+
+    def run(base_url: str, selection: str, executor: str = "in_process") -> Measured:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            lake = servers.new_lake() | {"CRM_WAREHOUSE_FILES": name} if kind == "lake" else {}
+            settings = {"CRM_DATA_DIR": name, "SOURCES__CRM__BASE_URL": base_url, "SOURCES__CRM__API_KEY": KEY}
+            made = measured([*RUN, "--select", selection], {**lake, **settings, "CRM_EXECUTOR": executor}, folder)
+            files = folder.rglob("*.parquet") if kind == "lake" else folder.glob("crm.duckdb")
+            sizes.append(sum(path.stat().st_size for path in files))
+            return made
+
+    with sandbox(KEY, f"--rows={few}", *WORLD) as base_url:
+        raw, all_few = run(base_url, "group:raw"), run(base_url, "*")
+        apart = run(base_url, "group:raw", "multiprocess")
+    with sandbox(KEY, f"--rows={many}", *WORLD) as base_url:
+        raw_many, all_many = run(base_url, "group:raw"), run(base_url, "*")
+    read = (raw_many.cpu - raw.cpu) / (many - few)
+    model = (all_many.cpu - all_few.cpu) / (many - few) - read
+    return Costs(
+        start=all_few.cpu - few * (read + model),
+        step=(apart.cpu - raw.cpu) / RESOURCES,
+        read=read,
+        model=max(model, 0.0),
+        memory=all_many.peak / 1024,
+        stored=(sizes[-1] - sizes[1]) / (many - few),
+    )
+
 
 RESOURCES = 5
 DAY = 86_400
@@ -111,24 +159,24 @@ class Day:
     bottleneck: str
 
 
-def run_of(plan: Plan, *, full: bool) -> Run:
+def run_of(plan: Plan, costs: Costs, *, full: bool) -> Run:
     """A full or an incremental run of one CRM."""
     mine = plan.records / plan.crms
     read = mine if full else mine * (UNSORTED + (1 - UNSORTED) * CHANGED)
     requests = read / plan.per_page + RESOURCES
     return Run(
-        start=START + (STEPS * STEP_IN_A_PROCESS if plan.own_processes else 0),
+        start=costs.start + (STEPS * costs.step if plan.own_processes else 0),
         # Models read whole tables, whatever has changed.
-        cpu=read * READ + mine * MODEL,
+        cpu=read * costs.read + mine * costs.model,
         latency=requests * plan.latency / plan.in_flight,
         allowance=requests * 3600 / plan.an_hour if plan.an_hour else 0,
         requests=requests,
     )
 
 
-def simulate(plan: Plan) -> Day:
+def simulate(plan: Plan, costs: Costs) -> Day:
     """One day: runs wait for a worker in the order that they are due in."""
-    full, incremental = run_of(plan, full=True), run_of(plan, full=False)
+    full, incremental = run_of(plan, costs, full=True), run_of(plan, costs, full=False)
     others = plan.runs - plan.crms
     due = [(NIGHT, full)] * plan.crms + [(DAY * (i + 0.5) / others, incremental) for i in range(others)]
     free = [0.0] * plan.workers
@@ -152,7 +200,7 @@ def simulate(plan: Plan) -> Day:
         longest=full.seconds,
         cores=sum(run.start + run.cpu for run in all_runs) / 3600,
         requests=sum(run.requests for run in all_runs),
-        memory=plan.workers * max(LEAST_MEMORY, MEMORY * plan.records / plan.crms / 1e6),
+        memory=plan.workers * costs.memory,
         busy=sum(run.seconds for run in all_runs) / (plan.workers * DAY),
         bottleneck=f"workers, for {spent}" if night > 2 * full.seconds else spent,
     )
@@ -182,26 +230,46 @@ CHANGES = {
 }
 
 
-def table(plans: dict[str, Plan]) -> None:
+def table(plans: Mapping[str, Plan], costs: Costs) -> None:
     """Prints a line for each plan."""
     print(
-        "| | night | one full run | core hours a day | requests a day | memory | stored | workers busy | bottleneck |"
+        "| computed | night | one full run | core hours a day | requests a day | memory | stored | workers busy "
+        "| bottleneck |"
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     for name, plan in plans.items():
-        day = simulate(plan)
-        stored = STORED * plan.records / 1e6
+        day = simulate(plan, costs)
         print(
             f"| {name} | {day.night / 60:,.1f} min | {day.longest / 60:,.1f} min | {day.cores:,.1f} "
-            f"| {day.requests:,.0f} | {day.memory:.1f} GiB | {stored:.2f} GB | {day.busy:.0%} | {day.bottleneck} |"
+            f"| {day.requests:,.0f} | {day.memory:.1f} GiB | {costs.stored * plan.records / 1e9:.2f} GB "
+            f"| {day.busy:.0%} | {day.bottleneck} |"
         )
     print()
 
 
 def main() -> None:
-    """Prints both tables."""
-    table(SIZES)
-    table(CHANGES)
+    """Prints what was measured, and the tables computed from it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs=2, default=[500, 20_000], help="few records, and many")
+    parser.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file", "lake"])
+    options = parser.parse_args()
+    with lake_servers() as servers:
+        costs = {kind: costs_of(kind, servers, *options.rows) for kind in options.warehouse}
+    print(
+        f"| measured, with {options.rows[0]:,} and {options.rows[1]:,} records | CPU s of a run "
+        "| CPU s of a step's process | µs to read a record | µs in the models | peak MiB | bytes stored |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for kind, found in costs.items():
+        print(
+            f"| {kind} | {found.start:.1f} | {found.step:.1f} | {found.read * 1e6:.0f} | {found.model * 1e6:.0f} "
+            f"| {found.memory * 1024:.0f} | {found.stored:.0f} |"
+        )
+    print()
+    for kind, found in costs.items():
+        print(f"{kind}:\n")
+        table(SIZES, found)
+        table(CHANGES, found)
 
 
 if __name__ == "__main__":
