@@ -5,6 +5,7 @@ The Parquet files of a lake are not for them: only its catalog tells which rows 
 
 import json
 import os
+import re
 import shutil
 import stat
 from datetime import datetime, timezone
@@ -24,8 +25,8 @@ from crm_assets.warehouse.published import can_be_read
 
 CURRENT, MANIFEST = "current", "manifest.json"
 
-VERSIONS = "[0-9]*T[0-9]*Z"
-"""The names of the folders of versions: times, UTC."""
+VERSION = re.compile(r"\d{8}T\d{12}Z")
+"""The name of a version's folder: a time, UTC. Nothing else in the folder is removed."""
 
 TABLES = """
 select
@@ -82,8 +83,8 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
         link.unlink(missing_ok=True)
         link.symlink_to(version.name)
         link.replace(current)
-        for other in folder.glob(VERSIONS):
-            if other.name not in {before, version.name}:
+        for other in folder.iterdir():
+            if VERSION.fullmatch(other.name) and other.name not in {before, version.name}:
                 shutil.rmtree(other)
     return manifest
 

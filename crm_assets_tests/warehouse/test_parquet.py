@@ -174,6 +174,14 @@ def test_two_versions_are_kept(publish: Callable[..., Path]) -> None:
     assert kept.isdisjoint({*versions, killed.name})
 
 
+@pytest.mark.parametrize("name", ["2024-T1-QUIZ", "20260101T000000Z", "notes"])
+def test_folders_of_others_are_kept(publish: Callable[..., Path], tmp_path: Path, name: str) -> None:
+    (tmp_path / "published" / name).mkdir(parents=True)
+    for number in range(3):
+        publish(NUMBERED.format(number))
+    assert (tmp_path / "published" / name).exists()
+
+
 @pytest.mark.parametrize("mode", [0o700, 0o750])
 def test_files_are_for_those_who_can_access_the_folder(mode: int, publish: Callable[..., Path], tmp_path: Path) -> None:
     (tmp_path / "published").mkdir()
