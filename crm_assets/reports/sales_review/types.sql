@@ -17,8 +17,7 @@ deals as (
 select
     types.revenue_type,
     coalesce(sum(deals.won_amount) filter (where deals.is_recent), 0) as won_amount_12m,
-    coalesce(sum(deals.won_amount) filter (where not deals.is_recent), 0) as won_amount_prior_12m,
-    count(*) filter (where deals.is_recent) as won_deals_12m
+    coalesce(sum(deals.won_amount) filter (where not deals.is_recent), 0) as won_amount_prior_12m
 from types
 left join deals on types.revenue_type = deals.revenue_type
 group by types.place, types.revenue_type
