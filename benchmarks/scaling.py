@@ -1,11 +1,12 @@
 """What more records, CRMs and runs would take: runs are measured, and a day is computed from them, as Markdown tables.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/scaling.py --rows 500 20000
+    PYTHONPATH=. .venv/bin/python benchmarks/scaling.py --rows 500 100000
 
 On a file and in a lake, a run of all assets and one of the raw tables is measured with few records and with more, each
 in a process of its own with an empty warehouse: the costs of a run and of a record follow. Records have undeclared
-fields, odd types and side-loaded arrays. Costs are CPU seconds, so they hold on a busy machine, too. Nothing else is
-measured, and nothing is random: the same costs give the same day. docs/beyond_one_machine.md says what is left out.
+fields, odd types and side-loaded arrays. Measure on a quiet machine: CPU seconds grow when others share its caches, and
+the costs of a record are a difference of two runs. Nothing else is measured, and nothing is random: the same costs
+give the same day. docs/beyond_one_machine.md says what is left out.
 """
 
 import argparse
@@ -250,7 +251,7 @@ def table(plans: Mapping[str, Plan], costs: Costs) -> None:
 def main() -> None:
     """Prints what was measured, and the tables computed from it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs=2, default=[500, 20_000], help="few records, and many")
+    parser.add_argument("--rows", type=int, nargs=2, default=[500, 100_000], help="few records, and many")
     parser.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file", "lake"])
     options = parser.parse_args()
     with lake_servers() as servers:
