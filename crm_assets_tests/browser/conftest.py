@@ -28,9 +28,6 @@ FLAGS = [
 PATIENCE = 120
 """Seconds that a page may take to show something: a machine under load is slow, not broken."""
 
-TICKS_EVERY = 5
-"""Minutes between two ticks of the schedule of accounts."""
-
 expect.set_options(timeout=PATIENCE * 1000)
 
 Photographer = Callable[..., None]
@@ -42,11 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterDev]:
-    """`dagster dev` with the bundled sandbox, whose accounts are read as often as can be set."""
+    """`dagster dev` with the bundled sandbox, whose reports are served."""
     project = tmp_path_factory.mktemp("crm_assets")
-    cadence = f"SOURCES__CRM__ENDPOINTS__ACCOUNTS__CADENCE_MINUTES={TICKS_EVERY}"
     with serving(project / "data" / "reports") as reports:
-        (project / ".env").write_text(f"{cadence}\nCRM_REPORTS_URL={reports}", encoding="utf-8")
+        (project / ".env").write_text(f"CRM_REPORTS_URL={reports}", encoding="utf-8")
         with dagster_dev(project) as running:
             yield running
 
