@@ -13,6 +13,7 @@ from dagster import AssetKey
 
 from crm_assets.__main__ import COMMANDS
 from crm_assets.api import ENDPOINTS
+from crm_assets.assets.attributes import _repository, code_references
 from crm_assets.definitions import defs
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.project import DBT_DIR
@@ -125,3 +126,15 @@ def test_each_asset_links_to_what_declares_it_and_to_a_page() -> None:
         assert instance.file_path.endswith("defs/crm/defs.yaml"), node.key
         assert declared, node.key
         assert page.label == "documentation", node.key
+
+
+def test_assets_link_to_a_repository_if_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_REPOSITORY_URL", "https://example.com/acme/crm/blob/main/")
+    _repository.cache_clear()
+    try:
+        links = code_references({DBT_DIR / "models" / "marts" / "marts.yml": "SQL"}, "docs/api.md").code_references
+    finally:
+        _repository.cache_clear()
+    project = "https://example.com/acme/crm/blob/main"
+    expected = [f"{project}/crm_assets/dbt/models/marts/marts.yml", f"{project}/docs/api.md"]
+    assert [getattr(link, "url", "") for link in links] == expected

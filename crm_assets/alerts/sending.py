@@ -1,8 +1,9 @@
-"""Sends alerts to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
+"""Sends messages to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from crm_assets.masking import masked
@@ -15,11 +16,12 @@ BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)")
 
 @dataclass(frozen=True)
 class Message:
-    """An alert. `type` is Apprise's: it decides about colour and icon."""
+    """An alert or a digest. `type` is Apprise's: it decides about colour and icon. `attachment`: a file to send."""
 
-    type: Literal["failure", "warning", "success"]
+    type: Literal["failure", "warning", "success", "info"]
     title: str
     body: str
+    attachment: Path | None = None
 
 
 def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool:
@@ -47,7 +49,7 @@ def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
     kind = address.partition("://")[0] if "://" in address else "unknown"
     sender = Apprise()
     if not sender.add(address):
-        log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not support: no alert is sent to it")
+        log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not support: nothing is sent to it")
         return False
     arrived = sender.notify(
         title=message.title,
@@ -55,7 +57,8 @@ def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
         notify_type=message.type,
         body_format=NotifyFormat.TEXT,  # else what looks like a link would be one
         timeout=LONGEST_SEND,
+        attach=str(message.attachment) if message.attachment else None,
     )
     if not arrived:
-        log(f"An alert did not arrive at the address of kind {kind!r} in CRM_NOTIFY: {message.title}")
+        log(f"A message did not arrive at the address of kind {kind!r} in CRM_NOTIFY: {message.title}")
     return bool(arrived)

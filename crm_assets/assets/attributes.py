@@ -15,11 +15,12 @@ from dagster import (
     Jitter,
     LocalFileCodeReference,
     RetryPolicy,
+    UrlCodeReference,
 )
 
 from crm_assets.dagster_internals import FailuresOnly
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
-from crm_assets.settings.documents import checkout
+from crm_assets.settings.documents import PACKAGE_PARENT, checkout
 
 
 def asset_key(crm: Crm, address: str) -> AssetKey:
@@ -50,9 +51,20 @@ def code_references(files: Mapping[Path, str], page: str) -> CodeReferencesMetad
     with warnings.catch_warnings():
         # Two warnings per asset would bury a command's output.
         warnings.simplefilter("ignore", BetaWarning)
-        return CodeReferencesMetadataValue(
-            code_references=[LocalFileCodeReference(file_path=str(path), label=label) for path, label in linked.items()]
-        )
+        return CodeReferencesMetadataValue(code_references=[_reference(path, label) for path, label in linked.items()])
+
+
+def _reference(path: Path, label: str) -> LocalFileCodeReference | UrlCodeReference:
+    repository = _repository()
+    if repository and path.is_relative_to(PACKAGE_PARENT):
+        return UrlCodeReference(url=f"{repository}/{path.relative_to(PACKAGE_PARENT).as_posix()}", label=label)
+    return LocalFileCodeReference(file_path=str(path), label=label)
+
+
+@cache
+def _repository() -> str:
+    """The setting `repository_url`, read once and not for each asset."""
+    return (setting_at_load("repository_url") or "").rstrip("/")
 
 
 def log_with_checks(

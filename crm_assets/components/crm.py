@@ -16,6 +16,7 @@ from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review, tables_read
 from crm_assets.automation.cadence import allowed_age, read_cadences, with_freshness
 from crm_assets.automation.crm_check import build_check_job
+from crm_assets.automation.digest import build_digest
 from crm_assets.automation.jobs import build_jobs
 from crm_assets.automation.schedules import build_maintenance, build_schedules
 from crm_assets.automation.sensors import build_model_sensor, build_publishing_sensor
@@ -133,7 +134,8 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
             resources=RESOURCES,
             loggers=LOGGERS,
         )
-        return dg.Definitions.merge(everything, *([build_maintenance(crm)] if has_maintenance() else []))
+        further = [*([build_digest(crm)] if reports else []), *([build_maintenance(crm)] if has_maintenance() else [])]
+        return dg.Definitions.merge(everything, *further)
 
     def _cadences(self, crm: Crm) -> Mapping[str, timedelta]:
         own = {resource: timedelta(minutes=minutes) for resource, minutes in self.cadence_minutes.items()}

@@ -57,6 +57,28 @@ def _currency(code: str) -> str:
     return code.strip().upper()
 
 
+WEEKLY = "0 7 * * 1"
+"""Mondays at seven."""
+
+CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+"""The smallest and the largest value of each part of a cron expression: minute, hour, day, month, day of the week."""
+
+
+def _cron(text: str) -> str:
+    if text.strip() == "weekly":
+        return WEEKLY
+    parts = text.split()
+    if len(parts) != len(CRON) or not all(map(_is_cron_part, parts, CRON)):
+        raise ValueError("is neither weekly nor a cron expression of five parts, such as 30 7 * * 1")
+    return " ".join(parts)
+
+
+def _is_cron_part(part: str, bounds: tuple[int, int]) -> bool:
+    found = [re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?", item) for item in part.split(",")]
+    ranges = [each and (int(each[1] or bounds[0]), int(each[2] or each[1] or bounds[1])) for each in found]
+    return all(each and bounds[0] <= each[0] <= each[1] <= bounds[1] for each in ranges)
+
+
 def allowed(text: str) -> JsonDict:
     """The allowed values of a setting, where its schema cannot say them."""
     return {"allowed": text}
@@ -67,6 +89,9 @@ TimeZone = Annotated[
 ]
 
 Month = Annotated[int, BeforeValidator(_month), Field(json_schema_extra=allowed("1 to 12, or a name such as `April`"))]
+
+
+Cron = Annotated[str, AfterValidator(_cron)]
 
 
 class DeploymentSettings(BaseModel):
@@ -122,6 +147,11 @@ class DeploymentSettings(BaseModel):
     )
     """Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged."""
 
+    digest: Cron | None = Field(
+        default=None, json_schema_extra=allowed("`weekly`, or a cron expression such as `30 7 * * 1`")
+    )
+    """When the sales review, with names of accounts, is sent to the addresses of alerts. `weekly`: Mondays at 7."""
+
     ui_url: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL"))
     """The address of Dagster's UI, for the links in alerts."""
 
@@ -129,6 +159,13 @@ class DeploymentSettings(BaseModel):
         default=None, pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL without a secret")
     )
     """Where a web server serves the folder `reports`, for the link to the sales review in Dagster's UI."""
+
+    repository_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://\S+$",
+        json_schema_extra=allowed("a URL such as `https://github.com/acme/crm/blob/main`"),
+    )
+    """The project's folder in a repository, to which assets link. Without it they link to local files."""
 
     keep_runs_days: int = Field(default=30, ge=0, le=3650)
     """Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all."""

@@ -3,13 +3,23 @@
 import re
 from pathlib import Path
 
+import duckdb
+import pytest
 from dagster import AssetKey, DagsterInstance
 
+from crm_assets.automation.digest import digest
+from crm_assets.reports.figures import read_figures
+from crm_assets.reports.formats import Formats
+from crm_assets.settings.crm import SANDBOX
 from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.alerts.test_alerts import refuse
 from crm_assets_tests.alerts.test_sensor import Daemon, kill_a_run
 from crm_assets_tests.assets.raw_runs import materialize, tasks
+from crm_assets_tests.models.conftest import built
+from crm_assets_tests.models.recomputed import ZONE, Record
 from crm_assets_tests.scripted_crm import ScriptedCrm
+
+__all__ = ["built"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
 EXAMPLES: dict[str, str] = dict(re.findall(r"^### (.*?)\n.*?```text\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE))
@@ -59,3 +69,11 @@ def test_a_killed_run_and_a_late_table(hook: Webhook, crm: ScriptedCrm, instance
     instance.store_event(event._replace(timestamp=event.timestamp - 4 * 3600))
     daemon.tick()
     assert shown(hook) == [EXAMPLES["Late tables"]]
+
+
+@pytest.mark.slow
+@pytest.mark.file
+def test_a_digest(built: tuple[duckdb.DuckDBPyConnection, dict[str, list[Record]]]) -> None:
+    connection, _ = built
+    message = digest(read_figures(connection), Formats(ZONE, "EUR"), SANDBOX, Path("sales_review.html"))
+    assert f"{message.title}\n{message.body}\n" == EXAMPLES["Digest"]

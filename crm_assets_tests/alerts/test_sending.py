@@ -19,7 +19,7 @@ def test_all_addresses_get_a_message_even_if_one_fails(capfd: pytest.CaptureFixt
     assert mail["Subject"] == "Title"
     said = " ".join([*logged, *capfd.readouterr()])
     assert "of kind 'nonsense' that Apprise does not support" in said
-    assert "An alert did not arrive at the address of kind 'json'" in said
+    assert "A message did not arrive at the address of kind 'json'" in said
     assert "secret-of" not in said
 
 
