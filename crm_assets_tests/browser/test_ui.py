@@ -182,10 +182,11 @@ def test_page_cuts_no_text_and_has_no_empty_section_and_no_error(
     assert re.findall("^No (?!steps ).*", page.locator("body").inner_text(), re.MULTILINE) == []
     if kind == "run":
         return  # bars of its chart are as long as steps, columns of its log have a fixed width
-    # The catalog shows the beginning of each description, a sensor that of its cursor.
+    # The catalog shows the beginning of each description, a sensor of its cursor, the timeline of an hour.
     shortened = {
         "catalog": [(spec.description or "")[:30] for spec in defs.resolve_all_asset_specs()],
         "sensor": ['{"'],
+        "timeline": [*"123456789"],
     }
     assert [text for text in page.evaluate(CUT) if not text.startswith(tuple(shortened.get(kind, ())))] == []
     assert re.findall(r"^[^{\n]*\w…\w.*", page.locator("body").inner_text(), re.MULTILINE) == []
