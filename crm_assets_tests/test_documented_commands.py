@@ -24,7 +24,7 @@ RUN_ELSEWHERE = {
 """Page -> the tests that run its commands."""
 
 NOT_RUN = {
-    r"make dev|dagster dev|\S+/dagster-(daemon|webserver) ": "serves until it is stopped; test_ui.py does that",
+    r"make dev|dagster dev|\S+/dagster-(daemon|webserver) |python3 -m http": "serves until stopped; browser/ does that",
     r"make (test|lint)|git pull": "is about the checkout in which the tests run",
     r".*\bpip install|make test-(latest|duckdb)": "needs a network",
     r".*\bdbt build": "needs dbt; make test-dbt runs it",
