@@ -31,6 +31,7 @@ def account(id_: int, **fields: Any) -> dict[str, Any]:
     return {"id": id_, "updated_at": "2026-01-01T00:00:00Z", "name": "Acme", **fields}
 
 
+@pytest.mark.slow
 def test_each_kind_of_change_is_counted() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2), account(3)]}) as crm:
         assert counted(materialize(RESOURCE)) == {"new": 3}

@@ -13,6 +13,7 @@ from crm_assets_tests.scripted_crm import always, json_response
 PERSON = "Jane Doe"
 
 
+@pytest.mark.slow
 def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> None:
     lists = {
         "open_tasks": tasks(3),
@@ -42,6 +43,7 @@ def test_a_resource_that_recovers_between_two_tries_is_loaded(data_dir: Path) ->
     assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
 
 
+@pytest.mark.slow
 def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
@@ -57,6 +59,7 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
     assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
 
 
+@pytest.mark.slow
 @pytest.mark.file  # a lake has no indexes
 def test_a_load_that_duckdb_refuses_shows_no_record(
     data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -86,6 +89,7 @@ def test_wrong_setting_is_reported_before_any_request(data_dir: Path, monkeypatc
     assert not list(data_dir.glob("*.duckdb"))
 
 
+@pytest.mark.slow
 def test_error_after_the_commit_says_the_table_was_updated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError(PERSON)

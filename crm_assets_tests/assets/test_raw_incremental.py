@@ -206,6 +206,7 @@ def test_any_spelling_of_an_instant_is_a_cursor(capfd: pytest.CaptureFixture[str
         assert crm.pages("accounts") == [1, 2]
 
 
+@pytest.mark.slow
 def test_list_without_updated_at_is_always_read_in_full(
     data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import Seen
 from crm_assets_tests.source.source_reads import read
 
+pytestmark = pytest.mark.slow
+
 KEPT = "select array_name, id, record::varchar from raw.side_loaded order by all"
 ADA = {"id": 7, "display_name": "Ada Marked", "email": "ada@example.com", "is_active": True}
 BOB = {"id": 8, "display_name": "Bob Marked", "email": "bob@example.com", "is_active": False}
@@ -144,7 +146,6 @@ def test_a_full_read_without_a_record_says_nothing_about_it(database: Path) -> N
     assert kept(database) == {("users", 7): ADA, ("users", 8): BOB}
 
 
-@pytest.mark.slow
 def test_older_database_gets_the_table_with_the_next_load(database: Path) -> None:
     load("open_tasks", {})
     with connected(database, read_only=False) as connection:

@@ -176,6 +176,7 @@ def command(*arguments: str) -> int:
     return main([*arguments])
 
 
+@pytest.mark.slow
 def test_command_confirms_what_the_last_full_read_found(
     crm: ScriptedCrm, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

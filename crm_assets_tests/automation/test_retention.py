@@ -27,6 +27,8 @@ from crm_assets.automation import retention
 from crm_assets.automation.retention import delete_old_runs, delete_runs_before
 from crm_assets_tests.lake_servers import LakeServers
 
+pytestmark = pytest.mark.slow
+
 TASKS, DEALS = AssetKey("tasks"), AssetKey("deals")
 CHECKS = {AssetCheckKey(TASKS, "primary_key")}
 
@@ -96,7 +98,6 @@ def test_nothing_is_left_of_an_old_run(instance: DagsterInstance, tmp_path: Path
     assert run_ids(instance) == [latest]
 
 
-@pytest.mark.slow
 def test_nothing_is_left_of_it_in_postgresql(servers: LakeServers, tmp_path: Path) -> None:
     with psycopg.connect(servers.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create database retention")
@@ -135,7 +136,6 @@ def test_a_run_that_has_not_ended_is_kept(instance: DagsterInstance) -> None:
     assert run_ids(instance) == [running.run_id]
 
 
-@pytest.mark.slow
 def test_a_tick_deletes_the_oldest_only(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "AT_A_TIME", 1)
     _, second, latest = (read(instance, TASKS) for _ in range(3))

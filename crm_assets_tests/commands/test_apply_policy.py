@@ -17,6 +17,8 @@ from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, personal_settings
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
+pytestmark = pytest.mark.slow
+
 ADA: dict[str, Any] = {"id": 1, "email": "ada@example.com", "mood": "good", "updated_at": UPDATED}
 EMAILS = "select email from raw.contacts"
 
@@ -106,7 +108,6 @@ def test_option_is_named_without_a_terminal(
     assert rows(database, EMAILS) == [("ada@example.com",)]
 
 
-@pytest.mark.slow
 def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "hash")
     apply_policy()
@@ -117,7 +118,6 @@ def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.Monke
     assert len(hashed) == 64
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -176,7 +176,6 @@ def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, mo
     assert rows(database, EMAILS) == [(None,)]
 
 
-@pytest.mark.slow
 def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with connected(database, read_only=False) as connection:
         set_erased(connection, erased=False)

@@ -31,6 +31,7 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: 
         assert connection.execute(f"select account_id, account_name from ({sql})").fetchall() == [(2, None)]
 
 
+@pytest.mark.slow
 def test_unchanged_models_are_built_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "name": "Acme", "updated_at": UPDATED}]}):
         assert materialize("accounts").success

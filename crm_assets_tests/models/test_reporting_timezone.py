@@ -61,6 +61,7 @@ def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: Zone
     assert tables.rows("marts.meeting_activity_weekly", "week", "meetings") == sorted(expected.items())
 
 
+@pytest.mark.slow
 def test_days_since_something_happened_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     today = day(now(tables), zone)
     tables.add_each("accounts", last_contacted=INSTANTS)

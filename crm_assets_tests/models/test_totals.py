@@ -13,6 +13,8 @@ from crm_assets.runner.builds import build
 from crm_assets.sandbox.chance import Dice
 from crm_assets_tests.models.raw_tables import RawTables, failing, models
 
+pytestmark = pytest.mark.slow
+
 MARTS = (
     "won_deal_overview",
     "account_overview",

@@ -97,6 +97,7 @@ def test_old_rows_are_deleted_by_a_load(
     assert rows(database, "select id from present.open_tasks order by id") == [(1,), (2,), (3,)]
 
 
+@pytest.mark.slow
 @given(READS)
 def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[ReadMode, bool, int]]) -> None:
     for table in TABLES:

@@ -87,7 +87,7 @@ def _warehouse(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pyte
         monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
 
 
-pytestmark = pytest.mark.usefixtures("_warehouse")
+pytestmark = [pytest.mark.usefixtures("_warehouse"), pytest.mark.slow]
 
 
 @pytest.fixture
