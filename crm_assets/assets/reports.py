@@ -13,7 +13,7 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, ret
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.models import ONLY_IF_CHANGED, last_shown
 from crm_assets.errors import NothingStored
-from crm_assets.reports.figures import queries, read_figures, rows
+from crm_assets.reports.figures import last_reads, queries, read_figures
 from crm_assets.reports.files import page_path, write_review
 from crm_assets.reports.formats import Formats
 from crm_assets.reports.tables import HEADLINE
@@ -73,7 +73,7 @@ def _created(
     try:
         with warehouse.read_connection() as connection:
             tables_version = version_of_tables(connection, tables_read())
-            reads = rows(connection, queries()["reads"])
+            reads = last_reads(connection)
             parts = (
                 package_version("crm_assets"),
                 settings.currency,

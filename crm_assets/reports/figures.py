@@ -8,10 +8,15 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.api import ENDPOINTS
+
 QUERIES = Path(__file__).with_name("sales_review")
 
 TODAY = "set variable today = (select max_by(snapshot_date, taken_at) from marts.pipeline_health_daily)"
 """The day of the latest build, for the queries: `getvariable('today')`."""
+
+LISTS = f"set variable lists = {[*ENDPOINTS]}"
+"""The lists of the API, for the query `reads`."""
 
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
@@ -59,10 +64,16 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     """
     connection.execute("begin")
     try:
-        connection.execute(TODAY)
+        connection.execute(f"{LISTS}; {TODAY}")
         return SalesReview({name: rows(connection, sql) for name, sql in queries().items()})
     finally:
         connection.execute("rollback")
+
+
+def last_reads(connection: duckdb.DuckDBPyConnection) -> Rows:
+    """When the last complete read of each list began; None if there was none."""
+    connection.execute(LISTS)
+    return rows(connection, queries()["reads"])
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:

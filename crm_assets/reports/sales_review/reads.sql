@@ -1,9 +1,8 @@
 -- One row per list: when its last complete read began.
 with lists as (
-    select *
-    from (
-        values (1, 'accounts'), (2, 'contacts'), (3, 'won_deals'), (4, 'open_tasks'), (5, 'past_appointments')
-    ) as lists (position, resource) -- noqa: AL05
+    select
+        unnest(getvariable('lists')) as resource,
+        generate_subscripts(getvariable('lists'), 1) as position
 ),
 
 complete as (
