@@ -37,7 +37,7 @@ FULL_REFRESH = dg.Field(
     description="true: rebuild the table from what the model's SELECT returns now. Rows of earlier builds are lost and "
     "cannot be recovered from the CRM: copy the published database first.",
 )
-BEGINS_ANEW = (
+ROWS_ARE_LOST = (
     "%s is rebuilt, since full_refresh is true. Its rows of earlier builds cannot be recovered from the CRM: until "
     "this run ends, the published copy still has them"
 )
@@ -92,7 +92,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
         config = context.op_execution_context.op_config
         full_refresh = config.get("full_refresh", False)
         if full_refresh:
-            context.log.warning(BEGINS_ANEW, model.address)
+            context.log.warning(ROWS_ARE_LOST, model.address)
         with failures_explained(model.address, crm):
             settings, warehouse = resolve_settings(crm), crm_warehouse.of(crm)
             if not context.selected_asset_keys:

@@ -4,6 +4,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from dagster import (
+    DagsterInvalidDefinitionError,
     DefaultScheduleStatus,
     Definitions,
     OpExecutionContext,
@@ -54,14 +55,18 @@ def build_digest(crm: Crm) -> Definitions:
         return Definitions(jobs=[crm_digest])
     if not setting_at_load("notify"):
         warn(NO_ADDRESS)
-    schedule = ScheduleDefinition(
-        name=crm.named("crm_digest_schedule"),
-        job=crm_digest,
-        cron_schedule=cron,
-        execution_timezone=TIMEZONE,
-        description="Sends the digest when CRM_DIGEST says.",
-        default_status=DefaultScheduleStatus.RUNNING,
-    )
+    try:
+        schedule = ScheduleDefinition(
+            name=crm.named("crm_digest_schedule"),
+            job=crm_digest,
+            cron_schedule=cron,
+            execution_timezone=TIMEZONE,
+            description="Sends the digest when CRM_DIGEST says.",
+            default_status=DefaultScheduleStatus.RUNNING,
+        )
+    except DagsterInvalidDefinitionError:  # it has five parts, but names a day such as 30 February
+        warn(f"CRM_DIGEST is {cron}, which never comes: no digest is sent. Name days that the months have")
+        return Definitions(jobs=[crm_digest])
     return Definitions(jobs=[crm_digest], schedules=[schedule])
 
 

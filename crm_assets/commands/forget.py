@@ -46,7 +46,7 @@ def run(arguments: Namespace) -> int:
     for address in tables_out_of_reach(warehouse, models, resource):
         print(
             f"{address} keeps rows of earlier builds without these ids, which may hold values of the records. "
-            f"Rebuild it afterwards: crm-assets build {address} --full-refresh"
+            "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows"
         )
     if arguments.dry_run or not (
         arguments.yes or is_confirmed("Erase these records for good, and never load them again?")

@@ -110,3 +110,11 @@ def test_wrong_times_are_refused_with_what_is_right(
     [message] = messages
     assert "CRM_DIGEST" in message
     assert "is neither weekly nor a cron expression of five parts" in message
+
+
+@pytest.mark.usefixtures("hook")
+def test_day_that_never_comes_is_warned_of(monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> None:
+    monkeypatch.setenv("CRM_DIGEST", "0 7 30 2 *")
+    assert not build_digest(Crm()).schedules
+    [message] = messages
+    assert "CRM_DIGEST is 0 7 30 2 *, which never comes" in message
