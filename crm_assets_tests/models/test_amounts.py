@@ -65,6 +65,8 @@ def test_one_large_amount_counts_exactly_or_not_at_all(crm: RawTables, digits: i
     for mart in ("account_overview", "owner_month", "owner_performance", "pipeline_health_daily"):
         amounts = (amount for (amount,) in crm.rows(f"marts.{mart}", "won_amount"))
         assert reduce(EXACT.add, filter(None, amounts)) == expected
+    affected = dict(crm.rows("marts.data_quality", "check_name", "amount_affected"))
+    assert affected["deals without an amount in the company's currency"] == (expected if field == "amount" else 0)
     if not counts:
         assert failing(crm, DEALS, CHECK) == (3 if field == "amount" else 2)
         assert failing(crm, "staging.stg_accounts", "crm_open_deals_amount_counts") == 2

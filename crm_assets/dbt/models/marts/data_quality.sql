@@ -2,7 +2,8 @@
 with deals as (
     select
         won_amount,
-        amount,
+        -- Sums of amounts without limit could be too large.
+        case when abs(amount) < 1e21 then amount end as amount,
         not has_listed_account as has_no_account,
         coalesce(amount_source not in ('base', 'same currency'), true) as has_no_base_amount,
         coalesce(won_on_source <> 'closed_on', true) as has_no_closing_date,
