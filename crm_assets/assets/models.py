@@ -21,7 +21,7 @@ from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
-from crm_assets.runner.unchanged import is_current
+from crm_assets.runner.unchanged import BuildState, is_current
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -103,13 +103,20 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
                 return
             shown = last_shown(context.instance, key) if config["only_if_changed"] else None
             source = dg.MetadataValue.text(masked(settings.source))
+            may_stay = shown is not None and shown.get("crm/source") == source
+            unchanged = dg.MaterializeResult[Any](asset_key=key, metadata={**(shown or {}), "crm/built": False})
+            if may_stay and (state := warehouse.remembered()) and is_current(state, model):
+                yield unchanged
+                return
             try:
                 with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     if model.shows_side_loads:
                         create_side_loaded(connection)  # no raw asset may have been loaded yet
-                    if shown and shown.get("crm/source") == source and is_current(connection, model):
-                        result = dg.MaterializeResult[Any](asset_key=key, metadata={**shown, "crm/built": False})
+                    state = BuildState.of(connection, model.reads) if may_stay else None
+                    if state and is_current(state, model):
+                        warehouse.remember(state)
+                        result = unchanged
                     else:
                         made, results = _built(connection, crm, model, known, full_refresh=full_refresh)
                         metadata = {"crm/source": source, **masked_metadata(made)}

@@ -15,7 +15,7 @@ from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.unchanged import TABLE, is_current, record_build
+from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -55,7 +55,7 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
         if missing := sorted(model.depends_on & failed):
             print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
-        elif not arguments.full_refresh and is_current(connection, model):
+        elif not arguments.full_refresh and is_current(BuildState.of(connection, model.reads), model):
             print(f"{model.address}: unchanged")
         elif _is_built(connection, model, full_refresh=arguments.full_refresh):
             built.add(model.address)

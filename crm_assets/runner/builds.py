@@ -16,12 +16,12 @@ from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.materializations import columns_of, materialize
 from crm_assets.runner.model import Model
-from crm_assets.runner.unchanged import record_build, version_of
+from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.names import existing_tables, identifier
+from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 from crm_assets.yaml_files import line_of
 
@@ -105,10 +105,11 @@ def _build(
     connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
 ) -> tuple[list[Outcome], int | None]:
     """Returns the outcomes of the tests of severity error, and the rows of the earlier table."""
-    version = version_of(connection, model)
-    existing = KINDS.get(existing_tables(connection).get(model.address, ""))
+    state = BuildState.of(connection, model.reads)
+    version = version_of(state, model)
+    existing = KINDS.get(state.tables.get(model.address, ""))
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
-    select = model.select(variables_of(connection), keep_rows=keep_rows)
+    select = model.select(state.variables, keep_rows=keep_rows)
     try:
         connection.execute(f"create schema if not exists {identifier(model.schema)}")
         rows_before = _count(connection, model.relation) if existing == "table" else None

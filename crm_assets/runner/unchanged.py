@@ -3,6 +3,8 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import duckdb
@@ -42,31 +44,70 @@ from (
 
 LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
 
+TODAY = "select cast(now() at time zone ? as date)::varchar"
 
-def is_current(connection: duckdb.DuckDBPyConnection, model: Model) -> bool:
+
+@dataclass(frozen=True)
+class BuildState:
+    """What a database tells about its tables and their builds, at one moment.
+
+    Attributes:
+        tables: Address -> type of all tables and views, as `existing_tables` returns them.
+        builds: Model -> version of its last build.
+        loaded: Raw table, and the views that show it -> version of its rows.
+        variables: The variables of the session.
+        today: The date in the reporting time zone.
+    """
+
+    tables: Mapping[str, str]
+    builds: Mapping[str, str]
+    loaded: Mapping[str, str]
+    variables: Mapping[str, Any]
+    today: str
+
+    @classmethod
+    def of(cls, connection: duckdb.DuckDBPyConnection, reads: Collection[str]) -> "BuildState":
+        """The state of a database. Side-loaded records are read only if they are among the tables of `reads`."""
+        tables, loaded, variables = existing_tables(connection), {}, variables_of(connection)
+        if {"raw.sync_changes", "raw.sync_log"} <= tables.keys():
+            versions = dict(connection.execute(LOADED).fetchall())
+            [[last_load]] = connection.execute(LAST_LOAD).fetchall()
+            loaded = dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
+            loaded |= {f"{schema}.{resource}": versions[resource] for schema in (RAW, PRESENT) for resource in versions}
+        if SIDE_LOADED in tables and SIDE_LOADED in reads:
+            [[loaded[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
+        builds = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
+        [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
+        return cls(tables, builds, loaded, variables, today)
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """Table -> version of its rows, of all tables for which it is known."""
+        return {**self.loaded, **self.builds}
+
+
+def is_current(state: BuildState, model: Model) -> bool:
     """Whether a build would make the table or view that is there.
 
     It would not if it depends on the day (`depends_on_today`) and was built on another one, in the reporting time zone.
     """
-    there = existing_tables(connection)
-    if there.get(model.address) != ("VIEW" if model.kind == "view" else "BASE TABLE") or TABLE not in there:
+    if state.tables.get(model.address) != ("VIEW" if model.kind == "view" else "BASE TABLE"):
         return False
-    built = dict(connection.execute(BUILT).fetchall()).get(model.address)
-    return built is not None and built == version_of(connection, model)
+    built = state.builds.get(model.address)
+    return built is not None and built == version_of(state, model)
 
 
-def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | None:
+def version_of(state: BuildState, model: Model) -> str | None:
     """A hash of all that a build depends on; None if that is not known, so that the model is always built.
 
     Unknown are the versions of tables that others write and of models that were never built, and what functions of
     clocks, chance and files return, unless `depends_on_today` says whether it is the same for a day.
     """
-    known = _versions(connection, model.reads)
+    known = state.versions
     if not model.reads <= known.keys():
         return None
-    variables = variables_of(connection)
-    scope = model.scope(variables)
-    selects = [model.select(variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
+    scope = model.scope(state.variables)
+    selects = [model.select(state.variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
     tests = [(test.name, dict(test.config), test.query(scope, model.relation)) for test in model.data_tests]
     by_day, is_seed = model.config.get("depends_on_today"), model.materialized == "seed"
     queries = [query for _, _, query in tests] + ([] if is_seed else selects)
@@ -79,7 +120,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | Non
         "config": dict(model.config),
         "described": [model.description, dict(model.columns)],
         "tests": tests,
-        "day": _today(connection, variables["reporting_timezone"]) if by_day else None,
+        "day": state.today if by_day else None,
     }
     return hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -87,7 +128,7 @@ def version_of(connection: duckdb.DuckDBPyConnection, model: Model) -> str | Non
 def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable[str]) -> str | None:
     """A hash that changes when one of these tables is built with other content; None if one was never built."""
     wanted = sorted(addresses)
-    known = _versions(connection, wanted)
+    known = BuildState.of(connection, wanted).versions
     versions = {address: known.get(address) for address in wanted}
     return None if None in versions.values() else hashlib.sha256(json.dumps(versions).encode()).hexdigest()
 
@@ -98,26 +139,3 @@ def record_build(connection: duckdb.DuckDBPyConnection, model: Model, version: s
     if not is_shared(connection, TABLE):
         connection.execute("delete from raw.model_builds where model = ?", [model.address])
     connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, version or str(uuid4())])
-
-
-def _today(connection: duckdb.DuckDBPyConnection, timezone: str) -> str:
-    [[today]] = connection.execute("select cast(now() at time zone ? as date)::varchar", [timezone]).fetchall()
-    return str(today)
-
-
-def _versions(connection: duckdb.DuckDBPyConnection, wanted: Collection[str]) -> Mapping[str, str]:
-    """Table -> version of its rows, of all `wanted` tables for which it is known."""
-    there = existing_tables(connection)
-    versions: dict[str, str] = {}
-    if {"raw.sync_changes", "raw.sync_log"} <= there.keys():
-        loaded = dict(connection.execute(LOADED).fetchall())
-        [[last_load]] = connection.execute(LAST_LOAD).fetchall()
-        versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
-        versions |= {
-            f"{schema}.{resource}": version for schema in (RAW, PRESENT) for resource, version in loaded.items()
-        }
-    if SIDE_LOADED in there and SIDE_LOADED in wanted:
-        [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
-    if TABLE in there:
-        versions |= dict(connection.execute(BUILT).fetchall())
-    return versions

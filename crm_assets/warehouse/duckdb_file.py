@@ -46,6 +46,14 @@ class DuckDBFile:
         """The file's own folder."""
         return self.path.parent
 
+    @property
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Changes whenever a process has written to the file. None without a file, or if its last writer was killed."""
+        if not self.path.exists() or _log(self.path).exists():
+            return None
+        stat = self.path.stat()
+        return stat.st_ino, stat.st_mtime_ns, stat.st_size
+
     @contextmanager
     def connected(
         self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()

@@ -14,7 +14,7 @@ from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.parsing import is_stable
-from crm_assets.runner.unchanged import is_current
+from crm_assets.runner.unchanged import BuildState, is_current
 from crm_assets.runner.variables import report_in
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -74,7 +74,7 @@ def built_again(project: ModelProject, connection: duckdb.DuckDBPyConnection) ->
     """The names of the models that are not current, in order. They are built."""
     changed: list[Model] = []
     for model in project.models().values():
-        if not is_current(connection, model):
+        if not is_current(BuildState.of(connection, model.reads), model):
             build(connection, model)
             changed.append(model)
     return [model.name for model in changed]
