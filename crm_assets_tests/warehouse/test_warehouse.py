@@ -148,12 +148,36 @@ def test_a_reader_waits_for_another_process(database: Path, messages: list[str])
         assert any(str(process.pid) in message for message in messages), messages
 
 
-def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -> None:
+def leave_a_write_ahead_log(database: Path) -> None:
     with duckdb.connect(str(database)) as connection:
         connection.execute("pragma disable_checkpoint_on_shutdown")
         connection.execute("insert into t values (2)")
+
+
+def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -> None:
+    leave_a_write_ahead_log(database)
     with Warehouse(database=str(database)).read_connection() as connection:
         assert connection.execute("select i from t order by i").fetchall() == [(1,), (2,)]
+
+
+def test_a_state_is_remembered_until_somebody_writes(database: Path) -> None:
+    warehouse = Warehouse(database=str(database))
+    assert warehouse.remembered() is None
+    with warehouse.get_connection():
+        warehouse.remember("one row")
+    with warehouse.read_connection() as connection:
+        connection.execute("select count(*) from t")
+    assert warehouse.remembered() == "one row"
+    write(database, lock_wait=0)
+    assert warehouse.remembered() is None
+
+
+def test_a_state_is_not_trusted_after_a_killed_writer(database: Path) -> None:
+    warehouse = Warehouse(database=str(database))
+    with warehouse.get_connection():
+        warehouse.remember("one row")
+    leave_a_write_ahead_log(database)
+    assert warehouse.remembered() is None
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["sandbox", "a-crm"])
