@@ -5,16 +5,17 @@ their ids are kept, also of ids that are not stored. References to them in other
 task.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Collection
 
-from crm_assets.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS, ID
 from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
+from crm_assets.source.http.page import integer_at
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     """Adds a resource, ids, what to do with them, and the CRM."""
     resources = ", ".join(ENDPOINTS)
     parser.add_argument("resource", metavar="RESOURCE", nargs="?", choices=ENDPOINTS, help=f"one of {resources}")
-    parser.add_argument("ids", metavar="ID", nargs="*", type=int, help="the id of a record in the CRM")
+    parser.add_argument("ids", metavar="ID", nargs="*", type=_id, help="the id of a record in the CRM")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--yes", action="store_true", help="erase without asking")
     what.add_argument("--dry-run", action="store_true", help="only show what would be erased")
@@ -56,6 +57,18 @@ def run(arguments: Namespace) -> int:
     erased = forget_records(warehouse, resolve_settings(crm), models, resource, ids)
     print(f"Erased {sum(erased.rows.values()):,} rows. No record with these ids will be loaded again")
     return 0
+
+
+def _id(text: str) -> int:
+    """The id of a record, spelled as reads accept it: `1_0` must not erase record 10.
+
+    Raises:
+        ArgumentTypeError: It is none.
+    """
+    id_ = integer_at({ID: text}, ID)
+    if id_ is None:
+        raise ArgumentTypeError(f"{text!r} is not a 64-bit integer, so no record has it")
+    return id_
 
 
 def _show(resource: str, ids: Collection[int], stored: Stored) -> None:

@@ -291,6 +291,13 @@ def test_unknown_resource_is_refused_with_the_known_ones(capsys: pytest.CaptureF
     assert "past_appointments" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("id_", ["1_0", "\uff15", "007", "+7", str(2**63), "9" * 50, "seven"])
+def test_an_id_that_no_record_has_is_refused(id_: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        forget("contacts", "1", id_)
+    assert f"{id_!r} is not a 64-bit integer" in capsys.readouterr().err
+
+
 def test_forget_without_a_database_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert forget("contacts", "1") == 1
     assert " yet" in capsys.readouterr().err
