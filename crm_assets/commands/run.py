@@ -7,6 +7,8 @@ out their runs.
 import os
 from argparse import ArgumentParser, Namespace
 
+from crm_assets.errors import SettingsError
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the name."""
@@ -17,14 +19,17 @@ def run(arguments: Namespace) -> int:
     """Runs it. Without DAGSTER_HOME nothing is stored about the run.
 
     Raises:
-        SettingsError: There is no such job or asset.
+        SettingsError: There is no such job or asset, or DAGSTER_HOME is wrong.
     """
     # Imported here: other commands do not need Dagster.
-    from dagster import DagsterInstance
+    from dagster import DagsterError, DagsterInstance
 
     from crm_assets.console import CONSOLE
     from crm_assets.dagster_internals import run_named
 
-    instance = DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral()
+    try:
+        instance = DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral()
+    except DagsterError as error:  # the folder is missing, or its dagster.yaml is wrong
+        raise SettingsError(str(error)) from None
     with instance:
         return 0 if run_named(instance, arguments.name, CONSOLE) else 1

@@ -35,3 +35,14 @@ def test_unknown_name_is_refused_with_those_of_jobs(capsys: pytest.CaptureFixtur
     message = capsys.readouterr().err
     assert "There is no job and no asset 'crm_refresh'" in message
     assert "crm_full_refresh, crm_incremental" in message
+
+
+@pytest.mark.parametrize("home", ["relative", "missing"])
+def test_wrong_home_of_dagster_is_named(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", home if home == "relative" else str(tmp_path / home))
+    assert main(["run", "crm_check"]) == 1
+    message = capsys.readouterr().err
+    assert "$DAGSTER_HOME" in message
+    assert "Traceback" not in message
