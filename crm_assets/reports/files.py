@@ -13,8 +13,8 @@ from crm_assets.reports.page import render
 from crm_assets.reports.tables import Column, Table, tables_of
 from crm_assets.settings import Crm, CrmSettings
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a text begins with that a spreadsheet would take for a formula."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
+"""What a text begins with that a spreadsheet would take for a formula; the last four are wide signs, as in Japanese."""
 
 
 SHARES = Decimal("0.0001")

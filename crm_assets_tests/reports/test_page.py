@@ -15,7 +15,7 @@ from crm_assets.reports.figures import SalesReview, read_figures
 from crm_assets.reports.files import csv_text
 from crm_assets.reports.formats import Formats
 from crm_assets.reports.page import render
-from crm_assets.reports.tables import HEADLINE, tables_of
+from crm_assets.reports.tables import HEADLINE, Column, Table, tables_of
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.test_metrics import metrics
 from crm_assets_tests.models.times import ago
@@ -75,6 +75,12 @@ def test_texts_in_csv_files_are_not_formulas(busy: RawTables) -> None:
     shown = [row[0] for row in rows]
     assert shown[3:6] == ["'=1+1", "'@SUM(A1)", "'-2"]
     assert shown[0] == HOSTILE[0]
+
+
+@pytest.mark.parametrize("text", ["\n=1+1", "\uff1d1+1", "\uff0b1", "\uff0d2", "\uff20SUM(A1)"])
+def test_texts_in_csv_files_are_no_formulas_of_wide_signs(text: str) -> None:
+    table = Table("names", "Names", [Column("name", "name", "text")], [{"name": text}])
+    assert list(csv.reader(io.StringIO(csv_text(table))))[1] == [f"'{text}"]
 
 
 def test_negative_amounts_in_csv_files_are_numbers(crm: RawTables) -> None:
