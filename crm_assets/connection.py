@@ -13,8 +13,6 @@ from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
 from crm_assets.settings.crm import SANDBOX
 
-"""The sandbox's address in stored data: its real one changes with each start."""
-
 
 class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
     """The Dagster resource for the CRM to read. Settings are resolved when needed, never at import."""

@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> int:
         print(json.dumps(asdict(findings), indent=2))
     else:
         _show(findings)
-    return 0 if findings.can_be_read else 1
+    return 1 if findings.unreadable else 0
 
 
 def _announce(sentence: str) -> None:

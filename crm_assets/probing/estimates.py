@@ -3,14 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Enum
+from datetime import datetime
+from typing import Literal
 
-from crm_assets.probing.lists import Order, Sample, order_of, pages_of
+from crm_assets.probing.sample import NO_PAGE, Sample, pages_of
 from crm_assets.settings import CrmSettings
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.http.answers import seconds_until
-from crm_assets.source.http.limits import HOUR, MINUTE
+from crm_assets.source.http.limits import HOUR, Rate, limits_of
 from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH
 from crm_assets.source.reading.incremental import updated_at
 from crm_assets.source.reading.paginator import GUESSED_SHARE
@@ -27,28 +27,22 @@ COMBINED_LIMIT, COMBINED_REMAINING, COMBINED_PERIOD = (
 )
 DAY = 24 * HOUR
 
-
-class Bound(str, Enum):
-    """How exact an estimate is."""
-
-    about = "about"
-    at_least = "at least"
-    at_most = "at most"
-
-
-@dataclass(frozen=True)
-class Requests:
-    """Requests of a read. `bound`: whether the number is an estimate or only a lower or upper limit."""
-
-    number: int
-    bound: Bound = Bound.about
+Bound = Literal["about", "at least", "at most"]
+"""How exact an estimate is."""
 
 
 @dataclass(frozen=True)
 class Read:
-    """Requests of a read and the seconds that they take, waits for rate limits included, loading excluded."""
+    """The requests of a read and the seconds that they take, waits for rate limits included, loading excluded.
 
-    requests: Requests
+    Attributes:
+        requests: How many.
+        bound: Whether that is an estimate, or only a lower or upper limit.
+        seconds: From the first request to the last answer.
+    """
+
+    requests: int
+    bound: Bound
     seconds: float
 
 
@@ -91,123 +85,103 @@ class Schedules:
 
 def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
     """The API's rate limit from an answer's headers; None if they have none."""
-    combined = [" ".join(headers.get(name, "") for name in COMBINED)]
-    limit = _first(COMBINED_LIMIT, combined) or _first(FIRST_NUMBER, [headers.get(name, "") for name in LIMIT])
-    remaining = _first(COMBINED_REMAINING, combined)
+
+    def number(pattern: re.Pattern[str], names: Sequence[str]) -> int | None:
+        found = pattern.search(" ".join(headers.get(name, "") for name in names))
+        return int(found[1]) if found else None
+
+    limit = number(COMBINED_LIMIT, COMBINED) or number(FIRST_NUMBER, LIMIT)
+    remaining = number(COMBINED_REMAINING, COMBINED)
     if remaining is None:
-        remaining = _first(FIRST_NUMBER, [headers.get(name, "") for name in REMAINING])
+        remaining = number(FIRST_NUMBER, REMAINING)
     if limit is None and remaining is None:
         return None
-    period = _first(COMBINED_PERIOD, combined)
+    period = number(COMBINED_PERIOD, COMBINED)
     reset = max(seconds_until(headers.get(name)) or 0.0 for name in RESET)
     return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else DAY), period_is_known=bool(period))
 
 
-def _first(pattern: re.Pattern[str], texts: Sequence[str]) -> int | None:
-    return next((int(found[1]) for text in texts if (found := pattern.search(text))), None)
-
-
-def full_read(sample: Sample) -> Requests | None:
-    """The requests of a full read; None for a list that was not served.
+def full_read(sample: Sample) -> Read | None:
+    """A full read of a list; None for a list that was not served.
 
     A read ends when it has as many records as the API counts, and the last page is shorter than others; otherwise with
     an empty page, whose number is not known without a total. A list with fewer records than its total is read twice.
     """
-    if sample.first is None:
+    if sample.first is NO_PAGE:
         return None
-    if sample.total is None:
-        ended = sample.last is None or not sample.last.records
-        return Requests(len(sample.pages)) if ended else Requests(3, Bound.at_least)
-    pages = sample.total // sample.page_size + 1 if sample.page_size else 1
-    if not sample.page_size or sample.last is None or sample.last.records:
-        return Requests(pages)
-    if sample.last.refusal:
-        return Requests(pages, Bound.at_most)
-    if sample.page_size < sample.per_page:
-        return Requests(pages_of(sample.total, sample.per_page) + 1)  # the first page was a short one
-    return Requests(2 * pages, Bound.at_most)
+    total, size, last = sample.first.total, len(sample.first.records), sample.last
+    if total is None:
+        return _read(sample, 3, "at least") if last.records else _read(sample, 1 if last is NO_PAGE else 2)
+    pages = total // size + 1 if size else 1
+    if last.refusal:
+        return _read(sample, pages, "at most")
+    if last.records or last is NO_PAGE:
+        return _read(sample, pages)
+    if size < sample.settings.per_page:
+        return _read(sample, pages_of(total, sample.settings.per_page) + 1)  # the first page was a short one
+    return _read(sample, 2 * pages, "at most")
 
 
-def hourly_read(sample: Sample, settings: CrmSettings, now: datetime) -> Requests | None:
-    """The requests of an incremental read an hour after the previous one; None for a list that was not served.
+def incremental_read(sample: Sample, since: datetime) -> Read | None:
+    """An incremental read of the changes since a time; None for a list that cannot be read so.
 
-    Assumes as many changes as in the hour before `now`. A list that is not sorted is read in full.
+    If all records of page 1 were changed since then, the same rate is assumed for later pages. This is an upper limit,
+    since records changed repeatedly count once. A list that is not sorted is read in full.
     """
-    full, order = full_read(sample), order_of(sample)
-    if full is None or order is Order.refused:
-        return None
-    if order is not Order.honoured or full.number == 1:
-        return full
-    changed, counted = changed_since(sample, now - timedelta(seconds=HOUR + settings.incremental_lag))
-    pages = pages_of(max(1, changed), sample.page_size) + 1  # the last one has nothing new
+    full = full_read(sample)
+    if sample.order != "yes" or full is None or full.requests == 1:
+        return None if sample.order == "refused" else full
+    times = [at for at in updated_at(sample.first.records) if at is not None]
+    changed = sum(at >= since for at in times)
+    is_all = 0 < changed == len(times)
+    if is_all and (span := times[0] - times[-1]):
+        changed = int(changed * ((times[0] - since) / span))
+    pages = pages_of(max(1, changed), len(sample.first.records)) + 1  # the last one has nothing new
     pages += pages // GUESSED_SHARE  # fetched ahead in vain
-    if full.bound is not Bound.at_least:
-        pages = min(pages, full.number)
-    return Requests(pages, Bound.about if counted else Bound.at_most)
+    if full.bound != "at least":
+        pages = min(pages, full.requests)
+    return _read(sample, pages, "at most" if is_all else "about")
 
 
-def changed_since(sample: Sample, since: datetime) -> tuple[int, bool]:
-    """How many records were changed at or after `since`, and whether that is a count or an upper limit.
-
-    If all records of the first page were, the same rate is assumed for later pages. This is an upper limit, since
-    records changed repeatedly count once. `sample` must be of a list that is sorted newest first.
-    """
-    times = [at for at in updated_at(sample.first.records if sample.first else []) if at is not None]
-    recent = sum(at >= since for at in times)
-    if recent < len(times) or not times:
-        return recent, True
-    span = times[0] - times[-1]
-    return (int(recent * ((times[0] - since) / span)) if span else recent), False
+def _read(sample: Sample, pages: int, bound: Bound = "about") -> Read:
+    """A read of so many pages: page 1 alone, then `max_in_flight` at a time."""
+    at_a_time = sample.settings.max_in_flight if sample.seconds >= MIN_SECONDS_TO_PREFETCH else 1
+    return Read(pages, bound, sample.seconds * (1 + (pages - 1) / at_a_time))
 
 
-def read_of_all(
-    reads: Sequence[tuple[Sample, Requests | None]], settings: CrmSettings, allowance: Allowance | None
-) -> Read:
-    """Reads of several lists, one after the other."""
-    served = [(sample, read) for sample, read in reads if read is not None]
-    number = sum(read.number for _, read in served)
-    bounds = {read.bound for _, read in served} - {Bound.about}
-    if len(served) < len(reads):
-        bounds.add(Bound.at_least)
-    waits = [(-(-number // limit) - 1) * period for limit, period in rates(settings, allowance).values()]
-    answering = sum(_seconds(sample, read.number, settings) for sample, read in served)
-    return Read(Requests(number, bounds.pop() if len(bounds) == 1 else Bound.about), max(answering, *waits, 0.0))
+def rates(settings: CrmSettings, allowance: Allowance | None) -> list[Rate]:
+    """All rates that limit a read. The API's own has no setting."""
+    own = [Rate("", allowance.limit, allowance.period)] if allowance and allowance.limit else []
+    return [*own, *limits_of(settings).rates]
 
 
-def _seconds(sample: Sample, requests: int, settings: CrmSettings) -> float:
-    """Seconds until all requests are answered: page 1 alone, then `max_in_flight` at a time."""
-    at_a_time = settings.max_in_flight if sample.seconds >= MIN_SECONDS_TO_PREFETCH else 1
-    return sample.seconds * (1 + (requests - 1) / at_a_time)
-
-
-def rates(settings: CrmSettings, allowance: Allowance | None) -> dict[str, tuple[int, float]]:
-    """Setting -> requests and period in seconds, of all rates that limit a read. The API's own has no setting: ""."""
-    limits = {
-        "": (allowance.limit, allowance.period) if allowance else (None, HOUR),
-        "requests_per_minute": (settings.requests_per_minute, MINUTE),
-        "requests_per_hour": (settings.requests_per_hour, HOUR),
-    }
-    return {name: (limit, period) for name, (limit, period) in limits.items() if limit}
+def total(reads: Sequence[Read | None], limits: Sequence[Rate]) -> Read:
+    """Reads of several lists, one after the other. None stands for one that cannot be read."""
+    requests = sum(read.requests for read in reads if read)
+    bounds = {read.bound if read else "at least" for read in reads} - {"about"}
+    waits = [(pages_of(requests, rate.requests) - 1) * rate.period for rate in limits]
+    seconds = max(sum(read.seconds for read in reads if read), *waits, 0.0)
+    return Read(requests, bounds.pop() if len(bounds) == 1 else "about", seconds)
 
 
 def schedules(
-    hourly: Mapping[str, Requests | None], full: Read, settings: CrmSettings, allowance: Allowance | None
+    hourly: Mapping[str, Read | None], full: Read, settings: CrmSettings, limits: Sequence[Rate]
 ) -> Schedules:
     """What the schedules take. They read each list incrementally, and once a day all of them in full.
 
     Args:
-        hourly: List -> requests of an incremental read. There are as many in an hour as `cadence_minutes` says.
+        hourly: List -> its incremental read. There are as many in an hour as `cadence_minutes` says.
         full: A full read of all lists.
-        settings: Those that limit requests.
-        allowance: Those that the API allows.
+        settings: Have the cadences.
+        limits: All rates that limit a read.
     """
-    reads = {resource: max(1, HOUR_MINUTES // settings.endpoint(resource).cadence_minutes) for resource in hourly}
-    every_hour = sum(read.number * reads[resource] for resource, read in hourly.items() if read)
-    busiest = every_hour + full.requests.number
-    allowed = {name: limit * HOUR / period for name, (limit, period) in rates(settings, allowance).items()}
-    allowed_by = min(allowed, key=allowed.__getitem__, default="")
-    fit = busiest <= allowed[allowed_by] if allowed else None
-    bounds = {full.requests.bound, *(read.bound if read else Bound.at_least for read in hourly.values())}
-    if fit and Bound.at_least in bounds:
-        fit = None  # more may be needed
-    return Schedules(every_hour, busiest, allowed.get(allowed_by), allowed_by, fit)
+    often = {resource: max(1, HOUR_MINUTES // settings.endpoint(resource).cadence_minutes) for resource in hourly}
+    every_hour = sum(read.requests * often[resource] for resource, read in hourly.items() if read)
+    busiest = every_hour + full.requests
+    strictest = min(limits, key=lambda rate: rate.requests / rate.period, default=None)
+    if strictest is None:
+        return Schedules(every_hour, busiest, allowed=None, allowed_by="", fit=None)
+    allowed = strictest.requests * HOUR / strictest.period
+    may_be_more = "at least" in {full.bound, *(read.bound if read else "at least" for read in hourly.values())}
+    fit = None if busiest <= allowed and may_be_more else busiest <= allowed
+    return Schedules(every_hour, busiest, allowed, strictest.setting, fit)

@@ -43,9 +43,7 @@ def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None
     assert lines[-1] == "Every list can be read."
 
 
-def test_unreadable_list_is_an_error_with_its_setting(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_unreadable_list_is_an_error_with_its_setting(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists=lists(2)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not\x1b[31m for you"}, 403)))
         code, output, _ = check(capsys)
@@ -56,9 +54,7 @@ def test_unreadable_list_is_an_error_with_its_setting(
     assert "\x1b" not in output
 
 
-def test_silent_crm_is_reported_once_without_estimates(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_silent_crm_is_reported_once_without_estimates(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm() as crm:
         crm.faults.append(lambda _: json_response({"message": "Invalid key"}, 401))
         code, output, _ = check(capsys)
@@ -72,21 +68,17 @@ def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str]) -
         crm.faults.append(always("contacts", lambda: json_response({}, 404)))
         code, output, _ = check(capsys, "--json")
     findings = json.loads(output)
-    assert (code, findings["can_be_read"]) == (1, False)
+    assert (code, findings["unreadable"]) == (1, ["contacts"])
     by_list = {each["resource"]: each for each in findings["lists"]}
     assert {name: each["status"] for name, each in by_list.items()} == dict.fromkeys(ENDPOINTS, 200) | {"contacts": 404}
-    assert by_list["accounts"]["full"] == {"number": 3, "bound": "about"}
+    assert by_list["accounts"]["full"].items() >= {"requests": 3, "bound": "about"}.items()
     assert by_list["contacts"]["full"] is None
-    assert by_list["open_tasks"]["fields"]["other_types"] == {
-        "due_date": {"declared": "timestamp", "sent": {"a string": 70}}
-    }
+    assert by_list["open_tasks"]["other_types"] == {"due_date": "70 x a string, not timestamp"}
     assert findings["schedules"]["fit"] is None
     assert findings["problems"][0]["resource"] == "contacts"
 
 
-def test_sandbox_is_checked_without_settings(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_sandbox_is_checked_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
     code, output, _ = check(capsys)
     assert code == 0
     assert output.startswith("CRM: the bundled sandbox\nNo CRM is configured: set SOURCES__CRM__BASE_URL")

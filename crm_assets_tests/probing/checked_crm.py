@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.probing.check import CrmFindings, ListFindings, check_crm
-from crm_assets.probing.problems import Problem
+from crm_assets.probing.check import CrmFindings, check_crm
+from crm_assets.probing.findings import ListFindings, Problem
 from crm_assets.settings import resolve_settings
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm

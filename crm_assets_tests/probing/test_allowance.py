@@ -128,7 +128,7 @@ def test_a_check_does_not_wait_long_and_reports_what_it_left_out(
         )
         findings = check(crm)
         assert len(crm.seen) == 1
-    assert not findings.can_be_read
+    assert findings.unreadable
     assert "450 s" in problems(findings, "contacts")[0].problem
     assert (of(findings, "contacts").status, of(findings, "contacts").full) == (None, None)
 
@@ -138,7 +138,7 @@ def test_429_is_not_retried_and_reported_with_rate_settings() -> None:
         crm.faults.append(lambda seen: json_response({}, 429) if seen.resource == "contacts" else None)
         findings = check(crm)
         assert crm.pages("contacts") == [1]
-    assert [each.resource for each in findings.lists if not each.can_be_read] == ["contacts"]
+    assert findings.unreadable == ["contacts"]
     [problem] = problems(findings, "contacts")
     assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.problem
 
@@ -147,4 +147,4 @@ def test_wait_of_one_list_does_not_stop_the_others() -> None:
     with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
         crm.faults.append(always("accounts", lambda: json_response({}, 503, {"Retry-After": "450"})))
         findings = check(crm)
-    assert [each.resource for each in findings.lists if not each.can_be_read] == ["accounts"]
+    assert findings.unreadable == ["accounts"]

@@ -9,11 +9,16 @@ from dagster import ScheduleDefinition
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.probing.estimates import Bound, Requests
+from crm_assets.probing.estimates import Read
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
 SENT = "select resource, requests from raw.sync_log where mode = '{}'"
+
+
+def expected(read: Read | None) -> tuple[int, str] | None:
+    """The requests of a read, and how exact that is."""
+    return (read.requests, read.bound) if read else None
 
 
 def lists(*counts: int) -> dict[str, list[Any]]:
@@ -46,9 +51,9 @@ def test_estimate_of_a_full_read_is_right(
     sent = dict(rows(data_dir / "crm.duckdb", SENT.format("full")))
     for found in findings.lists:
         assert found.full is not None
-        assert found.full.bound is Bound.about
-        assert abs(found.full.number - sent[found.resource]) <= 0.1 * sent[found.resource], found.resource
-    assert abs(findings.full.requests.number - sum(sent.values())) <= 0.1 * sum(sent.values())
+        assert found.full.bound == "about"
+        assert abs(found.full.requests - sent[found.resource]) <= 0.1 * sent[found.resource], found.resource
+    assert abs(findings.full.requests - sum(sent.values())) <= 0.1 * sum(sent.values())
 
 
 @pytest.mark.slow
@@ -61,43 +66,38 @@ def test_estimate_of_an_incremental_read_is_right(data_dir: Path) -> None:
         assert materialize(mode="incremental").success
     sent = dict(rows(data_dir / "crm.duckdb", SENT.format("incremental")))
     # Those that do not sort are logged as the full reads that they were.
-    assert {resource: of(findings, resource).hourly for resource in sent} == {
-        resource: Requests(number) for resource, number in sent.items()
+    assert {resource: expected(of(findings, resource).hourly) for resource in sent} == {
+        resource: (number, "about") for resource, number in sent.items()
     }
-    assert of(findings, "open_tasks").hourly == of(findings, "open_tasks").full == Requests(7)
+    assert expected(of(findings, "open_tasks").hourly) == expected(of(findings, "open_tasks").full) == (7, "about")
 
 
 @pytest.mark.parametrize(
     ("minutes_apart", "hourly"),
     [
         # 65 minutes count, the lag of 5 among them: 14 records of the first page, and a page that is older.
-        pytest.param(5, Requests(2), id="counted"),
+        pytest.param(5, (2, "about"), id="counted"),
         # All of page 1 changed within 9 minutes, so 72 may have within 65: 8 pages, an older one, and 2 ahead in vain.
-        pytest.param(1, Requests(11, Bound.at_most), id="extrapolated"),
+        pytest.param(1, (11, "at most"), id="extrapolated"),
     ],
 )
 def test_changes_are_expected_to_go_on_as_in_the_last_hour(
-    minutes_apart: int, hourly: Requests, monkeypatch: pytest.MonkeyPatch
+    minutes_apart: int, hourly: tuple[int, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "20" if minutes_apart > 1 else "10")
     records = [
         {"id": id_, "updated_at": (NOW - timedelta(minutes=minutes_apart * id_)).isoformat()} for id_ in range(500)
     ]
     with tidy_crm(lists={"accounts": records}) as crm:
-        assert of(check(crm), "accounts").hourly == hourly
+        assert expected(of(check(crm), "accounts").hourly) == hourly
 
 
 def test_list_without_a_total_has_a_lower_bound() -> None:
     with tidy_crm(lists=lists(0, 30, 50, 51, 500), with_meta=False) as crm:
         findings = check(crm)
-    assert [each.full for each in findings.lists[:5]] == [
-        Requests(1),
-        Requests(2),
-        Requests(2),
-        Requests(3, Bound.at_least),
-        Requests(3, Bound.at_least),
-    ]
-    assert findings.full.requests.bound is Bound.at_least
+    at_least = (3, "at least")
+    assert [expected(each.full) for each in findings.lists] == [(1, "about"), *[(2, "about")] * 2, *[at_least] * 2]
+    assert findings.full.bound == "at least"
 
 
 def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
     [[sent]] = rows(data_dir / "crm.duckdb", "select requests from raw.sync_log")
     full = of(findings, "open_tasks").full
     assert full is not None
-    assert (full.bound, full.number >= sent) == (Bound.at_most, True)
+    assert (full.bound, full.requests >= sent) == ("at most", True)
 
 
 def test_requests_in_flight_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,12 +65,13 @@ class Limits:
 
     Attributes:
         window: Requests that may be in flight now.
+        rates: The rates that are set.
     """
 
     def __init__(self, window: int, rates: Sequence[Rate] = ()) -> None:
         """Starts with at most `window` requests in flight."""
         self.window = window
-        self._rates = rates
+        self.rates = rates
         self._ledger: Ledger | None = None
         self._in_flight = 0
         self._not_before = 0.0
@@ -92,13 +93,13 @@ class Limits:
             while (wait := self._wait()) > 0:
                 if closed.is_set():
                     raise ReadClosed
-                used_up = next((rate for rate in self._rates if rate.wait(time.monotonic()) >= MIN_WAIT_TO_LOG), None)
+                used_up = next((rate for rate in self.rates if rate.wait(time.monotonic()) >= MIN_WAIT_TO_LOG), None)
                 if used_up and not announced:
                     announced = f"{setting_name(used_up.setting)} ({used_up.requests}) is used up"
                     announce(f"{announced}: the next request is sent in {wait:,.0f} s")
                 self._changed.wait(min(wait, INTERRUPTIBLE))
             self._in_flight += 1
-            for rate in self._rates:
+            for rate in self.rates:
                 rate.departures.append(time.monotonic())
             self._changed.notify()
         try:
@@ -114,12 +115,12 @@ class Limits:
         if self._in_flight >= self.window:
             return INTERRUPTIBLE  # a request that ends notifies this thread earlier
         now = time.monotonic()
-        return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self._rates))
+        return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self.rates))
 
     def _reserve(self, closed: threading.Event, announce: Callable[[str], object]) -> None:
         """Waits until the rates allow one more request, counting those of all processes."""
         announced = False
-        while self._ledger and self._rates and (wait := self._ledger.reserve(self._rates)) > 0:
+        while self._ledger and self.rates and (wait := self._ledger.reserve(self.rates)) > 0:
             if wait >= MIN_WAIT_TO_LOG and not announced:
                 announced = True
                 announce(f"The rate of all processes is used up: the next request is sent in {wait:,.0f} s")
@@ -147,7 +148,7 @@ class Limits:
         """Counts requests of earlier processes, as pairs (seconds ago, number), unless this process has sent any."""
         with self._changed:
             now = time.monotonic()
-            for rate in self._rates:
+            for rate in self.rates:
                 if not rate.departures:
                     for seconds_ago, requests in sorted(sent, reverse=True):
                         rate.departures.extend([now - seconds_ago] * requests)

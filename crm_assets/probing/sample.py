@@ -1,0 +1,130 @@
+"""A sample of one list: at most two pages, read through the real source. It holds values, which findings never do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dlt.extract.exceptions import ResourceExtractionError
+from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
+
+from crm_assets.api import NEWEST_FIRST, PAGE
+from crm_assets.errors import ApiError
+from crm_assets.settings import CrmSettings
+from crm_assets.source.crm_source import list_source
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
+from crm_assets.source.http.page import Page
+from crm_assets.source.http.session import PageSession
+from crm_assets.source.reading.incremental import updated_at
+from crm_assets.source.schemas import resource_schema
+
+LONGEST_WAIT = 10.0
+"""If the API asks to wait for more seconds, the next request is left out: a user is waiting for the result."""
+
+MAY_MEAN_THE_ORDER = frozenset({400, 422})
+"""Statuses with which an API may refuse an unknown sort order."""
+
+NO_PAGE = Page(0, [])
+"""Stands for a page that was not requested, or not served."""
+
+Order = Literal["yes", "no", "refused", "unknown"]
+"""Whether the API sorts newest first when asked to."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first page of a list and its last one.
+
+    Attributes:
+        resource: The list.
+        settings: Those it was read with.
+        requests: Requests sent.
+        answers: The answers received.
+        first: Page 1, newest first if the API sorts.
+        last: The last page by the API's count, or page 2 without a count; `NO_PAGE` if page 1 is the last.
+        error: Why a page is missing; empty if none is.
+        order_refused: Whether the API serves page 1 only without a sort order. Then no other page is requested.
+    """
+
+    resource: str
+    settings: CrmSettings
+    requests: int
+    answers: Sequence[Answer]
+    first: Page
+    last: Page
+    error: str
+    order_refused: bool
+
+    @property
+    def records(self) -> list[Any]:
+        """The records of both pages."""
+        return [*self.first.records, *self.last.records]
+
+    @property
+    def order(self) -> Order:
+        """Whether the API sorts. Unknown without `updated_at` in the schema, or two different times in it."""
+        if self.order_refused:
+            return "refused"
+        times = [at for at in updated_at(self.records) if at is not None]
+        if not resource_schema(self.resource).has_updated_at or len(set(times)) <= 1:
+            return "unknown"
+        return "yes" if times == sorted(times, reverse=True) else "no"
+
+    @property
+    def seconds(self) -> float:
+        """Average seconds for an answer."""
+        return sum(answer.seconds for answer in self.answers) / max(1, len(self.answers))
+
+
+def pages_of(records: int, page_size: int) -> int:
+    """How many pages the records fill."""
+    return -(-records // page_size)  # integers only: an API may claim any total
+
+
+def take_sample(
+    resource: str, settings: CrmSettings, answers: list[Answer], announce: Callable[[str], object]
+) -> Sample:
+    """Requests the first page as an incremental read does, if there can be one, and then the last one.
+
+    The first answer shows fields, number of records and order; the second one whether the API serves the whole list.
+    If the API refuses the order, the second request is for the first page of a full read. Nothing is retried, so that
+    transient errors show. Records are not redacted: they are only compared with the schema.
+
+    Args:
+        resource: The list.
+        settings: Must have a base URL and a key.
+        answers: Those to earlier requests of this check. The new ones are added.
+        announce: Called with a message about each long wait.
+    """
+    once = settings.model_copy(update={"request_max_attempts": 1})
+    order = NEWEST_FIRST if resource_schema(resource).has_updated_at else {}
+    earlier, last, order_refused = len(answers), NO_PAGE, False
+
+    def read(number: int, order: Mapping[str, str]) -> tuple[Page, str]:
+        """One page, and why it was not served; empty if it was."""
+        if answers and (wait := _wait_after(answers[-1])) > LONGEST_WAIT:
+            return NO_PAGE, f"page {number}: not requested, since the API asks to wait {wait:,.0f} s"
+        try:
+            with dlt_context(ProjectContext()):
+                [page] = list_source(resource, once, session, SinglePagePaginator(), {PAGE: number, **order})
+        except ResourceExtractionError as error:
+            if isinstance(error.__cause__, ApiError):
+                return NO_PAGE, str(error.__cause__).removeprefix(f"{resource}, ")
+            raise
+        return page, ""
+
+    with closing(PageSession(once, resource, lambda _: None, announce, answers.append)) as session:
+        first, error = read(1, order)
+        if error and order and any(answer.status in MAY_MEAN_THE_ORDER for answer in answers[earlier:]):
+            first, other_error = read(1, {})
+            order_refused, error = not other_error, other_error or error
+        elif size := len(first.records):
+            number = 2 if first.total is None else pages_of(first.total, size)
+            last, error = read(number, order) if number > 1 else (NO_PAGE, "")
+    return Sample(resource, once, session.requests, answers[earlier:], first, last, error, order_refused)
+
+
+def _wait_after(answer: Answer) -> float:
+    """Seconds that the API asks to wait before the next request."""
+    return {OK: answer.until_reset, TOO_MANY_REQUESTS: answer.retry_after}.get(answer.status) or 0.0
