@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import duckdb
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
@@ -22,7 +21,7 @@ from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.unchanged import version_of_tables
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
 from crm_assets.settings.secrets import url
-from crm_assets.warehouse.duckdb_messages import is_about_missing_table
+from crm_assets.warehouse.names import existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
 SALES_REVIEW = "reports.sales_review"
@@ -70,26 +69,16 @@ def _created(
     """The page, unless it is there and `shown`, what Dagster shows about it, is of the same tables and reads."""
     settings = resolve_settings(crm)
     page = page_path(settings, crm)
-    try:
-        with warehouse.read_connection() as connection:
-            tables_version = version_of_tables(connection, tables_read())
-            reads = last_reads(connection)
-            parts = (
-                package_version("crm_assets"),
-                settings.currency,
-                tables_version,
-                *(row["read_at"] for row in reads),
-            )
-            version = MetadataValue.text(" ".join(map(str, parts)))
-            if shown and tables_version and page.exists() and shown.get("crm/version") == version:
-                return MaterializeResult(metadata={**shown, "page": _link(settings, page), "crm/built": False})
-            review = read_figures(connection)
-    except duckdb.CatalogException as error:
-        if not is_about_missing_table(error):
-            raise
-        raise NothingStored(
-            "The marts that the report reads do not exist: materialize groups staging and marts first"
-        ) from None
+    with warehouse.read_connection() as connection:
+        if missing := sorted({*tables_read(), "raw.sync_log"} - existing_tables(connection).keys()):
+            raise NothingStored(f"There is no {', no '.join(missing)}: materialize groups staging and marts first")
+        tables_version = version_of_tables(connection, tables_read())
+        reads = last_reads(connection)
+        parts = (package_version("crm_assets"), settings.currency, tables_version, *(row["read_at"] for row in reads))
+        version = MetadataValue.text(" ".join(map(str, parts)))
+        if shown and tables_version and page.exists() and shown.get("crm/version") == version:
+            return MaterializeResult(metadata={**shown, "page": _link(settings, page), "crm/built": False})
+        review = read_figures(connection)
     formats = Formats(ZoneInfo(settings.reporting_timezone), settings.currency)
     source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
     write_review(page, review, formats, definitions, source)

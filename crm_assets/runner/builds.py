@@ -19,7 +19,7 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
-from crm_assets.warehouse.duckdb_messages import is_about_missing_table, line, reason
+from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
@@ -118,7 +118,9 @@ def _build(
         materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
-        raise ModelError(explained(model, select, error)) from None
+        are_missing = not model.reads <= {address.lower() for address in state.tables}
+        advice = ". Materialize the assets that it depends on first" if are_missing else ""
+        raise ModelError(f"{explained(model, select, error)}{advice}") from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
         outcomes.append(run_test(connection, model, test))
@@ -141,8 +143,7 @@ def explained(model: Model, select: str, error: duckdb.Error) -> str:
     at = line(error)
     # The statement has one line before the SELECT's first line.
     where = f"{model.path}:{model.line_of(select, max(1, at - 1))}" if at else str(model.path)
-    advice = ". Materialize the assets that it depends on first" if is_about_missing_table(error) else ""
-    return f"{where}: {reason(error)}{advice}"
+    return f"{where}: {reason(error)}"
 
 
 KINDS: Mapping[str, str] = MappingProxyType({"BASE TABLE": "table", "VIEW": "view"})

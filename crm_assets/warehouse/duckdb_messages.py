@@ -2,7 +2,7 @@
 
 `contracts/test_duckdb.py` and `test_lake_catalog.py` fail if an upgrade changes them. The effect would be small: runs
 would not wait for a database that a notebook has open, would be retried although a password is wrong, and messages
-would have no line and no advice.
+would have no line.
 """
 
 import re
@@ -12,7 +12,6 @@ import duckdb
 LOCKED = "Could not set lock"
 HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
-MISSING = re.compile(r"(Table|Schema|schema) (with name )?.* does not exist")
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
 MEMORY_USED = re.compile(r"\([^/()]+/[^/()]+ used\)")
 REFUSAL = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))")
@@ -65,11 +64,6 @@ def line(error: duckdb.Error) -> int | None:
     """The line of the statement that DuckDB points at; None if there is none."""
     found = LINE.search(str(error))
     return int(found[1]) if found else None
-
-
-def is_about_missing_table(error: duckdb.Error) -> bool:
-    """Whether a table or schema that the statement reads does not exist."""
-    return MISSING.search(reason(error)) is not None
 
 
 def is_conflict(error: BaseException) -> bool:

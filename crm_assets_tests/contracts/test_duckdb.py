@@ -10,7 +10,6 @@ import duckdb
 import pytest
 
 from crm_assets.warehouse.duckdb_messages import (
-    is_about_missing_table,
     line,
     lock_holder,
     reason,
@@ -53,13 +52,6 @@ def test_duckdb_points_at_the_line(connection: duckdb.DuckDBPyConnection) -> Non
     assert line(error) == 3, f"DuckDB: the line of an error is worded differently: {error}"
     assert "nonsense" in reason(error), f"DuckDB: the reason no longer stands before the line: {error}"
     assert "LINE" not in reason(error), f"DuckDB: the line of an error is worded differently: {error}"
-
-
-@pytest.mark.parametrize("table", ["nowhere", "no_schema.nowhere"])
-def test_duckdb_says_that_a_table_is_missing(connection: duckdb.DuckDBPyConnection, table: str) -> None:
-    error = refused(connection, f"from {table}")
-    assert is_about_missing_table(error), f"DuckDB: a missing table or schema is worded differently: {error}"
-    assert not is_about_missing_table(refused(connection, "select nonsense"))
 
 
 SENT = ["Good1", "Good2", "Good3"]
