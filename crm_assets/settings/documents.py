@@ -88,7 +88,8 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     """Variables as nested tables. Empty ones count as not set.
 
     Names may be in any case. If several differ in nothing else, the one in capitals counts, which dlt reads, too. A
-    table may be given as JSON as well; its single variables come first.
+    table may be given as JSON as well; its single variables come first. A text in the place of all settings, or of all
+    of a CRM, is ignored: another program may have a variable `SOURCES`.
     """
     nested: dict[str, Any] = {}
     # Single variables before JSON, and capitals first.
@@ -100,7 +101,10 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
                 table = table.setdefault(key, {})
             if isinstance(table.get(last), dict):
                 also = from_json(value)
-                table[last] = merged(table[last], also) if isinstance(also, dict) else value
+                if isinstance(also, dict):
+                    table[last] = merged(table[last], also)
+                elif len(tables) > 1:
+                    table[last] = value
             else:
                 table.setdefault(last, value)
     return nested

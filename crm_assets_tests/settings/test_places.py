@@ -98,10 +98,11 @@ def set_variables(
         ("Other__Tool__Level", "OTHER__TOOL__LEVEL", "other__tool", "OTHER__TOOL", "other"),
         ("A__B", "a", "A", "a__b", "a__B__c", "A__B__C"),
         ("API_KEY__X", "api_key__x"),
+        ("SOURCES", "sources", "Sources__Crm"),
     ],
 )
 @pytest.mark.parametrize("order", [1, -1])
-def test_variables_of_others_may_differ_in_case_only(
+def test_variables_of_others_change_no_setting(
     set_variables: Callable[[dict[str, str]], None], names: tuple[str, ...], order: int
 ) -> None:
     set_variables({name: f"value {number}" for number, name in enumerate(names[::order])} | {PER_PAGE: "7"})
