@@ -5,7 +5,7 @@ The result is an object with all settings, or messages about everything that is 
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -43,6 +43,9 @@ OWN = frozenset({"base_url", "api_key"})
 
 PLAIN_KEY = "api_key"
 """A second name of the key, with lower precedence."""
+
+UNDERSCORES = re.compile("_+")
+"""One underscore instead of two is an easy mistake, with which the sandbox would be read without a word."""
 
 NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 """The start of a path in the user's home, or of an address."""
@@ -117,7 +120,7 @@ def _add_section(found: Found, document: Document, section: str) -> None:
 
 
 def _add_others(found: Found, document: Document) -> None:
-    """Adds the settings about this machine, and the key by its second name."""
+    """Adds the settings about this machine, and the key by its second name. Other underscores make a name unknown."""
     for key, value in document.tree.items():
         name = key.lower().removeprefix(DEPLOYMENT_PREFIX)
         if name != key.lower() and is_about_deployment(name):
@@ -126,6 +129,17 @@ def _add_others(found: Found, document: Document) -> None:
             found.unknown.append(_unknown(key, document))
         elif name == PLAIN_KEY and not found.crm.name and not isinstance(value, Mapping):
             found.add(name, value, document)
+    names = {setting_name(name, found.crm.section) for name in CrmSettings.model_fields}
+    squeezed = {UNDERSCORES.sub("_", name) for name in names}
+    for variable in map(str.upper, _names(document.tree)):
+        if variable not in names and UNDERSCORES.sub("_", variable) in squeezed:
+            found.unknown.append(_unknown(variable, document, found.crm.section))
+
+
+def _names(tree: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all values as variables, with `__` between those of tables."""
+    for key, value in tree.items():
+        yield from (f"{key}__{name}" for name in _names(value)) if isinstance(value, Mapping) else (key,)
 
 
 def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:

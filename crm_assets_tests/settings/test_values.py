@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import SettingsError
-from crm_assets.settings import resolve_settings
+from crm_assets.settings import resolve_settings, unknown_variables
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
@@ -127,6 +127,14 @@ def test_a_wrong_value_is_named(name: str, value: str, monkeypatch: pytest.Monke
 def test_an_unknown_setting_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, "1")
     assert re.search(f"(?i)unknown .*{PREFIX}{name}", error())
+
+
+@pytest.mark.parametrize("name", ["SOURCES__CRM_BASE_URL", "SOURCES_CRM__BASE_URL", "sources_crm_base_url"])
+def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "https://crm.example")
+    [sentence] = unknown_variables()
+    assert sentence.startswith(f"Unknown setting {name.upper()} in")
+    assert sentence.endswith("Did you mean SOURCES__CRM__BASE_URL?")
 
 
 @pytest.mark.parametrize(
