@@ -17,7 +17,7 @@ from dagster import (
 
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.failures import failures_explained
-from crm_assets.automation.schedules import TIMEZONE
+from crm_assets.automation.schedules import configured_timezone
 from crm_assets.console import CONSOLE
 from crm_assets.errors import CrmAssetsError, NothingStored, SettingsError
 from crm_assets.reports.answers import answers
@@ -60,7 +60,7 @@ def build_digest(crm: Crm) -> Definitions:
             name=crm.named("crm_digest_schedule"),
             job=crm_digest,
             cron_schedule=cron,
-            execution_timezone=TIMEZONE,
+            execution_timezone=configured_timezone()[0],
             description="Sends the digest when CRM_DIGEST says.",
             default_status=DefaultScheduleStatus.RUNNING,
         )

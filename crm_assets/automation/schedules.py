@@ -5,6 +5,7 @@ Those of reads are off until they are turned on.
 
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import cache
 
 from dagster import (
     DefaultScheduleStatus,
@@ -34,15 +35,14 @@ RESOURCE_STEP = 12
 """Minutes between the schedules of one resource and the next."""
 
 
+@cache
 def configured_timezone() -> tuple[str, str]:
-    """The time zone in `CRM_SCHEDULE_TIMEZONE`, and a warning if it is wrong: schedules must load."""
-    wrong: list[str] = []
-    return setting_at_load("schedule_timezone", wrong.append), " ".join(wrong)
-
-
-TIMEZONE, WRONG = configured_timezone()
-if WRONG:
-    get_dagster_logger().warning(WRONG)
+    """The time zone in `CRM_SCHEDULE_TIMEZONE`, and a warning if it is wrong, which is logged once: schedules load."""
+    warnings: list[str] = []
+    timezone = setting_at_load("schedule_timezone", warnings.append)
+    for warning in warnings:
+        get_dagster_logger().warning(warning)
+    return timezone, " ".join(warnings)
 
 
 def build_schedules(
@@ -57,12 +57,13 @@ def build_schedules(
         start: Minutes by which they start later.
     """
     hour, minute = divmod(NIGHTLY + start, HOUR_MINUTES)
+    timezone, warning = configured_timezone()
     full_refresh = ScheduleDefinition(
         name=crm.named("crm_full_refresh_schedule"),
         job=jobs.full_refresh,
         cron_schedule=f"{minute} {hour} * * *",
-        execution_timezone=TIMEZONE,
-        description=f"Every night: reads all resources in full, to detect vanished records. {WRONG}".rstrip(),
+        execution_timezone=timezone,
+        description=f"Every night: reads all resources in full, to detect vanished records. {warning}".rstrip(),
     )
     return [
         *(
@@ -75,14 +76,15 @@ def build_schedules(
 
 def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta, start: int) -> ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
+    timezone, warning = configured_timezone()
     how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
 
     @schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
         cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + start, cadence),
-        execution_timezone=TIMEZONE,
-        description=f"Reads {resource} {how}. A sensor builds models if anything changed. {WRONG}".rstrip(),
+        execution_timezone=timezone,
+        description=f"Reads {resource} {how}. A sensor builds models if anything changed. {warning}".rstrip(),
     )
     def read_changes() -> RunRequest:
         return RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
@@ -98,12 +100,13 @@ def build_maintenance(crm: Crm) -> Definitions:
         selection=[maintenance],
         description="Merges the lake's small files and expires old snapshots.",
     )
+    timezone, warning = configured_timezone()
     nightly = ScheduleDefinition(
         name=crm.named("lake_maintenance_schedule"),
         job=job,
         cron_schedule="30 4 * * *",
-        execution_timezone=TIMEZONE,
-        description=f"Every night, after the full read: merges small files, expires old snapshots. {WRONG}".rstrip(),
+        execution_timezone=timezone,
+        description=f"Every night, after the full read: merges small files, expires old snapshots. {warning}".rstrip(),
         # Each load adds files, so a lake without maintenance becomes slower and slower.
         default_status=DefaultScheduleStatus.RUNNING,
     )
