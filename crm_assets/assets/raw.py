@@ -133,7 +133,7 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
             if lake:
                 lake.probe()
             request = ListRequest.of(
-                crm_connection.address(settings), settings.path(resource), settings.params(resource)
+                crm_connection.address(settings), settings.path(resource), settings.endpoint(resource).params
             )
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 refuse_another_crm(connection, crm, warehouse.name, request)

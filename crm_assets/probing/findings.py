@@ -156,7 +156,7 @@ def _unread(sample: Sample) -> Iterator[Problem]:
     elif last.records and last.ids == first.ids:
         problem = f"Page {last.number} holds the same records as page 1: the API seems to ignore the parameter `{PAGE}`"
         yield block(problem, f"Check this resource's path and params in {endpoints}")
-    elif first.total and sample.settings.total_is_exact(sample.resource):
+    elif first.total and sample.settings.endpoint(sample.resource).total_is_exact:
         counted = f"The API counts {first.total:,} records"
         inexact = _in_endpoints(sample.resource, {"total_is_exact": False})
         inexact = f"If it always counts more than it lists, set {inexact}"
@@ -174,7 +174,7 @@ def _unread(sample: Sample) -> Iterator[Problem]:
 
 def _not_included(sample: Sample, linked: Mapping[str, float]) -> Iterator[Problem]:
     """Links and names that a list lacks, with the `include` that adds them."""
-    endpoint, params = ENDPOINTS[sample.resource], sample.settings.params(sample.resource)
+    endpoint, params = ENDPOINTS[sample.resource], sample.settings.endpoint(sample.resource).params
     included = [name.strip() for name in str(params.get(INCLUDE, "")).split(",") if name.strip()]
     unlinked = [link for link in endpoint.links if linked.get(link.to) == 0]
     sent = {*sample.first.side_loaded, *sample.last.side_loaded}

@@ -1,13 +1,12 @@
 """Settings about the CRM, and the one object that has all settings."""
 
 import json
-from collections.abc import Mapping
 from enum import Enum
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.settings.deployment import DeploymentSettings, allowed
@@ -21,6 +20,8 @@ SANDBOX = "the bundled sandbox"
 
 NEW_KEY = "The command `python -m crm_assets new-key` prints one"
 
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
 
 class PersonalData(str, Enum):
     """What happens to personal data: the policy for columns that the schemas tag as personal."""
@@ -30,25 +31,71 @@ class PersonalData(str, Enum):
     hash = "hash"
 
 
+def _names_from_text(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _endpoints_from_json(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
+
+
+def _known_resources(value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
+    if unknown := sorted(value.keys() - ENDPOINTS.keys()):
+        raise ValueError(f"has unknown resources: {', '.join(unknown)}. The resources are {', '.join(ENDPOINTS)}")
+    return value
+
+
+def _fits_a_header(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value().strip("\r\n")
+    if not text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII on one line, since it is sent in a request header")
+    return SecretStr(text)
+
+
+def _cannot_be_guessed(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().strip()) < SHORTEST_KEY:
+        raise ValueError(f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}")
+    return value
+
+
+def _is_a_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        is_url = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not value.isprintable() or " " in value:
+        raise ValueError("must be a URL such as https://example.com/crm")
+    if url.username or url.password or url.query or url.fragment:
+        raise ValueError("must not hold a user name, a password, a query or a fragment")
+    return value.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_is_a_url)]
+Key = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+HashKey = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_names_from_text)]
+Endpoints = Annotated[
+    dict[str, EndpointSettings], BeforeValidator(_endpoints_from_json), AfterValidator(_known_resources)
+]
+
+
 class CrmSettings(DeploymentSettings):
     """All settings.
 
     `base_url` and `api_key` are either both set (a real CRM) or both unset (the sandbox).
     """
 
-    base_url: str | None = Field(
-        default=None, json_schema_extra=allowed("a URL with https, or with http to this machine")
-    )
+    base_url: Annotated[Address | None, allowed("a URL with https, or with http to this machine")] = None
     """The API's address. If neither this nor the key is set, the bundled sandbox is read."""
 
-    api_key: SecretStr | None = Field(default=None, json_schema_extra=allowed("printable ASCII on one line"))
+    api_key: Annotated[Key | None, allowed("printable ASCII on one line")] = None
     """The API key."""
 
-    api_key_name: str = Field(
-        default="api_key",
-        pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
-        json_schema_extra=allowed("a header's name, such as `Authorization`"),
-    )
+    api_key_name: Annotated[str, allowed("a header's name, such as `Authorization`", pattern=HEADER_NAME)] = "api_key"
     """The request header that carries the key."""
 
     allow_http: bool = False
@@ -94,70 +141,18 @@ class CrmSettings(DeploymentSettings):
     """What happens to columns tagged `personal_data`. `hash` needs the key below. `crm-assets apply-policy` applies a
     change to what is stored."""
 
-    personal_data_key: SecretStr | None = Field(
-        default=None, json_schema_extra=allowed(f"{SHORTEST_KEY} or more random characters; keep it")
-    )
+    personal_data_key: Annotated[HashKey | None, allowed(f"{SHORTEST_KEY} or more random characters; keep it")] = None
     """The key of the hashes. With the same key, the same value has the same hash."""
 
-    personal_data_allowed: tuple[str, ...] = Field(default=(), json_schema_extra=allowed("names, separated by commas"))
+    personal_data_allowed: Annotated[Names, allowed("names, separated by commas")] = ()
     """Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`."""
 
-    endpoints: dict[str, EndpointSettings] = Field(
-        default={},
-        json_schema_extra=allowed("JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`"),
-    )
+    endpoints: Annotated[
+        Endpoints, allowed("JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`")
+    ] = Field(default={})
     """`path` and `params` of each resource; `total_is_exact: false` if the API counts more records than it lists;
     `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish
     at once, 0.5 unless set."""
-
-    @field_validator("personal_data_allowed", mode="before")
-    @classmethod
-    def _names_from_text(cls, value: Any) -> Any:
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-    @field_validator("endpoints", mode="before")
-    @classmethod
-    def _endpoints_from_json(cls, value: Any) -> Any:
-        try:
-            return json.loads(value) if isinstance(value, str) else value
-        except json.JSONDecodeError as error:
-            raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
-
-    @field_validator("endpoints")
-    @classmethod
-    def _known_resources(cls, value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
-        if unknown := sorted(value.keys() - ENDPOINTS.keys()):
-            raise ValueError(f"has unknown resources: {', '.join(unknown)}. The resources are {', '.join(ENDPOINTS)}")
-        return value
-
-    @field_validator("api_key")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value().strip("\r\n")
-        if not text.strip() or not text.isascii() or not text.isprintable():
-            raise ValueError("must be printable ASCII on one line, since it is sent in a request header")
-        return SecretStr(text)
-
-    @field_validator("personal_data_key")
-    @classmethod
-    def _cannot_be_guessed(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value().strip()) < SHORTEST_KEY:
-            raise ValueError(f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}")
-        return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_a_url(cls, value: str) -> str:
-        try:
-            url = urlsplit(value)
-            is_url = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-        except ValueError:
-            is_url = False
-        if not is_url or not value.isprintable() or " " in value:
-            raise ValueError("must be a URL such as https://example.com/crm")
-        if url.username or url.password or url.query or url.fragment:
-            raise ValueError("must not hold a user name, a password, a query or a fragment")
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _belong_together(self) -> "CrmSettings":
@@ -202,14 +197,6 @@ class CrmSettings(DeploymentSettings):
     def path(self, resource: str) -> str:
         """The path of `resource` below the base URL."""
         return self.endpoint(resource).path or ENDPOINTS[resource].path
-
-    def params(self, resource: str) -> Mapping[str, str | int | bool]:
-        """Extra query parameters of `resource`."""
-        return self.endpoint(resource).params
-
-    def total_is_exact(self, resource: str) -> bool:
-        """Whether the API lists as many records of `resource` as it counts."""
-        return self.endpoint(resource).total_is_exact
 
 
 def is_loopback(host: str) -> bool:

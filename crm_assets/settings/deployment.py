@@ -3,20 +3,10 @@
 import calendar
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
-from pydantic.config import JsonDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from crm_assets.settings import secrets
 from crm_assets.settings.documents import default_data_dir
@@ -79,19 +69,47 @@ def _is_cron_part(part: str, bounds: tuple[int, int]) -> bool:
     return all(each and bounds[0] <= each[0] <= each[1] <= bounds[1] for each in ranges)
 
 
-def allowed(text: str) -> JsonDict:
-    """The allowed values of a setting, where its schema cannot say them."""
-    return {"allowed": text}
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("begins with ~, but this user has no home: give the whole path") from None
 
 
-TimeZone = Annotated[
-    str, AfterValidator(_known_timezone), Field(json_schema_extra=allowed("an IANA name such as `Europe/Berlin`"))
-]
+def _known_kind(address: SecretStr) -> SecretStr:
+    text = address.get_secret_value()
+    kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
+    if kind and kind[1] not in {"ducklake", "md"}:
+        raise ValueError("is not a path and does not begin with ducklake: or md:")
+    catalog = re.match(r"ducklake:(?:(\w{2,}):|$)", text)
+    if catalog and catalog[1] != "postgres":
+        raise ValueError(
+            "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
+            "it on one machine, ducklake:/path/to/crm.ducklake"
+        )
+    if not kind and re.search(r"(^|\s)(dbname|host|user|password)\s*=", text):
+        raise ValueError("is not a path: a connection string begins with ducklake:postgres:")
+    if problem := secrets.warehouse(text).problem:
+        raise ValueError(
+            f"{problem}: separate key=value pairs with blanks, put a value with blanks or quotes into single "
+            "quotes, with \\ before quotes in it; in a URL, write / in a password as %2F and @ as %40"
+        )
+    return address
 
-Month = Annotated[int, BeforeValidator(_month), Field(json_schema_extra=allowed("1 to 12, or a name such as `April`"))]
+
+def allowed(text: str, **rules: Any) -> Any:
+    """The allowed values of a setting, where its schema cannot say them. `rules`: those that pydantic checks."""
+    return Field(json_schema_extra={"allowed": text}, **rules)
 
 
+WEB_ADDRESS = r"^https?://\S+$"
+
+TimeZone = Annotated[str, AfterValidator(_known_timezone), allowed("an IANA name such as `Europe/Berlin`")]
+Month = Annotated[int, BeforeValidator(_month), allowed("1 to 12, or a name such as `April`")]
+Currency = Annotated[str, AfterValidator(_currency)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Folder = Annotated[Path, AfterValidator(_absolute), allowed("a folder that can be written to; `~` is your home")]
+Tables = Annotated[SecretStr, AfterValidator(_known_kind)]
 
 
 class DeploymentSettings(BaseModel):
@@ -99,10 +117,7 @@ class DeploymentSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
-    data_dir: Path = Field(
-        default_factory=default_data_dir,
-        json_schema_extra=allowed("a folder that can be written to; `~` is your home"),
-    )
+    data_dir: Folder = Field(default_factory=default_data_dir)
     """The folder of the databases. It is created when needed."""
 
     schedule_timezone: TimeZone = "UTC"
@@ -114,57 +129,41 @@ class DeploymentSettings(BaseModel):
     fiscal_year_start: Month = 1
     """The month in which fiscal years begin, for the year to date in `owner_month`."""
 
-    currency: Annotated[str, AfterValidator(_currency)] | None = Field(
-        default=None, json_schema_extra=allowed("an ISO 4217 code such as `EUR`")
-    )
+    currency: Annotated[Currency | None, allowed("an ISO 4217 code such as `EUR`")] = None
     """The company's currency, which the sales review names."""
 
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
     """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""
 
-    warehouse: SecretStr | None = Field(
-        default=None,
-        json_schema_extra=allowed("a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`"),
-    )
+    warehouse: Annotated[Tables | None, allowed("a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`")] = None
     """Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck."""
 
-    warehouse_files: SecretStr | None = Field(
-        default=None, json_schema_extra=allowed("a folder that all machines can access, or `s3://bucket/crm`")
-    )
+    warehouse_files: Annotated[
+        SecretStr | None, allowed("a folder that all machines can access, or `s3://bucket/crm`")
+    ] = None
     """Where a lake keeps its Parquet files."""
 
-    memory_limit: str | None = Field(
-        default=None,
-        pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$",
-        json_schema_extra=allowed("a size such as `4GiB`"),
-    )
+    memory_limit: Annotated[str | None, allowed("a size such as `4GiB`", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] = None
     """The memory of DuckDB in each process. Beyond it, tables are built on disk. Without it, DuckDB takes up to 80 % of
     the machine's, or the container's."""
 
-    notify: SecretStr | None = Field(
-        default=None,
-        json_schema_extra=allowed("Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`"),
-    )
+    notify: Annotated[
+        SecretStr | None, allowed("Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`")
+    ] = None
     """Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged."""
 
-    digest: Cron | None = Field(
-        default=None, json_schema_extra=allowed("`weekly`, or a cron expression such as `30 7 * * 1`")
-    )
+    digest: Annotated[Cron | None, allowed("`weekly`, or a cron expression such as `30 7 * * 1`")] = None
     """When the sales review, with names of accounts, is sent to the addresses of alerts. `weekly`: Mondays at 7."""
 
-    ui_url: str = Field(default="http://127.0.0.1:3000", pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL"))
+    ui_url: Annotated[str, allowed("a URL", pattern=WEB_ADDRESS)] = "http://127.0.0.1:3000"
     """The address of Dagster's UI, for the links in alerts."""
 
-    reports_url: str | None = Field(
-        default=None, pattern=r"^https?://\S+$", json_schema_extra=allowed("a URL without a secret")
-    )
+    reports_url: Annotated[str | None, allowed("a URL without a secret", pattern=WEB_ADDRESS)] = None
     """Where a web server serves the folder `reports`, for the link to the sales review in Dagster's UI."""
 
-    repository_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://\S+$",
-        json_schema_extra=allowed("a URL such as `https://github.com/acme/crm/blob/main`"),
-    )
+    repository_url: Annotated[
+        str | None, allowed("a URL such as `https://github.com/acme/crm/blob/main`", pattern=WEB_ADDRESS)
+    ] = None
     """The project's folder in a repository, to which assets link. Without it they link to local files."""
 
     keep_runs_days: int = Field(default=30, ge=0, le=3650)
@@ -172,36 +171,6 @@ class DeploymentSettings(BaseModel):
 
     keep_log_days: int = Field(default=730, ge=0, le=36500)
     """Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all."""
-
-    @field_validator("data_dir")
-    @classmethod
-    def _absolute(cls, folder: Path) -> Path:
-        try:
-            return folder.expanduser().absolute()
-        except RuntimeError:
-            raise ValueError("begins with ~, but this user has no home: give the whole path") from None
-
-    @field_validator("warehouse")
-    @classmethod
-    def _known_kind(cls, address: SecretStr) -> SecretStr:
-        text = address.get_secret_value()
-        kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
-        if kind and kind[1] not in {"ducklake", "md"}:
-            raise ValueError("is not a path and does not begin with ducklake: or md:")
-        catalog = re.match(r"ducklake:(?:(\w{2,}):|$)", text)
-        if catalog and catalog[1] != "postgres":
-            raise ValueError(
-                "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
-                "it on one machine, ducklake:/path/to/crm.ducklake"
-            )
-        if not kind and re.search(r"(^|\s)(dbname|host|user|password)\s*=", text):
-            raise ValueError("is not a path: a connection string begins with ducklake:postgres:")
-        if problem := secrets.warehouse(text).problem:
-            raise ValueError(
-                f"{problem}: separate key=value pairs with blanks, put a value with blanks or quotes into single "
-                "quotes, with \\ before quotes in it; in a URL, write / in a password as %2F and @ as %40"
-            )
-        return address
 
     @model_validator(mode="after")
     def _a_lake_has_files(self) -> "DeploymentSettings":

@@ -37,7 +37,7 @@ class Document:
         folder: The folder that relative paths in it start from.
         tree: Nested tables, as in TOML: `SOURCES__CRM__PER_PAGE` is `per_page` in `crm` in `sources`.
         problem: Why the file could not be read; the tree is then empty.
-        has_variables: Whether names are written as variables, not as keys of tables.
+        is_toml: Whether names are keys of tables, not variables.
         may_hold_secrets: Whether secrets may be kept there.
     """
 
@@ -45,7 +45,7 @@ class Document:
     folder: Path = Path()
     tree: Mapping[str, Any] = field(default_factory=dict)
     problem: str = ""
-    has_variables: bool = True
+    is_toml: bool = False
     may_hold_secrets: bool = True
 
 
@@ -73,15 +73,8 @@ def documents() -> Iterator[Document]:
             environment = {name: value for name, value in os.environ.items() if name not in variables}
             yield Document(ENVIRONMENT, folder, tree(environment))
         for name in (SECRETS_FILE, CONFIG_FILE):
-            content, problem = _read(folder / name, tomllib.loads)
-            yield Document(
-                str(folder / name),
-                folder,
-                content,
-                problem,
-                has_variables=False,
-                may_hold_secrets=name == SECRETS_FILE,
-            )
+            content, problem = _read(path := folder / name, tomllib.loads)
+            yield Document(str(path), folder, content, problem, is_toml=True, may_hold_secrets=name == SECRETS_FILE)
 
 
 def tree(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -96,18 +89,24 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     for name, value in sorted(variables.items(), key=lambda item: (-item[0].count("__"), not item[0].isupper())):
         if value:
             *tables, last = name.lower().split("__")
-            table = nested
+            innermost = nested
             for key in tables:
-                table = table.setdefault(key, {})
-            if isinstance(table.get(last), dict):
+                innermost = innermost.setdefault(key, {})
+            if isinstance(innermost.get(last), dict):
                 also = from_json(value)
                 if isinstance(also, dict):
-                    table[last] = merged(table[last], also)
+                    innermost[last] = merged(innermost[last], also)
                 elif len(tables) > 1:
-                    table[last] = value
+                    innermost[last] = value
             else:
-                table.setdefault(last, value)
+                innermost.setdefault(last, value)
     return nested
+
+
+def table(within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table within another; empty if there is none."""
+    found = within.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def from_json(value: Any) -> Any:

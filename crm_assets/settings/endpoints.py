@@ -1,13 +1,35 @@
 """Settings for a single resource."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from crm_assets.api import PAGE, PER_PAGE
 
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
+
+
+def _stays_with_the_api(path: str) -> str:
+    # dlt would send the key to that URL's host.
+    if "://" in path or path.startswith("//"):
+        raise ValueError("must be a path below base_url, such as /contacts/view/4000123, not a URL")
+    return path
+
+
+def _paging_is_ours(params: dict[str, Any]) -> dict[str, Any]:
+    if taken := sorted(params.keys() & {PAGE, PER_PAGE}):
+        raise ValueError(
+            f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
+        )
+    return params
+
+
+def _fits_the_clock(minutes: int) -> int:
+    whole = HOUR_MINUTES if minutes <= HOUR_MINUTES else DAY_MINUTES
+    if whole % minutes or (minutes > HOUR_MINUTES and minutes % HOUR_MINUTES):
+        raise ValueError("must divide an hour, such as 15, or be whole hours that divide a day, such as 240")
+    return minutes
 
 
 class EndpointSettings(BaseModel):
@@ -23,10 +45,10 @@ class EndpointSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: str | None = Field(default=None, min_length=1)
-    params: dict[str, str | int | bool] = {}
+    path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = None
+    params: Annotated[dict[str, str | int | bool], AfterValidator(_paging_is_ours)] = {}
     total_is_exact: bool = True
-    cadence_minutes: int = Field(default=HOUR_MINUTES, ge=5, le=DAY_MINUTES)
+    cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
 
     @model_validator(mode="before")
@@ -35,28 +57,3 @@ class EndpointSettings(BaseModel):
         if not isinstance(value, Mapping):
             raise ValueError(f"must be a table with any of {', '.join(cls.model_fields)}")  # noqa: TRY004 - for pydantic
         return value
-
-    @field_validator("path")
-    @classmethod
-    def _stays_with_the_api(cls, path: str | None) -> str | None:
-        # dlt would send the key to that URL's host.
-        if path and ("://" in path or path.startswith("//")):
-            raise ValueError("must be a path below base_url, such as /contacts/view/4000123, not a URL")
-        return path
-
-    @field_validator("cadence_minutes")
-    @classmethod
-    def _fits_the_clock(cls, minutes: int) -> int:
-        whole = HOUR_MINUTES if minutes <= HOUR_MINUTES else DAY_MINUTES
-        if whole % minutes or (minutes > HOUR_MINUTES and minutes % HOUR_MINUTES):
-            raise ValueError("must divide an hour, such as 15, or be whole hours that divide a day, such as 240")
-        return minutes
-
-    @field_validator("params")
-    @classmethod
-    def _paging_is_ours(cls, params: dict[str, Any]) -> dict[str, Any]:
-        if taken := sorted(params.keys() & {PAGE, PER_PAGE}):
-            raise ValueError(
-                f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
-            )
-        return params

@@ -14,20 +14,10 @@ from pydantic import ValidationError
 
 from crm_assets.errors import SettingsError
 from crm_assets.masking import know
+from crm_assets.settings import names
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.documents import Document, documents, from_json, merged
-from crm_assets.settings.names import (
-    DEFAULT_CRM,
-    DEPLOYMENT_PREFIX,
-    SECTION,
-    SOURCES,
-    Crm,
-    full_name,
-    is_about_deployment,
-    section_in_use,
-    setting_name,
-    toml_name,
-)
+from crm_assets.settings.documents import Document, documents, from_json, merged, table
+from crm_assets.settings.names import DEFAULT_CRM, SECTION, Crm, full_name
 from crm_assets.settings.secrets import secrets_in
 
 SECRETS = frozenset(
@@ -77,6 +67,10 @@ class Found:
         """The section that a setting's value is from."""
         return SECTION if name in self.defaults else self.crm.section
 
+    def only(self, name: str) -> dict[str, Any]:
+        """The value of one setting, if it is set."""
+        return {name: self.values[name]} if name in self.values else {}
+
     def add(self, name: str, value: Any, document: Document, section: str = SECTION) -> None:
         """Adds a value unless there is one from a document with higher precedence. Tables are merged."""
         if value is None or value == "":
@@ -111,10 +105,10 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
 
 def _add_section(found: Found, document: Document, section: str) -> None:
     """Adds the settings of `sources.<section>`."""
-    for key, value in _table(_table(document.tree, SOURCES), section).items():
+    for key, value in table(table(document.tree, names.SOURCES), section).items():
         name = key.lower()
-        if name not in CrmSettings.model_fields or is_about_deployment(name):
-            found.errors.append(_unknown(f"{SOURCES}__{section}__{key}", document, section))
+        if name not in CrmSettings.model_fields or names.is_about_deployment(name):
+            found.errors.append(_unknown(f"{names.SOURCES}__{section}__{key}", document, section))
         elif section == found.crm.section or name not in OWN:
             found.add(name, value, document, section)
 
@@ -122,17 +116,17 @@ def _add_section(found: Found, document: Document, section: str) -> None:
 def _add_others(found: Found, document: Document) -> None:
     """Adds the settings about this machine, and the key by its second name. Other underscores make a name unknown."""
     for key, value in document.tree.items():
-        name = key.lower().removeprefix(DEPLOYMENT_PREFIX)
-        if name != key.lower() and is_about_deployment(name):
+        name = key.lower().removeprefix(names.DEPLOYMENT_PREFIX)
+        if name != key.lower() and names.is_about_deployment(name):
             found.add(name, value, document, found.crm.section)
         elif name != key.lower():
             found.unknown.append(_unknown(key, document))
         elif name == PLAIN_KEY and not found.crm.name and not isinstance(value, Mapping):
             found.add(name, value, document)
-    names = {setting_name(name, found.crm.section) for name in CrmSettings.model_fields}
-    squeezed = {UNDERSCORES.sub("_", name) for name in names}
+    known = {names.setting_name(name, found.crm.section) for name in CrmSettings.model_fields}
+    squeezed = {UNDERSCORES.sub("_", name) for name in known}
     for variable in map(str.upper, _names(document.tree)):
-        if variable not in names and UNDERSCORES.sub("_", variable) in squeezed:
+        if variable not in known and UNDERSCORES.sub("_", variable) in squeezed:
             found.unknown.append(_unknown(variable, document, found.crm.section))
 
 
@@ -142,18 +136,12 @@ def _names(tree: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{key}__{name}" for name in _names(value)) if isinstance(value, Mapping) else (key,)
 
 
-def _table(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A table within another; empty if there is none."""
-    table = tree.get(name)
-    return table if isinstance(table, Mapping) else {}
-
-
 def _unknown(variable: str, document: Document, section: str = SECTION) -> str:
     """A message about an unknown name, with the most similar name."""
-    names = [setting_name(name, section) for name in CrmSettings.model_fields]
-    [closest] = get_close_matches(variable.upper(), names, n=1, cutoff=0)
-    shown = (variable.upper(), closest) if document.has_variables else (toml_name(variable), toml_name(closest))
-    return f"Unknown setting {shown[0]} in {document.origin}. Did you mean {shown[1]}?"
+    known = [names.setting_name(name, section) for name in CrmSettings.model_fields]
+    [closest] = get_close_matches(variable.upper(), known, n=1, cutoff=0)
+    given, meant = map(names.toml_name if document.is_toml else str.upper, (variable, closest))
+    return f"Unknown setting {given} in {document.origin}. Did you mean {meant}?"
 
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
@@ -185,7 +173,7 @@ def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
 def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
     """The settings, or a message for each that is missing or not allowed."""
     try:
-        with section_in_use(found.crm.section):
+        with names.section_in_use(found.crm.section):
             settings = CrmSettings(**found.values)
     except ValidationError as error:
         return None, [_sentence(detail, found) for detail in error.errors()]
@@ -207,14 +195,13 @@ def setting_at_load(name: str, warn: Callable[[str], object] | None = None, crm:
     wrong = wrong_value(found, name)
     if wrong and warn:
         warn(f"{wrong} The default is used.")
-    given = {} if wrong or name not in found.values else {name: found.values[name]}
-    return getattr(CrmSettings(**given), name)
+    return getattr(CrmSettings(**({} if wrong else found.only(name))), name)
 
 
 def wrong_value(found: Found, name: str) -> str:
     """What is wrong with one setting's value; empty if nothing is."""
     try:
-        CrmSettings(**({name: found.values[name]} if name in found.values else {}))
+        CrmSettings(**found.only(name))
     except ValidationError as error:
         return " ".join(_sentence(detail, found) for detail in error.errors() if name in detail["loc"])
     return ""

@@ -3,9 +3,11 @@
 import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from crm_assets.settings.documents import table
 
 SECRET_NAME = re.compile(
     r"key(?!word)|token|secret|passw|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
@@ -47,8 +49,9 @@ def url(text: str) -> Address:
     scheme, separator, rest = text.partition("://")
     if not separator:
         return Address(text)
-    secrets = {value for _, value in parse_qsl(rest.partition("?")[2], keep_blank_values=True)}
-    secrets |= {value.partition("=")[2] for value in re.split("[&;]", rest.partition("?")[2])}
+    query = rest.partition("?")[2]
+    secrets = {value for _, value in parse_qsl(query, keep_blank_values=True)}
+    secrets |= {value.partition("=")[2] for value in re.split("[&;]", query)}
     for userinfo in {rest.partition("@")[0], rest.rpartition("@")[0]} if "@" in rest else ():
         password = userinfo.partition(":")[2]
         secrets |= {password, unquote(password), *({userinfo} if password else ())}
@@ -57,12 +60,13 @@ def url(text: str) -> Address:
         secrets |= set(RANDOM.findall(parts.path))
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
         port = f":{parts.port}" if parts.port else ""
+        # What follows a slash may be the rest of a password, in which it has to be written as %2F.
+        is_url = "@" not in parts.path and PLAIN.fullmatch(host.strip("[]"))
     except ValueError:
-        return Address(f"{scheme}://***", frozenset(filter(None, secrets)), "is not a URL")
-    if "@" in parts.path or not PLAIN.fullmatch(host.strip("[]")):
-        # The rest of a password with a slash in it, which has to be written as %2F.
-        return Address(f"{scheme}://***", frozenset(filter(None, secrets)), "is not a URL")
-    return Address(f"{scheme}://{host}{port}{path(parts.path)}", frozenset(filter(None, secrets)))
+        is_url = None
+    if not is_url:
+        return Address(f"{scheme}://***", frozenset(secrets), "is not a URL")
+    return Address(f"{scheme}://{host}{port}{path(parts.path)}", frozenset(secrets))
 
 
 def path(text: str) -> str:
@@ -84,7 +88,7 @@ def postgres(text: str) -> Address:
         # Nothing is known of the text: what follows the first password's name may be a secret.
         values = re.split(r"\w*(?:pass|pwd)\w*\s*=", text, flags=re.IGNORECASE)[1:]
         secrets = {text, *values, *(word for value in values for word in value.split())} | url(text).secrets
-        return Address("***", frozenset(filter(None, secrets)), "cannot be parsed")
+        return Address("***", frozenset(secrets), "cannot be parsed")
     shown = {key: options[key][0] for key in POSTGRES_SHOWN if key in options}
     secrets = {value for value, display in options.values() if display == b"*"} | url(text.partition("?")[0]).secrets
     if "://" in text and not all(PLAIN.fullmatch(value) or value.startswith("/") for value in shown.values()):
@@ -95,15 +99,12 @@ def postgres(text: str) -> Address:
 
 def warehouse(text: str) -> Address:
     """`CRM_WAREHOUSE` or `CRM_WAREHOUSE_FILES`: a path, `ducklake:…`, `md:…`, or a URL."""
-    lake, catalog = ("ducklake:", text.removeprefix("ducklake:")) if text.startswith("ducklake:") else ("", text)
-    if lake and catalog.startswith("postgres:"):
-        found = postgres(catalog.removeprefix("postgres:"))
-        return Address(f"{lake}postgres:{found.shown}", found.secrets, found.problem)
     if text.startswith("md:"):
         name, _, options = text.partition("?")
-        return Address(name, frozenset(filter(None, (option.partition("=")[2] for option in options.split("&")))))
-    found = url(catalog)
-    return Address(f"{lake}{found.shown}", found.secrets, found.problem)
+        return Address(name, frozenset(option.partition("=")[2] for option in options.split("&")))
+    kind = next(kind for kind in ("ducklake:postgres:", "ducklake:", "") if text.startswith(kind))
+    found = (postgres if kind == "ducklake:postgres:" else url)(text.removeprefix(kind))
+    return replace(found, shown=f"{kind}{found.shown}")
 
 
 def is_secret(name: str, value: Any) -> bool:
@@ -120,21 +121,14 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     for name in ("base_url", "ui_url", "reports_url"):
         yield from url(str(values.get(name, ""))).secrets
     for address in re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", str(values.get("notify", ""))):
-        yield address
-        yield from url(address).secrets
-        yield from (
-            part
-            for part in re.split(r"[/@:?&=]+", address.partition("://")[2])
-            if len(part) >= LONG and "." not in part
-        )
-    endpoints = values.get("endpoints")
-    for endpoint in endpoints.values() if isinstance(endpoints, Mapping) else ():
-        given = endpoint if isinstance(endpoint, Mapping) else {}
-        params = given.get("params")
-        for name, value in params.items() if isinstance(params, Mapping) else ():
-            if is_secret(name, value):
-                yield str(value)
-        where = str(given.get("path", ""))
+        yield from (address, *url(address).secrets)
+        parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
+        yield from (part for part in parts if len(part) >= LONG and "." not in part)
+    endpoints = table(values, "endpoints")
+    for endpoint in (table(endpoints, resource) for resource in endpoints):
+        params = table(endpoint, "params")
+        yield from (str(value) for name, value in params.items() if is_secret(name, value))
+        where = str(endpoint.get("path", ""))
         yield from (value for _, value in parse_qsl(where.partition("?")[2]))
         yield from RANDOM.findall(where)
     for name, value in environment.items():

@@ -203,7 +203,7 @@ def test_cursor_is_that_of_the_list(
     def asked(**settings: Any) -> ListRequest:
         endpoints(monkeypatch, contacts=settings)
         found = resolve_settings()
-        return ListRequest.of("https://crm.invalid", found.path("contacts"), found.params("contacts"))
+        return ListRequest.of("https://crm.invalid", found.path("contacts"), found.endpoint("contacts").params)
 
     with duckdb.connect() as connection:
         tables = RawTables(connection)

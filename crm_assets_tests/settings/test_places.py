@@ -127,7 +127,7 @@ def test_setting_in_capitals_precedes_one_in_another_case(
     set_variables(dict(variables[::order]))
     settings = resolve_settings()
     assert (settings.per_page, settings.reporting_timezone) == (7, "Asia/Tokyo")
-    assert (settings.path("contacts"), settings.params("contacts")) == ("/people", {"a": 1})
+    assert (settings.path("contacts"), settings.endpoint("contacts").params) == ("/people", {"a": 1})
 
 
 @pytest.mark.parametrize("kind", ["variable", "env file", "toml"])
@@ -152,8 +152,8 @@ def test_endpoints_are_put_together_from_all_places(working: Path, monkeypatch: 
     )
     settings = resolve_settings()
     assert settings.path("contacts") == "/contacts/view/1"
-    assert settings.params("contacts") == {"include": "owner", "q": "a"}
-    assert settings.params("open_tasks") == {"filter": "open"}
+    assert settings.endpoint("contacts").params == {"include": "owner", "q": "a"}
+    assert settings.endpoint("open_tasks").params == {"filter": "open"}
     assert settings.path("accounts") == "/a"
 
 

@@ -243,7 +243,7 @@ def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.Monk
 def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"accounts": {"params": {"filter": "mine"}}}')
     settings = resolve_settings()
-    assert (settings.path("open_tasks"), settings.params("open_tasks")) == (ENDPOINTS["open_tasks"].path, {})
+    assert (settings.path("open_tasks"), settings.endpoint("open_tasks").params) == (ENDPOINTS["open_tasks"].path, {})
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class FullReadPaginator(BasePaginator):
         super().__init__()
         self.report = ReadReport(resource)
         self._session = session
-        self._total_is_exact = settings.total_is_exact(resource)
+        self._total_is_exact = settings.endpoint(resource).total_is_exact
         self._ids = ReceivedIds()
         self._total_is_trusted, self._total_changed = True, False
         self._only_first_page, self._per_page = True, settings.per_page
