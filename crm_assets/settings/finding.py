@@ -52,7 +52,7 @@ class Found:
         unreadable: Messages about files that could not be read.
         errors: Messages about unknown names in the section, and about secrets in the wrong file.
         unknown: Messages about other variables that look like settings but may belong to another program.
-        defaults: Settings whose value is in the section `sources.crm`, which has the defaults of CRMs with a name.
+        sections: Setting -> the section that its value is from. `sources.crm` has the defaults of CRMs with a name.
     """
 
     crm: Crm = DEFAULT_CRM
@@ -61,11 +61,11 @@ class Found:
     unreadable: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
-    defaults: set[str] = field(default_factory=set)
+    sections: dict[str, str] = field(default_factory=dict)
 
-    def section(self, name: str) -> str:
-        """The section that a setting's value is from."""
-        return SECTION if name in self.defaults else self.crm.section
+    def named(self, name: str) -> str:
+        """Both names of a setting, in the section that its value is from."""
+        return full_name(name, self.sections.get(name, self.crm.section))
 
     def only(self, name: str) -> dict[str, Any]:
         """The value of one setting, if it is set."""
@@ -75,11 +75,10 @@ class Found:
         """Adds a value unless there is one from a document with higher precedence. Tables are merged."""
         if value is None or value == "":
             return
-        if name not in self.values and section != self.crm.section:
-            self.defaults.add(name)
+        self.sections.setdefault(name, section)
         if name in SECRETS and not document.may_hold_secrets:
             self.errors.append(
-                f"{full_name(name, self.section(name))} is a secret and must not be in {document.origin}. "
+                f"{self.named(name)} is a secret and must not be in {document.origin}. "
                 "Move it to secrets.toml in the same folder, to .env, or into the environment"
             )
         if name in PATHS and not NO_RELATIVE_PATH.match(str(value)):
@@ -178,8 +177,8 @@ def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
     except ValidationError as error:
         return None, [_sentence(detail, found) for detail in error.errors()]
     if found.crm.name and settings.is_sandbox:
-        url, key = (full_name(name, found.crm.section) for name in ("base_url", "api_key"))
-        return None, [f"{url} and {key} are missing. Set both: each CRM has its own."]
+        both = f"{found.named('base_url')} and {found.named('api_key')}"
+        return None, [f"{both} are missing. Set both: each CRM has its own."]
     return settings, []
 
 
@@ -225,5 +224,5 @@ def _sentence(detail: Any, found: Found) -> str:
     top, *inner = map(str, detail["loc"])
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
-    given = f"Setting {full_name(top, found.section(top))}{within} in {' and '.join(found.origins.get(top, ()))}"
+    given = f"Setting {found.named(top)}{within} in {' and '.join(found.origins.get(top, ()))}"
     return f"{given}{shown}: {reason}."

@@ -140,45 +140,27 @@ def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("name", "value", "taken"),
     [
-        ("PER_PAGE", " 7 ", 7),
-        ("ALLOW_HTTP", "true", True),
-        ("REQUEST_BACKOFF_FACTOR", "0", 0),
-        ("REQUEST_BACKOFF_FACTOR", "0.5", 0.5),
-        ("PERSONAL_DATA_KEY", "k" * 32, SecretStr("k" * 32)),
-        ("ENDPOINTS", "{}", {}),
-        ("ENDPOINTS", "", {}),
+        ("SOURCES__CRM__PER_PAGE", " 7 ", 7),
+        ("SOURCES__CRM__ALLOW_HTTP", "true", True),
+        ("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0", 0),
+        ("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0.5", 0.5),
+        ("SOURCES__CRM__PERSONAL_DATA_KEY", "k" * 32, SecretStr("k" * 32)),
+        ("SOURCES__CRM__ENDPOINTS", "{}", {}),
+        ("SOURCES__CRM__ENDPOINTS", "", {}),
+        ("CRM_FISCAL_YEAR_START", "", 1),
+        ("CRM_FISCAL_YEAR_START", "4", 4),
+        ("CRM_FISCAL_YEAR_START", " 12 ", 12),
+        ("CRM_FISCAL_YEAR_START", "april", 4),
+        ("CRM_FISCAL_YEAR_START", "OCTOBER", 10),
+        ("CRM_CURRENCY", "", None),
+        ("CRM_CURRENCY", "EUR", "EUR"),
+        ("CRM_CURRENCY", " chf ", "CHF"),
     ],
 )
 @pytest.mark.usefixtures("real_crm")
 def test_a_right_value_is_taken(name: str, value: str, taken: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(PREFIX + name, value)
-    assert getattr(resolve_settings(), name.lower()) == taken
-
-
-@pytest.mark.parametrize(("value", "month"), [("", 1), ("4", 4), (" 12 ", 12), ("april", 4), ("OCTOBER", 10)])
-def test_a_fiscal_year_begins_in_a_month(value: str, month: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_FISCAL_YEAR_START", value)
-    assert resolve_settings().fiscal_year_start == month
-
-
-@pytest.mark.parametrize("value", ["0", "13", "Q2", "1.5"])
-def test_what_is_no_month_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_FISCAL_YEAR_START", value)
-    with pytest.raises(SettingsError, match="CRM_FISCAL_YEAR_START.*is not a month"):
-        _ = resolve_settings().fiscal_year_start
-
-
-@pytest.mark.parametrize(("value", "currency"), [("", None), ("EUR", "EUR"), (" chf ", "CHF")])
-def test_a_currency_is_given_by_its_code(value: str, currency: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_CURRENCY", value)
-    assert resolve_settings().currency == currency
-
-
-@pytest.mark.parametrize("value", ["Euro", "€", "XXX"])
-def test_what_is_no_currency_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_CURRENCY", value)
-    with pytest.raises(SettingsError, match="CRM_CURRENCY.*is not a currency: give its ISO 4217 code"):
-        _ = resolve_settings().currency
+    monkeypatch.setenv(name, value)
+    assert getattr(resolve_settings(), name.removeprefix(PREFIX).removeprefix("CRM_").lower()) == taken
 
 
 def test_the_plain_variable_for_the_key_works(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -249,6 +231,14 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
+        *(
+            ({"CRM_FISCAL_YEAR_START": value}, "FISCAL_YEAR_START.*is not a month")
+            for value in ("0", "13", "Q2", "1.5")
+        ),
+        *(
+            ({"CRM_CURRENCY": value}, "CURRENCY.*is not a currency: give its ISO 4217")
+            for value in ("Euro", "€", "XXX")
+        ),
         (
             {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
             "not a path and does not begin with ducklake: or md:",
@@ -258,9 +248,9 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"CRM_WAREHOUSE": "ducklake:postgres:password=hush"}, "CRM_WAREHOUSE_FILES is missing"),
     ],
 )
-def test_a_wrong_warehouse_is_explained(settings: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_value_is_explained(settings: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     message = error()
-    assert words in message
+    assert re.search(words, message)
     assert "hush" not in message
