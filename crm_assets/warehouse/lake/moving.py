@@ -41,10 +41,10 @@ select
     schema_name,
     sql
 from duckdb_views()
-where database_name = ? and (schema_name = '{PRESENT}' or ends_with(schema_name, '_{PRESENT}'))
+where database_name = ? and schema_name = '{PRESENT}'
 order by view_name <> 'since'
 """
-"""Of all CRMs. The others read view `since`."""
+"""The others read view `since`."""
 
 
 @dataclass(frozen=True)
