@@ -15,16 +15,12 @@ from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH
 from crm_assets.source.reading.incremental import updated_at
 from crm_assets.source.reading.paginator import GUESSED_SHARE
 
-LIMIT = ("X-RateLimit-Limit", "X-RateLimit-Total", "RateLimit-Limit")
-REMAINING = ("X-RateLimit-Remaining", "RateLimit-Remaining")
 RESET = ("X-RateLimit-Reset", "RateLimit-Reset")
-COMBINED = ("RateLimit", "RateLimit-Policy", *LIMIT)
-"""Names of rate-limit headers, old and new; the combined ones may hold several numbers."""
-
-FIRST_NUMBER = re.compile(r"\s*(\d{1,15})\b")
-COMBINED_LIMIT, COMBINED_REMAINING, COMBINED_PERIOD = (
-    re.compile(rf"\b(?:{names})=(\d{{1,15}})\b") for names in ("q|limit", "r|remaining", "w")
+LIMIT, REMAINING, PERIOD = (
+    re.compile(rf"\b(?:{names})=\s*(\d{{1,15}})\b") for names in ("q|limit|total", "r|remaining", "w")
 )
+"""Numbers in rate-limit headers, old and new, each written as NAME=VALUE. Values may have names of their own."""
+
 DAY = 24 * HOUR
 
 Bound = Literal["about", "at least", "at most"]
@@ -85,18 +81,12 @@ class Schedules:
 
 def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
     """The API's rate limit from an answer's headers; None if they have none."""
-
-    def number(pattern: re.Pattern[str], names: Sequence[str]) -> int | None:
-        found = pattern.search(" ".join(headers.get(name, "") for name in names))
-        return int(found[1]) if found else None
-
-    limit = number(COMBINED_LIMIT, COMBINED) or number(FIRST_NUMBER, LIMIT)
-    remaining = number(COMBINED_REMAINING, COMBINED)
-    if remaining is None:
-        remaining = number(FIRST_NUMBER, REMAINING)
+    named = sorted((name.lower(), value) for name, value in headers.items() if "ratelimit" in name.lower())
+    written = " ".join(f"{name}={value}" for name, value in named)  # new names come first, without X-
+    found = [pattern.search(written) for pattern in (LIMIT, REMAINING, PERIOD)]
+    limit, remaining, period = (int(match[1]) if match else None for match in found)
     if limit is None and remaining is None:
         return None
-    period = number(COMBINED_PERIOD, COMBINED)
     reset = max(seconds_until(headers.get(name)) or 0.0 for name in RESET)
     return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else DAY), period_is_known=bool(period))
 

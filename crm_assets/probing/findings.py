@@ -148,7 +148,7 @@ def _unread(sample: Sample) -> Iterator[Problem]:
     block = partial(Problem, sample.resource, blocks=True)
     if sample.error:
         full_only = f"Full reads work: turn off {sample.resource}_schedule and rely on the nightly full read"
-        yield block(sample.error, full_only if sample.order_refused else "")
+        yield block(sample.error, full_only if sample.order == "refused" else "")
     shorter = f"Ask for a shorter list with params in {endpoints}"
     if last.refusal:
         problem = f"The API does not serve the whole list: {last.refusal.removeprefix(f'{sample.resource}, ')}"

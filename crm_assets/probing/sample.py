@@ -44,7 +44,7 @@ class Sample:
         first: Page 1, newest first if the API sorts.
         last: The last page by the API's count, or page 2 without a count; `NO_PAGE` if page 1 is the last.
         error: Why a page is missing; empty if none is.
-        order_refused: Whether the API serves page 1 only without a sort order. Then no other page is requested.
+        order: Whether the API sorts. If it refuses to, page 1 is not sorted, and no other page is requested.
     """
 
     resource: str
@@ -54,22 +54,12 @@ class Sample:
     first: Page
     last: Page
     error: str
-    order_refused: bool
+    order: Order
 
     @property
     def records(self) -> list[Any]:
         """The records of both pages."""
         return [*self.first.records, *self.last.records]
-
-    @property
-    def order(self) -> Order:
-        """Whether the API sorts. Unknown without `updated_at` in the schema, or two different times in it."""
-        if self.order_refused:
-            return "refused"
-        times = [at for at in updated_at(self.records) if at is not None]
-        if not resource_schema(self.resource).has_updated_at or len(set(times)) <= 1:
-            return "unknown"
-        return "yes" if times == sorted(times, reverse=True) else "no"
 
     @property
     def seconds(self) -> float:
@@ -98,16 +88,17 @@ def take_sample(
         announce: Called with a message about each long wait.
     """
     once = settings.model_copy(update={"request_max_attempts": 1})
-    order = NEWEST_FIRST if resource_schema(resource).has_updated_at else {}
-    earlier, last, order_refused = len(answers), NO_PAGE, False
+    newest_first = NEWEST_FIRST if resource_schema(resource).has_updated_at else {}
+    earlier, last = len(answers), NO_PAGE
+    order: Order = "unknown"
 
-    def read(number: int, order: Mapping[str, str]) -> tuple[Page, str]:
+    def read(number: int, params: Mapping[str, str]) -> tuple[Page, str]:
         """One page, and why it was not served; empty if it was."""
         if answers and (wait := _wait_after(answers[-1])) > LONGEST_WAIT:
             return NO_PAGE, f"page {number}: not requested, since the API asks to wait {wait:,.0f} s"
         try:
             with dlt_context(ProjectContext()):
-                [page] = list_source(resource, once, session, SinglePagePaginator(), {PAGE: number, **order})
+                [page] = list_source(resource, once, session, SinglePagePaginator(), {PAGE: number, **params})
         except ResourceExtractionError as error:
             if isinstance(error.__cause__, ApiError):
                 return NO_PAGE, str(error.__cause__).removeprefix(f"{resource}, ")
@@ -115,14 +106,23 @@ def take_sample(
         return page, ""
 
     with closing(PageSession(once, resource, lambda _: None, announce, answers.append)) as session:
-        first, error = read(1, order)
-        if error and order and any(answer.status in MAY_MEAN_THE_ORDER for answer in answers[earlier:]):
+        first, error = read(1, newest_first)
+        if error and newest_first and any(answer.status in MAY_MEAN_THE_ORDER for answer in answers[earlier:]):
             first, other_error = read(1, {})
-            order_refused, error = not other_error, other_error or error
+            order, error = ("unknown", other_error) if other_error else ("refused", error)
         elif size := len(first.records):
             number = 2 if first.total is None else pages_of(first.total, size)
-            last, error = read(number, order) if number > 1 else (NO_PAGE, "")
-    return Sample(resource, once, session.requests, answers[earlier:], first, last, error, order_refused)
+            last, error = read(number, newest_first) if number > 1 else (NO_PAGE, "")
+            order = _order([*first.records, *last.records]) if newest_first else "unknown"
+    return Sample(resource, once, session.requests, answers[earlier:], first, last, error, order)
+
+
+def _order(records: list[Any]) -> Order:
+    """Whether records are sorted: unknown without two different times of changes."""
+    times = [at for at in updated_at(records) if at is not None]
+    if len(set(times)) <= 1:
+        return "unknown"
+    return "yes" if times == sorted(times, reverse=True) else "no"
 
 
 def _wait_after(answer: Answer) -> float:

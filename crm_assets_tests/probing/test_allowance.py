@@ -47,6 +47,11 @@ BUSIEST = HOURLY + NIGHTLY
             Allowance(399, 400, 60, True),
             id="policy",
         ),
+        pytest.param(
+            {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4000", "RateLimit-Policy": '"default";q=400;w=60'},
+            Allowance(4000, 400, 60, True),
+            id="old-and-new",
+        ),
     ],
 )
 def test_the_allowance_is_read_from_headers(headers: Mapping[str, str], allowance: Allowance | None) -> None:
