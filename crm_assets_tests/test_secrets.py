@@ -91,6 +91,13 @@ def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
     assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
 
 
+@pytest.mark.parametrize("value", ["true", "False", "none", "null"])
+def test_value_of_a_switch_is_no_secret(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MYSQL_ALLOW_EMPTY_PASSWORD", value)
+    resolve_settings()
+    assert masked(f'"fit": {value},') == f'"fit": {value},'
+
+
 def test_a_log_record_of_any_library_is_masked(caplog: pytest.LogCaptureFixture) -> None:
     masking.know("a test", ["hush-hush"])
     masking.mask_log_records()
