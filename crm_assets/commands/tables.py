@@ -10,6 +10,7 @@ import duckdb
 
 from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.warehouse.names import existing_tables, relation
+from crm_assets.warehouse.published import can_be_read
 from crm_assets.warehouse.warehouse import Warehouse
 
 LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")
@@ -31,7 +32,7 @@ def run(arguments: Namespace) -> int:
         print(json.dumps({"warehouse": warehouse.name, "tables": dict(counted)}, indent=2))
         return 0
     width = max((len(name) for name, _ in counted), default=5)
-    cells = [f"{name:<{width}}  {rows:>9,}" for name, rows in counted]
+    cells = [f"{name:<{width}}  {'broken' if rows is None else f'{rows:,}':>9}" for name, rows in counted]
     title = f"{'table':<{width}}  {'rows':>9}"
     half = (len(cells) + 1) // 2 if shutil.get_terminal_size().columns > 2 * (len(title) + 2) else len(cells)
     titles = (title, title if half < len(cells) else "")
@@ -42,10 +43,12 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _counted(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int]]:
-    """The name of each table, and its rows."""
+def _counted(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int | None]]:
+    """The name of each table, and its rows; None for a view that reads a missing table."""
     tables = [address for address in existing_tables(connection) if "._dlt" not in address]
     for layer in LAYERS:
         for address in sorted(address for address in tables if address.startswith(f"{layer}.")):
-            [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
+            rows = None
+            if can_be_read(connection, relation(address)):
+                [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
             yield address, rows

@@ -1,5 +1,6 @@
 """The command line of the package: each command is found and explained, and ends with a sentence if it cannot go on."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from importlib.metadata import version
 import pytest
 
 from crm_assets.__main__ import COMMANDS, main
+from crm_assets.warehouse.warehouse import Warehouse
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -37,6 +39,18 @@ def test_tables_is_the_command_when_none_is_named(arguments: list[str], capsys: 
     assert "sandbox.duckdb does not exist yet" in output.err
     assert len(output.err.splitlines()) == 1
     assert output.out == ""
+
+
+def test_tables_names_a_view_that_reads_a_missing_table(capsys: pytest.CaptureFixture[str]) -> None:
+    with Warehouse().get_connection() as connection:
+        connection.execute(
+            "create schema marts; create table marts.a as select 1 as x; create table marts.gone (x int)"
+        )
+        connection.execute("create view marts.b as from marts.gone; drop table marts.gone")
+    assert main(["tables"]) == 0
+    assert "marts.b     broken\n" in capsys.readouterr().out
+    assert main(["tables", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"] == {"marts.a": 1, "marts.b": None}
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
