@@ -54,7 +54,7 @@ def without_hash(column: str) -> str:
 
 
 def _is_free(name: str, taken: Collection[str]) -> bool:
-    is_reserved = name in taken or name in {"", FURTHER}
+    is_reserved = name in taken or name in {"", FURTHER} or HASH_SUFFIX.search(name)
     return not is_reserved and not name.startswith(DLT_PREFIX) and VARIANT_INFIX not in name
 
 

@@ -21,6 +21,13 @@ def test_a_name_that_is_free_is_taken_as_dlt_makes_it() -> None:
     }
 
 
+def test_field_called_like_the_column_of_another_has_its_own() -> None:
+    named = column_names(["Name"], DECLARED)["Name"]
+    names = column_names(["Name", named], DECLARED)
+    assert names["Name"] == named
+    assert names[named] == column_names([named], DECLARED)[named] != named
+
+
 @given(keys)
 def test_no_two_fields_share_a_column(keys: list[str]) -> None:
     names = column_names(keys, DECLARED)
