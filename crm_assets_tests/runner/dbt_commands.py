@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from crm_assets.runner.project import DBT_DIR
@@ -11,7 +12,13 @@ DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
 TIMEZONE = "America/New_York"
 
 
-def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: str = "dbt", **environment: str) -> str:
+def run_dbt(
+    *arguments: str,
+    database: Path,
+    project: Path = DBT_DIR,
+    program: str = "dbt",
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Runs dbt, or a program beside it, on a database. Returns what it prints."""
     zone = f"{{reporting_timezone: {TIMEZONE}}}"
     options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
@@ -26,7 +33,7 @@ def run_dbt(*arguments: str, database: Path, project: Path = DBT_DIR, program: s
             "CRM_DBT_PROJECT": str(project),
             "DBT_TARGET_PATH": str(database.parent / "target"),
             "DBT_LOG_PATH": str(database.parent / "target"),
-            **environment,
+            **(environment or {}),
         },
         capture_output=True,
         text=True,

@@ -1,15 +1,17 @@
-"""dbt itself builds the project as it stands: over three syncs of the living sandbox its tables are the runner's."""
+"""dbt itself builds the project as it stands, in a file and in a lake: over three syncs its tables are the runner's."""
 
 import json
 import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from importlib.util import find_spec
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pytest
@@ -23,9 +25,11 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.project import DBT_DIR
 from crm_assets.runner.variables import report_in
 from crm_assets.sandbox import serving_sandbox
+from crm_assets.warehouse.lake.address import allow_s3, needs_aws
+from crm_assets.warehouse.lake.backend import EXTENSIONS
 from crm_assets.warehouse.lake.instance import connected_with
-from crm_assets.warehouse.names import identifier
 from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.data_dirs import LAKES, connected, lakes_on, use_data_dir
 from crm_assets_tests.runner.dbt_commands import DBT, ROOT, TIMEZONE, run_dbt
 
 pytestmark = [
@@ -50,13 +54,14 @@ VALUES_AND_NOT_ROWS = {"accepted_values"}
 Result = tuple[str | None, str | None, str, str, int | None]
 """Model (none of a singular test, which dbt attaches to nothing), column, kind or name, status, how many fail."""
 
+BUILDERS = ("runner", "dbt")
+
 
 @dataclass(frozen=True)
 class Sync:
-    """What both made of the same raw tables. The databases are copies of the time right after."""
+    """What both made of the same raw tables: the statements that attach their databases as they were right after."""
 
-    runner: Path
-    dbt: Path
+    attach: Sequence[str]
     runner_results: Counter[Result]
     dbt_results: Counter[Result]
 
@@ -73,58 +78,110 @@ def models(project: Path) -> list[Model]:
 
 
 @pytest.fixture(scope="module")
-def syncs(models: list[Model], project: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Sync]:
-    folder = tmp_path_factory.mktemp("syncs")
-    runner, dbt = folder / "runner.duckdb", folder / "dbt.duckdb"
-    made = []
-    for number, raw in enumerate(read_sandbox(folder)):
-        for database in (runner, dbt):
-            take_over(raw, database, SYNCS[number][0])
-        runner_results, dbt_results = built_by_runner(runner, models), built_by_dbt(project, dbt)
-        copies = [Path(shutil.copy(database, folder / f"{number}_{database.name}")) for database in (runner, dbt)]
-        made.append(Sync(copies[0], copies[1], runner_results, dbt_results))
-    return made
-
-
-def read_sandbox(folder: Path) -> Iterator[Path]:
-    """The database after each sync, as the raw assets leave it."""
+def raw(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Copies of the database after each sync, as the raw assets leave it."""
+    folder = tmp_path_factory.mktemp("raw")
     now = datetime.fromisoformat(SYNCS[0][0])
     endpoints = {name: {"params": {INCLUDE: ",".join(e.includes)}} for name, e in ENDPOINTS.items() if e.includes}
-    with serving_sandbox(now=lambda: now, rows=1000) as sandbox, pytest.MonkeyPatch.context() as environment:
+    copies = []
+    with (
+        serving_sandbox(now=lambda: now, rows=1000, unknown_fields=3, odd_types=0.05) as sandbox,
+        pytest.MonkeyPatch.context() as environment,
+    ):
         environment.setenv("CRM_DATA_DIR", str(folder))
         environment.setenv("SOURCES__CRM__BASE_URL", sandbox.base_url)
         environment.setenv("SOURCES__CRM__API_KEY", sandbox.api_key)
         environment.setenv("SOURCES__CRM__ENDPOINTS", json.dumps(endpoints))
-        for instant, mode in SYNCS:
+        for number, (instant, mode) in enumerate(SYNCS):
             now = datetime.fromisoformat(instant)
             assert materialize(mode=mode).success
-            yield folder / "crm.duckdb"
+            copies.append(Path(shutil.copy(folder / "crm.duckdb", folder / f"{number}.duckdb")))
+    return copies
+
+
+@pytest.fixture(scope="module", params=["file", "lake"])
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sequence[Path]]:
+    """The databases of `runner` and `dbt`, each in a data directory of its own: files, or lakes."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as environment:
+        if request.param == "file":
+            # dbt's views name their database, which is called like the file.
+            yield [folder / name / f"{name}.duckdb" for name in BUILDERS]
+            return
+        install_extensions(folder / "dbt")
+        with lakes_on(request.getfixturevalue("servers")):
+            for name in BUILDERS:
+                use_data_dir(environment, folder / name)
+        yield [folder / name / "crm.duckdb" for name in BUILDERS]
+
+
+only_in_a_file = pytest.mark.parametrize("databases", ["file"], indirect=True, scope="module")
+
+
+def install_extensions(home: Path) -> None:
+    """Installs a lake's extensions where dbt looks for them."""
+    [[platform]] = duckdb.execute("pragma platform").fetchall()
+    for name in ("ducklake", "postgres_scanner", "httpfs"):
+        [file] = Path(str(files(f"duckdb_extension_{name}"))).rglob("*.duckdb_extension")
+        installed = home / ".duckdb" / "extensions" / file.parent.name / platform / file.name
+        installed.parent.mkdir(parents=True, exist_ok=True)
+        installed.symlink_to(file)
+
+
+@pytest.fixture(scope="module")
+def syncs(models: list[Model], project: Path, raw: list[Path], databases: Sequence[Path]) -> list[Sync]:
+    runner, dbt = databases
+    made = []
+    for read, (instant, _) in zip(raw, SYNCS, strict=True):
+        for database in databases:
+            take_over(read, database, instant)
+        results = built_by_runner(runner, models), built_by_dbt(project, dbt)
+        made.append(Sync([attaching(database) for database in databases], *results))
+    return made
 
 
 def take_over(raw: Path, database: Path, instant: str) -> None:
-    """Copies the raw tables alone, and stops the clock: a macro of the database goes before DuckDB's own now()."""
-    with duckdb.connect(str(database)) as connection:
+    """Copies the raw tables alone, makes the views that loads make, and stops the clock.
+
+    A macro of the database goes before DuckDB's own now().
+    """
+    with connected(database, read_only=False) as connection:
         connection.execute(f"attach '{raw}' as read (read_only); create schema if not exists raw")
-        copy_raw_tables(connection)
+        tables = connection.execute(
+            "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
+        ).fetchall()
+        for (table,) in tables:
+            connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
+        create_log_tables(connection)
+        for resource in ENDPOINTS:
+            connection.execute(present_view(connection, resource))
         connection.execute(f"create or replace macro main.now() as timestamptz '{instant}'")
 
 
-def copy_raw_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Copies the raw tables of the database `read`, and makes the views that loads make."""
-    tables = connection.execute(
-        "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
-    ).fetchall()
-    for (table,) in tables:
-        connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
-    create_log_tables(connection)
-    for resource in ENDPOINTS:
-        connection.execute(present_view(connection, resource))
+def attaching(database: Path) -> str:
+    """A statement that attaches a database as it is now, named after its builder, whatever is built later."""
+    name = database.parent.name
+    if lake := LAKES.get(database.parent):
+        with connected(database) as connection:
+            [[version]] = connection.execute("select id from ducklake_current_snapshot('lake')").fetchall()
+        return f"attach '{lake['CRM_WAREHOUSE']}' as {name} (read_only, snapshot_version {version})"
+    return f"attach '{shutil.copy(database, f'{database}.{uuid4().hex}')}' as {name} (read_only)"
+
+
+@contextmanager
+def attached(sync: Sync) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to the databases `runner` and `dbt`, as they were after a sync."""
+    is_lake = not needs_aws()  # its servers are configured
+    with closing(connected_with(EXTENSIONS if is_lake else (), {})) as connection:
+        if is_lake:
+            allow_s3(connection)
+        connection.execute(f"set TimeZone = 'UTC'; {'; '.join(sync.attach)}")
+        yield connection
 
 
 def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
     outcomes: list[tuple[Model, Outcome]] = []
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
+    with connected(database, read_only=False) as connection:
         report_in(connection, TIMEZONE)
         for model in models:
             build(connection, model)
@@ -143,7 +200,7 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
 
 
 def built_by_dbt(project: Path, database: Path) -> Counter[Result]:
-    run_dbt("build", database=database, project=project)
+    run_dbt("build", database=database, project=project, environment=LAKES.get(database.parent))
     target = database.parent / "target"
     nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
@@ -169,11 +226,18 @@ def sync(request: pytest.FixtureRequest, syncs: list[Sync]) -> Sync:
 
 @pytest.fixture
 def both(sync: Sync) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(f"attach '{sync.runner}' as runner (read_only)")
-        connection.execute(f"attach '{sync.dbt}' as dbt (read_only)")
+    with attached(sync) as connection:
         yield connection
+
+
+def test_records_are_odd_change_and_vanish(raw: list[Path]) -> None:
+    with duckdb.connect(str(raw[-1]), read_only=True) as connection:
+        [columns] = connection.execute(
+            "select bool_or(comment is null), bool_or(ends_with(column_name, '__v_text')) "
+            "from duckdb_columns() where schema_name = 'raw' and table_name in ('contacts', 'won_deals')"
+        ).fetchall()
+        [rows] = connection.execute("select sum(rows_changed), sum(rows_vanished) from raw.sync_changes").fetchall()
+    assert all([*columns, *rows])
 
 
 def test_each_table_has_the_runners_columns_and_types(both: duckdb.DuckDBPyConnection, models: list[Model]) -> None:
@@ -209,49 +273,10 @@ def test_each_table_and_column_is_described_as_by_the_runner(both: duckdb.DuckDB
     assert comments("dbt") == comments("runner")
 
 
-def test_tables_of_a_lake_are_the_runners(
-    syncs: list[Sync], project: Path, models: list[Model], tmp_path: Path
-) -> None:
-    package = find_spec("duckdb_extension_ducklake")
-    assert package is not None
-    [extension] = [
-        file for folder in package.submodule_search_locations or () for file in Path(folder).rglob("*_extension")
-    ]
-    installed = tmp_path / ".duckdb" / "extensions" / extension.parent.name / "linux_amd64" / extension.name
-    installed.parent.mkdir(parents=True)
-    shutil.copy(extension, installed)
-    lakes = {name: f"'ducklake:{tmp_path / name}.ducklake'" for name in ("runner", "dbt")}
-    for name, lake in lakes.items():
-        with connected_with(["ducklake"], {}) as connection:
-            connection.execute(
-                f"attach {lake} as {name} (data_path '{tmp_path / name}'); use {name}; create schema raw"
-            )
-            connection.execute(f"set TimeZone = 'UTC'; attach '{syncs[-1].dbt}' as read (read_only)")
-            copy_raw_tables(connection)
-            connection.execute("detach read")
-            if name == "runner":
-                report_in(connection, TIMEZONE)
-                for model in models:
-                    build(connection, model)
-    environment = {"CRM_WAREHOUSE": lakes["dbt"].strip("'"), "CRM_WAREHOUSE_FILES": str(tmp_path / "dbt")}
-    run_dbt("build", database=tmp_path / "crm.duckdb", project=project, **environment)
-
-    with connected_with(["ducklake"], {}) as connection:
-        for name, lake in lakes.items():
-            connection.execute(f"set TimeZone = 'UTC'; attach {lake} as {name}")
-        for model in models:
-            columns = connection.execute(f"describe runner.{model.relation}").fetchall()
-            # Others may come from the time of the build.
-            compared = [name for name, type_, *_ in columns if "TIME" not in type_ and not name.startswith("dbt_")]
-            chosen = ", ".join(map(identifier, compared))
-            runner, dbt = (f"select {chosen} from {name}.{model.relation}" for name in lakes)
-            assert connection.execute(f"{runner} except all {dbt} limit 3").fetchall() == [], model.address
-
-
 def test_history_grows_with_each_sync(syncs: list[Sync]) -> None:
     def closed(sync: Sync) -> int:
-        with duckdb.connect(str(sync.dbt), read_only=True) as connection:
-            [[rows]] = connection.execute("select count(dbt_valid_to) from snapshots.open_tasks_history").fetchall()
+        with attached(sync) as connection:
+            [[rows]] = connection.execute("select count(dbt_valid_to) from dbt.snapshots.open_tasks_history").fetchall()
             return int(rows)
 
     first, second, third = map(closed, syncs)
@@ -271,14 +296,17 @@ STRICT = """--warn-error-options {"error":"all","silence":["CustomKeyInConfigDep
 
 
 @pytest.mark.parametrize("arguments", [f"{STRICT} parse --show-all-deprecations", "docs generate", "source freshness"])
-def test_dbt_commands_need_no_preparation(syncs: list[Sync], tmp_path: Path, arguments: str) -> None:
-    database = Path(shutil.copy(syncs[-1].dbt, tmp_path / "crm.duckdb"))
+@pytest.mark.usefixtures("syncs")
+def test_dbt_commands_need_no_preparation(databases: Sequence[Path], arguments: str) -> None:
+    _, database = databases
 
-    run_dbt(*arguments.split(), database=database)
+    run_dbt(*arguments.split(), database=database, environment=LAKES.get(database.parent))
 
 
-def test_dagster_dbt_builds_the_project_as_the_page_says(syncs: list[Sync], tmp_path: Path) -> None:
-    database = Path(shutil.copy(syncs[-1].dbt, tmp_path / "crm.duckdb"))
+@only_in_a_file
+@pytest.mark.usefixtures("syncs")
+def test_dagster_dbt_builds_the_project_as_the_page_says(databases: Sequence[Path], tmp_path: Path) -> None:
+    database = Path(shutil.copy(databases[1], tmp_path))
     with duckdb.connect(str(database)) as connection:
         connection.execute("drop schema marts cascade")
     [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "dbt.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -63,8 +63,7 @@ fields as (
     select comment is null as is_undeclared
     from duckdb_columns()
     where
-        -- dbt has a lake beside the current database.
-        database_name in (current_database(), '{{ target.database }}')
+        database_name = current_database()
         and schema_name = 'raw'
         and table_name in ('accounts', 'contacts', 'won_deals', 'open_tasks', 'past_appointments')
         and not starts_with(column_name, '_dlt_')
