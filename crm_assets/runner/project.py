@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.properties import FILE, FOR_DBT, PROJECT, read_properties
-from crm_assets.runner.templates import Relation, Scope, Templates, refuse
+from crm_assets.runner.templates import Relation, Scope, Templates, refuse, text_of
 from crm_assets.yaml_files import line_of
 
 DBT_DIR = Path(__file__).resolve().parent.parent / "dbt"
@@ -98,7 +98,7 @@ class Project:
             self.templates.add_macros(path)
         variables = self._settings.get("vars") or {}
         self._variables = {**variables, **(variables.get(self._settings["name"]) or {})}
-        texts = [path.read_text(encoding="utf-8") for path in self._files(".md", "models", "snapshots")]
+        texts = [text_of(path) for path in self._files(".md", "models", "snapshots")]
         self._docs = {name: text.strip() for written in texts for name, text in DOCS.findall(written)}
         self.plain = self.scope({})
         self._entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
@@ -150,8 +150,8 @@ class Project:
             for path in self._files(suffix, folder):
                 if path.parent.name != "generic" or kind != "data_tests":
                     unused.pop((kind, path.stem), None)
-                    text = "" if suffix == ".csv" else path.read_text(encoding="utf-8")
-                    yield self._node(kind, path.stem, path, text)
+                    text = text_of(path)
+                    yield self._node(kind, path.stem, path, "" if suffix == ".csv" else text)
         for (kind, name), (path, entry) in unused.items():
             if kind != "snapshots" or not entry.get("relation"):
                 remedy = f"add the file{', write relation in it' if kind == 'snapshots' else ''} or remove the entry"

@@ -118,6 +118,19 @@ def _return(value: Any = None) -> NoReturn:
     raise _Returned(value)
 
 
+def text_of(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ModelsRefused: It is not in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ModelsRefused(f"{path}:{line}: not UTF-8. Save the file in this encoding") from None
+
+
 def refuse(message: str) -> NoReturn:
     """Stops rendering. The message gets file and line."""
     raise TemplateError(message)
@@ -159,7 +172,7 @@ class Templates:
 
     def add_macros(self, path: Path) -> None:
         """Adds the macros and generic tests of a file."""
-        text = path.read_text(encoding="utf-8")
+        text = text_of(path)
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)

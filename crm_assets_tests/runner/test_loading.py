@@ -246,6 +246,15 @@ def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) ->
         project.models()
 
 
+@pytest.mark.parametrize("file", ["marts/a.sql", "seeds/targets.csv", "macros/a.sql", "models/notes.md"])
+def test_file_in_another_encoding_is_refused(project: ModelProject, file: str) -> None:
+    path = project.write(file, "name\n")
+    path.write_bytes("name\nMüller\n".encode("cp1252"))
+
+    with pytest.raises(ModelsRefused, match=re.escape(f"{path}:2: not UTF-8. Save the file in this encoding")):
+        project.models()
+
+
 def test_refusal_names_the_line(project: ModelProject) -> None:
     project.write("marts/sales.sql", "select 1 as day")
     project.write(
