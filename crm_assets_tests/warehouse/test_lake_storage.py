@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from crm_assets.loading.load import NARROW
 from crm_assets.sandbox.server import serving
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.warehouse.statements import read
 
@@ -59,3 +61,18 @@ def test_a_storage_that_refuses_is_not_tried_again_and_named() -> None:
     assert run.attempts("open_tasks") == 1
     assert "403" in run.failure("open_tasks")
     assert "CRM_WAREHOUSE_FILES" in run.failure("open_tasks")
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["a new lake", "an older lake, maintained"])
+def test_many_rows_are_written_in_the_memory_of_a_load(*, is_older: bool) -> None:
+    warehouse = Warehouse()
+    assert warehouse.lake is not None
+    if is_older:
+        with warehouse.get_connection() as connection:
+            connection.execute("call lake.set_option('parquet_row_group_size', 122880)")
+        warehouse.lake.maintain()
+    columns = ", ".join(f"'column {number} of row ' || i as text_{number}" for number in range(40))
+    with warehouse.get_connection() as connection:
+        connection.execute(NARROW)
+        connection.execute(f"create table wide as select i, {columns} from range(150_000) as rows(i)")
+        assert connection.execute("select count(*) from wide").fetchall() == [(150_000,)]

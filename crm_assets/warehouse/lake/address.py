@@ -64,6 +64,11 @@ REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
 """HTTP statuses of a request that the storage will refuse again."""
 
 
+SMALL_PARTS = "set global s3_uploader_max_filesize = '100GB'; set global s3_uploader_thread_limit = 4"
+"""Uploads files in parts of 10 MB, four at a time. Of 80 MB each, as is the default, they do not fit into the memory of
+a load: each large one was made twice. Global, since connections are cursors of the instance."""
+
+
 def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
     """Gives a connection the credentials: from the environment, or from where AWS's own tools find them."""
     given = {
@@ -76,7 +81,7 @@ def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
         given["provider"] = "credential_chain"
     options = {name: value for name, value in given.items() if value} | dict(_endpoint())
     listed = ", ".join(f"{name} {literal(value)}" for name, value in options.items())
-    connection.execute(f"create secret (type s3, {listed})")
+    connection.execute(f"create secret (type s3, {listed}); {SMALL_PARTS}")
 
 
 def needs_aws() -> bool:

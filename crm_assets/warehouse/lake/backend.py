@@ -17,7 +17,7 @@ from crm_assets.warehouse.backend import SHARED, Change, Published
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.lake.address import PREFIX, REFUSED, LakeAddress, allow_s3, needs_aws
 from crm_assets.warehouse.lake.commit import FOLDER, LOCK
-from crm_assets.warehouse.lake.files import erase, maintain, rewrite
+from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
@@ -35,8 +35,9 @@ NOTHING_INLINED = "data_inlining_row_limit 0"
 """Without it DuckLake keeps small inserts in tables of the catalog, one more for each version of a table. Dropping
 them waits for every reader with an open transaction, and all writers wait for that."""
 
-ONE_SESSION = "set pg_pool_max_connections = 1; set pg_use_ctid_scan = false"
-"""Keeps one session of PostgreSQL instead of four, and reads large tables of the catalog in one."""
+ONE_SESSION = "set global pg_pool_max_connections = 1; set global pg_use_ctid_scan = false"
+"""Keeps one session of PostgreSQL instead of four, and reads large tables of the catalog in one. Global, since
+connections are cursors of the instance."""
 
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
@@ -236,6 +237,7 @@ class Lake:
             with self._explained("CRM_WAREHOUSE_FILES"):
                 mark_new(connection, self.address.files)
             self._attach_lake(connection)
+            connection.execute(ROW_GROUPS.format(lake=CATALOG))
         with self._explained("CRM_WAREHOUSE_FILES"):
             claim(connection, self.address.files, self._catalog)
 

@@ -17,9 +17,14 @@ INLINED = "call ducklake_flush_inlined_data('{lake}')"
 
 INLINED_TABLES = "select table_name from {catalog}.ducklake_inlined_data_tables"
 
+ROW_GROUPS = "call {lake}.set_option('parquet_row_group_size', 20000)"
+"""Rows that a writer of Parquet keeps in memory. DuckDB's 122,880 do not fit into the memory of a load, and each large
+load was made twice: the second time without a limit."""
+
 REWRITING = ("call ducklake_rewrite_data_files('{lake}')",)
 
 MAINTENANCE = (
+    ROW_GROUPS,
     "call ducklake_merge_adjacent_files('{lake}')",
     f"call ducklake_expire_snapshots('{{lake}}', older_than => now() - interval '{KEPT}')",
     f"call ducklake_cleanup_old_files('{{lake}}', older_than => now() - interval '{UNDISTURBED}')",
