@@ -134,7 +134,12 @@ def test_the_tables_command_reports_wrong_settings(
     ("executor", "command"),
     [
         pytest.param("in_process", ("asset", "materialize", "--select", "group:raw"), id="in-process"),
-        pytest.param("multiprocess", ("job", "execute", "-j", "crm_full_refresh"), id="multiprocess"),
+        pytest.param(
+            "multiprocess",
+            ("job", "execute", "-j", "crm_full_refresh"),
+            id="multiprocess",
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(

@@ -164,6 +164,7 @@ def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.Monke
         assert word in warning
 
 
+@pytest.mark.long
 def test_executors_make_equal_tables_and_publish_once_a_run(
     instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,7 +110,7 @@ def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp
     ("before", "after"),
     [
         ("keep", "leave_out"),
-        pytest.param("keep", "hash", marks=pytest.mark.file),
+        pytest.param("keep", "hash", marks=[pytest.mark.file, pytest.mark.long]),
         pytest.param("hash", "leave_out", marks=pytest.mark.long),
     ],
 )
