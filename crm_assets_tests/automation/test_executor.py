@@ -106,7 +106,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstan
         yield instance
 
 
-@pytest.fixture(scope="module", params=EXECUTORS)
+@pytest.fixture(scope="module", params=["in_process", pytest.param("multiprocess", marks=pytest.mark.long)])
 def failed_run(
     request: pytest.FixtureRequest, instance: DagsterInstance, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FailedRun]:

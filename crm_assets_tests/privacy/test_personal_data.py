@@ -95,6 +95,7 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
 
 
 @pytest.mark.file
+@pytest.mark.long
 def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp_path: Path) -> None:
     marks = Marks()
     lists = marked_lists(marks)
