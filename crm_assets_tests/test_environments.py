@@ -85,6 +85,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return site
 
 
+@pytest.mark.long
 def test_make_demo_shows_a_line_an_asset_and_the_tables_last(clone: Path) -> None:
     made = run("make", "--assume-old=.venv/runtime", "demo", folder=clone, code=clone)
     assert made.returncode == 0, made.stderr[-3000:]

@@ -72,6 +72,7 @@ def site(tmp_path: Path) -> Path:
     return site
 
 
+@pytest.mark.long
 def test_component_is_scaffolded_and_loads_in_another_project(tmp_path: Path, site: Path) -> None:
     project = tmp_path / "project"
     for name, text in PROJECT.items():

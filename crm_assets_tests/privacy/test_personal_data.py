@@ -76,7 +76,8 @@ def build_models(database: Path) -> None:
         rebuild(connection, MODELS, [model.address for model in MODELS], print)
 
 
-@pytest.mark.parametrize("policy", [pytest.param("leave_out", marks=pytest.mark.long), "hash"])
+@pytest.mark.long
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
     lists = marked_lists(marks)

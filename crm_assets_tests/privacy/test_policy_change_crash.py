@@ -75,6 +75,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("moment", MOMENTS[metafunc.config.getoption("--warehouse")])
 
 
+@pytest.mark.long
 def test_killed_change_is_finished_by_the_next_call(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: Callable[[Path], bool]
 ) -> None:

@@ -128,6 +128,7 @@ def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> 
         assert found.fetchall() == [(resource, True) for resource in sorted(resources)]
 
 
+@pytest.mark.long
 def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) -> None:
     chance = random.Random(7)  # noqa: S311 # the same moments each time, as parts of what a read takes
     began = time.monotonic()

@@ -52,6 +52,7 @@ def texts(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     return sorted(map(repr, connection.execute(query).fetchall()))
 
 
+@pytest.mark.long
 def test_all_models_have_the_same_rows_as_in_a_file(
     data_dir: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
