@@ -4,7 +4,7 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -237,7 +237,8 @@ class Lake:
             with self._explained("CRM_WAREHOUSE_FILES"):
                 mark_new(connection, self.address.files)
             self._attach_lake(connection)
-            connection.execute(ROW_GROUPS.format(lake=CATALOG))
+            with suppress(duckdb.Error):  # a process that creates the lake at the same moment has set it
+                connection.execute(ROW_GROUPS.format(lake=CATALOG))
         with self._explained("CRM_WAREHOUSE_FILES"):
             claim(connection, self.address.files, self._catalog)
 
