@@ -9,7 +9,8 @@ import pytest
 from crm_assets.runner.variables import report_in
 from crm_assets_tests.data_dirs import empty_database, use_data_dir
 from crm_assets_tests.models.raw_tables import RawTables
-from crm_assets_tests.models.recomputed import Record, recomputed
+from crm_assets_tests.models.reckoning import Record
+from crm_assets_tests.models.recomputed import recomputed
 from crm_assets_tests.models.sandbox_states import build_states
 
 

@@ -11,7 +11,8 @@ import duckdb
 from crm_assets.runner.variables import report_in
 from crm_assets.sandbox.world import ACCOUNTS, APPOINTMENTS, CONTACTS, DEALS, TASKS, World
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
-from crm_assets_tests.models.recomputed import FISCAL_YEAR_START, ZONE, Crm, Record, parsed
+from crm_assets_tests.models.reckoning import Record
+from crm_assets_tests.models.recomputed.crm import FISCAL_YEAR_START, ZONE, Crm
 
 LISTS = {
     "accounts": ACCOUNTS,
@@ -35,7 +36,7 @@ def crm_at(world: World, now: datetime) -> Crm:
         lists[name] = []
         for page in range(1, 100):
             params = {"page": str(page), "per_page": "100", "include": ",".join(resource.includes)}
-            answer = parsed(world.answer(resource, params))
+            answer = json.loads(world.answer(resource, params), parse_float=Decimal)
             lists[name] += answer.pop(resource.data_key)
             answer.pop("meta")
             for array, records in answer.items():

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from crm_assets_tests.models.raw_tables import FIRST
-from crm_assets_tests.models.recomputed import Record, share, total
+from crm_assets_tests.models.reckoning import Record, share, total
 from crm_assets_tests.models.sandbox_states import READS, comparable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "questions.md").read_text("utf-8")

@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from crm_assets_tests.models.raw_tables import models
-from crm_assets_tests.models.recomputed import Record
+from crm_assets_tests.models.reckoning import Record
 from crm_assets_tests.models.sandbox_states import comparable
 
 MARTS = sorted(address.removeprefix("marts.") for address in models() if address.startswith("marts."))
