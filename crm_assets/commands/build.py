@@ -72,8 +72,8 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
 
 
 def _is_built(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> bool:
-    # As in dbt: incremental models only, and none with `full_refresh: false`.
-    full_refresh &= model.materialized == "incremental" and model.config.get("full_refresh") is not False
+    # As in dbt: incremental models only.
+    full_refresh &= model.materialized == "incremental"
     try:
         built = build(connection, model, full_refresh=full_refresh)
     except (ModelError, WrongRows) as error:

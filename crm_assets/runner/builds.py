@@ -13,9 +13,10 @@ from types import MappingProxyType
 import duckdb
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
-from crm_assets.runner.data_tests import DataTest
+from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.materializations import columns_of, materialize
 from crm_assets.runner.model import Model
+from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.comments import comment
@@ -90,10 +91,10 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
     try:
         passed, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
     except WrongRows as refused:
-        store_failures(connection, refused.outcomes)
+        store_failures(connection, model, refused.outcomes)
         raise
     outcomes = [*passed, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
-    store_failures(connection, outcomes)
+    store_failures(connection, model, outcomes)
     try:
         rows_after = _count(connection, model.relation)
     except duckdb.Error as error:  # a view's SELECT runs only now
@@ -108,6 +109,8 @@ def _build(
     state = BuildState.of(connection, model.reads)
     version = version_of(state, model)
     existing = KINDS.get(state.tables.get(model.address, ""))
+    if model.materialized == "incremental":
+        full_refresh = model.config.get("full_refresh", full_refresh)
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
     select = model.select(state.variables, keep_rows=keep_rows)
     try:
@@ -118,7 +121,7 @@ def _build(
         materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
-        are_missing = not model.reads <= {address.lower() for address in state.tables}
+        are_missing = not model.reads <= state.tables.keys()
         advice = ". Materialize the assets that it depends on first" if are_missing else ""
         raise ModelError(f"{explained(model, select, error)}{advice}") from None
     outcomes: list[Outcome] = []
@@ -188,14 +191,14 @@ def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        found = test.failure(scope, int(failing), _counted(connection, model, test))
+        found = test.failure(scope, int(failing), _counted(connection, model, test, scope))
     except duckdb.Error as error:
         problem = f"{reason(error)} (in {test.path}:{test.line})"
         return Outcome(test, test.severity, found=f"could not be run: {problem}", problem=problem, sql=sql)
     return Outcome(test, severity, int(failing), found, sql=sql)
 
 
-def store_failures(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Outcome]) -> None:
+def store_failures(connection: duckdb.DuckDBPyConnection, model: Model, outcomes: Iterable[Outcome]) -> None:
     """Stores the failing rows of the tests that say so, each in a table of its own.
 
     Raises:
@@ -204,15 +207,16 @@ def store_failures(connection: duckdb.DuckDBPyConnection, outcomes: Iterable[Out
     for outcome in outcomes:
         if outcome.test.config.get("store_failures") and outcome.problem is None:
             connection.execute(f"create schema if not exists {AUDIT}")
-            table = identifier(AUDIT, outcome.test.name)
+            test = outcome.test
+            # Models may have tests of one name.
+            table = identifier(AUDIT, test.name if test.kind == SINGULAR else f"{model.name}_{test.name}")
             try:
                 connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
             except duckdb.Error as error:
                 raise ModelsRefused(f"{outcome.test.path}:{outcome.test.line}: {reason(error)}") from None
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> str:
+def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, scope: Scope) -> str:
     """The number of rows that were tested, with what a row of the model is."""
-    where = f" where {test.config['where']}" if "where" in test.config else ""
-    rows = _count(connection, f"{model.relation}{where}")
+    rows = _count(connection, test.tested(scope, model.relation))
     return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.name.startswith('stg_') else 'rows'}"

@@ -58,12 +58,17 @@ class DataTest:
 
     def query(self, scope: Scope, relation: str) -> str:
         """The query for the rows of `relation`, a table or a subquery, that fail the test."""
-        if where := self.config.get("where"):
-            relation = f"(select * from {relation} where {scope.render(self.path, where, self.line)})"
+        relation = self.tested(scope, relation)
         given = {name: value for name, value in self._arguments(scope).items() if value is not None}
         query = scope.render(self.path, self.text, self.line, arguments={**given, "model": relation})
         query = query.strip().rstrip(";")
         return f"{query}\nlimit {self.config['limit']}" if "limit" in self.config else query
+
+    def tested(self, scope: Scope, relation: str) -> str:
+        """The rows of `relation` that it looks at, as a table or a subquery."""
+        if where := self.config.get("where"):
+            return f"(select * from {relation} where {scope.render(self.path, where, self.line)})"
+        return relation
 
     def described(self, scope: Scope) -> str:
         """Its description, with its arguments."""
@@ -81,7 +86,8 @@ class DataTest:
         return scope.render(self.path, template, self.line, **words)
 
     def _arguments(self, scope: Scope) -> dict[str, Any]:
-        return {key: scope.value(self.path, value, self.line) for key, value in self.arguments.items()}
+        arguments: dict[str, Any] = scope.value(self.path, self.arguments, self.line, braces=False)
+        return arguments
 
 
 def singular_test(node: Node) -> DataTest:
@@ -103,6 +109,8 @@ def read_data_tests(node: Node, implied: Iterable[tuple[str, str]] = ()) -> list
     tests: dict[str, DataTest] = {}
     for column, written, line in (*declared_tests(node), *(({"name": name}, kind, 0) for name, kind in implied)):
         test = _data_test(node, column, written, line)
+        if line and not test.config.get("enabled", True):
+            continue
         same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
         if any(other.arguments == test.arguments and other.config == test.config for other in same):
             if line:
@@ -139,6 +147,9 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
             "packages are not supported"
         )
     config = {**node.project.config("data_tests", path, node.stem), **(given.get("config") or {})}
+    config = {
+        key: value if key == "where" else node.project.plain.value(path, value, line) for key, value in config.items()
+    }
     arguments = {**(given.get("arguments") or {})}
     problems = [*wrong(given, TEST, str(path), line, kind), *wrong(config, CONFIG, str(path), line, kind)]
     if column and "column_name" not in arguments:

@@ -35,7 +35,10 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
             known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)
     _refuse(problem for model in known.values() for problem in (*_in_config(model), *_errors(model, "reads")))
     # What follows needs valid SQL.
-    models = {model.address: model for model in known.values() if model.materialized != "ephemeral"}
+    models: dict[str, Model] = {}
+    for model in known.values():
+        if model.materialized != "ephemeral" and (other := models.setdefault(model.address, model)) is not model:
+            _refuse([f"{model.path}:1: {model.address} is the table of {other.path}: change a name, alias or schema"])
     sources = RAW_TABLES | {relation.address for relation in project.sources.values()} | models.keys()
     _refuse(problem for model in models.values() for problem in _in_reads(model, sources))
     models = _ordered(models)

@@ -47,8 +47,8 @@ def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) ->
     """Earlier rows and new ones, as `statements/incremental.sql` says."""
     strategy, kept = model.config.get("incremental_strategy"), list[str]()
     if strategy == "merge":
-        new = columns_of(connection, f"(\n{select}\n)")
-        kept = [identifier(column) for column in columns_of(connection, model.relation) if column not in new]
+        new = {column.lower() for column in columns_of(connection, f"(\n{select}\n)")}
+        kept = [identifier(column) for column in columns_of(connection, model.relation) if column.lower() not in new]
     key = [*map(identifier, model.unique_key)]
     return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
 
@@ -75,8 +75,8 @@ def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: 
     described = _for_macros(model, columns)
     if keep_rows:
         # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
-        stored = columns_of(connection, model.relation)
-        for column in [column for column in columns if column not in stored]:
+        stored = {column.lower() for column in columns_of(connection, model.relation)}
+        for column in [column for column in columns if column.lower() not in stored]:
             connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
         for changes in ("snapshot_opened", "snapshot_closed"):
             connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")

@@ -52,7 +52,7 @@ class Model(Node):
     @cached_property
     def this(self) -> Relation:
         """Its table or view, in SQL."""
-        return Relation(self.schema, self.config.get("alias") or self.stem)
+        return Relation(self.schema, self.named_by("generate_alias_name", "alias"))
 
     @property
     def name(self) -> str:
@@ -146,8 +146,8 @@ class Model(Node):
 
     def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
         model = self.known.get(names[-1])
-        if model is None:
-            refuse(f"there is no model {names[-1]}: correct the name")
+        if model is None or names[:-1] not in {(), (self.project.name,)}:
+            refuse(f"there is no model {'.'.join(names)}: correct the name")
         if version:
             refuse("versions of a model are not supported: write a file for each")
         if model.materialized != "ephemeral":

@@ -23,6 +23,10 @@ FOLDERS: Mapping[str, tuple[str, str]] = {
 }
 """Kind of node, as YAML names it -> its folder, and the suffix of its files."""
 
+GENERIC = "tests/generic"
+
+SNAPSHOT = re.compile(r"\{%-?\s*snapshot\s+(\w+)")
+
 DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
 
 
@@ -53,18 +57,25 @@ class Node:
     @cached_property
     def schema(self) -> str:
         """The schema of its table, by the macro that says so."""
+        return self.named_by("generate_schema_name", "schema")
+
+    def named_by(self, macro: str, key: str) -> str:
+        """A name, as a macro makes it of a value of the configuration."""
         node = {"name": self.stem, "resource_type": self.resource_type.removesuffix("s"), "config": self.config}
-        return str(self.project.plain["generate_schema_name"](self.config.get("schema"), node)).strip()
+        with self.project.templates.located(self.path):
+            return str(self.project.plain[macro](self.config.get(key), node)).strip()
 
     def described(self, entry: Mapping[str, Any]) -> str:
         """The description in an entry of YAML, with what `doc()` stands for."""
-        return str(self.project.plain.value(self.properties_path, entry.get("description") or ""))
+        return self.project.plain.render(self.properties_path, str(entry.get("description") or ""), line_of(entry))
 
 
 class Config(dict[str, Any]):
     """`config` in a template: takes values when it is called."""
 
-    require = dict[str, Any].get
+    def require(self, name: str) -> Any:
+        """A value, which has to be there."""
+        return _looked_up("configuration", self, name)
 
     def __call__(self, *given: Mapping[str, Any], **more: Any) -> str:
         """Takes values."""
@@ -77,6 +88,7 @@ class Project:
     """A folder with a `dbt_project.yml`.
 
     Attributes:
+        name: Its name.
         sources: Source and table -> where it is.
         nodes: Models, seeds, snapshots and tests of files of their own.
         templates: What renders them.
@@ -94,10 +106,11 @@ class Project:
         for path in (folder / "packages.yml", folder / "dependencies.yml", *self._files(".py", "models")):
             if path.exists():
                 raise ModelsRefused(f"{path}:1: packages and Python models are not supported: write SQL, or {FOR_DBT}")
-        for path in (*sorted(MACROS.glob("*.sql")), *self._files(".sql", "macros", "tests/generic")):
+        for path in (*sorted(MACROS.glob("*.sql")), *self._files(".sql", "macros", GENERIC)):
             self.templates.add_macros(path)
+        self.name = self._settings["name"]
         variables = self._settings.get("vars") or {}
-        self._variables = {**variables, **(variables.get(self._settings["name"]) or {})}
+        self._variables = {**variables, **(variables.get(self.name) or {})}
         texts = [text_of(path) for path in self._files(".md", "models", "snapshots")]
         self._docs = {name: text.strip() for written in texts for name, text in DOCS.findall(written)}
         self.plain = self.scope({})
@@ -120,9 +133,10 @@ class Project:
 
     def config(self, kind: str, path: Path, name: str) -> dict[str, Any]:
         """What `dbt_project.yml` configures for a file."""
-        level = (self._settings.get(kind) or {}).get(self._settings["name"]) or {}
+        level = self._settings.get(kind) or (self._settings.get("tests") if kind == "data_tests" else None) or {}
         configured: dict[str, Any] = {}
-        for part in ("", *path.relative_to(self._folder).with_suffix("").parts[1:-1], name):
+        folders = path.relative_to(self._folder).with_suffix("").parts[1:-1]
+        for part in (None, self.name, *folders, name):
             level = (level.get(part) if part else level) or {}
             given = {k.removeprefix("+"): v for k, v in level.items() if k[0] == "+" or not isinstance(v, dict)}
             _configure(configured, self.plain.value(self._folder / "dbt_project.yml", given))
@@ -141,16 +155,21 @@ class Project:
                     raise ModelsRefused(f"{at}: {entry['name']} is already listed in {other.name}: keep one entry")
         for source in document.get("sources") or []:
             for table in source.get("tables") or []:
-                relation = Relation(source.get("schema", source["name"]), table.get("identifier", table["name"]))
-                self.sources[source["name"], table["name"]] = relation
+                place = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
+                schema, name = (str(self.plain.value(path, part, line_of(table))) for part in place)
+                self.sources[source["name"], table["name"]] = Relation(schema, name)
 
     def _nodes(self) -> Iterator[Node]:
         unused = dict(self._entries)
         for kind, (folder, suffix) in FOLDERS.items():
             for path in self._files(suffix, folder):
-                if path.parent.name != "generic" or kind != "data_tests":
+                if not path.is_relative_to(self._folder / GENERIC):
                     unused.pop((kind, path.stem), None)
                     text = text_of(path)
+                    for found in SNAPSHOT.finditer(text) if kind == "snapshots" else ():
+                        if found[1] != path.stem:
+                            at = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+                            raise ModelsRefused(f"{at}: move snapshot {found[1]} to a file {found[1]}.sql")
                     yield self._node(kind, path.stem, path, "" if suffix == ".csv" else text)
         for (kind, name), (path, entry) in unused.items():
             if kind != "snapshots" or not entry.get("relation"):
@@ -164,25 +183,32 @@ class Project:
         written = {key: entry[key] for key in ("meta", "tags") if key in entry} | (entry.get("config") or {})
         _configure(config, self.plain.value(properties_path, written, line_of(entry)))
         own = Config()
-        if "config(" in text:
+        # A macro may call config, too.
+        if "{" in text:
             names = {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": own}
-            self.scope(names).render(path, text)
+            try:
+                self.scope({**names, "model": {"name": name}}).render(path, text)
+            except ModelsRefused:
+                if {**config, **own}.get("enabled", True):
+                    raise
         return Node(self, kind, name, path, text, _configure(config, own), entry, properties_path)
 
 
 def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds values: tags and meta to those that are there, others in their place."""
+    """Adds values: tags, meta and types to those that are there, others in their place."""
     for key, value in more.items():
         if key == "tags":
             configured[key] = [*configured.get(key, []), *([value] if isinstance(value, str) else value or [])]
         else:
-            configured[key] = {**configured.get(key, {}), **(value or {})} if key == "meta" else value
+            merged = key in {"meta", "column_types"}
+            configured[key] = {**configured.get(key, {}), **(value or {})} if merged else value
     return configured
 
 
-def _looked_up(what: str, known: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    value = known.get(name, default)
-    return refuse(f"there is no {what} {name}: correct the name, or add it") if value is None else value
+def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) -> Any:
+    if name not in known and not default:
+        refuse(f"there is no {what} {name}: correct the name, or add it")
+    return known.get(name, *default)
 
 
 def _anything(*_: Any, **__: Any) -> Relation:

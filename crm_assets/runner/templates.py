@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
-from jinja2.runtime import Macro
+from jinja2.runtime import Context, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
@@ -56,8 +56,8 @@ class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
 
     @property
     def address(self) -> str:
-        """Schema and name without quotes."""
-        return f"{self.schema}.{self.name}"
+        """Schema and name without quotes, in lower case, as DuckDB compares them."""
+        return f"{self.schema}.{self.name}".lower()
 
 
 class Scope(dict[str, Any]):
@@ -85,19 +85,33 @@ class Scope(dict[str, Any]):
             # A line within a test's text is not one of its file.
             return self.templates.compiled(path if line == 1 else Path("a test"), text).render({**self, **names})
 
-    def value(self, path: Path, written: Any, line: int = 1) -> Any:
-        """A value of YAML with its templates filled in. A single expression keeps its type."""
+    def value(self, path: Path, written: Any, line: int = 1, *, braces: bool = True) -> Any:
+        """A value of YAML with its templates filled in. A single expression keeps its type.
+
+        `braces`: whether expressions need them; `ref('…')` and the like do not in arguments of tests.
+        """
         if isinstance(written, Mapping):
-            return {key: self.value(path, value, line) for key, value in written.items()}
+            return {key: self.value(path, value, line, braces=braces) for key, value in written.items()}
         if isinstance(written, list):
-            return [self.value(path, value, line) for value in written]
+            return [self.value(path, value, line, braces=braces) for value in written]
         if not isinstance(written, str):
             return written
-        expression = written if FUNCTION.fullmatch(written) else (EXPRESSION.fullmatch(written) or ("", None))[1]
+        found = not braces and FUNCTION.fullmatch(written)
+        expression = written if found else (EXPRESSION.fullmatch(written) or ("", None))[1]
         if expression is None:
             return self.render(path, written, line)
         with self.templates.located(path, line):
             return self.templates.expression(expression)(self)
+
+
+class _Environment(SandboxedEnvironment):
+    """Jinja2's sandbox, in which `return` ends the macro that calls it, also if it was called by one of its file."""
+
+    def call(self, context: Context, callee: Any, /, *arguments: Any, **named: Any) -> Any:
+        """Calls something for a template."""
+        return super().call(
+            context, partial(_call, callee) if isinstance(callee, Macro) else callee, *arguments, **named
+        )
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,7 @@ class Templates:
     """Macros, kinds of data tests, and compiled templates."""
 
     def __init__(self) -> None:
-        self._environment = SandboxedEnvironment(
+        self._environment = _Environment(
             undefined=StrictUndefined, extensions=["jinja2.ext.do"], keep_trailing_newline=True
         )
         self._environment.filters |= dict.fromkeys(

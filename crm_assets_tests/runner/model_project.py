@@ -39,6 +39,11 @@ class ModelProject:
         path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         return path
 
+    def add_settings(self, text: str) -> None:
+        """Adds keys to `dbt_project.yml`."""
+        with self.path("dbt_project.yml").open("a", encoding="utf-8") as file:
+            file.write(f"\n{text}\n")
+
     def models(self) -> dict[str, Model]:
         """The models, by address."""
         return {model.address: model for model in load_models(self.folder)}

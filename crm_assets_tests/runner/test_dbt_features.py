@@ -53,7 +53,40 @@ def test_failing_rows_are_stored_if_asked_for(
     except WrongRows:
         assert severity == "error"
 
-    assert rows(connection, f"{AUDIT}.day_accepted_range") == [(3,), (4,), (5,)]
+    assert rows(connection, f"{AUDIT}.sales_day_accepted_range") == [(3,), (4,), (5,)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "config", "severity"),
+    [
+        pytest.param("", {"enabled": False}, None, id="disabled"),
+        pytest.param("data_tests: {crm: {+enabled: false}}", {}, None, id="all disabled"),
+        pytest.param(
+            "", {"severity": "{{ 'warn' if var('fiscal_year_start') == 1 else 'error' }}"}, "warn", id="template"
+        ),
+        pytest.param("data_tests: {+severity: warn}", {}, "warn", id="every project"),
+        pytest.param("tests: {crm: {marts: {+severity: warn}}}", {}, "warn", id="earlier name"),
+        pytest.param("", {"severity": "warn", "where": "day > {{ var('fiscal_year_start') }} + 9"}, None, id="where"),
+    ],
+)
+def test_configuration_of_a_test_is_dbts(
+    project: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    settings: str,
+    config: dict[str, Any],
+    severity: str | None,
+) -> None:
+    project.add_settings(settings)
+    outcomes = build(connection, project.mart(DAYS, with_test(config))).outcomes
+
+    assert {outcome.severity for outcome in outcomes} - {None} == {severity} - {None}
+
+
+def test_where_is_a_template_in_sentences_too(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    where = "day > {{ var('fiscal_year_start') }}"
+    [outcome] = build(connection, project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
+
+    assert outcome.found == "3 of 4 rows have a day that is not at most 2"
 
 
 def test_test_of_ones_own_is_described_by_its_comments(
@@ -83,6 +116,38 @@ def test_macros_and_variables_are_filled_in(project: ModelProject, connection: d
     build(connection, project.mart(sql))
 
     assert rows(connection) == [(12, "marts.sales")]
+
+
+def test_macro_returns_a_value_to_one_of_its_file(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write(
+        "macros/sums.sql",
+        "{% macro xs() %}{{ return([1, 2]) }}{% endmacro %}"
+        "{% macro sum_of_xs() %}{% for x in xs() %}{{ x }} + {% endfor %}0{% endmacro %}",
+    )
+    build(connection, project.mart("select {{ sum_of_xs() }} as day"))
+
+    assert rows(connection) == [(3,)]
+
+
+def test_variable_may_be_missing_or_null(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    build(connection, project.mart("select {{ var('nope', none) is none }} as day"))
+
+    assert rows(connection) == [(True,)]
+
+
+@pytest.mark.parametrize(
+    ("rebuilt", "full_refresh", "kept"),
+    [("true", False, 1), ("false", True, 2), ("none", False, 2), ("none", True, 1)],
+)
+def test_incremental_model_says_whether_it_is_rebuilt(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, rebuilt: str, full_refresh: bool, kept: int
+) -> None:
+    config = "materialized='incremental'" + ("" if rebuilt == "none" else f", full_refresh={rebuilt}")
+    model = project.mart(f"{{{{ config({config}) }}}} select 1 as day")
+    for _ in range(2):
+        build(connection, model, full_refresh=full_refresh)
+
+    assert len(rows(connection)) == kept
 
 
 def test_error_in_rendered_sql_names_the_line_of_the_file(

@@ -63,6 +63,84 @@ def test_folder_says_how_a_model_is_built_unless_its_file_does(
     assert (model.address, model.materialized) == (address, materialized)
 
 
+@pytest.mark.parametrize(
+    "text", ["{{ config (materialized='view') }} select 1 as x", "{{ viewed() }} select 1 as x"], ids=["space", "macro"]
+)
+def test_config_is_found_however_it_is_called(project: ModelProject, text: str) -> None:
+    project.write("macros/viewed.sql", "{% macro viewed() %}{{ config(materialized='view') }}{% endmacro %}")
+
+    assert project.mart(text).materialized == "view"
+
+
+def test_settings_of_all_projects_count(project: ModelProject) -> None:
+    project.write("dbt_project.yml", "name: crm\nmodels: {+schema: marts, +materialized: table, +alias: sales}")
+    project.write("models/n.sql", "select 1 as x")
+
+    assert [(model.materialized, model.name) for model in load_models(project.folder)] == [("table", "sales")]
+
+
+def test_macro_names_tables(project: ModelProject) -> None:
+    macro = "{% macro generate_alias_name(custom_alias_name=none, node=none) %}v_{{ node.name }}{% endmacro %}"
+    project.write("macros/names.sql", macro)
+    project.write("marts/a.sql", "select 1 as x")
+
+    assert list(project.models()) == ["marts.v_a"]
+
+
+def test_letters_case_makes_no_other_table(project: ModelProject) -> None:
+    project.write("marts/Regions.sql", "{{ config(schema='Marts') }} select 1 as x")
+    model = project.mart("select * from {{ ref('Regions') }}")
+
+    assert model.depends_on == {"marts.regions"}
+
+
+def test_place_of_a_source_may_be_a_template(project: ModelProject) -> None:
+    project.write(
+        "models/mine.yml",
+        "sources: [{name: mine, schema: \"{{ var('from', 'raw') }}\", tables: [{name: accounts}]}]",
+    )
+
+    assert project.mart("select * from {{ source('mine', 'accounts') }}").depends_on == {"raw.accounts"}
+
+
+@pytest.mark.parametrize("folder", ["tests/nightly/generic", "tests/nightly"])
+def test_test_is_found_in_any_folder(project: ModelProject, folder: str) -> None:
+    project.write(f"{folder}/no_rows.sql", "select * from {{ ref('sales') }}")
+
+    assert [test.name for test in project.mart("select 1 as day").data_tests] == ["no_rows"]
+
+
+def test_kind_of_test_may_be_in_a_subfolder(project: ModelProject) -> None:
+    kind = "{% test odd(model, column_name) %}select * from {{ model }} where {{ column_name }} % 2 = 1{% endtest %}"
+    project.write("tests/generic/numbers/odd.sql", kind)
+
+    assert [test.kind for test in project.mart("select 1 as day", TESTED % "odd").data_tests] == ["odd"]
+
+
+def test_disabled_model_may_use_what_is_not_supported(project: ModelProject) -> None:
+    project.write("marts/a.sql", "{{ config(enabled=false) }} select {{ dbt_utils.star() }}")
+
+    assert project.models() == {}
+
+
+def test_description_may_look_like_a_call(project: ModelProject) -> None:
+    assert project.mart("select 1 as day", "description: source (web or phone)").description == "source (web or phone)"
+
+
+def test_two_models_of_one_table_are_refused(project: ModelProject) -> None:
+    project.write("marts/a.sql", "{{ config(alias='sales') }} select 1 as day")
+
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:1: marts\.sales is the table of .*a\.sql: change a name"):
+        project.mart("select 1 as day")
+
+
+def test_snapshot_is_called_like_its_file(project: ModelProject) -> None:
+    project.write("snapshots/a.sql", "\n{% snapshot a %}\n{% endsnapshot %}\n{% snapshot b %}\n{% endsnapshot %}")
+
+    with pytest.raises(ModelsRefused, match=r"a\.sql:3: move snapshot b to a file b\.sql"):
+        project.models()
+
+
 def test_intermediate_models_become_part_of_their_readers(project: ModelProject) -> None:
     project.write("intermediate/int_days.sql", "-- days\nselect id as day from {{ source('present', 'accounts') }}")
     model = project.mart("select day from {{ ref('int_days') }} as days")
@@ -124,6 +202,8 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
         ("dbt_utils.star(ref('sales'))", "'dbt_utils' is undefined: adapter calls"),
         ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
         ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
+        ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
+        ("config.require('nope')", "there is no configuration nope: correct the name"),
         ("var('nope')", "there is no variable nope: correct the name, or add it"),
         ("ref('sales').__class__.__mro__", "is unsafe"),
         ("exceptions.raise_compiler_error('Not today')", "Not today"),

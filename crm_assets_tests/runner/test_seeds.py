@@ -45,10 +45,26 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
     assert connection.execute("from seeds.targets").fetchall() == [("ann", 5)]
 
 
+@pytest.mark.parametrize("value", ["01/02/2026", "2026.02.01", "10:30", "007", "a#1"])
+def test_a_value_that_may_mean_several_things_is_a_text(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
+) -> None:
+    build(connection, targets(project, f"note\n{value}\n", "{}"))
+
+    assert connection.execute("from seeds.targets").fetchall() == [(value,)]
+
+
+def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> None:
+    project.write("dbt_project.yml", "name: crm\nseeds: {crm: {+schema: seeds, +column_types: {note: varchar}}}")
+
+    assert targets(project, "month,amount,note\n").config["column_types"].keys() == {"month", "amount", "note"}
+
+
 @pytest.mark.parametrize(
     ("csv", "message"),
     [
         pytest.param("month,amount\n2026-01-01,5\n2026-13-01,6\n", "3: column month: the value does not", id="date"),
+        pytest.param("month,amount\n01/02/2026,5\n", "2: column month: the value does not", id="date of two countries"),
         pytest.param("month,amount\n2026-01-01,x\n", r"2: column amount: .* type decimal\(18, 2\)", id="number"),
         pytest.param("month,amount\n2026-01-01,5\n2026-02-01\n", "3: column amount: the line has fewer", id="too few"),
         pytest.param("month,amount\n2026-01-01,5,6\n", "2: column 3: the line has more values", id="too many"),
