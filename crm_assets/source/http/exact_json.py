@@ -14,10 +14,11 @@ KINDS = {"0": "-0123456789", "e": "eE", ".": ".", " ": " \t\r\n:,["}
 ALIKE = bytes(ord(next((kind for kind in KINDS if chr(code) in KINDS[kind]), "x")) for code in range(256))
 """The table for `bytes.translate`: it makes the search for long numbers ten times as fast."""
 
-SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0e" + b"0" * 4)
-"""Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, a tiny exponent."""
+SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0" * 16 + b"e", b"0e" + b"0" * 4)
+"""Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, 16 before an exponent, or a
+tiny exponent."""
 
-ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|[0.]+e0{4})")
+ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|0{16,}e|[0.]+e0{4})")
 """A number, outside strings, that a 64-bit integer or float may not hold exactly."""
 
 MAX_DIGITS = 1000
@@ -30,7 +31,7 @@ ESCAPE = re.compile(
 
 
 def parse_json(content: bytes) -> Any:
-    """Parses JSON without loss.
+    """Parses JSON in UTF-8, UTF-16 or UTF-32 without loss.
 
     The standard library parses numbers that orjson would round, and NaN, lone surrogates and control characters in
     strings, which orjson refuses although some APIs send them. A number that no Python number holds exactly becomes a
@@ -44,6 +45,9 @@ def parse_json(content: bytes) -> Any:
     if not (any(part in alike for part in SUSPECTS) and ROUNDED.search(alike)):
         with suppress(orjson.JSONDecodeError):
             return orjson.loads(content)
+    encoding = json.detect_encoding(content)
+    if not encoding.startswith("utf-8"):
+        content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
     content = ESCAPE.sub(_whole_characters, content)
     return json.loads(content, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
 

@@ -4,10 +4,11 @@ import gzip
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
@@ -89,6 +90,7 @@ def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
         pytest.param(b"[NaN, -Infinity]", ["NaN", "-Infinity"], id="no numbers"),
         pytest.param(b"[1e400, 1e-5]", ["1e400", 1e-5], id="beyond floats"),
         pytest.param(b"0.12345678901234567890", "0.12345678901234567890", id="more digits than a float has"),
+        pytest.param(b"[53111651798742655E+23, 7e2]", ["53111651798742655E+23", 700.0], id="digits and an exponent"),
         pytest.param(b"123456789012345678901234567890", 123456789012345678901234567890, id="more than 64 bits"),
         pytest.param(
             b'{"a": "12345678901234567890", "b":-12345678901234567890}',
@@ -98,6 +100,10 @@ def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
         pytest.param(b'{"a":-9223372036854775809}', {"a": -9223372036854775809}, id="just below 64 bits"),
         pytest.param(b"9" * 5000, "9" * 5000, id="five thousand digits"),
         pytest.param(b'\xef\xbb\xbf{"a": 1}', {"a": 1}, id="a byte order mark"),
+        *(
+            pytest.param('["매듭입니다", "\\ud83d"]'.encode(encoding), ["매듭입니다", "\ufffd"], id=encoding)
+            for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")
+        ),
     ],
 )
 def test_json_is_parsed_without_loss(content: bytes, value: Any) -> None:
@@ -107,6 +113,13 @@ def test_json_is_parsed_without_loss(content: bytes, value: Any) -> None:
 @given(st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.booleans())
 def test_any_json_is_read(value: Any, ascii_only: bool) -> None:
     assert parse_json(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@given(st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+@settings(max_examples=500)
+def test_any_number_keeps_its_value_or_its_text(number: str) -> None:
+    parsed = parse_json(number.encode())
+    assert parsed == number or Decimal(repr(parsed)) == Decimal(number)
 
 
 @given(st.binary() | st.text(alphabet='{}[]",:\\udD89aeE+-.0123tfn ').map(str.encode))
