@@ -87,7 +87,7 @@ def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
     limit, remaining, period = (int(match[1]) if match else None for match in found)
     if limit is None and remaining is None:
         return None
-    reset = max(seconds_until(headers.get(name)) or 0.0 for name in RESET)
+    reset = max(seconds_until(headers, name) or 0.0 for name in RESET)
     return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else DAY), period_is_known=bool(period))
 
 

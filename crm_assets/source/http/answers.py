@@ -25,8 +25,8 @@ TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 50
 STATED_FINAL = frozenset({401, 403, 404, 422})
 """Codes of errors with status 200 that a retry cannot help. Any other code, or none, says nothing."""
 
-BEYOND_THE_CAP = frozenset({400, 404, 416, 422})
-"""Statuses with which an API refuses pages beyond a cap, after it served earlier ones."""
+BEYOND_THE_CAP = frozenset({204, 400, 404, 416, 422})
+"""Statuses with which an API refuses pages beyond a cap, after it served earlier ones; 204 has no content."""
 
 EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
 """A rate limit's reset of at least these numbers is a Unix time, a smaller one a number of seconds from now."""
@@ -75,39 +75,43 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the API asks to wait; None if it does not."""
-        return seconds_until(self.headers.get("Retry-After"))
+        return seconds_until(self.headers, "Retry-After")
 
     @property
     def until_reset(self) -> float:
         """Seconds until the API's rate limit allows the next request."""
         if self.headers.get("X-RateLimit-Remaining", "").strip() != "0":
             return 0.0
-        return seconds_until(self.headers.get("X-RateLimit-Reset")) or self.retry_after or 1.0
+        return seconds_until(self.headers, "X-RateLimit-Reset") or self.retry_after or 1.0
 
 
-def answered_at(answer: Answer) -> datetime | None:
+def answered_at(headers: Mapping[str, str]) -> datetime | None:
     """The API's own time of an answer, UTC, from the header `Date`; None if it is missing or cannot be read."""
     try:
-        at = parsedate_to_datetime(answer.headers.get("Date", ""))
+        at = parsedate_to_datetime(headers.get("Date", ""))
         return at.replace(tzinfo=at.tzinfo or timezone.utc).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
 
 
-def seconds_until(header: str | None) -> float | None:
+def seconds_until(headers: Mapping[str, str], name: str) -> float | None:
     """Seconds to wait, from a `Retry-After` (seconds or an HTTP date) or a rate limit's reset (also a Unix time).
 
-    None if the header is missing or cannot be read.
+    Times are compared with the API's own time, if the answer has it. None if the header is missing or cannot be read.
     """
+    header = headers.get(name) or ""
     try:
-        seconds = float(header or "nothing")
+        seconds = float(header)
         seconds /= 1000 if seconds >= EPOCH_MILLISECONDS else 1
     except ValueError:
         try:
-            seconds = max(EPOCH_SECONDS, parsedate_to_datetime(header or "").timestamp())
-        except ValueError:
+            seconds = max(EPOCH_SECONDS, parsedate_to_datetime(header).timestamp())
+        except (ValueError, OverflowError):
             return None
-    return max(0.0, seconds - time.time() if seconds >= EPOCH_SECONDS else seconds)
+    if seconds >= EPOCH_SECONDS:
+        answered = answered_at(headers)
+        seconds -= answered.timestamp() if answered else time.time()
+    return max(0.0, seconds)
 
 
 def with_stated_error(answer: Answer, body: Any, data_selector: str, per_page: int) -> Answer:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.client import HTTPResponse
+from http.client import HTTPResponse, parse_headers
 from typing import Any
 
 from requests import Response
@@ -29,6 +29,9 @@ MAX_ANSWER_BYTES = 64 * 2**20
 """A larger answer is treated as endless, compressed or not: to parse and load it takes over ten times the memory."""
 
 CHUNK_BYTES = 2**20
+
+INTERIM = range(102, 200)
+"""Statuses after which the answer itself follows. 101 changes the protocol."""
 
 _ENDS_AT: ContextVar[float] = ContextVar("_ENDS_AT")
 """When the attempt of this thread has to end, as monotonic seconds."""
@@ -108,6 +111,14 @@ class _Answer(HTTPResponse):
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
         self.fp = io.BufferedReader(_Incoming(sock))
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """Skips interim answers. http.client skips 100 only, and takes others, such as 103, for the answer itself."""
+        while True:
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its type stubs
+            if status not in INTERIM:
+                return version, status, reason
+            parse_headers(self.fp)
 
 
 class _HttpConnection(HTTPConnection):

@@ -229,7 +229,7 @@ class PageSession(Session):
                 content = body(response)
             answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
-        self.answered_at = self.answered_at or answers.answered_at(answer)
+        self.answered_at = self.answered_at or answers.answered_at(answer.headers)
         try:
             if answer.status == OK:
                 answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self._settings.per_page)

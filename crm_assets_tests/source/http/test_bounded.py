@@ -107,3 +107,13 @@ def test_an_answer_may_not_be_endless(begin: bytes, again: bytes, monkeypatch: p
         with pytest.raises(BadAnswer, match=r"page 1: the answer does not end: [0-9,]+ bytes"):
             read()
     assert len(connections) == 1
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue\r\n", b"102 Processing\r\n", b"103 Early Hints\r\nLink: </a>\r\n"])
+def test_an_interim_answer_is_not_the_answer(interim: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b'{"tasks": [{"id": 1}], "meta": {"total": 1}}'
+    page = STATUS + b"Content-Length: %d\r\n\r\n%s" % (len(content), content)
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_DEADLINE", "60")
+    with server(sending(lambda: iter([b"HTTP/1.1 " + interim + b"\r\n", page]))) as (port, _):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+        assert set(read().ids) == {1}

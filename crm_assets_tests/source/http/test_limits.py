@@ -175,7 +175,13 @@ def test_used_up_rate_limit_pauses_all_requests(crm: ScriptedCrm) -> None:
 
 
 def test_a_reset_in_milliseconds_is_no_date_far_away() -> None:
-    assert (seconds_until(f"{(time.time() + 100) * 1000:.0f}") or 0) == pytest.approx(100, abs=30)
+    headers = {"X-RateLimit-Reset": f"{(time.time() + 100) * 1000:.0f}"}
+    assert (seconds_until(headers, "X-RateLimit-Reset") or 0) == pytest.approx(100, abs=30)
+
+
+@pytest.mark.parametrize("reset", ["Wed, 21 Oct 2015 07:28:07 GMT", "1445412487", "1445412487000"])
+def test_waits_until_a_time_follow_the_clock_of_the_api(reset: str) -> None:
+    assert seconds_until({"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Reset": reset}, "Reset") == 7
 
 
 def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,6 +206,7 @@ def test_list_without_a_total_takes_few_requests_in_vain(monkeypatch: pytest.Mon
         pytest.param(None, None, id="nothing"),
         pytest.param("", None, id="empty"),
         pytest.param("soon", None, id="a word"),
+        pytest.param("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None, id="a date that no calendar has"),
         pytest.param("7", 7, id="seconds"),
         pytest.param("-3", 0, id="negative"),
         pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0, id="a date in the past"),
@@ -207,4 +214,4 @@ def test_list_without_a_total_takes_few_requests_in_vain(monkeypatch: pytest.Mon
     ],
 )
 def test_seconds_to_wait_are_read_from_headers(header: str | None, seconds: float | None) -> None:
-    assert seconds_until(header) == seconds
+    assert seconds_until({} if header is None else {"Retry-After": header}, "Retry-After") == seconds
