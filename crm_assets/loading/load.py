@@ -102,7 +102,7 @@ class LoadPackage:
     @property
     def has_repeated_ids(self) -> bool:
         """Whether some records were received more than once."""
-        return self.rows + self.rows_forgotten > self.report.rows_read - self.report.rows_rejected
+        return self.rows + self.rows_forgotten > self.report.ids_read
 
     @property
     def patterns(self) -> list[str]:

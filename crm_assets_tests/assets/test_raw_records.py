@@ -108,3 +108,13 @@ def test_a_list_that_is_read_again_sets_a_record_aside_once(data_dir: Path) -> N
     found = rows(data_dir / "crm.duckdb", "select page, json_extract_string(record, 'title') from raw.rejected_records")
     assert found == [(2, "no id")]
     assert run.metadata("open_tasks")["crm/rows_read"] == 61
+
+
+def test_record_is_stored_once_although_others_lose_their_ids(data_dir: Path) -> None:
+    """The list is read again, as more records are counted than listed; some of them have no id then."""
+    again = [{"id": 1, "title": "again"}, {"title": "no id"}, {"title": "no id either"}]
+    with configured_crm(lists={"open_tasks": tasks(3)}, total=lambda _seen, _true: 5) as crm:
+        crm.before_page = lambda _: crm.lists.update(open_tasks=again) if len(crm.seen) > 2 else None
+        materialize("open_tasks")
+    found = rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks order by id")
+    assert found == [(1, "again"), (2, "Task 2"), (3, "Task 3")]

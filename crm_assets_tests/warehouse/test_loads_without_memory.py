@@ -69,7 +69,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
         types={"undeclared": "text"},
         rows=len(read),
         side_loads=COLUMNS.empty_table(),
-        report=ReadReport("open_tasks", rows_read=len(read), incomplete_because=""),
+        report=ReadReport("open_tasks", ids_read=len(read), incomplete_because=""),
         request=ListRequest("http://crm", "/tasks", "{}"),
         rows_forgotten=0,
         confirm=lambda _: None,
@@ -129,7 +129,7 @@ def test_a_long_list_with_repeated_ids_needs_little_memory(tmp_path: Path, monke
     columns |= {"title": ["first"] * rows + ["last"] * 5, "_dlt_id": [str(number) for number in range(rows + 5)]}
     columns["updated_at"] = [datetime(2026, 1, 1, tzinfo=timezone.utc)] * (rows + 5)
     pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), package.files[0])
-    read = ReadReport("open_tasks", rows_read=rows, incomplete_because="")
+    read = ReadReport("open_tasks", ids_read=rows, incomplete_because="")
     with DuckDBFile(tmp_path / "crm.duckdb", 10, {"memory_limit": few}, print).connected(read_only=False) as connection:
         load(connection, replace(package, rows=rows + 5, report=read))
         found = connection.execute("select title, count(*), max(id) from raw.open_tasks group by title order by title")

@@ -15,8 +15,8 @@ ALIKE = bytes(ord(next((kind for kind in KINDS if chr(code) in KINDS[kind]), "x"
 """The table for `bytes.translate`: it makes the search for long numbers ten times as fast."""
 
 SUSPECTS = (b" " + b"0" * 20, b"." + b"0" * 8, b"0" * 8 + b".0", b"0" * 16 + b"e", b"0e" + b"0" * 4)
-"""Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, 16 before an exponent, or a
-tiny exponent."""
+"""Every number that orjson rounds has one of these: 20 characters, 8 digits next to a point, 16 before an exponent,
+or a tiny exponent."""
 
 ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|0{16,}e|[0.]+e0{4})")
 """A number, outside strings, that a 64-bit integer or float may not hold exactly."""

@@ -1,7 +1,7 @@
 """A page of a list, parsed once for the paginator, typing and the report."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -60,6 +60,20 @@ class Page:
     def ids(self) -> list[int | None]:
         """The id of each record; None for a record that has none and cannot be loaded."""
         return [integer_at(record, ID) for record in self.records]
+
+    @cached_property
+    def identity(self) -> Hashable:
+        """What two pages have in common that are the same: their ids, and all of a record without one."""
+        return tuple(
+            _hashed(record) if id_ is None else id_ for id_, record in zip(self.ids, self.records, strict=True)
+        )
+
+
+def _hashed(record: Any) -> int:
+    try:
+        return hash(repr(record))
+    except RecursionError:  # nested too deeply to be stored, which is found later
+        return 0
 
 
 def parse_body(answer: Answer) -> Any:

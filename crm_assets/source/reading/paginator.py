@@ -4,6 +4,7 @@ The API's total is optional, and evidence only: no total ends a read by itself, 
 """
 
 import math
+from collections.abc import Hashable
 
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
@@ -49,7 +50,7 @@ class FullReadPaginator(BasePaginator):
         self._ids = ReceivedIds()
         self._total_is_trusted, self._total_changed = True, False
         self._only_first_page, self._per_page = True, settings.per_page
-        self._first_ids: list[int | None] = []
+        self._first_page: Hashable = ()
         self._pages_read = self._last_page = self._pages_listed = self._unidentified = 0
         self._largest_page = 1
         self._max_ahead = session.limits.window * WINDOWS_AHEAD
@@ -178,11 +179,17 @@ class FullReadPaginator(BasePaginator):
         """Counts records. Returns how many of a page that is read for the first time are new in this pass."""
         ids = [id_ for id_ in page.ids if id_ is not None]
         new = self._ids.add(ids, self._pass.number if is_first_time else 0)
+        self.report.ids_read = self._ids.total
         if not is_first_time:
             self.report.rows_read = self._ids.total + self._unidentified
             return 0
+        unidentified = page.ids.count(None)
+        if unidentified and not new:
+            identity = hash(page.identity)
+            unidentified = 0 if identity in self._pass.unidentified_pages else unidentified
+            self._pass.unidentified_pages.add(identity)
         self._pass.identified += new
-        self._pass.unidentified += page.ids.count(None)
+        self._pass.unidentified += unidentified
         self._pass.received += len(page.records)
         self._pass.furthest = page.number
         self._unidentified = max(self._unidentified, self._pass.unidentified)
@@ -190,7 +197,7 @@ class FullReadPaginator(BasePaginator):
         self._last_page = len(page.records)
         self._largest_page = max(self._largest_page, self._last_page)
         self._pages_listed = max(self._pages_listed, page.number if new else 0)
-        return new + page.ids.count(None)
+        return new + unidentified
 
     def _watch_total(self, total: int | None, *, too_low: bool = False) -> int:
         """Stores the API's total and returns by how much it is lower than that of the page before."""
@@ -209,12 +216,12 @@ class FullReadPaginator(BasePaginator):
 
     def _watch_repeats(self, page: Page, new: int, explained: int) -> None:
         """Notices pages without new records, and records that came twice though none was added before them."""
-        self._first_ids = self._first_ids or page.ids
-        self._only_first_page &= page.ids == self._first_ids
+        self._first_page = self._first_page or page.identity
+        self._only_first_page &= page.identity == self._first_page
         known = len(page.records) - new
         is_explained = known <= max(0, explained)
-        self._pass.repeats = self._pass.repeats + 1 if known and page.ids == self._pass.last_ids else 0
-        self._pass.last_ids = page.ids
+        self._pass.repeats = self._pass.repeats + 1 if known and page.identity == self._pass.last_identity else 0
+        self._pass.last_identity = page.identity
         if new:
             self._pass.last_new_page = page.number
             self._pass.has_repeats |= not is_explained

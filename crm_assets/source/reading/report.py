@@ -52,6 +52,7 @@ class ReadReport:
         retries: How many of them were retries.
         seconds_waiting: Seconds in which requests waited, for rate limits or before a retry.
         rows_read: Records received, each id counted once, plus rejected ones.
+        ids_read: Different ids received.
         rows_in_source: Records in the list by the API's count; None if it has none.
         incomplete_because: Why the read is incomplete. Empty if it is complete: a full read ended on the API's last
             page with nothing rejected, an incremental one at records that are already loaded.
@@ -68,6 +69,7 @@ class ReadReport:
     retries: int = 0
     seconds_waiting: float = 0
     rows_read: int = 0
+    ids_read: int = 0
     rows_in_source: int | None = None
     incomplete_because: str = "the read did not finish"
     rejected: Sequence[RejectedRecord] = ()

@@ -2,8 +2,8 @@
 
 import sqlite3
 import weakref
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from crm_assets.source.http.page import Page
@@ -67,7 +67,8 @@ class ListPass:
         is_settled: Whether all pages that records may have moved to were read again.
         in_order: Whether each page was asked for after the answer to the page before it.
         has_repeats: Whether records came twice though the total did not rise.
-        last_ids: The ids of the last page taken.
+        last_identity: The identity of the last page taken.
+        unidentified_pages: Hashes of pages with records without a usable id, and no new one with an id.
         repeats: How many pages in a row had the same records as the one before.
         last_new_page: The last page with a new record.
         repeated_page: A full page without a new record; 0 if there is none.
@@ -87,11 +88,12 @@ class ListPass:
     is_settled: bool = True
     in_order: bool = True
     has_repeats: bool = False
-    last_ids: Sequence[int | None] = ()
+    last_identity: Hashable = ()
     repeats: int = 0
     last_new_page: int = 0
     repeated_page: int = 0
     grown_at: int = 0
+    unidentified_pages: set[int] = field(default_factory=set)
 
 
 @dataclass

@@ -187,3 +187,33 @@ def test_ignored_page_with_a_right_total_is_complete(monkeypatch: pytest.MonkeyP
     assert set(reading.ids) == set(range(1, 71))
     assert crm.pages("open_tasks")[0] == 1
     assert reading.report.complete
+
+
+WITHOUT_IDS = [{"id": f"u-{n}"} for n in range(150)]
+
+
+@pytest.mark.parametrize("shown", ["first", "last", "in turn"])
+def test_pages_without_usable_ids_that_repeat_end_the_read(shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def repeating(seen: Seen) -> Response | None:
+        page = {"first": 0, "last": min(seen.page, 3) - 1, "in turn": (seen.page - 1) % 3}[shown]
+        return json_response({"tasks": [] if seen.page > 40 else WITHOUT_IDS[50 * page :][:50]})
+
+    with configured_crm(monkeypatch, faults=[repeating]) as crm:
+        if shown == "first":
+            with pytest.raises(BadAnswer, match="ignore the query parameter `page`"):
+                read()
+        else:
+            report = read().report
+            assert (report.rows_read, report.complete) == (150, False)
+    assert len(crm.seen) < 20
+
+
+def test_no_content_beyond_a_page_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(seen: Seen) -> Response | None:
+        return Response(status_code=204) if seen.page > 2 else None
+
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(150)}, with_meta=False, faults=[ended]):
+        reading = read()
+    assert reading.ids == list(range(1, 101))
+    assert "no more than 2 pages" in reading.report.incomplete_because
