@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -33,45 +34,72 @@ from crm_assets.definitions import defs
 assets = len(defs.resolve_asset_graph().get_all_asset_keys())
 print(f"{time.monotonic() - started:.2f} s", file=sys.stderr)
 print(assets, violations)
+for schedule in defs.schedules:
+    print(schedule.execution_timezone, schedule.description)
 """
 
+WRONG = {
+    "SOURCES__CRM__BASE_URL": "not a URL",
+    "SOURCES__CRM__PER_PAGE": "none",
+    "SOURCES__CRM__ASSET_RETRY_DELAY": "soon",
+    "SOURCES__CRM__UNKNOWN": "1",
+    "CRM_DATA_DIR": "/proc/nowhere",
+    "CRM_EXECUTOR": "threads",
+    "CRM_LAEK": "ducklake:crm",
+    "CRM_SCHEDULE_TIMEZONE": "Europe",
+}
+UNREADABLE = {".env": b"this is no setting\n", ".dlt/config.toml": b"[sources.crm\n", ".dlt/secrets.toml": b"\xff\xfe"}
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "settings",
-    [
-        pytest.param({}, id="nothing-configured"),
-        pytest.param(
-            {
-                "SOURCES__CRM__BASE_URL": "not a URL",
-                "SOURCES__CRM__PER_PAGE": "none",
-                "SOURCES__CRM__ASSET_RETRY_DELAY": "soon",
-                "SOURCES__CRM__UNKNOWN": "1",
-                "CRM_DATA_DIR": "/proc/nowhere",
-                "CRM_EXECUTOR": "threads",
-                "CRM_SCHEDULE_TIMEZONE": "Europe",
-            },
-            id="all-settings-broken",
-        ),
-    ],
-)
-def test_loading_needs_no_setting_no_network_and_writes_nothing(settings: dict[str, str], tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir(mode=0o500)
-    done = subprocess.run(
+
+@dataclass(frozen=True)
+class Loaded:
+    """A process that has loaded the code location, and its working folder."""
+
+    process: "subprocess.CompletedProcess[str]"
+    folder: Path
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["nothing-configured", "everything-wrong"])
+def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Without settings, or with wrong ones and with files that cannot be read."""
+    folder = tmp_path_factory.mktemp("loaded")
+    for name, content in UNREADABLE.items() if request.param else ():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    folder.chmod(0o500)
+    process = subprocess.run(
         [sys.executable, "-B", "-c", LOAD],
-        cwd=empty,
-        env={"PATH": os.defpath, "HOME": "/proc/nowhere", "PYTHONPATH": str(Path(__file__).parents[1])} | settings,
+        cwd=folder,
+        env={"PATH": os.defpath, "HOME": "/proc/nowhere", "PYTHONPATH": str(Path(__file__).parents[1])}
+        | (WRONG if request.param else {}),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
-    sys.stdout.write(done.stderr)
-    count, violations = done.stdout.strip().split(" ", 1)
+    sys.stdout.write(process.stderr)
+    return Loaded(process, folder)
+
+
+@pytest.mark.slow
+def test_loading_needs_no_setting_no_network_and_writes_nothing(loaded: Loaded) -> None:
+    count, violations = loaded.process.stdout.splitlines()[0].split(" ", 1)
     assert violations == "[]"
     assert int(count) >= 10
-    assert list(empty.iterdir()) == []
+    files = {str(path.relative_to(loaded.folder)) for path in loaded.folder.rglob("*") if path.is_file()}
+    assert files in (set(), UNREADABLE.keys())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loaded", [True], indirect=True, scope="module", ids=["everything-wrong"])
+def test_wrong_settings_are_logged_and_shown_with_schedules(loaded: Loaded) -> None:
+    for words in ("'Europe', which is not allowed", "'threads', which is not allowed", "Unknown setting CRM_LAEK"):
+        assert words in loaded.process.stderr
+    _, *schedules = loaded.process.stdout.splitlines()
+    assert schedules
+    for line in schedules:
+        assert line.startswith("UTC ")
+        assert "CRM_SCHEDULE_TIMEZONE" in line
 
 
 def picture(definitions: Definitions) -> str:
@@ -139,15 +167,15 @@ def test_the_launchpad_offers_the_ways_of_reading_and_no_other() -> None:
         )
 
 
-if __name__ == "__main__":
-    from crm_assets.definitions import defs as current
-
-    SNAPSHOT.write_text(picture(current), encoding="utf-8")
-
-
 def test_jobs_schedules_and_sensors_have_descriptions() -> None:
     from crm_assets.definitions import defs as definitions
 
     jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
     automations = [*(definitions.schedules or []), *(definitions.sensors or [])]
     assert [each.name for each in (*jobs, *automations) if not each.description] == []
+
+
+if __name__ == "__main__":
+    from crm_assets.definitions import defs as current
+
+    SNAPSHOT.write_text(picture(current), encoding="utf-8")

@@ -14,6 +14,7 @@ from dagster import AssetKey, DagsterInstance
 
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.data_dirs import is_being_written
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 pytestmark = pytest.mark.slow
@@ -60,10 +61,10 @@ def started(crm: ScriptedCrm) -> subprocess.Popen[bytes]:
 
 def test_a_killed_run_leaves_the_history_as_before_or_as_after(crm: ScriptedCrm, data_dir: Path) -> None:
     killed = started(crm)
-    while not (data_dir / "crm.duckdb.holder").exists() and killed.poll() is None:
+    while not is_being_written(data_dir) and killed.poll() is None:
         time.sleep(0.002)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
+    assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
 
     assert rows(data_dir / "crm.duckdb", STATES) in ([BEFORE], [AFTER])
     run(SNAPSHOT)

@@ -183,6 +183,7 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         assert states(first) == [(1, "ann", False), (1, "bob", True)]
 
 
+@pytest.mark.file
 @pytest.mark.parametrize(
     ("config", "message"),
     [

@@ -10,7 +10,9 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from dagster import build_defs_for_component
 
+from crm_assets.components import CrmComponent
 from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.transactions import committed
@@ -26,13 +28,6 @@ from crm_assets.warehouse.warehouse import Warehouse
 with Warehouse().get_connection(tables=sys.argv[1:] if sys.argv[1] else []):
     print("held", flush=True)
     time.sleep(60)
-"""
-
-UPKEEP = """
-from crm_assets.definitions import defs
-assets = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
-print(*sorted(assets & {"lake/maintenance"}))
-print(*(schedule.name for schedule in defs.schedules if schedule.default_status.value == "RUNNING"))
 """
 
 
@@ -263,7 +258,10 @@ def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -
     assert read("from t") == [(1,), (2,)]
 
 
-@pytest.mark.usefixtures("lake")
-def test_a_lake_is_maintained_by_a_schedule_that_is_on() -> None:
-    done = subprocess.run([sys.executable, "-c", UPKEEP], capture_output=True, text=True, check=True)
-    assert done.stdout == "lake/maintenance\nlake_maintenance_schedule\n"
+def test_a_lake_is_maintained_by_a_schedule_that_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", "ducklake:postgres:dbname=lake")
+    definitions = build_defs_for_component(CrmComponent())
+    keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    schedules = definitions.schedules or []
+    assert "lake/maintenance" in keys
+    assert [each.name for each in schedules if each.default_status.value == "RUNNING"] == ["lake_maintenance_schedule"]

@@ -76,18 +76,20 @@ TYPES += ["BOOLEAN", "VARCHAR[][]"]
 NUMBERED = "create or replace table a as select {0} as n; create or replace table b as select {0} as n from range(9)"
 
 
-@pytest.fixture(params=["file", "lake"])
-def _warehouse(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The warehouse of a CRM that cannot be reached."""
+@pytest.fixture(autouse=True)
+def _a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of a CRM that is no sandbox. Nothing is asked of it."""
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
+
+
+@pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
+def _in_both(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, and a lake with its catalog in a file. What is done with the written files is the same for both."""
     if request.param == "lake":
         request.getfixturevalue("lake_extensions")
         monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
         monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
-
-
-pytestmark = [pytest.mark.usefixtures("_warehouse"), pytest.mark.slow]
 
 
 @pytest.fixture
@@ -109,6 +111,7 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
     return {table["table"]: table for table in json.loads((folder / "current" / "manifest.json").read_text())["tables"]}
 
 
+@pytest.mark.usefixtures("_in_both")
 def test_other_engines_read_the_same_values(publish: Callable[..., Path]) -> None:
     folder = publish(HOSTILE)
     [(address, table)] = listed(folder).items()
@@ -138,6 +141,7 @@ def test_a_value_that_would_change_is_refused(
     assert {path.name for path in folder.iterdir()} == {before, "current", ".lock"}
 
 
+@pytest.mark.usefixtures("_in_both")
 def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> None:
     folder = publish("create table t as select 1 as x", "create view v as from t", "create view w as from v")
     assert {"main.t", "main.v", "main.w"} == listed(folder).keys()
