@@ -1,15 +1,19 @@
 """Errors of the operating system about files are shown in full, with advice, and not retried."""
 
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.processes import FORKED, started
 
 READ = """
 from crm_assets_tests.assets.raw_runs import materialize
@@ -17,13 +21,14 @@ run = materialize("open_tasks")
 print(run.attempts("open_tasks"), run.failure("open_tasks"))
 """
 
-LIMITED = f"""
-import resource, signal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, ({{limit}}, {{limit}}))
-{READ}
-"""
-"""A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
+
+def read_with_small_files(limit: int, told: Connection) -> None:
+    """A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    run = materialize("open_tasks")
+    told.send((run.attempts("open_tasks"), run.failure("open_tasks")))
+
 
 PERSON = "Confidential Person"
 
@@ -35,12 +40,10 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, **task}]}) as crm:
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = [{"id": id_, **task} for id_ in range(1, 501)]
-        code = LIMITED.format(limit=limit)
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ | crm.settings(), capture_output=True, text=True, check=False
-        )
-    attempts, _, message = done.stdout.rstrip().splitlines()[-1].partition(" ")
-    assert attempts == "1"
+        receiver, told = FORKED.Pipe(duplex=False)
+        started(read_with_small_files, limit, told).join()
+    attempts, message = receiver.recv()
+    assert attempts == 1
     assert message.startswith("open_tasks: ")
     assert "File too large" in message
     assert "CRM_DATA_DIR" in message

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -21,6 +19,7 @@ from crm_assets.source.typing.columns import TYPES
 from crm_assets_tests.assets.declaring import Declarations, found, load, scores
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
+from crm_assets_tests.processes import exit_codes, started
 
 pytestmark = pytest.mark.slow
 
@@ -235,30 +234,21 @@ def _fail() -> None:
     raise duckdb.IOException("the disk is full")
 
 
-KILLED = """
-import os, signal
-from functools import partial
-from pathlib import Path
-from crm_assets.source import schemas
-from crm_assets.loading import load as loading
-from crm_assets_tests.assets.raw_runs import materialize
-from crm_assets_tests.assets.test_raw_declared_later import _after
-schemas.SCHEMAS_DIR = Path({folder!r})
-loading.fill = partial(_after, loading.fill, lambda: os.kill(os.getpid(), signal.SIGKILL))
-materialize("open_tasks")
-"""
+def _killed_after(step: str, folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schemas, "SCHEMAS_DIR", folder)
+        patch.setattr(
+            loading, step, partial(_after, getattr(loading, step), lambda: os.kill(os.getpid(), signal.SIGKILL))
+        )
+        materialize("open_tasks")
 
 
 def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: Declarations, database: Path) -> None:
     load(*scores(1, 2))
     before = everything(database)
     declarations.declare(score="text")
-    with configured_crm(lists={"open_tasks": scores("n1")}) as crm:
-        code = KILLED.format(folder=str(declarations.folder))
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ | crm.settings(), capture_output=True, check=False
-        )
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    with configured_crm(lists={"open_tasks": scores("n1")}):
+        assert exit_codes(started(_killed_after, "fill", declarations.folder)) == [-signal.SIGKILL]
     assert everything(database) == before
     load(*scores("n1"))
     assert found(database) == [("n1", None), ("2", None)]

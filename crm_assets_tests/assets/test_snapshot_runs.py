@@ -1,9 +1,6 @@
 """Runs that take a snapshot: killed, or two at a time, they lose nothing and write nothing twice."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +12,13 @@ from dagster import AssetKey, DagsterInstance
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.data_dirs import is_being_written
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.processes import exit_codes, started
 
 pytestmark = pytest.mark.slow
 
 TASKS = 500
 READ = (AssetKey(["raw", "open_tasks"]), AssetKey(["staging", "stg_open_tasks"]))
 SNAPSHOT = AssetKey(["snapshots", "open_tasks_history"])
-COMMAND = "from crm_assets_tests.assets.test_snapshot_runs import run, SNAPSHOT; run(SNAPSHOT)"
 STATES = """
 select
     count(*) filter (where owner_id = 1 and dbt_valid_to is null),
@@ -45,34 +41,31 @@ def owned_by(owner: int) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def crm() -> Iterator[ScriptedCrm]:
+def crm() -> Iterator[None]:
     """A CRM whose tasks all have another owner since the last snapshot, as raw and staging know already."""
     with configured_crm(lists={"open_tasks": owned_by(1)}) as crm:
         run(*READ, SNAPSHOT)
         crm.lists["open_tasks"] = owned_by(2)
         run(*READ)
-        yield crm
+        yield
 
 
-def started(crm: ScriptedCrm) -> subprocess.Popen[bytes]:
-    """A process of its own that takes the snapshot."""
-    return subprocess.Popen([sys.executable, "-c", COMMAND], env=os.environ | crm.settings(), stderr=subprocess.DEVNULL)
-
-
-def test_a_killed_run_leaves_the_history_as_before_or_as_after(crm: ScriptedCrm, data_dir: Path) -> None:
-    killed = started(crm)
-    while not is_being_written(data_dir) and killed.poll() is None:
+@pytest.mark.usefixtures("crm")
+def test_a_killed_run_leaves_the_history_as_before_or_as_after(data_dir: Path) -> None:
+    killed = started(run, SNAPSHOT)
+    while not is_being_written(data_dir) and killed.is_alive():
         time.sleep(0.002)
-    killed.send_signal(signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+    killed.kill()
+    assert exit_codes(killed) == [-signal.SIGKILL], "it had ended before it could be killed"
 
     assert rows(data_dir / "crm.duckdb", STATES) in ([BEFORE], [AFTER])
     run(SNAPSHOT)
     assert rows(data_dir / "crm.duckdb", STATES) == [AFTER]
 
 
-def test_two_runs_at_a_time_write_a_change_once(crm: ScriptedCrm, data_dir: Path) -> None:
-    both = [started(crm), started(crm)]
+@pytest.mark.usefixtures("crm")
+def test_two_runs_at_a_time_write_a_change_once(data_dir: Path) -> None:
+    both = [started(run, SNAPSHOT) for _ in range(2)]
 
-    assert [process.wait() for process in both] == [0, 0]
+    assert exit_codes(*both) == [0, 0]
     assert rows(data_dir / "crm.duckdb", STATES) == [AFTER]

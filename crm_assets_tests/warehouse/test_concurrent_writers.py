@@ -3,15 +3,13 @@
 `KILLS=100 pytest crm_assets_tests/warehouse/test_concurrent_writers.py` kills a hundred processes instead of a few.
 """
 
-import multiprocessing
 import os
 import random
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing.context import ForkServerProcess
 
 import duckdb
 import psycopg
@@ -21,6 +19,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 KILLS = int(os.environ.get("KILLS", "2"))
@@ -31,10 +30,6 @@ BEFORE, AFTER = 100, 250
 
 ALLOWANCE = 20
 """Requests an hour: more than a read of ten pages needs, and fewer than five reads do."""
-
-PROCESSES = multiprocessing.get_context("forkserver")
-"""Forks of one process that has imported the project: the imports take longer than a read."""
-PROCESSES.set_forkserver_preload(["crm_assets_tests.assets.raw_runs"])
 
 
 @pytest.fixture
@@ -49,24 +44,9 @@ def crm(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scrip
         yield crm
 
 
-def sync(resource: str, environment: Mapping[str, str]) -> None:
+def sync(resource: str) -> None:
     """What a process does: a run of one raw asset."""
-    os.environ.update(environment)
     sys.exit(not materialize(resource).success)
-
-
-def started(resource: str) -> ForkServerProcess:
-    """A process that reads one resource."""
-    process = PROCESSES.Process(target=sync, args=(resource, dict(os.environ)))
-    process.start()
-    return process
-
-
-def exit_codes(*processes: ForkServerProcess) -> list[int | None]:
-    """How processes ended."""
-    for process in processes:
-        process.join()
-    return [process.exitcode for process in processes]
 
 
 def counted(connection: duckdb.DuckDBPyConnection, resource: str) -> tuple[int, int]:
@@ -105,7 +85,7 @@ def watched() -> Iterator[set[tuple[int, int]]]:
 @pytest.mark.usefixtures("crm")
 def test_concurrent_loads_of_five_resources_succeed() -> None:
     with watched() as seen:
-        processes = [started(resource) for resource in (*ENDPOINTS, "open_tasks", "open_tasks")]
+        processes = [started(sync, resource) for resource in (*ENDPOINTS, "open_tasks", "open_tasks")]
         assert exit_codes(*processes) == [0] * len(processes)
     assert seen <= {(BEFORE, BEFORE), (AFTER, AFTER)}
     assert (BEFORE, BEFORE) in seen
@@ -121,7 +101,7 @@ def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> 
     for resource in resources:
         crm.lists[resource] = [*tasks(AFTER), {"title": "no id"}]
     for _ in range(2):
-        processes = [started(resource) for resource in resources]
+        processes = [started(sync, resource) for resource in resources]
         assert exit_codes(*processes) == [0] * len(processes)
     with Warehouse().read_connection() as connection:
         found = connection.execute("select resource, last_seen > first_seen from raw.rejected_records order by 1")
@@ -132,13 +112,13 @@ def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> 
 def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) -> None:
     chance = random.Random(7)  # noqa: S311 # the same moments each time, as parts of what a read takes
     began = time.monotonic()
-    assert exit_codes(started("open_tasks")) == [0]
+    assert exit_codes(started(sync, "open_tasks")) == [0]
     takes, killed, grown = time.monotonic() - began, 0, AFTER
     while killed < KILLS:
         grown += 1
         crm.lists["open_tasks"] = crm.lists["accounts"] = tasks(grown)
         before = rows_and_ids("open_tasks")
-        victim, spared = started("open_tasks"), started("accounts")
+        victim, spared = started(sync, "open_tasks"), started(sync, "accounts")
         victim.join(takes * chance.uniform(0.2, 1.4))
         victim.kill()
         assert exit_codes(spared) == [0]
@@ -157,7 +137,7 @@ def test_an_hourly_allowance_holds_for_all_processes_together(
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(AFTER // 10))
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "2")
     crm.seen.clear()
-    processes = [started(resource) for resource in ENDPOINTS]
+    processes = [started(sync, resource) for resource in ENDPOINTS]
     hours = 1
     while any(process.is_alive() for process in processes):
         assert len(crm.seen) <= ALLOWANCE * hours

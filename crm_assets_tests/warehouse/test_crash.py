@@ -1,9 +1,6 @@
 """A process killed at any moment leaves tables as before or as after, and the next run needs no hand."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,12 +9,12 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import is_being_written
+from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 pytestmark = pytest.mark.slow
 
 BEFORE, AFTER = 300, 900
-COMMAND = "from crm_assets_tests.assets.raw_runs import materialize; materialize('open_tasks')"
 
 
 def while_pages_are_read(crm: ScriptedCrm, _: Path) -> bool:
@@ -38,17 +35,12 @@ def test_a_killed_process_leaves_the_table_as_before_or_as_after(
         crm.lists["open_tasks"] = tasks(AFTER)
         crm.seen.clear()
         crm.latency = 0.01
-        killed = subprocess.Popen(
-            [sys.executable, "-c", COMMAND],
-            env=os.environ | crm.settings(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        killed = started(materialize, "open_tasks")
         give_up_at = time.monotonic() + 60
-        while not moment(crm, data_dir) and killed.poll() is None and time.monotonic() < give_up_at:
+        while not moment(crm, data_dir) and killed.is_alive() and time.monotonic() < give_up_at:
             time.sleep(0.002)
-        killed.send_signal(signal.SIGKILL)
-        assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
+        killed.kill()
+        assert exit_codes(killed) == [-signal.SIGKILL], "it had ended before it could be killed"
 
         [(count, ids)] = rows(data_dir / "crm.duckdb", "select count(*), count(distinct id) from raw.open_tasks")
         assert count == ids

@@ -1,10 +1,11 @@
 """A lake as the warehouse: the same assets, whole states for readers anywhere, and locks of tables among writers."""
 
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from typing import Any
 
 import duckdb
@@ -18,17 +19,10 @@ from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.processes import FORKED, started
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
-
-HOLD = """
-import sys, time
-from crm_assets.warehouse.warehouse import Warehouse
-with Warehouse().get_connection(tables=sys.argv[1:] if sys.argv[1] else []):
-    print("held", flush=True)
-    time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -38,14 +32,21 @@ def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
 
 
+def hold(tables: Collection[str], is_held: Event) -> None:
+    with Warehouse().get_connection(tables=tables):
+        is_held.set()
+        time.sleep(60)
+
+
 @contextmanager
-def writing_elsewhere(table: str) -> Iterator[subprocess.Popen[str]]:
+def writing_elsewhere(table: str) -> Iterator[BaseProcess]:
     """Another process that has locked a table, or, for an empty name, all."""
-    with subprocess.Popen([sys.executable, "-c", HOLD, table], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "held\n" in iter(process.stdout.readline, "")
-        yield process
-        process.kill()
+    is_held = FORKED.Event()
+    process = started(hold, [table] if table else [], is_held)
+    assert is_held.wait(60)
+    yield process
+    process.kill()
+    process.join()
 
 
 @pytest.mark.usefixtures("lake")
@@ -156,7 +157,7 @@ def test_writers_of_different_tables_do_not_wait_for_each_other() -> None:
 def test_a_killed_writer_leaves_nothing_to_wait_for() -> None:
     with writing_elsewhere("raw.t") as process:
         process.kill()
-        process.wait()
+        process.join()
         write("select 1", "raw.t", wait=5)
 
 

@@ -3,8 +3,6 @@
 import os
 import signal
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,18 +12,11 @@ import pytest
 
 from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.processes import exit_codes, started
 
 SPILLS = {"memory_limit": "30MB", "threads": "1"}
 MANY_ROWS = "create temp table spilled as select md5(range::varchar) as note from range(1_500_000)"
 KINDS = ("file", "lake")
-
-KILLED = f"""
-import os, signal
-from crm_assets.warehouse.warehouse import Warehouse
-with Warehouse(connection_config={SPILLS}).get_connection() as connection:
-    connection.execute({MANY_ROWS!r})
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +99,11 @@ def spilling() -> Iterator[None]:
         yield
 
 
+def killed_while_spilling() -> None:
+    with spilling():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp_path: Path) -> None:
@@ -123,8 +119,7 @@ def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_spilled_values_of_a_killed_process_are_removed(data_dir: Path, tmp_path: Path) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert exit_codes(started(killed_while_spilling)) == [-signal.SIGKILL]
     assert [path for path in data_dir.rglob("duckdb_temp*") if path.stat().st_size]
     with Warehouse().get_connection():
         assert not list(tmp_path.rglob("duckdb_temp*"))

@@ -1,8 +1,5 @@
 """Two loads of different resources add the same side-loaded records to a lake at the same time."""
 
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -10,15 +7,18 @@ import pytest
 from crm_assets.loading import load as loading
 from crm_assets.loading.side_loaded import merge_side_loads
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.warehouse.statements import read
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lake")]
 
-LOAD = "from crm_assets_tests.assets.raw_runs import materialize; assert materialize('accounts').success"
-
 
 def users(name: str) -> list[dict[str, Any]]:
     return [{"id": id_, "display_name": name} for id_ in range(50)]
+
+
+def load_accounts() -> None:
+    assert materialize("accounts").success
 
 
 def test_loads_neither_wait_nor_start_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +28,7 @@ def test_loads_neither_wait_nor_start_over(monkeypatch: pytest.MonkeyPatch) -> N
         attempts.append(arguments)
         is_other = merge_side_loads(*arguments)
         crm.side_loaded["users"] = users("Third")
-        subprocess.run([sys.executable, "-c", LOAD], env=os.environ | crm.settings(), timeout=240, check=True)
+        assert exit_codes(started(load_accounts)) == [0]
         return is_other
 
     lists = {"contacts": tasks(2), "open_tasks": tasks(2), "accounts": tasks(2)}

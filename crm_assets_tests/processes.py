@@ -1,0 +1,32 @@
+"""Processes that begin with the project imported: the imports take longer than what most of them do."""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload(["crm_assets_tests.assets.raw_runs"])
+
+
+def started(function: Callable[..., object], *arguments: Any) -> ForkServerProcess:
+    """Calls a function of a module in a process of its own, with this one's environment and working folder."""
+    process = FORKED.Process(target=_called, args=(function, arguments, dict(os.environ), Path.cwd()))
+    process.start()
+    return process
+
+
+def _called(function: Callable[..., object], arguments: Any, environment: Mapping[str, str], folder: Path) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    function(*arguments)
+
+
+def exit_codes(*processes: ForkServerProcess) -> list[int | None]:
+    """How processes ended."""
+    for process in processes:
+        process.join()
+    return [process.exitcode for process in processes]
