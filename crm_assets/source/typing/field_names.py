@@ -1,4 +1,4 @@
-"""Column names of undeclared fields: dlt's snake case, plus a hash if two fields would share a column."""
+"""Column names of undeclared fields: dlt's snake case, plus a hash if another field could have the same."""
 
 import hashlib
 import re
@@ -25,7 +25,11 @@ MAX_NAME_LENGTH = 200
 """Characters of the name of an undeclared field's column. A field with a longer one has no column of its own."""
 
 HASH_SUFFIX = re.compile("__h[0-9a-f]{8}$")
-"""The suffix of columns whose fields would have shared one."""
+"""The suffix of columns whose fields could have shared one."""
+
+AMBIGUOUS = re.compile(r"[^A-Za-z0-9\s_.:,;/()\[\]?!'\"-]|^[^A-Za-z0-9]*$", re.ASCII)
+"""Keys that dlt's snake case does not tell from others: of "Discount %" and "Discount $" it makes the same, and of all
+words in Greek or Chinese. What only separates words does not matter."""
 
 
 def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str]:
@@ -36,10 +40,8 @@ def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str
     """
     names = {key: snake_case(key) for key in keys}
     count = Counter(names.values())
-    return {
-        key: name if _is_free(name, taken) and (count[name] == 1 or key == name) else _with_hash(key, name)
-        for key, name in names.items()
-    }
+    own = {key for key, name in names.items() if key == name or (count[name] == 1 and not AMBIGUOUS.search(key))}
+    return {key: name if key in own and _is_free(name, taken) else _with_hash(key, name) for key, name in names.items()}
 
 
 @lru_cache(maxsize=10_000)

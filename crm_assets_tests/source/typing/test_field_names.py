@@ -1,5 +1,6 @@
 """Every field has a column of its own, and in every read the same."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,15 @@ def test_field_called_like_the_column_of_another_has_its_own() -> None:
     names = column_names(["Name", named], DECLARED)
     assert names["Name"] == named
     assert names[named] == column_names([named], DECLARED)[named] != named
+
+
+@pytest.mark.parametrize(
+    "pair", [("Discount %", "Discount $"), ("größe", "grüße"), ("名称", "地址"), ("a*", "a+"), ("?", "!")]
+)
+def test_fields_of_different_records_share_no_column(pair: tuple[str, str]) -> None:
+    alone = {key: column_names([key], DECLARED)[key] for key in pair}
+    assert alone == column_names(pair, DECLARED)
+    assert len(set(alone.values())) == 2
 
 
 @given(keys)
