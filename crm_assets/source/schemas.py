@@ -25,6 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.errors import SchemaRefused
+from crm_assets.source.typing.field_names import can_be_declared, snake_case
 from crm_assets.yaml_files import Section, line_of, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
@@ -94,6 +95,10 @@ class ResourceSchema(Columns):
         for name, data_type in REQUIRED_TYPES.items():
             if name in self.columns and self.columns[name].data_type != data_type:
                 raise _wrong(("columns", name, "data_type"), f"it must be {data_type!r}")
+        for name in self.columns:
+            if not can_be_declared(name):
+                column = snake_case(name) if can_be_declared(snake_case(name)) else "another name"
+                raise _wrong(("columns", name), f"a column cannot have this name: use {column}")
         for name in self.columns.keys() & self.never_stored.keys():
             raise _wrong(("never_stored", name), "it is in columns, too: keep one of them")
         return self

@@ -187,6 +187,23 @@ def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Decla
     assert found(database) == [(text, None) for text in ("1", "0.5", "007", "2024-01-05", '{"a":1}')]
 
 
+def test_field_spelled_otherwise_follows_the_declaration(declarations: Declarations, database: Path) -> None:
+    load({"id": 1, "leadScore": 1}, {"id": 2, "lead-score": 2})
+    declarations.declare(lead_score="decimal")
+    load({"id": 3, "leadScore": 0.5}, {"id": 4, "lead-score": "soon"})
+    assert found(database, "lead_score") == [(1, None), (2, None), (Decimal("0.5"), None), (None, "soon")]
+    assert not [name for name in columns(database, "open_tasks") if name.startswith("lead_score__h")]
+
+
+def test_field_spelled_otherwise_beside_the_declared_one_has_its_own_column(database: Path) -> None:
+    load({"id": 1, "title": "declared"}, {"id": 2, "Title": "another"})
+    [own] = [name for name in columns(database, "open_tasks") if name.startswith("title__h")]
+    assert rows(database, f"select title, {own} from raw.open_tasks order by id") == [
+        ("declared", None),
+        (None, "another"),
+    ]
+
+
 def test_the_log_names_changes_and_shows_no_value(
     declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:

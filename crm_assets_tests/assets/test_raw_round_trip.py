@@ -49,7 +49,7 @@ json_values = st.recursive(
 declared_names = [f"declared_{data_type}" for data_type in TYPES]
 plain_names = ["seat", "active", "ratio", "seen"]
 keys = st.sampled_from([*declared_names, *plain_names]) | st.sampled_from(
-    ["Seat", "fooBar", "foo_bar", "foo-bar", "_dlt_id", "seat__v_text", "größe", "", "select", "Declared_Text"]
+    ["Seat", "fooBar", "foo_bar", "foo-bar", "_dlt_id", "seat__v_text", "größe", "", "select"]
 )
 contents = st.dictionaries(keys | st.text(characters, max_size=6), json_values, min_size=3, max_size=12)
 reads_of_pages = st.lists(

@@ -4,7 +4,7 @@ A declared field has its declared type. Any other field has the type of its stor
 once, from its first values. Undeclared fields beyond a limit share one JSON column.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -173,13 +173,16 @@ class RecordBatches:
         """Column -> one value per record, None for records without the field.
 
         If two undeclared fields would share a column, the fields of each record are renamed first, each record on its
-        own.
+        own. A declared column that no record has a field for takes one that is spelled otherwise, as `fooBar` is.
         """
         fields = _fields(records)
-        columns = self._columns_of(fields)
+        taken = self._declared & fields.keys()
+        columns = self._columns_of(fields, taken)
         undeclared = columns.keys() - self._declared
         if len(set(map(snake_case, undeclared))) < len(undeclared):
-            records = [{name: record[key] for key, name in self._columns_of(record).items()} for record in records]
+            records = [
+                {name: record[key] for key, name in self._columns_of(record, taken).items()} for record in records
+            ]
             fields = _fields(records)
             columns = {name: name for name in fields}  # already named: naming twice would change some
         if without := self._without_columns(records, columns):
@@ -203,10 +206,10 @@ class RecordBatches:
         valued = {field for record in records for field, value in record.items() if value is not None}
         return new - set(list(filter((short & valued).__contains__, columns))[: max(0, room)])
 
-    def _columns_of(self, fields: Iterable[str]) -> dict[str, str]:
-        """Field -> column, without the fields that are never stored."""
+    def _columns_of(self, fields: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+        """Field -> column, without the fields that are never stored. Undeclared ones get none of the `taken`."""
         undeclared = [field for field in fields if field not in self._declared and self._is_kept(field)]
-        return {name: name for name in fields if name in self._declared} | column_names(undeclared, self._declared)
+        return {name: name for name in fields if name in self._declared} | column_names(undeclared, taken)
 
     def _is_kept(self, field: str) -> bool:
         return snake_case(field) not in self._never_stored

@@ -55,9 +55,14 @@ def without_hash(column: str) -> str:
     return HASH_SUFFIX.sub("", column)
 
 
+def can_be_declared(column: str) -> bool:
+    """Whether a schema may declare a column of this name: in snake case, and not the name of another kind of column."""
+    is_reserved = column in {"", FURTHER} or column.startswith(DLT_PREFIX) or VARIANT_INFIX in column
+    return not is_reserved and column == snake_case(column)
+
+
 def _is_free(name: str, taken: Collection[str]) -> bool:
-    is_reserved = name in taken or name in {"", FURTHER} or HASH_SUFFIX.search(name)
-    return not is_reserved and not name.startswith(DLT_PREFIX) and VARIANT_INFIX not in name
+    return name not in taken and can_be_declared(name) and not HASH_SUFFIX.search(name)
 
 
 def _with_hash(key: str, name: str) -> str:
