@@ -105,6 +105,7 @@ def _forms(secret: str) -> set[str]:
         *lower,
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
         repr(secret)[1:-1],
         secret.replace("'", "''"),
         secret.replace("\\", "\\\\").replace("'", "\\'"),

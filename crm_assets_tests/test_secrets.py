@@ -16,11 +16,14 @@ from psycopg.conninfo import make_conninfo
 from starlette.responses import Response
 
 from crm_assets import masking
+from crm_assets.alerts.incidents import LONGEST, Incidents
+from crm_assets.alerts.outcomes import Kind, Outcome, Problem
 from crm_assets.alerts.sending import Message, send
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
 from crm_assets.settings import DEFAULT_CRM, resolve_settings, secrets
 from crm_assets.settings.finding import find
+from crm_assets.source.http.answers import Answer, status_error
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import KEY, always, json_response
@@ -76,6 +79,7 @@ def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
             f"a {password} b",
             f"https://me:{quote(password, safe='')}@host/",
             json.dumps({"key": password}),
+            json.dumps({"key": password}).replace("/", "\\/"),
             repr([password]),
             b64encode(password.encode()).decode(),
             make_conninfo(password=password),
@@ -84,7 +88,7 @@ def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
     shown = masked(text, [password])
     for spelling in (password, quote(password, safe=""), json.dumps(password), b64encode(password.encode()).decode()):
         assert spelling not in shown
-    assert shown.count(masking.MASK) == 6
+    assert shown.count(masking.MASK) == 7
 
 
 def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
@@ -180,9 +184,12 @@ def test_wrong_setting_is_named_without_its_value(name: str, value: str, monkeyp
     assert "hush" not in str(raised.value)
 
 
+LONG_HOST = f"https://{'x' * 85}.{KEY}.host/"
+
 ANSWERS = {
     "a message that repeats the key": lambda: json_response({"message": f"Incorrect key: {KEY}"}, 401),
     "a redirect with the key": lambda: Response("", 302, headers={"Location": f"https://x:{KEY}@host/?k={KEY}"}),
+    "a redirect whose host is cut within the key": lambda: Response("", 302, headers={"Location": LONG_HOST}),
     "the key as a key of the body": lambda: json_response({KEY: 1}),
     "the key as a type of content": lambda: Response("<html>", 200, media_type=f"text/{KEY}"),
     "a message that is cut within the key": lambda: json_response({"message": f"{'x' * 290}{KEY}"}, 422),
@@ -198,10 +205,11 @@ def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
     assert KEY[:8] not in run.everything_shown
 
 
-def test_the_part_of_a_header_that_is_the_key_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", "Token token=abcd-efgh-4711")
+@pytest.mark.parametrize("key", ["abcd-efgh-4711", "ab47"])
+def test_the_part_of_a_header_that_is_the_key_is_masked(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", f"Token token={key}")
     find(DEFAULT_CRM)
-    assert masked("Incorrect key: abcd-efgh-4711") == "Incorrect key: ***"
+    assert masked(f"Incorrect key: {key}") == "Incorrect key: ***"
 
 
 def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +252,20 @@ def test_an_alert_is_masked() -> None:
     assert send(Message("failure", f"problem {SECRET}", f"body {SECRET}"), "", logged.append)
     assert not send(Message("failure", "problem", "body"), SECRET, logged.append)
     assert SECRET not in "\n".join(logged)
+
+
+def test_key_in_the_host_of_a_redirect_is_masked() -> None:
+    masking.know("a test", [SECRET.partition("/")[0]])
+    error = status_error("tasks", Answer(302, {"Location": "https://Hush4711.example/"}, b""), show_message=True)
+    assert "hush" not in str(error).lower()
+
+
+def test_alert_that_is_cut_within_a_secret_is_masked() -> None:
+    masking.know("a test", [SECRET])
+    incidents, sent = Incidents(), list[Message]()
+    incidents.settle(Outcome([Problem(Kind.run, "job", "", "x" * (LONGEST - 5) + SECRET, "")], ()))
+    incidents.report(lambda message: sent.append(message) is None)
+    assert SECRET[:3] not in sent[0].body
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing_extensions import Self
 
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem, named
 from crm_assets.alerts.sending import Message
+from crm_assets.masking import masked
 
 LONGEST = 1500
 """The most characters about one problem. Chat services truncate messages of more than a few thousand."""
@@ -122,7 +123,8 @@ class Incidents(BaseModel):
         incident.subjects.append(problem.subject)
         incident.unsolved.append(problem.subject)
         if not incident.is_reported:
-            incident.details = list(dict.fromkeys([*incident.details, problem.text[:LONGEST], problem.link]))
+            # A secret that was cut could not be masked.
+            incident.details = list(dict.fromkeys([*incident.details, masked(problem.text)[:LONGEST], problem.link]))
 
 
 def _problem(incident: Incident) -> Message:

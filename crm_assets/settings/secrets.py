@@ -144,9 +144,9 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
 def key_secrets(key: str) -> Iterator[str]:
     """A key; the parts of one such as `Token token=KEY`; the password in one of basic authentication."""
     yield key.strip("\r\n")
-    for word in WORD.split(key):
-        if len(word) >= LONG:
-            yield word
+    *words, last = WORD.split(key.strip())
+    yield from (word for word in words if len(word) >= LONG)
+    yield last
     kind, _, encoded = key.partition(" ")
     if kind.lower() == "basic":
         try:

@@ -137,7 +137,8 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     if answer.transient:
         return ApiUnavailable(f"{text} {advice or 'The API is busy or out of order, which may pass'}")
     if answer.status in REDIRECTS:
-        target = urlsplit(url(answer.headers.get("Location", "")).shown).netloc or "another path"
+        # Masked first: a name of a host is shown in lower case, and cut.
+        target = urlsplit(url(masked(answer.headers.get("Location", ""))).shown).netloc or "another path"
         return ApiRefusal(
             f"{text} A redirect to {target[:100]} is not followed, since it would get the key; set "
             f"{setting_name('base_url')} to the address that the API itself has"
