@@ -7,6 +7,9 @@ from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import Formats, ratio
 
 
+NO_TARGET = "no target is set"
+
+
 def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
     """Question -> its answer, in the page's order."""
     return {question: " ".join(answer(review, formats)) for question, answer in QUESTIONS.items()}
@@ -14,13 +17,15 @@ def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
 
 def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
     if not review.parts["target"]:
-        yield "Nothing was won yet, and no target is set."
+        yield f"Nothing was won yet, and {NO_TARGET}."
     for row in review.parts["target"]:
         is_month = row["period"] == "this month"
         when = f"in {row['period_from']:%B %Y}" if is_month else f"since {formats.day(row['period_from'])}"
         won, target = formats.money(row["won_amount"]), row["target_to_date"]
         if not target:
-            yield f"{won} was won {when}; no target is set."
+            is_set = row["target_amount"] is not None
+            state = f"none of the target of {formats.money(row['target_amount'])} is due yet" if is_set else NO_TARGET
+            yield f"{won} was won {when}; {state}."
             continue
         ahead = "ahead" if row["ahead"] >= 0 else "behind"
         yield (
@@ -41,15 +46,16 @@ def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
 def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
     owners = review.parts["owners"]
     year = next((row for row in review.parts["target"] if row["period"] == "this year"), None)
-    if year is None or not year["won_amount"]:
+    if year is None or not owners or owners[0]["won_amount_this_year"] <= 0:
         yield "Nobody has won anything this year."
         return
     best = owners[0]
-    share = formats.share(ratio(best["won_amount_this_year"], year["won_amount"]))
-    yield (
-        f"{best['owner']} has won most this year: {formats.money(best['won_amount_this_year'])} of "
-        f"{formats.money(year['won_amount'])}, {share}."
-    )
+    most = f"{best['owner']} has won most this year: {formats.money(best['won_amount_this_year'])}"
+    if year["won_amount"] > 0:
+        share = formats.share(ratio(best["won_amount_this_year"], year["won_amount"]))
+        yield f"{most} of {formats.money(year['won_amount'])}, {share}."
+    else:  # others have negative amounts
+        yield f"{most}."
     if year["owners_with_target"]:
         owners_with_target = _many(year["owners_with_target"], "owner")
         yield f"On target to date: {year['owners_on_target']:,} of {owners_with_target} with one."
@@ -57,8 +63,8 @@ def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
 
 def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
     total = sum(row["won_amount_12m"] for row in review.parts["types"])
-    if not total:
-        yield "Nothing was won in the last 12 months."
+    if total <= 0:
+        yield f"{formats.money(total) if total else 'Nothing'} was won in the last 12 months."
         return
     shares = {row["revenue_type"]: formats.share(ratio(row["won_amount_12m"], total)) for row in review.parts["types"]}
     unknown = f", {shares['unknown']} from accounts that are not known" if "unknown" in shares else ""

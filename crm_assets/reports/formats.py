@@ -15,8 +15,8 @@ EXACT = Context(prec=60)
 
 
 def half_up(value: Decimal | int) -> Decimal:
-    """A figure as a whole number."""
-    return Decimal(value).to_integral_value(ROUND_HALF_UP)
+    """A figure as a whole number, never -0."""
+    return EXACT.add(Decimal(value).to_integral_value(ROUND_HALF_UP), Decimal(0))
 
 
 def ratio(part: Decimal | int, whole: Decimal | int | None) -> Decimal | None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.models.raw_tables import RawTables, failing
+from crm_assets_tests.models.times import ago
 
 DEALS, CHECK = "staging.stg_won_deals", "amounts_are_in_the_companys_currency"
 MILLION, EXACT = Decimal(1_000_000), Context(prec=60)
@@ -48,6 +49,15 @@ def test_an_amount_counts_by_what_is_known_of_its_currency(
     [[total]] = crm.connection.execute("select sum(won_amount) from marts.won_deal_overview").fetchall()
     converted = sum((other["base_currency_amount"] for other in others), Decimal(0))
     assert (total or 0) == converted + (MILLION if counts else 0)
+
+
+def test_sum_of_almost_nothing_stops_no_mart(crm: RawTables) -> None:
+    for account, amount in enumerate([Decimal(10**20), Decimal("0.01") - 10**20], 1):
+        crm.add("accounts", account)
+        crm.add("won_deals", account, sales_account_id=account, closed_date=ago(days=1).date(), amount=amount)
+
+    [(huge,), one] = crm.rows("marts.customer_value", "cumulative_share_12m")[::-1]
+    assert (round(huge / 10**22, 9), one) == (1, (1,))
 
 
 @pytest.mark.parametrize("digits", [20, 21, 29])

@@ -123,6 +123,44 @@ def test_what_is_missing_to_the_months_target_is_said(crm: RawTables) -> None:
     assert f"19,950 has to be won by {last:%-d %B %Y} to reach the month's target of 20,000." in page
 
 
+@pytest.mark.parametrize(("amount", "of"), [(100, "100"), (0, "0")])
+def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, of: str) -> None:
+    month = today().replace(day=1) if not amount else (today().replace(day=1) + timedelta(days=32)).replace(day=1)
+    crm.set_targets((month, 1, amount))
+
+    review = reviewed(crm)
+    page, _ = drawn(crm)
+    [this_month, this_year] = review.parts["target"]
+    assert (this_month["owners_with_target"], this_year["owners_with_target"]) == (0, 0)
+    is_this_year = this_year["target_amount"] is not None  # in December the next month is of another year
+    assert (f"0 was won since 1 January {today().year}; none of the target of {of} is due yet." in page) == is_this_year
+    assert "Nothing was won yet" not in page
+
+
+@pytest.mark.parametrize(
+    ("amounts", "who", "from_whom"),
+    [
+        ((-100, 40), "2 has won most this year: 40.", "-60 was won in the last 12 months."),
+        ((-40, 40), "2 has won most this year: 40.", "Nothing was won in the last 12 months."),
+        ((-40, -50), "Nobody has won anything this year.", "-90 was won in the last 12 months."),
+    ],
+)
+def test_shares_are_those_of_a_positive_sum(crm: RawTables, amounts: tuple[int, int], who: str, from_whom: str) -> None:
+    for owner, amount in enumerate(amounts, 1):
+        crm.add("won_deals", owner, amount=amount, closed_date=today(), owner_id=owner)
+
+    page, _ = drawn(crm)
+    assert who in page
+    assert from_whom in page
+
+
+@pytest.mark.parametrize("amount", ["-0.4", "0.4", "0"])
+def test_amount_that_rounds_to_nothing_has_no_sign(amount: str) -> None:
+    formats = Formats(ZoneInfo("UTC"), None)
+
+    assert [formats.amount(Decimal(amount)), formats.share(Decimal(amount) / 100)] == ["0", "0%"]
+
+
 def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) -> None:
     for account, contacted in {1: None, 2: ago(days=100), 3: ago(days=200), 4: ago(days=2)}.items():
         crm.add("accounts", account, name=f"Customer {account}", created_at=ago(days=900), last_contacted=contacted)

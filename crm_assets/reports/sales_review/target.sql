@@ -34,8 +34,8 @@ select
     sum(won_amount) - sum(target_to_date) as ahead,
     sum(target_amount) as target_amount,
     coalesce(sum(won_amount) filter (where target_amount is null), 0) as won_without_target,
-    count(target_amount) as owners_with_target,
-    count(*) filter (where won_amount >= target_to_date) as owners_on_target
+    count(*) filter (where target_to_date > 0) as owners_with_target,
+    count(*) filter (where target_to_date > 0 and won_amount >= target_to_date) as owners_on_target
 from owners
 group by period, period_from
 order by period

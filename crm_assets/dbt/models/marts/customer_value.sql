@@ -66,7 +66,7 @@ select
     end as status,
     ranked.revenue_rank_12m,
     cast(
-        ranked.cumulative_amount_12m / nullif(sum(customers.won_amount_12m) over (), 0) as decimal(18, 4)
+        ranked.cumulative_amount_12m / nullif(sum(customers.won_amount_12m) over (), 0) as decimal(38, 4)
     ) as cumulative_share_12m
 from customers
 left join ranked on customers.account_id = ranked.account_id

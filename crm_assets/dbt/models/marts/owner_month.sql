@@ -71,10 +71,13 @@ existing as (
     from targets
 ),
 
--- A year that was mistyped has a row, but not the thousand years before and after it.
+-- A year that was mistyped has a row, but not the thousand years before and after it. This month has one
+-- in any case.
 bounds as (
     select
-        greatest(min(existing.month), min(clock.this_month) - interval 30 year) as first_month,
+        least(
+            greatest(min(existing.month), min(clock.this_month) - interval 30 year), min(clock.this_month)
+        ) as first_month,
         least(
             greatest(max(existing.month), min(clock.this_month)), min(clock.this_month) + interval 10 year
         ) as last_month
