@@ -51,6 +51,10 @@ EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
 """Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 
+INTERRUPTED = 130
+"""The exit code of a process that was interrupted with Ctrl-C, as shells count it."""
+
+
 def _module(command: str) -> Command:
     return cast(Command, import_module(f"crm_assets.commands.{command.replace('-', '_')}"))
 
@@ -82,7 +86,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # of a terminal that has no other characters than ASCII
     with redirect_stdout(MaskedStream(sys.stdout)), redirect_stderr(MaskedStream(sys.stderr)):
-        return _run(sys.argv[1:] if argv is None else argv)
+        try:
+            return _run(sys.argv[1:] if argv is None else argv)
+        except KeyboardInterrupt:
+            print("\nInterrupted. No table is left half written: run the command again", file=sys.stderr)
+            return INTERRUPTED
 
 
 def _run(argv: Sequence[str]) -> int:

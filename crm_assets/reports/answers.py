@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import Formats, ratio
 
-
 NO_TARGET = "no target is set"
 
 

@@ -15,8 +15,8 @@ SECRET_NAME = re.compile(
 """Names of parameters that hold secrets. Others do if their value looks random."""
 
 SECRET_VARIABLE = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_KEY)$", re.IGNORECASE)
-SWITCHES = frozenset({"true", "false", "none", "null"})
-"""No secrets, but values of variables such as `ALLOW_EMPTY_PASSWORD`, and words of JSON."""
+NO_SECRET = re.compile(r"true|false|none|null|\d{,7}", re.IGNORECASE)
+"""Values of variables such as `ALLOW_EMPTY_PASSWORD`, and words of JSON; numbers, since figures would be masked."""
 
 PROXY_VARIABLE = re.compile(r"(http|https|all)_proxy$|AWS_ENDPOINT_URL", re.IGNORECASE)
 
@@ -135,7 +135,7 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
         yield from (value for _, value in parse_qsl(where.partition("?")[2]))
         yield from RANDOM.findall(where)
     for name, value in environment.items():
-        if SECRET_VARIABLE.search(name) and value.lower() not in SWITCHES:
+        if SECRET_VARIABLE.search(name) and not NO_SECRET.fullmatch(value):
             yield value
         elif PROXY_VARIABLE.search(name):
             yield from url(value if "://" in value else f"http://{value}").secrets

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 from importlib.metadata import version
 
@@ -11,6 +13,7 @@ import pytest
 
 from crm_assets.__main__ import COMMANDS, main
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -64,3 +67,22 @@ def test_ascii_terminal_shows_what_it_can() -> None:
     command = [sys.executable, "-m", "crm_assets", "tables"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "/gr??e/sandbox.duckdb does not exist yet" in done.stderr
+
+
+def test_interrupted_command_says_so_in_a_sentence() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
+    with configured_crm() as crm:
+        crm.holds_back = lambda _: True
+        settings = crm.settings() | {"SOURCES__CRM__REQUEST_TIMEOUT": "2"}
+        with subprocess.Popen(
+            [sys.executable, "-m", "crm_assets", "check"], env=os.environ | settings, stderr=subprocess.PIPE, text=True
+        ) as process:
+            while not crm.seen and process.poll() is None:
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        crm.holds_back = None
+    assert (process.returncode, errors.strip()) == (
+        130,
+        "Interrupted. No table is left half written: run the command again",
+    )
