@@ -50,6 +50,25 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables, sent: str | None, tags
 
 
 @pytest.mark.parametrize(
+    ("sent", "id_"),
+    [
+        *((number, number) for number in (7, -7, 0)),
+        ("7", 7),
+        *((text, None) for text in ("7.0", "7_0", "007", " 7", "7\n", "+7", "0x7", "7e1", "")),
+        *((value, None) for value in (7.4, True, None, [7], 2**63)),
+    ],
+)
+def test_id_within_a_record_is_a_whole_number(crm: RawTables, sent: Any, id_: int | None) -> None:
+    crm.add("contacts", 1, sales_accounts=json.dumps([{"id": sent}]))
+    crm.add("open_tasks", 2, targetables=json.dumps([{"id": sent, "type": "Deal"}]))
+    crm.side_load("deal_stages", 3, deal_pipeline_id=sent)
+
+    assert crm.row("staging.stg_contacts", "account_id") == (id_,)
+    assert crm.rows("staging.stg_activity_targets", "target_id") == ([] if id_ is None else [(id_,)])
+    assert crm.row("staging.stg_deal_stages", "pipeline_id") == (id_,)
+
+
+@pytest.mark.parametrize(
     ("sent", "account_id"),
     [
         pytest.param({"sales_account_id": 7, **LISTED}, 7, id="own field"),

@@ -38,7 +38,7 @@ listed as (
         activity_type,
         activity_id,
         json_extract_string(element, '$.type') as target_type,
-        try_cast(json_extract_string(element, '$.id') as bigint) as target_id
+        {{ whole_number("json_extract_string(element, '$.id')") }} as target_id
     from elements
 ),
 

@@ -8,7 +8,7 @@ with contacts as (
         list_transform(
             case when json_type(sales_accounts) = 'ARRAY' then try_cast(sales_accounts as json[]) end,
             lambda sent: {
-                'id': try_cast(json_extract_string(sent, '$.id') as bigint),
+                'id': {{ whole_number("json_extract_string(sent, '$.id')") }},
                 'is_primary': coalesce(json_extract_string(sent, '$.is_primary') = 'true', false)
             }
         ) as sent_accounts,
@@ -71,7 +71,7 @@ with contacts as (
         open_deals_amount as crm_open_deals_amount,
         won_deals_count as crm_won_deals,
         won_deals_amount as crm_won_deals_amount,
-        try_cast(total_sessions as bigint) as chat_sessions,
+        {{ whole_number("total_sessions") }} as chat_sessions,
 
         -- contact history
         last_contacted as last_contacted_at,

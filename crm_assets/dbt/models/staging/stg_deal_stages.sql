@@ -11,8 +11,8 @@ with stages as (
 select
     id as stage_id,
     nullif(trim(json_extract_string(record, '$.name')), '') as stage_name,
-    try_cast(json_extract_string(record, '$.deal_pipeline_id') as bigint) as pipeline_id,
-    try_cast(json_extract_string(record, '$.position') as bigint) as position_in_pipeline,
+    {{ whole_number("json_extract_string(record, '$.deal_pipeline_id')") }} as pipeline_id,
+    {{ whole_number("json_extract_string(record, '$.position')") }} as position_in_pipeline,
     nullif(trim(json_extract_string(record, '$.forecast_type')), '') as forecast_type,
     _dlt_load_id as last_seen_load_id
 from stages
