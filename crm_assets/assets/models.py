@@ -105,7 +105,8 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
             source = dg.MetadataValue.text(masked(settings.source))
             may_stay = shown is not None and shown.get("crm/source") == source
             unchanged = dg.MaterializeResult[Any](asset_key=key, metadata={**(shown or {}), "crm/built": False})
-            if may_stay and (state := warehouse.remembered()) and is_current(state, model):
+            stamp = warehouse.stamp if may_stay else None
+            if (state := warehouse.remembered(stamp)) and is_current(state, model):
                 yield unchanged
                 return
             try:
@@ -115,7 +116,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
                         create_side_loaded(connection)  # no raw asset may have been loaded yet
                     state = BuildState.of(connection, model.reads) if may_stay else None
                     if state and is_current(state, model):
-                        warehouse.remember(state)
+                        warehouse.remember(stamp, state)
                         result = unchanged
                     else:
                         made, results = _built(connection, crm, model, known, full_refresh=full_refresh)

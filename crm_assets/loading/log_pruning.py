@@ -3,7 +3,7 @@
 import duckdb
 
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.warehouse.lake_sql import is_lake
+from crm_assets.warehouse.names import is_lake
 
 TABLES = ("sync_log", "sync_details", "sync_changes", "rejected_records", "dropped_fields", "unconfirmed_reads")
 

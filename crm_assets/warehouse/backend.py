@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 
@@ -46,6 +46,10 @@ class Backend(Protocol):
     @property
     def working_folder(self) -> Path:
         """A local folder for temporary files."""
+
+    @property
+    def stamp(self) -> Any:
+        """Changes whenever somebody has written. None if that is not known."""
 
     def connected(
         self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]

@@ -5,20 +5,13 @@ from types import MappingProxyType
 
 import duckdb
 
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.names import identifier, is_lake
 
 REPLACED: Mapping[str, str] = MappingProxyType(
     {"HUGEINT": "decimal(38, 0)", "UHUGEINT": "decimal(38, 0)", "BIT": "varchar", "ENUM": "varchar"}
 )
 """Type -> its replacement in Parquet files and lakes, which holds the same values or refuses them. Parquet would round
 the first two; DuckLake does not support the others, nor unions, which have no replacement."""
-
-IS_LAKE = "select type = 'ducklake' from duckdb_databases() where database_name = current_database()"
-
-
-def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a connection's default catalog is a lake."""
-    return connection.execute(IS_LAKE).fetchall() == [(True,)]
 
 
 def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:

@@ -41,6 +41,11 @@ class MotherDuck:
         """The address, without options."""
         return secrets.warehouse(self.address).shown
 
+    @property
+    def stamp(self) -> None:
+        """Not known."""
+        return None
+
     @contextmanager
     def connected(
         self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()

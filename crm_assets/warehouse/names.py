@@ -1,4 +1,4 @@
-"""The names of schemas and tables, and how names and values are quoted in SQL that cannot have parameters."""
+"""Schemas and tables: their names, which exist, and how names and values are quoted in SQL without parameters."""
 
 from typing import Any
 
@@ -41,6 +41,38 @@ order by
 """
 
 
+TABLES_OF_LAKE = """
+with
+views as (
+    select schema_name || '.' || view_name as address
+    from duckdb_views()
+    where database_name = current_database()
+)
+
+select
+    address,
+    'VIEW' as table_type
+from views
+
+union all
+
+select distinct
+    schema_name || '.' || table_name as address,
+    'BASE TABLE' as table_type
+from duckdb_columns()
+where database_name = current_database() and schema_name || '.' || table_name not in (from views)
+order by address
+"""
+"""For `information_schema.tables`, DuckLake asks its catalog for the rows of each table, one after another."""
+
+IS_LAKE = "select type = 'ducklake' from duckdb_databases() where database_name = current_database()"
+
+
+def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a connection's default catalog is a lake."""
+    return connection.execute(IS_LAKE).fetchall() == [(True,)]
+
+
 def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
     """Whether there are these tables and views. An error about a missing one would end a transaction."""
     return existing_tables(connection).keys() >= set(addresses)
@@ -48,4 +80,4 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Address -> type of all tables and views: `BASE TABLE` or `VIEW`."""
-    return dict(connection.execute(TABLES).fetchall())
+    return dict(connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall())

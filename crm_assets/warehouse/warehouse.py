@@ -143,18 +143,22 @@ class Warehouse(DuckDBResource):
         """A read connection. Use it only briefly: writers may have to wait for it."""
         return self.get_connection(read_only=True)
 
-    def remember(self, state: Any) -> None:
-        """Keeps what was read on a connection that is still open, for `remembered`. Lakes and services keep nothing."""
-        if isinstance(self._backend, DuckDBFile):
-            self._remembered[self._crm.name] = (self._backend.stamp, state)
+    @property
+    def stamp(self) -> Any:
+        """Changes whenever somebody has written. None if that is not known."""
+        return self._backend.stamp
 
-    def remembered(self) -> Any:
-        """What `remember` kept in this run, unless a process has written to the database since; else None.
+    def remember(self, stamp: Any, state: Any) -> None:
+        """Keeps what was read for `remembered`. `stamp`: the warehouse's from before the reading."""
+        self._remembered[self._crm.name] = (stamp, state)
 
-        Opening a DuckDB file takes 25 ms, and each unchanged model would do so.
+    def remembered(self, stamp: Any) -> Any:
+        """What `remember` kept in this run, unless somebody has written since then; else None. `stamp`: that of now.
+
+        Opening a DuckDB file takes 25 ms, locks of a lake as much, and each unchanged model would do so.
         """
-        stamp, state = self._remembered.get(self._crm.name, (None, None))
-        return state if stamp and isinstance(self._backend, DuckDBFile) and self._backend.stamp == stamp else None
+        kept, state = self._remembered.get(self._crm.name, (None, None))
+        return state if stamp is not None and stamp == kept else None
 
     def publish(self) -> Published:
         """Publishes the current state of all tables to readers.

@@ -11,11 +11,12 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from dagster import build_defs_for_component
+from dagster import build_defs_for_component, build_init_resource_context
 
 from crm_assets.components import CrmComponent
 from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
+from crm_assets.warehouse.names import TABLES, existing_tables
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -266,3 +267,29 @@ def test_a_lake_is_maintained_by_a_schedule_that_is_on(monkeypatch: pytest.Monke
     schedules = definitions.schedules or []
     assert "lake/maintenance" in keys
     assert [each.name for each in schedules if each.default_status.value == "RUNNING"] == ["lake_maintenance_schedule"]
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_state_is_remembered_until_somebody_commits() -> None:
+    write("create table t (i int)")
+    with Warehouse().yield_for_execution(build_init_resource_context()) as warehouse:
+        stamp = warehouse.stamp
+        warehouse.remember(stamp, "no row")
+        with warehouse.read_connection() as connection:
+            connection.execute("from t")
+        assert warehouse.remembered(warehouse.stamp) == "no row"
+        write("insert into t values (1)", table="t")
+        assert warehouse.remembered(warehouse.stamp) is None
+
+
+@pytest.mark.usefixtures("lake")
+def test_tables_are_those_of_the_information_schema() -> None:
+    write('create schema raw; create table raw."odd name" (i int); create table raw.gone (i int)')
+    write('create view raw.broken as from raw.gone; create view raw.shown as from raw."odd name"')
+    write("drop table raw.gone; create temp table temporary (i int)")
+    with Warehouse().get_connection() as connection:
+        connection.begin()
+        connection.execute("create table raw.new (i int)")
+        assert existing_tables(connection) == dict(connection.execute(TABLES).fetchall())
+        assert existing_tables(connection)["raw.broken"] == "VIEW"
+        connection.rollback()

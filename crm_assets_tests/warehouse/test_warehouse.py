@@ -162,22 +162,22 @@ def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -
 
 def test_a_state_is_remembered_until_somebody_writes(database: Path) -> None:
     warehouse = Warehouse(database=str(database))
-    assert warehouse.remembered() is None
+    stamp = warehouse.stamp
+    assert warehouse.remembered(stamp) is None
     with warehouse.get_connection():
-        warehouse.remember("one row")
+        warehouse.remember(stamp, "one row")
     with warehouse.read_connection() as connection:
         connection.execute("select count(*) from t")
-    assert warehouse.remembered() == "one row"
+    assert warehouse.remembered(warehouse.stamp) == "one row"
     write(database, lock_wait=0)
-    assert warehouse.remembered() is None
+    assert warehouse.remembered(warehouse.stamp) is None
 
 
 def test_a_state_is_not_trusted_after_a_killed_writer(database: Path) -> None:
     warehouse = Warehouse(database=str(database))
-    with warehouse.get_connection():
-        warehouse.remember("one row")
+    warehouse.remember(warehouse.stamp, "one row")
     leave_a_write_ahead_log(database)
-    assert warehouse.remembered() is None
+    assert warehouse.remembered(warehouse.stamp) is None
 
 
 @pytest.mark.parametrize("configured", [False, True], ids=["sandbox", "a-crm"])

@@ -74,6 +74,14 @@ class Lake:
         """A local folder for temporary files."""
         return self._working_folder
 
+    @property
+    def stamp(self) -> int | None:
+        """The number of the current snapshot, if connections are kept open: otherwise it takes half a second."""
+        if not self._instance.keeps:
+            return None
+        with self._instance.connected() as connection:
+            return _snapshot(connection)
+
     def probe(self) -> None:
         """Writes and deletes a row in the catalog, and a file. Takes no longer if there are more files.
 
@@ -112,8 +120,7 @@ class Lake:
     def publish(self) -> Published:
         """Returns the number of the current snapshot. Readers see every commit at once."""
         with self.connected(read_only=True) as connection:
-            [[version]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
-        return Published(self.name, is_new=True, version=version)
+            return Published(self.name, is_new=True, version=_snapshot(connection))
 
     def erase(self, record: Change) -> None:
         """Rewrites files that have deleted rows, and removes old snapshots and their files."""
@@ -274,6 +281,11 @@ class Lake:
             self.address.without_secrets(f"{what} could not be {_done(error)}: {error}. {_advice(error, setting)}"),
             may_recover=not (isinstance(error, OSError) or is_refusal(error) or is_denial(error) or status in REFUSED),
         )
+
+
+def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
+    [[number]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
+    return int(number)
 
 
 def _done(error: Exception) -> str:

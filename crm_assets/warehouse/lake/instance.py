@@ -43,8 +43,14 @@ class LakeInstance:
         self._is_in_use = False
 
     @contextmanager
-    def connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection with the lake attached. One within another has an instance for itself."""
+    def connected(self, *, read_only: bool | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection with the lake attached. One within another has an instance for itself.
+
+        Args:
+            read_only: Whether the lake is attached to read; None: as it is, or else to write.
+        """
+        if read_only is None:
+            read_only = self._is_read_only or False
         if self._is_in_use:
             with self._connect() as connection:
                 self._attach(connection, read_only)
