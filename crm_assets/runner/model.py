@@ -167,9 +167,11 @@ class Model(Node):
 
     @cached_property
     def _loaded(self) -> tuple[Scope, str, frozenset[str]]:
-        """A scope without a session, its SELECT there, and what `ref` and `source` stood for."""
-        scope = self.scope()
-        return scope, self.select_in(scope), frozenset(scope.reads)
+        """A scope without a session, its SELECT there, and what `ref` and `source` stand for, there or with rows."""
+        scope, incremental = self.scope(), self.scope(keep_rows=True)
+        if self.keeps_rows:
+            self.select_in(incremental)
+        return scope, self.select_in(scope), frozenset(scope.reads | incremental.reads - {self.address})
 
     @property
     def sql(self) -> str:

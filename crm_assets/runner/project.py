@@ -71,7 +71,11 @@ class Node:
 
 
 class Config(dict[str, Any]):
-    """`config` in a template: takes values when it is called."""
+    """`config` in a template: takes values when it is called. `given`: those."""
+
+    def __init__(self, configured: Mapping[str, Any]) -> None:
+        super().__init__(configured)
+        self.given: dict[str, Any] = {}
 
     def require(self, name: str) -> Any:
         """A value, which has to be there."""
@@ -80,7 +84,8 @@ class Config(dict[str, Any]):
     def __call__(self, *given: Mapping[str, Any], **more: Any) -> str:
         """Takes values."""
         for mapping in (*given, more):
-            self.update(mapping)
+            self.given.update(mapping)
+        self.update(self.given)
         return ""
 
 
@@ -182,16 +187,16 @@ class Project:
         config = self.config(kind, path, name)
         written = {key: entry[key] for key in ("meta", "tags") if key in entry} | (entry.get("config") or {})
         _configure(config, self.plain.value(properties_path, written, line_of(entry)))
-        own = Config()
+        own = Config(config)
         # A macro may call config, too.
         if "{" in text:
             names = {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": own}
             try:
-                self.scope({**names, "model": {"name": name}}).render(path, text)
+                self.scope({**names, "model": {"name": name, "config": own}}).render(path, text)
             except ModelsRefused:
-                if {**config, **own}.get("enabled", True):
+                if own.get("enabled", True):
                     raise
-        return Node(self, kind, name, path, text, _configure(config, own), entry, properties_path)
+        return Node(self, kind, name, path, text, _configure(config, own.given), entry, properties_path)
 
 
 def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

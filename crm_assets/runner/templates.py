@@ -174,7 +174,9 @@ class Templates:
 
     def __init__(self) -> None:
         self._environment = _Environment(
-            undefined=StrictUndefined, extensions=["jinja2.ext.do"], keep_trailing_newline=True
+            undefined=StrictUndefined,
+            extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
+            keep_trailing_newline=True,
         )
         self._environment.filters |= dict.fromkeys(
             ("as_bool", "as_number", "as_native", "as_text"), lambda value: value

@@ -112,8 +112,8 @@ def test_test_of_ones_own_is_described_by_its_comments(
 def test_macros_and_variables_are_filled_in(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     project.write("macros/doubled.sql", "{% macro _twice(x) %}{{ return(x * 2) }}{% endmacro %}\n")
     project.write("macros/sums.sql", "{% macro sum_of(xs) %}{{ _twice(xs | sum) }}{% endmacro %}\n")
-    sql = "{% set xs = [1, 2] %}{% do xs.append(3) %}select {{ sum_of(xs) }} as day, '{{ this }}' as place"
-    build(connection, project.mart(sql))
+    three = "{% set xs = [1, 2] %}{% for x in range(3, 9) %}{% do xs.append(x) %}{% break %}{% endfor %}"
+    build(connection, project.mart(f"{three}select {{{{ sum_of(xs) }}}} as day, '{{{{ this }}}}' as place"))
 
     assert rows(connection) == [(12, "marts.sales")]
 

@@ -72,6 +72,22 @@ def test_config_is_found_however_it_is_called(project: ModelProject, text: str) 
     assert project.mart(text).materialized == "view"
 
 
+def test_configuration_can_be_read_in_the_file(project: ModelProject) -> None:
+    sql = "{{ config(alias='sales') }} select {{ config.get('meta').n }} as n, '{{ model.config.materialized }}' as m"
+    model = project.mart(sql, "config: {meta: {n: 5}}")
+
+    assert model.sql.strip() == "select 5 as n, 'table' as m"
+    assert model.config["meta"] == {"n": 5}
+
+
+def test_ref_of_later_builds_alone_is_a_dependency(project: ModelProject) -> None:
+    project.write("staging/stg_a.sql", "select 1 as x")
+    later = "{% if is_incremental() %}union select x from {{ ref('stg_a') }} join {{ this }} using (x){% endif %}"
+    model = project.mart(f"{{{{ config(materialized='incremental') }}}} select 1 as x {later}")
+
+    assert model.depends_on == {"staging.stg_a"}
+
+
 def test_settings_of_all_projects_count(project: ModelProject) -> None:
     project.write("dbt_project.yml", "name: crm\nmodels: {+schema: marts, +materialized: table, +alias: sales}")
     project.write("models/n.sql", "select 1 as x")
