@@ -7,7 +7,7 @@ import dagster as dg
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import failures_explained
 from crm_assets.masking import masked
-from crm_assets.runner.builds import Outcome, run_test
+from crm_assets.runner.builds import Outcome, run_test, store_failures
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import DBT_COLUMNS, Model, assets_behind
 from crm_assets.runner.variables import report_in
@@ -48,9 +48,12 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefini
     def compare(crm_warehouse: Warehouse) -> dg.AssetCheckResult:
         with failures_explained(model.address, crm):
             settings = resolve_settings(crm)
-            with crm_warehouse.of(crm).read_connection() as connection:
+            stores = bool(test.config.get("store_failures"))
+            with crm_warehouse.of(crm).get_connection(read_only=not stores) as connection:
                 report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                return check_result(run_test(connection, model, test))
+                outcome = run_test(connection, model, test)
+                store_failures(connection, model, [outcome])
+            return check_result(outcome)
 
     return compare
 

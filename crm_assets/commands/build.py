@@ -12,7 +12,7 @@ import duckdb
 from crm_assets.commands.options import add_crm_option, chosen_crm
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.runner.builds import Outcome, build, run_test
+from crm_assets.runner.builds import Outcome, build, run_test, store_failures
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build
@@ -64,6 +64,7 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
     for model in models:
         tests = [test for test in model.cross_tests if not built.isdisjoint({model.address, *test.reads})]
         outcomes = [run_test(connection, model, test) for test in tests] if model.address not in failed else []
+        store_failures(connection, model, outcomes)
         _print_failed(outcomes, f"{model.address}: ")
         if any(outcome.severity == "error" for outcome in outcomes):
             failed.add(model.address)

@@ -79,7 +79,8 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
         if isinstance(checked, str) and checked != "all":
             yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
-        header = model.path.read_text(encoding="utf-8-sig").partition("\n")[0].strip().replace('"', "").split(",")
+        first_line = model.path.read_text(encoding="utf-8-sig").partition("\n")[0]
+        header = first_line.strip().replace('"', "").split(model.delimiter)
         for column in {*(config.get("column_types") or {})} - {*header}:
             yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 

@@ -91,6 +91,11 @@ class Model(Node):
         key = self.config.get("unique_key") or []
         return [key] if isinstance(key, str) else list(key)
 
+    @property
+    def delimiter(self) -> str:
+        """What is between the values of a seed."""
+        return str(self.config.get("delimiter", ","))
+
     @cached_property
     def description(self) -> str:
         """What a row is."""
@@ -138,10 +143,8 @@ class Model(Node):
     def select_in(self, scope: Scope) -> str:
         """Its SELECT in a scope, which gets what it reads."""
         if self.materialized == "seed":
-            types = (self.config.get("column_types") or {}).items()
-            return str(
-                statements()["seed_select"](literal(str(self.path)), {literal(c): literal(type_) for c, type_ in types})
-            )
+            types = {literal(c): literal(type_) for c, type_ in (self.config.get("column_types") or {}).items()}
+            return str(statements()["seed_select"](literal(str(self.path)), types, literal(self.delimiter)))
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 
     def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:

@@ -19,7 +19,7 @@ def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
 CONFIG = _keys(
     "enabled depends_on_today full_refresh schema alias tags meta docs group access persist_docs quote_columns "
     "unique_key updated_at check_cols contract warn_if error_if where limit fail_calc store_failures event_time "
-    "freshness loaded_at_field loaded_at_query",
+    "freshness loaded_at_field loaded_at_query delimiter",
     column_types={},
     materialized={"view", "table", "incremental", "ephemeral", "seed", "snapshot"},
     incremental_strategy={"append", "delete+insert", "merge"},

@@ -106,6 +106,17 @@ def test_a_comparison_with_a_table_not_read_waits_for_it(project: ModelProject, 
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
 
 
+def test_rows_that_fail_a_comparison_are_stored_too(project: ModelProject) -> None:
+    compared = (
+        "{relationships: {arguments: {to: ref('days'), field: id}, config: {severity: warn, store_failures: true}}}"
+    )
+    project.write("marts/days.sql", "select 1 as id from raw.accounts limit 1")
+    project.mart("select id as day from raw.accounts", f"columns: [{{name: day, data_tests: [{compared}]}}]")
+    run(project)
+
+    assert execute("from dbt_test__audit.sales_day_relationships") == [(2,)]
+
+
 def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
     graph = defs.resolve_asset_graph()
     models = {AssetKey(model.address.split(".")) for model in load_models()}

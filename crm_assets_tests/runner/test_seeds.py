@@ -54,6 +54,14 @@ def test_a_value_that_may_mean_several_things_is_a_text(
     assert connection.execute("from seeds.targets").fetchall() == [(value,)]
 
 
+def test_delimiter_is_that_of_the_configuration(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write("seeds/targets.csv", "owner;note\n007;a, b\n")
+    project.write("seeds/seeds.yml", "seeds: [{name: targets, config: {delimiter: ';', column_types: {owner: int}}}]")
+    build(connection, project.models()["seeds.targets"])
+
+    assert connection.execute("from seeds.targets").fetchall() == [(7, "a, b")]
+
+
 def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> None:
     project.write("dbt_project.yml", "name: crm\nseeds: {crm: {+schema: seeds, +column_types: {note: varchar}}}")
 
