@@ -8,8 +8,8 @@ from functools import cached_property
 
 from crm_assets.source.http.page import Page
 
-IDS_IN_MEMORY = 64 * 1024
-"""KiB of ids that are kept in memory: two or three million. Two sets of Python would take 140 bytes an id."""
+IDS_IN_MEMORY = 32 * 1024
+"""KiB of ids that are kept in memory: two million or more. Two sets of Python would take 140 bytes an id."""
 
 
 class ReceivedIds:
