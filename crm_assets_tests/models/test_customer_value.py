@@ -40,6 +40,13 @@ def test_status_goes_by_first_and_last_win(crm: RawTables, won: list[int], statu
     assert crm.row(VALUE, "status", "days_since_win") == (status, max(won[-1], 0))
 
 
+def test_customer_without_any_date_has_no_status(crm: RawTables) -> None:
+    crm.add("accounts", 5)
+    add_deals(crm, 5, None)
+
+    assert crm.row(VALUE, "won_deals", "status", "days_since_win") == (1, None, None)
+
+
 def test_each_customer_has_its_sums(crm: RawTables) -> None:
     crm.add("accounts", 5, name="Acme", owner_id=7)
     crm.side_load("users", 7, display_name="Ada")

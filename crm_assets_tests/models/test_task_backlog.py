@@ -25,6 +25,12 @@ def test_the_share_of_overdue_tasks_and_the_oldest_are_shown(crm: RawTables) -> 
     assert crm.row(BACKLOG, "overdue_share", "days_overdue_at_most") == (Decimal("0.3333"), 2)
 
 
+def test_tasks_without_any_date_are_overdue_by_no_number(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, owner_id=7)
+
+    assert crm.row(BACKLOG, "overdue_tasks", "days_overdue_at_most") == (0, None)
+
+
 def test_tasks_that_nobody_owns_have_a_row(crm: RawTables) -> None:
     crm.add("open_tasks", 1)
 

@@ -65,6 +65,7 @@ def test_a_customers_deals_are_numbered_and_typed(crm: RawTables) -> None:
         crm.add("won_deals", deal, sales_account_id=5, closed_date=day)
     crm.add("won_deals", 7, sales_account_id=6, closed_date=date(2026, 2, 10))
     crm.add("won_deals", 8, closed_date=date(2026, 2, 10))
+    crm.add("won_deals", 9, closed_date=date(2024, 2, 10))
 
     assert crm.rows(OVERVIEW, "deal_id", "customer_deal_number", "revenue_type") == [
         (0, 1, "first"),
@@ -74,7 +75,14 @@ def test_a_customers_deals_are_numbered_and_typed(crm: RawTables) -> None:
         (4, 5, "repeat"),
         (7, 1, "first"),
         (8, None, None),
+        (9, None, None),
     ]
+
+
+def test_meetings_since_an_unknown_day_are_not_counted(crm: RawTables) -> None:
+    crm.add("won_deals", 1, sales_account_id=5, closed_date=date(2026, 1, 10))
+
+    assert crm.row(OVERVIEW, "meetings_before_win") == (None,)
 
 
 def test_meetings_of_the_account_before_the_win_count(crm: RawTables) -> None:

@@ -53,7 +53,7 @@ def won_deal_overview(crm: Crm) -> Iterator[Record]:
                 "days_to_win": deal["days_to_win"],
                 "is_back_dated": deal["is_back_dated"],
                 "meetings_before_win": None
-                if account_id is None or deal["is_back_dated"]
+                if None in (account_id, deal["entered"]) or deal["is_back_dated"]
                 else sum(held >= deal["entered"] for held in met),
                 "days_from_last_meeting_to_win": days_between(max(met, default=None), deal["won_on"]),
                 "last_activity_at": instant(deal["last_contacted_via_sales_activity"]),

@@ -57,7 +57,10 @@ select
     customers.won_amount_12m,
     customers.won_amount_prior_12m,
     customers.median_days_between_deals,
-    greatest(date_diff('day', customers.last_won_on, customers.today), 0) as days_since_win,
+    case
+        when customers.last_won_on is not null
+            then greatest(date_diff('day', customers.last_won_on, customers.today), 0)
+    end as days_since_win,
     case
         when customers.account_id is null or customers.first_won_on is null then null
         when customers.today <= customers.first_won_on + 90 then 'new'

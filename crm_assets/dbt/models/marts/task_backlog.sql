@@ -52,14 +52,17 @@ select
     cast(backlog.overdue_tasks / nullif(backlog.open_tasks, 0) as decimal(5, 4)) as overdue_share,
     backlog.oldest_due_at,
     backlog.next_due_at,
-    greatest(
-        date_diff(
-            'day',
-            cast(backlog.oldest_due_at at time zone '{{ var("reporting_timezone") }}' as date),
-            clock.today
-        ),
-        0
-    ) as days_overdue_at_most,
+    case
+        when backlog.oldest_due_at is not null
+            then greatest(
+                date_diff(
+                    'day',
+                    cast(backlog.oldest_due_at at time zone '{{ var("reporting_timezone") }}' as date),
+                    clock.today
+                ),
+                0
+            )
+    end as days_overdue_at_most,
     coalesce(account_links.accounts, 0) as accounts
 from backlog
 cross join clock

@@ -81,16 +81,21 @@ select
     deals.currency_id,
     deals.customer_deal_number,
     case
+        when deals.account_id is null then null
         when deals.customer_deal_number = 1 then 'first'
         when deals.won_on > deals.won_on_before + 365 then 'won back'
-        when deals.customer_deal_number is not null then 'repeat'
+        else 'repeat'
     end as revenue_type,
     deals.expected_close_on,
     date_diff('day', deals.expected_close_on, deals.won_on) as days_after_expected_close,
     deals.days_to_win,
     deals.is_back_dated,
     case
-        when deals.account_id is not null and deals.won_on is not null and not deals.is_back_dated
+        when
+            deals.account_id is not null
+            and deals.won_on is not null
+            and deals.created_at is not null
+            and not deals.is_back_dated
             then coalesce(met.meetings_since_entry, 0)
     end as meetings_before_win,
     date_diff('day', met.last_met_on, deals.won_on) as days_from_last_meeting_to_win,
