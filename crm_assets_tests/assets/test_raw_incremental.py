@@ -158,6 +158,25 @@ def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm
     assert run.metadata("accounts")["crm/mode"] == "full"
 
 
+def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm, data_dir: Path) -> None:
+    """The newest record has left a sorted list, which looks as if it were not sorted; then the last one is changed."""
+    crm.with_meta = False
+    del crm.lists["accounts"][0]
+
+    def change_last(seen: Seen) -> None:
+        if seen.page == PAGES // 2:
+            crm.lists["accounts"][-1] = account(PAGES * PER_PAGE, 500, "changed")
+            crm.before_page = None
+
+    crm.before_page = change_last
+    run = materialize("accounts", mode="incremental")
+    assert run.metadata("accounts")["crm/mode"] == "full"
+    assert run.metadata("accounts")["crm/complete"] is True
+    shown = dict(rows(data_dir / "crm.duckdb", "select id, name from present.accounts"))
+    assert shown == as_served(crm)
+    assert {"sort" in seen.params for seen in crm.seen if seen.page > 2} == {False}
+
+
 def test_read_after_an_incomplete_one_is_full(crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]) -> None:
     crm.lists["accounts"].insert(0, {"name": "without an id", "updated_at": NOON.isoformat()})
     materialize("accounts")

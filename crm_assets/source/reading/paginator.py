@@ -55,7 +55,7 @@ class FullReadPaginator(BasePaginator):
         self._largest_page = 1
         self._max_ahead = session.limits.window * WINDOWS_AHEAD
         self._step_back: StepBack | None = None
-        self._next = 1
+        self._next = self._first_pass = 1
         self._pass = ListPass()
 
     def progress(self) -> Progress:
@@ -172,7 +172,8 @@ class FullReadPaginator(BasePaginator):
 
     def _at_end(self, page: Page) -> bool:
         # A total may be that of this page, or of the pages so far: it is believed at a page that is not full.
-        is_last = len(page.records) < self._largest_page or self._pass.repeats >= STUCK_AFTER or self._pass.number > 1
+        is_short = len(page.records) < self._largest_page
+        is_last = is_short or self._pass.repeats >= STUCK_AFTER or self._pass.number > self._first_pass
         return not page.records or (is_last and self._counted_all)
 
     def _count(self, page: Page, *, is_first_time: bool) -> int:
