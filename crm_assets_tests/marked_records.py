@@ -62,6 +62,11 @@ def marked_lists(marks: Marks) -> dict[str, list[Any]]:
     return {resource: list(_records(resource, marks)) for resource in NOT_PERSONAL}
 
 
+def marked_contact(id_: Any, mark: str) -> dict[str, Any]:
+    """A contact with this mark in declared and undeclared texts."""
+    return {"id": id_, "display_name": mark, "email": mark, "updated_at": UPDATED, "Email": mark}
+
+
 def marked_side_loads(marks: Marks) -> dict[str, list[Any]]:
     """Arrays beside the lists: one that is declared, one that is called like a list, and some that nobody knows."""
     new = marks.new

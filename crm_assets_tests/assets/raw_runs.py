@@ -13,6 +13,8 @@ from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, Ex
 from crm_assets.__main__ import main
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
+from crm_assets.privacy.applying import rebuild
+from crm_assets.runner.loading import load_models
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
@@ -84,6 +86,18 @@ def _job(resources: tuple[str, ...]) -> JobDefinition:
 def apply_policy(*arguments: str) -> None:
     """Gives stored data the configured policy of personal data, as a user does."""
     assert main(["apply-policy", "--yes", *arguments]) == 0
+
+
+def forget(resource: str, *ids: str) -> int:
+    """Forgets records, as a user does: the command's exit code."""
+    return main(["forget", resource, *ids, "--yes"])
+
+
+def build_models(database: Path) -> None:
+    """Builds all models, as a change of stored values does."""
+    models = load_models()
+    with connected(database, read_only=False) as connection:
+        rebuild(connection, models, [model.address for model in models], print)
 
 
 @cache

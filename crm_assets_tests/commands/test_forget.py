@@ -1,34 +1,21 @@
-"""Records are erased for good: from every table and file, and from all that is read later."""
+"""The command that forgets records: it shows, asks, lists, and undoes what can be undone."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.privacy.applying import rebuild
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import configured_crm, forget, materialize, rows
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files
+from crm_assets_tests.marked_records import marked_contact
 from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.scripted_crm import ScriptedCrm
-
-MODELS = load_models()
-
-
-def contact(id_: Any, mark: str) -> dict[str, Any]:
-    return {"id": id_, "display_name": mark, "email": mark, "updated_at": UPDATED, "Email": mark}
-
-
-def forget(*arguments: str) -> int:
-    return command(*arguments, "--yes")
 
 
 def command(*arguments: str) -> int:
@@ -38,7 +25,9 @@ def command(*arguments: str) -> int:
 @pytest.fixture
 def crm() -> Iterator[ScriptedCrm]:
     """A CRM with contacts 1 and 2, of whom 2 is listed with an unusable id as well."""
-    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b"), contact("02", "c")]}) as scripted:
+    with configured_crm(
+        lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b"), marked_contact("02", "c")]}
+    ) as scripted:
         yield scripted
 
 
@@ -118,7 +107,7 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
     assert command("contacts", "3", "5", "--undo") == 0
     assert "1 of 2 ids were forgotten" in capsys.readouterr().out
 
-    crm.lists["contacts"] = [contact(id_, "a") for id_ in (1, 2, 3, 4)]
+    crm.lists["contacts"] = [marked_contact(id_, "a") for id_ in (1, 2, 3, 4)]
     assert materialize("contacts").success
     assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
 
@@ -126,76 +115,6 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
 def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("contacts") == 1
     assert "at least one id" in capsys.readouterr().err
-
-
-def load_marked(marks: Marks) -> list[Any]:
-    """Contacts 1 to 3, of whom 2 also came in ways that cannot be loaded."""
-    return [
-        contact(1, "stays"),
-        {**contact(2, marks.new()), **everywhere(marks)},
-        contact(3, "stays, too"),
-        [{**contact(2, marks.new()), **everywhere(marks)}],
-        contact("2.0x", "rejected, and stays"),
-        {**contact("02", marks.new()), **everywhere(marks)},
-    ]
-
-
-def everywhere(marks: Marks) -> dict[str, Any]:
-    """A mark in a column of each kind, declared or not, in texts, keys and variants."""
-    new = marks.new
-    declared = {"custom_field": {new(): [new()]}, "lead_score": new(), "tags": [new()], "last_seen": [new()]}
-    return {**declared, "cf_note": new(), "nested": [[{new(): new()}]], "encoded": json.dumps(json.dumps({new(): 1}))}
-
-
-def build_models(database: Path) -> None:
-    with connected(database, read_only=False) as connection:
-        rebuild(connection, MODELS, [model.address for model in MODELS], print)
-
-
-def read_again(mode: str) -> dict[str, Any]:
-    run = materialize("contacts", mode=mode)
-    assert run.success
-    return run.metadata("contacts")
-
-
-@pytest.mark.slow
-def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    marks, database = Marks(), data_dir / "crm.duckdb"
-    with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
-        assert materialize("contacts").success
-        build_models(database)
-        assert found_in_files(marks.made, data_dir) == set(marks.made)
-
-        assert forget("contacts", "2", "99") == 0
-
-        assert "1 of 2 records are stored" in capsys.readouterr().out
-        assert found_in_files(marks.made, data_dir) == set()
-        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
-        assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
-        assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(2,)]
-
-        crm.lists["contacts"] = crm.lists["contacts"][:3]
-        metadata = read_again("full")
-        assert (metadata["crm/complete"], metadata["crm/rows_forgotten"]) == (True, 1)
-        read_again("incremental")
-        assert found_in_files(marks.made, data_dir) == set()
-        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
-
-
-@pytest.mark.slow
-def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
-    database = data_dir / "crm.duckdb"
-    deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
-    with configured_crm(lists={"won_deals": deals}):
-        assert materialize("won_deals").success
-        build_models(database)
-        history = "select deal_id, dbt_scd_id, dbt_valid_from from snapshots.won_deals_history order by deal_id"
-        [kept, _] = rows(database, history)
-
-        assert forget("won_deals", "2") == 0
-
-    assert rows(database, history) == [kept]
-    assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
 
 
 @pytest.mark.parametrize(("key", "named"), [("account", True), ("contact_id", False)])
@@ -224,65 +143,13 @@ def test_tables_without_the_ids_of_records_are_named(
     assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
 
 
-def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
-    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}):
-        assert materialize("contacts").success
-        assert forget("contacts", "2") == 0
-        run = materialize("contacts")
-        checks = {e.check_name: e.passed for e in run.result.get_asset_check_evaluations()}
-        assert checks["complete_read"]
-        assert checks["rows_match_source"]
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
-
-
-@pytest.mark.slow
-def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
-    marks = Marks()
-    with configured_crm(lists={"contacts": [contact(1, "a")]}) as crm:
-        assert materialize("contacts").success
-        assert forget("contacts", "2") == 0
-        crm.lists["contacts"] += [[contact(2, marks.new())], contact("02", marks.new())]
-        assert materialize("contacts").success
-    assert found_in_files(marks.made, data_dir) == set()
-    assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
-
-
-@pytest.mark.slow
-def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
-    marks = Marks()
-    with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
-        crm.side_loaded = {"contacts": [contact(2, marks.new()), contact(3, "stays")]}
-        assert materialize("won_deals").success
-        assert forget("contacts", "2") == 0
-        assert materialize("won_deals").success
-    assert found_in_files(marks.made, data_dir) == set()
-    assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
-
-
 def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
-    with configured_crm(lists={"contacts": [contact(123456789, "a")]}):
+    with configured_crm(lists={"contacts": [marked_contact(123456789, "a")]}):
         assert materialize("contacts").success
         assert forget("contacts", "123456789") == 0
         assert forget("contacts", "123456789") == 0
     [(resource, hashed, salt)] = rows(data_dir / "crm.duckdb", "select resource, id_hash, salt from raw.forgotten")
     assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
-
-
-@pytest.mark.slow
-def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
-    with configured_crm(lists={"contacts": [contact(1, "a"), contact(2, "b")]}) as crm:
-        assert materialize("contacts").success
-        waiting = [forget]
-
-        def forgets_once(_: object) -> None:
-            if waiting:
-                waiting.pop()("contacts", "2")
-
-        crm.before_page = forgets_once
-        run = materialize("contacts")
-        assert run.success
-        assert run.attempts("contacts") == 2
-    assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
 
 
 def test_unknown_resource_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:

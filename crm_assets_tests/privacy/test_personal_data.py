@@ -11,9 +11,7 @@ from dagster import AssetKey, DagsterInstance
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.privacy.applying import rebuild
-from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.assets.raw_runs import build_models, configured_crm, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import (
     UPDATED,
@@ -24,8 +22,6 @@ from crm_assets_tests.marked_records import (
     personal_settings,
 )
 from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
-
-MODELS = load_models()
 
 pytestmark = pytest.mark.slow
 
@@ -68,12 +64,6 @@ def sync(dagster_home: Path, policy: str, *resources: str) -> str:
         )
         assert result.success
         return "\n".join(entry.user_message for entry in instance.all_logs(result.run_id))
-
-
-def build_models(database: Path) -> None:
-    """Builds all models, as a run would."""
-    with connected(database, read_only=False) as connection:
-        rebuild(connection, MODELS, [model.address for model in MODELS], print)
 
 
 @pytest.mark.long

@@ -10,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.privacy.applying import rebuild
-from crm_assets.runner.loading import load_models
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import apply_policy, build_models, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
-
-MODELS = load_models()
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +80,7 @@ def test_killed_change_is_finished_by_the_next_call(
         assert materialize().success
         with connected(database, read_only=False) as connection:
             connection.execute(FILL)
-            rebuild(connection, MODELS, [model.address for model in MODELS], print)
+        build_models(database)
         before = rows(database, TABLES)
         assert ("seeds", "owner_targets") in before
         Warehouse().publish()

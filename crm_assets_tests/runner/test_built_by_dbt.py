@@ -3,34 +3,32 @@
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import duckdb
 import pytest
 
 from crm_assets.api import ENDPOINTS, INCLUDE
-from crm_assets.loading.present import present_view
-from crm_assets.loading.sync_log import create_log_tables
-from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.project import DBT_DIR
-from crm_assets.runner.variables import report_in
 from crm_assets.sandbox import serving_sandbox
-from crm_assets.warehouse.lake.address import allow_s3, needs_aws
-from crm_assets.warehouse.lake.backend import EXTENSIONS
-from crm_assets.warehouse.lake.instance import connected_with
 from crm_assets_tests.assets.raw_runs import materialize
-from crm_assets_tests.data_dirs import LAKES, connected, lakes_on, use_data_dir
-from crm_assets_tests.runner.dbt_commands import DBT, ROOT, TIMEZONE, run_dbt
+from crm_assets_tests.data_dirs import LAKES, lakes_on, use_data_dir
+from crm_assets_tests.runner.both_builders import (
+    BUILDERS,
+    Sync,
+    attached,
+    attaching,
+    built_by_dbt,
+    built_by_runner,
+    install_extensions,
+    take_over,
+)
+from crm_assets_tests.runner.dbt_commands import DBT, ROOT, run_dbt
 
 pytestmark = [
     pytest.mark.dbt,
@@ -47,23 +45,6 @@ SYNCS = (
 
 EVERY_WAY = Path(__file__).parent / "every_way"
 """Beside the project's own models: each kind of test with rows that fail it, and all ways to keep rows."""
-
-VALUES_AND_NOT_ROWS = {"accepted_values"}
-"""Kinds of tests of which dbt counts the wrong values, and the runner the rows that have them."""
-
-Result = tuple[str | None, str | None, str, str, int | None]
-"""Model (none of a singular test, which dbt attaches to nothing), column, kind or name, status, how many fail."""
-
-BUILDERS = ("runner", "dbt")
-
-
-@dataclass(frozen=True)
-class Sync:
-    """What both made of the same raw tables: the statements that attach their databases as they were right after."""
-
-    attach: Sequence[str]
-    runner_results: Counter[Result]
-    dbt_results: Counter[Result]
 
 
 @pytest.fixture(scope="module")
@@ -118,16 +99,6 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 only_in_a_file = pytest.mark.parametrize("databases", ["file"], indirect=True, scope="module")
 
 
-def install_extensions(home: Path) -> None:
-    """Installs a lake's extensions where dbt looks for them."""
-    [[platform]] = duckdb.execute("pragma platform").fetchall()
-    for name in ("ducklake", "postgres_scanner", "httpfs"):
-        [file] = Path(str(files(f"duckdb_extension_{name}"))).rglob("*.duckdb_extension")
-        installed = home / ".duckdb" / "extensions" / file.parent.name / platform / file.name
-        installed.parent.mkdir(parents=True, exist_ok=True)
-        installed.symlink_to(file)
-
-
 @pytest.fixture(scope="module")
 def syncs(models: list[Model], project: Path, raw: list[Path], databases: Sequence[Path]) -> list[Sync]:
     runner, dbt = databases
@@ -138,84 +109,6 @@ def syncs(models: list[Model], project: Path, raw: list[Path], databases: Sequen
         results = built_by_runner(runner, models), built_by_dbt(project, dbt)
         made.append(Sync([attaching(database) for database in databases], *results))
     return made
-
-
-def take_over(raw: Path, database: Path, instant: str) -> None:
-    """Copies the raw tables alone, makes the views that loads make, and stops the clock.
-
-    A macro of the database goes before DuckDB's own now().
-    """
-    with connected(database, read_only=False) as connection:
-        connection.execute(f"attach '{raw}' as read (read_only); create schema if not exists raw")
-        tables = connection.execute(
-            "select table_name from duckdb_tables() where database_name = 'read' and schema_name = 'raw'"
-        ).fetchall()
-        for (table,) in tables:
-            connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
-        create_log_tables(connection)
-        for resource in ENDPOINTS:
-            connection.execute(present_view(connection, resource))
-        connection.execute(f"create or replace macro main.now() as timestamptz '{instant}'")
-
-
-def attaching(database: Path) -> str:
-    """A statement that attaches a database as it is now, named after its builder, whatever is built later."""
-    name = database.parent.name
-    if lake := LAKES.get(database.parent):
-        with connected(database) as connection:
-            [[version]] = connection.execute("select id from ducklake_current_snapshot('lake')").fetchall()
-        return f"attach '{lake['CRM_WAREHOUSE']}' as {name} (read_only, snapshot_version {version})"
-    return f"attach '{shutil.copy(database, f'{database}.{uuid4().hex}')}' as {name} (read_only)"
-
-
-@contextmanager
-def attached(sync: Sync) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the databases `runner` and `dbt`, as they were after a sync."""
-    is_lake = not needs_aws()  # its servers are configured
-    with closing(connected_with(EXTENSIONS if is_lake else (), {})) as connection:
-        if is_lake:
-            allow_s3(connection)
-        connection.execute(f"set TimeZone = 'UTC'; {'; '.join(sync.attach)}")
-        yield connection
-
-
-def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
-    outcomes: list[tuple[Model, Outcome]] = []
-    with connected(database, read_only=False) as connection:
-        report_in(connection, TIMEZONE)
-        for model in models:
-            build(connection, model)
-        for model in models:
-            outcomes += [(model, run_test(connection, model, test)) for test in model.data_tests if test.line]
-    return Counter(
-        result(
-            None if outcome.test.kind == "singular" else model.stem,
-            outcome.test.column,
-            outcome.test.name if outcome.test.kind == "singular" else outcome.test.kind,
-            {None: "pass", "error": "fail"}.get(outcome.severity, "warn"),
-            outcome.failing,
-        )
-        for model, outcome in outcomes
-    )
-
-
-def built_by_dbt(project: Path, database: Path) -> Counter[Result]:
-    run_dbt("build", database=database, project=project, environment=LAKES.get(database.parent))
-    target = database.parent / "target"
-    nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
-    results = json.loads((target / "run_results.json").read_text(encoding="utf-8"))["results"]
-    return Counter(dbt_result(nodes[ran["unique_id"]], ran) for ran in results if ran["unique_id"].startswith("test."))
-
-
-def dbt_result(node: dict[str, Any], ran: dict[str, Any]) -> Result:
-    """A test's result in dbt's files."""
-    model = node.get("attached_node")
-    kind = node["test_metadata"]["name"] if model else node["name"]
-    return result(model and model.rpartition(".")[2], node.get("column_name"), kind, ran["status"], ran["failures"])
-
-
-def result(model: str | None, column: str | None, kind: str, status: str, failing: int) -> Result:
-    return model, column, kind, status, None if kind in VALUES_AND_NOT_ROWS else failing
 
 
 @pytest.fixture(params=range(len(SYNCS)), ids=lambda number: f"sync {number + 1}")

@@ -1,0 +1,122 @@
+"""Forgotten records are erased for good: from every table and file, and from all that is read later."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.assets.raw_runs import build_models, configured_crm, forget, materialize, rows
+from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
+
+
+def load_marked(marks: Marks) -> list[Any]:
+    """Contacts 1 to 3, of whom 2 also came in ways that cannot be loaded."""
+    return [
+        marked_contact(1, "stays"),
+        {**marked_contact(2, marks.new()), **everywhere(marks)},
+        marked_contact(3, "stays, too"),
+        [{**marked_contact(2, marks.new()), **everywhere(marks)}],
+        marked_contact("2.0x", "rejected, and stays"),
+        {**marked_contact("02", marks.new()), **everywhere(marks)},
+    ]
+
+
+def everywhere(marks: Marks) -> dict[str, Any]:
+    """A mark in a column of each kind, declared or not, in texts, keys and variants."""
+    new = marks.new
+    declared = {"custom_field": {new(): [new()]}, "lead_score": new(), "tags": [new()], "last_seen": [new()]}
+    return {**declared, "cf_note": new(), "nested": [[{new(): new()}]], "encoded": json.dumps(json.dumps({new(): 1}))}
+
+
+@pytest.mark.slow
+def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marks, database = Marks(), data_dir / "crm.duckdb"
+    with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
+        assert materialize("contacts").success
+        build_models(database)
+        assert found_in_files(marks.made, data_dir) == set(marks.made)
+
+        assert forget("contacts", "2", "99") == 0
+
+        assert "1 of 2 records are stored" in capsys.readouterr().out
+        assert found_in_files(marks.made, data_dir) == set()
+        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+        assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
+        assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(2,)]
+
+        crm.lists["contacts"] = crm.lists["contacts"][:3]
+        full, incremental = (materialize("contacts", mode=mode) for mode in ("full", "incremental"))
+        metadata = full.metadata("contacts")
+        assert (metadata["crm/complete"], metadata["crm/rows_forgotten"]) == (True, 1)
+        assert incremental.success
+        assert found_in_files(marks.made, data_dir) == set()
+        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+
+
+@pytest.mark.slow
+def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
+    database = data_dir / "crm.duckdb"
+    deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
+    with configured_crm(lists={"won_deals": deals}):
+        assert materialize("won_deals").success
+        build_models(database)
+        history = "select deal_id, dbt_scd_id, dbt_valid_from from snapshots.won_deals_history order by deal_id"
+        [kept, _] = rows(database, history)
+
+        assert forget("won_deals", "2") == 0
+
+    assert rows(database, history) == [kept]
+    assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
+
+
+def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
+    with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}):
+        assert materialize("contacts").success
+        assert forget("contacts", "2") == 0
+        run = materialize("contacts")
+        checks = {e.check_name: e.passed for e in run.result.get_asset_check_evaluations()}
+        assert checks["complete_read"]
+        assert checks["rows_match_source"]
+    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
+
+
+@pytest.mark.slow
+def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists={"contacts": [marked_contact(1, "a")]}) as crm:
+        assert materialize("contacts").success
+        assert forget("contacts", "2") == 0
+        crm.lists["contacts"] += [[marked_contact(2, marks.new())], marked_contact("02", marks.new())]
+        assert materialize("contacts").success
+    assert found_in_files(marks.made, data_dir) == set()
+    assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
+
+
+@pytest.mark.slow
+def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
+        crm.side_loaded = {"contacts": [marked_contact(2, marks.new()), marked_contact(3, "stays")]}
+        assert materialize("won_deals").success
+        assert forget("contacts", "2") == 0
+        assert materialize("won_deals").success
+    assert found_in_files(marks.made, data_dir) == set()
+    assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
+
+
+@pytest.mark.slow
+def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
+    with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:
+        assert materialize("contacts").success
+        waiting = [forget]
+
+        def forgets_once(_: object) -> None:
+            if waiting:
+                waiting.pop()("contacts", "2")
+
+        crm.before_page = forgets_once
+        run = materialize("contacts")
+        assert run.success
+        assert run.attempts("contacts") == 2
+    assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
