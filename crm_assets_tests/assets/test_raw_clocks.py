@@ -98,7 +98,7 @@ def as_of_earlier_release(data_dir: Path, load_id: str, ahead: timedelta) -> Non
         connection.execute("drop table raw.load_counter; alter table raw.sync_details drop column answered_at")
 
 
-@pytest.mark.parametrize("load_id", ["1764418512.1234567", *slow("2080000000.1", "999999999.25", "86400.5")])
+@pytest.mark.parametrize("load_id", ["1764418512.1234567", *slow("2080000000.1", "999999999.25")])
 def test_load_ids_are_above_those_of_any_clock(data_dir: Path, load_id: str) -> None:
     with configured_crm(lists={"open_tasks": tasks(30)}) as crm:
         materialize("open_tasks")
@@ -126,9 +126,7 @@ def test_load_id_is_no_change_of_a_table() -> None:
         assert "updated" not in materialize("open_tasks").failure("open_tasks")
 
 
-@pytest.mark.parametrize(
-    "ahead", [*slow(timedelta(hours=-1), timedelta(0), timedelta(hours=1)), timedelta(days=2)], ids=str
-)
+@pytest.mark.parametrize("ahead", [*slow(timedelta(hours=-1)), timedelta(days=2)], ids=str)
 def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")
     monkeypatch.setenv("SOURCES__CRM__INCREMENTAL_LAG", "0")

@@ -89,8 +89,17 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], bool]] = {
 }
 """What an answer holds -> its body, and whether it comes compressed."""
 
+RARE = {"240 MB of records", "a hundred thousand side-loaded arrays"}
+"""What make test-slow leaves out."""
 
-@pytest.mark.parametrize(("body", "is_packed"), HOSTILE.values(), ids=HOSTILE)
+
+@pytest.mark.parametrize(
+    ("body", "is_packed"),
+    [
+        pytest.param(*answer, id=name, marks=[pytest.mark.long] if name in RARE else [])
+        for name, answer in HOSTILE.items()
+    ],
+)
 def test_hostile_answers_take_less_than_a_gibibyte(body: Callable[[], bytes], is_packed: bool, data_dir: Path) -> None:
     content = gzip.compress(body(), 1) if is_packed else body()
     headers = {"Content-Encoding": "gzip"} if is_packed else {}

@@ -1,7 +1,5 @@
 """Full reads in which most of a list is missing at once: they count as incomplete until they are confirmed."""
 
-import subprocess
-import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from shutil import copytree
@@ -213,8 +211,7 @@ def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm, data_dir: 
     history = "select deal_id, dbt_valid_from, dbt_valid_to from snapshots.won_deals_history order by all"
 
     def recorded() -> list[Any]:
-        models = ["staging.stg_won_deals", "snapshots.won_deals_history"]
-        subprocess.run([sys.executable, "-m", "crm_assets", "build", *models], check=True)
+        assert command("build", "staging.stg_won_deals", "snapshots.won_deals_history") == 0
         return rows(data_dir / "crm.duckdb", history)
 
     before = recorded()

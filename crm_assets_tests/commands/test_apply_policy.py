@@ -87,7 +87,7 @@ def test_changes_are_shown_in_a_dry_run(
     assert rows(database, "select count(*) from marts.mine") == [(1,)]
 
 
-@pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com"), ("", "ada@example.com")])
+@pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com")])
 def test_question_is_asked_in_a_terminal(
     database: Path, monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None
 ) -> None:

@@ -67,8 +67,19 @@ def test_a_load_is_tried_again_whichever_commit_was_not_answered(proxy: CatalogP
     assert number > 1
 
 
+def maintain(warehouse: Warehouse) -> object:
+    return warehouse.lake and warehouse.lake.maintain()
+
+
 @pytest.mark.parametrize(
-    "kind", [lambda warehouse: warehouse.lake.maintain(), Warehouse.erase], ids=["maintain", "erase"]
+    ("proxy", "kind"),
+    [
+        pytest.param("bucket", maintain, id="bucket-maintain"),
+        pytest.param("folder", Warehouse.erase, id="folder-erase"),
+        pytest.param("bucket", Warehouse.erase, id="bucket-erase", marks=pytest.mark.long),
+        pytest.param("folder", maintain, id="folder-maintain", marks=pytest.mark.long),
+    ],
+    indirect=["proxy"],
 )
 def test_maintenance_loses_nothing(kind: Callable[[Warehouse], object], proxy: CatalogProxy) -> None:
     write("create table t as select i from range(1000) r(i)")
@@ -86,6 +97,7 @@ def test_maintenance_loses_nothing(kind: Callable[[Warehouse], object], proxy: C
     assert number > 1
 
 
+@pytest.mark.parametrize("proxy", ["bucket"], indirect=True)
 def test_a_catalog_that_does_not_answer_is_tried_again(proxy: CatalogProxy) -> None:
     proxy.refusals = 2
     with configured_crm(lists={"open_tasks": tasks(3)}):
@@ -95,6 +107,7 @@ def test_a_catalog_that_does_not_answer_is_tried_again(proxy: CatalogProxy) -> N
         assert read("select count(*) from raw.open_tasks") == [(3,)]
 
 
+@pytest.mark.parametrize("proxy", ["bucket"], indirect=True)
 def test_a_catalog_that_refuses_is_not_tried_again(proxy: CatalogProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:postgres:host=127.0.0.1 port={proxy.port} user=crm dbname=missing")
     with configured_crm(lists={"open_tasks": tasks(3)}):
