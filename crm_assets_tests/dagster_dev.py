@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ import requests
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster_graphql import DagsterGraphQLClient
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
+
+from crm_assets_tests.lake_servers import free_port
 
 CHECKOUT = Path(__file__).parents[1]
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -86,7 +87,7 @@ def dagster_dev(project: Path) -> Iterator[DagsterDev]:
         shutil.copy(CHECKOUT / file, place)
     variables = environment(project)
     subprocess.run([DAGSTER, "instance", "info"], cwd=project, env=variables, check=True, stdout=subprocess.DEVNULL)
-    port = _free_port()
+    port = free_port()
     url = f"http://{HOST}:{port}"
     with (project / "dagster_dev.log").open("wb") as log:
         process = subprocess.Popen(
@@ -146,9 +147,3 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
         except ProcessLookupError:
             return
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])

@@ -2,14 +2,14 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[1]
+from crm_assets_tests.clones import PROJECT, copy_of_the_project
+
 PAGE = PROJECT / "docs" / "adding_a_resource.md"
 
 RUN = """
@@ -96,18 +96,9 @@ TESTS = (
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with the resource `lost_deals`."""
-    copy = copy_of_project(tmp_path_factory.mktemp("project"))
+    copy = copy_of_the_project(tmp_path_factory.mktemp("project"))
     apply_page(copy)
     python(copy, "-m", "crm_assets_tests.test_definitions")
-    return copy
-
-
-def copy_of_project(copy: Path) -> Path:
-    """Copies what the tests of this module need."""
-    for name in ("crm_assets", "crm_assets_tests", "docs"):
-        shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", ".env.example"):
-        shutil.copy(PROJECT / name, copy)
     return copy
 
 
@@ -183,7 +174,7 @@ def test_new_resource_breaks_no_other_test(project: Path) -> None:
 
 @pytest.mark.slow
 def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) -> None:
-    copy = copy_of_project(tmp_path)
+    copy = copy_of_the_project(tmp_path)
     add_endpoint(copy, '        "notes": Endpoint("/v1/notes", "notes"),\n')
     [snapshot] = re.findall(r"```yaml\n(snapshots:.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     for path, text in {**NOTES, "dbt/snapshots/notes_history.yml": snapshot}.items():
@@ -193,7 +184,7 @@ def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_wrong_schema_stops_commands_with_its_file_and_line(tmp_path: Path) -> None:
-    copy = copy_of_project(tmp_path)
+    copy = copy_of_the_project(tmp_path)
     file = copy / "crm_assets" / "source" / "schemas" / "open_tasks.yaml"
     file.write_text(file.read_text(encoding="utf-8").replace("data_type: bigint", "data_type: int", 1), "utf-8")
     with pytest.raises(AssertionError, match=rf"{file}:8: columns.id.data_type is 'int': it must be 'text', 'bigint'"):

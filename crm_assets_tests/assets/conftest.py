@@ -10,6 +10,12 @@ from crm_assets_tests.runner.model_project import ModelProject
 
 
 @pytest.fixture
+def database(data_dir: Path) -> Path:
+    """Where a CRM's tables are."""
+    return data_dir / "crm.duckdb"
+
+
+@pytest.fixture
 def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declarations]:
     """The schemas of the project, which the test may change."""
     from crm_assets.source import schemas  # after pytest_configure

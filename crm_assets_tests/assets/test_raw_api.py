@@ -31,11 +31,6 @@ where _dlt_load_id >= (select max(_dlt_load_id) from raw.sync_log where mode = '
 """Rows that staging shows."""
 
 
-@pytest.fixture
-def database(data_dir: Path) -> Path:
-    return data_dir / "crm.duckdb"
-
-
 def check(run: Run, name: str) -> tuple[bool, str]:
     """What a check of the run found: whether it passed, and what it says."""
     [found] = [found for found in run.result.get_asset_check_evaluations() if found.check_name == name]

@@ -11,11 +11,6 @@ from crm_assets_tests.data_dirs import connected
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def database(data_dir: Path) -> Path:
-    return data_dir / "crm.duckdb"
-
-
 def by_hand(database: Path, sql: str) -> None:
     with connected(database, read_only=False) as connection:
         connection.execute("set TimeZone = 'UTC'")

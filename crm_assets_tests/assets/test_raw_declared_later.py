@@ -24,11 +24,6 @@ from crm_assets_tests.processes import exit_codes, started
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def database(data_dir: Path) -> Path:
-    return data_dir / "crm.duckdb"
-
-
 def everything(database: Path) -> list[Any]:
     """All columns and rows of the raw tables' own."""
     return [columns(database, "open_tasks"), rows(database, "from raw.open_tasks order by id")]

@@ -17,11 +17,6 @@ MOST, FURTHER = "SOURCES__CRM__MAX_UNDECLARED_COLUMNS", "_further_fields"
 VALUES = [7, -1, 2**63, 2**70, 0.5, "text", "007", "7", "", True, False, {"a": [1, None]}, [2**64], "2024-01-05", None]
 
 
-@pytest.fixture
-def database(data_dir: Path) -> Path:
-    return data_dir / "crm.duckdb"
-
-
 def load(*records: dict[str, Any]) -> Run:
     """Reads a list of these."""
     with configured_crm(lists={"open_tasks": list(records)}, page_sizes=[2] * len(records)):

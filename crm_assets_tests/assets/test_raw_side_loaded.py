@@ -19,12 +19,6 @@ ADA = {"id": 7, "display_name": "Ada Marked", "email": "ada@example.com", "is_ac
 BOB = {"id": 8, "display_name": "Bob Marked", "email": "bob@example.com", "is_active": False}
 
 
-@pytest.fixture
-def database(data_dir: Path) -> Path:
-    """Where the tables are."""
-    return data_dir / "crm.duckdb"
-
-
 def kept(database: Path) -> dict[tuple[str, int], Any]:
     """Array and id of what is kept -> the record."""
     return {(array, id_): json.loads(record) for array, id_, record in rows(database, KEPT)}

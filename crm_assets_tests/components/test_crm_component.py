@@ -1,7 +1,6 @@
 """The attributes of the component, and a second instance as a second folder."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +11,9 @@ from pydantic import ValidationError
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.components import CrmComponent
+from crm_assets_tests.clones import PROJECT, copy_of_the_project
 
-CHECKOUT = Path(__file__).parents[2]
-PAGE = CHECKOUT / "docs" / "several_crms.md"
+PAGE = PROJECT / "docs" / "several_crms.md"
 
 
 def keys(definitions: Definitions) -> set[str]:
@@ -73,15 +72,14 @@ def test_second_crm_is_one_file(tmp_path: Path) -> None:
     """As the page about several CRMs says, in a copy of the project."""
     [path] = re.findall(r"`(crm_assets/defs/north/defs.yaml)`", PAGE.read_text("utf-8"))[:1]
     instance, *_ = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    shutil.copytree(CHECKOUT / "crm_assets", tmp_path / "crm_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
-    (tmp_path / path).parent.mkdir()
-    (tmp_path / path).write_text(instance, encoding="utf-8")
+    copy = copy_of_the_project(tmp_path / "copy")
+    (copy / path).parent.mkdir()
+    (copy / path).write_text(instance, encoding="utf-8")
     code = "from crm_assets.definitions import defs; print(*defs.resolve_asset_graph().get_all_asset_keys(), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(tmp_path)},
+        cwd=copy,
+        env={"PYTHONPATH": str(copy)},
         capture_output=True,
         text=True,
         check=False,

@@ -1,7 +1,6 @@
 """The component in another dg project, which has this package installed from a wheel."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +8,10 @@ from pathlib import Path
 import pytest
 
 from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.clones import copy_of_the_project
 from crm_assets_tests.scripted_crm import KEY, scripted_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.file, pytest.mark.timeout(900)]
-
-CHECKOUT = Path(__file__).parents[2]
 
 PROJECT = {
     "pyproject.toml": """
@@ -61,10 +59,7 @@ def run(*command: str, folder: Path, **variables: str) -> str:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder of packages with this one, from a wheel."""
-    source, site = tmp_path / "source", tmp_path / "site"
-    shutil.copytree(CHECKOUT / "crm_assets", source / "crm_assets", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(CHECKOUT / name, source)
+    source, site = copy_of_the_project(tmp_path / "source"), tmp_path / "site"
     offline = ("--no-deps", "--no-index", "--quiet", "--disable-pip-version-check")
     run("pip", "wheel", *offline, "--no-build-isolation", "--wheel-dir", "dist", ".", folder=source)
     [wheel] = (source / "dist").glob("*.whl")

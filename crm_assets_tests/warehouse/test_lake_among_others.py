@@ -13,19 +13,13 @@ from typing import Any
 
 import psycopg
 import pytest
-import requests
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from crm_assets.errors import WarehouseError, WarehouseUnreachable
-from crm_assets.sandbox.server import serving
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, unprivileged
 from crm_assets_tests.warehouse.statements import configured_lake, read, write
+from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 
 pytestmark = pytest.mark.slow
 
@@ -118,7 +112,7 @@ def test_storage_that_refuses_is_found_before_the_first_request(methods: set[str
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success
         crm.seen.clear()
-        with storage_that_refuses(methods):
+        with storage_proxy(lambda method: 403 if method in methods else None):
             failure = materialize("open_tasks").failure("open_tasks")
         assert words in failure
         assert crm.seen == []
@@ -132,7 +126,7 @@ def test_check_sends_as_many_requests_for_any_number_of_files() -> None:
             connection.execute(f"create table {table} as select 1 as i")
             for i in range(20 * len(sent)):
                 connection.execute(f"insert into {table} values ({i})")
-        with storage_that_refuses(set()) as seen:
+        with storage_proxy(lambda _: None) as seen:
             configured_lake().probe()
         sent.append(len(seen))
     assert sent[0] == sent[1] > 0
@@ -214,28 +208,6 @@ def pgbouncer(mode: str, servers: LakeServers) -> Iterator[int]:
         process.kill()
         process.wait()
         shutil.rmtree(home)
-
-
-@contextmanager
-def storage_that_refuses(methods: set[str]) -> Iterator[list[str]]:
-    """Puts a server before the lake's storage that refuses requests of some methods. Yields those that it passed on."""
-    behind = os.environ["AWS_ENDPOINT_URL"]
-    seen: list[str] = []
-
-    async def answer(request: Request) -> Response:
-        if request.method in methods:
-            return Response("", 403)
-        seen.append(request.method)
-        url = f"{behind}{request.url.path}?{request.url.query}"
-        passed_on = await run_in_threadpool(
-            requests.request, request.method, url, data=await request.body(), headers=dict(request.headers), timeout=30
-        )
-        return Response(passed_on.content, passed_on.status_code, headers=dict(passed_on.headers))
-
-    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])])
-    with serving(app) as address, pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        yield seen
 
 
 def dsn(address: str) -> str:

@@ -1,23 +1,15 @@
 """Faults of a lake's object storage: those that can pass are retried, others are reported."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import count
 
 import pytest
-import requests
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from crm_assets.loading.load import NARROW
-from crm_assets.sandbox.server import serving
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.warehouse.statements import read
+from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lake")]
 
@@ -25,30 +17,15 @@ MORE_THAN_DUCKDB_TRIES = 12
 """DuckDB sends a request at most eight times."""
 
 
-@contextmanager
-def storage_that_answers(status: int, *, times: int | None = None) -> Iterator[None]:
-    """Puts a server before the lake's storage that answers writes with a status, `times` times or always."""
-    behind, answered = os.environ["AWS_ENDPOINT_URL"], count(1)
-
-    async def answer(request: Request) -> Response:
-        if request.method in {"PUT", "POST"} and (times is None or next(answered) <= times):
-            return Response("", status)
-        body = await request.body()
-        url = f"{behind}{request.url.path}?{request.url.query}"
-        passed_on = await run_in_threadpool(
-            requests.request, request.method, url, data=body, headers=dict(request.headers), timeout=30
-        )
-        return Response(passed_on.content, passed_on.status_code, headers=dict(passed_on.headers))
-
-    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "HEAD", "PUT", "POST", "DELETE"])])
-    with serving(app) as address, pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-        yield
+def writes_fail(status: int, times: int | None = None) -> Callable[[str], int | None]:
+    """Answers the first writes with a status, or all."""
+    answered = count(1)
+    return lambda method: status if method in {"PUT", "POST"} and (not times or next(answered) <= times) else None
 
 
 def test_a_storage_that_fails_for_a_while_is_tried_again() -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}):
-        with storage_that_answers(503, times=MORE_THAN_DUCKDB_TRIES):
+        with storage_proxy(writes_fail(503, MORE_THAN_DUCKDB_TRIES)):
             run = materialize("open_tasks")
         assert run.success
         assert run.attempts("open_tasks") > 1
@@ -56,7 +33,7 @@ def test_a_storage_that_fails_for_a_while_is_tried_again() -> None:
 
 
 def test_a_storage_that_refuses_is_not_tried_again_and_named() -> None:
-    with configured_crm(lists={"open_tasks": tasks(70)}), storage_that_answers(403):
+    with configured_crm(lists={"open_tasks": tasks(70)}), storage_proxy(writes_fail(403)):
         run = materialize("open_tasks")
     assert run.attempts("open_tasks") == 1
     assert "403" in run.failure("open_tasks")
