@@ -9,7 +9,7 @@ import duckdb
 import psycopg
 import pytest
 
-from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.lake_servers import LakeServers, dsn_of
 
 SERVERS: list[LakeServers] = []
 """Those that run while the tests of a lake do; empty while those of a file do."""
@@ -58,7 +58,7 @@ def is_being_written(folder: Path) -> bool:
 
 def catalog_rows(folder: Path, sql: str) -> list[tuple[Any, ...]]:
     """What PostgreSQL answers, in the catalog of a data directory's lake."""
-    with psycopg.connect(LAKES[folder]["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+    with psycopg.connect(dsn_of(LAKES[folder]["CRM_WAREHOUSE"])) as connection:
         return connection.execute(sql.encode()).fetchall()
 
 

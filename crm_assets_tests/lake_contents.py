@@ -5,6 +5,8 @@ from contextlib import closing
 
 import psycopg
 
+from crm_assets_tests.lake_servers import dsn_of
+
 
 def lake_texts(settings: Mapping[str, str]) -> Iterator[str]:
     """All of a lake. Its files may be in a folder or on the S3 server that the environment names.
@@ -12,7 +14,7 @@ def lake_texts(settings: Mapping[str, str]) -> Iterator[str]:
     Args:
         settings: `CRM_WAREHOUSE` and `CRM_WAREHOUSE_FILES`.
     """
-    yield from _catalog(settings["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"))
+    yield from _catalog(dsn_of(settings["CRM_WAREHOUSE"]))
     yield from _files(settings["CRM_WAREHOUSE_FILES"])
 
 

@@ -32,6 +32,11 @@ def postgres_folder() -> Path | None:
     return folders[-1] if folders else None
 
 
+def dsn_of(address: str) -> str:
+    """The connection string in the address of a lake."""
+    return address.removeprefix("ducklake:postgres:")
+
+
 @dataclass(frozen=True)
 class LakeServers:
     """Two servers on this machine."""

@@ -2,13 +2,24 @@
 
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 FORKED = multiprocessing.get_context("forkserver")
 FORKED.set_forkserver_preload(["crm_assets_tests.assets.raw_runs"])
+
+UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+"""The beginning of a command: root may write anywhere, unless its process gives up its capabilities."""
+
+can_be_denied = pytest.mark.skipif(
+    bool(UNPRIVILEGED) and not shutil.which("setpriv"), reason="setpriv is missing: root may do anything"
+)
+"""For tests of folders that their process may not write to."""
 
 
 def started(function: Callable[..., object], *arguments: Any) -> ForkServerProcess:

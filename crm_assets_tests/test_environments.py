@@ -12,6 +12,7 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
+from crm_assets_tests.processes import UNPRIVILEGED, can_be_denied
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
 
 pytestmark = pytest.mark.slow
@@ -127,13 +128,7 @@ def test_installed_package_uses_the_working_folder(installed: Path, crm: Scripte
     assert not list(installed.rglob("*.duckdb"))
 
 
-UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
-"""Root may write anywhere, unless its process gives up its capabilities."""
-
-
-@pytest.mark.skipif(
-    os.geteuid() == 0 and not shutil.which("setpriv"), reason="setpriv is missing: root may do anything"
-)
+@can_be_denied
 def test_a_project_folder_that_cannot_be_written_to(crm: ScriptedCrm, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)
     set_up_dagster(folder)

@@ -2,7 +2,6 @@
 
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
-from crm_assets_tests.processes import FORKED, started
+from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
 
 READ = """
 from crm_assets_tests.assets.raw_runs import materialize
@@ -77,20 +76,14 @@ def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) ->
     assert database.read_bytes() == damaged
 
 
-UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
-"""Root may write anywhere, unless its process gives up its capabilities."""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(
-    os.geteuid() == 0 and not shutil.which("setpriv"), reason="setpriv is missing: root may do anything"
-)
+@can_be_denied
 def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
     with configured_crm(lists={"open_tasks": [{"id": 1}]}) as crm:
         done = subprocess.run(
-            [*(UNPRIVILEGED if os.geteuid() == 0 else ()), sys.executable, "-c", READ],
+            [*UNPRIVILEGED, sys.executable, "-c", READ],
             env=os.environ | crm.settings() | {"CRM_DATA_DIR": str(folder)},
             capture_output=True,
             text=True,

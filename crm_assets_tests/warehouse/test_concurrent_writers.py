@@ -18,7 +18,7 @@ import pytest
 from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.lake_servers import LakeServers, dsn_of
 from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
@@ -150,7 +150,7 @@ def test_an_hourly_allowance_holds_for_all_processes_together(
 
 def an_hour_passes_if_no_request_is_left() -> bool:
     """Makes all counted requests an hour older if the allowance is used up. Returns whether it was."""
-    with psycopg.connect(os.environ["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+    with psycopg.connect(dsn_of(os.environ["CRM_WAREHOUSE"])) as connection:
         [[counted]] = connection.execute(
             "select count(*) from crm_assets_requests where sent_at > now() - interval '1 hour'"
         ).fetchall()

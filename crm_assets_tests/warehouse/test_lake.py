@@ -20,17 +20,11 @@ from crm_assets.warehouse.names import TABLES, existing_tables
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.lake_servers import dsn_of
 from crm_assets_tests.processes import FORKED, started
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of a CRM that is no sandbox. Nothing is asked of it."""
-    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
 
 
 def hold(tables: Collection[str], is_held: Event) -> None:
@@ -243,7 +237,7 @@ def test_no_message_has_a_password(address: str, files: str) -> None:
 
 
 def test_postgres_ends_a_lock_with_its_session(lake: dict[str, str]) -> None:
-    dsn = lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
+    dsn = dsn_of(lake["CRM_WAREHOUSE"])
     with writing_elsewhere("raw.t"), psycopg.connect(dsn) as connection:
         held = "select count(*) from pg_locks where locktype = 'advisory'"
         assert connection.execute(held).fetchall() == [(2,)]
@@ -253,7 +247,7 @@ def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -
     write("create table t as select 1 as i")
     with Warehouse().get_connection(tables=["t"]) as connection:
         committed(connection, lambda: connection.execute("insert into t values (2)"))
-        with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as other:
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as other:
             other.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
         with pytest.raises(WarehouseUnreachable, match="Nothing was written"):
             committed(connection, lambda: connection.execute("insert into t values (3)"))

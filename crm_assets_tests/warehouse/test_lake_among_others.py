@@ -17,7 +17,7 @@ import pytest
 from crm_assets.errors import WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, unprivileged
+from crm_assets_tests.lake_servers import HOST, LakeServers, dsn_of, free_port, unprivileged
 from crm_assets_tests.warehouse.statements import configured_lake, read, write
 from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 
@@ -92,7 +92,7 @@ def test_read_only_role_is_an_error_before_any_request(lake: dict[str, str], mon
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success
         crm.seen.clear()
-        with psycopg.connect(dsn(lake["CRM_WAREHOUSE"])) as connection:
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as connection:
             connection.execute("drop role if exists only_reads")
             connection.execute("create role only_reads login")
             connection.execute("grant select on all tables in schema public to only_reads")
@@ -152,7 +152,7 @@ SESSIONS = "select count(*) from pg_stat_activity where datname = current_databa
 
 
 def test_a_process_holds_two_sessions_of_the_catalog(lake: dict[str, str]) -> None:
-    with Warehouse().get_connection() as connection, psycopg.connect(dsn(lake["CRM_WAREHOUSE"])) as catalog:
+    with Warehouse().get_connection() as connection, psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as catalog:
         connection.execute("create table t as select 1 as i")
         assert connection.execute("from t").fetchall() == [(1,)]
         assert catalog.execute(SESSIONS).fetchall() == [(2,)]
@@ -163,7 +163,7 @@ def test_a_process_has_a_third_session_for_moments_at_most(lake: dict[str, str])
     most, is_over = [0], threading.Event()
 
     def count() -> None:
-        with psycopg.connect(dsn(lake["CRM_WAREHOUSE"]), autocommit=True) as connection:
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"]), autocommit=True) as connection:
             while not is_over.wait(0.005):
                 [[number]] = connection.execute(SESSIONS).fetchall()
                 most[0] = max(most[0], number)
@@ -210,12 +210,7 @@ def pgbouncer(mode: str, servers: LakeServers) -> Iterator[int]:
         shutil.rmtree(home)
 
 
-def dsn(address: str) -> str:
-    """The connection string in a lake's address."""
-    return address.removeprefix("ducklake:postgres:")
-
-
 def catalog_tables(address: str) -> list[Any]:
     """DuckLake's tables in a lake's database."""
-    with psycopg.connect(dsn(address)) as connection:
+    with psycopg.connect(dsn_of(address)) as connection:
         return connection.execute("select relname from pg_class where relname like 'ducklake%'").fetchall()

@@ -11,6 +11,7 @@ from crm_assets.errors import CommitUnconfirmed, WarehouseError
 from crm_assets.warehouse.lake.commit import files_kept
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.lake_servers import dsn_of
 from crm_assets_tests.warehouse.statements import read, write
 
 WITHOUT_LINKS = PermissionError("this file system has no hard links")
@@ -78,7 +79,7 @@ def test_commit_lists_only_folders_of_tables_it_wrote(files: Path, monkeypatch: 
 @pytest.mark.slow
 def test_commit_refused_by_the_catalog_writes_nothing(lake: dict[str, str]) -> None:
     write("create table t as select 1 as i")
-    with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"), autocommit=True) as catalog:
+    with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"]), autocommit=True) as catalog:
         catalog.execute(
             "create function refuse() returns trigger language plpgsql as $$ begin raise 'no room for records'; end $$"
         )

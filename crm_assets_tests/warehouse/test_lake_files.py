@@ -13,6 +13,7 @@ import pytest
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_contents import lake_texts
+from crm_assets_tests.lake_servers import dsn_of
 from crm_assets_tests.warehouse.statements import configured_lake, read, write
 
 pytestmark = pytest.mark.slow
@@ -143,7 +144,7 @@ def test_catalog_does_not_grow_with_the_number_of_syncs(
 
 def catalog_tables(lake: dict[str, str]) -> set[str]:
     """The tables in a lake's database."""
-    with psycopg.connect(lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")) as connection:
+    with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as connection:
         return {name for (name,) in connection.execute("select relname from pg_class where relkind = 'r'").fetchall()}
 
 

@@ -76,11 +76,7 @@ TYPES += ["BOOLEAN", "VARCHAR[][]"]
 NUMBERED = "create or replace table a as select {0} as n; create or replace table b as select {0} as n from range(9)"
 
 
-@pytest.fixture(autouse=True)
-def _a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of a CRM that is no sandbox. Nothing is asked of it."""
-    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
+pytestmark = pytest.mark.usefixtures("a_crm")
 
 
 @pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])

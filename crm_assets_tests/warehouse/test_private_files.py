@@ -74,14 +74,12 @@ def test_a_restored_database_is_private_again(open_dir: Path) -> None:
         assert modes(open_dir) == {}
 
 
-@pytest.mark.usefixtures("lake_extensions")
+@pytest.mark.usefixtures("lake_extensions", "a_crm")
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o700])
 def test_a_lakes_files_are_for_those_who_can_access_its_folder(
     mode: int, open_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{open_dir}/catalog.ducklake")
-    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(open_dir / "lake"))
     files = open_dir / "lake" / "crm"
     files.mkdir(mode=mode, parents=True)

@@ -8,7 +8,7 @@ import pytest
 from crm_assets.source.http.limits import Rate
 from crm_assets.warehouse.lake.coordination import counted_requests
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.lake_servers import LakeServers, dsn_of
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ HOURLY = [Rate("requests_per_hour", 20, 3600)]
 @pytest.fixture
 def dsn(servers: LakeServers) -> str:
     """A database without a count."""
-    return servers.new_lake()["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
+    return dsn_of(servers.new_lake()["CRM_WAREHOUSE"])
 
 
 def test_processes_share_one_rate_limit(dsn: str) -> None:
@@ -61,6 +61,6 @@ def test_the_requests_of_a_read_are_counted(servers: LakeServers, monkeypatch: p
         monkeypatch.setenv(name, value)
     with configured_crm(lists={"open_tasks": tasks(120)}) as crm:
         assert materialize("open_tasks").success
-        with counted_requests(settings["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:"), crm.base_url) as count:
+        with counted_requests(dsn_of(settings["CRM_WAREHOUSE"]), crm.base_url) as count:
             assert count.reserve([Rate("requests_per_hour", len(crm.seen), 3600)]) > 0
             assert count.reserve([Rate("requests_per_hour", len(crm.seen) + 1, 3600)]) == 0
