@@ -19,41 +19,27 @@ BUSIEST = HOURLY + NIGHTLY
 """Requests of all schedules in an hour, of a full read, and in the hour in which both are due."""
 
 
-@pytest.mark.parametrize(
-    ("headers", "allowance"),
-    [
-        pytest.param({}, None, id="none"),
-        pytest.param({"X-RateLimit-Limit": "soon"}, None, id="no-number"),
-        pytest.param(
-            {"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "990"}, Allowance(990, 1000, HOUR, False), id="old"
-        ),
-        pytest.param(
-            {"X-RateLimit-Total": "1000", "X-RateLimit-Remaining": "0"}, Allowance(0, 1000, HOUR, False), id="total"
-        ),
-        pytest.param({"X-RateLimit-Remaining": "7"}, Allowance(7, None, HOUR, False), id="no-limit"),
-        pytest.param(
-            {"X-RateLimit-Limit": "5000", "X-RateLimit-Reset": "80000"}, Allowance(None, 5000, DAY, False), id="a-day"
-        ),
-        pytest.param(
-            {"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "50"},
-            Allowance(50, 100, 60, True),
-            id="with-window",
-        ),
-        pytest.param(
-            {"RateLimit": "limit=100, remaining=50, reset=5"}, Allowance(50, 100, HOUR, False), id="one-header"
-        ),
-        pytest.param(
-            {"RateLimit-Policy": '"default";q=400;w=60', "RateLimit": '"default";r=399;t=60'},
-            Allowance(399, 400, 60, True),
-            id="policy",
-        ),
-        pytest.param(
-            {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4000", "RateLimit-Policy": '"default";q=400;w=60'},
-            Allowance(4000, 400, 60, True),
-            id="old-and-new",
-        ),
-    ],
-)
+HEADERS = {
+    "none": ({}, None),
+    "no-number": ({"X-RateLimit-Limit": "soon"}, None),
+    "old": ({"x-ratelimit-limit": "1000", "x-ratelimit-remaining": "990"}, Allowance(990, 1000, HOUR, False)),
+    "total": ({"X-RateLimit-Total": "1000", "X-RateLimit-Remaining": "0"}, Allowance(0, 1000, HOUR, False)),
+    "no-limit": ({"X-RateLimit-Remaining": "7"}, Allowance(7, None, HOUR, False)),
+    "a-day": ({"X-RateLimit-Limit": "5000", "X-RateLimit-Reset": "80000"}, Allowance(None, 5000, DAY, False)),
+    "with-window": ({"RateLimit-Limit": "100, 100;w=60", "RateLimit-Remaining": "50"}, Allowance(50, 100, 60, True)),
+    "one-header": ({"RateLimit": "limit=100, remaining=50, reset=5"}, Allowance(50, 100, HOUR, False)),
+    "policy": (
+        {"RateLimit-Policy": '"default";q=400;w=60', "RateLimit": '"default";r=399;t=60'},
+        Allowance(399, 400, 60, True),
+    ),
+    "old-and-new": (
+        {"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "4000", "RateLimit-Policy": '"default";q=400;w=60'},
+        Allowance(4000, 400, 60, True),
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "allowance"), HEADERS.values(), ids=HEADERS)
 def test_the_allowance_is_read_from_headers(headers: Mapping[str, str], allowance: Allowance | None) -> None:
     assert allowance_of(CaseInsensitiveDict(headers)) == allowance
 

@@ -183,25 +183,21 @@ def test_incremental_key_is_tested_without_being_asked_for(project: ModelProject
     assert [(test.name, test.blocks) for test in model.data_tests] == [("day_unique", True), ("day_not_null", True)]
 
 
-@pytest.mark.parametrize(
-    ("sql", "message"),
-    [
-        pytest.param(
-            "select *\nfrom raw.acounts", "sales.sql:2: the model reads raw.acounts, which is neither", id="table"
-        ),
-        pytest.param("select * from accounts", "reads accounts, which is neither", id="table without schema"),
-        pytest.param("select 1\nfrom {{ ref('x') }}", "sales.sql:2: there is no model x: correct", id="no such model"),
-        pytest.param("select 1\nfrom {{ source('raw', 'x') }}", "sales.sql:2: there is no source raw.x", id="source"),
-        pytest.param("select 1; select 2", "has 2 statements", id="two statements"),
-        pytest.param("-- to do", "has 0 statements", id="no statement"),
-        pytest.param("insert into raw.accounts select 1", "statement is INSERT, not SELECT", id="no select"),
-        pytest.param("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error", id="no SQL"),
-        pytest.param("select 1\n{% if %}", "sales.sql:2: Expected an expression", id="no template"),
-        pytest.param(
-            "select * from {{ ref('sales') }}", "depends on itself: marts.sales reads marts.sales", id="itself"
-        ),
-    ],
-)
+WRONG_SQL = {
+    "table": ("select *\nfrom raw.acounts", "sales.sql:2: the model reads raw.acounts, which is neither"),
+    "table without schema": ("select * from accounts", "reads accounts, which is neither"),
+    "no such model": ("select 1\nfrom {{ ref('x') }}", "sales.sql:2: there is no model x: correct"),
+    "source": ("select 1\nfrom {{ source('raw', 'x') }}", "sales.sql:2: there is no source raw.x"),
+    "two statements": ("select 1; select 2", "has 2 statements"),
+    "no statement": ("-- to do", "has 0 statements"),
+    "no select": ("insert into raw.accounts select 1", "statement is INSERT, not SELECT"),
+    "no SQL": ("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error"),
+    "no template": ("select 1\n{% if %}", "sales.sql:2: Expected an expression"),
+    "itself": ("select * from {{ ref('sales') }}", "depends on itself: marts.sales reads marts.sales"),
+}
+
+
+@pytest.mark.parametrize(("sql", "message"), WRONG_SQL.values(), ids=WRONG_SQL)
 def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
     with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(message.removeprefix('sales.sql'))}"):
         project.mart(sql)
@@ -266,74 +262,53 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
     assert message.count("marts.") == 4
 
 
-@pytest.mark.parametrize(
-    ("properties", "message"),
-    [
-        pytest.param(
-            "config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral", id="materialization"
-        ),
-        pytest.param(
-            "config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?", id="config"
-        ),
-        pytest.param("config: incremental", "config is 'incremental': write keys and values", id="config without keys"),
-        pytest.param("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?", id="misspelt"),
-        pytest.param("constraints: [x]", "'constraints' cannot be used: write data_tests, or", id="dbt's own key"),
-        pytest.param("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the", id="hook"),
-        pytest.param("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME", id="owner"),
-        pytest.param(
-            "columns: [{description: The day.}]", "an entry of sales: columns has no name", id="unnamed column"
-        ),
-        pytest.param("columns: {day: x}", "columns is {'day': 'x'}: write a list", id="no list"),
-        pytest.param(
-            "{config: {materialized: ephemeral}, columns: [{name: day, data_tests: [unique]}]}",
-            "tests of ephemeral models are not run",
-            id="ephemeral",
-        ),
-        pytest.param("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of", id="kind of test"),
-        pytest.param("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor", id="two kinds in one"),
-        pytest.param("data_tests: [unique]", "move it to data_tests of a column", id="column's test on the model"),
-        pytest.param(TESTED % "accepted_values: {values: [1]}", "'values' cannot be used", id="beside arguments"),
-        pytest.param(
-            TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config", id="beside"
-        ),
-        pytest.param(
-            TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?", id="of a test"
-        ),
-        pytest.param(TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x", id="argument"),
-        pytest.param(TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one", id="severity"),
-        pytest.param(TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x", id="ref"),
-        pytest.param("data_tests: [{expression_is_true: {}}]", "needs expression: add it below", id="no argument"),
-        pytest.param(
-            "columns: [{name: day, description: D., data_tests: [unique, unique]}]",
-            "day_unique is there twice",
-            id="twice",
-        ),
-    ],
-)
+WRONG_PROPERTIES = {
+    "materialization": ("config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral"),
+    "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
+    "config without keys": ("config: incremental", "config is 'incremental': write keys and values"),
+    "misspelt": ("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?"),
+    "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
+    "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
+    "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
+    "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
+    "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
+    "ephemeral": (
+        "{config: {materialized: ephemeral}, columns: [{name: day, data_tests: [unique]}]}",
+        "tests of ephemeral models are not run",
+    ),
+    "kind of test": ("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of"),
+    "two kinds in one": ("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor"),
+    "column's test on the model": ("data_tests: [unique]", "move it to data_tests of a column"),
+    "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used"),
+    "beside": (TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config"),
+    "of a test": (TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?"),
+    "argument": (TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x"),
+    "severity": (TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one"),
+    "ref": (TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x"),
+    "no argument": ("data_tests: [{expression_is_true: {}}]", "needs expression: add it below"),
+    "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
+}
+
+
+@pytest.mark.parametrize(("properties", "message"), WRONG_PROPERTIES.values(), ids=WRONG_PROPERTIES)
 def test_properties_are_refused(project: ModelProject, properties: str, message: str) -> None:
     with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
         project.mart("select 1 as day", properties)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        pytest.param("models: [{name: other}]", "other has no other.sql: add the file", id="no SQL file"),
-        pytest.param("models: [{name: a}, {name: a}]", "a is already listed in marts.yml", id="listed twice"),
-        pytest.param("models: [{description: A.}]", "an entry of the file: models has no name", id="no name"),
-        pytest.param("models: {a: 1}", "models is {'a': 1}: write a list", id="no list"),
-        pytest.param("models: [", "this is not valid YAML", id="no YAML"),
-        pytest.param("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice", id="key twice"),
-        pytest.param(
-            "sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]",
-            "tests of sources are not run",
-            id="source",
-        ),
-        pytest.param(
-            "unit_tests: []", "'unit_tests' cannot be used: test the model with pytest", id="dbt's unit tests"
-        ),
-    ],
-)
+WRONG_YAML = {
+    "no SQL file": ("models: [{name: other}]", "other has no other.sql: add the file"),
+    "listed twice": ("models: [{name: a}, {name: a}]", "a is already listed in marts.yml"),
+    "no name": ("models: [{description: A.}]", "an entry of the file: models has no name"),
+    "no list": ("models: {a: 1}", "models is {'a': 1}: write a list"),
+    "no YAML": ("models: [", "this is not valid YAML"),
+    "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
+    "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
+    "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_YAML.values(), ids=WRONG_YAML)
 def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) -> None:
     project.write("marts/a.sql", "select 1 as x")
     project.write("marts/marts.yml", text)

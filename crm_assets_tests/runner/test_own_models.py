@@ -99,27 +99,20 @@ def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_d
     assert (accounts > 0, regions) == (True, 2)
 
 
-@pytest.mark.parametrize(
-    ("file", "text", "message"),
-    [
-        pytest.param(
-            "models/marts/mine.sql", "select 1\nfrom raw.acounts", r"mine\.sql:2: .*correct the name", id="mart"
-        ),
-        pytest.param("models/marts/mine.sql", "select 1\nfrom {{ ref('x') }}", r"mine\.sql:2: .*no model x", id="ref"),
-        pytest.param(
-            "snapshots/mine.yml", "version: 2\n\nsnapshots:\n  - name: mine", r"mine\.yml:4: .*relation", id="snapshot"
-        ),
-        pytest.param(
-            "snapshots/mine.yml",
-            "snapshots:\n- name: mine\n  relation: ref('stg_users')\n  config: {unique_key: id,\n    strategy: chek}",
-            r"mine\.yml:5: .*use one of check, timestamp",
-            id="strategy",
-        ),
-        pytest.param(
-            "seeds/mine.yml", "seeds:\n- name: mine", r"mine\.yml:2: .*mine has no mine\.csv: add the file", id="seed"
-        ),
-    ],
-)
+WRONG_FILES = {
+    "mart": ("models/marts/mine.sql", "select 1\nfrom raw.acounts", r"mine\.sql:2: .*correct the name"),
+    "ref": ("models/marts/mine.sql", "select 1\nfrom {{ ref('x') }}", r"mine\.sql:2: .*no model x"),
+    "snapshot": ("snapshots/mine.yml", "version: 2\n\nsnapshots:\n  - name: mine", r"mine\.yml:4: .*relation"),
+    "strategy": (
+        "snapshots/mine.yml",
+        "snapshots:\n- name: mine\n  relation: ref('stg_users')\n  config: {unique_key: id,\n    strategy: chek}",
+        r"mine\.yml:5: .*use one of check, timestamp",
+    ),
+    "seed": ("seeds/mine.yml", "seeds:\n- name: mine", r"mine\.yml:2: .*mine has no mine\.csv: add the file"),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "message"), WRONG_FILES.values(), ids=WRONG_FILES)
 def test_a_file_is_refused_with_line_and_remedy(dbt: Path, file: str, text: str, message: str) -> None:
     (dbt / file).write_text(text)
 

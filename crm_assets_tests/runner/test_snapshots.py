@@ -183,28 +183,21 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         assert states(first) == [(1, "ann", False), (1, "bob", True)]
 
 
+WRONG_CONFIG = {
+    "no key": ({}, "snapshot needs a unique_key: add the column"),
+    "strategy": ({**CHECK, "strategy": "guess"}, "config: strategy is 'guess': use one of check, timestamp"),
+    "columns": ({"unique_key": "id", "strategy": "check"}, "strategy check needs check_cols: add it"),
+    "no list": ({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns"),
+    "deletes": ({**CHECK, "hard_deletes": "keep"}, "config: hard_deletes is 'keep': use one of ignore"),
+    "dbt's own": (
+        {**CHECK, "target_schema": "x"},
+        "config: the key 'target_schema' cannot be used: did you mean schema",
+    ),
+}
+
+
 @pytest.mark.file
-@pytest.mark.parametrize(
-    ("config", "message"),
-    [
-        pytest.param({}, "snapshot needs a unique_key: add the column", id="no key"),
-        pytest.param(
-            {**CHECK, "strategy": "guess"}, "config: strategy is 'guess': use one of check, timestamp", id="strategy"
-        ),
-        pytest.param(
-            {"unique_key": "id", "strategy": "check"}, "strategy check needs check_cols: add it", id="columns"
-        ),
-        pytest.param({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns", id="no list"),
-        pytest.param(
-            {**CHECK, "hard_deletes": "keep"}, "config: hard_deletes is 'keep': use one of ignore", id="deletes"
-        ),
-        pytest.param(
-            {**CHECK, "target_schema": "x"},
-            "config: the key 'target_schema' cannot be used: did you mean schema",
-            id="dbt's own",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("config", "message"), WRONG_CONFIG.values(), ids=WRONG_CONFIG)
 def test_a_snapshot_is_refused(project: ModelProject, config: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelsRefused, match=rf"history\.yml:\d+: history: {message}"):
         history(project, **config)

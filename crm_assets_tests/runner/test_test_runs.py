@@ -37,40 +37,28 @@ def failing(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> list[tup
     return connection.execute(f"from (\n{outcome.sql}\n) order by all").fetchall()
 
 
-@pytest.mark.parametrize(
-    ("column", "test", "rows"),
-    [
-        pytest.param(NAME, "unique", [("b", 2)], id="unique: a value twice"),
-        pytest.param(NAME, "not_null", [(4, None, None)], id="not_null: a missing value"),
-        pytest.param(
-            NAME,
-            {"accepted_values": {"arguments": {"values": ["a"]}}},
-            [(2, "b", -5), (3, "b", None)],
-            id="accepted_values: another",
-        ),
-        pytest.param(
-            "n",
-            {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
-            [(1, "a", 10), (2, "b", -5)],
-            id="relationships: not found",
-        ),
-        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, [(2, "b", -5)], id="expression: untrue"),
-        pytest.param(
-            None,
-            {EXPRESSION: {"arguments": {"expression": "n <> 10"}}},
-            [(1, "a", 10)],
-            id="expression of the model: untrue",
-        ),
-        pytest.param("n", {RANGE: {"arguments": {"min_value": 0}}}, [(2, "b", -5)], id="accepted_range: too little"),
-        pytest.param("n", {RANGE: {"arguments": {"max_value": 9}}}, [(1, "a", 10)], id="accepted_range: too much"),
-        pytest.param(
-            None,
-            {COMBINATION: {"arguments": {"combination_of_columns": [QUOTED]}}},
-            [("b", 2)],
-            id="unique_combination: twice",
-        ),
-    ],
-)
+FAILING = {
+    "unique: a value twice": (NAME, "unique", [("b", 2)]),
+    "not_null: a missing value": (NAME, "not_null", [(4, None, None)]),
+    "accepted_values: another": (
+        NAME,
+        {"accepted_values": {"arguments": {"values": ["a"]}}},
+        [(2, "b", -5), (3, "b", None)],
+    ),
+    "relationships: not found": (
+        "n",
+        {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
+        [(1, "a", 10), (2, "b", -5)],
+    ),
+    "expression: untrue": ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, [(2, "b", -5)]),
+    "expression of the model: untrue": (None, {EXPRESSION: {"arguments": {"expression": "n <> 10"}}}, [(1, "a", 10)]),
+    "accepted_range: too little": ("n", {RANGE: {"arguments": {"min_value": 0}}}, [(2, "b", -5)]),
+    "accepted_range: too much": ("n", {RANGE: {"arguments": {"max_value": 9}}}, [(1, "a", 10)]),
+    "unique_combination: twice": (None, {COMBINATION: {"arguments": {"combination_of_columns": [QUOTED]}}}, [("b", 2)]),
+}
+
+
+@pytest.mark.parametrize(("column", "test", "rows"), FAILING.values(), ids=FAILING)
 def test_rows_fail(
     project: ModelProject,
     connection: duckdb.DuckDBPyConnection,
@@ -105,29 +93,19 @@ def test_failing_rows_are_described(
     assert run(project, connection, column, test).found == sentence
 
 
-@pytest.mark.parametrize(
-    ("column", "test"),
-    [
-        pytest.param("Key", "unique", id="unique"),
-        pytest.param("n", "unique", id="unique: nulls are no values"),
-        pytest.param("Key", "not_null", id="not_null"),
-        pytest.param(
-            NAME, {"accepted_values": {"arguments": {"values": ["a", "b"]}}}, id="accepted_values: null passes"
-        ),
-        pytest.param(
-            "Key", {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}}, id="relationships"
-        ),
-        pytest.param("n", {EXPRESSION: {"arguments": {"expression": "<> 0"}}}, id="expression: null passes"),
-        pytest.param(
-            "n",
-            {RANGE: {"arguments": {"min_value": -5, "max_value": "Key + 9"}}},
-            id="accepted_range: limits are allowed",
-        ),
-        pytest.param(
-            None, {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}}, id="unique_combination"
-        ),
-    ],
-)
+PASSING = {
+    "unique": ("Key", "unique"),
+    "unique: nulls are no values": ("n", "unique"),
+    "not_null": ("Key", "not_null"),
+    "accepted_values: null passes": (NAME, {"accepted_values": {"arguments": {"values": ["a", "b"]}}}),
+    "relationships": ("Key", {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}}),
+    "expression: null passes": ("n", {EXPRESSION: {"arguments": {"expression": "<> 0"}}}),
+    "accepted_range: limits are allowed": ("n", {RANGE: {"arguments": {"min_value": -5, "max_value": "Key + 9"}}}),
+    "unique_combination": (None, {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}}),
+}
+
+
+@pytest.mark.parametrize(("column", "test"), PASSING.values(), ids=PASSING)
 def test_rows_pass(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test
 ) -> None:

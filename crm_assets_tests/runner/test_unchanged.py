@@ -108,31 +108,27 @@ def next_day(connection: duckdb.DuckDBPyConnection) -> None:
     report_in(connection, LATE)
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        pytest.param(lambda _: None, [], id="nothing"),
-        pytest.param(lambda c: load(c, "won_deals", "load_2", "load_1"), [], id="a load without changes"),
-        pytest.param(lambda c: load(c, "accounts", "load_2", "load_2"), [], id="another list"),
-        pytest.param(
-            lambda c: load(c, "won_deals", "load_2", "load_2"), ["daily", "sales", "stg_deals"], id="rows of its list"
-        ),
-        pytest.param(next_day, ["daily"], id="another day"),
-        pytest.param(
-            lambda c: c.execute("insert into raw.model_builds values ('marts.sales', 'another', now())"),
-            ["sales"],
-            id="another build at the same time",
-        ),
-        pytest.param(lambda c: see_user(c, "load_2", "Ann"), [], id="the same user again"),
-        pytest.param(lambda c: see_user(c, "load_2", "Bea"), ["stg_names"], id="another name of a user"),
-        pytest.param(lambda c: c.execute("drop table marts.sales"), ["sales"], id="a table that is gone"),
-        pytest.param(
-            lambda c: c.execute("drop table marts.sales; create view marts.sales as select 1 as id"),
-            ["sales"],
-            id="a view in place of a table",
-        ),
-    ],
-)
+CHANGES = {
+    "nothing": (lambda _: None, []),
+    "a load without changes": (lambda c: load(c, "won_deals", "load_2", "load_1"), []),
+    "another list": (lambda c: load(c, "accounts", "load_2", "load_2"), []),
+    "rows of its list": (lambda c: load(c, "won_deals", "load_2", "load_2"), ["daily", "sales", "stg_deals"]),
+    "another day": (next_day, ["daily"]),
+    "another build at the same time": (
+        lambda c: c.execute("insert into raw.model_builds values ('marts.sales', 'another', now())"),
+        ["sales"],
+    ),
+    "the same user again": (lambda c: see_user(c, "load_2", "Ann"), []),
+    "another name of a user": (lambda c: see_user(c, "load_2", "Bea"), ["stg_names"]),
+    "a table that is gone": (lambda c: c.execute("drop table marts.sales"), ["sales"]),
+    "a view in place of a table": (
+        lambda c: c.execute("drop table marts.sales; create view marts.sales as select 1 as id"),
+        ["sales"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_changed_data_are_built(
     models: ModelProject,
     connection: duckdb.DuckDBPyConnection,

@@ -34,27 +34,22 @@ HTML = f"<html><body>{SECRET_OF_A_BODY}</body></html>"
 NESTED = {"errors": {"code": 403, "message": ["No access", "Ask your admin"], "record": {"email": SECRET_OF_A_BODY}}}
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "shown"),
-    [
-        pytest.param(json.dumps(NESTED), "application/json", "No access; Ask your admin", id="errors-code-message"),
-        pytest.param('{"errors": {"message": ["No access"]}}', "application/json", "No access", id="errors-message"),
-        pytest.param('{"errors": ["No access"]}', "application/json", "No access", id="errors-list"),
-        pytest.param(
-            json.dumps({"message": "No access", "contact": SECRET_OF_A_BODY}),
-            "application/json",
-            "No access",
-            id="message",
-        ),
-        pytest.param('{"error": "No access", "record": "x"}', "application/json", "No access", id="error"),
-        pytest.param('{"errors": [{"message": "No access"}]}', "application/json", "No access", id="errors-objects"),
-        pytest.param(HTML, "text/html", None, id="html"),
-        pytest.param(SECRET_OF_A_BODY, "text/plain", None, id="text"),
-        pytest.param(json.dumps([{"email": SECRET_OF_A_BODY}]), "application/json", None, id="array"),
-        pytest.param(json.dumps({"email": SECRET_OF_A_BODY}), "application/json", None, id="other-object"),
-        pytest.param("", "application/json", None, id="nothing"),
-    ],
-)
+BODIES = {
+    "errors-code-message": (json.dumps(NESTED), "application/json", "No access; Ask your admin"),
+    "errors-message": ('{"errors": {"message": ["No access"]}}', "application/json", "No access"),
+    "errors-list": ('{"errors": ["No access"]}', "application/json", "No access"),
+    "message": (json.dumps({"message": "No access", "contact": SECRET_OF_A_BODY}), "application/json", "No access"),
+    "error": ('{"error": "No access", "record": "x"}', "application/json", "No access"),
+    "errors-objects": ('{"errors": [{"message": "No access"}]}', "application/json", "No access"),
+    "html": (HTML, "text/html", None),
+    "text": (SECRET_OF_A_BODY, "text/plain", None),
+    "array": (json.dumps([{"email": SECRET_OF_A_BODY}]), "application/json", None),
+    "other-object": (json.dumps({"email": SECRET_OF_A_BODY}), "application/json", None),
+    "nothing": ("", "application/json", None),
+}
+
+
+@pytest.mark.parametrize(("content", "kind", "shown"), BODIES.values(), ids=BODIES)
 def test_error_shows_only_the_message_of_its_body(crm: ScriptedCrm, content: str, kind: str, shown: str | None) -> None:
     crm.faults.append(always("open_tasks", lambda: Response(content, 403, media_type=kind)))
     with pytest.raises(ApiRefusal, match="open_tasks, page 1: status 403") as raised:
