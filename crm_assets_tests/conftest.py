@@ -24,19 +24,29 @@ settings.load_profile("same examples" if os.environ.get("CI") else "new examples
 FOREIGN = ("SOURCES__", "CRM_", "API_KEY", "DAGSTER_", "DLT_", "RUNTIME__")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Forgets what the machine has configured, before anything of the project is imported."""
+NOWHERE = tempfile.mkdtemp(prefix="crm_assets_tests_")
+
+
+def forget_the_machine() -> None:
+    """Forgets what the machine has configured."""
     for name in [name for name in os.environ if name.upper().startswith(FOREIGN)]:
         del os.environ[name]
-    nowhere = tempfile.mkdtemp(prefix="crm_assets_tests_")
-    config.add_cleanup(lambda: shutil.rmtree(nowhere, ignore_errors=True))
     # Settings are read from files of the project, and dlt's own of the user, who may have a real key in either.
-    os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = nowhere
+    os.environ["DLT_PROJECT_DIR"] = os.environ["DLT_DATA_DIR"] = NOWHERE
     # Tests run in folders of their own, and so do the processes that they start.
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     os.environ["RUNTIME__LOG_LEVEL"] = "ERROR"
     # The assets' retry policy is made when definitions are loaded.
     os.environ["SOURCES__CRM__ASSET_RETRY_DELAY"] = "0"
+
+
+# Before anything of the project is imported: other conftest files do, and can be loaded before pytest_configure.
+forget_the_machine()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Removes the folder in the end."""
+    config.add_cleanup(lambda: shutil.rmtree(NOWHERE, ignore_errors=True))
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -71,7 +81,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def lake_extensions() -> None:
     """The packages with a lake's extensions, which are for one version of DuckDB."""
-    import duckdb  # after pytest_configure, as all of the project
+    import duckdb  # after forget_the_machine, as all of the project
 
     folder = Path(str(files("duckdb_extension_ducklake"))) / "extensions" / f"v{duckdb.__version__}"
     if not folder.exists():
@@ -91,7 +101,7 @@ def servers(request: pytest.FixtureRequest) -> Iterator[LakeServers]:
 @pytest.fixture
 def messages() -> Iterator[list[str]]:
     """Messages of Dagster's logger, as they come."""
-    from dagster import get_dagster_logger  # after pytest_configure
+    from dagster import get_dagster_logger  # after forget_the_machine
 
     messages: list[str] = []
     handler = logging.Handler()

@@ -30,7 +30,7 @@ def use_data_dir(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 
 def connected(database: Path, *, read_only: bool = True) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection to a data directory's warehouse, by the path that a file would have."""
-    # After pytest_configure, as all of the project.
+    # After forget_the_machine, as all of the project.
     from crm_assets.warehouse.duckdb_file import DuckDBFile
     from crm_assets.warehouse.lake.address import LakeAddress
     from crm_assets.warehouse.lake.backend import Lake

@@ -18,7 +18,7 @@ def database(data_dir: Path) -> Path:
 @pytest.fixture
 def declarations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Declarations]:
     """The schemas of the project, which the test may change."""
-    from crm_assets.source import schemas  # after pytest_configure
+    from crm_assets.source import schemas  # after forget_the_machine
 
     yield Declarations(tmp_path / "schemas", monkeypatch)
     monkeypatch.undo()
@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> ModelProject:
 @pytest.fixture
 def accounts(data_dir: Path) -> None:
     """Two accounts in the warehouse."""
-    from crm_assets.warehouse.warehouse import Warehouse  # after pytest_configure
+    from crm_assets.warehouse.warehouse import Warehouse  # after forget_the_machine
 
     data_dir.mkdir()
     with Warehouse().get_connection() as connection:
