@@ -99,18 +99,6 @@ def test_failing_resource_exits_with_an_error_without_the_key(tmp_path: Path) ->
     assert_the_key_is_nowhere(done, tmp_path)
 
 
-@pytest.mark.slow
-def test_assets_are_materialized_without_showing_the_key(tmp_path: Path) -> None:
-    with scripted_crm(lists=one_each()) as crm:
-        settings = crm.settings() | TALKATIVE
-        select = ("--select", '+key:"staging/stg_open_tasks"')
-        done = dagster("asset", "materialize", *select, tmp_path=tmp_path, settings=settings)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert rows(tmp_path / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(1,)]
-    assert {seen.resource for seen in crm.seen} == {"open_tasks"}
-    assert_the_key_is_nowhere(done, tmp_path)
-
-
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [({"SOURCES__CRM__API_KEY": KEY}, "SOURCES__CRM__BASE_URL"), ({"SOURCES__CRM__PER_PAGE": "0"}, "PER_PAGE")],
