@@ -1,0 +1,196 @@
+"""What is refused of a project before anything runs, with instructions."""
+
+import re
+
+import pytest
+
+from crm_assets.errors import ModelsRefused
+from crm_assets_tests.runner.model_project import ModelProject
+
+TESTED = "columns: [{name: day, description: The day., data_tests: [{%s}]}]"
+
+
+def test_two_models_of_one_table_are_refused(project: ModelProject) -> None:
+    project.write("marts/a.sql", "{{ config(alias='sales') }} select 1 as day")
+
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:1: marts\.sales is the table of .*a\.sql: change a name"):
+        project.mart("select 1 as day")
+
+
+WRONG_SQL = {
+    "table": ("select *\nfrom raw.acounts", "sales.sql:2: the model reads raw.acounts, which is neither"),
+    "table without schema": ("select * from accounts", "reads accounts, which is neither"),
+    "no such model": ("select 1\nfrom {{ ref('x') }}", "sales.sql:2: there is no model x: correct"),
+    "source": ("select 1\nfrom {{ source('raw', 'x') }}", "sales.sql:2: there is no source raw.x"),
+    "two statements": ("select 1; select 2", "has 2 statements"),
+    "no statement": ("-- to do", "has 0 statements"),
+    "no select": ("insert into raw.accounts select 1", "statement is INSERT, not SELECT"),
+    "no SQL": ("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error"),
+    "no template": ("select 1\n{% if %}", "sales.sql:2: Expected an expression"),
+    "itself": ("select * from {{ ref('sales') }}", "depends on itself: marts.sales reads marts.sales"),
+}
+
+
+@pytest.mark.parametrize(("sql", "message"), WRONG_SQL.values(), ids=WRONG_SQL)
+def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(message.removeprefix('sales.sql'))}"):
+        project.mart(sql)
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        (
+            "adapter.get_relation()",
+            "'adapter' is undefined: adapter calls, queries while rendering and packages are not",
+        ),
+        ("run_query('select 1')", "'run_query' is undefined: adapter calls"),
+        ("dbt_utils.star(ref('sales'))", "'dbt_utils' is undefined: adapter calls"),
+        ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
+        ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
+        ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
+        ("config.require('nope')", "there is no configuration nope: correct the name"),
+        ("var('nope')", "there is no variable nope: correct the name, or add it"),
+        ("ref('sales').__class__.__mro__", "is unsafe"),
+        ("exceptions.raise_compiler_error('Not today')", "Not today"),
+    ],
+)
+def test_templates_cannot_do_everything(project: ModelProject, expression: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=rf"sales\.sql:2: .*{re.escape(message)}"):
+        project.mart(f"select\n    {{{{ {expression} }}}} as day")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("packages.yml", "packages: []", r"packages\.yml:1: packages and Python models are not supported"),
+        (
+            "marts/a.py",
+            "def model(dbt, session): ...",
+            r"a\.py:1: packages and Python models are not supported: write SQL",
+        ),
+        (
+            "dbt_project.yml",
+            "name: crm\non-run-end: []",
+            r"dbt_project\.yml:2: .* 'on-run-end' cannot be used: remove it",
+        ),
+        ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
+    ],
+)
+def test_what_only_dbt_has_is_refused(project: ModelProject, file: str, text: str, message: str) -> None:
+    project.write(file, text)
+
+    with pytest.raises(ModelsRefused, match=message):
+        project.mart("select 1 as day")
+
+
+def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
+    for name, read in zip("abc", "bca", strict=True):
+        project.write(f"marts/{name}.sql", f"select * from {{{{ ref('{read}') }}}}")
+
+    with pytest.raises(ModelsRefused) as refused:
+        project.models()
+
+    message = str(refused.value).partition("depends on itself: ")[2].partition(". ")[0]
+    assert message in "marts.a reads marts.b reads marts.c reads marts.a reads marts.b reads marts.c"
+    assert message.count("marts.") == 4
+
+
+WRONG_PROPERTIES = {
+    "materialization": ("config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral"),
+    "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
+    "config without keys": ("config: incremental", "config is 'incremental': write keys and values"),
+    "misspelt": ("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?"),
+    "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
+    "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
+    "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
+    "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
+    "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
+    "ephemeral": (
+        "{config: {materialized: ephemeral}, columns: [{name: day, data_tests: [unique]}]}",
+        "tests of ephemeral models are not run",
+    ),
+    "kind of test": ("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of"),
+    "two kinds in one": ("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor"),
+    "column's test on the model": ("data_tests: [unique]", "move it to data_tests of a column"),
+    "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used"),
+    "beside": (TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config"),
+    "of a test": (TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?"),
+    "argument": (TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x"),
+    "severity": (TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one"),
+    "ref": (TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x"),
+    "no argument": ("data_tests: [{expression_is_true: {}}]", "needs expression: add it below"),
+    "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
+}
+
+
+@pytest.mark.parametrize(("properties", "message"), WRONG_PROPERTIES.values(), ids=WRONG_PROPERTIES)
+def test_properties_are_refused(project: ModelProject, properties: str, message: str) -> None:
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
+        project.mart("select 1 as day", properties)
+
+
+WRONG_YAML = {
+    "no SQL file": ("models: [{name: other}]", "other has no other.sql: add the file"),
+    "listed twice": ("models: [{name: a}, {name: a}]", "a is already listed in marts.yml"),
+    "no name": ("models: [{description: A.}]", "an entry of the file: models has no name"),
+    "no list": ("models: {a: 1}", "models is {'a': 1}: write a list"),
+    "no YAML": ("models: [", "this is not valid YAML"),
+    "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
+    "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
+    "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_YAML.values(), ids=WRONG_YAML)
+def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) -> None:
+    project.write("marts/a.sql", "select 1 as x")
+    project.write("marts/marts.yml", text)
+
+    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
+        project.models()
+
+
+@pytest.mark.parametrize("file", ["marts/a.sql", "seeds/targets.csv", "macros/a.sql", "models/notes.md"])
+def test_file_in_another_encoding_is_refused(project: ModelProject, file: str) -> None:
+    path = project.write(file, "name\n")
+    path.write_bytes("name\nMüller\n".encode("cp1252"))
+
+    with pytest.raises(ModelsRefused, match=re.escape(f"{path}:2: not UTF-8. Save the file in this encoding")):
+        project.models()
+
+
+def test_refusal_names_the_line(project: ModelProject) -> None:
+    project.write("marts/sales.sql", "select 1 as day")
+    project.write(
+        "marts/marts.yml",
+        """
+        models:
+          - name: sales
+            columns:
+              - name: day
+                description: The day.
+                data_tests:
+                  - unique
+                  - not_nul
+        """,
+    )
+    with pytest.raises(
+        ModelsRefused, match=r"marts\.yml:8: sales: a test of column day has the unknown kind 'not_nul'"
+    ):
+        project.models()
+
+
+def test_all_errors_are_reported_together(project: ModelProject) -> None:
+    project.write("marts/a.sql", "select 1; select 2")
+    project.write("staging/b.sql", "drop table raw.accounts")
+
+    with pytest.raises(ModelsRefused, match=r"(?s)a\.sql.*b\.sql"):
+        project.models()
+
+
+def test_blocking_comparison_with_a_reader_is_a_cycle(project: ModelProject) -> None:
+    project.write("marts/b.sql", "select day from {{ ref('sales') }}")
+
+    with pytest.raises(ModelsRefused, match="or give the test of relationships among them severity warn"):
+        project.mart("select 1 as day", TESTED % "relationships: {arguments: {to: ref('b'), field: day}}")
