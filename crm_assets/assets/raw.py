@@ -34,7 +34,7 @@ from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
 from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
-from crm_assets.loading.load import LoadPackage
+from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
 from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
@@ -174,7 +174,10 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
                 vanishing_share=settings.endpoint(resource).vanishing_share,
                 keep_log_days=settings.keep_log_days,
             )
-            with warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection:
+            with (
+                warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection,
+                little_memory(connection),
+            ):
                 before = rows_before(connection, resource)
                 loaded = load_package(connection, package)
                 report = loaded.report

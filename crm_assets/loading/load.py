@@ -3,7 +3,8 @@
 The database is locked only for the load, not while the API is read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import escape
@@ -125,27 +126,28 @@ class Loaded:
     notes: Sequence[str]
 
 
+@contextmanager
+def little_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Ends, after the body, the limits of memory and threads that `load` sets."""
+    [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
+    yield
+    connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
+
+
 def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
-    """Merges a package into its raw table and writes the sync log, atomically.
+    """Merges a package into its raw table and writes the sync log, atomically. Needs `little_memory`.
 
     Rows that were loaded by a read which began later are not changed, since reads of one resource can overlap. Of a
     record received several times, the version changed last is kept, and among equals the one received last.
     """
-    loaded = _load_in_little_memory(connection, package)
-    if len(package.side_loads):
-        delete_older(connection)
-    return loaded
-
-
-def _load_in_little_memory(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
-    [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     try:
         loaded = committed(connection, partial(_load, connection, package, NARROW))
     except duckdb.Error as error:
         if not is_out_of_memory(error):
             raise
-        return committed(connection, partial(_load, connection, package))  # in a new instance, with the normal limit
-    connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
+        loaded = committed(connection, partial(_load, connection, package))  # in a new instance, with the normal limit
+    if len(package.side_loads):
+        delete_older(connection)
     return loaded
 
 

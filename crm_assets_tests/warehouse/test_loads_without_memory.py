@@ -16,7 +16,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from crm_assets.loading import load as loading
-from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, load
+from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, little_memory, load
 from crm_assets.loading.sync_log import ListRequest
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
@@ -134,3 +134,13 @@ def test_a_long_list_with_repeated_ids_needs_little_memory(tmp_path: Path, monke
         load(connection, replace(package, rows=rows + 5, report=read))
         found = connection.execute("select title, count(*), max(id) from raw.open_tasks group by title order by title")
         assert found.fetchall() == [("first", rows - 5, rows - 1), ("last", 5, 4)]
+
+
+def test_checks_after_a_load_have_as_little_memory(tmp_path: Path) -> None:
+    limit = "select current_setting('memory_limit')"
+    normal = {"memory_limit": "1GiB"}
+    with DuckDBFile(tmp_path / "crm.duckdb", 10, normal, print).connected(read_only=False) as connection:
+        with little_memory(connection):
+            load(connection, package_of(GOOD, tmp_path, "1"))
+            assert connection.execute(limit).fetchall() == [("128.0 MiB",)]
+        assert connection.execute(limit).fetchall() == [("1.0 GiB",)]
