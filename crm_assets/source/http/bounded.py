@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from http.client import HTTPResponse, parse_headers
+from http.client import HTTPResponse
 from typing import Any
 
 from requests import Response
@@ -112,13 +112,12 @@ class _Answer(HTTPResponse):
         self.fp.close()
         self.fp = io.BufferedReader(_Incoming(sock))
 
-    def _read_status(self) -> tuple[str, int, str]:
+    def begin(self) -> None:
         """Skips interim answers. http.client skips 100 only, and takes others, such as 103, for the answer itself."""
-        while True:
-            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in its type stubs
-            if status not in INTERIM:
-                return version, status, reason
-            parse_headers(self.fp)
+        super().begin()
+        while self.status in INTERIM:
+            self.headers = self.msg = None  # type: ignore[assignment]  # as before the first line
+            super().begin()
 
 
 class _HttpConnection(HTTPConnection):
