@@ -27,9 +27,10 @@ MAX_NAME_LENGTH = 200
 HASH_SUFFIX = re.compile("__h[0-9a-f]{8}$")
 """The suffix of columns whose fields could have shared one."""
 
-AMBIGUOUS = re.compile(r"[^A-Za-z0-9\s_.:,;/()\[\]?!'\"-]|^[^A-Za-z0-9]*$", re.ASCII)
+AMBIGUOUS = re.compile(r"[^\w\s.:,;/()\[\]?!'\"-]|^[^A-Za-z]*[^\x00-\x7F][^A-Za-z]*$|^[^A-Za-z0-9]*$")
 """Keys that dlt's snake case does not tell from others: of "Discount %" and "Discount $" it makes the same, and of all
-words in Greek or Chinese. What only separates words does not matter."""
+words in Greek or Chinese. What only separates words does not matter. Words such as "größe" keep the name that dlt gives
+them, although it could be that of another word."""
 
 
 def column_names(keys: Collection[str], taken: Collection[str]) -> dict[str, str]:

@@ -29,9 +29,7 @@ def test_field_called_like_the_column_of_another_has_its_own() -> None:
     assert names[named] == column_names([named], DECLARED)[named] != named
 
 
-@pytest.mark.parametrize(
-    "pair", [("Discount %", "Discount $"), ("größe", "grüße"), ("名称", "地址"), ("a*", "a+"), ("?", "!")]
-)
+@pytest.mark.parametrize("pair", [("Discount %", "Discount $"), ("名称 1", "地址 1"), ("a*", "a+"), ("?", "!")])
 def test_fields_of_different_records_share_no_column(pair: tuple[str, str]) -> None:
     alone = {key: column_names([key], DECLARED)[key] for key in pair}
     assert alone == column_names(pair, DECLARED)
