@@ -173,6 +173,7 @@ def test_new_resource_breaks_no_other_test(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) -> None:
     copy = copy_of_the_project(tmp_path)
     add_endpoint(copy, '        "notes": Endpoint("/v1/notes", "notes"),\n')

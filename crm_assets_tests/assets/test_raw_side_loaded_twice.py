@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.file]  # loads of a lake may leave o
 COMMAND = "from crm_assets_tests.assets.raw_runs import materialize; assert materialize('{}').success"
 
 
+@pytest.mark.long
 def test_each_user_is_kept_once(data_dir: Path) -> None:
     users = [{"id": id_, "display_name": f"User {id_}"} for id_ in range(1, 51)]
     lists = {"open_tasks": tasks(300), "contacts": tasks(300)}

@@ -185,6 +185,7 @@ def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_end_of_time_is_read_in_every_time_zone() -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "updated_at": "9999-12-31T23:59:59Z"}]}) as crm:
         assert materialize("accounts").success
