@@ -128,7 +128,10 @@ class Loaded:
 
 @contextmanager
 def little_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Ends, after the body, the limits of memory and threads that `load` sets."""
+    """Ends the limits of memory and threads that `load` sets, so that what follows a load in the body has them, too.
+
+    `load` sets them itself, since it may repeat a transaction in a new instance. An error closes the instance.
+    """
     [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
     yield
     connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")

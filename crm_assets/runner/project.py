@@ -9,7 +9,7 @@ from typing import Any
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.properties import FILE, FOR_DBT, PROJECT, read_properties
-from crm_assets.runner.templates import Relation, Scope, Templates, refuse, text_of
+from crm_assets.runner.templates import CONFIG_CALL, Relation, Scope, Templates, refuse, text_of
 from crm_assets.yaml_files import line_of
 
 DBT_DIR = Path(__file__).resolve().parent.parent / "dbt"
@@ -160,8 +160,8 @@ class Project:
                     raise ModelsRefused(f"{at}: {entry['name']} is already listed in {other.name}: keep one entry")
         for source in document.get("sources") or []:
             for table in source.get("tables") or []:
-                place = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
-                schema, name = (str(self.plain.value(path, part, line_of(table))) for part in place)
+                parts = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
+                schema, name = (str(self.plain.value(path, part, line_of(table))) for part in parts)
                 self.sources[source["name"], table["name"]] = Relation(schema, name)
 
     def _nodes(self) -> Iterator[Node]:
@@ -188,8 +188,7 @@ class Project:
         written = {key: entry[key] for key in ("meta", "tags") if key in entry} | (entry.get("config") or {})
         _configure(config, self.plain.value(properties_path, written, line_of(entry)))
         own = Config(config)
-        # A macro may call config, too.
-        if "{" in text:
+        if self.templates.configure or CONFIG_CALL.search(text):
             names = {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": own}
             try:
                 self.scope({**names, "model": {"name": name, "config": own}}).render(path, text)

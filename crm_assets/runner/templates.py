@@ -29,6 +29,9 @@ SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
 
+CONFIG_CALL = re.compile(r"\bconfig\s*\(")
+"""A call that configures a model while its template is rendered."""
+
 EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 ALLOWED = re.compile(r"DBT_(?!ENV_SECRET).*|CRM_DATA_DIR|CRM_DATABASE")
@@ -170,7 +173,12 @@ BUILTINS: Mapping[str, Any] = {
 
 
 class Templates:
-    """Macros, kinds of data tests, and compiled templates."""
+    """Macros, kinds of data tests, and compiled templates.
+
+    Attributes:
+        kinds: The kinds of data tests, by name.
+        configure: Whether a macro may call `config`.
+    """
 
     def __init__(self) -> None:
         self._environment = _Environment(
@@ -185,10 +193,12 @@ class Templates:
         self.expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
         self._macros: dict[Path, Template] = {}
         self.kinds: dict[str, Kind] = {}
+        self.configure = False
 
     def add_macros(self, path: Path) -> None:
         """Adds the macros and generic tests of a file."""
         text = text_of(path)
+        self.configure |= CONFIG_CALL.search(text) is not None
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)

@@ -21,12 +21,12 @@ print(run.attempts("open_tasks"), run.failure("open_tasks"))
 """
 
 
-def read_with_small_files(limit: int, told: Connection) -> None:
+def read_with_small_files(limit: int, sender: Connection) -> None:
     """A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     run = materialize("open_tasks")
-    told.send((run.attempts("open_tasks"), run.failure("open_tasks")))
+    sender.send((run.attempts("open_tasks"), run.failure("open_tasks")))
 
 
 PERSON = "Confidential Person"
@@ -39,8 +39,8 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, **task}]}) as crm:
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = [{"id": id_, **task} for id_ in range(1, 501)]
-        receiver, told = FORKED.Pipe(duplex=False)
-        started(read_with_small_files, limit, told).join()
+        receiver, sender = FORKED.Pipe(duplex=False)
+        started(read_with_small_files, limit, sender).join()
     attempts, message = receiver.recv()
     assert attempts == 1
     assert message.startswith("open_tasks: ")

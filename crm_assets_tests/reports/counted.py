@@ -220,10 +220,10 @@ def backlog(reported: Reported) -> Iterator[Record]:
         counts[task["owner_id"]]["without_due_date" if due is None else "overdue_tasks" if due < now else later] += 1
     labels = {1: "Ada (1)", 2: "Ada (2)", 5: "Ada (5)", 4: "unassigned (4)", None: "unassigned (unassigned)"}
 
-    def place(owner: int | None) -> tuple[int, int, str]:
+    def rank(owner: int | None) -> tuple[int, int, str]:
         return -counts[owner]["overdue_tasks"], -counts[owner].total(), str(owner or "unassigned")
 
-    *_, others = ranked = sorted(counts, key=place)
+    *_, others = ranked = sorted(counts, key=rank)
     for owner in ranked[12:-1]:
         counts[others] += counts[owner]
     for owner in [*ranked[:12], others]:

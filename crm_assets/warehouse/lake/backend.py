@@ -79,7 +79,7 @@ class Lake:
         """The number of the current snapshot, if connections are kept open: otherwise it takes half a second."""
         if not self._instance.keeps:
             return None
-        with self._instance.connected() as connection:
+        with private_files(self._mask), self._instance.connected() as connection:
             return _snapshot(connection)
 
     def probe(self) -> None:
@@ -277,8 +277,9 @@ class Lake:
     def _unreachable(self, error: Exception, setting: str) -> WarehouseUnreachable:
         what = self.address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{self.address.catalog}"
         status = getattr(error, "status_code", None)
+        action = "written to" if is_denial(error) else "reached"
         return WarehouseUnreachable(
-            self.address.without_secrets(f"{what} could not be {_done(error)}: {error}. {_advice(error, setting)}"),
+            self.address.without_secrets(f"{what} could not be {action}: {error}. {_advice(error, setting)}"),
             may_recover=not (isinstance(error, OSError) or is_refusal(error) or is_denial(error) or status in REFUSED),
         )
 
@@ -286,10 +287,6 @@ class Lake:
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     [[number]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
     return int(number)
-
-
-def _done(error: Exception) -> str:
-    return "written to" if is_denial(error) else "reached"
 
 
 def _advice(error: Exception, setting: str) -> str:
