@@ -9,12 +9,12 @@ from itertools import zip_longest
 import duckdb
 
 from crm_assets.commands.options import add_crm_option, chosen_crm
-from crm_assets.warehouse.names import existing_tables, relation
+from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, relation
 from crm_assets.warehouse.published import can_be_read
 from crm_assets.warehouse.warehouse import Warehouse
 
 LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")
-"""The schemas that are shown, in the order of the data flow."""
+"""The project's own schemas in the order of the data flow. Others follow, such as those of a user's models."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -45,10 +45,11 @@ def run(arguments: Namespace) -> int:
 
 def _counted(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int | None]]:
     """The name of each table, and its rows; None for a view that reads a missing table."""
-    tables = [address for address in existing_tables(connection) if "._dlt" not in address]
-    for layer in LAYERS:
-        for address in sorted(address for address in tables if address.startswith(f"{layer}.")):
-            rows = None
-            if can_be_read(connection, relation(address)):
-                [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
-            yield address, rows
+    hidden = (f"{PRESENT}.", f"{RAW}._dlt")
+    tables = sorted(address for address in existing_tables(connection) if not address.startswith(hidden))
+    ranks = {layer: rank for rank, layer in enumerate(LAYERS)}
+    for address in sorted(tables, key=lambda address: ranks.get(address.partition(".")[0], len(LAYERS))):
+        rows = None
+        if can_be_read(connection, relation(address)):
+            [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
+        yield address, rows

@@ -56,6 +56,14 @@ def test_tables_names_a_view_that_reads_a_missing_table(capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["tables"] == {"marts.a": 1, "marts.b": None}
 
 
+def test_tables_of_other_schemas_follow_those_of_the_project(capsys: pytest.CaptureFixture[str]) -> None:
+    with Warehouse().get_connection() as connection:
+        for schema in ("finance", "marts", "present", "raw"):
+            connection.execute(f"create schema {schema}; create table {schema}.a as select 1 as x")
+    assert main(["tables", "--json"]) == 0
+    assert list(json.loads(capsys.readouterr().out)["tables"]) == ["raw.a", "marts.a", "finance.a"]
+
+
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -239,6 +239,10 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
             ({"CRM_CURRENCY": value}, "CURRENCY.*is not a currency: give its ISO 4217")
             for value in ("Euro", "€", "XXX")
         ),
+        *(
+            ({"CRM_REPORTING_TIMEZONE": value}, "REPORTING_TIMEZONE.*is not a time zone: give an IANA name")
+            for value in ("localtime", "Factory", "posixrules", "europe/berlin", "Europe", "../UTC")
+        ),
         (
             {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
             "not a path and does not begin with ducklake: or md:",
