@@ -12,6 +12,7 @@ from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.project import DBT_DIR, Project
 from crm_assets.runner.properties import CONFIG, wrong
+from crm_assets.runner.seeds import header
 from crm_assets.warehouse.names import PRESENT, RAW
 from crm_assets.yaml_files import line_of
 
@@ -79,9 +80,10 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
         if isinstance(checked, str) and checked != "all":
             yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
-        first_line = model.path.read_text(encoding="utf-8-sig").partition("\n")[0]
-        header = first_line.strip().replace('"', "").split(model.delimiter)
-        for column in {*(config.get("column_types") or {})} - {*header}:
+        if len(model.delimiter) != 1:
+            yield "delimiter", f"delimiter is {model.delimiter!r}: write one character"
+            return
+        for column in {*(config.get("column_types") or {})} - {*header(model.path, model.delimiter)}:
             yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 

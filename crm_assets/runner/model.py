@@ -10,6 +10,7 @@ from typing import Any
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.parsing import tables_read
 from crm_assets.runner.project import Config, Node
+from crm_assets.runner.seeds import text_columns
 from crm_assets.runner.templates import Relation, Scope, refuse, statements
 from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal
 
@@ -143,7 +144,9 @@ class Model(Node):
     def select_in(self, scope: Scope) -> str:
         """Its SELECT in a scope, which gets what it reads."""
         if self.materialized == "seed":
-            types = {literal(c): literal(type_) for c, type_ in (self.config.get("column_types") or {}).items()}
+            declared = self.config.get("column_types") or {}
+            found = dict.fromkeys(text_columns(self.path, self.delimiter), "varchar")
+            types = {literal(column): literal(type_) for column, type_ in {**found, **declared}.items()}
             return str(statements()["seed_select"](literal(str(self.path)), types, literal(self.delimiter)))
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 

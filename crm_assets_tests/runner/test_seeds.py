@@ -45,7 +45,10 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
     assert connection.execute("from seeds.targets").fetchall() == [("ann", 5)]
 
 
-@pytest.mark.parametrize("value", ["01/02/2026", "2026.02.01", "10:30", "007", "a#1"])
+OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007", "a#1")
+
+
+@pytest.mark.parametrize("value", ["01/02/2026", *OTHERS])
 def test_a_value_that_may_mean_several_things_is_a_text(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
 ) -> None:

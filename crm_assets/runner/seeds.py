@@ -1,0 +1,40 @@
+"""What a seed's file says of its columns, before DuckDB reads it."""
+
+import csv
+import re
+from collections.abc import Sequence
+from io import StringIO
+from itertools import zip_longest
+from pathlib import Path
+
+from crm_assets.runner.templates import text_of
+
+NO_TEXT = re.compile(
+    r"|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\d{4}-\d\d?-\d\d?([t ].*)?|true|false", re.IGNORECASE | re.ASCII
+)
+"""Nothing, a number, an ISO date or time, or a boolean, as for dbt. DuckDB also takes yes, 0x10 and 2026/02/01."""
+
+
+def header(path: Path, delimiter: str) -> Sequence[str]:
+    """The names of a seed's columns."""
+    return next(iter(_lines(path, delimiter)), [])
+
+
+def text_columns(path: Path, delimiter: str) -> Sequence[str]:
+    """The columns with a value that can only be a text."""
+    columns = [*zip_longest(*_lines(path, delimiter), fillvalue="")]
+    names = [name.lower() for name, *_ in columns]
+    return [
+        name
+        for name, *values in columns
+        # DuckDB gives others another name.
+        if name and names.count(name.lower()) == 1 and not all(map(NO_TEXT.fullmatch, values))
+    ]
+
+
+def _lines(path: Path, delimiter: str) -> list[list[str]]:
+    lines = csv.reader(StringIO(text_of(path).removeprefix("\ufeff")), delimiter=delimiter)
+    try:
+        return [[value.strip() for value in line] for line in lines]
+    except csv.Error:  # which DuckDB explains better, if it cannot read the file either
+        return []
