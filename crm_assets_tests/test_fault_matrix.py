@@ -12,6 +12,7 @@ Records and values: `test_fault_matrix_of_records.py`. Answers that come drop by
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, failing, jso
 from crm_assets_tests.source.source_reads import read
 
 PERSON = "Jane Doe"
-NOW = [task | {"title": "Changed"} for task in tasks(1400)]
+NOW = [task | {"title": "Changed"} for task in tasks(1600)]
 
 
 def body(content: Any) -> Response:
@@ -43,9 +44,15 @@ def whole(records: list[dict[str, Any]]) -> bytes:
     return json.dumps({"tasks": records}).encode()
 
 
-def packed(content: bytes) -> Response:
+def packed(content: bytes, status: int = 200, encoding: str = "gzip") -> Response:
     """A page that says of itself that it is compressed."""
-    return Response(content, headers={"Content-Encoding": "gzip"}, media_type="application/json")
+    return Response(content, status, headers={"Content-Encoding": encoding}, media_type="application/json")
+
+
+def damaged(content: bytes) -> bytes:
+    """The content with another byte in the middle."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
 
 
 @pytest.fixture
@@ -73,6 +80,10 @@ PASSING: dict[str, tuple[Callable[[], Response], int]] = {
     "an answer without a length breaks off at its beginning": (lambda: Unmeasured(b""), 2),
     "an answer breaks off between two records": (lambda: body(b'{"tasks": [{"id": 1}, {"id": 2}'), 1),
     "gzip breaks off": (lambda: packed(gzip.compress(whole(NOW))[:-99]), 1),
+    "gzip breaks off in its first bytes": (lambda: packed(gzip.compress(whole(NOW))[:5]), 1),
+    "gzip is damaged": (lambda: packed(damaged(gzip.compress(whole(NOW)))), 2),
+    "deflate is damaged": (lambda: packed(damaged(zlib.compress(whole(NOW))), encoding="deflate"), 1),
+    "503 with a body that is not gzip": (lambda: packed(b"<html></html>", 503), 1),
     "200 with an error and no records": (lambda: body({"tasks": [], "errors": {"base": ["Overloaded"]}}), 1),
     "200 with an error and some records": (lambda: body({"tasks": NOW[:1], "error": "partial"}), 2),
     "200 with the code of a limit": (lambda: body({"status": "error", "code": 429, "message": "Slow down"}), 1),
@@ -120,6 +131,7 @@ LASTING: dict[str, tuple[Callable[[], Response], str]] = {
     "429 each time": (lambda: Response("", 429, headers={"Retry-After": "0"}), "status 429"),
     "the connection is closed each time": (HungUp, "SOURCES__CRM__BASE_URL"),
     "the answer breaks off each time": (lambda: body(b'{"tasks": [{"title": "Jane'), "breaks off after 26 bytes"),
+    "gzip is damaged each time": (lambda: packed(damaged(gzip.compress(whole(NOW)))), "damaged.*with every retry"),
     "200 with an error each time": (
         lambda: body({"tasks": NOW[:3], "errors": [{"code": 1001, "message": "No index"}]}),
         "status 200 with an error of code 1001, 'No index'",
@@ -146,6 +158,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
         str(status): (partial(json_response, {"errors": {"message": ["Bad page"]}}, status), f"{status}, 'Bad page'")
         for status in (201, 400, 402, 405, 409, 410, 418, 423, 426, 451, 501, 505)
     },
+    "401 with a body that is not gzip": (lambda: packed(b"<html></html>", 401), "status 401.*SOURCES__CRM__API_KEY"),
     "401": (lambda: Response("", 401), "status 401.*SOURCES__CRM__API_KEY"),
     "403": (lambda: json_response({"message": "No", "name": PERSON}, 403), "status 403, 'No'.*SOURCES__CRM__API_KEY"),
     "a wait longer than is allowed": (
@@ -157,6 +170,8 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "204 without content": (lambda: Response(status_code=204), "status 204"),
     "a web page with status 200": (lambda: body(f"<html>{PERSON}</html>".encode()), "not JSON.*SOURCES__CRM__BASE_URL"),
     "an empty body": (lambda: body(b""), "not JSON"),
+    "a body with a guard before it": (lambda: body(b")]}',\n" + whole(NOW)), re.escape('begins with ")]}\',"')),
+    "a body with more after it": (lambda: body(b'{"tasks": []} ' + PERSON.encode()), "not JSON: extra data .* 15"),
     "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
     "a body that does not end": (lambda: Endless(b" " * 2**16, pause=0), "does not end"),
     "gzip that unpacks to far more": (lambda: packed(gzip.compress(b" " * 2**25)), "does not end"),
@@ -178,9 +193,13 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "an array": (lambda: body([{"id": 1, "title": PERSON}]), "no 'tasks'"),
     "no data key": (lambda: body({"items": [{"id": 1, "title": PERSON}]}), "no 'tasks'.*'items'"),
     "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is not an array"),
-    "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is not an array"),
-    "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is not an array"),
+    "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is not an array of records but a string"),
+    "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is not an array of records but null"),
     "nested too deeply": (lambda: body(b'{"tasks":[' + b"[" * 9999 + b"]" * 9999 + b"]}"), "nested more deeply"),
+    "errors nested too deeply": (
+        lambda: body(b'{"tasks":[],"errors":' + b"[" * 900 + b"0" + b"]" * 900 + b"}"),
+        "nested more deeply",
+    ),
     "more than twice the records": (
         lambda: body({"tasks": tasks(101)}),
         "101 records, more than.*SOURCES__CRM__PER_PAGE",
@@ -247,6 +266,11 @@ ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
     "404 after page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
     "416 after page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),
     "422 after page 2": (lambda: Response("", 422), "no more than 2 pages, 100 of 130 records.*status 422"),
+    "null after page 2": (lambda: body({"tasks": None}), "no more than 2 pages, 100 of 130 records.*'tasks' is null"),
+    "null and a total after page 2": (
+        lambda: body({"tasks": None, "meta": {"total": 130}}),
+        "counts 130 records and listed 100.*total_is_exact",
+    ),
     "empty pages after page 2": (
         lambda: body({"tasks": [], "meta": {"total": 130}}),
         "counts 130 records and listed 100.*total_is_exact",

@@ -12,9 +12,9 @@ from crm_assets.api import ENDPOINTS, ID, INCLUDE, PAGE, UPDATED_AT
 from crm_assets.probing.estimates import Read, full_read, incremental_read
 from crm_assets.probing.sample import NO_PAGE, Order, Sample
 from crm_assets.settings import PersonalData, setting_name
-from crm_assets.source.http.page import integer_at
+from crm_assets.source.http.page import integer_at, json_type
 from crm_assets.source.schemas import Column, resource_schema
-from crm_assets.source.typing.batches import json_type, why_rejected
+from crm_assets.source.typing.batches import why_rejected
 from crm_assets.source.typing.columns import typed_column
 from crm_assets.source.typing.field_names import snake_case
 from crm_assets.source.typing.redaction import A_NAME

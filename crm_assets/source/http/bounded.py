@@ -13,22 +13,28 @@ from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from http import HTTPStatus
 from http.client import HTTPResponse
 from typing import Any
 
 from requests import Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ContentDecodingError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError
 
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import setting_name
+from crm_assets.source.http.request_errors import BrokenBody, root_cause
 
 MAX_ANSWER_BYTES = 64 * 2**20
 """A larger answer is treated as endless, compressed or not: to parse and load it takes over ten times the memory."""
 
 CHUNK_BYTES = 2**20
+
+NOT_COMPRESSED = "incorrect header check"
+"""Of zlib, about a body that does not begin like a compressed one."""
 
 INTERIM = range(102, 200)
 """Statuses after which the answer itself follows. 101 changes the protocol."""
@@ -51,15 +57,23 @@ def body(response: Response) -> bytes:
     """The whole decoded body.
 
     Raises:
-        BadAnswer: It is larger than `MAX_ANSWER_BYTES`.
+        BadAnswer: It is larger than `MAX_ANSWER_BYTES`, or not compressed although it says so.
+        BrokenBody: It cannot be decompressed. Of an error, the status says enough.
         requests.exceptions.ConnectionError: The attempt's seconds are over.
     """
     content = io.BytesIO()
-    for chunk in response.iter_content(CHUNK_BYTES):
-        content.write(chunk)
-        if content.tell() > MAX_ANSWER_BYTES:
-            response.close()
-            raise _endless(content.tell())
+    try:
+        for chunk in response.iter_content(CHUNK_BYTES):
+            content.write(chunk)
+            if content.tell() > MAX_ANSWER_BYTES:
+                response.close()
+                raise _endless(content.tell())
+    except ContentDecodingError as error:
+        response.close()
+        if response.status_code == HTTPStatus.OK:
+            if NOT_COMPRESSED in str(root_cause(error)):
+                raise BadAnswer("the answer's body is not what its Content-Encoding says") from None
+            raise BrokenBody("the answer's body is damaged: it cannot be decompressed") from None
     return content.getvalue()
 
 

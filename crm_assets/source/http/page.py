@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from json import JSONDecodeError
 from typing import Any
 
 from requests.utils import get_encoding_from_headers
@@ -14,7 +16,7 @@ from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.request_errors import TruncatedBody
+from crm_assets.source.http.request_errors import BrokenBody
 
 BIGINT = range(-(2**63), 2**63)
 INTEGER = re.compile("0|-?[1-9][0-9]*")
@@ -29,8 +31,13 @@ MAX_VALUES = 3_000_000
 LARGEST_PAGE = 100
 """The API's largest page. No page up to this size is refused, however few records were requested."""
 
-BLANK = b"\xef\xbb\xbf \t\r\n"
-"""What may stand before JSON: a byte order mark and white space."""
+BLANK = b"\xef\xbb\xbf \t\r\n\v\f\0"
+"""What may stand around JSON: byte order marks, white space and NULs."""
+
+MARKS = re.compile(rb"[!-/:-@\\\]^`|}~]{1,8}")
+"""Marks that JSON does not begin with, such as `)]}',`. Letters are not shown: they may be data."""
+
+JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,30}/[\w.+-]{1,30}|no content type")
 
@@ -81,7 +88,8 @@ def parse_body(answer: Answer) -> Any:
 
     Raises:
         BadAnswer: The body is not JSON, or has too many values. The message says what it is, without values.
-        TruncatedBody: It is the beginning of JSON.
+        BrokenBody: It is the beginning of JSON.
+        RecursionError: It is nested too deeply.
     """
     if _has_too_many_values(answer.content):
         raise BadAnswer(
@@ -89,21 +97,32 @@ def parse_body(answer: Answer) -> Any:
             f"records are that large, set a smaller {setting_name('per_page')}"
         )
     try:
-        try:
-            return parse_json(answer.content)
-        except ValueError:
-            return parse_json(_in_utf8(answer))
-    except RecursionError:
-        raise BadAnswer("status 200, but the answer is nested more deeply than can be read") from None
-    except ValueError:
-        if _is_truncated(answer):
-            raise TruncatedBody(f"the answer breaks off after {len(answer.content):,} bytes") from None
-        kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
-        kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
-        raise BadAnswer(
-            f"status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON. "
-            f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"
-        ) from None
+        return parse_json(answer.content)
+    except ValueError as error:
+        why = _why_no_json(answer.content, error)
+    for content in (answer.content.strip(BLANK), _in_utf8(answer)):
+        with suppress(ValueError):
+            return parse_json(content)
+    if _is_truncated(answer):
+        raise BrokenBody(f"the answer breaks off after {len(answer.content):,} bytes")
+    kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
+    kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
+    raise BadAnswer(
+        f"status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON{why}. "
+        f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"
+    )
+
+
+def _why_no_json(content: bytes, error: ValueError) -> str:
+    """What a body begins with, or where it stops being JSON, without letters of it; empty for an empty body."""
+    content = content.strip(BLANK)
+    if marks := MARKS.match(content):
+        return f": it begins with {marks[0].decode()!r}"
+    if isinstance(error, UnicodeDecodeError):
+        return f": it is not {error.encoding} at byte {error.start + 1:,}"
+    if isinstance(error, JSONDecodeError) and content:
+        return f": {error.msg.lower()} at character {error.pos + 1:,}"
+    return ""
 
 
 def _has_too_many_values(content: bytes) -> bool:
@@ -129,7 +148,7 @@ def _marks(content: bytes, start: int, end: int) -> int:
 def _is_truncated(answer: Answer) -> bool:
     """Whether the body is the beginning of an object or array, or is empty without saying so in the headers."""
     if not answer.content:
-        return "Content-Length" not in answer.headers
+        return answer.headers.get("Content-Length") != "0"
     if not answer.content.lstrip(BLANK).startswith((b"{", b"[")):
         return False
     structure = STRING.sub(b"", answer.content)
@@ -139,6 +158,9 @@ def _is_truncated(answer: Answer) -> bool:
 
 def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, show_message: bool) -> Page:
     """The page in an answer's parsed body, an object in which `data_selector` is an array.
+
+    Some APIs send null for an empty one, but so may an API that has failed. So null is an empty list if there is a
+    total to compare it with. Without one, it ends a list like a refusal.
 
     Args:
         number: Counts from 1.
@@ -158,15 +180,18 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
             f"status 200{message}, but the answer has no {data_selector!r} ({keys}). "
             f"Check this resource's path in {setting_name('endpoints')}"
         )
-    records = body[data_selector]
+    records, total = body[data_selector], integer_at(body.get(META), TOTAL)
+    if records is None and total is not None:
+        records = []
     if not isinstance(records, list):
-        raise BadAnswer(f"{data_selector!r} is not an array of records but {type(records).__name__}")
+        if records is None and number > 1:
+            return Page(number, [], refusal=f"{data_selector!r} is null")
+        raise BadAnswer(f"{data_selector!r} is not an array of records but {json_type(records)}")
     if len(records) > max(2 * per_page, LARGEST_PAGE):
         raise BadAnswer(
             f"{len(records):,} records, more than twice the {per_page} that were asked for. The API seems to ignore "
             f"the query parameter `{PER_PAGE}`. If its pages are that large, set {setting_name('per_page')} to that"
         )
-    total = integer_at(body.get(META), TOTAL)
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
     return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)
 
@@ -174,7 +199,7 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
 def _keys(body: Any) -> str:
     """The first keys of an object. They are texts of the API, as its messages are."""
     if not isinstance(body, dict):
-        return "it is not an object"
+        return f"it is {json_type(body)}"
     keys = ", ".join(sorted(repr(masked(key)) for key in body)[:SHOWN_KEYS])[:SHOWN_LENGTH]
     return f"it has {keys or 'nothing'}"
 
@@ -182,13 +207,16 @@ def _keys(body: Any) -> str:
 def _in_utf8(answer: Answer) -> bytes:
     """The body, decoded as its Content-Type says. JSON is UTF-8 by its standard, but not from every API.
 
-    Raises:
-        ValueError: The body is not in that encoding, or the encoding is unknown.
+    Empty if the body is not in that encoding, or the encoding is unknown.
     """
-    try:
+    with suppress(LookupError, ValueError):
         return answer.content.decode(get_encoding_from_headers(answer.headers) or "utf-8").encode()
-    except LookupError as error:
-        raise ValueError from error
+    return b""
+
+
+def json_type(value: Any) -> str:
+    """The JSON type of a value, for messages."""
+    return JSON_TYPES.get(type(value), "a number")
 
 
 def integer_at(value: Any, key: str) -> int | None:

@@ -23,8 +23,8 @@ PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.In
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
-class TruncatedBody(exceptions.ConnectionError):
-    """The answer ended in the middle, although the connection was closed as usual. The message says where."""
+class BrokenBody(exceptions.ConnectionError):
+    """The answer's body breaks off or is damaged, although the connection was closed as usual. The message says how."""
 
 
 def may_recover(error: BaseException) -> bool:
@@ -50,7 +50,7 @@ def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
     """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
     kind = ApiUnavailable if may_recover(error) else ApiRefusal
     retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
-    what_happened = str(error) if isinstance(error, TruncatedBody) else _reason(error)
+    what_happened = str(error) if isinstance(error, BrokenBody) else _reason(error)
     return kind(f"{where}: {what_happened}{retried}. {_advice(error)}")
 
 
@@ -94,15 +94,17 @@ FAULT_KEYS = ("errorMessage", "errorType", "errorCode", "error_message", "error_
 """Keys of gateways' errors. They count only in an answer without a list."""
 
 SUCCESS_KEYS = ("success", "ok")
+STATING_KEYS = (*SUCCESS_KEYS, "status", "message")
 CODE_KEYS = ("code", "status", "status_code", "statusCode", "error_code", "errorCode")
 MESSAGE_KEYS = ("errors", "error", "message", "detail", "error_description", "errorMessage", "faultstring", "fault")
 
-FAILED = frozenset({"error", "errors", "fail", "failed", "failure"})
-NOTHING = frozenset({"", "0", "false", "none", "null", "ok", "success"})
+FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "false"})
+SUCCEEDED = frozenset({"ok", "success", "successful", "succeeded", "true"})
+NOTHING = frozenset({"", "0", "false", "none", "null", "ok", "success", "no error", "no errors"})
 """Texts of an `error` that say that there is none."""
 
-FIRST_CODE = 400
-"""The smallest code of an error. APIs also have codes of their own, beyond those of HTTP."""
+FIRST_CODE, FIRST_OWN_CODE = 400, 600
+"""The smallest code of an error, and of those beyond HTTP's that an API has of its own, which may mean success."""
 
 
 def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
@@ -123,12 +125,11 @@ def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
     records = body.get(data_selector)
     if isinstance(records, list) and len(records) >= per_page:
         return None
-    status = body.get("status")
     code = max(_codes(body), default=0)
     failed = (
         code >= FIRST_CODE
-        or (isinstance(status, str) and status.lower() in FAILED)
-        or any(body.get(key) is False or body.get(key) == "false" for key in SUCCESS_KEYS)
+        or _word(body, "status") in FAILED
+        or any(_word(body, key) in FAILED | {"0"} for key in SUCCESS_KEYS)
         or any(_is_error(body.get(key)) for key in (*ERROR_KEYS, *(FAULT_KEYS if records is None else ())))
     )
     return (code if code >= FIRST_CODE else 0) if failed else None
@@ -147,7 +148,7 @@ def texts(body: Any) -> Iterator[str]:
 
 
 def _codes(body: Any) -> Iterator[int]:
-    """The numbers under `code` and its like, also within `errors` and `error`."""
+    """The numbers under `code` and its like, also within `errors` and `error`; 0 for an API's own code of success."""
     if isinstance(body, list):
         for part in body:
             yield from _codes(part)
@@ -157,9 +158,16 @@ def _codes(body: Any) -> Iterator[int]:
             if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len("12345"):
                 value = int(value)
             if type(value) is int:
-                yield value
+                is_success = value >= FIRST_OWN_CODE and any(_word(body, key) in SUCCEEDED for key in STATING_KEYS)
+                yield 0 if is_success else value
         for key in ERROR_KEYS:
             yield from _codes(body.get(key))
+
+
+def _word(body: dict[str, Any], key: str) -> str:
+    """The text, number or boolean under a key, in lower case."""
+    value = body.get(key)
+    return str(value).strip().lower() if isinstance(value, (str, int)) else ""
 
 
 def _is_error(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import tenacity
-from requests import PreparedRequest, Request, Response, Session, exceptions
+from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.api import ENDPOINTS, PAGE
 from crm_assets.errors import BadAnswer
@@ -203,8 +203,8 @@ class PageSession(Session):
                 )
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
-        except exceptions.ContentDecodingError:
-            raise BadAnswer(f"{where}: the answer's body is not what its Content-Encoding says") from None
+        except RecursionError:
+            raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
         except OSError as error:  # requests' own errors derive from it
             raise no_answer(where, error, self._settings.request_max_attempts) from None
         refusal = answers.status_error(where, answer, show_message=show_message)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from crm_assets.api import ID
 from crm_assets.errors import BadAnswer
-from crm_assets.source.http.page import Page
+from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case
@@ -36,8 +36,6 @@ ROW_ID_BYTES = 10
 
 MAX_REJECTED = 50_000
 """The number of different rejected records of a read that are stored. Others are counted."""
-
-JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 @dataclass
@@ -222,11 +220,6 @@ def why_rejected(record: Any) -> str:
     if record.get(ID) is None:
         return "no id"
     return f"the id is not a 64-bit integer but {json_type(record[ID])}"
-
-
-def json_type(value: Any) -> str:
-    """The JSON type of a value, for messages."""
-    return JSON_TYPES.get(type(value), "a number")
 
 
 def _named(record: Mapping[str, Any], columns: Mapping[str, str], fields: set[str]) -> dict[str, Any] | None:

@@ -50,6 +50,26 @@ def test_each_page_is_asked_for_once_and_in_order(
     assert (reading.report.requests, reading.report.retries) == (len(crm.seen), 0)
 
 
+@pytest.mark.parametrize(
+    ("rows", "meta", "complete"),
+    [
+        pytest.param(100, {"meta": {"total": 100}}, True, id="a total that was reached"),
+        pytest.param(0, {"meta": {"total": 0}}, True, id="a total of 0"),
+        pytest.param(120, {}, True, id="no total, after a short page"),
+        pytest.param(100, {}, False, id="no total, after a full page"),
+    ],
+)
+def test_null_past_the_end_ends_the_list(
+    rows: int, meta: dict[str, Any], complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past_the_end = {"tasks": None, **meta}
+    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, with_meta=bool(meta)) as crm:
+        crm.faults.append(lambda seen: json_response(past_the_end) if seen.page > -(-rows // 50) else None)
+        reading = read()
+    assert reading.report.complete is complete
+    assert reading.ids == list(range(1, rows + 1))
+
+
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 @pytest.mark.parametrize("rows", [130, 1000], ids=["few-pages", "many-pages"])
 def test_several_pages_at_a_time_are_asked_for_once_each(
