@@ -40,6 +40,8 @@ def _endpoints_from_json(value: Any) -> Any:
         return json.loads(value) if isinstance(value, str) else value
     except json.JSONDecodeError as error:
         raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
 
 
 def _known_resources(value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:

@@ -113,7 +113,7 @@ def from_json(value: Any) -> Any:
     """A table given as JSON; anything else as it is."""
     try:
         return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return value
 
 
@@ -139,8 +139,8 @@ def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str,
         reason, _, position = str(error).partition(" (at ")  # line 2, column 5), or: end of document)
         where = position.partition(",")[0] if "," in position else f"line {len(content.splitlines())}"
         return {}, f"{path}, {where}: {reason}. Correct it: strings need quotes"
-    except ValueError as error:
-        return {}, f"{path}, {error}"
+    except (ValueError, RecursionError) as error:
+        return {}, f"{path}, {'nested too deeply' if isinstance(error, RecursionError) else error}"
     except OSError as error:
         return {}, f"{path}: {error.strerror}. Allow the user who runs this to read it"
 

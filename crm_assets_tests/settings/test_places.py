@@ -181,6 +181,14 @@ def test_an_unreadable_file_is_reported_with_its_line(
     assert setting_at_load("executor") == "in_process", "the code location loads all the same"
 
 
+def test_a_file_that_is_nested_too_deeply_is_reported(working: Path) -> None:
+    path = working / ".dlt" / "config.toml"
+    path.write_text(f"a = {'[' * 9999}{']' * 9999}", encoding="utf-8")
+    with pytest.raises(SettingsError, match="nested too deeply") as raised:
+        resolve_settings()
+    assert str(raised.value).startswith(f"{path}, nested")
+
+
 def test_folder_named_like_an_env_file_is_ignored(working: Path) -> None:
     (working / ".env" / "bin").mkdir(parents=True)
     assert resolve_settings().is_sandbox

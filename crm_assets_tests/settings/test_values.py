@@ -97,6 +97,7 @@ WRONG: list[tuple[str, str]] = [
     ("PERSONAL_DATA_KEY", " " * 64),
     ("ENDPOINTS", "not json"),
     ("ENDPOINTS", "[]"),
+    ("ENDPOINTS", '{"accounts":' * 9999 + "1" + "}" * 9999),
     ("ENDPOINTS", '"accounts"'),
     ("ENDPOINTS", '{"leads": {"path": "/v1/leads"}}'),
     ("ENDPOINTS", '{"accounts": {"path": ""}}'),
@@ -112,7 +113,7 @@ WRONG: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{name}={value!r}" for name, value in WRONG])
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{name}={value!r:.60}" for name, value in WRONG])
 @pytest.mark.usefixtures("real_crm")
 def test_a_wrong_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, value)

@@ -1,5 +1,6 @@
 """Interprets answers: whether a retry can help, how long to wait before it, and what went wrong."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,9 @@ BEYOND_THE_CAP = frozenset({204, 400, 404, 416, 422})
 
 EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
 """A rate limit's reset of at least these numbers is a Unix time, a smaller one a number of seconds from now."""
+
+SECONDS = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+"""Others, such as 1e308 or inf, would be waits of any length."""
 
 MESSAGE_LENGTH = 300
 """Characters of the API's own error message that errors show."""
@@ -99,11 +103,11 @@ def seconds_until(headers: Mapping[str, str], name: str) -> float | None:
 
     Times are compared with the API's own time, if the answer has it. None if the header is missing or cannot be read.
     """
-    header = headers.get(name) or ""
-    try:
+    header = (headers.get(name) or "").strip()
+    if SECONDS.fullmatch(header):
         seconds = float(header)
         seconds /= 1000 if seconds >= EPOCH_MILLISECONDS else 1
-    except ValueError:
+    else:
         try:
             seconds = max(EPOCH_SECONDS, parsedate_to_datetime(header).timestamp())
         except (ValueError, OverflowError):

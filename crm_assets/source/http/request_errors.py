@@ -7,6 +7,7 @@ cause is shown: the exceptions around it quote the request with its parameters.
 import socket
 import ssl
 from collections.abc import Iterator
+from http.client import HTTPException
 from typing import Any
 
 from requests import exceptions
@@ -66,7 +67,9 @@ def _reason(error: OSError) -> str:
     if isinstance(error, exceptions.SSLError):
         return f"TLS failed: {reason}"
     if isinstance(error, exceptions.RequestException) and not isinstance(cause, OSError):
-        return f"the connection failed ({type(error).__name__})"
+        not_http = f"the answer is not HTTP ({type(cause).__name__})" if isinstance(cause, HTTPException) else ""
+        is_broken = isinstance(error, exceptions.ChunkedEncodingError)
+        return "the answer breaks off" if is_broken else not_http or f"the connection failed ({type(error).__name__})"
     return f"the request failed: {reason}"
 
 

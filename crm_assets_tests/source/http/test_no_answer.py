@@ -124,6 +124,28 @@ def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest
         read()
 
 
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", r"not HTTP \(BadStatusLine\)", id="another protocol"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "breaks off", id="less than its length"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}", "breaks off", id="chunks without end"
+        ),
+    ],
+)
+def test_broken_http_is_reported_after_every_retry(sent: bytes, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(100_000)
+        connection.sendall(sent)
+
+    with server(answer) as (port, connections):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(ApiUnavailable, match=rf"{error}, with every retry\. Check SOURCES__CRM__BASE_URL"):
+            read()
+    assert len(connections) == 4
+
+
 def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
     # Without a name server in reach it is a failure that may pass.
