@@ -101,6 +101,7 @@ def test_make_demo_shows_a_line_an_asset_and_the_tables_last(clone: Path) -> Non
     assert rows(clone / "data" / "crm.duckdb", "select distinct mode, complete from raw.sync_log") == [("full", True)]
 
 
+@pytest.mark.long
 def test_commands_agree_from_any_folder_and_without_a_home(clone: Path, tmp_path: Path) -> None:
     home = "/proc/1"  # it cannot be written to; the other tests have none
     shutil.rmtree(clone / "data", ignore_errors=True)
@@ -113,6 +114,7 @@ def test_commands_agree_from_any_folder_and_without_a_home(clone: Path, tmp_path
     assert [path for path in (clone / "data").rglob("*.duckdb") if path.stat().st_mode & 0o077] == []
 
 
+@pytest.mark.long
 def test_installed_package_uses_the_working_folder(installed: Path, crm: ScriptedCrm, tmp_path: Path) -> None:
     before = sorted((installed / "crm_assets").rglob("*"))
     (tmp_path / ".dlt").mkdir()
@@ -128,6 +130,7 @@ def test_installed_package_uses_the_working_folder(installed: Path, crm: Scripte
     assert not list(installed.rglob("*.duckdb"))
 
 
+@pytest.mark.long
 @can_be_denied
 def test_a_project_folder_that_cannot_be_written_to(crm: ScriptedCrm, tmp_path: Path) -> None:
     folder = copy_of_the_project(tmp_path)

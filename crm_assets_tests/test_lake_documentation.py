@@ -62,6 +62,7 @@ def a_lake(
     return str(request.param)
 
 
+@pytest.mark.long
 def test_read_only_role_reads_with_the_documented_statements(a_lake: str, database: str, servers: LakeServers) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(ROLE.encode())

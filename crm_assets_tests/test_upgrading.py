@@ -106,6 +106,7 @@ def stored(database: Path) -> Rows:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_older_tables_lose_nothing_and_go_on(database: Path, instance: DagsterInstance) -> None:
     before = stored(database)
@@ -122,6 +123,7 @@ def test_older_tables_lose_nothing_and_go_on(database: Path, instance: DagsterIn
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("instance")
 def test_schedules_that_were_on_are_on(tmp_path: Path) -> None:
     listed = subprocess.run(

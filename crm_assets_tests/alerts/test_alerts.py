@@ -62,6 +62,7 @@ def test_two_causes_are_two_alerts(hook: Webhook, crm: ScriptedCrm, instance: Da
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_failed_checks_are_one_warning_with_links(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:
     crm.lists["open_tasks"].append({"title": "without id"})
     crm.lists["contacts"] = [{"id": 1}, {"title": "without id"}]

@@ -73,6 +73,7 @@ def test_a_killed_run_and_a_late_table(hook: Webhook, crm: ScriptedCrm, instance
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
 def test_a_digest(built: tuple[duckdb.DuckDBPyConnection, dict[str, list[Record]]]) -> None:
     connection, _ = built

@@ -77,6 +77,7 @@ def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @can_be_denied
 def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
     folder = tmp_path / "read-only"

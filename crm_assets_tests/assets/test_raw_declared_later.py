@@ -160,6 +160,7 @@ def test_values_before_and_after_the_declaration_follow_it(change: str, declared
     assert [everything[id_] for id_ in (*range(1, 1 + len(first)), *range(11, 11 + len(later)))] == expected
 
 
+@pytest.mark.long
 def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Declarations, database: Path) -> None:
     load(*scores(1))
     load(*scores(1, 0.5, "007", "2024-01-05", {"a": 1}))

@@ -100,6 +100,7 @@ def test_a_field_with_a_very_long_name_has_no_column(database: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_table_has_five_hundred_undeclared_columns_at_most(database: Path) -> None:
     fields = {f"field_{number}": number for number in range(510)}
     load({"id": 1} | fields)

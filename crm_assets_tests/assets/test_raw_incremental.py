@@ -194,6 +194,7 @@ def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> s
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("data_dir")
 def test_log_says_why_an_incremental_read_is_a_full_one(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -106,6 +106,7 @@ def test_record_that_is_loaded_later_is_no_longer_counted(data_dir: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_list_without_usable_ids_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
     with configured_crm(lists={"open_tasks": [bad(str(UUID(int=number))) for number in range(20_000)]}):
@@ -185,6 +186,7 @@ def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_records_that_are_equal_without_personal_data_become_one(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

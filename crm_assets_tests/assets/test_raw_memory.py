@@ -17,6 +17,7 @@ from crm_assets_tests.scripted_crm import scripted_crm
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux"),
 ]
 
@@ -89,16 +90,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], bool]] = {
 }
 """What an answer holds -> its body, and whether it comes compressed."""
 
-RARE = {"240 MB of records", "a hundred thousand side-loaded arrays"}
-"""What make test-slow leaves out."""
-
 
 @pytest.mark.parametrize(
     ("body", "is_packed"),
-    [
-        pytest.param(*answer, id=name, marks=[pytest.mark.long] if name in RARE else [])
-        for name, answer in HOSTILE.items()
-    ],
+    HOSTILE.values(),
+    ids=HOSTILE,
 )
 def test_hostile_answers_take_less_than_a_gibibyte(body: Callable[[], bytes], is_packed: bool, data_dir: Path) -> None:
     content = gzip.compress(body(), 1) if is_packed else body()

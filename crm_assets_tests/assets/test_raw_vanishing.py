@@ -206,6 +206,7 @@ def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[s
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
 def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm, data_dir: Path) -> None:
     history = "select deal_id, dbt_valid_from, dbt_valid_to from snapshots.won_deals_history order by all"

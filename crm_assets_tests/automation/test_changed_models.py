@@ -22,7 +22,7 @@ from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, scripted_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 
 build_what_changed: Any = defs.resolve_sensor_def("build_what_changed")
 RAW_ACCOUNTS, STG_ACCOUNTS = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])
@@ -102,7 +102,6 @@ def test_models_are_built_once_after_a_change_only(installed: Installation) -> N
     assert daemon.built() == NOTHING
 
 
-@pytest.mark.long
 def test_models_are_built_once_if_two_tables_change(installed: Installation) -> None:
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
     for resource in ("accounts", "won_deals"):
@@ -118,7 +117,6 @@ def test_models_built_by_a_job_are_not_built_again(installed: Installation) -> N
     assert set(daemon.built()) == {"reports/sales_review"}
 
 
-@pytest.mark.long
 def test_change_right_after_a_build_is_seen(installed: Installation) -> None:
     """Both lie between the same two ticks."""
     crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
@@ -155,7 +153,6 @@ def test_models_wait_for_tables_that_are_being_read(installed: Installation) -> 
     assert daemon.built() == waiting
 
 
-@pytest.mark.long
 def test_deleting_old_runs_builds_nothing_and_hides_no_change(installed: Installation) -> None:
     crm, instance = installed.crm, installed.instance
     run(instance, "raw/open_tasks")

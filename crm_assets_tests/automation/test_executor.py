@@ -193,6 +193,7 @@ def test_failed_step_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun)
     assert not (data / "crm.published.duckdb").exists()
 
 
+@pytest.mark.long
 def test_re_execution_runs_failed_steps_and_their_descendants(
     failed_run: FailedRun, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

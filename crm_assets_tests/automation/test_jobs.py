@@ -38,6 +38,7 @@ def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     """Somebody turns on a single schedule first: what the other resources feed is not there yet."""
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}):
@@ -47,6 +48,7 @@ def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> None:
     resources = ("accounts", "won_deals")
     assets = [f"raw/{resource}" for resource in resources]

@@ -118,6 +118,7 @@ def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.Monke
     assert len(hashed) == 64
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changed", "reason"),
     [
@@ -151,6 +152,7 @@ def test_first_read_follows_the_configured_policy(
     assert capsys.readouterr().out == "Stored data follow personal_data leave_out: there is nothing to change\n"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("database")
 def test_removed_values_come_back_with_the_next_full_read(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "leave_out")
@@ -161,6 +163,7 @@ def test_removed_values_come_back_with_the_next_full_read(data_dir: Path, monkey
     assert rows(data_dir / "crm.duckdb", EMAILS) == [("ada@example.com",)]
 
 
+@pytest.mark.long
 def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = [True]
 
@@ -176,6 +179,7 @@ def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, mo
     assert rows(database, EMAILS) == [(None,)]
 
 
+@pytest.mark.long
 def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with connected(database, read_only=False) as connection:
         set_erased(connection, erased=False)

@@ -62,6 +62,7 @@ def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.Captur
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_marts_of_a_crm_have_no_targets_of_the_sandbox(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     won = {"updated_at": UPDATED, "closed_date": "2026-01-09", "owner_id": 402000017001}
     deals = [

@@ -48,6 +48,7 @@ def moved(*arguments: str) -> int:
     return main(["move-to-lake", *arguments])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_all_tables_come_with_every_value(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert moved() == 0
@@ -62,6 +63,7 @@ def test_all_tables_come_with_every_value(file: Path, capsys: pytest.CaptureFixt
         assert connection.execute(query).fetchall() == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake", "file")
 def test_the_next_read_continues_from_the_moved_file() -> None:
     assert moved() == 0
@@ -71,6 +73,7 @@ def test_the_next_read_continues_from_the_moved_file() -> None:
         assert connection.execute("select count(*) from raw.sync_log").fetchall() == [(2,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake", "file")
 def test_existing_tables_are_named_and_nothing_is_moved(capsys: pytest.CaptureFixture[str]) -> None:
     with Warehouse().get_connection() as connection:

@@ -53,6 +53,7 @@ def test_settings_are_those_of_the_crm(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_address_is_accepted_for_one_crm(
     crms: SeveralCrms, data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -71,6 +72,7 @@ def test_address_is_accepted_for_one_crm(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("crms")
 def test_vanished_rows_are_confirmed_for_one_crm(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(assets("west/raw/accounts")).success

@@ -99,6 +99,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_failed_crm_does_not_affect_the_others(ran: Ran) -> None:
     failures = {event.step_key: event.step_failure_data for event in ran.result.all_events if event.is_step_failure}
     assert failures.keys() == {f"south__raw__{resource}" for resource in ENDPOINTS}

@@ -102,6 +102,7 @@ def output_of(process: "subprocess.Popen[bytes]", screen: int) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_terminal_shows_progress_that_gives_way_to_a_line(tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     with scripted_crm(lists={"open_tasks": tasks(12)}, latency=0.1) as crm:
@@ -117,6 +118,7 @@ def test_a_terminal_shows_progress_that_gives_way_to_a_line(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_terminal_that_is_closed_fails_no_run(tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     with scripted_crm(lists={"open_tasks": tasks(12)}, latency=0.1) as crm:

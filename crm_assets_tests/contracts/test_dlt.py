@@ -144,6 +144,7 @@ def test_dlt_names_columns_as_before(key: str, column: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_dlt_makes_no_context_before_one_is_needed(tmp_path: Path) -> None:
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("not TOML", encoding="utf-8")

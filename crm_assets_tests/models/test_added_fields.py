@@ -104,11 +104,9 @@ def test_the_names_are_those_of_all_columns_and_steps() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
-@pytest.mark.parametrize(
-    "planted",
-    [pytest.param(value, id=name, marks=[] if name == "text" else pytest.mark.long) for name, value in VALUES.items()],
-)
+@pytest.mark.parametrize("planted", VALUES.values(), ids=VALUES)
 def test_fields_called_like_columns_of_models_change_nothing(
     planted: str, expected: dict[str, list[tuple[Any, ...]]], tmp_path: Path
 ) -> None:

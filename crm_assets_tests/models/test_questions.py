@@ -108,6 +108,7 @@ def test_the_page_has_ten_questions() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("question", ANSWERS)
 def test_a_query_answers_its_question(

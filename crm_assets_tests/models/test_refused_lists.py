@@ -12,6 +12,7 @@ from crm_assets_tests.scripted_crm import always, json_response
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 def test_marts_with_names_are_built_despite_a_refused_list(data_dir: Path) -> None:
     lists = {"won_deals": [{"id": 1, "amount": 5, "closed_date": "2026-01-31", "owner_id": 1}]}
     with (

@@ -62,6 +62,7 @@ def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: Zone
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_days_since_something_happened_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     today = day(now(tables), zone)
     tables.add_each("accounts", last_contacted=INSTANTS)

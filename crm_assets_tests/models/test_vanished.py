@@ -58,6 +58,7 @@ def test_reopened_deal_leaves_marts_with_the_next_complete_read(crm: ScriptedCrm
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_only_complete_full_reads_hide_records(crm: ScriptedCrm, data_dir: Path) -> None:
     read("full")
     crm.lists["won_deals"][:2] = [deal(4, "2026-01-20T00:00:00Z")]

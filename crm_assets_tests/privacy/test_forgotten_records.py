@@ -30,6 +30,7 @@ def everywhere(marks: Marks) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     marks, database = Marks(), data_dir / "crm.duckdb"
     with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
@@ -55,6 +56,7 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
@@ -82,6 +84,7 @@ def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"contacts": [marked_contact(1, "a")]}) as crm:
@@ -106,6 +109,7 @@ def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:
         assert materialize("contacts").success

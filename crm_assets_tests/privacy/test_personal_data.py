@@ -98,12 +98,13 @@ def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp
     assert found_in_files(marks.made, tmp_path / "home") == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         ("keep", "leave_out"),
-        pytest.param("keep", "hash", marks=[pytest.mark.file, pytest.mark.long]),
-        pytest.param("hash", "leave_out", marks=pytest.mark.long),
+        pytest.param("keep", "hash", marks=pytest.mark.file),
+        ("hash", "leave_out"),
     ],
 )
 def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, before: str, after: str) -> None:
@@ -132,6 +133,7 @@ def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, b
     assert [path for path in data_dir.glob("*.duckdb") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
+@pytest.mark.long
 def test_a_table_that_no_model_makes_is_dropped_and_named(data_dir: Path, tmp_path: Path) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)) as crm:

@@ -13,6 +13,8 @@ from crm_assets.probing.estimates import Read
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
+LONG = (pytest.mark.slow, pytest.mark.long)
+
 SENT = "select resource, requests from raw.sync_log where mode = '{}'"
 
 
@@ -30,9 +32,9 @@ def lists(*counts: int) -> dict[str, list[Any]]:
     ("per_page", "counts", "granted", "latency"),
     [
         pytest.param(10, (0, 1, 10, 95, 730), None, 0, id="small-pages"),
-        pytest.param(10, (0, 1, 10, 95, 730), None, 0.005, id="small-pages-ahead", marks=pytest.mark.slow),
-        pytest.param(100, (100, 101, 250, 900, 1999), None, 0, id="large-pages", marks=pytest.mark.slow),
-        pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for", marks=pytest.mark.slow),
+        pytest.param(10, (0, 1, 10, 95, 730), None, 0.005, id="small-pages-ahead", marks=LONG),
+        pytest.param(100, (100, 101, 250, 900, 1999), None, 0, id="large-pages", marks=LONG),
+        pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for", marks=LONG),
     ],
 )
 def test_estimate_of_a_full_read_is_right(
@@ -57,6 +59,7 @@ def test_estimate_of_a_full_read_is_right(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_estimate_of_an_incremental_read_is_right(data_dir: Path) -> None:
     with tidy_crm(lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})) as crm:
         crm.lists["open_tasks"].reverse()

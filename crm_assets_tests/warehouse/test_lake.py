@@ -173,6 +173,7 @@ def test_a_transaction_that_conflicts_is_made_again() -> None:
     assert read("from t") == [(12,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_many_writers_of_one_table_lose_nothing() -> None:
     write("create table t (writer bigint, n bigint)")

@@ -33,6 +33,7 @@ def files(request: pytest.FixtureRequest, lake: dict[str, str], tmp_path: Path, 
     return lake["CRM_WAREHOUSE_FILES"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     "use",
@@ -88,6 +89,7 @@ def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.Monk
     assert not (data_dir / "elsewhere").exists()
 
 
+@pytest.mark.long
 def test_read_only_role_is_an_error_before_any_request(lake: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success
@@ -104,6 +106,7 @@ def test_read_only_role_is_an_error_before_any_request(lake: dict[str, str], mon
         assert read("select count(*) from raw.open_tasks") == [(3,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(
     ("methods", "words"), [({"PUT", "POST"}, "AWS_ACCESS_KEY_ID"), ({"DELETE"}, "delete and list objects")]
@@ -158,6 +161,7 @@ def test_a_process_holds_two_sessions_of_the_catalog(lake: dict[str, str]) -> No
         assert catalog.execute(SESSIONS).fetchall() == [(2,)]
 
 
+@pytest.mark.long
 def test_a_process_has_a_third_session_for_moments_at_most(lake: dict[str, str]) -> None:
     write("create table t as select 1 as i")
     most, is_over = [0], threading.Event()

@@ -71,13 +71,14 @@ def maintain(warehouse: Warehouse) -> object:
     return warehouse.lake and warehouse.lake.maintain()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("proxy", "kind"),
     [
         pytest.param("bucket", maintain, id="bucket-maintain"),
         pytest.param("folder", Warehouse.erase, id="folder-erase"),
-        pytest.param("bucket", Warehouse.erase, id="bucket-erase", marks=pytest.mark.long),
-        pytest.param("folder", maintain, id="folder-maintain", marks=pytest.mark.long),
+        pytest.param("bucket", Warehouse.erase, id="bucket-erase"),
+        pytest.param("folder", maintain, id="folder-maintain"),
     ],
     indirect=["proxy"],
 )

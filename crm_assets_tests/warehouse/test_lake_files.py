@@ -19,6 +19,7 @@ from crm_assets_tests.warehouse.statements import configured_lake, read, write
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_maintenance_merges_files_and_changes_no_row() -> None:
     write("create table t (i bigint)")
@@ -30,6 +31,7 @@ def test_maintenance_merges_files_and_changes_no_row() -> None:
     assert read("select count(*), count(distinct i), sum(i) from t") == [(20_000, 20_000, sum(range(20_000)))]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     write(
@@ -58,6 +60,7 @@ def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, d
     assert read("select count(*) from t") == [(100,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("statement", ["update t set note = null where {}", "delete from t where {}"])
 @pytest.mark.parametrize("inlined", [10, 0], ids=["in-the-catalog", "in-files"])
 def test_erased_values_are_in_no_file_and_not_in_the_catalog(
@@ -88,6 +91,7 @@ def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPa
     assert read("select count(*) from t") == [(100,)]
 
 
+@pytest.mark.long
 def test_bounds_of_erased_values_are_not_in_the_catalog(lake: dict[str, str]) -> None:
     write(
         "create table t as select range as i, format('{:04d}', range) as note, json_array(note) as listed, "
@@ -103,6 +107,7 @@ def test_bounds_of_erased_values_are_not_in_the_catalog(lake: dict[str, str]) ->
     assert written_with("2022-09-27", lake) == 0  # the first day
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_a_readers_open_transaction_does_not_delay_maintenance() -> None:
     with rows_in_the_catalog(10):

@@ -23,6 +23,7 @@ def writes_fail(status: int, times: int | None = None) -> Callable[[str], int | 
     return lambda method: status if method in {"PUT", "POST"} and (not times or next(answered) <= times) else None
 
 
+@pytest.mark.long
 def test_a_storage_that_fails_for_a_while_is_tried_again() -> None:
     with configured_crm(lists={"open_tasks": tasks(70)}):
         with storage_proxy(writes_fail(503, MORE_THAN_DUCKDB_TRIES)):
@@ -40,6 +41,7 @@ def test_a_storage_that_refuses_is_not_tried_again_and_named() -> None:
     assert "CRM_WAREHOUSE_FILES" in run.failure("open_tasks")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_older", [False, True], ids=["a new lake", "an older lake, maintained"])
 def test_many_rows_are_written_in_the_memory_of_a_load(*, is_older: bool) -> None:
     warehouse = Warehouse()

@@ -70,6 +70,7 @@ def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("days", "pruned"), [(None, True), ("0", False)])
 def test_old_rows_are_deleted_by_a_load(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, days: str | None, pruned: bool
@@ -98,6 +99,7 @@ def test_old_rows_are_deleted_by_a_load(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @given(READS)
 def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[ReadMode, bool, int]]) -> None:
     for table in TABLES:
@@ -119,6 +121,7 @@ def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[Rea
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("days", "kept"), [(740, 3), (770, 1)])
 def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, kept: int) -> None:
     """Loads that run meanwhile start over."""

@@ -21,6 +21,7 @@ def load_accounts() -> None:
     assert materialize("accounts").success
 
 
+@pytest.mark.long
 def test_loads_neither_wait_nor_start_over(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = []
 
