@@ -1,7 +1,7 @@
 """A page of a list, parsed once for the paginator, typing and the report."""
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,6 +41,9 @@ JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boo
 
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,30}/[\w.+-]{1,30}|no content type")
 
+Identity = tuple[int, ...]
+"""What a page has in common with one that has the same records in the same order."""
+
 SHOWN_KEYS = 5
 SHOWN_LENGTH = 300
 
@@ -69,7 +72,7 @@ class Page:
         return [integer_at(record, ID) for record in self.records]
 
     @cached_property
-    def identity(self) -> Hashable:
+    def identity(self) -> Identity:
         """What two pages have in common that are the same: their ids, and all of a record without one."""
         return tuple(
             _hashed(record) if id_ is None else id_ for id_, record in zip(self.ids, self.records, strict=True)

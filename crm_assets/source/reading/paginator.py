@@ -4,7 +4,6 @@ The API's total is optional, and evidence only: no total ends a read by itself, 
 """
 
 import math
-from collections.abc import Hashable
 
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
@@ -12,7 +11,7 @@ from requests import Request, Response
 from crm_assets.api import PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
-from crm_assets.source.http.page import Page
+from crm_assets.source.http.page import Identity, Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
 from crm_assets.source.reading.steps import ListPass, ReceivedIds, StepBack
@@ -50,7 +49,7 @@ class FullReadPaginator(BasePaginator):
         self._ids = ReceivedIds()
         self._total_is_trusted, self._total_changed = True, False
         self._only_first_page, self._per_page = True, settings.per_page
-        self._first_page: Hashable = ()
+        self._first_page: Identity = ()
         self._pages_read = self._last_page = self._pages_listed = self._unidentified = 0
         self._largest_page = 1
         self._max_ahead = session.limits.window * WINDOWS_AHEAD
@@ -221,6 +220,8 @@ class FullReadPaginator(BasePaginator):
         self._only_first_page &= page.identity == self._first_page
         known = len(page.records) - new
         is_explained = known <= max(0, explained)
+        before = self._pass.last_identity
+        self._pass.is_shuffled |= page.identity[:known] != before[len(before) - known :]
         self._pass.repeats = self._pass.repeats + 1 if known and page.identity == self._pass.last_identity else 0
         self._pass.last_identity = page.identity
         if new:
@@ -255,8 +256,8 @@ class FullReadPaginator(BasePaginator):
                 f"the API counts {total} records and listed {read}. If it always counts some that it does "
                 f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
             )
-        elif this.has_repeats and found_new and not this.in_order and not self._counted_all:
-            reason = "records were added while the list was read"
+        elif this.has_repeats and found_new and not self._counted_all and (this.is_shuffled or not this.in_order):
+            reason = "records were added or moved while the list was read"
         if self.report.mode is ReadMode.incremental:
             self._end("" if this.is_settled else reason)
         elif reason and (found_new or not this.is_settled) and self._begin_pass(one_at_a_time=not is_short):

@@ -2,11 +2,11 @@
 
 import sqlite3
 import weakref
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from crm_assets.source.http.page import Page
+from crm_assets.source.http.page import Identity, Page
 
 IDS_IN_MEMORY = 32 * 1024
 """KiB of ids that are kept in memory: two million or more. Two sets of Python would take 140 bytes an id."""
@@ -67,6 +67,7 @@ class ListPass:
         is_settled: Whether all pages that records may have moved to were read again.
         in_order: Whether each page was asked for after the answer to the page before it.
         has_repeats: Whether records came twice though the total did not rise.
+        is_shuffled: Whether some of them are not the end of the page before, where added records push them.
         last_identity: The identity of the last page taken.
         unidentified_pages: Hashes of pages with records without a usable id, and no new one with an id.
         repeats: How many pages in a row had the same records as the one before.
@@ -88,7 +89,8 @@ class ListPass:
     is_settled: bool = True
     in_order: bool = True
     has_repeats: bool = False
-    last_identity: Hashable = ()
+    is_shuffled: bool = False
+    last_identity: Identity = ()
     repeats: int = 0
     last_new_page: int = 0
     repeated_page: int = 0

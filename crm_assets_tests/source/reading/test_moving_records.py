@@ -1,6 +1,7 @@
 """Lists that change while they are read: records listed from the first request to the last are in the result."""
 
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
 
@@ -107,3 +108,21 @@ def test_removal_without_a_total_does_not_end_the_read(crm: ScriptedCrm) -> None
     crm.before_page = change_before(3, lambda: records.pop(0))
     reading = read()
     assert len(set(range(1, ROWS + 1)) - set(reading.ids)) <= 1
+
+
+def test_a_record_moved_to_a_later_page_takes_none_with_it(crm: ScriptedCrm) -> None:
+    crm.with_meta = False
+    records = crm.lists["open_tasks"]
+    crm.before_page = change_before(3, lambda: records.insert(180, records.pop(0)))
+    reading = read()
+    assert set(reading.ids) == set(range(1, ROWS + 1))
+    assert reading.report.complete
+
+
+def test_an_order_that_never_stays_is_incomplete(crm: ScriptedCrm) -> None:
+    crm.with_meta = False
+    chance = Random(1)  # noqa: S311
+    crm.before_page = lambda _: chance.shuffle(crm.lists["open_tasks"])
+    reading = read()
+    assert len(set(reading.ids)) < ROWS
+    assert reading.report.incomplete_because == "records were added or moved while the list was read"
