@@ -36,7 +36,7 @@ def run(arguments: Namespace) -> int:
     """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
     crm = chosen_crm(arguments)
     known = {model.address: model for model in load_models()}
-    chosen = set(arguments.models) or set(known)
+    chosen = {name.lower() for name in arguments.models} or set(known)
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)

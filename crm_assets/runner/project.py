@@ -111,8 +111,7 @@ class Project:
         for path in (folder / "packages.yml", folder / "dependencies.yml", *self._files(".py", "models")):
             if path.exists():
                 raise ModelsRefused(f"{path}:1: packages and Python models are not supported: write SQL, or {FOR_DBT}")
-        for path in (*sorted(MACROS.glob("*.sql")), *self._files(".sql", "macros", GENERIC)):
-            self.templates.add_macros(path)
+        self._add_macros()
         self.name = self._settings["name"]
         variables = self._settings.get("vars") or {}
         self._variables = {**variables, **(variables.get(self.name) or {})}
@@ -149,6 +148,16 @@ class Project:
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:
         return [path for folder in folders for path in sorted((self._folder / folder).rglob(f"*{suffix}"))]
+
+    def _add_macros(self) -> None:
+        for path in sorted(MACROS.glob("*.sql")):
+            self.templates.add_macros(path)
+        known: dict[str, Path] = {}  # those above may be replaced
+        for path in self._files(".sql", "macros", GENERIC):
+            for macro in self.templates.add_macros(path):
+                if other := known.get(macro.name):
+                    raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is also in {other}: rename one of them")
+                known[macro.name] = path
 
     def _read_entries(self, path: Path) -> None:
         document = read_properties(path, FILE)

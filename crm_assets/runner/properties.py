@@ -100,6 +100,6 @@ def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the fi
             if key in spec:
                 yield from wrong(value[key], spec[key], path, line_of(value, key), f"{where}: {key}")
             else:
-                close = get_close_matches(key, spec, 1)
+                close = get_close_matches(key, spec, 1, 0.8)
                 remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
                 yield f"{path}:{line_of(value, key)}: {where}: the key {key!r} cannot be used: {remedy}"

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -195,20 +195,22 @@ class Templates:
         self.kinds: dict[str, Kind] = {}
         self.configure = False
 
-    def add_macros(self, path: Path) -> None:
-        """Adds the macros and generic tests of a file."""
+    def add_macros(self, path: Path) -> Sequence[nodes.Macro]:
+        """Adds the macros and generic tests of a file, and returns them."""
         text = text_of(path)
         self.configure |= CONFIG_CALL.search(text) is not None
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)
         sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
-        for macro in parsed.find_all(nodes.Macro):
+        macros = [node for node in parsed.body if isinstance(node, nodes.Macro)]
+        for macro in macros:
             if macro.name.startswith("test_"):
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
                 sentence = (sentences.get("passes", ""), sentences.get("fails", ""))
                 self.kinds[macro.name.removeprefix("test_")] = Kind(tuple(names[1:]), required, *sentence)
+        return macros
 
     def scope(self, names: Mapping[str, Any]) -> Scope:
         """A scope with these names and all macros."""

@@ -20,7 +20,7 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: 
     with configured_crm(lists={"accounts": accounts}):
         assert materialize("accounts").success
 
-        assert build("snapshots.accounts_history", "staging.stg_accounts") == 0
+        assert build("snapshots.accounts_history", "Staging.STG_Accounts") == 0
 
     output = capsys.readouterr().out
     staging, snapshot = output.index("staging.stg_accounts: 2 rows"), output.index("snapshots.accounts_history: 2 rows")

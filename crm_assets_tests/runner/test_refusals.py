@@ -74,10 +74,15 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
             "name: crm\non-run-end: []",
             r"dbt_project\.yml:2: .* 'on-run-end' cannot be used: remove it",
         ),
+        (
+            "macros/a.sql",
+            "{% macro a() %}{% endmacro %}\n{% macro divided() %}{% endmacro %}",
+            r"divided\.sql:\d: divided is also in .*a\.sql: rename one of them",
+        ),
         ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
     ],
 )
-def test_what_only_dbt_has_is_refused(project: ModelProject, file: str, text: str, message: str) -> None:
+def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, text: str, message: str) -> None:
     project.write(file, text)
 
     with pytest.raises(ModelsRefused, match=message):
@@ -99,6 +104,7 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
 WRONG_PROPERTIES = {
     "materialization": ("config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral"),
     "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
+    "dbt's own config": ("config: {merge_update_columns: [a]}", "'merge_update_columns' cannot be used: remove it"),
     "config without keys": ("config: incremental", "config is 'incremental': write keys and values"),
     "misspelt": ("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?"),
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
