@@ -1,5 +1,6 @@
 """The command line: python -m crm_assets [COMMAND]."""
 
+import os
 import sys
 import traceback
 from argparse import ArgumentParser, Namespace
@@ -51,8 +52,8 @@ EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
 """Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 
-INTERRUPTED = 130
-"""The exit code of a process that was interrupted with Ctrl-C, as shells count it."""
+INTERRUPTED, NOT_READ = 130, 141
+"""The exit codes of a process that was interrupted with Ctrl-C, or whose output nobody reads, as shells count them."""
 
 
 def _module(command: str) -> Command:
@@ -101,13 +102,18 @@ def _run(argv: Sequence[str]) -> int:
             print(sentence, file=sys.stderr)
     try:
         with section_in_use(getattr(arguments, "crm", "") or SECTION):
-            return _module(arguments.command).run(arguments)
+            code = _module(arguments.command).run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # head, for example, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_READ
     except EXPECTED_ERRORS as error:
         print(error, file=sys.stderr)
         return 1
     except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
         traceback.print_exc()
         return 1
+    return code
 
 
 if __name__ == "__main__":

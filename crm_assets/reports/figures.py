@@ -18,6 +18,11 @@ TODAY = "set variable today = (select max_by(snapshot_date, taken_at) from marts
 LISTS = f"set variable lists = {[*ENDPOINTS]}"
 """The lists of the API, for the query `reads`."""
 
+CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkeys(
+    [*range(0x202A, 0x202F), *range(0x2066, 0x206A)], ""
+)
+"""Control characters -> what a name has in their place. Some turn the rest of a sentence, with its figures, around."""
+
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
@@ -77,7 +82,11 @@ def last_reads(connection: duckdb.DuckDBPyConnection) -> Rows:
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
-    """The rows of a query, by names of columns."""
+    """The rows of a query, by names of columns, without control characters."""
     found = connection.execute(sql)
     names = [column[0] for column in found.description or []]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in found.fetchall()]
+
+
+def _plain(value: Any) -> Any:
+    return value.translate(CONTROLS) if isinstance(value, str) else value

@@ -77,6 +77,17 @@ def test_ascii_terminal_shows_what_it_can() -> None:
     assert "/gr??e/sandbox.duckdb does not exist yet" in done.stderr
 
 
+@pytest.mark.parametrize("buffering", ["", "1"], ids=["buffered", "unbuffered"])
+def test_output_that_nobody_reads_is_no_error(buffering: str) -> None:
+    environment = os.environ | {"PYTHONUNBUFFERED": buffering}
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "crm_assets", "settings"]
+    done = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_interrupted_command_says_so_in_a_sentence() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
     with configured_crm() as crm:

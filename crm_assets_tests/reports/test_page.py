@@ -66,7 +66,15 @@ def test_names_from_the_crm_are_text(busy: RawTables) -> None:
     _, found = drawn(busy)
 
     for title in ("The largest customers of 12 months", "Quiet customers, by what they brought"):
-        assert [row[0] for row in found[title].rows] == [name.strip() or "(no name)" for name in HOSTILE]
+        assert [row[0] for row in found[title].rows] == [name.strip("\u202e") or "(no name)" for name in HOSTILE]
+
+
+def test_names_do_not_turn_a_sentence_around(crm: RawTables) -> None:
+    crm.side_load("users", 1, display_name="\u202eAnn\u2069 \u009b31m\nBell")
+    crm.add("won_deals", 1, amount=50, closed_date=today(), owner_id=1)
+
+    page, _ = drawn(crm)
+    assert "Ann  31m Bell has won most this year: 50 of 50" in page
 
 
 def test_texts_in_csv_files_are_not_formulas(busy: RawTables) -> None:
