@@ -17,12 +17,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
+from uuid import uuid4
 
 from dagster import (
     AssetCheckKey,
     AssetKey,
     AssetSpec,
     DagsterInstance,
+    DagsterRunStatus,
     EventLogEntry,
     RetryPolicy,
 )
@@ -144,11 +146,18 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
         raise SettingsError(f"There is no job and no asset {name!r}. Name an asset, or one of {', '.join(jobs)}")
     job = repository.get_reconstructable_job(IMPLICIT_ASSET_JOB_NAME if assets else name)
     job = job.get_subset(asset_selection=assets or None)
-    run = instance.create_run_for_job(
-        job.get_definition(),
-        run_config={"loggers": {logger: {}}} if assets else None,
-        asset_selection=frozenset(assets) or None,
-        remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job.job_name),
-        job_code_origin=job.get_python_origin(),
-    )
-    return execute_run(job, run, instance, raise_on_error=False).success
+    run_id = str(uuid4())
+    try:
+        run = instance.create_run_for_job(
+            job.get_definition(),
+            run_id=run_id,
+            run_config={"loggers": {logger: {}}} if assets else None,
+            asset_selection=frozenset(assets) or None,
+            remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job.job_name),
+            job_code_origin=job.get_python_origin(),
+        )
+        return execute_run(job, run, instance, raise_on_error=False).success
+    finally:
+        created = instance.get_run_by_id(run_id)
+        if created and created.status is DagsterRunStatus.NOT_STARTED:  # interrupted: nothing would ever start it
+            instance.report_run_canceled(created)

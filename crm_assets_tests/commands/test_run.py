@@ -1,11 +1,12 @@
 """`crm-assets run`: the UI shows the run as one of the code location."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 
-from crm_assets.__main__ import main
+from crm_assets.__main__ import INTERRUPTED, main
 from crm_assets_tests.assets.raw_runs import configured_crm
 
 
@@ -28,6 +29,14 @@ def test_run_has_the_origin_by_which_the_ui_finds_it(
     assert run.remote_job_origin is not None
     assert run.remote_job_origin.location_name == "crm_assets"
     assert [event.run_id for event in made.values() if event] == [run.run_id] * ("raw/" in name)
+
+
+def test_run_that_is_interrupted_before_it_starts_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setattr("crm_assets.dagster_internals.execute_run", Mock(side_effect=KeyboardInterrupt))
+    assert main(["run", "crm_check"]) == INTERRUPTED
+    with DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert [run.status for run in instance.get_runs()] == [DagsterRunStatus.CANCELED]
 
 
 def test_unknown_name_is_refused_with_those_of_jobs(capsys: pytest.CaptureFixture[str]) -> None:
