@@ -24,6 +24,9 @@ ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|0{16,}e|[0.]+e0{4})")
 MAX_DIGITS = 1000
 """Longer integers stay strings: Python refuses to convert some thousands of digits."""
 
+SURROGATES = (b"\\ud", b"\\uD", b"\xed")
+"""The beginnings of surrogates, and of some other characters."""
+
 ESCAPE = re.compile(
     rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
 )
@@ -48,7 +51,8 @@ def parse_json(content: bytes) -> Any:
     encoding = json.detect_encoding(content)
     if not encoding.startswith("utf-8"):
         content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
-    content = ESCAPE.sub(_whole_characters, content)
+    if any(surrogate in content for surrogate in SURROGATES):  # the pattern takes seconds on a large body
+        content = ESCAPE.sub(_whole_characters, content)
     return json.loads(content, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
 
 

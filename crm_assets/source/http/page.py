@@ -103,7 +103,8 @@ def parse_body(answer: Answer) -> Any:
         return parse_json(answer.content)
     except ValueError as error:
         why = _why_no_json(answer.content, error)
-    for content in (answer.content.strip(BLANK), _in_utf8(answer)):
+    _, *others = dict.fromkeys((answer.content, answer.content.strip(BLANK), _in_utf8(answer)))
+    for content in others:
         with suppress(ValueError):
             return parse_json(content)
     if _is_truncated(answer):
