@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ from crm_assets.source.http.page import integer_at, json_type
 from crm_assets.source.schemas import Column, resource_schema
 from crm_assets.source.typing.batches import why_rejected
 from crm_assets.source.typing.columns import typed_column
-from crm_assets.source.typing.field_names import snake_case
+from crm_assets.source.typing.field_names import column_names, snake_case
 from crm_assets.source.typing.redaction import A_NAME
 
 NOT_SHOWN = "(not shown: may be data)"
@@ -80,7 +80,7 @@ class ListFindings:
 def list_findings(sample: Sample, since: datetime) -> ListFindings:
     """The findings about one list. `since`: the changes that an incremental read finds are those since this time."""
     schema, all_records = resource_schema(sample.resource), sample.records
-    records = [record for record in all_records if isinstance(record, dict)]
+    records = _as_stored([record for record in all_records if isinstance(record, dict)], schema.columns)
     sent = dict.fromkeys(name for record in records for name in record)
     unknown = [name for name in sent if name not in schema.columns and snake_case(name) not in schema.never_stored]
     misfits = {name: _misfits(column, [each.get(name) for each in records]) for name, column in schema.columns.items()}
@@ -93,7 +93,7 @@ def list_findings(sample: Sample, since: datetime) -> ListFindings:
         order=sample.order,
         undeclared=list(dict.fromkeys(name if A_NAME.fullmatch(name) else NOT_SHOWN for name in unknown)),
         never_sent=[name for name in schema.columns if records and name not in sent],
-        other_types={name: kinds for name, kinds in misfits.items() if kinds},
+        other_types={name: kinds for name, kinds in misfits.items() if kinds and name != ID},  # such are rejected
         linked={
             link.to: sum(any(each.get(name) for name in link.fields) for each in records) / len(all_records)
             for link in ENDPOINTS[sample.resource].links
@@ -102,6 +102,14 @@ def list_findings(sample: Sample, since: datetime) -> ListFindings:
         full=full_read(sample),
         hourly=incremental_read(sample, since),
     )
+
+
+def _as_stored(records: list[dict[str, Any]], columns: Collection[str]) -> list[dict[str, Any]]:
+    """The records, in which fields that a read takes for declared ones, as `fooBar` for `foo_bar`, have these names."""
+    sent = dict.fromkeys(name for record in records for name in record)
+    names = column_names([name for name in sent if name not in columns], [name for name in sent if name in columns])
+    renamed = {name: column for name, column in names.items() if column in columns}
+    return [{renamed.get(name, name): value for name, value in record.items()} for record in records]
 
 
 def _misfits(column: Column, values: Sequence[Any]) -> str:

@@ -29,6 +29,14 @@ def test_fields_are_compared_by_name_and_type() -> None:
     assert any("source/schemas/contacts.yaml" in problem.advice for problem in problems(findings, "contacts"))
 
 
+def test_fields_in_another_spelling_are_declared_ones() -> None:
+    with tidy_crm(lists={"contacts": linked(3, leadScore="high")}) as crm:
+        found = of(check(crm), "contacts")
+    assert "leadScore" not in found.undeclared
+    assert "lead_score" not in found.never_sent
+    assert found.other_types == {"lead_score": "3 x a string, not bigint"}
+
+
 def test_fields_of_the_last_page_are_seen_as_well() -> None:
     records = linked(60)
     records[59]["favourite_colour"] = "blue"
@@ -47,6 +55,7 @@ def test_records_that_cannot_be_loaded_are_counted_by_reason() -> None:
     reported = [problem.problem for problem in problems(findings, "open_tasks")]
     for reason in ("no id", "not an object but a string", "the id is not a 64-bit integer but a string"):
         assert f"1 of the records seen cannot be loaded: {reason}" in reported
+    assert "id" not in of(findings, "open_tasks").other_types, "these are in no column of texts"
 
 
 @pytest.mark.parametrize("personal_data", ["keep", "leave_out"])
