@@ -60,6 +60,7 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
     ] = ""
     resources: Annotated[
         Sequence[str],
+        Field(min_length=1),
         dg.Resolver.default(
             description=f"The lists to load, of {', '.join(ENDPOINTS)}. Without it, all. Models and reports that need "
             "others are left out.",

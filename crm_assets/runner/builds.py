@@ -121,9 +121,10 @@ def _build(
         materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
-        are_missing = not model.reads <= state.tables.keys()
-        advice = ". Materialize the assets that it depends on first" if are_missing else ""
-        raise ModelError(f"{explained(model, select, error)}{advice}") from None
+        problem = explained(model, select, error)
+        if not model.reads <= state.tables.keys():
+            problem = f"{problem.rstrip('.')}. Materialize the assets that it depends on first"
+        raise ModelError(problem) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
         outcomes.append(run_test(connection, model, test))

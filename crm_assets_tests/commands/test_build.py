@@ -48,7 +48,7 @@ def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: 
 
     output = capsys.readouterr().out
     assert "stg_accounts.sql" in output
-    assert "Materialize the assets that it depends on first" in output
+    assert " does not exist. Materialize the assets that it depends on first" in output
     assert "snapshots.accounts_history: not built, since it reads staging.stg_accounts" in output
     assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.sandbox_targets") == [(True,)]
 

@@ -53,6 +53,7 @@ def test_start_minute_moves_all_schedules() -> None:
     [
         ({"name": "raw"}, "'raw' cannot be the name of a CRM"),
         ({"resources": ["leads"]}, "unknown resources: leads"),
+        ({"resources": []}, "at least 1 item"),
         ({"cadence_minutes": {"leads": 15}}, "unknown resources: leads"),
         ({"cadence_minutes": {"accounts": 7}}, "must divide an hour"),
         ({"start_minute": 60}, "less than or equal to 59"),
