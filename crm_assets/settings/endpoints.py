@@ -51,6 +51,11 @@ class EndpointSettings(BaseModel):
     cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
 
+    @property
+    def query(self) -> dict[str, str | int]:
+        """The extra parameters as they are sent: true and false in JSON's spelling, not in Python's."""
+        return {name: str(value).lower() if isinstance(value, bool) else value for name, value in self.params.items()}
+
     @model_validator(mode="before")
     @classmethod
     def _is_a_table(cls, value: Any) -> Any:

@@ -166,7 +166,7 @@ def resource_config(
         "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
         "endpoint": {
             "path": settings.path(resource),
-            "params": {**settings.endpoint(resource).params, PER_PAGE: settings.per_page, **order},
+            "params": {**settings.endpoint(resource).query, PER_PAGE: settings.per_page, **order},
             # dlt would compile a string again for every page.
             "data_selector": compile_path(ENDPOINTS[resource].data_selector),
             "paginator": paginator,
