@@ -22,8 +22,9 @@ def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
         when = f"in {row['period_from']:%B %Y}" if is_month else f"since {formats.day(row['period_from'])}"
         won, target = formats.money(row["won_amount"]), row["target_to_date"]
         if not target:
-            is_set = row["target_amount"] is not None
-            state = f"none of the target of {formats.money(row['target_amount'])} is due yet" if is_set else NO_TARGET
+            whole = row["target_amount"]
+            shown = f"the target is {formats.money(0)}" if whole is not None else NO_TARGET
+            state = f"none of the target of {formats.money(whole)} is due yet" if whole else shown
             yield f"{won} was won {when}; {state}."
             continue
         ahead = "ahead" if row["ahead"] >= 0 else "behind"

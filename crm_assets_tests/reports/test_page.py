@@ -131,8 +131,8 @@ def test_what_is_missing_to_the_months_target_is_said(crm: RawTables) -> None:
     assert f"19,950 has to be won by {last:%-d %B %Y} to reach the month's target of 20,000." in page
 
 
-@pytest.mark.parametrize(("amount", "of"), [(100, "100"), (0, "0")])
-def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, of: str) -> None:
+@pytest.mark.parametrize(("amount", "said"), [(100, "none of the target of 100 is due yet."), (0, "the target is 0.")])
+def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, said: str) -> None:
     month = today().replace(day=1) if not amount else (today().replace(day=1) + timedelta(days=32)).replace(day=1)
     crm.set_targets((month, 1, amount))
 
@@ -141,7 +141,7 @@ def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, of:
     [this_month, this_year] = review.parts["target"]
     assert (this_month["owners_with_target"], this_year["owners_with_target"]) == (0, 0)
     is_this_year = this_year["target_amount"] is not None  # in December the next month is of another year
-    assert (f"0 was won since 1 January {today().year}; none of the target of {of} is due yet." in page) == is_this_year
+    assert (f"0 was won since 1 January {today().year}; {said}" in page) == is_this_year
     assert "Nothing was won yet" not in page
 
 
