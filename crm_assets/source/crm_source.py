@@ -165,10 +165,19 @@ def resource_config(
         "primary_key": ID,
         "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
         "endpoint": {
-            "path": settings.path(resource),
-            "params": {**settings.endpoint(resource).query, PER_PAGE: settings.per_page, **order},
+            "path": _as_it_is(settings.path(resource)),
+            "params": {
+                **{name: _as_it_is(value) for name, value in settings.endpoint(resource).query.items()},
+                PER_PAGE: settings.per_page,
+                **order,
+            },
             # dlt would compile a string again for every page.
             "data_selector": compile_path(ENDPOINTS[resource].data_selector),
             "paginator": paginator,
         },
     }
+
+
+def _as_it_is(text: Any) -> Any:
+    """A text in which dlt finds no placeholders: a parameter may be JSON."""
+    return text.replace("{", "{{").replace("}", "}}") if isinstance(text, str) else text

@@ -145,7 +145,8 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
         target = urlsplit(url(masked(answer.headers.get("Location", ""))).shown).netloc or "another path"
         return ApiRefusal(
             f"{text} A redirect to {target[:100]} is not followed, since it would get the key; set "
-            f"{setting_name('base_url')} to the address that the API itself has"
+            f"{setting_name('base_url')}, and this resource's path in {setting_name('endpoints')}, to the address that "
+            "the API itself has"
         )
     return ApiRefusal(f"{text} {advice or 'The API refuses this request.'}")
 
