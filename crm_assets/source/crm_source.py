@@ -165,12 +165,9 @@ def resource_config(
         "primary_key": ID,
         "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
         "endpoint": {
-            "path": _as_it_is(settings.path(resource)),
-            "params": {
-                **{name: _as_it_is(value) for name, value in settings.endpoint(resource).query.items()},
-                PER_PAGE: settings.per_page,
-                **order,
-            },
+            # dlt looks for placeholders in braces: in a path twice, in names and values of parameters once.
+            "path": settings.path(resource).replace("{", "%7B").replace("}", "%7D"),
+            "params": {**_with_braces(settings.endpoint(resource).query), PER_PAGE: settings.per_page, **order},
             # dlt would compile a string again for every page.
             "data_selector": compile_path(ENDPOINTS[resource].data_selector),
             "paginator": paginator,
@@ -178,6 +175,10 @@ def resource_config(
     }
 
 
-def _as_it_is(text: Any) -> Any:
-    """A text in which dlt finds no placeholders: a parameter may be JSON."""
-    return text.replace("{", "{{").replace("}", "}}") if isinstance(text, str) else text
+def _with_braces(query: Mapping[str, Any]) -> dict[str, Any]:
+    """Query parameters whose braces dlt sends: a filter may be JSON."""
+    return {_doubled(name): _doubled(value) if isinstance(value, str) else value for name, value in query.items()}
+
+
+def _doubled(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")

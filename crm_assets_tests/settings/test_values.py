@@ -227,10 +227,10 @@ def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.Monk
 def test_braces_in_path_and_parameters_are_sent_as_they_are(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/v1/tasks/{open}"  # for the scripted CRM any name, in place of which these braces come
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(1)}, paths={"open_tasks": path}) as crm:
-        endpoint = {"path": path, "params": {"filter": value}}
+        endpoint = {"path": path, "params": {"filter": value, "{a}": "b"}}
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": endpoint}))
         assert read().ids == [1]
-    assert {seen.params["filter"] for seen in crm.seen} == {value}
+    assert {(seen.params["filter"], seen.params["{a}"]) for seen in crm.seen} == {(value, "b")}
 
 
 def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> None:
