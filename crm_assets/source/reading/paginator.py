@@ -220,8 +220,10 @@ class FullReadPaginator(BasePaginator):
         self._only_first_page &= page.identity == self._first_page
         known = len(page.records) - new
         is_explained = known <= max(0, explained)
-        before = self._pass.last_identity
-        self._pass.is_shuffled |= page.identity[:known] != before[len(before) - known :]
+        # A record that came twice in one page has not moved.
+        before, ids = (list(dict.fromkeys(identity)) for identity in (self._pass.last_identity, page.identity))
+        came_before = max(0, len(ids) - new)
+        self._pass.is_shuffled |= ids[:came_before] != before[len(before) - came_before :]
         self._pass.repeats = self._pass.repeats + 1 if known and page.identity == self._pass.last_identity else 0
         self._pass.last_identity = page.identity
         if new:

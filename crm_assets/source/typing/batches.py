@@ -135,7 +135,11 @@ class RecordBatches:
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
 
     def _reject(self, page: int, record: Any) -> None:
-        key: tuple[str, str | None] = why_rejected(record), as_json(self._shown(record))
+        key: tuple[str, str | None]
+        try:
+            key = why_rejected(record), as_json(self._shown(record))
+        except RecursionError:
+            key = f"{why_rejected(record)}, and nested too deeply to be stored", as_json(None)
         if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
         self._rejected.setdefault(key, RejectedRecord(page, *key)).records += 1

@@ -119,6 +119,15 @@ def test_a_record_moved_to_a_later_page_takes_none_with_it(crm: ScriptedCrm) -> 
     assert reading.report.complete
 
 
+def test_a_record_listed_twice_on_its_page_has_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "1")
+    twice = [task for task in tasks(50) for _ in range(2)]
+    with configured_crm(monkeypatch, lists={"open_tasks": twice}, with_meta=False) as crm:
+        reading = read()
+    assert crm.pages("open_tasks") == [1, 2, 3]
+    assert reading.report.complete
+
+
 def test_an_order_that_never_stays_is_incomplete(crm: ScriptedCrm) -> None:
     crm.with_meta = False
     chance = Random(1)  # noqa: S311
