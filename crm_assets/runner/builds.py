@@ -134,7 +134,7 @@ def _build(
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
-            f"tests ({failed}). The failed checks show rows and the SQL to find them",
+            f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
