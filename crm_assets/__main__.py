@@ -17,6 +17,7 @@ from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import section_in_use, unknown_variables
 from crm_assets.settings.names import SECTION
+from crm_assets.warehouse.duckdb_messages import reason
 
 
 class Command(Protocol):
@@ -48,7 +49,7 @@ COMMANDS = (
 )
 """The first one is the default. Each is a module, which is imported only if it is needed."""
 
-EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException)
+EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
 """Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
 
 
@@ -108,7 +109,7 @@ def _run(argv: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_READ
     except EXPECTED_ERRORS as error:
-        print(error, file=sys.stderr)
+        print(reason(error) if isinstance(error, duckdb.Error) else error, file=sys.stderr)
         return 1
     except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
         traceback.print_exc()

@@ -45,7 +45,9 @@ def lock_holder(error: duckdb.Error) -> str | None:
 def reason(error: duckdb.Error) -> str:
     """DuckDB's message on one line, without the statement that follows it, and without values of records."""
     text = " ".join(LINE.split(str(error))[0].split())
-    if is_about_statement(error) or isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException)):
+    if is_out_of_memory(error):  # DuckDB's own advice is for those who write its statements
+        return f"{text.partition(' Possible')[0]}. Raise CRM_MEMORY_LIMIT, or give the machine more memory"
+    if is_about_statement(error) or isinstance(error, duckdb.IOException):
         return text
     if isinstance(error, QUOTING) or WITHOUT_VALUES.search(text):
         return NUMBER.sub("…", QUOTED.sub("'…'", text))

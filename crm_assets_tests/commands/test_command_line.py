@@ -64,6 +64,17 @@ def test_tables_of_other_schemas_follow_those_of_the_project(capsys: pytest.Capt
     assert list(json.loads(capsys.readouterr().out)["tables"]) == ["raw.a", "marts.a", "finance.a"]
 
 
+def test_too_little_memory_is_said_with_the_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Warehouse().get_connection() as connection:
+        connection.execute("create schema marts; create table marts.a as select range as x from range(100000)")
+    monkeypatch.setenv("CRM_MEMORY_LIMIT", "1KB")
+    assert main(["tables"]) == 1
+    [sentence] = capsys.readouterr().err.splitlines()
+    assert sentence.endswith("Raise CRM_MEMORY_LIMIT, or give the machine more memory")
+
+
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])

@@ -2,7 +2,9 @@
 
 import duckdb
 import pytest
+from dagster import Failure
 
+from crm_assets.assets.failures import failures_explained
 from crm_assets.warehouse.duckdb_messages import is_about_statement, reason
 
 VALUES = """
@@ -68,3 +70,12 @@ def _raised(sql: str) -> duckdb.Error:
         with pytest.raises(duckdb.Error) as raised:
             connection.execute(sql).fetchall()
     return raised.value
+
+
+def test_advice_about_memory_names_the_setting() -> None:
+    said = "Out of Memory Error: failed to allocate data (9 MiB/9 MiB used)"
+    with pytest.raises(Failure) as failed, failures_explained("raw.accounts"):
+        raise duckdb.OutOfMemoryException(f"{said}\n\nPossible solutions:\n* Reducing the number of threads")
+    assert failed.value.description == (
+        f"raw.accounts: {said}. Raise CRM_MEMORY_LIMIT, or give the machine more memory"
+    )
