@@ -39,6 +39,7 @@ MARKS = re.compile(rb"[!-/:-@\\\]^`|}~]{1,8}")
 
 JSON_TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
+CODING = re.compile(r"[\w-]{1,20}")
 MEDIA_TYPE = re.compile(r"[\w.+-]{1,30}/[\w.+-]{1,30}|no content type")
 
 Identity = tuple[int, ...]
@@ -111,6 +112,8 @@ def parse_body(answer: Answer) -> Any:
         raise BrokenBody(f"the answer breaks off after {len(answer.content):,} bytes")
     kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
     kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
+    encoding = answer.headers.get("Content-Encoding", "")  # some APIs send what they were not asked for
+    kind += f", Content-Encoding {encoding}" if CODING.fullmatch(encoding) else ""
     raise BadAnswer(
         f"status 200, but the body ({len(answer.content)} bytes, {kind}) is not JSON{why}. "
         f"Is {setting_name('base_url')} the API's address, and not that of its web pages?"

@@ -10,6 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -113,7 +114,8 @@ class Redaction:
     def record(self, record: Any) -> Any:
         """A redacted record. Malformed records, such as lists of records, are redacted, too."""
         if isinstance(record, list):
-            return [self.record(item) for item in record]
+            with suppress(RecursionError):  # nested too deeply to be redacted
+                return [self.record(item) for item in record]
         if not isinstance(record, dict):
             return None
         return {field: self.field(field, value) for field, value in record.items() if self.keeps(field)}

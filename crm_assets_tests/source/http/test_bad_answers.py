@@ -53,6 +53,12 @@ def test_compressed_pages_are_read(crm: ScriptedCrm) -> None:
     assert "gzip" in crm.seen[0].headers["accept-encoding"]
 
 
+def test_a_compression_that_was_not_asked_for_is_named(crm: ScriptedCrm) -> None:
+    serve_only(crm, Response(b"\x8b\x02\x80{}", headers={"Content-Encoding": "br"}))
+    with pytest.raises(BadAnswer, match=r"Content-Encoding br\) is not JSON: it is not utf-8"):
+        read()
+
+
 def test_page_in_the_declared_encoding_is_read(crm: ScriptedCrm) -> None:
     page = json.dumps({"tasks": [{"id": 1, "title": "Größe"}], "meta": {"total": 1}}, ensure_ascii=False)
     serve_only(crm, Response(page.encode("latin-1"), media_type="application/json; charset=iso-8859-1"))
