@@ -59,6 +59,7 @@ PROJECT = _keys(
 FOR_DBT = "build the project with dbt, as docs/dbt.md shows"
 REMEDIES: Mapping[str, str] = {
     "constraints": "write data_tests, or an enforced contract",
+    "target_schema": "write schema, as dbt does from 1.9 on",
     "unit_tests": "test the model with pytest, as crm_assets_tests/models does",
     "versions": "write a file for each version",
     **dict.fromkeys(("data_tests", "tests"), "tests of sources are not run: write them for the model that reads it"),

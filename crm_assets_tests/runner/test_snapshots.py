@@ -191,7 +191,7 @@ WRONG_CONFIG = {
     "deletes": ({**CHECK, "hard_deletes": "keep"}, "config: hard_deletes is 'keep': use one of ignore"),
     "dbt's own": (
         {**CHECK, "target_schema": "x"},
-        "config: the key 'target_schema' cannot be used: did you mean schema",
+        "config: the key 'target_schema' cannot be used: write schema, as dbt does from 1.9 on",
     ),
 }
 
