@@ -207,7 +207,8 @@ def _history(
 
     layer, table = address.split(".")
     types = connection.execute(
-        "select column_name, data_type from information_schema.columns where table_schema = ? and table_name = ?",
+        "select column_name, data_type from information_schema.columns "
+        "where lower(table_schema) = ? and lower(table_name) = ?",
         [layer, table],
     ).fetchall()
     changed = [

@@ -52,7 +52,7 @@ class BuildState:
     """What a database tells about its tables and their builds, at one moment.
 
     Attributes:
-        tables: Address in lower case -> type of all tables and views, as `existing_tables` returns it.
+        tables: Address -> type of all tables and views, as `existing_tables` returns it.
         builds: Model -> version of its last build.
         loaded: Raw table, and the views that show it -> version of its rows.
         variables: The variables of the session.
@@ -68,8 +68,7 @@ class BuildState:
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, reads: Collection[str]) -> "BuildState":
         """The state of a database. Side-loaded records are read only if they are among the tables of `reads`."""
-        tables = {address.lower(): kind for address, kind in existing_tables(connection).items()}
-        loaded, variables = {}, variables_of(connection)
+        tables, loaded, variables = existing_tables(connection), {}, variables_of(connection)
         if {"raw.sync_changes", "raw.sync_log"} <= tables.keys():
             versions = dict(connection.execute(LOADED).fetchall())
             [[last_load]] = connection.execute(LAST_LOAD).fetchall()

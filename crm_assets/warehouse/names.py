@@ -79,5 +79,6 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Address -> type of all tables and views: `BASE TABLE` or `VIEW`."""
-    return dict(connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall())
+    """Address in lower case, as of models -> type of all tables and views: `BASE TABLE` or `VIEW`."""
+    found = connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall()
+    return {address.lower(): kind for address, kind in found}
