@@ -114,7 +114,8 @@ def _trust(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield f"All lists were read completely, the earliest on {formats.instant(min(reads.values()))}."
     quality = review.parts["quality"]
     failing = [row for row in quality if row["failing"]]
-    yield f"{len(failing)} of {_many(len(quality), 'check')} of the data find something."
+    finds = "finds" if len(failing) == 1 else "find"
+    yield f"{len(failing)} of {_many(len(quality), 'check')} of the data {finds} something."
     if affected := [row for row in failing if row["amount_affected"]]:
         worst = max(affected, key=lambda row: row["amount_affected"])
         yield f"The largest amount, {formats.money(worst['amount_affected'])}, is that of {worst['check_name']}."

@@ -59,6 +59,7 @@ def csv_text(table: Table) -> str:
 def _cell(column: Column, value: object) -> object:
     if isinstance(value, Decimal):
         exact = value.quantize(SHARES, ROUND_HALF_UP, EXACT) if column.kind == "share" else value
+        exact = EXACT.add(exact, Decimal(0))  # never -0
         whole, _, fraction = f"{exact:f}".partition(".")
         return f"{whole}.{fraction}".rstrip("0").rstrip(".") if fraction else whole
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

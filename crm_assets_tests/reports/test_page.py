@@ -162,6 +162,13 @@ def test_shares_are_those_of_a_positive_sum(crm: RawTables, amounts: tuple[int, 
     assert from_whom in page
 
 
+@pytest.mark.parametrize("share", ["-0", "-0.00004"])
+def test_share_that_rounds_to_nothing_has_no_sign_in_csv(share: str) -> None:
+    table = Table("types", "", [Column("share", "share", "share")], [{"share": Decimal(share)}])
+
+    assert list(csv.reader(io.StringIO(csv_text(table))))[1] == ["0"]
+
+
 @pytest.mark.parametrize("amount", ["-0.4", "0.4", "0"])
 def test_amount_that_rounds_to_nothing_has_no_sign(amount: str) -> None:
     formats = Formats(ZoneInfo("UTC"), None)
@@ -178,6 +185,13 @@ def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) ->
     page, found = drawn(crm)
     assert [row[0] for row in found["Quiet customers, by what they brought"].rows] == ["Customer 3", "Customer 2"]
     assert "1 customer who brought 100 had none that is on record." in page
+
+
+def test_a_single_check_finds_something(crm: RawTables) -> None:
+    page, _ = drawn(crm)
+
+    # Columns of these raw tables have no comments, as undeclared ones have none.
+    assert "1 of 12 checks of the data finds something." in page
 
 
 def test_an_empty_crm_has_a_page_that_says_so(crm: RawTables) -> None:
