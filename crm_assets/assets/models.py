@@ -16,7 +16,7 @@ from crm_assets.assets.table_metadata import masked_metadata, rows_statement, ta
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
-from crm_assets.privacy.personal_columns import origins_of, personal_columns
+from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
@@ -142,7 +142,7 @@ def _built(
     """Builds a model: the metadata of its table, and the results of its checks."""
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
-    columns = list(schemas[model.schema][model.name])
+    columns = list(stored_columns(model, schemas))
     personal, lineage = _traced(crm, model, known, schemas, columns)
     results = list(map(check_result, built.outcomes))
     for advice in undocumented(model, columns):

@@ -111,15 +111,18 @@ def table_columns(
     descriptions: Mapping[str, str],
     personal: Container[str] = (),
 ) -> TableSchema:
-    """The columns of a table or view, with DuckDB's types and any descriptions."""
-    layer, table = address.split(".")
+    """The columns of a table or view, with DuckDB's types and any descriptions. `personal`: in lower case."""
+    layer, _, table = address.partition(".")
     found = connection.execute(
         "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
-        "where table_schema = ? and table_name = ? order by ordinal_position",
+        "where lower(table_schema) = ? and lower(table_name) = ? order by ordinal_position",
         [layer, table],
     ).fetchall()
     return TableSchema(
-        [_column(name, type_, nullable, descriptions.get(name), name in personal) for name, type_, nullable in found]
+        [
+            _column(name, type_, nullable, descriptions.get(name), name.lower() in personal)
+            for name, type_, nullable in found
+        ]
     )
 
 

@@ -9,14 +9,14 @@ from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ID
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.privacy.forgetting import Stored, forget, stored_records
-from crm_assets.privacy.personal_columns import origins_of, personal_columns
+from crm_assets.privacy.forgetting import Stored, forget, holds_ids, stored_records
+from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import csv_folder, page_path
 from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.lineage import Schemas, known_columns
-from crm_assets.runner.model import DBT_COLUMNS, Model, asset_behind
+from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.names import RAW
@@ -78,7 +78,7 @@ def records_to_forget(warehouse: Warehouse, models: Collection[Model], resource:
         NothingStored: There is no database.
     """
     with warehouse.read_connection() as connection:
-        keys = _history_keys(models, resource, known_columns(connection))
+        keys = _history_keys(connection, models, resource)
         return stored_records(connection, resource, ids, keys)
 
 
@@ -89,7 +89,7 @@ def tables_out_of_reach(warehouse: Warehouse, models: Collection[Model], resourc
     """
     known = {model.address: model for model in models}
     with warehouse.read_connection() as connection:
-        keys = _history_keys(models, resource, known_columns(connection))
+        keys = _history_keys(connection, models, resource)
         histories = _histories(connection, models)
     return [
         address
@@ -116,9 +116,9 @@ def forget_records(
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
         schemas = known_columns(connection)
-        keys = _history_keys(models, resource, schemas)
+        keys = _history_keys(connection, models, resource)
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-        made = [model.address for model in tables if model.name in schemas.get(model.schema, {})]
+        made = [model.address for model in tables if stored_columns(model, schemas)]
         made += [f"{AUDIT}.{table}" for table in schemas.get(AUDIT, {})]
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
@@ -137,17 +137,21 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     remove_leftovers(warehouse.working_folder)
 
 
-def _history_keys(models: Iterable[Model], resource: str, schemas: Schemas) -> Mapping[str, str]:
+def _history_keys(connection: duckdb.DuckDBPyConnection, models: Iterable[Model], resource: str) -> Mapping[str, str]:
     """Address of each model with a history of the resource's records -> its column with their ids."""
-    known = {model.address: model for model in models}
-    return {address: key for address, model in known.items() if (key := _key_of(model, known, resource, schemas))}
+    known, schemas = {model.address: model for model in models}, known_columns(connection)
+    keys = {address: _key_of(model, known, resource, schemas) for address, model in known.items()}
+    return {address: key for address, key in keys.items() if key and holds_ids(connection, address, key)}
 
 
 def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:
     """The key column of a model with a history of a resource's records; None if it has no history of them."""
-    if not model.keeps_rows or model.name not in schemas.get(model.schema, {}):
+    if not model.keeps_rows or not stored_columns(model, schemas):
         return None
-    return next((key for key in model.unique_key if _is_id(model, key, known, resource, schemas)), None)
+    try:
+        return next((key for key in model.unique_key if _is_id(model, key.lower(), known, resource, schemas)), None)
+    except SqlglotError:
+        return None
 
 
 def _is_id(model: Model, column: str, known: Mapping[str, Model], resource: str, schemas: Schemas) -> bool:
@@ -179,7 +183,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
     """Tables that a killed run may have dropped and not rebuilt."""
     schemas = known_columns(connection)
     tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-    return [model.address for model in tables if model.name not in schemas.get(model.schema, {})]
+    return [model.address for model in tables if not stored_columns(model, schemas)]
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
@@ -189,15 +193,12 @@ def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -
     return {
         address: _personal_columns(model, known, schemas)
         for address, model in known.items()
-        if model.keeps_rows and model.name in schemas.get(model.schema, {})
+        if model.keeps_rows and stored_columns(model, schemas)
     }
 
 
 def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
-    stored = schemas[model.schema][model.name]
     try:
-        traced = personal_columns(model, known, schemas)
-        # The origin of a column of an earlier version of the model is not known.
-        return traced | (stored.keys() - origins_of(model, schemas).keys() - DBT_COLUMNS)
+        return personal_columns(model, known, schemas)
     except SqlglotError:
-        return stored.keys()
+        return frozenset(map(str.lower, stored_columns(model, schemas)))

@@ -170,11 +170,22 @@ def _selections(
     existing = existing_tables(connection)
     for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
         if address in existing:
-            name = identifier(column)
+            name = _as_id(column)
             yield address, name, f"{name} in (select unnest($ids))", {"ids": [*ids]}
     if f"{RAW}.side_loaded" in existing:
         chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
         yield f"{RAW}.side_loaded", "id", "array_name = $array and id in (select unnest($ids))", chosen
+
+
+def holds_ids(connection: duckdb.DuckDBPyConnection, address: str, column: str) -> bool:
+    """Whether a table's column, which is made from ids, holds ids, and not hashes of them or other texts."""
+    others = f"from {relation(address)} where {identifier(column)} is not null and {_as_id(column)} is null limit 1"
+    return connection.execute(others).fetchone() is None
+
+
+def _as_id(column: str) -> str:
+    """A column's value as an id, which can be stored as text; null if it is none. In SQL."""
+    return f"try_cast({identifier(column)}::varchar as bigint)"
 
 
 def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> Mapping[str, int]:

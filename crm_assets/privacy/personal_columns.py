@@ -1,14 +1,15 @@
 """Finds the columns of models that may hold personal data: those derived from such columns of raw tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.runner.lineage import Origin, Schemas, column_lineage
-from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
+from crm_assets.runner.model import DBT_COLUMNS, SIDE_LOADED, Model, asset_behind
 from crm_assets.source.schemas import resource_schema
 
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
@@ -36,7 +37,7 @@ def may_be_personal(table: str, column: str) -> bool:
 
 
 def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> frozenset[str]:
-    """The columns of a model that may hold personal data.
+    """The columns of a model that may hold personal data, in lower case: also stored ones that cannot be traced.
 
     Args:
         model: The model.
@@ -44,29 +45,39 @@ def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas)
         schemas: The columns of the tables that they read.
 
     Raises:
-        sqlglot.errors.SqlglotError: The lineage cannot be traced.
+        sqlglot.errors.SqlglotError: The lineage of none can be traced.
     """
     if model.materialized == "seed":
         return frozenset()  # the project's own file
     above = {
         address: personal_columns(known[address], known, schemas) for address in model.depends_on if address in known
     }
-    return frozenset(
+    traced = origins_of(model, schemas)
+    personal = {
         column
-        for column, origins in origins_of(model, schemas).items()
+        for column, origins in traced.items()
         for schema, table, origin in origins
         if (origin in above[f"{schema}.{table}"] if f"{schema}.{table}" in above else _raw(schema, table, origin))
-    )
+    }
+    # Of an earlier version of the model, or of an expression that hides what it reads.
+    untraced = {*map(str.lower, stored_columns(model, schemas))} - traced.keys() - DBT_COLUMNS
+    return frozenset(personal | untraced)
+
+
+def stored_columns(model: Model, schemas: Schemas) -> Collection[str]:
+    """The columns of a model's table or view; empty if there is none."""
+    schema, _, table = model.address.partition(".")
+    return schemas.get(schema, {}).get(table, {})
 
 
 def origins_of(model: Model, schemas: Schemas) -> Mapping[str, Sequence[Origin]]:
-    """The model's column lineage.
+    """The model's column lineage, as `column_lineage` returns it.
 
     Raises:
-        sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
+        sqlglot.errors.SqlglotError: It cannot be traced.
     """
-    reads = [address.split(".") for address in sorted(model.reads)]
-    tables = tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, t in reads)
+    reads = [address.partition(".") for address in sorted(model.reads)]
+    tables = tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, _, t in reads)
     return _lineage(model.sql, tables)
 
 
@@ -76,7 +87,10 @@ def _lineage(sql: str, tables: Tables) -> Mapping[str, Sequence[Origin]]:
     for schema, table, columns in tables:
         schemas.setdefault(schema, {})[table] = dict.fromkeys(columns, "unknown")
     query = sqlglot.parse_one(sql, dialect="duckdb")
-    return column_lineage(query, schemas) if isinstance(query, exp.Query) else {}
+    try:
+        return column_lineage(query, schemas) if isinstance(query, exp.Query) else {}
+    except ValueError as error:
+        raise SqlglotError(str(error)) from error
 
 
 def _raw(schema: str, table: str, column: str) -> bool:

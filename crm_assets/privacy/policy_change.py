@@ -91,7 +91,7 @@ CONSEQUENCES: Mapping[PersonalData, str] = MappingProxyType(
 )
 
 Histories = Mapping[str, Collection[str]]
-"""Address of a table that cannot be rebuilt -> its columns that may be personal."""
+"""Address of a table that cannot be rebuilt -> its columns that may be personal, in lower case."""
 
 
 def preview(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
@@ -205,7 +205,7 @@ def _history(
     def redacted(value: Any) -> Any:
         return redaction.value(value, within=address, is_personal=True)
 
-    layer, table = address.split(".")
+    layer, _, table = address.partition(".")
     types = connection.execute(
         "select column_name, data_type from information_schema.columns "
         "where lower(table_schema) = ? and lower(table_name) = ?",
@@ -214,7 +214,7 @@ def _history(
     changed = [
         (name, StoredColumn(address, name, type_).convert(connection, redacted))
         for name, type_ in types
-        if name in personal
+        if name.lower() in personal
     ]
     counted = ", ".join(f"{name} ({count:,})" for name, count in changed if count)
     return [f"{address}: values changed in {counted}"] if counted else []

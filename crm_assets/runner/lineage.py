@@ -9,7 +9,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import build_scope
 
 Schemas = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""Schema -> table -> column -> type."""
+"""Schema -> table -> column -> type. Schemas and tables are in lower case, as in addresses of models."""
 
 Origin = tuple[str, str, str]
 """Schema, table, column."""
@@ -19,7 +19,7 @@ def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
     """All tables and views with their columns."""
     schemas: dict[str, dict[str, dict[str, str]]] = {}
     for schema, table, column, type_ in connection.execute(
-        "select table_schema, table_name, column_name, data_type "
+        "select lower(table_schema), lower(table_name), column_name, data_type "
         "from information_schema.columns order by ordinal_position"
     ).fetchall():
         schemas.setdefault(schema, {}).setdefault(table, {})[column] = type_
@@ -27,12 +27,13 @@ def known_columns(connection: duckdb.DuckDBPyConnection) -> Schemas:
 
 
 def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[Origin]]:
-    """Column of the result -> the table columns in its expression.
+    """Column of the result, in lower case -> the table columns in its expression.
 
-    Columns that only filter, join or sort are not included.
+    Columns that only filter, join or sort are not included. A column of the result that cannot be traced is missing.
 
     Raises:
         sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
+        ValueError: sqlglot cannot trace such a query.
     """
     qualified = qualify(
         query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
@@ -46,7 +47,8 @@ def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[
     if scope is None:
         return {}
     nodes = lineage(None, qualified, dict(schemas), scope=scope, dialect="duckdb", trim_selects=False, copy=False)
-    return {name: sorted(set(_origins(node))) for name, node in nodes.items()}
+    recurs = any(clause.recursive for clause in qualified.find_all(exp.With))
+    return {name: sorted(set(_origins(node))) for name, node in nodes.items() if _is_traced(node, recurs=recurs)}
 
 
 def _select(query: exp.Expr, positions: Mapping[str, int | None]) -> None:
@@ -57,6 +59,24 @@ def _select(query: exp.Expr, positions: Mapping[str, int | None]) -> None:
     elif isinstance(query, exp.SetOperation):
         _select(query.left, positions)
         _select(query.right, positions)
+
+
+def _is_traced(node: Node, *, recurs: bool) -> bool:
+    """Whether sqlglot has found all columns in a node's expression. `recurs`: a source without end is a CTE itself."""
+    ends = (exp.Select,) if recurs else (exp.Select, exp.Placeholder)
+    return not any(
+        isinstance(step.expression, ends) or any(map(_hides_columns, step.expression.walk())) for step in node.walk()
+    )
+
+
+def _hides_columns(part: exp.Expr) -> bool:
+    """Whether sqlglot does not see which columns are meant: a whole row, `columns(…)`, `unpivot`, `email.upper()`."""
+    if isinstance(part, exp.Star):
+        return not isinstance(part.parent, exp.Count)
+    if isinstance(part, exp.Dot):
+        function = part.find_ancestor(exp.Lambda)
+        return isinstance(part.this, exp.Identifier) and (function is None or part.this not in function.expressions)
+    return isinstance(part, exp.TableColumn | exp.Columns) or (isinstance(part, exp.Column) and not part.table)
 
 
 def _origins(node: Node) -> Iterator[Origin]:

@@ -12,8 +12,8 @@ def identifier(*parts: str) -> str:
 
 
 def relation(address: str) -> str:
-    """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`."""
-    return identifier(*address.split("."))
+    """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`. The table's name may have dots."""
+    return identifier(*address.split(".", 1))
 
 
 def literal(value: Any) -> str:

@@ -117,7 +117,9 @@ def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[s
     assert "at least one id" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("key", "named"), [("account", True), ("contact_id", False)])
+@pytest.mark.parametrize(
+    ("key", "named"), [("account", True), ("hashed", True), ("contact_id", False), ("Text_ID", False)]
+)
 def test_tables_without_the_ids_of_records_are_named(
     stored: Path,
     tmp_path: Path,
@@ -131,7 +133,8 @@ def test_tables_without_the_ids_of_records_are_named(
     project.write(
         "marts/people.sql",
         "{{ config(materialized='incremental', unique_key='" + key + "') }}\n"
-        "select id as contact_id, account, email from {{ ref('stg_people') }} where id = 1",
+        "select id as contact_id, account, md5(id::varchar) as hashed, id::varchar as text_id, email "
+        "from {{ ref('stg_people') }} where id = 1",
     )
     monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
     with connected(stored, read_only=False) as connection:
