@@ -4,20 +4,23 @@ Settings tell `know` their secrets when they are read. A secret of fewer than fo
 would be found in ordinary words; one of up to seven letters and digits is masked as a whole word only.
 """
 
-import html
 import io
-import json
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
+from html.entities import html5
+from types import MappingProxyType
 from typing import Any, TextIO
-from urllib.parse import quote, quote_plus
 
 MASK = "***"
 SHORTEST, ANYWHERE = 4, 8
 """Characters from which a secret is masked as a whole word, and anywhere."""
+
+PARTS = re.compile(r"\\+|[^\\]", re.DOTALL)
+CONTROLS: Mapping[str, str] = MappingProxyType({"\n": "n", "\r": "r", "\t": "t"})
+QUOTES = "'\""
 
 _known: dict[str, frozenset[str]] = {}
 
@@ -86,32 +89,51 @@ class _MaskedRecords:
 
 @cache
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
-    forms = {form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}
-    return re.compile("|".join(map(_bounded, sorted(forms, key=len, reverse=True))) or r"(?!)")
+    # Some programs remove blanks and line breaks at both ends.
+    known = {text for secret in secrets for text in (secret, secret.strip()) if len(text) >= SHORTEST}
+    spelled = (_spelled(secret) for secret in sorted(known, key=len, reverse=True))
+    return re.compile("|".join(spelled) or r"(?!)")
 
 
-def _bounded(form: str) -> str:
-    return re.escape(form) if len(form) >= ANYWHERE or not form.isalnum() else rf"(?<!\w){re.escape(form)}(?!\w)"
+def _spelled(secret: str) -> str:
+    """The spellings of a secret as a pattern: each character as it is or escaped, at any depth, and all in Base64."""
+    text = "".join(map(_part, PARTS.findall(secret)))
+    whole_word = secret.isalnum() and len(secret) < ANYWHERE
+    encoded = (_in_base64(secret, before) for before in range(3))
+    return "|".join([rf"(?<!\w){text}(?!\w)" if whole_word else text, *filter(None, encoded)])
 
 
-def _forms(secret: str) -> set[str]:
-    """The spellings of a secret: in URLs, JSON, Python, SQL, PostgreSQL's connection strings, HTML, and Base64."""
-    quoted = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    lower = {re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), text) for text in quoted}
-    encoded = b64encode(secret.encode()).decode()
-    return {
-        secret,
-        *quoted,
-        *lower,
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(secret)[1:-1].replace("/", "\\/"),
-        repr(secret)[1:-1],
-        secret.replace("'", "''"),
-        secret.replace("\\", "\\\\").replace("'", "\\'"),
-        secret.replace("\\", "\\\\"),
-        html.escape(secret),
-        html.escape(secret, quote=False),
-        encoded,
-        encoded.rstrip("="),
-    }
+def _part(text: str) -> str:
+    """The spellings of a character or of several backslashes: in URLs, JSON, Python, SQL, and HTML."""
+    character = text[0]
+    if character == "\\":
+        return rf"(?:\\{{{len(text)},}}|{_escaped(character)}{{{len(text)}}})"
+    if character.isalnum() and character.isascii():
+        return character
+    twice = "{1,2}" if character in QUOTES else r"|\+" if character == " " else ""
+    return rf"(?:{_escaped(character)}|\\*{re.escape(character)}{twice})"
+
+
+def _escaped(character: str) -> str:
+    code, data = ord(character), character.encode(errors="surrogatepass")
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    names = [name.rstrip(";") for name, text in html5.items() if text == character]
+    spellings = [
+        "".join(f"%(?:25)*{byte:02x}" for byte in data),
+        "".join(rf"\\+x{byte:02x}" for byte in data),
+        rf"\\+(?:x{code:02x}|U{code:08x})",
+        "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4)),
+        f"&(?:amp;)*(?:{'|'.join([f'#0*{code}', f'#x0*{code:x}', *names])});",
+        *(rf"\\+{letter}" for letter in CONTROLS.get(character, "")),
+    ]
+    return f"(?i:{'|'.join(spellings)})"
+
+
+def _in_base64(secret: str, before: int) -> str:
+    """What Base64 has of a secret alone, with `before` bytes before it in a group of three. Empty if that is short."""
+    data = bytes(before) + secret.encode(errors="surrogatepass")
+    whole = b64encode(data).decode().rstrip("=")[before and before + 1 :]
+    sure, last = (whole, "") if len(data) % 3 == 0 else (whole[:-1], r"[\w+/-]?=*")
+    if len(sure) < ANYWHERE:
+        return "" if before else rf"(?<!\w){re.escape(whole)}(?!\w)"
+    return sure.replace("+", "[+-]").replace("/", r"(?:\\*/|_)") + last

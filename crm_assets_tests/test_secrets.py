@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -70,29 +69,6 @@ def test_no_message_about_a_lake_has_its_password(
         configured_lake().probe()
     for part in parts_of(password):
         assert part not in str(raised.value)
-
-
-@pytest.mark.parametrize("password", PASSWORDS)
-def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
-    text = "\n".join(
-        [
-            f"a {password} b",
-            f"https://me:{quote(password, safe='')}@host/",
-            json.dumps({"key": password}),
-            json.dumps({"key": password}).replace("/", "\\/"),
-            repr([password]),
-            b64encode(password.encode()).decode(),
-            make_conninfo(password=password),
-        ]
-    )
-    shown = masked(text, [password])
-    for spelling in (password, quote(password, safe=""), json.dumps(password), b64encode(password.encode()).decode()):
-        assert spelling not in shown
-    assert shown.count(masking.MASK) == 7
-
-
-def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
-    assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
 
 
 @pytest.mark.parametrize("value", ["true", "False", "none", "null", "2000"])

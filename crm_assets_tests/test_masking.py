@@ -1,0 +1,64 @@
+"""Secrets are masked in all spellings that other programs give them."""
+
+import html
+import json
+from base64 import b64encode
+from urllib.parse import quote
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from crm_assets import masking
+from crm_assets.masking import masked
+from crm_assets_tests.test_secrets import PASSWORDS
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
+    text = "\n".join(
+        [
+            f"a {password} b",
+            f"https://me:{quote(password, safe='')}@host/",
+            json.dumps({"key": password}),
+            json.dumps({"key": password}).replace("/", "\\/"),
+            repr([password]),
+            b64encode(password.encode()).decode(),
+            make_conninfo(password=password),
+        ]
+    )
+    shown = masked(text, [password])
+    for spelling in (password, quote(password, safe=""), json.dumps(password), b64encode(password.encode()).decode()):
+        assert spelling not in shown
+    assert shown.count(masking.MASK) == 7
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_secret_encoded_twice_or_with_others_is_masked(password: str) -> None:
+    text = "\n".join(
+        [
+            quote(quote(password, safe="")),
+            json.dumps(json.dumps({"key": password})),
+            json.dumps(password).replace("\\u00fc", "\\u00FC").replace("&", "\\u0026").replace("<", "\\u003c"),
+            html.escape(password).replace("&#x27;", "&#39;"),
+            repr(repr(password.encode())),
+            password.replace('"', '""').replace("'", "''"),
+            f"{password.strip()}\n",
+        ]
+    )
+    assert masked(text, [f"{password}\n"]).count(masking.MASK) == 7
+
+
+LONG = "Hush+4711/x&y?~"
+
+
+@pytest.mark.parametrize("before", ["", "me", "me:", "you:"])
+@pytest.mark.parametrize("after", ["", "x", ":x"])
+def test_a_secret_within_base64_is_masked(before: str, after: str) -> None:
+    encoded = b64encode(f"{before}{LONG}{after}".encode()).decode()
+
+    for spelled in (encoded, encoded.replace("/", "\\/"), encoded.replace("+", "-").replace("/", "_")):
+        assert masking.MASK in masked(f"Basic {spelled}", [LONG])
+
+
+def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
+    assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
