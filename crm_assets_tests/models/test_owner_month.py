@@ -132,3 +132,13 @@ def test_any_amount_can_be_compared(crm: RawTables) -> None:
 
     [attainment] = of(crm, 7, "attainment_this_year")[0]
     assert float(str(attainment)) == pytest.approx(1e22)
+
+
+@pytest.mark.parametrize(
+    ("won", "attained"), [("251.075", "2.5108"), ("-251.075", "-2.5108"), ("251.074999", "2.5107")]
+)
+def test_attainment_is_rounded_half_away_from_zero(crm: RawTables, won: str, attained: str) -> None:
+    crm.set_targets((JANUARY, 7, 100))
+    crm.add("won_deals", 1, owner_id=7, amount=Decimal(won), closed_date=JANUARY)
+
+    assert of(crm, 7, "attainment_to_date", "attainment_this_year")[0] == (Decimal(attained), Decimal(attained))

@@ -25,6 +25,12 @@ def test_the_share_of_overdue_tasks_and_the_oldest_are_shown(crm: RawTables) -> 
     assert crm.row(BACKLOG, "overdue_share", "days_overdue_at_most") == (Decimal("0.3333"), 2)
 
 
+def test_share_of_overdue_tasks_is_rounded_half_up(crm: RawTables) -> None:
+    crm.add_each("open_tasks", owner_id=[7] * 800, due_date=[ago(days=2)] * 57 + [None] * 743)
+
+    assert crm.row(BACKLOG, "overdue_share") == (Decimal("0.0713"),)
+
+
 def test_tasks_without_any_date_are_overdue_by_no_number(crm: RawTables) -> None:
     crm.add("open_tasks", 1, owner_id=7)
 

@@ -64,7 +64,7 @@ select
     coalesce(bought.customers_buying, 0) as customers_buying,
     coalesce(bought.won_deals, 0) as won_deals,
     coalesce(bought.won_amount, 0) as won_amount,
-    cast(coalesce(bought.customers_buying, 0) / cohorts.customers as decimal(5, 4)) as share_buying,
+    {{ share('coalesce(bought.customers_buying, 0)', 'cohorts.customers', 5) }} as share_buying,
     spine.quarter + interval 3 month <= now() at time zone '{{ var("reporting_timezone") }}' as is_complete
 from spine
 inner join cohorts on spine.first_quarter = cohorts.first_quarter

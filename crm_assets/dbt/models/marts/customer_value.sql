@@ -68,9 +68,9 @@ select
         else 'lapsed'
     end as status,
     ranked.revenue_rank_12m,
-    cast(
-        ranked.cumulative_amount_12m / nullif(sum(customers.won_amount_12m) over (), 0) as decimal(38, 4)
-    ) as cumulative_share_12m
+    {{ share(
+        'ranked.cumulative_amount_12m', 'sum(customers.won_amount_12m) over ()'
+    ) }} as cumulative_share_12m
 from customers
 left join ranked on customers.account_id = ranked.account_id
 left join {{ ref('stg_accounts') }} as accounts on customers.account_id = accounts.account_id

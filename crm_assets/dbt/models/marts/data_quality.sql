@@ -103,7 +103,7 @@ select
     check_name,
     checked,
     failing,
-    cast(failing / nullif(checked, 0) as decimal(5, 4)) as share,
+    {{ share('failing', 'checked', 5) }} as share,
     amount_affected
 from counted
 order by position

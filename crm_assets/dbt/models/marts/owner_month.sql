@@ -142,14 +142,13 @@ select
     dated.is_complete,
     dated.won_amount_to_date,
     dated.target_to_date,
-    cast(dated.won_amount_to_date / nullif(dated.target_to_date, 0) as decimal(38, 4)) as attainment_to_date,
+    {{ share('dated.won_amount_to_date', 'dated.target_to_date') }} as attainment_to_date,
     cast(sum(dated.won_deals_to_date) over year_to_date as bigint) as won_deals_this_year,
     sum(dated.won_amount_to_date) over year_to_date as won_amount_this_year,
     sum(dated.target_to_date) over year_to_date as target_this_year,
-    cast(
-        sum(dated.won_amount_to_date) over year_to_date
-        / nullif(sum(dated.target_to_date) over year_to_date, 0) as decimal(38, 4)
-    ) as attainment_this_year,
+    {{ share(
+        'sum(dated.won_amount_to_date) over year_to_date', 'sum(dated.target_to_date) over year_to_date'
+    ) }} as attainment_this_year,
     case
         when dated.month is not null then cast(sum(dated.won_deals) over to_date as bigint)
     end as running_won_deals,

@@ -49,7 +49,7 @@ select
     backlog.due_this_week,
     backlog.due_later,
     backlog.without_due_date,
-    cast(backlog.overdue_tasks / nullif(backlog.open_tasks, 0) as decimal(5, 4)) as overdue_share,
+    {{ share('backlog.overdue_tasks', 'backlog.open_tasks', 5) }} as overdue_share,
     backlog.oldest_due_at,
     backlog.next_due_at,
     case
