@@ -84,6 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     `argv`: the arguments; those of the process by default.
     """
     mask_log_records()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: >&-
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # of a terminal that has no other characters than ASCII

@@ -4,7 +4,7 @@ Without a folder, the published copy of a DuckDB file is made, as in the last st
 views are also written as Parquet files into FOLDER/current, for readers without DuckDB. manifest.json there lists them.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from crm_assets.commands.options import add_crm_option, chosen_crm
@@ -14,8 +14,19 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds the folder and the CRM."""
-    parser.add_argument("--parquet", metavar="FOLDER", type=Path, help="where to write Parquet files")
+    parser.add_argument("--parquet", metavar="FOLDER", type=_folder, help="where to write Parquet files")
     add_crm_option(parser)
+
+
+def _folder(text: str) -> Path:
+    """A folder. An empty text, as of a variable that is not set, would be the working folder.
+
+    Raises:
+        ArgumentTypeError: It is empty.
+    """
+    if not text.strip():
+        raise ArgumentTypeError("the name of the folder is empty")
+    return Path(text)
 
 
 def run(arguments: Namespace) -> int:

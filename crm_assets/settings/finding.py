@@ -222,6 +222,9 @@ def _sentence(detail: Any, found: Found) -> str:
     if not detail["loc"]:
         return f"{reason}."
     top, *inner = map(str, detail["loc"])
+    if detail["type"] == "string_pattern_mismatch":
+        permitted = CrmSettings.model_json_schema()["properties"][top]["allowed"]
+        reason = f"give {permitted.replace('`', '')}"
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
     given = f"Setting {found.named(top)}{within} in {' and '.join(found.origins.get(top, ()))}"

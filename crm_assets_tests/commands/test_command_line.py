@@ -64,6 +64,33 @@ def test_tables_of_other_schemas_follow_those_of_the_project(capsys: pytest.Capt
     assert list(json.loads(capsys.readouterr().out)["tables"]) == ["raw.a", "marts.a", "finance.a"]
 
 
+def test_tables_counts_the_rows_of_a_name_with_dots(capsys: pytest.CaptureFixture[str]) -> None:
+    with Warehouse().get_connection() as connection:
+        connection.execute('create schema marts; create table marts."a.b" as select 1 as x')
+    assert main(["tables", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tables"] == {"marts.a.b": 1}
+
+
+def test_closed_output_is_no_error() -> None:
+    command = f"{sys.executable} -m crm_assets settings >&-"
+    done = subprocess.run(["/bin/sh", "-c", command], stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_empty_name_of_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["publish", "--parquet", ""])
+    assert "the name of the folder is empty" in capsys.readouterr().err
+
+
+def test_value_of_another_form_is_refused_with_an_example(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_MEMORY_LIMIT", "lots")
+    assert main(["tables"]) == 1
+    assert capsys.readouterr().err.endswith("is 'lots', which is not allowed: give a size such as 4GiB.\n")
+
+
 def test_too_little_memory_is_said_with_the_setting(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
