@@ -142,3 +142,9 @@ def test_attainment_is_rounded_half_away_from_zero(crm: RawTables, won: str, att
     crm.add("won_deals", 1, owner_id=7, amount=Decimal(won), closed_date=JANUARY)
 
     assert of(crm, 7, "attainment_to_date", "attainment_this_year")[0] == (Decimal(attained), Decimal(attained))
+
+
+def test_deals_without_any_date_have_a_row_beside_this_month(crm: RawTables) -> None:
+    crm.add("won_deals", 1, owner_id=7, amount=Decimal(5))
+
+    assert crm.rows(MART, "month", "won_amount") == [(THIS_MONTH, 0), (None, 5)]

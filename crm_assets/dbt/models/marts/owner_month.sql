@@ -76,7 +76,10 @@ existing as (
 bounds as (
     select
         least(
-            greatest(min(existing.month), min(clock.this_month) - interval 30 year), min(clock.this_month)
+            greatest(
+                min(coalesce(existing.month, clock.this_month)), min(clock.this_month) - interval 30 year
+            ),
+            min(clock.this_month)
         ) as first_month,
         least(
             greatest(max(existing.month), min(clock.this_month)), min(clock.this_month) + interval 10 year
