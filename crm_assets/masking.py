@@ -21,6 +21,8 @@ SHORTEST, ANYWHERE = 4, 8
 PARTS = re.compile(r"\\+|[^\\]", re.DOTALL)
 CONTROLS: Mapping[str, str] = MappingProxyType({"\n": "n", "\r": "r", "\t": "t"})
 QUOTES = "'\""
+BACKSLASHES = r"(?:(?<!\\)\\+)?"
+"""As many as there are, from the first one only: a search from each of them would take the square of their number."""
 
 _known: dict[str, frozenset[str]] = {}
 
@@ -107,24 +109,27 @@ def _part(text: str) -> str:
     """The spellings of a character or of several backslashes: in URLs, JSON, Python, SQL, and HTML."""
     character = text[0]
     if character == "\\":
-        return rf"(?:\\{{{len(text)},}}|{_escaped(character)}{{{len(text)}}})"
+        return rf"(?:(?<!\\)\\{{{len(text)},}}|{_escaped(character)}{{{len(text)}}})"
     if character.isalnum() and character.isascii():
         return character
     twice = "{1,2}" if character in QUOTES else r"|\+" if character == " " else ""
-    return rf"(?:{_escaped(character)}|\\*{re.escape(character)}{twice})"
+    return rf"(?:{_escaped(character)}|{BACKSLASHES}{re.escape(character)}{twice})"
 
 
 def _escaped(character: str) -> str:
     code, data = ord(character), character.encode(errors="surrogatepass")
     units = character.encode("utf-16-be", "surrogatepass").hex()
     names = [name.rstrip(";") for name, text in html5.items() if text == character]
+    after_backslashes = [
+        r"\\+".join(f"x{byte:02x}" for byte in data),
+        f"x{code:02x}|U{code:08x}",
+        r"\\+".join(f"u{units[start : start + 4]}" for start in range(0, len(units), 4)),
+        *CONTROLS.get(character, ""),
+    ]
     spellings = [
         "".join(f"%(?:25)*{byte:02x}" for byte in data),
-        "".join(rf"\\+x{byte:02x}" for byte in data),
-        rf"\\+(?:x{code:02x}|U{code:08x})",
-        "".join(rf"\\+u{units[start : start + 4]}" for start in range(0, len(units), 4)),
         f"&(?:amp;)*(?:{'|'.join([f'#0*{code}', f'#x0*{code:x}', *names])});",
-        *(rf"\\+{letter}" for letter in CONTROLS.get(character, "")),
+        rf"(?<!\\)\\+(?:{'|'.join(after_backslashes)})",
     ]
     return f"(?i:{'|'.join(spellings)})"
 

@@ -62,3 +62,10 @@ def test_a_secret_within_base64_is_masked(before: str, after: str) -> None:
 
 def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
     assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
+
+
+@pytest.mark.parametrize("password", ['"quoted&secret"', "\\&secret"])
+def test_time_of_masking_grows_with_the_text_only(password: str) -> None:
+    """With the square of it, these would take longer than a test may."""
+    text = "\\" * 500_000 + "end"
+    assert masked(text, [password]) == text
