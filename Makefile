@@ -74,7 +74,7 @@ ON_A_LAKE := \
 		runner/test_builds.py runner/test_test_runs.py runner/test_unchanged.py runner/test_seeds.py runner/test_snapshots.py \
 		runner/test_snapshot_deletes.py models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
 
-# Those of them that .ci/run has time for: of each kind of statement, not of each kind of answer.
+# Those of them for each kind of statement, not for each kind of answer.
 MAINLY_ON_A_LAKE := \
 	$(addprefix crm_assets_tests/, \
 		assets/test_raw_runs.py assets/test_snapshot_runs.py warehouse/test_crash.py \
