@@ -10,6 +10,8 @@ import pytest
 
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
 
+pytestmark = pytest.mark.slow
+
 PAGE = PROJECT / "docs" / "adding_a_resource.md"
 
 RUN = """
@@ -144,7 +146,7 @@ def python(copy: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_new_resource_changes_nothing_else(project: Path) -> None:
     before = (PROJECT / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8").splitlines()
     snapshot = (project / "crm_assets_tests" / "definitions.txt").read_text(encoding="utf-8")
@@ -161,18 +163,15 @@ def test_new_resource_changes_nothing_else(project: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 def test_job_of_a_new_resource_reads_and_builds(project: Path) -> None:
     assert python(project, "-c", RUN).endswith("[(7, True, '2026-01-02')]\n")
 
 
 @pytest.mark.long
-@pytest.mark.slow
 def test_new_resource_breaks_no_other_test(project: Path) -> None:
     python(project, "-m", "pytest", "-q", "-m", "not slow", *(f"crm_assets_tests/{name}" for name in TESTS))
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) -> None:
     copy = copy_of_the_project(tmp_path)
@@ -183,7 +182,7 @@ def test_list_without_updated_at_is_read_in_full_with_history(tmp_path: Path) ->
     assert python(copy, "-c", RUN_NOTES).endswith("[(7, False), (8, True)] [(7, False)]\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_wrong_schema_stops_commands_with_its_file_and_line(tmp_path: Path) -> None:
     copy = copy_of_the_project(tmp_path)
     file = copy / "crm_assets" / "source" / "schemas" / "open_tasks.yaml"

@@ -95,6 +95,7 @@ def test_reads_continue_from_a_restored_file(crm: ScriptedCrm, project: Path) ->
         assert run in [each.run_id for each in instance.get_runs()]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("crm")
 def test_a_backup_can_be_made_while_a_run_has_the_database(project: Path) -> None:
     build("raw/accounts", "published/database")

@@ -17,6 +17,8 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
 
+pytestmark = pytest.mark.slow
+
 DAGSTER = Path(sys.executable).with_name("dagster")
 RESOURCES = tuple(ENDPOINTS)
 UPDATED = "2026-01-01T00:00:00Z"
@@ -69,7 +71,6 @@ def assert_the_key_is_nowhere(done: "subprocess.CompletedProcess[str]", tmp_path
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
 
 
-@pytest.mark.slow
 def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
     done = dagster("asset", "materialize", "--select", 'key:"raw/open_tasks"', tmp_path=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -80,7 +81,6 @@ def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
     assert count > 100
 
 
-@pytest.mark.slow
 def test_failing_resource_exits_with_an_error_without_the_key(tmp_path: Path) -> None:
     with scripted_crm(lists=one_each()) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
@@ -117,7 +117,6 @@ def test_the_tables_command_reports_wrong_settings(
     assert KEY not in output.err + output.out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("executor", "command"),
     [

@@ -22,6 +22,7 @@ def ports(messages: list[str]) -> list[int]:
     return [int(port) for port in re.findall(r"sandbox.* http://127.0.0.1:(\d+)", "\n".join(messages))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", ["success", "failure"])
 def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, messages: list[str]) -> None:
     if outcome == "failure":
@@ -41,6 +42,8 @@ def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, mess
         assert 0 < count == metadata["crm/rows_read"] == metadata["crm/rows_in_source"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_each_run_has_a_sandbox_of_its_own(data_dir: Path, messages: list[str]) -> None:
     for _ in range(2):
         assert materialize("open_tasks").success

@@ -150,6 +150,7 @@ def test_every_asset_has_a_description_and_an_owner() -> None:
             assert spec.metadata["dagster/table_name"] == ".".join(spec.key.path)
 
 
+@pytest.mark.slow
 def test_the_launchpad_offers_the_ways_of_reading_and_no_other() -> None:
     from crm_assets.definitions import defs
 

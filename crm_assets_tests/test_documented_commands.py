@@ -107,12 +107,8 @@ def run(script: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         os.close(terminal)
 
 
-@pytest.mark.parametrize(
-    "block",
-    # Four runs, two of them of everything.
-    [pytest.param(block, marks=[pytest.mark.long] if block == "README.md:1" else []) for block in RUN],
-    ids=RUN,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("block", RUN)
 def test_commands_of_a_block_succeed(block: str, clone: Path) -> None:
     done = run("\n".join(RUN[block]), clone)
     assert done.returncode == 0, done.stdout[-3000:]

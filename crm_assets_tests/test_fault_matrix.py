@@ -29,6 +29,8 @@ from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Unmeasured
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, failing, json_response
 from crm_assets_tests.source.source_reads import read
 
+pytestmark = pytest.mark.slow
+
 PERSON = "Jane Doe"
 NOW = [task | {"title": "Changed"} for task in tasks(1600)]
 

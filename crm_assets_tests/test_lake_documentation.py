@@ -81,6 +81,7 @@ def test_read_only_role_reads_with_the_documented_statements(a_lake: str, databa
             connection.execute("create schema lake.theirs")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("a_lake", ["folder"], indirect=True)
 @pytest.mark.usefixtures("a_lake")
 def test_files_are_moved_with_the_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

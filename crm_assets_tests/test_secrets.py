@@ -57,6 +57,7 @@ def parts_of(password: str) -> set[str]:
     return {password, quote(password, safe=""), *pieces} - {"rest"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", SPELLINGS)
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_no_message_about_a_lake_has_its_password(
@@ -172,6 +173,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
     with configured_crm() as crm:
@@ -188,6 +190,7 @@ def test_the_part_of_a_header_that_is_the_key_is_masked(key: str, monkeypatch: p
     assert masked(f"Incorrect key: {key}") == "Incorrect key: ***"
 
 
+@pytest.mark.slow
 def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}
     with configured_crm(lists={"open_tasks": tasks(3)}):
@@ -198,6 +201,7 @@ def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.Mo
     assert SECRET not in stored
 
 
+@pytest.mark.slow
 def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}
     with configured_crm(lists={"open_tasks": tasks(3)}):
@@ -212,6 +216,7 @@ def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatc
     assert SECRET not in str(stored)
 
 
+@pytest.mark.slow
 def test_metadata_of_a_run_that_succeeds_are_masked() -> None:
     masking.know("a test", ["raw.accounts", "unique"])  # as if they were passwords: all metadata have these
     with configured_crm(lists={"accounts": tasks(3)}):

@@ -27,6 +27,8 @@ from crm_assets_tests.clones import PROJECT
 from crm_assets_tests.dagster_dev import DAGSTER
 from crm_assets_tests.data_dirs import connected, lakes_on, use_data_dir
 
+pytestmark = pytest.mark.slow
+
 OLD = Path(__file__).parent
 CRMS: Mapping[str, Mapping[str, Any]] = {
     "file": {"rows": 60, "unknown_fields": 1},
@@ -105,7 +107,6 @@ def stored(database: Path) -> Rows:
         }
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_older_tables_lose_nothing_and_go_on(database: Path, instance: DagsterInstance) -> None:
@@ -122,7 +123,6 @@ def test_older_tables_lose_nothing_and_go_on(database: Path, instance: DagsterIn
         assert (oldest.run_id == FULL_REFRESH) and (newest.run_id != FULL_REFRESH), path
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.usefixtures("instance")
 def test_schedules_that_were_on_are_on(tmp_path: Path) -> None:

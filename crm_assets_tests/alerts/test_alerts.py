@@ -9,6 +9,8 @@ from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.assets.raw_runs import materialize, tasks
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
 
+pytestmark = pytest.mark.slow
+
 REFUSED = "crm_assets: problem: raw/open_tasks"
 
 
@@ -61,7 +63,6 @@ def test_two_causes_are_two_alerts(hook: Webhook, crm: ScriptedCrm, instance: Da
     assert sorted(hook.titles) == ["crm_assets: problem: raw/contacts", REFUSED]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_failed_checks_are_one_warning_with_links(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:
     crm.lists["open_tasks"].append({"title": "without id"})

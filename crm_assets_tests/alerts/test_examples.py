@@ -20,6 +20,8 @@ from crm_assets_tests.models.reckoning import Record
 from crm_assets_tests.models.recomputed.crm import ZONE
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["built"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text("utf-8")
@@ -72,7 +74,6 @@ def test_a_killed_run_and_a_late_table(hook: Webhook, crm: ScriptedCrm, instance
     assert shown(hook) == [EXAMPLES["Late tables"]]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.file
 def test_a_digest(built: tuple[duckdb.DuckDBPyConnection, dict[str, list[Record]]]) -> None:

@@ -61,6 +61,7 @@ def kill_a_run(instance: DagsterInstance) -> None:
     instance.report_run_failed(run, "The process was killed")
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_reported_once_and_its_recovery_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     refuse(crm)
     for attempt in range(2):
@@ -75,6 +76,7 @@ def test_a_failed_run_is_reported_once_and_its_recovery_once(hook: Webhook, crm:
     assert hook.titles == [REFUSED, RECOVERED]
 
 
+@pytest.mark.slow
 def test_failure_fixed_before_a_tick_is_not_reported(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     refuse(crm)
     materialize("open_tasks", instance=daemon.instance)
@@ -84,6 +86,7 @@ def test_failure_fixed_before_a_tick_is_not_reported(hook: Webhook, crm: Scripte
     assert hook.received == []
 
 
+@pytest.mark.slow
 def test_failure_reported_without_daemon_is_reported_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     daemon.beat(time.time() - 600)
     refuse(crm)
@@ -97,6 +100,7 @@ def test_failure_reported_without_daemon_is_reported_once(hook: Webhook, crm: Sc
     assert hook.titles == [REFUSED, RECOVERED]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("crm")
 def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Daemon) -> None:
     for _ in range(2):
@@ -111,6 +115,7 @@ def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Da
     assert hook.titles[1:] == [f"crm_assets: recovered: job {JOB}"]
 
 
+@pytest.mark.slow
 def test_an_alert_that_did_not_arrive_is_sent_with_the_next_tick(hook: Webhook, daemon: Daemon) -> None:
     kill_a_run(daemon.instance)
     hook.status = 500

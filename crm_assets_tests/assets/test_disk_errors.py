@@ -65,6 +65,8 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"

@@ -199,6 +199,8 @@ def each(errors: Collection[str]) -> list[tuple[str, str]]:
     return sorted({*zip(errors, cycle(KINDS), strict=False), *zip(cycle(errors), KINDS, strict=False)})
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("error", "kind"), each(SHOWN))
 def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
     raised, may_recover = SHOWN[error]
@@ -208,6 +210,7 @@ def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
         assert is_retried(result) == may_recover
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "kind"), each(HIDDEN))
 def test_an_error_that_may_hold_records_is_not_shown(error: str, kind: str) -> None:
     result = run(kind, HIDDEN[error])

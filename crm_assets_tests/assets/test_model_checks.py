@@ -23,6 +23,7 @@ columns:
 """
 
 
+@pytest.mark.slow
 def test_failed_error_test_keeps_table_and_downstream(project: ModelProject) -> None:
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
     project.mart("select id as day from raw.accounts", UNIQUE)
@@ -47,6 +48,7 @@ def test_a_failed_error_test_shows_count_and_sql_and_no_rows(project: ModelProje
     assert check.metadata.keys() == {"failing", "sql"}
 
 
+@pytest.mark.slow
 def test_a_failed_warn_test_stops_nothing(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts", WARN % "'< 2'")
     project.write("marts/above.sql", "select count(*) as days from marts.sales")
@@ -65,6 +67,7 @@ def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject) -> 
     assert "could not be run" in (checks(result)["day_expression_is_true"].description or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "warned"),
     [
@@ -92,6 +95,7 @@ columns:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("severity", "built"), [("error", {"calendar", "sales"}), ("warn", {"calendar", "sales", "above"})]
 )
@@ -106,6 +110,7 @@ def test_a_comparison_with_a_table_not_read_waits_for_it(project: ModelProject, 
     assert {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key} == built
 
 
+@pytest.mark.slow
 def test_rows_that_fail_a_comparison_are_stored_too(project: ModelProject) -> None:
     compared = (
         "{relationships: {arguments: {to: ref('days'), field: id}, config: {severity: warn, store_failures: true}}}"

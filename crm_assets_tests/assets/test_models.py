@@ -104,6 +104,7 @@ def test_materialization_has_a_statement_but_no_value(project: ModelProject) -> 
     assert [name for name in ("Ann", "Bob", "Cy", "Dee1") if name in repr(shown)] == []
 
 
+@pytest.mark.slow
 def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> None:
     execute("create table raw.contacts as select 1 as id, 'Ann' as first_name, null as email, 'x' as cf_new")
     project.write("staging/stg_people.sql", "select id, upper(first_name) as name, email, cf_new from raw.contacts")
@@ -112,6 +113,7 @@ def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> No
     assert tagged(run(project)) == ["name", "email", "cf_new"]
 
 
+@pytest.mark.slow
 def test_side_loaded_records_are_tagged_and_their_ids_are_not(project: ModelProject) -> None:
     execute(f"{SIDE_LOADED}; insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
@@ -129,6 +131,7 @@ def test_all_columns_are_tagged_without_lineage(project: ModelProject, monkeypat
     assert tagged(run(project)) == ["day"]
 
 
+@pytest.mark.slow
 def test_materialization_has_rows_before_and_after_and_seconds(project: ModelProject) -> None:
     project.mart("select id as day from raw.accounts")
     assert "crm/rows_before" not in metadata(run(project))
@@ -139,6 +142,7 @@ def test_materialization_has_rows_before_and_after_and_seconds(project: ModelPro
     assert shown["crm/build_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_full_refresh_in_the_launchpad_rebuilds_a_model(project: ModelProject) -> None:
     properties = "{config: {materialized: incremental, unique_key: day}, columns: [{name: day, description: The day.}]}"
     for number in (1, 2):

@@ -44,6 +44,7 @@ def endpoints(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
 # A list that is shorter than the API says
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("listed", [100, 1])
 def test_list_shorter_than_its_total_lets_nothing_vanish(listed: int, database: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(170)}, total=lambda _seen, _true: 170) as crm:
@@ -95,6 +96,7 @@ def capped(page: int, status: int) -> Any:
     return fault
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("cap", "status", "with_meta"),
     [(20, 400, True), (1, 404, True), (2, 416, False)],
@@ -208,6 +210,7 @@ def test_cursor_is_that_of_the_list(
     assert isinstance(cursor, str) is is_other
 
 
+@pytest.mark.long
 def test_another_list_is_read_in_full_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")
     before, after = OTHER_LISTS["another path"]
@@ -222,6 +225,7 @@ def test_another_list_is_read_in_full_once(monkeypatch: pytest.MonkeyPatch) -> N
 # Another CRM
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("resource", "mode"), [("accounts", "incremental"), ("contacts", "full")])
 def test_records_of_another_crm_are_not_mixed_in(
     mode: str, resource: str, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

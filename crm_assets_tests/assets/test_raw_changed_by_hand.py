@@ -26,6 +26,7 @@ VARIANTS: dict[str, tuple[str, str, str]] = {
 """Type of an old variant -> a value, and its text."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("type_", "value", "text"), VARIANTS.values(), ids=VARIANTS)
 def test_an_old_variant_that_is_no_text_becomes_one(type_: str, value: str, text: str, database: Path) -> None:
     load({"id": 1}, {"id": 2, "due_date": "2024-03-01T00:00:00Z"})
@@ -60,6 +61,7 @@ BY_HAND: list[dict[str, str]] = [
 """Types that somebody gave to columns: narrower, wider, others."""
 
 
+@pytest.mark.long
 @pytest.mark.file  # a lake refuses to narrow a type
 @pytest.mark.parametrize("types", BY_HAND, ids=str)
 def test_types_that_were_changed_by_hand_are_brought_back(types: dict[str, str], database: Path) -> None:

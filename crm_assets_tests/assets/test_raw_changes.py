@@ -10,6 +10,8 @@ from starlette.responses import Response
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
 from crm_assets_tests.scripted_crm import failing
 
+pytestmark = pytest.mark.slow
+
 RESOURCE = "accounts"
 COUNTED = ("new", "changed", "vanished", "returned")
 
@@ -31,7 +33,7 @@ def account(id_: int, **fields: Any) -> dict[str, Any]:
     return {"id": id_, "updated_at": "2026-01-01T00:00:00Z", "name": "Acme", **fields}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_kind_of_change_is_counted() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2), account(3)]}) as crm:
         assert counted(materialize(RESOURCE)) == {"new": 3}
@@ -57,7 +59,7 @@ def test_incremental_read_counts_only_changed_records() -> None:
         assert counted(materialize(RESOURCE, mode="incremental")) == {"changed": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_data_version_stays_until_something_changes() -> None:
     with configured_crm(lists={RESOURCE: [account(1), account(2)]}) as crm:
         first = version(materialize(RESOURCE))
@@ -69,6 +71,7 @@ def test_the_data_version_stays_until_something_changes() -> None:
         assert version(materialize(RESOURCE, mode="incremental")) == second
 
 
+@pytest.mark.long
 def test_side_loaded_names_are_part_of_the_data_version() -> None:
     users = [{"id": 7, "display_name": "Ada"}]
     with configured_crm(lists={RESOURCE: [account(1)]}, side_loaded={"users": users}) as crm:
@@ -94,7 +97,6 @@ def test_times_lag_and_allowance_are_numbers_for_plots(
     assert metadata["crm/seconds_loading"] > 0
 
 
-@pytest.mark.slow
 def test_overlapping_waits_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "1")
     pause = failing(RESOURCE, page=4, answers=[Response("", 429, headers={"Retry-After": "1"})])

@@ -161,6 +161,7 @@ def built(result: ExecuteInProcessResult) -> bool:
     return bool(result.get_asset_materialization_events())
 
 
+@pytest.mark.slow
 def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, tmp_path: Path) -> None:
     crm.add("open_tasks", 1)
     crm.add("open_tasks", 1)
@@ -169,6 +170,7 @@ def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, 
     assert (result.success, built(result)) == (False, False)
 
 
+@pytest.mark.slow
 def test_a_check_that_only_observes_fails_no_run(crm: RawTables, tmp_path: Path) -> None:
     crm.connection.execute(
         "drop table raw.rejected_records; drop table raw.sync_details; "

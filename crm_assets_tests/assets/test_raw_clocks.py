@@ -16,6 +16,8 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, 
 from crm_assets_tests.data_dirs import connected, use_data_dir
 from crm_assets_tests.scripted_crm import Seen
 
+pytestmark = pytest.mark.slow
+
 STORED_IDS = ("open_tasks", "sync_log", "sync_details", "sync_changes")
 
 CLOCK = """
@@ -98,6 +100,7 @@ def as_of_earlier_release(data_dir: Path, load_id: str, ahead: timedelta) -> Non
         connection.execute("drop table raw.load_counter; alter table raw.sync_details drop column answered_at")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("load_id", ["1764418512.1234567", *slow("2080000000.1", "999999999.25")])
 def test_load_ids_are_above_those_of_any_clock(data_dir: Path, load_id: str) -> None:
     with configured_crm(lists={"open_tasks": tasks(30)}) as crm:
@@ -112,6 +115,7 @@ def test_load_ids_are_above_those_of_any_clock(data_dir: Path, load_id: str) -> 
     assert ids[0] == (load_id,)
 
 
+@pytest.mark.long
 def test_load_ids_increase_with_the_beginning_of_reads(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(3), "accounts": tasks(3)}):
         materialize("open_tasks", "accounts")
@@ -126,6 +130,7 @@ def test_load_id_is_no_change_of_a_table() -> None:
         assert "updated" not in materialize("open_tasks").failure("open_tasks")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("ahead", [*slow(timedelta(hours=-1)), timedelta(days=2)], ids=str)
 def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")
@@ -155,7 +160,6 @@ def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest
         assert rows(data_dir / "crm.duckdb", "select name from raw.accounts where id = 1") == [("changed",)]
 
 
-@pytest.mark.slow
 @pytest.mark.file  # a lake has a ledger of its own
 def test_requests_in_the_future_do_not_use_up_a_rate(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(30)}):
@@ -185,7 +189,6 @@ def right(clock: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, .
     return tables(clock, tmp_path_factory.mktemp("right"), (0, 0, 0))
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("clocks", [(2 * DAY, 0, 0), (0, HOUR, 0)], ids=str)

@@ -101,6 +101,7 @@ def changed_and_fresh(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stored,
     return tables
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=[f"{old} to {new}" for old, new in CHANGES])
 def test_stored_values_are_converted_as_if_always_declared_so(
     old: str, new: str, changed_and_fresh: tuple[Stored, Stored]
@@ -152,6 +153,7 @@ def declared_later(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data" / "crm.duckdb"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", LATER)
 def test_values_before_and_after_the_declaration_follow_it(change: str, declared_later: Path) -> None:
     first, _, later, expected = LATER[change]
@@ -200,6 +202,7 @@ def test_field_spelled_otherwise_beside_the_declared_one_has_its_own_column(data
     ]
 
 
+@pytest.mark.long
 def test_the_log_names_changes_and_shows_no_value(
     declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,6 +226,7 @@ def test_a_field_that_is_declared_no_more_stays_as_it_is(declarations: Declarati
     assert found(database) == [(Decimal("1.5"), None), (None, "x"), (Decimal(2), None), (None, "y")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("step", ["fill", "write_sync_log"])
 def test_a_load_that_fails_half_way_leaves_everything_as_it_was(
     step: str, declarations: Declarations, database: Path, monkeypatch: pytest.MonkeyPatch

@@ -10,10 +10,11 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, 
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import always, json_response
 
+pytestmark = pytest.mark.slow
+
 PERSON = "Jane Doe"
 
 
-@pytest.mark.slow
 def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> None:
     lists = {
         "open_tasks": tasks(3),
@@ -43,7 +44,7 @@ def test_a_resource_that_recovers_between_two_tries_is_loaded(data_dir: Path) ->
     assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
@@ -59,7 +60,7 @@ def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -
     assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file  # a lake has no indexes
 def test_a_load_that_duckdb_refuses_shows_no_record(
     data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
@@ -89,7 +90,7 @@ def test_wrong_setting_is_reported_before_any_request(data_dir: Path, monkeypatc
     assert not list(data_dir.glob("*.duckdb"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_error_after_the_commit_says_the_table_was_updated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError(PERSON)

@@ -12,6 +12,8 @@ from crm_assets.source.typing import batches
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, configured_crm, materialize, rows
 
+pytestmark = pytest.mark.slow
+
 MOST, FURTHER = "SOURCES__CRM__MAX_UNDECLARED_COLUMNS", "_further_fields"
 
 VALUES = [7, -1, 2**63, 2**70, 0.5, "text", "007", "7", "", True, False, {"a": [1, None]}, [2**64], "2024-01-05", None]
@@ -54,7 +56,7 @@ def texts(records: dict[int, dict[str, Any]]) -> dict[int, dict[str, str]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(2))
 def test_every_value_comes_back_in_every_order_of_events(
     seed: int, database: Path, declarations: Declarations, monkeypatch: pytest.MonkeyPatch
@@ -99,7 +101,6 @@ def test_a_field_with_a_very_long_name_has_no_column(database: Path) -> None:
     assert len(check.description or "") < 1000
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_table_has_five_hundred_undeclared_columns_at_most(database: Path) -> None:
     fields = {f"field_{number}": number for number in range(510)}
@@ -125,7 +126,7 @@ def test_no_field_of_the_api_takes_the_name_of_the_column(database: Path, monkey
     assert json.loads(kept) == {"b": 2}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_policies_of_personal_data_apply_to_the_column(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MOST, "0")
     record = {"id": 1, "mobile": "555-0199", "seats": {"email": "jane@example.com", "seats": 4}, "plan": "gold"}

@@ -13,6 +13,8 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
 
+pytestmark = pytest.mark.slow
+
 NOON = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
 PAGES = 20
 PER_PAGE = 10
@@ -91,6 +93,7 @@ def test_a_tie_across_a_page_border_is_read_to_its_end(crm: ScriptedCrm, data_di
     assert names(data_dir) == as_served(crm)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("lag", "is_seen"),
     [
@@ -193,7 +196,6 @@ def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> s
     return capfd.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.usefixtures("data_dir")
 def test_log_says_why_an_incremental_read_is_a_full_one(
@@ -226,7 +228,6 @@ def test_any_spelling_of_an_instant_is_a_cursor(capfd: pytest.CaptureFixture[str
         assert crm.pages("accounts") == [1, 2]
 
 
-@pytest.mark.slow
 def test_list_without_updated_at_is_always_read_in_full(
     data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +245,7 @@ def test_list_without_updated_at_is_always_read_in_full(
     assert shown == {task["id"]: task["title"] for task in listed}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "times",
     [

@@ -17,6 +17,8 @@ from crm_assets_tests.assets.raw_runs import Run, apply_policy, configured_crm, 
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
 
+pytestmark = pytest.mark.slow
+
 SEEN = """
 select
     json_extract_string(record, 'title'),
@@ -63,6 +65,7 @@ def write(crm: RawTables, load_id: str, *rejected: RejectedRecord, fields: Seque
     write_left_out(crm.connection, report, load_id)
 
 
+@pytest.mark.long
 def test_rejected_record_is_stored_once(data_dir: Path) -> None:
     with configured_crm(
         lists={"open_tasks": [*tasks(2), bad("stays"), bad("leaves")], "accounts": [bad("stays")]}
@@ -105,7 +108,6 @@ def test_record_that_is_loaded_later_is_no_longer_counted(data_dir: Path) -> Non
     assert rows(data_dir / "crm.duckdb", SEEN) == [("one", 1, 1, 1, True)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_list_without_usable_ids_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
@@ -118,7 +120,7 @@ def test_list_without_usable_ids_is_stored_once(data_dir: Path, monkeypatch: pyt
     assert run.metadata("open_tasks")["crm/rows_rejected"] == 20_000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_records_beyond_the_bound_are_counted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
     beyond = [{"n": number} for number in range(MAX_REJECTED + 12)]
@@ -156,7 +158,7 @@ def test_read_that_began_earlier_changes_only_the_first_load(crm: RawTables) -> 
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     with configured_crm(
@@ -185,7 +187,6 @@ def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_records_that_are_equal_without_personal_data_become_one(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
@@ -203,7 +204,6 @@ def test_records_that_are_equal_without_personal_data_become_one(
     assert check(run)[2] == {"no id": 2}
 
 
-@pytest.mark.slow
 def test_dropped_field_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
     with configured_crm(lists={"open_tasks": [{"id": 1, "mood": "low"}]}):

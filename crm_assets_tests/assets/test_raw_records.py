@@ -53,6 +53,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return Loaded(folder / "crm.duckdb", run)
 
 
+@pytest.mark.slow
 def test_the_run_succeeds_and_says_that_it_is_incomplete(loaded: Loaded) -> None:
     assert loaded.run.success
     metadata = loaded.run.metadata("open_tasks")
@@ -86,6 +87,7 @@ def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
         assert reason not in loaded.run.everything_shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_meta", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["meta", "no-meta"])
 def test_newest_of_repeated_records_is_kept(with_meta: bool, data_dir: Path) -> None:
     records = [*DOUBLED[:2], *tasks(60, first=1000), *DOUBLED[2:]]
@@ -98,6 +100,7 @@ def test_newest_of_repeated_records_is_kept(with_meta: bool, data_dir: Path) -> 
     assert run.metadata("open_tasks")["crm/rows_read"] == 61
 
 
+@pytest.mark.slow
 def test_a_list_that_is_read_again_sets_a_record_aside_once(data_dir: Path) -> None:
     """More records counted than listed: the list is read once more, to see whether some moved while it was read."""
     with configured_crm(
@@ -110,6 +113,7 @@ def test_a_list_that_is_read_again_sets_a_record_aside_once(data_dir: Path) -> N
     assert run.metadata("open_tasks")["crm/rows_read"] == 61
 
 
+@pytest.mark.slow
 def test_record_is_stored_once_although_others_lose_their_ids(data_dir: Path) -> None:
     """The list is read again, as more records are counted than listed; some of them have no id then."""
     again = [{"id": 1, "title": "again"}, {"title": "no id"}, {"title": "no id either"}]

@@ -82,6 +82,7 @@ def same(sent: Any, found: Any, type_: str) -> bool:
     return bool(json.dumps(found) == sent if isinstance(sent, str) else found == sent)
 
 
+@pytest.mark.long
 @given(
     reads=reads_of_pages,
     declared=st.sets(st.sampled_from(list(TYPES))),

@@ -4,11 +4,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dagster import TableSchema
 from starlette.responses import Response
 
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.scripted_crm import KEY, failing
+
+pytestmark = pytest.mark.slow
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
 

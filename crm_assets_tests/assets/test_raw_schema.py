@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.assets.test_raw_values import RESOURCES, declared
 
@@ -16,6 +18,8 @@ DUCKDB_TYPES = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_empty_lists_leave_empty_tables_of_the_declared_shape(data_dir: Path) -> None:
     with configured_crm():
         run = materialize()
@@ -34,6 +38,7 @@ def test_empty_lists_leave_empty_tables_of_the_declared_shape(data_dir: Path) ->
         assert metadata["crm/complete"] is True
 
 
+@pytest.mark.slow
 def test_a_list_that_becomes_empty_keeps_its_table_and_rows(data_dir: Path) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "title": "Once"}]}) as crm:
         assert materialize("open_tasks").success

@@ -108,6 +108,7 @@ def test_a_read_that_began_earlier_does_not_overwrite_newer_rows(database: Path)
     assert kept(database) == {("users", 7): {**ADA, "is_active": False}, ("users", 8): BOB}
 
 
+@pytest.mark.long
 def test_older_row_of_a_record_is_hidden_then_deleted(database: Path) -> None:
     load("contacts", {"users": [BOB]})
     with connected(database, read_only=False) as connection:

@@ -17,6 +17,8 @@ from crm_assets.source.typing import batches
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 
+pytestmark = pytest.mark.slow
+
 FIRST: dict[str, tuple[Any, str]] = {
     "seat": (7, "BIGINT"),
     "active": (True, "BOOLEAN"),
@@ -106,6 +108,7 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return load(tmp_path_factory.mktemp("later"), reads, page_sizes=page_sizes)
 
 
+@pytest.mark.long
 def test_the_first_values_choose_the_type_for_good(loaded: Path) -> None:
     assert {field: type_ for field, (_, type_) in FIRST.items()}.items() <= columns(loaded, "open_tasks").items()
 
@@ -168,7 +171,7 @@ def test_first_values_get_the_narrowest_type_for_all(mix: str, together: Path) -
     assert list(map(repr, as_sent)) == list(map(repr, map(float, sent) if type_ == "DOUBLE" else expected))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) -> None:
     at = ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59Z", "2026-05-01T12:00:00Z", "0001-01-01T00:00:00+05:30"]
     records = [{"id": id_, "updated_at": text} for id_, text in enumerate(at)]
@@ -184,7 +187,6 @@ def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) 
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_the_end_of_time_is_read_in_every_time_zone() -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "updated_at": "9999-12-31T23:59:59Z"}]}) as crm:
@@ -203,6 +205,7 @@ def test_the_end_of_time_is_read_in_every_time_zone() -> None:
     assert done.stdout.endswith("incremental\n"), done.stderr[-2000:]
 
 
+@pytest.mark.long
 def test_key_that_is_always_null_has_no_column_until_a_value(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = [{"id": id_, "title": "As it was", "unknown": None} for id_ in range(1, 4)]
     database = load(data_dir, [empty, empty])
@@ -236,7 +239,6 @@ def test_column_name_does_not_depend_on_other_records(data_dir: Path) -> None:
     assert rows(together, "select seat from raw.open_tasks order by id") == [(None,), (1,), (2,)]
 
 
-@pytest.mark.slow
 def test_commit_out_of_memory_is_retried_with_more(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand columns take the 128 MiB that a load has; a hundred take less."""
     monkeypatch.setattr(loading, "NARROW", loading.NARROW.replace(loading.LOAD_MEMORY, "16MiB"))

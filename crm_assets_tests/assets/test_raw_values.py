@@ -118,6 +118,8 @@ def as_found(data_type: str, value: Any) -> Any:
     return value
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("resource", RESOURCES)
 def test_every_value_comes_back(resource: str, data_dir: Path) -> None:
     records = every_value(resource)
@@ -137,6 +139,7 @@ def test_every_value_comes_back(resource: str, data_dir: Path) -> None:
     assert set(columns(data_dir / "crm.duckdb", resource)) == {*types, "_dlt_load_id", "_dlt_id"}
 
 
+@pytest.mark.slow
 def test_access_tokens_are_nowhere_on_the_disk(data_dir: Path) -> None:
     secret = {"fc_widget_collaboration": {"auth_token": TOKEN}, "collaboration": {"convo_token": TOKEN}}
     pages: list[list[Any]] = [

@@ -16,6 +16,8 @@ from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
+pytestmark = pytest.mark.slow
+
 UPDATED = "2026-05-01T12:00:00Z"
 FOURTH = "1700000300.25"
 
@@ -126,7 +128,7 @@ def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, d
     assert [complete for complete, _ in rows(data_dir / "crm.duckdb", logged)] == [False, True]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_list_that_is_normal_again_changes_nothing(crm: ScriptedCrm, data_dir: Path) -> None:
     read(crm, [])
     run = read(crm, deals(*range(100)))
@@ -146,6 +148,7 @@ def test_second_read_that_finds_the_same_confirms(tables: RawTables, found: list
     assert full_read(tables, THIRD, found)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mode", [pytest.param("full", marks=pytest.mark.slow), "incremental"])
 def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, data_dir: Path, mode: str) -> None:
     assert not is_complete(read(crm, deals(*range(10))))
@@ -174,7 +177,7 @@ def command(*arguments: str) -> int:
     return main([*arguments])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_command_confirms_what_the_last_full_read_found(
     crm: ScriptedCrm, data_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,7 +208,6 @@ def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[s
     assert "does not exist yet" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.file
 def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm, data_dir: Path) -> None:

@@ -23,6 +23,8 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.conftest import _tables, crm
 from crm_assets_tests.models.raw_tables import RawTables, models
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["_tables", "crm"]
 
 
@@ -53,6 +55,7 @@ def database(crm: RawTables, data_dir: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_the_page_is_for_its_owner_only(database: Path, data_dir: Path) -> None:
     assert drawn(database).success
 
@@ -74,6 +77,7 @@ def test_page_shows_no_configured_secret(database: Path, data_dir: Path, monkeyp
         assert "***" in text
 
 
+@pytest.mark.long
 def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Path) -> None:
     [event] = drawn(database).get_asset_materialization_events()
     metadata = dict(event.materialization.metadata)
@@ -85,6 +89,7 @@ def test_the_ui_shows_the_path_and_the_numbers_only(database: Path, data_dir: Pa
     assert {type(value) for value in metadata.values()} == {FloatMetadataValue, TimestampMetadataValue}
 
 
+@pytest.mark.long
 def test_each_crm_has_a_page_and_tables_of_its_own(
     database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +103,7 @@ def test_each_crm_has_a_page_and_tables_of_its_own(
     assert 'href="north_sales_review/owners.csv"' in page
 
 
+@pytest.mark.long
 def test_the_ui_links_to_a_page_that_is_served(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRM_REPORTS_URL", "https://reports.example.com/crm/")
     [event] = drawn(database).get_asset_materialization_events()
@@ -106,6 +112,7 @@ def test_the_ui_links_to_a_page_that_is_served(database: Path, monkeypatch: pyte
     assert event.materialization.metadata["page"] == UrlMetadataValue(address)
 
 
+@pytest.mark.long
 def test_report_of_unchanged_tables_is_left_alone(
     database: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

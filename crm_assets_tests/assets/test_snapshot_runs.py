@@ -50,6 +50,7 @@ def crm() -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("crm")
 def test_a_killed_run_leaves_the_history_as_before_or_as_after(data_dir: Path) -> None:
     killed = started(run, SNAPSHOT)

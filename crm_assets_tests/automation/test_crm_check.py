@@ -23,6 +23,7 @@ def failure(result: ExecuteInProcessResult) -> Any:
     return event.step_failure_data.user_failure_data
 
 
+@pytest.mark.slow
 def test_the_findings_are_metadata_of_the_op(data_dir: Path) -> None:
     with configured_crm(lists={resource: linked(60) for resource in ENDPOINTS}) as crm:
         result = execute()

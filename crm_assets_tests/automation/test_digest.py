@@ -38,6 +38,8 @@ def failure(result: Any) -> str:
     return str(event.step_failure_data.user_failure_data.description)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_digest_has_totals_and_the_page_as_a_file(database: Path, data_dir: Path, hook: Webhook) -> None:
     assert drawn(database).success
     assert sent(database).success
@@ -58,6 +60,8 @@ def test_digest_has_totals_and_the_page_as_a_file(database: Path, data_dir: Path
     assert base64.b64decode(attached["base64"]) == page.read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_a_digest_that_arrives_nowhere_fails(database: Path, hook: Webhook) -> None:
     assert drawn(database).success
     hook.status = 500
@@ -65,6 +69,7 @@ def test_a_digest_that_arrives_nowhere_fails(database: Path, hook: Webhook) -> N
     assert failure(result) == "The digest arrived at no address in CRM_NOTIFY"
 
 
+@pytest.mark.slow
 def test_a_digest_without_an_address_or_a_page_says_what_to_do(database: Path, hook: Webhook) -> None:
     assert "materialize reports/sales_review" in failure(sent(database))
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -9,6 +9,8 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 
+pytestmark = pytest.mark.slow
+
 UPDATED = "2026-01-01T00:00:00Z"
 
 
@@ -26,6 +28,7 @@ def modes(data_dir: Path) -> list[tuple[Any, ...]]:
     return rows(data_dir / "crm.duckdb", "select resource, mode from raw.sync_log order by started_at")
 
 
+@pytest.mark.long
 def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "updated_at": UPDATED}]}) as crm:
         # Before anything was loaded, all there is has changed.
@@ -37,7 +40,6 @@ def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> N
     assert [seen.params.get("sort") for seen in crm.seen] == [None, None, "updated_at", "updated_at"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     """Somebody turns on a single schedule first: what the other resources feed is not there yet."""
@@ -47,7 +49,6 @@ def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     assert [event.step_key for event in result.all_events if event.is_step_failure] == []
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> None:
     resources = ("accounts", "won_deals")

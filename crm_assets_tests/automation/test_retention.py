@@ -98,6 +98,7 @@ def test_nothing_is_left_of_an_old_run(instance: DagsterInstance, tmp_path: Path
     assert run_ids(instance) == [latest]
 
 
+@pytest.mark.long
 def test_nothing_is_left_of_it_in_postgresql(servers: LakeServers, tmp_path: Path) -> None:
     with psycopg.connect(servers.dsn("postgres"), autocommit=True) as connection:
         connection.execute("create database retention")
@@ -115,6 +116,7 @@ def test_nothing_is_left_of_it_in_postgresql(servers: LakeServers, tmp_path: Pat
             assert first not in str(rows), table
 
 
+@pytest.mark.long
 def test_runs_with_the_current_state_are_kept(instance: DagsterInstance) -> None:
     materialized = read(instance, TASKS)
     refused.append("tasks")
@@ -136,6 +138,7 @@ def test_a_run_that_has_not_ended_is_kept(instance: DagsterInstance) -> None:
     assert run_ids(instance) == [running.run_id]
 
 
+@pytest.mark.long
 def test_a_tick_deletes_the_oldest_only(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "AT_A_TIME", 1)
     _, second, latest = (read(instance, TASKS) for _ in range(3))

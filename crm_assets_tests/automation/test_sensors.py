@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from dagster import (
     AssetKey,
     DagsterEventType,
@@ -29,6 +30,7 @@ def asked_to_publish(instance: DagsterInstance, job: str) -> bool:
     return isinstance(publish_after_failed_runs(context.for_run_failure()), RunRequest)
 
 
+@pytest.mark.slow
 def test_tables_of_a_failed_run_are_published() -> None:
     with DagsterInstance.ephemeral() as instance, configured_crm() as crm:
         crm.faults.append(always("open_tasks", lambda: json_response({}, 403)))

@@ -87,6 +87,7 @@ def test_changes_are_shown_in_a_dry_run(
     assert rows(database, "select count(*) from marts.mine") == [(1,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com")])
 def test_question_is_asked_in_a_terminal(
     database: Path, monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None
@@ -108,6 +109,7 @@ def test_option_is_named_without_a_terminal(
     assert rows(database, EMAILS) == [("ada@example.com",)]
 
 
+@pytest.mark.long
 def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "hash")
     apply_policy()

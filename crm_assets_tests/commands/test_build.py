@@ -15,6 +15,7 @@ def build(*models: str) -> int:
     return main(["build", *models])
 
 
+@pytest.mark.slow
 def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}, {"id": 2, "updated_at": UPDATED}]
     with configured_crm(lists={"accounts": accounts}):
@@ -32,6 +33,7 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(data_dir: Path, capsys: 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_unchanged_models_are_built_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "name": "Acme", "updated_at": UPDATED}]}):
         assert materialize("accounts").success

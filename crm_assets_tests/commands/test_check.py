@@ -63,6 +63,7 @@ def test_silent_crm_is_reported_once_without_estimates(capsys: pytest.CaptureFix
     assert "A full read" not in output
 
 
+@pytest.mark.slow
 def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists=lists(120)) as crm:
         crm.faults.append(always("contacts", lambda: json_response({}, 404)))
@@ -78,6 +79,7 @@ def test_the_findings_come_as_json_as_well(capsys: pytest.CaptureFixture[str]) -
     assert findings["problems"][0]["resource"] == "contacts"
 
 
+@pytest.mark.slow
 def test_sandbox_is_checked_without_settings(capsys: pytest.CaptureFixture[str]) -> None:
     code, output, _ = check(capsys)
     assert code == 0

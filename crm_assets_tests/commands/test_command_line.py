@@ -108,6 +108,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == f"crm-assets {version('crm_assets')}\n"
 
 
+@pytest.mark.slow
 def test_ascii_terminal_shows_what_it_can() -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "CRM_DATA_DIR": "/größe"}
     command = [sys.executable, "-m", "crm_assets", "tables"]
@@ -115,6 +116,7 @@ def test_ascii_terminal_shows_what_it_can() -> None:
     assert "/gr??e/sandbox.duckdb does not exist yet" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffering", ["", "1"], ids=["buffered", "unbuffered"])
 def test_output_that_nobody_reads_is_no_error(buffering: str) -> None:
     environment = os.environ | {"PYTHONUNBUFFERED": buffering}
@@ -126,6 +128,8 @@ def test_output_that_nobody_reads_is_no_error(buffering: str) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_interrupted_command_says_so_in_a_sentence() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
     with configured_crm() as crm:

@@ -46,6 +46,7 @@ select
 """
 
 
+@pytest.mark.slow
 def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
     stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,6 +65,8 @@ def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
     assert rows(stored, "select count(*) from duckdb_tables() where table_name = 'forgotten'") == [(0,)]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "left"), [("y", 1), ("YES", 1), ("n", 2), ("", 2), ("2", 2)])
 def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
     with terminal(monkeypatch, typed):
@@ -72,6 +75,7 @@ def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path
     assert rows(stored, "select count(*) from raw.contacts") == [(left,)]
 
 
+@pytest.mark.slow
 def test_forget_without_a_terminal_names_the_option(
     monkeypatch: pytest.MonkeyPatch, stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +87,7 @@ def test_forget_without_a_terminal_names_the_option(
     assert rows(stored, "select count(*) from raw.contacts") == [(2,)]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stored")
 def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--list") == 0
@@ -97,6 +102,8 @@ def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFi
     assert "999999999" not in shown
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_only_an_id_that_was_never_stored_can_be_undone(
     crm: ScriptedCrm, stored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +124,8 @@ def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[s
     assert "at least one id" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "named"), [("account", True), ("hashed", True), ("contact_id", False), ("Text_ID", False)]
 )
@@ -146,6 +155,8 @@ def test_tables_without_the_ids_of_records_are_named(
     assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(123456789, "a")]}):
         assert materialize("contacts").success

@@ -84,6 +84,7 @@ def test_existing_tables_are_named_and_nothing_is_moved(capsys: pytest.CaptureFi
         assert connection.execute("select table_name from information_schema.tables").fetchall() == [("kept",)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_value_that_a_lake_cannot_hold_is_refused_with_its_table(
     file: Path, capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,8 @@ from crm_assets.__main__ import INTERRUPTED, main
 from crm_assets_tests.assets.raw_runs import configured_crm
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "job"), [("crm_check", "crm_check"), ("raw/accounts", "__ASSET_JOB")], ids=["job", "asset"]
 )
@@ -31,6 +33,7 @@ def test_run_has_the_origin_by_which_the_ui_finds_it(
     assert [event.run_id for event in made.values() if event] == [run.run_id] * ("raw/" in name)
 
 
+@pytest.mark.slow
 def test_run_that_is_interrupted_before_it_starts_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     monkeypatch.setattr("crm_assets.dagster_internals.execute_run", Mock(side_effect=KeyboardInterrupt))

@@ -22,6 +22,7 @@ def command(*arguments: str) -> int:
     return main([*arguments])
 
 
+@pytest.mark.slow
 def test_check_names_the_settings_of_its_crm(crms: SeveralCrms, capsys: pytest.CaptureFixture[str]) -> None:
     crms.write(south="wrong")
     assert command("check", "--crm", "north") == 0

@@ -26,6 +26,8 @@ from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.several_crms import NAMES, SeveralCrms, assets, definitions, run, several_crms
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "several_crms.md"
 
 
@@ -98,7 +100,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         yield Ran(crms, folder / "data", result)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_failed_crm_does_not_affect_the_others(ran: Ran) -> None:
     failures = {event.step_key: event.step_failure_data for event in ran.result.all_events if event.is_step_failure}
@@ -132,7 +133,7 @@ def ids(crms: SeveralCrms, crm: str, resource: str) -> set[int]:
         page += 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.file
 def test_published_copy_of_a_crm_is_next_to_its_database(crms: SeveralCrms, data_dir: Path) -> None:
     run(assets("north/raw/accounts", "west/raw/accounts"))
@@ -143,7 +144,6 @@ def test_published_copy_of_a_crm_is_next_to_its_database(crms: SeveralCrms, data
     assert not (data_dir / "west.published.duckdb").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.file
 def test_databases_are_queried_together(ran: Ran) -> None:
     """With the statements of the page about several CRMs."""
@@ -155,7 +155,6 @@ def test_databases_are_queried_together(ran: Ran) -> None:
     assert found == accounts | {"west": accounts["west"] + 1}
 
 
-@pytest.mark.slow
 def test_failed_run_publishes_the_crms_it_loaded(crms: SeveralCrms) -> None:
     crms.write(south="wrong")
     asked = {}

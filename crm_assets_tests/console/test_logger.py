@@ -10,6 +10,8 @@ from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm, tasks
 from crm_assets_tests.scripted_crm import always, failing, json_response
 
+pytestmark = pytest.mark.slow
+
 TIME = r"\d\d:\d\d:\d\d"
 
 

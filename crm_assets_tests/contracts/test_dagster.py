@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from dagster import (
     AssetCheckResult,
     AssetCheckSpec,
@@ -100,6 +101,7 @@ def test_dagster_tags_materializations_with_versions() -> None:
         assert not is_current("1"), "Dagster: a materialization has no tag any more with its data version"
 
 
+@pytest.mark.slow
 def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> None:
     @asset_check(asset="source")
     def looks_well() -> AssetCheckResult:

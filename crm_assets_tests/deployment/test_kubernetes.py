@@ -90,6 +90,7 @@ def step(tmp_path: Path) -> Any:
     return ApiClient().sanitize_for_serialization(job)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_manifest_is_valid(file: Path, version: str) -> None:

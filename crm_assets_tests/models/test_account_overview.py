@@ -20,6 +20,7 @@ def acme(crm: RawTables) -> None:
     crm.add("accounts", 1, name="Acme")
 
 
+@pytest.mark.slow
 def test_accounts_in_the_recycle_bin_are_left_out(crm: RawTables) -> None:
     crm.add("accounts", 2, is_deleted=True)
 
@@ -46,6 +47,7 @@ def test_won_deals_are_counted_and_summed_exactly(crm: RawTables) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resource", "column"),
     [("contacts", "contacts"), ("won_deals", "won_deals"), ("won_deals", "won_amount")],
@@ -56,6 +58,7 @@ def test_number_is_unknown_if_the_list_names_no_account(crm: RawTables, resource
     assert (1, None) in crm.rows(OVERVIEW, "account_id", column)
 
 
+@pytest.mark.slow
 def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
     crm.add("accounts", 2, name="Deleted", is_deleted=True)
     for deal, account in enumerate([1, 2, 3, None], 21):
@@ -73,6 +76,7 @@ def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", ["contacts", "won_deals", "won_amount", "open_tasks", "past_appointments"])
 def test_a_number_is_zero_when_there_is_nothing_to_count(crm: RawTables, column: str) -> None:
     assert crm.row(OVERVIEW, column) == (0,)
@@ -101,6 +105,7 @@ def test_tasks_are_overdue_or_next_by_now(crm: RawTables) -> None:
 WEEK_AGO, MONTH_AGO = ago(days=7), ago(days=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("account", "met_at", "last"),
     [

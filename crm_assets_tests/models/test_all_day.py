@@ -10,6 +10,8 @@ import pytest
 
 from crm_assets_tests.models.raw_tables import RawTables
 
+pytestmark = pytest.mark.slow
+
 STAGING = "staging.stg_past_appointments"
 # Around both changes of clocks in Los Angeles and Berlin, ends of months and of a year, and a leap day.
 DAYS = [
@@ -49,6 +51,7 @@ def midnight(day: date, zone: timezone | ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone)
 
 
+@pytest.mark.long
 def test_a_day_sent_as_midnight_in_utc_is_that_day(tables: RawTables) -> None:
     for day in DAYS:
         send(tables, midnight(day, timezone.utc), midnight(day, timezone.utc) + timedelta(days=1))
@@ -58,6 +61,7 @@ def test_a_day_sent_as_midnight_in_utc_is_that_day(tables: RawTables) -> None:
     assert tables.rows("marts.meeting_activity_weekly", "week", "all_day_meetings") == sorted(weeks.items())
 
 
+@pytest.mark.long
 def test_a_day_sent_with_an_offset_is_that_day(tables: RawTables, zone: ZoneInfo) -> None:
     expected = []
     for quarters in range(-11 * 4, 12 * 4 + 1):
@@ -93,6 +97,7 @@ def test_a_day_without_a_start_is_that_of_its_end(tables: RawTables) -> None:
     assert sent_days(tables) == [DAYS[0]] * 3
 
 
+@pytest.mark.long
 def test_days_since_a_whole_day_are_counted_from_that_day(tables: RawTables, zone: ZoneInfo) -> None:
     [[now]] = tables.connection.execute("select now()").fetchall()
     day = now.astimezone(zone).date() - timedelta(days=20)

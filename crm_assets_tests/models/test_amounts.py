@@ -22,6 +22,8 @@ CONVERTED = [
 """Deals of a company whose currency is 1."""
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("others", "deal", "source", "counts", "warns"),
     [
@@ -60,6 +62,8 @@ def test_sum_of_almost_nothing_stops_no_mart(crm: RawTables) -> None:
     assert (round(huge / 10**22, 9), one) == (1, (1,))
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("digits", [20, 21, 29])
 @pytest.mark.parametrize("field", ["amount", "base_currency_amount"])
 def test_one_large_amount_counts_exactly_or_not_at_all(crm: RawTables, digits: int, field: str) -> None:

@@ -12,6 +12,7 @@ ENGAGEMENT = "marts.contact_engagement"
 ANN = json.dumps([{"type": "Contact", "id": 11}])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("last_contact", "engagement"),
     [
@@ -41,6 +42,7 @@ def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
     assert crm.row(ENGAGEMENT, "meetings", "last_meeting_at", "last_contact_at", "open_tasks") == (2, met, met, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("account_id", "name"), [(1, "Acme"), (2, None), (77, None), (None, None)])
 def test_a_contact_has_the_name_of_an_account_that_is_listed(
     crm: RawTables, account_id: int | None, name: str | None

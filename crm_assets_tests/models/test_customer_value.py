@@ -22,6 +22,7 @@ def add_deals(crm: RawTables, account: int | None, *won: date | None, amount: in
         crm.add("won_deals", deal, sales_account_id=account, amount=Decimal(amount), closed_date=day)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("won", "status"),
     [
@@ -47,6 +48,7 @@ def test_customer_without_any_date_has_no_status(crm: RawTables) -> None:
     assert crm.row(VALUE, "won_deals", "status", "days_since_win") == (1, None, None)
 
 
+@pytest.mark.slow
 def test_each_customer_has_its_sums(crm: RawTables) -> None:
     crm.add("accounts", 5, name="Acme", owner_id=7)
     crm.side_load("users", 7, display_name="Ada")
@@ -59,6 +61,7 @@ def test_each_customer_has_its_sums(crm: RawTables) -> None:
     assert crm.row(VALUE, *days) == (ago(700), ago(-3), 300)
 
 
+@pytest.mark.slow
 def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
     crm.add("accounts", 6, is_deleted=True)
     accounts: list[int | None] = [5, 6, None]
@@ -87,6 +90,7 @@ def test_shares_are_of_all_revenue_of_12_months(crm: RawTables) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_quarters_without_a_deal_are_shown(crm: RawTables) -> None:
     for account in (5, 6, 7):
         crm.add("accounts", account)

@@ -9,6 +9,8 @@ import pytest
 from crm_assets.loading.present import present_view
 from crm_assets_tests.models.raw_tables import RawTables
 
+pytestmark = pytest.mark.slow
+
 MART = "marts.data_quality"
 TO_COME = datetime.now(timezone.utc).date() + timedelta(days=2)
 COLUMNS = ("checked", "failing", "share", "amount_affected")
@@ -30,6 +32,7 @@ def good(crm: RawTables) -> RawTables:
     return crm
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("check", "resource", "wrong", "affected"),
     [

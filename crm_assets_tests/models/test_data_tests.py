@@ -7,9 +7,12 @@ import pytest
 
 from crm_assets_tests.models.raw_tables import RawTables, failing
 
+pytestmark = pytest.mark.slow
+
 HEALTH = "marts.pipeline_health_daily"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("resource", "owner"),
     [
@@ -54,6 +57,7 @@ def test_accounts_of_records_are_listed(crm: RawTables, resource: str, row: dict
     assert failing(crm, "marts.account_overview", "records_of_listed_accounts") == (account != "listed")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("before", "after", "found"), [(100, 59, 1), (100, 60, 0), (20, 0, 0), (26, 0, 1)])
 @pytest.mark.parametrize("resource", ["accounts", "contacts", "won_deals", "past_appointments"])
 def test_a_list_that_shrinks_in_a_day_is_noticed(

@@ -16,6 +16,8 @@ def test_a_models_description_begins_with_its_grain(model: Model) -> None:
     assert model.description.startswith("One row ")
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @every_model
 def test_documented_columns_are_those_of_the_table_in_order(crm: RawTables, model: Model) -> None:
     crm.build(model.address)
@@ -30,6 +32,8 @@ def test_a_models_key_is_tested(model: Model) -> None:
     assert keys & {test.kind for test in model.data_tests if test.blocks}
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("address", [address for address in models() if address.startswith("marts.")])
 def test_a_mart_of_an_empty_crm_is_built(crm: RawTables, address: str) -> None:
     rows = crm.rows(address, "1")

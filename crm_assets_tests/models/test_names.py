@@ -22,6 +22,7 @@ OWNED: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mart", OWNED)
 def test_mart_names_users(crm: RawTables, mart: str) -> None:
     resource, column, row = OWNED[mart]
@@ -32,6 +33,7 @@ def test_mart_names_users(crm: RawTables, mart: str) -> None:
     assert crm.rows(mart, column) == [("Ada",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mart", OWNED)
 def test_name_is_null_without_side_loaded_users(crm: RawTables, mart: str) -> None:
     resource, column, row = OWNED[mart]
@@ -40,6 +42,7 @@ def test_name_is_null_without_side_loaded_users(crm: RawTables, mart: str) -> No
     assert crm.rows(mart, column) == [(None,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mart", "resource", "row"),
     [

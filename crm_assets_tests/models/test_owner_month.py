@@ -25,6 +25,7 @@ def of(crm: RawTables, owner: int | None, *columns: str) -> list[tuple[object, .
     return [row[2:] for row in rows if row[0] == owner and row[1] in FIRST_MONTHS]
 
 
+@pytest.mark.slow
 def test_each_owner_has_every_month(crm: RawTables) -> None:
     crm.add("won_deals", 1, owner_id=7, amount=Decimal(15), closed_date=date(2026, 1, 9))
     crm.add("won_deals", 2, owner_id=8, amount=Decimal(1), closed_date=date(2026, 3, 31))
@@ -53,6 +54,7 @@ def test_deals_without_owner_or_date_have_rows(crm: RawTables) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("start", "begun", "sums"),
     [
@@ -134,6 +136,7 @@ def test_any_amount_can_be_compared(crm: RawTables) -> None:
     assert float(str(attainment)) == pytest.approx(1e22)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("won", "attained"), [("251.075", "2.5108"), ("-251.075", "-2.5108"), ("251.074999", "2.5107")]
 )

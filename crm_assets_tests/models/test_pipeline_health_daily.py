@@ -46,6 +46,7 @@ def test_earlier_days_stay_as_they_were(crm: RawTables) -> None:
     assert crm.rows(HEALTH, DAYS_AGO, "open_tasks") == [(0, 1), (1, 0)]
 
 
+@pytest.mark.slow
 def test_days_that_are_still_to_come_only_warn(crm: RawTables) -> None:
     report_in(crm.connection, "Pacific/Kiritimati")
     crm.build(HEALTH)

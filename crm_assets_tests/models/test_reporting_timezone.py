@@ -36,6 +36,7 @@ def day(instant: datetime, zone: ZoneInfo) -> date:
     return instant.astimezone(zone).date()
 
 
+@pytest.mark.slow
 def test_deals_without_closing_date_use_the_month_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     created = [INSTANTS[0] - timedelta(days=900)] * len(INSTANTS)
     tables.add_each("won_deals", stage_updated_time=INSTANTS, created_at=created)
@@ -53,6 +54,7 @@ def test_days_to_win_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) 
     ]
 
 
+@pytest.mark.slow
 def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     tables.add_each("past_appointments", from_date=INSTANTS)
 

@@ -49,6 +49,7 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables, sent: str | None, tags
     assert crm.row("staging.stg_accounts", "tags") == (tags,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "id_"),
     [
@@ -144,6 +145,8 @@ def test_value_of_a_deal_prefers_the_currency_of_the_company(
     assert crm.row("staging.stg_won_deals", "won_amount") == (won_amount,)
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sent", "won_on", "source"),
     [

@@ -45,6 +45,7 @@ def crm() -> Iterator[RawTables]:
         yield crm
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mart", MARTS)
 def test_each_mart_adds_up_to_all_won_deals(crm: RawTables, mart: str) -> None:
     count = "count(*)" if mart == "won_deal_overview" else "sum(won_deals)"

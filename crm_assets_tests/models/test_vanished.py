@@ -49,6 +49,8 @@ def deals(data_dir: Path) -> tuple[int, int, int]:
     return raw, staging, mart
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_reopened_deal_leaves_marts_with_the_next_complete_read(crm: ScriptedCrm, data_dir: Path) -> None:
     read("full")
     crm.lists["won_deals"].pop(0)

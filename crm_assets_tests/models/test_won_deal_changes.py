@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from itertools import product
 
+import pytest
+
 from crm_assets.runner.builds import run_test
 from crm_assets_tests.models.raw_tables import FIRST, RawTables, models
 
@@ -28,6 +30,8 @@ def test_a_deal_in_the_bin_takes_its_amount_with_it(crm: RawTables) -> None:
     assert [row for row in changes if row[1] != "first seen"] == [(0, "deleted", -1000), (1, "amount", 1000)]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_changes_are_those_of_each_deals_states(crm: RawTables) -> None:
     """Deals that go through all orders of four states."""
     histories = list(product(STATES, repeat=4))

@@ -48,6 +48,7 @@ def test_a_deleted_deal_is_left_out(crm: RawTables) -> None:
     assert crm.rows(OVERVIEW, "deal_id") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expected", "days"), [(date(2026, 1, 5), 5), (date(2026, 1, 12), -2), (date(2026, 1, 10), 0), (None, None)]
 )
@@ -101,6 +102,7 @@ def test_meetings_of_the_account_before_the_win_count(crm: RawTables) -> None:
     assert crm.rows(OVERVIEW, *columns) == [(1, 2, 2), (2, None, 2), (3, 0, None), (4, None, None)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("account", "listed"), [(5, True), (6, False), (7, False), (None, False)])
 def test_a_listed_account_is_not_deleted(crm: RawTables, account: int | None, listed: bool) -> None:
     crm.add("accounts", 5)

@@ -63,6 +63,7 @@ def test_deals_that_were_deleted_or_have_no_date_are_left_out(crm: RawTables) ->
     assert crm.rows(REVENUE, "month") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "amounts",
     [

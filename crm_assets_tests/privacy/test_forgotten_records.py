@@ -9,6 +9,8 @@ import pytest
 from crm_assets_tests.assets.raw_runs import build_models, configured_crm, forget, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
 
+pytestmark = pytest.mark.slow
+
 
 def load_marked(marks: Marks) -> list[Any]:
     """Contacts 1 to 3, of whom 2 also came in ways that cannot be loaded."""
@@ -29,7 +31,6 @@ def everywhere(marks: Marks) -> dict[str, Any]:
     return {**declared, "cf_note": new(), "nested": [[{new(): new()}]], "encoded": json.dumps(json.dumps({new(): 1}))}
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     marks, database = Marks(), data_dir / "crm.duckdb"
@@ -55,7 +56,6 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
@@ -72,6 +72,7 @@ def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> Non
     assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
 
 
+@pytest.mark.long
 def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}):
         assert materialize("contacts").success
@@ -83,7 +84,6 @@ def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> No
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
     marks = Marks()
@@ -96,7 +96,7 @@ def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -
     assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
@@ -108,7 +108,6 @@ def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:

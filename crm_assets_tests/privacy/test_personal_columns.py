@@ -52,6 +52,7 @@ def built(connection: duckdb.DuckDBPyConnection, project: ModelProject, sql: str
     return marked, {column.name for column in shown if column.tags}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [
@@ -73,6 +74,8 @@ def test_columns_are_personal_only_if_they_show_an_address(
     assert personal == marked
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     "sql",
     [

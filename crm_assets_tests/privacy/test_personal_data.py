@@ -151,6 +151,7 @@ def personal_texts(data_dir: Path) -> list[str]:
     return [text for row in found for text in row if text is not None and len(text) > 30]
 
 
+@pytest.mark.long
 def test_the_search_finds_stored_values(data_dir: Path, tmp_path: Path) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)):

@@ -13,8 +13,6 @@ from crm_assets.probing.estimates import Read
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
-LONG = (pytest.mark.slow, pytest.mark.long)
-
 SENT = "select resource, requests from raw.sync_log where mode = '{}'"
 
 
@@ -28,13 +26,15 @@ def lists(*counts: int) -> dict[str, list[Any]]:
     return {resource: linked(count) for resource, count in zip(ENDPOINTS, counts, strict=False)}
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("per_page", "counts", "granted", "latency"),
     [
         pytest.param(10, (0, 1, 10, 95, 730), None, 0, id="small-pages"),
-        pytest.param(10, (0, 1, 10, 95, 730), None, 0.005, id="small-pages-ahead", marks=LONG),
-        pytest.param(100, (100, 101, 250, 900, 1999), None, 0, id="large-pages", marks=LONG),
-        pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for", marks=LONG),
+        pytest.param(10, (0, 1, 10, 95, 730), None, 0.005, id="small-pages-ahead"),
+        pytest.param(100, (100, 101, 250, 900, 1999), None, 0, id="large-pages"),
+        pytest.param(100, (400, 375, 390, 376, 400), 25, 0.005, id="smaller-than-asked-for"),
     ],
 )
 def test_estimate_of_a_full_read_is_right(
@@ -103,6 +103,7 @@ def test_list_without_a_total_has_a_lower_bound() -> None:
     assert findings.full.bound == "at least"
 
 
+@pytest.mark.slow
 def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
     with tidy_crm(lists=lists(0, 0, 0, 100, 0), total=lambda _, true: 170 if true else 0) as crm:
         findings = check(crm)
@@ -113,6 +114,7 @@ def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
     assert (full.bound, full.requests >= sent) == ("at most", True)
 
 
+@pytest.mark.slow
 def test_requests_in_flight_share_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {}
     for in_flight in (1, 10):

@@ -34,6 +34,7 @@ def test_a_list_of_one_page_takes_one_request() -> None:
         assert len(crm.seen) == len(ENDPOINTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "setting"),
     [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, "")],
@@ -76,6 +77,7 @@ def test_an_answer_that_is_no_page_keeps_a_list_from_being_read(answer: Any, sta
     assert "retry" not in problem.problem
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
     with tidy_crm(lists=lists(500)) as crm:
@@ -87,6 +89,7 @@ def test_a_list_whose_last_page_is_refused_is_capped(status: int) -> None:
     assert "SOURCES__CRM__PER_PAGE" in problem.advice
 
 
+@pytest.mark.slow
 def test_a_list_that_ends_before_its_total_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     with tidy_crm(lists=lists(100), total=lambda _, __: 170) as crm:
         findings = check(crm)
@@ -199,6 +202,7 @@ def test_a_missing_total_is_reported_and_does_not_fail_the_check() -> None:
     assert "does not count the records" in problems(findings, "accounts")[0].problem
 
 
+@pytest.mark.slow
 def test_the_latency_is_the_time_of_answers() -> None:
     with tidy_crm(lists=lists(1), latency=0.05) as crm:
         findings = check(crm)

@@ -22,6 +22,8 @@ from crm_assets_tests.models.times import ago
 from crm_assets_tests.reports.drawn import Figure, figures
 from crm_assets_tests.reports.invented import HOSTILE
 
+pytestmark = pytest.mark.slow
+
 
 def reviewed(crm: RawTables) -> SalesReview:
     crm.build(*tables_read())
@@ -53,6 +55,7 @@ def busy(crm: RawTables) -> RawTables:
     return crm
 
 
+@pytest.mark.long
 def test_page_needs_no_script_and_only_links_to_its_csv_files(busy: RawTables) -> None:
     page = page_of(reviewed(busy))
 
@@ -98,6 +101,7 @@ def test_negative_amounts_in_csv_files_are_numbers(crm: RawTables) -> None:
     assert rows[-1][1] == "-50"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("currency", "shown"), [(None, "1,235"), ("EUR", "€1,235"), ("CHF", "CHF\N{NO-BREAK SPACE}1,235")]
 )
@@ -131,6 +135,7 @@ def test_what_is_missing_to_the_months_target_is_said(crm: RawTables) -> None:
     assert f"19,950 has to be won by {last:%-d %B %Y} to reach the month's target of 20,000." in page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("amount", "said"), [(100, "none of the target of 100 is due yet."), (0, "the target is 0.")])
 def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, said: str) -> None:
     month = today().replace(day=1) if not amount else (today().replace(day=1) + timedelta(days=32)).replace(day=1)
@@ -145,6 +150,7 @@ def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, sai
     assert "Nothing was won yet" not in page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("amounts", "who", "from_whom"),
     [

@@ -37,6 +37,7 @@ def test_a_table_is_replaced(project: ModelProject, connection: duckdb.DuckDBPyC
     assert rows(connection) == [("a",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after", "now"),
     [("view", "table", "BASE TABLE"), ("table", "view", "VIEW"), ("view", "incremental", "BASE TABLE")],
@@ -51,6 +52,7 @@ def test_a_model_may_change_between_view_and_table(
     assert kind(connection) == now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", ";", " ;\n", "\n-- done"])
 @pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
 def test_a_file_may_end_as_sql_files_do(
@@ -82,6 +84,7 @@ def test_an_incremental_build_without_rows_keeps_all(
     assert rows(connection) == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("later", "expected"),
     [
@@ -137,6 +140,7 @@ def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelPr
         assert rows(reader) == [(1,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sql", "message"),
     [

@@ -23,6 +23,7 @@ def rows(connection: duckdb.DuckDBPyConnection, table: str = "marts.sales") -> l
     return connection.execute(f"from {table} order by all").fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "found"),
     [
@@ -56,6 +57,7 @@ def test_failing_rows_are_stored_if_asked_for(
     assert rows(connection, f"{AUDIT}.sales_day_accepted_range") == [(3,), (4,), (5,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "config", "severity"),
     [
@@ -135,6 +137,7 @@ def test_variable_may_be_missing_or_null(project: ModelProject, connection: duck
     assert rows(connection) == [(True,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rebuilt", "full_refresh", "kept"),
     [("true", False, 1), ("false", True, 2), ("none", False, 2), ("none", True, 1)],

@@ -78,6 +78,7 @@ def add(dbt: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_dir: Path) -> None:
     add(dbt)
     selection = 'key:"raw/accounts" or key:"staging/stg_accounts" or key:"seeds/regions"'
@@ -112,6 +113,7 @@ WRONG_FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "text", "message"), WRONG_FILES.values(), ids=WRONG_FILES)
 def test_a_file_is_refused_with_line_and_remedy(dbt: Path, file: str, text: str, message: str) -> None:
     (dbt / file).write_text(text)

@@ -31,12 +31,14 @@ WRONG_SQL = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sql", "message"), WRONG_SQL.values(), ids=WRONG_SQL)
 def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
     with pytest.raises(ModelsRefused, match=f"sales.sql.*{re.escape(message.removeprefix('sales.sql'))}"):
         project.mart(sql)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
@@ -130,6 +132,7 @@ WRONG_PROPERTIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("properties", "message"), WRONG_PROPERTIES.values(), ids=WRONG_PROPERTIES)
 def test_properties_are_refused(project: ModelProject, properties: str, message: str) -> None:
     with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):

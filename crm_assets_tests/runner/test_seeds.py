@@ -48,6 +48,7 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
 OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007", "a#1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ["01/02/2026", *OTHERS])
 def test_a_value_that_may_mean_several_things_is_a_text(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
@@ -71,6 +72,7 @@ def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> 
     assert targets(project, "month,amount,note\n").config["column_types"].keys() == {"month", "amount", "note"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("csv", "message"),
     [

@@ -12,6 +12,7 @@ from crm_assets_tests.runner.model_project import ModelProject
 pytestmark = pytest.mark.usefixtures("accounts")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hard_deletes", "gone", "back"),
     [
@@ -45,6 +46,8 @@ def test_a_record_that_is_gone(
     assert states(connection) == back
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("hard_deletes", ["invalidate", "new_record"])
 @pytest.mark.parametrize(
     ("before", "after"),
@@ -80,6 +83,7 @@ def test_a_record_that_returns_has_another_row(
     assert overlaps(connection) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

@@ -58,6 +58,7 @@ FAILING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "test", "rows"), FAILING.values(), ids=FAILING)
 def test_rows_fail(
     project: ModelProject,
@@ -71,6 +72,7 @@ def test_rows_fail(
     assert (found.problem, found.failing, failing(connection, found)) == (None, len(rows), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "test", "sentence"),
     [
@@ -105,6 +107,7 @@ PASSING = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("column", "test"), PASSING.values(), ids=PASSING)
 def test_rows_pass(
     project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test

@@ -86,6 +86,8 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
@@ -128,6 +130,8 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_changed_data_are_built(
     models: ModelProject,
@@ -150,6 +154,8 @@ def test_table_of_somebody_else_is_always_read_again(
     assert built_again(models, connection) == ["rates", "rated"]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sql", "expected"),
     [

@@ -12,6 +12,7 @@ from crm_assets.sandbox.__main__ import main
 COMMAND = (sys.executable, "-m", "crm_assets.sandbox")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_command_serves_until_it_is_stopped(end: signal.Signals) -> None:
     with subprocess.Popen(

@@ -5,6 +5,7 @@ import pytest
 from crm_assets_tests.sandbox.client import Client, Row
 
 
+@pytest.mark.slow
 def test_plain_list_of_deals_has_neither_account_nor_owner(lists: dict[str, list[Row]]) -> None:
     assert not {"sales_account_id", "owner_id"} & {key for deal in lists["/v1/deals"] for key in deal}
 

@@ -37,6 +37,7 @@ def test_the_way_to_an_instant_does_not_matter(living_crm: Client, clock: Clock)
     assert passing == straight
 
 
+@pytest.mark.slow
 def test_a_minute_changes_about_one_record_in_four_hundred(living_crm: Client, clock: Clock) -> None:
     minutes = 15
     changes = 0

@@ -58,6 +58,7 @@ def test_some_unknown_texts_look_like_numbers_or_dates(unknown: Client) -> None:
     assert any(value.startswith("2027-") for value in values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_a_share_of_the_records_has_one_value_of_another_type(lists: dict[str, list[Row]], path: str) -> None:
     with odd_crm(odd_types=0.3) as client:
@@ -85,6 +86,7 @@ def test_oddities_follow_from_the_seed() -> None:
     assert answers[0] == answers[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_arrays_stand_before_the_records_without_being_asked_for(crm: Client, path: str) -> None:
     with odd_crm(side_load=True) as client:

@@ -8,6 +8,7 @@ SORTABLE = ("/v1/accounts", "/v1/contacts", "/v1/deals")
 DUE = {"/v1/tasks": "due_date", "/v1/appointments": "end_date"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SORTABLE)
 @pytest.mark.parametrize("field", ["created_at", "updated_at"])
 def test_newest_first_is_honoured(crm: Client, path: str, field: str) -> None:

@@ -57,6 +57,7 @@ def test_the_table_lists_every_setting_as_the_object_has_it() -> None:
     assert [documented_row(name) for name in SETTINGS] == TABLE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_setting_has_a_description(name: str) -> None:
     assert descriptions()[name]

@@ -177,6 +177,7 @@ def test_the_longer_name_of_the_key_comes_first(crm: ScriptedCrm, monkeypatch: p
     assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -223,6 +224,7 @@ def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.Monk
         assert seen.params["deep"] == "true"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", ['{"status": "open"}', "{id}", "{{id}}", "}"])
 def test_braces_in_path_and_parameters_are_sent_as_they_are(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/v1/tasks/{open}"  # for the scripted CRM any name, in place of which these braces come

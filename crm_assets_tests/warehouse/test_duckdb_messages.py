@@ -36,6 +36,7 @@ EVALUATED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", EVALUATED)
 def test_values_are_masked_in_duckdb_messages(sql: str) -> None:
     shown = reason(_raised(sql))

@@ -41,6 +41,7 @@ def go_wrong(_: duckdb.DuckDBPyConnection) -> None:
     raise ZeroDivisionError
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "error"), [(run_out_of_memory, duckdb.TransactionException), (go_wrong, ZeroDivisionError)]
 )
@@ -96,6 +97,7 @@ def test_failed_transaction_closes_connections_of_a_lake() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_load_that_runs_out_of_memory_changes_no_other_record(data_dir: Path) -> None:
     people = [{"id": n, "first_name": f"Good{n}"} for n in (1, 2, 3)]
     with configured_crm(lists={"contacts": people}) as crm:

@@ -10,6 +10,7 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 NAMES = ["O'Brien", "100%s %d", "env=prod", "a?b#1", "Zoë [x] *", "a;b --", "$HOME", '{y} "quoted"', "~", "back\\slash"]
 
 
+@pytest.mark.slow
 def test_data_can_be_kept_below_folders_of_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path.joinpath(*NAMES, "data")
     monkeypatch.setenv("CRM_DATA_DIR", str(folder))
@@ -24,6 +25,7 @@ def test_data_can_be_kept_below_folders_of_any_name(tmp_path: Path, monkeypatch:
     assert oct(folder.stat().st_mode)[-3:] == "700"
 
 
+@pytest.mark.slow
 def test_the_data_directory_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")

@@ -55,6 +55,7 @@ def test_a_read_loads_into_the_lake_and_nothing_into_a_file(data_dir: Any) -> No
     assert not list(data_dir.glob("*.duckdb"))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_generated_records_have_their_own_catalog_and_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     write("create schema raw; create table raw.t as select 1 as i")
@@ -156,6 +157,7 @@ def test_a_killed_writer_leaves_nothing_to_wait_for() -> None:
         write("select 1", "raw.t", wait=5)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_a_transaction_that_conflicts_is_made_again() -> None:
     write("create table t as select 1 as i")
@@ -214,6 +216,7 @@ def test_unreachable_lake_is_an_error_before_any_request(
     assert lake
 
 
+@pytest.mark.long
 def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, data_dir: Any) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/crm.ducklake")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", f"{data_dir}/lake's files")
@@ -277,6 +280,7 @@ def test_a_state_is_remembered_until_somebody_commits() -> None:
         assert warehouse.remembered(warehouse.stamp) is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_tables_are_those_of_the_information_schema() -> None:
     write('create schema raw; create table raw."odd name" (i int); create table raw.gone (i int)')

@@ -52,6 +52,7 @@ def test_files_of_another_lake_are_refused_before_writing(
     assert read("from t") == [(1,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_two_lakes_that_shared_files_before_are_found_out(
     data_dir: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
@@ -68,6 +69,7 @@ def test_two_lakes_that_shared_files_before_are_found_out(
         Warehouse().erase()
 
 
+@pytest.mark.long
 def test_a_buckets_typo_creates_no_catalog(lake: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         monkeypatch.setenv("CRM_WAREHOUSE_FILES", "s3://crn/lake")
@@ -80,6 +82,7 @@ def test_a_buckets_typo_creates_no_catalog(lake: dict[str, str], monkeypatch: py
         assert materialize("open_tasks").success
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("files")
 def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     write("create table t as select 1 as i")
@@ -121,6 +124,7 @@ def test_storage_that_refuses_is_found_before_the_first_request(methods: set[str
         assert crm.seen == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_check_sends_as_many_requests_for_any_number_of_files() -> None:
     sent: list[int] = []

@@ -35,6 +35,7 @@ def proxy(
         yield proxy
 
 
+@pytest.mark.long
 def test_what_was_committed_can_be_read(proxy: CatalogProxy) -> None:
     write("create table t as select i from range(1000) r(i)")
     with Warehouse().get_connection() as connection:
@@ -98,6 +99,7 @@ def test_maintenance_loses_nothing(kind: Callable[[Warehouse], object], proxy: C
     assert number > 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("proxy", ["bucket"], indirect=True)
 def test_a_catalog_that_does_not_answer_is_tried_again(proxy: CatalogProxy) -> None:
     proxy.refusals = 2

@@ -46,6 +46,7 @@ def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     assert read("select i from t where note = 'a999'") == [(999,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))

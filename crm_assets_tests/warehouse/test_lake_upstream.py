@@ -27,6 +27,7 @@ def ducklake_alone(lake: dict[str, str], address: str = "") -> Iterator[duckdb.D
         yield connection
 
 
+@pytest.mark.long
 def test_ducklake_deletes_files_of_a_commit_whose_answer_is_lost(servers: LakeServers, lake: dict[str, str]) -> None:
     with ducklake_alone(lake) as connection:
         connection.execute("create table t as select 1 as i")

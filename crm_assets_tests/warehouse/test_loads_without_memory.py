@@ -103,6 +103,7 @@ def stored(database: Path) -> Records:
 GOOD = {id_: dict.fromkeys(TEXTS, f"Good{id_}") for id_ in (1, 2, 3)}
 
 
+@pytest.mark.slow
 @example([({**GOOD, 4: dict.fromkeys(TEXTS) | {"title": "A" * 4_000_000}}, "16MiB", None)])  # a commit that fails
 @example([({**GOOD, 4: dict.fromkeys(TEXTS) | {"title": "A" * 6_000_000}}, "16MiB", "16MiB")])  # the retry, too
 @given(sequence=st.lists(loads, min_size=1, max_size=4 if IS_LONG else 1))
@@ -121,6 +122,7 @@ def test_every_value_is_as_sent_whatever_the_memory(sequence: Sequence[tuple[Rec
             assert stored(database) == expected
 
 
+@pytest.mark.slow
 def test_a_long_list_with_repeated_ids_needs_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows, few = 300_000, "48MiB"
     monkeypatch.setattr(loading, "NARROW", NARROW.replace(LOAD_MEMORY, few))

@@ -20,6 +20,8 @@ from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, 
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import RawTables
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime.now(timezone.utc)
 
 ASKED = ListRequest.of("http://crm", "/accounts", {})
@@ -69,7 +71,6 @@ def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]
     return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in TABLES}
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("days", "pruned"), [(None, True), ("0", False)])
 def test_old_rows_are_deleted_by_a_load(
@@ -98,7 +99,6 @@ def test_old_rows_are_deleted_by_a_load(
     assert rows(database, "select id from present.open_tasks order by id") == [(1,), (2,), (3,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @given(READS)
 def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[ReadMode, bool, int]]) -> None:
@@ -120,7 +120,6 @@ def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[Rea
     assert kept == loads(crm, "sync_details") == loads(crm, "sync_changes")
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("days", "kept"), [(740, 3), (770, 1)])
 def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, kept: int) -> None:

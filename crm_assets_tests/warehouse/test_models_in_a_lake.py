@@ -71,6 +71,7 @@ def test_all_models_have_the_same_rows_as_in_a_file(
     assert [table for table in in_file if in_lake[table] != in_file[table]] == []
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(
     ("value", "stored"),
@@ -89,6 +90,7 @@ def test_a_value_is_stored_exactly(project: ModelProject, value: str, stored: st
     assert read("select day::varchar from marts.sales") == [(stored,)]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(
     "value", ["170141183460469231731687303715884105727::hugeint", "union_value(n := 1)"], ids=["too wide", "union"]

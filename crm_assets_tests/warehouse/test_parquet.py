@@ -117,6 +117,7 @@ def test_other_engines_read_the_same_values(publish: Callable[..., Path]) -> Non
     assert (table["rows"], [column["type"] for column in table["columns"]]) == (len(ROWS), TYPES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expression", "told"),
     [
@@ -137,6 +138,7 @@ def test_a_value_that_would_change_is_refused(
     assert {path.name for path in folder.iterdir()} == {before, "current", ".lock"}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("_in_both")
 def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> None:
     folder = publish("create table t as select 1 as x", "create view v as from t", "create view w as from v")
@@ -145,6 +147,7 @@ def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> N
     assert listed(folder) == {}
 
 
+@pytest.mark.slow
 def test_a_reader_sees_one_version_as_a_whole(publish: Callable[..., Path]) -> None:
     folder, ended, seen = publish(NUMBERED.format(0)), Event(), []
 
@@ -164,6 +167,7 @@ def test_a_reader_sees_one_version_as_a_whole(publish: Callable[..., Path]) -> N
     assert len({*map(tuple, seen)}) > 1
 
 
+@pytest.mark.slow
 def test_two_versions_are_kept(publish: Callable[..., Path]) -> None:
     versions = [(publish(NUMBERED.format(number)) / "current").readlink().name for number in range(4)]
     killed = publish(NUMBERED.format(4)) / "20260101T000000000000Z"
@@ -174,6 +178,7 @@ def test_two_versions_are_kept(publish: Callable[..., Path]) -> None:
     assert kept.isdisjoint({*versions, killed.name})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2024-T1-QUIZ", "20260101T000000Z", "notes"])
 def test_folders_of_others_are_kept(publish: Callable[..., Path], tmp_path: Path, name: str) -> None:
     (tmp_path / "published" / name).mkdir(parents=True)

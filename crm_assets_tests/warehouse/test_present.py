@@ -36,6 +36,7 @@ def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str | None]]
     return connection.execute("select id, title from present.open_tasks order by id").fetchall()
 
 
+@pytest.mark.long
 def test_row_is_shown_if_seen_since_the_last_complete_read(
     warehouse: duckdb.DuckDBPyConnection,
 ) -> None:
@@ -52,6 +53,7 @@ def test_row_is_shown_if_seen_since_the_last_complete_read(
     assert shown(warehouse) == [(2, "Call"), (3, "Call")]
 
 
+@pytest.mark.long
 def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyConnection) -> None:
     for id_, title in enumerate((" Call ", "  ", ""), 1):
         warehouse.execute(ADD, [id_, title, "1"])
@@ -59,6 +61,7 @@ def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyCon
     assert shown(warehouse) == [(1, "Call"), (2, None), (3, None)]
 
 
+@pytest.mark.long
 def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column due_date__v_text varchar")
     warehouse.execute(ADD, [1, "Call", "1"])
@@ -68,6 +71,7 @@ def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duck
     assert warehouse.execute("select due_date__v_text from present.open_tasks").fetchall() == [(" soon ",)]
 
 
+@pytest.mark.long
 def test_a_column_of_a_later_load_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column priority bigint")
     show_present(warehouse, "open_tasks")

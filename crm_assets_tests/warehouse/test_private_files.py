@@ -49,6 +49,7 @@ def modes(folder: Path) -> dict[str, int]:
     return {path: mode for path, mode in found.items() if mode & 0o077}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_no_file_is_open_to_others_at_any_time(kind: str, open_dir: Path) -> None:
     seen = set()
@@ -74,6 +75,7 @@ def test_a_restored_database_is_private_again(open_dir: Path) -> None:
         assert modes(open_dir) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("lake_extensions", "a_crm")
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o700])
 def test_a_lakes_files_are_for_those_who_can_access_its_folder(
@@ -102,6 +104,7 @@ def killed_while_spilling() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("kind")
 @pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 
+pytestmark = pytest.mark.slow
+
 COUNT = "select count(*) from raw.open_tasks"
 
 
@@ -61,7 +63,7 @@ def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) ->
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_failed_copy_fails_its_step_and_keeps_the_old_copy(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         assert materialize("open_tasks").success and published()

@@ -55,6 +55,7 @@ def test_each_crm_has_an_allowance_of_its_own(dsn: str) -> None:
             assert count.reserve(rate) > 0
 
 
+@pytest.mark.long
 def test_the_requests_of_a_read_are_counted(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = servers.new_lake() | {"SOURCES__CRM__REQUESTS_PER_HOUR": "500"}
     for name, value in settings.items():

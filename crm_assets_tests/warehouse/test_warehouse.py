@@ -102,6 +102,7 @@ def test_instants_are_shown_in_utc(database: Path, monkeypatch: pytest.MonkeyPat
     assert shown == [("2026-01-01 05:00:00+00",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [HOLD_OUR_LOCK, READ_FROM_OUTSIDE], ids=["another-run", "a-notebook"])
 def test_a_process_that_has_the_database_is_waited_for(database: Path, code: str, messages: list[str]) -> None:
     with held(code, database, 1) as process:

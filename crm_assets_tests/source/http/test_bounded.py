@@ -53,6 +53,7 @@ def sending(pieces: Callable[[], Iterator[bytes]], pause: float = 0) -> Callable
     return answer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("begin", "again"), SLOW.values(), ids=SLOW)
 def test_an_attempt_ends_at_its_deadline(begin: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = sending(lambda: chain([begin], repeat(again, 100)), pause=0.02)

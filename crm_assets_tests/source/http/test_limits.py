@@ -133,6 +133,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
         yield crm
 
 
+@pytest.mark.slow
 def test_rate_limit_counts_all_resources_and_retries(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits_module, "MINUTE", 1.0)
     monkeypatch.setattr(limits_module, "MARGIN", 0)
@@ -145,6 +146,7 @@ def test_rate_limit_counts_all_resources_and_retries(crm: ScriptedCrm, monkeypat
     assert all(at - began >= earlier // 15 for earlier, at in enumerate(came))
 
 
+@pytest.mark.slow
 def test_a_429_on_one_resource_stops_the_requests_of_all(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     crm.lists["past_appointments"] = tasks(6 * ROWS)  # far from read when the pause begins
     crm.faults.append(failing("open_tasks", page=2, answers=[Response("", 429, headers={"Retry-After": "1"})]))
@@ -191,6 +193,7 @@ def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.Mon
         assert 4 <= crm.most_in_flight <= 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pages", [1, 3, 40])
 def test_list_without_a_total_takes_few_requests_in_vain(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
     with configured_crm(monkeypatch, lists={"open_tasks": tasks(pages * 50)}, with_meta=False) as crm:

@@ -68,6 +68,7 @@ def test_a_certificate_of_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(connections) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
 @pytest.mark.parametrize("kind", ["missing", "no certificate", "an empty folder"])
 def test_invalid_bundle_of_certificates_is_named(

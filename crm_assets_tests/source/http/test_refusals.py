@@ -49,6 +49,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("content", "kind", "shown"), BODIES.values(), ids=BODIES)
 def test_error_shows_only_the_message_of_its_body(crm: ScriptedCrm, content: str, kind: str, shown: str | None) -> None:
     crm.faults.append(always("open_tasks", lambda: Response(content, 403, media_type=kind)))
@@ -61,6 +62,7 @@ def test_error_shows_only_the_message_of_its_body(crm: ScriptedCrm, content: str
     assert "<html" not in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [200, 422])
 @pytest.mark.parametrize(("policy", "shown"), [("keep", True), ("leave_out", False), ("hash", False)])
 def test_api_message_is_shown_only_if_personal_data_are_kept(

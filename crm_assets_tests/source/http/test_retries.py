@@ -57,6 +57,7 @@ def http_date_in(seconds: int) -> str:
     return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "retry_after", "at_least"),
     [
@@ -100,6 +101,7 @@ def read_until_it_waits(monkeypatch: pytest.MonkeyPatch) -> str:
     return said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [408, 429, 503, 524])
 @pytest.mark.parametrize("given", [lambda: "450", lambda: http_date_in(451)], ids=["seconds", "http-date"])
 def test_a_long_retry_after_is_logged_and_obeyed(

@@ -29,6 +29,7 @@ def change_before(page: int, change: Callable[[], object]) -> Callable[[Seen], N
     return before_page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [2, 5])
 @pytest.mark.parametrize("removed", [1, 60])
 def test_records_removed_from_read_pages_lose_no_others(crm: ScriptedCrm, page: int, removed: int) -> None:
@@ -59,6 +60,7 @@ def test_a_record_removed_before_each_page_takes_none_with_it(crm: ScriptedCrm) 
     assert set(reading.ids) >= set(range(5, ROWS + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [2, 5])
 def test_a_record_added_at_the_front_doubles_none(crm: ScriptedCrm, page: int) -> None:
     records = crm.lists["open_tasks"]
@@ -68,6 +70,7 @@ def test_a_record_added_at_the_front_doubles_none(crm: ScriptedCrm, page: int) -
     assert reading.report.rows_read == len(set(reading.ids))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "deletions",
     [pytest.param((20, 26), marks=pytest.mark.slow), (10, 11, 12), tuple(range(2, 61, 2))],
@@ -87,6 +90,7 @@ def test_a_list_may_shrink_as_often_as_it_likes(crm: ScriptedCrm, deletions: tup
     assert len(crm.seen) < 3 * 30
 
 
+@pytest.mark.slow
 def test_replicas_with_different_totals_lose_nothing_silently(crm: ScriptedCrm) -> None:
     crm.lists["open_tasks"] = tasks(1000)
 

@@ -29,6 +29,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_in_turn")
 @pytest.mark.parametrize(("rows", "page_sizes", "with_total", "without_total"), SHAPES)
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
@@ -50,6 +51,7 @@ def test_each_page_is_asked_for_once_and_in_order(
     assert (reading.report.requests, reading.report.retries) == (len(crm.seen), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "meta", "complete"),
     [
@@ -70,6 +72,7 @@ def test_null_past_the_end_ends_the_list(
     assert reading.ids == list(range(1, rows + 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 @pytest.mark.parametrize("rows", [130, 1000], ids=["few-pages", "many-pages"])
 def test_several_pages_at_a_time_are_asked_for_once_each(
@@ -111,6 +114,7 @@ def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytes
     assert {record["title"] for record in reading.records} == {f"Task {id_}" for id_ in range(1, 61)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "total",
     [
@@ -134,6 +138,7 @@ def test_a_wrong_total_loses_nothing(total: Any, monkeypatch: pytest.MonkeyPatch
     assert len(crm.seen) < 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_flight", ["1", "8"])
 @pytest.mark.parametrize(
     "total",

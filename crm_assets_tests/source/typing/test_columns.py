@@ -116,6 +116,7 @@ def one_by_one(data_type: str, values: list[Any]) -> tuple[list[Any], list[str |
     return [fitting.to_pylist()[0] for fitting, _ in columns], misfits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data_type", TYPES)
 @given(data=st.data())
 def test_a_column_converts_like_its_values_one_by_one(data_type: str, data: st.DataObject) -> None:
