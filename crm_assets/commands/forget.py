@@ -46,8 +46,9 @@ def run(arguments: Namespace) -> int:
     _show(resource, ids, records_to_forget(warehouse, models, resource, ids))
     for address in tables_out_of_reach(warehouse, models, resource):
         print(
-            f"{address} keeps rows of earlier builds without these ids, which may hold values of the records. "
-            "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows"
+            f"{address} keeps rows of earlier builds that may hold values of the records, and no column tells which. "
+            "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows, and call "
+            "this again, which erases them from the files"
         )
     if arguments.dry_run or not (
         arguments.yes or is_confirmed("Erase these records for good, and never load them again?")

@@ -9,7 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ID
 from crm_assets.errors import ModelError, WrongRows
-from crm_assets.privacy.forgetting import Stored, forget, holds_ids, stored_records
+from crm_assets.privacy.forgetting import Keys, Stored, forget, holds_ids, stored_records
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
@@ -137,32 +137,37 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     remove_leftovers(warehouse.working_folder)
 
 
-def _history_keys(connection: duckdb.DuckDBPyConnection, models: Iterable[Model], resource: str) -> Mapping[str, str]:
-    """Address of each model with a history of the resource's records -> its column with their ids."""
+def _history_keys(connection: duckdb.DuckDBPyConnection, models: Iterable[Model], resource: str) -> Keys:
+    """Address of each model with a history of the resource's records -> its columns with their ids."""
     known, schemas = {model.address: model for model in models}, known_columns(connection)
-    keys = {address: _key_of(model, known, resource, schemas) for address, model in known.items()}
-    return {address: key for address, key in keys.items() if key and holds_ids(connection, address, key)}
+    return {
+        model.address: keys
+        for model in known.values()
+        if model.keeps_rows and stored_columns(model, schemas)
+        if (keys := [k for k in _keys_of(model, known, resource, schemas) if holds_ids(connection, model.address, k)])
+    }
 
 
-def _key_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> str | None:
-    """The key column of a model with a history of a resource's records; None if it has no history of them."""
-    if not model.keeps_rows or not stored_columns(model, schemas):
-        return None
+def _keys_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> Sequence[str]:
+    """The key columns of a model with ids of a resource alone: one with ids of others does not tell whose they are."""
     try:
-        return next((key for key in model.unique_key if _is_id(model, key.lower(), known, resource, schemas)), None)
+        return [
+            key for key in model.unique_key if _ids_from(model, key.lower(), known, schemas) == {f"{RAW}.{resource}"}
+        ]
     except SqlglotError:
-        return None
+        return []
 
 
-def _is_id(model: Model, column: str, known: Mapping[str, Model], resource: str, schemas: Schemas) -> bool:
-    """Whether a column holds a resource's ids, directly or through other models."""
+def _ids_from(model: Model, column: str, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
+    """The addresses of the raw tables whose ids a column holds, directly or through other models."""
+    found = set[str]()
     for schema, table, name in origins_of(model, schemas).get(column, ()):
         address = asset_behind(f"{schema}.{table}")
-        if (address, name) == (f"{RAW}.{resource}", ID):
-            return True
-        if address in known and _is_id(known[address], name, known, resource, schemas):
-            return True
-    return False
+        if address in known:
+            found.update(_ids_from(known[address], name, known, schemas))
+        elif name == ID:
+            found.add(address)
+    return found
 
 
 def rebuild(

@@ -12,7 +12,7 @@ from functools import partial
 
 import duckdb
 
-from crm_assets.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS, ID
 from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import set_erased
 from crm_assets.source.http.exact_json import parse_json
@@ -67,6 +67,9 @@ group by all
 order by forgotten_at_utc, resource
 """
 
+Keys = Mapping[str, Sequence[str]]
+"""Address of a table with history -> its columns with the ids of a resource."""
+
 CHOSEN = "from raw.forgotten where resource = ? and id_hash in (select unnest(?))"
 
 
@@ -116,7 +119,7 @@ def forget(
     connection: duckdb.DuckDBPyConnection,
     resource: str,
     ids: Collection[int],
-    keys: Mapping[str, str],
+    keys: Keys,
     made: Collection[str],
 ) -> Stored:
     """Erases records from all tables and stores hashes of their ids, in one transaction.
@@ -125,7 +128,7 @@ def forget(
         connection: The warehouse, for writing.
         resource: The resource of the records.
         ids: Their ids.
-        keys: Address of a table with history -> its column with the resource's id.
+        keys: Where histories have the resource's ids.
         made: Tables built from raw ones. They are dropped, and the caller rebuilds them.
     """
 
@@ -146,17 +149,15 @@ def forget(
     return committed(connection, erase)
 
 
-def stored_records(
-    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Mapping[str, str]
-) -> Stored:
+def stored_records(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Keys) -> Stored:
     """What `forget` would erase. The arguments are the same; changes nothing."""
     rows, found = {}, set[int]()
-    for address, column, where, parameters in _selections(connection, resource, ids, keys):
+    for address, columns, where, parameters in _selections(connection, resource, ids, keys):
         counted = connection.execute(
-            f"select {column}, count(*) from {relation(address)} where {where} group by all", dict(parameters)
+            f"select [{columns}], count(*) from {relation(address)} where {where} group by all", dict(parameters)
         ).fetchall()
         rows[address] = sum(count for _, count in counted)
-        found.update(id_ for id_, _ in counted)
+        found.update(*(in_row for in_row, _ in counted))
     texts = _rejected(connection, resource, ids)
     rows[REJECTED_RECORDS] = sum(texts.values())
     found.update(id_ for text in texts for id_ in ids_within(parse_json(text.encode())))
@@ -164,17 +165,18 @@ def stored_records(
 
 
 def _selections(
-    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Keys
 ) -> Iterator[tuple[str, str, str, Mapping[str, object]]]:
-    """Address, id column, condition and its parameters of each table that may have rows of the records."""
+    """Address, id columns, condition and its parameters of each table that may have rows of the records."""
     existing = existing_tables(connection)
-    for address, column in {f"{RAW}.{resource}": "id", **keys}.items():
+    for address, columns in {f"{RAW}.{resource}": [ID], **keys}.items():
         if address in existing:
-            name = _as_id(column)
-            yield address, name, f"{name} in (select unnest($ids))", {"ids": [*ids]}
+            names = [*map(_as_id, columns)]
+            found = " or ".join(f"{name} in (select unnest($ids))" for name in names)
+            yield address, ", ".join(names), found, {"ids": [*ids]}
     if f"{RAW}.side_loaded" in existing:
         chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
-        yield f"{RAW}.side_loaded", "id", "array_name = $array and id in (select unnest($ids))", chosen
+        yield f"{RAW}.side_loaded", ID, "array_name = $array and id in (select unnest($ids))", chosen
 
 
 def holds_ids(connection: duckdb.DuckDBPyConnection, address: str, column: str) -> bool:

@@ -68,6 +68,8 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Keys of the configuration with what is wrong."""
     if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
         yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
+    if "." in model.schema:
+        yield "schema", f"the schema is {model.schema!r}: write one without dots"
     if not re.match("team:|.*@", str(model.owner or "@")):
         yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "ephemeral" and [*declared_tests(model)]:
@@ -80,11 +82,15 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
         if isinstance(checked, str) and checked != "all":
             yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
-        if len(model.delimiter) != 1:
-            yield "delimiter", f"delimiter is {model.delimiter!r}: write one character"
-            return
-        for column in {*(config.get("column_types") or {})} - {*header(model.path, model.delimiter)}:
-            yield "column_types", f"{model.path.name} has no column {column}: correct the name"
+        yield from _problems_of_seed(model, config)
+
+
+def _problems_of_seed(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if len(model.delimiter) != 1:
+        yield "delimiter", f"delimiter is {model.delimiter!r}: write one character"
+        return
+    for column in {*(config.get("column_types") or {})} - {*header(model.path, model.delimiter)}:
+        yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 
 def _errors(model: Model, attribute: str) -> Iterator[str]:

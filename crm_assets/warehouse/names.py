@@ -13,7 +13,8 @@ def identifier(*parts: str) -> str:
 
 def relation(address: str) -> str:
     """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`. The table's name may have dots."""
-    return identifier(*address.split(".", 1))
+    schema, table = address[1:].split('".', 1) if address.startswith('"') else address.split(".", 1)
+    return identifier(schema, table)
 
 
 def literal(value: Any) -> str:
@@ -31,7 +32,8 @@ PRESENT = "present"
 
 TABLES = """
 select
-    table_schema || '.' || table_name,
+    table_schema,
+    table_name,
     table_type
 from information_schema.tables
 where table_catalog = current_database()
@@ -44,24 +46,28 @@ order by
 TABLES_OF_LAKE = """
 with
 views as (
-    select schema_name || '.' || view_name as address
+    select
+        schema_name,
+        view_name as table_name
     from duckdb_views()
     where database_name = current_database()
 )
 
 select
-    address,
+    *,
     'VIEW' as table_type
 from views
 
 union all
 
 select distinct
-    schema_name || '.' || table_name as address,
+    schema_name,
+    table_name,
     'BASE TABLE' as table_type
 from duckdb_columns()
-where database_name = current_database() and schema_name || '.' || table_name not in (from views)
-order by address
+anti join views using (schema_name, table_name)
+where database_name = current_database()
+order by all
 """
 """For `information_schema.tables`, DuckLake asks its catalog for the rows of each table, one after another."""
 
@@ -79,6 +85,10 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Address in lower case, as of models -> type of all tables and views: `BASE TABLE` or `VIEW`."""
+    """Address in lower case, as of models -> type of all tables and views: `BASE TABLE` or `VIEW`.
+
+    A schema whose name has a dot is in quotes. No model is in such a one.
+    """
     found = connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall()
-    return {address.lower(): kind for address, kind in found}
+    quoted = ((f'"{schema}"' if "." in schema else schema, table, kind) for schema, table, kind in found)
+    return {f"{schema}.{table}".lower(): kind for schema, table, kind in quoted}

@@ -155,6 +155,45 @@ def test_tables_without_the_ids_of_records_are_named(
     assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
 
 
+BOTH = """{{ config(materialized='incremental', unique_key=['kind', 'id']) }}
+select 'contact' as kind, id, email from {{ source('present', 'contacts') }}
+union all
+select 'account', id, website from {{ source('present', 'accounts') }}"""
+
+PAIRS = """{{ config(materialized='incremental', unique_key=['low', 'high']) }}
+select a.id as low, b.id as high, b.email
+from {{ source('present', 'contacts') }} as a
+inner join {{ source('present', 'contacts') }} as b on a.id < b.id"""
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.parametrize(("sql", "left", "named"), [(BOTH, 3, True), (PAIRS, 0, False)])
+def test_only_rows_whose_ids_are_those_of_records_are_erased(
+    stored: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sql: str,
+    left: int,
+    named: bool,
+) -> None:
+    """Account 2 stays when contact 2 is forgotten, and no key column with contacts' ids is left out."""
+    project = ModelProject(tmp_path / "models")
+    project.write("marts/people.sql", sql)
+    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    with connected(stored, read_only=False) as connection:
+        connection.execute(
+            "drop view present.accounts; create table present.accounts as select 2 as id, 'a' as website"
+        )
+        build(connection, project.models()["marts.people"])
+
+    assert forget("contacts", "2") == 0
+
+    assert rows(stored, "select count(*) from marts.people") == [(left,)]
+    assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
+
+
 @pytest.mark.slow
 @pytest.mark.long
 def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:

@@ -112,6 +112,7 @@ WRONG_PROPERTIES = {
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
     "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
+    "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
     "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
     "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
     "ephemeral": (

@@ -289,6 +289,7 @@ def test_tables_are_those_of_the_information_schema() -> None:
     with Warehouse().get_connection() as connection:
         connection.begin()
         connection.execute("create table raw.new (i int)")
-        assert existing_tables(connection) == dict(connection.execute(TABLES).fetchall())
+        expected = {f"{schema}.{table}": kind for schema, table, kind in connection.execute(TABLES).fetchall()}
+        assert existing_tables(connection) == expected
         assert existing_tables(connection)["raw.broken"] == "VIEW"
         connection.rollback()
