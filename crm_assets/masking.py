@@ -21,6 +21,9 @@ SHORTEST, ANYWHERE = 4, 8
 PARTS = re.compile(r"\\+|[^\\]", re.DOTALL)
 CONTROLS: Mapping[str, str] = MappingProxyType({"\n": "n", "\r": "r", "\t": "t"})
 QUOTES = "'\""
+HEX = re.compile(r"[\da-f-]+", re.IGNORECASE)
+"""Such a secret, for example a UUID, is the same in capitals."""
+
 BACKSLASHES = r"(?:(?<!\\)\\+)?"
 """As many as there are, from the first one only: a search from each of them would take the square of their number."""
 
@@ -98,11 +101,14 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str]:
 
 
 def _spelled(secret: str) -> str:
-    """The spellings of a secret as a pattern: each character as it is or escaped, at any depth, and all in Base64."""
+    """The spellings of a secret as a pattern: each character as it is or escaped, at any depth; all in Base64, hex."""
     text = "".join(map(_part, PARTS.findall(secret)))
+    if HEX.fullmatch(secret):
+        text = f"(?i:{text})"
     whole_word = secret.isalnum() and len(secret) < ANYWHERE
+    in_hex = f"(?i:{secret.encode(errors='surrogatepass').hex()})"
     encoded = (_in_base64(secret, before) for before in range(3))
-    return "|".join([rf"(?<!\w){text}(?!\w)" if whole_word else text, *filter(None, encoded)])
+    return "|".join([rf"(?<!\w){text}(?!\w)" if whole_word else text, in_hex, *filter(None, encoded)])
 
 
 def _part(text: str) -> str:

@@ -60,6 +60,17 @@ def test_a_secret_within_base64_is_masked(before: str, after: str) -> None:
         assert masking.MASK in masked(f"Basic {spelled}", [LONG])
 
 
+@pytest.mark.parametrize("secret", ["a5-secret", "Hush+4711/x&y?~", "\u00fcmlaut"])
+def test_a_secret_in_hex_is_masked(secret: str) -> None:
+    encoded = secret.encode().hex()
+    assert masked(f"{encoded} x{encoded.upper()}x", [secret]) == "*** x***x"
+
+
+def test_only_a_secret_of_hex_digits_is_masked_in_other_case() -> None:
+    uuid, other = "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "warehouse"
+    assert masked(f"{uuid.upper()} CRM_WAREHOUSE", [uuid, other]) == "*** CRM_WAREHOUSE"
+
+
 def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
     assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
 
