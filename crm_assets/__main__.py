@@ -114,6 +114,10 @@ def _run(argv: Sequence[str]) -> int:
     except EXPECTED_ERRORS as error:
         print(reason(error) if isinstance(error, duckdb.Error) else error, file=sys.stderr)
         return 1
+    except duckdb.Error as error:  # a bug, whose message may hold values
+        traceback.print_tb(error.__traceback__)
+        print(reason(error), file=sys.stderr)
+        return 1
     except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
         traceback.print_exc()
         return 1

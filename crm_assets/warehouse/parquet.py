@@ -18,6 +18,7 @@ import duckdb
 from filelock import FileLock
 
 from crm_assets.errors import WarehouseError
+from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import REPLACED, with_parquet_types
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import private_files
@@ -110,8 +111,10 @@ def _table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, versio
     select = with_parquet_types(connection, original, WRITTEN)
     try:
         connection.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")
-    except duckdb.ConversionException:
-        raise WarehouseError(f"{address}: Parquet cannot hold an integer of more than 38 digits") from None
+    except duckdb.Error as error:  # a view's SELECT may run only now
+        cut = "to DECIMAL(38,0)" in str(error)
+        problem = "Parquet cannot hold an integer of more than 38 digits" if cut else reason(error)
+        raise WarehouseError(f"{address}: {problem}") from None
     stored = _types(connection, f"read_parquet({literal(str(file))}, hive_partitioning = false)")
     for column, type_ in _types(connection, f"({select})").items():
         if type_ != stored[column] or type_ in NOT_READ:

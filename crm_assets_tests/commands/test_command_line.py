@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 from importlib.metadata import version
 
+import duckdb
 import pytest
 
 from crm_assets.__main__ import COMMANDS, main
@@ -147,3 +148,17 @@ def test_interrupted_command_says_so_in_a_sentence() -> None:
         130,
         "Interrupted. No table is left half written: run the command again",
     )
+
+
+def test_traceback_of_a_bug_has_no_value_of_a_record(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: object) -> None:
+        duckdb.sql("select ('Jane' || ' Doe')::int").fetchall()
+
+    monkeypatch.setattr("crm_assets.commands.tables.run", fails)
+    assert main(["tables"]) == 1
+    shown = capsys.readouterr().err
+    assert "Could not convert string '…' to INT32" in shown
+    assert "in fails" in shown
+    assert "Jane Doe" not in shown
