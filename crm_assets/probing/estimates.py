@@ -95,13 +95,13 @@ def full_read(sample: Sample) -> Read | None:
     """A full read of a list; None for a list that was not served.
 
     A read ends when it has as many records as the API counts, and the last page is shorter than others; otherwise with
-    an empty page, whose number is not known without a total. A list with fewer records than its total is read twice.
+    two empty pages, whose numbers are unknown without a total. A list with fewer records than the total is read twice.
     """
     if sample.first is NO_PAGE:
         return None
     total, size, last = sample.first.total, len(sample.first.records), sample.last
     if total is None:
-        return _read(sample, 3, "at least") if last.records else _read(sample, 1 if last is NO_PAGE else 2)
+        return _read(sample, 4, "at least") if last.records else _read(sample, 2 if last is NO_PAGE else 3)
     pages = total // size + 1 if size else 1
     if last.refusal:
         return _read(sample, pages, "at most")

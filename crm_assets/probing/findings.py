@@ -159,7 +159,7 @@ def _unread(sample: Sample) -> Iterator[Problem]:
         yield block(sample.error, full_only if sample.order == "refused" else "")
     shorter = f"Ask for a shorter list with params in {endpoints}"
     if last.refusal:
-        problem = f"The API does not serve the whole list: {last.refusal.removeprefix(f'{sample.resource}, ')}"
+        problem = f"The API does not serve the whole list: {str(last.refusal).removeprefix(f'{sample.resource}, ')}"
         yield block(problem, f"{shorter}, or for larger pages with {setting_name('per_page')}")
     elif last.records and last.ids == first.ids:
         problem = f"Page {last.number} holds the same records as page 1: the API seems to ignore the parameter `{PAGE}`"

@@ -103,7 +103,7 @@ def take_sample(
             if isinstance(error.__cause__, ApiError):
                 return NO_PAGE, str(error.__cause__).removeprefix(f"{resource}, ")
             raise
-        return page, ""
+        return (NO_PAGE, str(page.failure).removeprefix(f"{resource}, ")) if page.failure else (page, "")
 
     with closing(PageSession(once, resource, lambda _: None, announce, answers.append)) as session:
         first, error = read(1, newest_first)

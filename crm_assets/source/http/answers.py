@@ -26,8 +26,8 @@ TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 50
 STATED_FINAL = frozenset({401, 403, 404, 422})
 """Codes of errors with status 200 that a retry cannot help. Any other code, or none, says nothing."""
 
-BEYOND_THE_CAP = frozenset({204, 400, 404, 416, 422})
-"""Statuses with which an API refuses pages beyond a cap, after it served earlier ones; 204 has no content."""
+BEYOND_THE_END = frozenset({204, 400, 404, 416, 422, 500})
+"""Statuses of pages beyond the end of a list or a cap, of an API that served earlier ones; 204 has no content."""
 
 EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
 """A rate limit's reset of at least these numbers is a Unix time, a smaller one a number of seconds from now."""

@@ -11,7 +11,7 @@ from typing import Any
 from requests.utils import get_encoding_from_headers
 
 from crm_assets.api import ID, META, PER_PAGE, TOTAL
-from crm_assets.errors import BadAnswer
+from crm_assets.errors import ApiError, BadAnswer
 from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
@@ -57,15 +57,20 @@ class Page:
         number: Counts from 1.
         records: As the API sent them, redacted.
         total: Records in the whole list by the API's count; None if the answer has none.
-        refusal: Why the API did not send this page although it sent earlier ones; empty if it sent it.
+        refusal: Why the API did not send this page although it sent earlier ones; None if it sent it.
         side_loaded: The other arrays of the answer, by name, as the API sent them, not redacted.
     """
 
     number: int
     records: list[Any]
     total: int | None = None
-    refusal: str = ""
+    refusal: ApiError | None = None
     side_loaded: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> ApiError | None:
+        """The refusal, if the API may send this page later."""
+        return self.refusal if self.refusal and self.refusal.may_recover else None
 
     @cached_property
     def ids(self) -> list[int | None]:
@@ -192,7 +197,7 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
         records = []
     if not isinstance(records, list):
         if records is None and number > 1:
-            return Page(number, [], refusal=f"{data_selector!r} is null")
+            return Page(number, [], refusal=BadAnswer(f"{data_selector!r} is null"))
         raise BadAnswer(f"{data_selector!r} is not an array of records but {json_type(records)}")
     if len(records) > max(2 * per_page, LARGEST_PAGE):
         raise BadAnswer(

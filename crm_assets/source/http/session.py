@@ -208,8 +208,8 @@ class PageSession(Session):
         except OSError as error:  # requests' own errors derive from it
             raise no_answer(where, error, self._settings.request_max_attempts) from None
         refusal = answers.status_error(where, answer, show_message=show_message)
-        if number > 1 and answer.status in answers.BEYOND_THE_CAP:
-            return Page(number, [], refusal=str(refusal))
+        if number > 1 and answer.status in answers.BEYOND_THE_END:
+            return Page(number, [], refusal=refusal)
         raise refusal
 
     def _redacted(self, page: Page) -> Page:

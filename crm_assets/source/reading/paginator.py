@@ -8,7 +8,7 @@ import math
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
-from crm_assets.api import PAGE
+from crm_assets.api import PAGE, PER_PAGE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Identity, Page
@@ -54,6 +54,8 @@ class FullReadPaginator(BasePaginator):
         self._largest_page = 1
         self._max_ahead = session.limits.window * WINDOWS_AHEAD
         self._step_back: StepBack | None = None
+        self._refused: Page | None = None
+        self._size = settings.per_page
         self._next = self._first_pass = 1
         self._pass = ListPass()
 
@@ -77,21 +79,24 @@ class FullReadPaginator(BasePaginator):
 
         Raises:
             BadAnswer: The API sends page 1 for all pages.
+            ApiUnavailable: It failed at a page, and the list may go on there.
         """
         [page] = data or []
         self._pages_read += 1
-        if self._step_back:
+        if self._refused:
+            self._end_at_refused(self._refused, look=page)
+        elif self._step_back:
             self._read_again(page, self._step_back)
         elif page.refusal:
-            self._end_at_cap(page.number - 1, page.refusal)
+            self._look_for_end(page)
         else:
             self._read(page)
 
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and makes the session prefetch later ones."""
         if self.has_next_page:
-            request.params[PAGE] = self._next
-            ahead = 1 if self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())
+            request.params.update({PAGE: self._next, PER_PAGE: self._size})
+            ahead = 1 if self._refused or self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())
             self._pass.in_order &= ahead == 1 or self._session.limits.window == 1
             self._session.prefetch(request, range(self._next, self._next + ahead))
 
@@ -100,6 +105,8 @@ class FullReadPaginator(BasePaginator):
         ahead, total = self._max_ahead, self._total
         if total is not None:
             ahead = min(ahead, total // self._largest_page + 2 - self._next)
+            if self._last_page < self._per_page:  # the list may be shorter than its total
+                ahead = min(ahead, self._pass.furthest)
         elif self._last_page < self._largest_page:
             return 0
         if total is None or self.report.mode is ReadMode.incremental:
@@ -116,6 +123,11 @@ class FullReadPaginator(BasePaginator):
     def _counted_all(self) -> bool:
         """Whether exactly the records that the API counts were received. A total that changed cannot be compared."""
         return not self._total_changed and self.report.rows_read == self._total
+
+    @property
+    def _ends_short(self) -> bool:
+        """Whether the last page was shorter than others, if there is no total. A cap would follow a full page."""
+        return self._total is None and self._last_page < self._largest_page and self._allows(0)
 
     def _read(self, page: Page) -> None:
         """Takes the next page, and goes back if records moved to earlier ones meanwhile."""
@@ -161,19 +173,27 @@ class FullReadPaginator(BasePaginator):
             self._end_of_pass()
         elif self._pass.repeats < STUCK_AFTER and (self._pass.last_new_page == page.number or self._allows(0)):
             self._next = page.number + 1
-        elif self._only_first_page and not self._total_changed and self._largest_page >= self._per_page:
+            if page.records and self._pass.empty_page == page.number - 1:
+                self._next, self._pass.empty_page = page.number - 1, -1
+        elif self._only_first_page and not self._total_changed and self._largest_page == self._per_page:
             raise BadAnswer(
                 f"{self.report.resource}, page {page.number}: the same records as page 1. "
                 f"The API seems to ignore the query parameter `{PAGE}`"
             )
+        elif self._ends_short:
+            self._end_of_pass()
         else:
             self._end_at_cap(self._pass.last_new_page, "later ones had no new record")
 
     def _at_end(self, page: Page) -> bool:
+        if not page.records:
+            # One empty page may be in the middle of a list.
+            is_second = page.number > self._pass.last_new_page + 1
+            return page.number == self._pass.furthest and (self._counted_all or is_second or not self._allows(0))
         # A total may be that of this page, or of the pages so far: it is believed at a page that is not full.
         is_short = len(page.records) < self._largest_page
         is_last = is_short or self._pass.repeats >= STUCK_AFTER or self._pass.number > self._first_pass
-        return not page.records or (is_last and self._counted_all)
+        return is_last and self._counted_all
 
     def _count(self, page: Page, *, is_first_time: bool) -> int:
         """Counts records. Returns how many of a page that is read for the first time are new in this pass."""
@@ -192,6 +212,7 @@ class FullReadPaginator(BasePaginator):
         self._pass.unidentified += unidentified
         self._pass.received += len(page.records)
         self._pass.furthest = page.number
+        self._pass.empty_page = self._pass.empty_page if page.records else page.number
         self._unidentified = max(self._unidentified, self._pass.unidentified)
         self.report.rows_read = self._ids.total + self._unidentified
         self._last_page = len(page.records)
@@ -277,11 +298,39 @@ class FullReadPaginator(BasePaginator):
         self._next = 1
         return True
 
-    def _end_at_cap(self, pages: int, why: str) -> None:
-        if self._total is None and self._last_page < self._largest_page and self._allows(0):
-            # The last page was shorter than others, so the list has ended. A cap would follow a full page.
+    def _look_for_end(self, refused: Page) -> None:
+        """Looks whether the list has ended before a page that the API refuses, if that may be.
+
+        If it has, a page of another size that begins with the last records received has no others. A cap would refuse
+        that page as well.
+        """
+        received = self._pass.received
+        sizes = (*range(self._largest_page - 1, 1, -1), self._largest_page + 1)
+        size = min(sizes, key=lambda size: received % size or size)
+        may_have_ended = self._last_page > 0 and (self._counted_all or self._total is None)
+        if may_have_ended and received % size and self._allows(1):
+            self._pages_read += self._session.discard_prefetched()
+            self._refused, self._size, self._next = refused, size, received // size + 1
+        else:
+            self._end_at_refused(refused)
+
+    def _end_at_refused(self, refused: Page, look: Page | None = None) -> None:
+        """Ends at a refused page. `look`: the page of another size, if it was asked for."""
+        has_ended = not self._last_page or (self._ends_short and not refused.failure)
+        if look and not look.refusal:
+            before, left = self.report.rows_read, self._pass.received % self._size
+            self._count(look, is_first_time=False)
+            is_same = self.report.rows_read == before and look.total == self._pass.total
+            has_ended = is_same and len(look.records) == left
+        self._refused, self._size = None, self._per_page
+        if has_ended:
             self._end_of_pass()
-            return
+        elif refused.failure and not self._counted_all:
+            raise refused.failure
+        else:
+            self._end_at_cap(refused.number - 1, str(refused.refusal))
+
+    def _end_at_cap(self, pages: int, why: str) -> None:
         counted = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
         self._end(
             f"the API lists no more than {pages} pages, {self.report.rows_read} {counted} records ({why}). "

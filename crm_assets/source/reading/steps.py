@@ -74,6 +74,7 @@ class ListPass:
         last_new_page: The last page with a new record.
         repeated_page: A full page without a new record; 0 if there is none.
         grown_at: The last page that was read again because records were added.
+        empty_page: An empty page, which is read again if others follow it; -1 if there is none.
     """
 
     number: int = 1
@@ -95,6 +96,7 @@ class ListPass:
     last_new_page: int = 0
     repeated_page: int = 0
     grown_at: int = 0
+    empty_page: int = -1
     unidentified_pages: set[int] = field(default_factory=set)
 
 
