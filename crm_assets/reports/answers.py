@@ -50,7 +50,7 @@ def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield "Nobody has won anything this year."
         return
     best = owners[0]
-    most = f"{best['owner']} has won most this year: {formats.money(best['won_amount_this_year'])}"
+    most = f"{best['owner']} has won the most this year: {formats.money(best['won_amount_this_year'])}"
     if year["won_amount"] > 0:
         share = formats.share(ratio(best["won_amount_this_year"], year["won_amount"]))
         yield f"{most} of {formats.money(year['won_amount'])}, {share}."
@@ -58,7 +58,7 @@ def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield f"{most}."
     if year["owners_with_target"]:
         owners_with_target = _many(year["owners_with_target"], "owner")
-        yield f"On target to date: {year['owners_on_target']:,} of {owners_with_target} with one."
+        yield f"On target to date: {year['owners_on_target']:,} of {owners_with_target} with a target."
 
 
 def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
@@ -67,20 +67,20 @@ def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield f"{formats.money(total) if total else 'Nothing'} was won in the last 12 months."
         return
     shares = {row["revenue_type"]: formats.share(ratio(row["won_amount_12m"], total)) for row in review.parts["types"]}
-    unknown = f", {shares['unknown']} from accounts that are not known" if "unknown" in shares else ""
+    unknown = f", {shares['unknown']} from unknown accounts" if "unknown" in shares else ""
     yield (
-        f"Of the {formats.money(total)} of the last 12 months, {shares['first']} is from first deals, "
-        f"{shares['repeat']} from repeat ones, {shares['won back']} from customers won back{unknown}."
+        f"Of the {formats.money(total)} won in the last 12 months, {shares['first']} came from first deals, "
+        f"{shares['repeat']} from repeat deals, {shares['won back']} from customers won back{unknown}."
     )
     if largest := review.parts["customers"]:
         share = formats.share(largest[-1]["cumulative_share_12m"])
-        yield f"The {_many(len(largest), 'largest customer')} brought {share}."
+        yield f"The {_many(len(largest), 'largest customer')} brought in {share}."
     [retained] = review.parts["retained"]
     if retained["customers"]:
         quarter, bought = formats.quarter(retained["quarter"]), retained["customers_buying"]
         yield (
             f"{formats.share(ratio(bought, retained['customers']))} of the {_many(retained['customers'], 'customer')} "
-            f"won before {quarter} bought in it."
+            f"won before {quarter} bought again in that quarter."
         )
 
 
@@ -88,15 +88,15 @@ def _at_risk(review: SalesReview, formats: Formats) -> Iterator[str]:
     [risk] = review.parts["risk"]
     if risk["quiet_customers"]:
         yield (
-            f"{_many(risk['quiet_customers'], 'customer')} who brought {formats.money(risk['quiet_amount'])} "
+            f"{_many(risk['quiet_customers'], 'customer')} who brought in {formats.money(risk['quiet_amount'])} "
             "had no contact for more than 90 days."
         )
     else:
         yield "No customer was without contact for more than 90 days."
     if risk["uncontacted_customers"]:
         yield (
-            f"{_many(risk['uncontacted_customers'], 'customer')} who brought "
-            f"{formats.money(risk['uncontacted_amount'])} had none that is on record."
+            f"{_many(risk['uncontacted_customers'], 'customer')} who brought in "
+            f"{formats.money(risk['uncontacted_amount'])} had no contact on record."
         )
     tasks, overdue = review.headline["open_tasks"], review.headline["overdue_tasks"]
     yield (
@@ -115,10 +115,10 @@ def _trust(review: SalesReview, formats: Formats) -> Iterator[str]:
     quality = review.parts["quality"]
     failing = [row for row in quality if row["failing"]]
     finds = "finds" if len(failing) == 1 else "find"
-    yield f"{len(failing)} of {_many(len(quality), 'check')} of the data {finds} something."
+    yield f"{len(failing)} of {_many(len(quality), 'data check')} {finds} something."
     if affected := [row for row in failing if row["amount_affected"]]:
         worst = max(affected, key=lambda row: row["amount_affected"])
-        yield f"The largest amount, {formats.money(worst['amount_affected'])}, is that of {worst['check_name']}."
+        yield f"The largest amount affected is {formats.money(worst['amount_affected'])}: {worst['check_name']}."
 
 
 def _many(number: int, thing: str) -> str:
@@ -128,7 +128,7 @@ def _many(number: int, thing: str) -> str:
 
 QUESTIONS: Mapping[str, Callable[[SalesReview, Formats], Iterator[str]]] = {
     "Are we on target?": _on_target,
-    "Who brings it?": _who,
+    "Who brings it in?": _who,
     "From whom?": _from_whom,
     "What is at risk?": _at_risk,
     "Can we trust it?": _trust,

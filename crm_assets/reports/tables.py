@@ -67,7 +67,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         ),
     ),
     "week": (
-        "Against a week before",
+        "Compared with a week before",
         (
             Column("figure", "figure", "text"),
             Column("value", "now", "amount"),
@@ -86,7 +86,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         ),
     ),
     "types": (
-        "Won in 12 months by type of revenue",
+        "Won in the last 12 months by revenue type",
         (
             Column("revenue_type", "type", "text", "Revenue type"),
             Column("won_amount_12m", "won in 12 months", "amount", "Won in 12 months"),
@@ -95,13 +95,13 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         ),
     ),
     "customers": (
-        "The largest customers of 12 months",
+        "The largest customers of the last 12 months",
         (
             Column("customer", "customer", "text"),
             Column("owner", "owner", "text"),
             Column("won_amount_12m", "won in 12 months", "amount", "Won in 12 months"),
             Column("won_amount_prior_12m", "12 months before", "amount", "Won in the 12 months before"),
-            Column("cumulative_share_12m", "share, with those above", "share", "Concentration"),
+            Column("cumulative_share_12m", "cumulative share", "share", "Concentration"),
         ),
     ),
     "retention": (
@@ -115,7 +115,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         ),
     ),
     "quiet": (
-        "Quiet customers, by what they brought",
+        "Quiet customers, by won amount",
         (
             Column("customer", "customer", "text"),
             Column("owner", "owner", "text"),
@@ -130,7 +130,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         (
             Column("owner", "owner", "text"),
             Column("overdue_tasks", "overdue", "count", "Overdue tasks"),
-            Column("due_this_week", "due this week", "count", "Due this week"),
+            Column("due_this_week", "due within 7 days", "count", "Due within 7 days"),
             Column("due_later", "due later", "count", "Due later"),
             Column("without_due_date", "without a date", "count", "Without a due date"),
         ),
@@ -143,7 +143,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         ),
     ),
     "quality": (
-        "Checks of the data",
+        "Data checks",
         (
             Column("check_name", "check", "text", "Check of the data"),
             Column("failing", "failing", "count", "Records failing"),

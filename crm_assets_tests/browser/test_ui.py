@@ -144,7 +144,7 @@ def test_an_asset_links_to_the_report(page: Page, dev: DagsterDev, picture: Phot
     picture(report, "report")
     picture(report.locator("section").filter(has_text="From whom?"), "report_customers")
     with report.expect_download() as downloaded:
-        report.get_by_role("link", name="The largest customers of 12 months as CSV").click()
+        report.get_by_role("link", name="The largest customers of the last 12 months as CSV").click()
     assert downloaded.value.suggested_filename == "customers.csv"
     report.close()
 

@@ -165,12 +165,12 @@ def test_first_lines_say_how_far_the_targets_are_reached(reported: Reported) -> 
 
     best, *others = counted.owners(reported)
     assert (
-        f"{best['owner']} has won most this year: {money(best['won_amount_this_year'])} of "
+        f"{best['owner']} has won the most this year: {money(best['won_amount_this_year'])} of "
         f"{money(year['won_amount'])}, {percent(best['won_amount_this_year'], year['won_amount'])}."
     ) in reported.page
     on_target = [row for row in (best, *others) if row["target_this_year"] is not None]
     reached = sum(row["won_amount_this_year"] >= row["target_this_year"] for row in on_target)
-    assert f"On target to date: {reached} of {len(on_target)} owners with one." in reported.page
+    assert f"On target to date: {reached} of {len(on_target)} owners with a target." in reported.page
 
 
 def test_first_lines_say_which_customers_bring_how_much(reported: Reported) -> None:
@@ -178,18 +178,18 @@ def test_first_lines_say_which_customers_bring_how_much(reported: Reported) -> N
     amount = counted.won(reported, counted.years_ago(reported, 1))
     shares = [percent(of_type[name], amount) for name in ("first", "repeat", "won back", "unknown")]
     assert (
-        f"Of the {money(amount)} of the last 12 months, {shares[0]} is from first deals, {shares[1]} from repeat ones, "
-        f"{shares[2]} from customers won back, {shares[3]} from accounts that are not known."
+        f"Of the {money(amount)} won in the last 12 months, {shares[0]} came from first deals, "
+        f"{shares[1]} from repeat deals, {shares[2]} from customers won back, {shares[3]} from unknown accounts."
     ) in reported.page
     *_, last = counted.customers(reported)
     largest = written("share", last["cumulative_share_12m"], reported.zone)
-    assert f"The 10 largest customers brought {largest}." in reported.page
+    assert f"The 10 largest customers brought in {largest}." in reported.page
 
     quarter = months_later(quarter_of(reported.today), -3)
     earlier = [quarters for quarters in counted.bought_in(reported).values() if min(quarters) < quarter]
     again = percent(sum(quarter in quarters for quarters in earlier), len(earlier))
     named = f"{quarter.year} Q{(quarter.month + 2) // 3}"
-    assert f"{again} of the {len(earlier)} customers won before {named} bought in it." in reported.page
+    assert f"{again} of the {len(earlier)} customers won before {named} bought again in that quarter." in reported.page
 
 
 def test_first_lines_say_what_has_to_be_done(reported: Reported) -> None:
@@ -200,8 +200,11 @@ def test_first_lines_say_what_has_to_be_done(reported: Reported) -> None:
             unknown.append(amount)
         elif amount > 0 and (reported.today - reported.day(last)).days > 90:
             silent.append(amount)
-    for customers, silence in ((silent, "had no contact for more than 90"), (unknown, "had none that is on record.")):
-        assert f"{len(customers)} customers who brought {money(total(customers))} {silence}" in reported.page
+    for customers, silence in ((silent, "for more than 90 days."), (unknown, "on record.")):
+        assert (
+            f"{len(customers)} customers who brought in {money(total(customers))} had no contact {silence}"
+            in reported.page
+        )
     tasks = {row["figure"]: row["value"] for row in counted.week(reported)}
     assert f"{tasks['Overdue tasks']} of {tasks['Open tasks']} open tasks are overdue." in reported.page
 
@@ -211,6 +214,6 @@ def test_first_lines_say_what_is_wrong_with_the_data(reported: Reported) -> None
     failing = [row for row in counted.quality(reported) if row["failing"]]
     worst = max((row for row in failing if row["amount_affected"]), key=lambda row: row["amount_affected"])
     assert (
-        f"{len(failing)} of 12 checks of the data find something. The largest amount, "
-        f"{money(worst['amount_affected'])}, is that of {worst['check_name']}."
+        f"{len(failing)} of 12 data checks find something. The largest amount affected is "
+        f"{money(worst['amount_affected'])}: {worst['check_name']}."
     ) in reported.page
