@@ -49,7 +49,7 @@ MISSED_READS = 3
 """A raw table is late after this many missed reads of its schedule."""
 
 A_NIGHT = timedelta(hours=26)
-"""From one nightly job to the end of the next, which alone builds models without changed inputs."""
+"""From one nightly job to the end of the next, which alone materializes models without changed inputs."""
 
 
 def allowed_age(key: AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:

@@ -75,13 +75,14 @@ def build_jobs(
         full_refresh=define_asset_job(
             crm.named("crm_full_refresh"),
             selection=everything,
-            description="Reads all resources in full, builds all models and publishes. Detects vanished records.",
+            description="Reads all resources in full, builds models that have changed and publishes. Detects vanished "
+            "records.",
             config=reading(raw_assets, ReadMode.full, [*models, *reports]),
         ),
         incremental=define_asset_job(
             crm.named("crm_incremental"),
             selection=everything,
-            description="Reads all resources incrementally, builds all models and publishes.",
+            description="Reads all resources incrementally, builds models that have changed and publishes.",
             config=reading(raw_assets, ReadMode.incremental, [*models, *reports]),
         ),
         resources={
