@@ -33,7 +33,7 @@ def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
             f"{formats.money(abs(row['ahead']))} {ahead}."
         )
         if row["won_without_target"]:
-            yield f"Of this, {formats.money(row['won_without_target'])} was won by owners without a target."
+            yield f"Owners without a target won {formats.money(row['won_without_target'])} of the {won}."
         missing = row["target_amount"] - row["won_amount"]
         if is_month and missing > 0:
             last = review.today.replace(day=monthrange(review.today.year, review.today.month)[1])

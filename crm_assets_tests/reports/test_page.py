@@ -135,6 +135,15 @@ def test_what_is_missing_to_the_months_target_is_said(crm: RawTables) -> None:
     assert f"19,950 has to be won by {last:%-d %B %Y} to reach the month's target of 20,000." in page
 
 
+def test_amount_of_owners_without_a_target_is_said(crm: RawTables) -> None:
+    for owner, amount in ((1, 50), (2, 30)):
+        crm.add("won_deals", owner, amount=amount, closed_date=today(), owner_id=owner)
+    crm.set_targets((today().replace(day=1), 1, 20_000))
+
+    page, _ = drawn(crm)
+    assert "Owners without a target won 30 of the 80." in page
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("amount", "said"), [(100, "none of the target of 100 is due yet."), (0, "the target is 0.")])
 def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, said: str) -> None:
