@@ -241,6 +241,14 @@ def test_key_in_the_host_of_a_redirect_is_masked() -> None:
     assert "hush" not in str(error).lower()
 
 
+@pytest.mark.parametrize("address", ["sendgrid://{}:me@example.com/you@example.com", "hassio://host.example/{}"])
+def test_token_with_dots_in_an_address_is_masked(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = "SG.abcdefgh1.ijklmnop2"  # noqa: S105
+    monkeypatch.setenv("CRM_NOTIFY", address.format(token))
+    resolve_settings()
+    assert masked(f"host.example refuses {token}") == "host.example refuses ***"
+
+
 def test_alert_that_is_cut_within_a_secret_is_masked() -> None:
     masking.know("a test", [SECRET])
     incidents, sent = Incidents(), list[Message]()

@@ -124,7 +124,7 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     for name in ("base_url", "ui_url", "reports_url"):
         yield from url(str(values.get(name, ""))).secrets
     for address in re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", str(values.get("notify", ""))):
-        yield from (address, *url(address).secrets)
+        yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
         yield from (part for part in parts if len(part) >= LONG and "." not in part)
     endpoints = table(values, "endpoints")
