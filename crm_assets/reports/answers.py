@@ -100,7 +100,7 @@ def _at_risk(review: SalesReview, formats: Formats) -> Iterator[str]:
         )
     tasks, overdue = review.headline["open_tasks"], review.headline["overdue_tasks"]
     yield (
-        f"{overdue:,} of {_many(tasks, 'open task')} {'is' if overdue == 1 else 'are'} overdue."
+        f"{overdue:,} of {_many(tasks, 'open task')} {'is' if 1 in (overdue, tasks) else 'are'} overdue."
         if tasks
         else ("No task is open.")
     )

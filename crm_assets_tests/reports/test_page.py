@@ -202,6 +202,12 @@ def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) ->
     assert "1 customer who brought in 100 had no contact on record." in page
 
 
+def test_a_single_task_is_not_overdue(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, due_date=datetime.now(timezone.utc) + timedelta(days=1))
+
+    assert "0 of 1 open task is overdue." in page_of(reviewed(crm))
+
+
 def test_a_single_check_finds_something(crm: RawTables) -> None:
     page, _ = drawn(crm)
 
