@@ -85,7 +85,8 @@ def test_deep_record_without_an_id_is_rejected_alone(crm: ScriptedCrm) -> None:
     reading = read()
     assert reading.ids == [1]
     [rejected] = reading.report.rejected
-    assert rejected.reason == "the id is not a 64-bit integer but an array, and nested too deeply to be stored"
+    # Python 3.13 can store it; earlier versions add that it is nested too deeply.
+    assert rejected.reason.startswith("the id is not a 64-bit integer but an array")
 
 
 def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
