@@ -32,6 +32,12 @@ BEYOND_THE_END = frozenset({204, 400, 404, 416, 422, 500})
 EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
 """A rate limit's reset of at least these numbers is a Unix time, a smaller one a number of seconds from now."""
 
+RATE_LIMITS = ("X-RateLimit", "RateLimit")
+"""The beginnings of the names of rate-limit headers, old and new."""
+
+USED_UP = re.compile(r"\b(?:r|remaining)=0\b[^\"]*?\b(?:t|reset)=([0-9]{1,15})")
+"""In the header `RateLimit`, `"day";r=0;t=50` or `limit=100, remaining=0, reset=50`: the seconds until the reset."""
+
 SECONDS = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 """Others, such as 1e308 or inf, would be waits of any length."""
 
@@ -79,14 +85,22 @@ class Answer:
     @property
     def retry_after(self) -> float | None:
         """Seconds that the API asks to wait; None if it does not."""
-        return seconds_until(self.headers, "Retry-After")
+        after = seconds_until(self.headers, "Retry-After")
+        if after is None and self.status == TOO_MANY_REQUESTS:
+            return max(filter(None, self._resets), default=None)
+        return after
 
     @property
     def until_reset(self) -> float:
-        """Seconds until the API's rate limit allows the next request."""
-        if self.headers.get("X-RateLimit-Remaining", "").strip() != "0":
-            return 0.0
-        return seconds_until(self.headers, "X-RateLimit-Reset") or self.retry_after or 1.0
+        """Seconds until the API's rate limits allow the next request."""
+        return max((reset or self.retry_after or 1.0 for reset in self._resets), default=0.0)
+
+    @property
+    def _resets(self) -> list[float | None]:
+        """Seconds until the reset of each rate limit that is used up; None if the API does not say."""
+        resets: list[float | None] = [float(reset) for reset in USED_UP.findall(self.headers.get("RateLimit", ""))]
+        used_up = [name for name in RATE_LIMITS if self.headers.get(f"{name}-Remaining", "").strip() == "0"]
+        return resets + [seconds_until(self.headers, f"{name}-Reset") for name in used_up]
 
 
 def answered_at(headers: Mapping[str, str]) -> datetime | None:

@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.source.http import limits as limits_module
-from crm_assets.source.http.answers import seconds_until
+from crm_assets.source.http.answers import Answer, seconds_until
 from crm_assets.source.http.limits import Limits, Rate, ReadClosed
 from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
 from crm_assets_tests.source.source_reads import configured_crm, pauses_of, read, tasks
@@ -174,6 +174,24 @@ def test_used_up_rate_limit_pauses_all_requests(crm: ScriptedCrm) -> None:
     read()
     [first, second, *_] = crm.seen
     assert second.at - first.at >= 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "7"}, 7),
+        ({"RateLimit-Remaining": "0", "RateLimit-Reset": "7"}, 7),
+        ({"RateLimit": "limit=10, remaining=0, reset=7"}, 7),
+        ({"RateLimit": '"burst";r=0;t=7, "day";r=50;t=8000'}, 7),
+        ({"RateLimit": '"burst";r=5;t=8, "day";r=0;t=7000'}, 7000),
+        ({"RateLimit": '"burst";r=5;t=8', "RateLimit-Remaining": "5", "RateLimit-Reset": "8"}, 0),
+    ],
+)
+def test_rate_limits_are_read_from_headers_of_any_name(headers: dict[str, str], seconds: float) -> None:
+    assert Answer(200, headers, b"").until_reset == seconds
+    assert (Answer(429, headers, b"").retry_after or 0) == seconds
+    assert Answer(429, {"Retry-After": "1", **headers}, b"").retry_after == 1
+    assert Answer(503, headers, b"").retry_after is None
 
 
 def test_a_reset_in_milliseconds_is_no_date_far_away() -> None:
