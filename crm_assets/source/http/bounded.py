@@ -6,6 +6,7 @@ They also count bytes before http.client and urllib3 do, which read lines of any
 """
 
 import io
+import re
 import socket
 import threading
 import time
@@ -35,6 +36,8 @@ CHUNK_BYTES = 2**20
 
 NOT_COMPRESSED = "incorrect header check"
 """Of zlib, about a body that does not begin like a compressed one."""
+
+HEADER = re.compile(rb"(?:[!-9;-~]+:|[ \t])[^\r]*\r?\n")
 
 INTERIM = range(102, 200)
 """Statuses after which the answer itself follows. 101 changes the protocol."""
@@ -118,13 +121,28 @@ class _Incoming(io.RawIOBase):
         super().close()
 
 
+class _Lines(io.BufferedReader):
+    """Leaves out header lines that are none. http.client would take them, and all headers after them, for the body."""
+
+    in_headers = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        line = super().readline(size)
+        while self.in_headers and line.strip() and line.endswith(b"\n") and not HEADER.fullmatch(line):
+            line = super().readline(size)
+        self.in_headers &= bool(line.strip())
+        return line
+
+
 class _Answer(HTTPResponse):
     """Reads everything through `_Incoming`: status, headers, body, trailers, and interim answers before them."""
+
+    fp: _Lines
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_Incoming(sock))
+        self.fp = _Lines(_Incoming(sock))
 
     def begin(self) -> None:
         """Skips interim answers. http.client skips 100 only, and takes others, such as 103, for the answer itself."""
@@ -132,6 +150,11 @@ class _Answer(HTTPResponse):
         while self.status in INTERIM:
             self.headers = self.msg = None  # type: ignore[assignment]  # as before the first line
             super().begin()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
+        self.fp.in_headers = True
+        return status
 
 
 class _HttpConnection(HTTPConnection):

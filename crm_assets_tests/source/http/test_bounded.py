@@ -110,6 +110,15 @@ def test_an_answer_may_not_be_endless(begin: bytes, again: bytes, monkeypatch: p
     assert len(connections) == 1
 
 
+@pytest.mark.parametrize("line", [b"none", b"X Y: 1", "Größe: 1".encode(), b"X-Y: 1\rZ"])
+def test_a_line_that_is_no_header_is_left_out(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = CHUNKED.replace(b"\r\n", b"\r\n" + line + b"\r\n", 1) + b"%s\r\n" % LAST_CHUNK
+    monkeypatch.setenv("SOURCES__CRM__REQUEST_DEADLINE", "60")
+    with server(sending(lambda: iter([page]))) as (port, _):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+        assert read().report.complete
+
+
 @pytest.mark.parametrize("interim", [b"100 Continue\r\n", b"102 Processing\r\n", b"103 Early Hints\r\nLink: </a>\r\n"])
 def test_an_interim_answer_is_not_the_answer(interim: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     content = b'{"tasks": [{"id": 1}], "meta": {"total": 1}}'
