@@ -4,6 +4,7 @@ Those without an answer come from the operating system, TLS or a proxy, and cann
 cause is shown: the exceptions around it quote the request with its parameters.
 """
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ TRANSIENT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.InvalidSchema)
 """The last one means a SOCKS proxy, for which requests needs another package."""
 
+BUSY_PROXY = re.compile(r"^Tunnel connection failed: (?:408|429|50[0234])\b")
+"""Of http.client, about a proxy that does not reach the API now."""
+
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
@@ -32,7 +36,7 @@ def may_recover(error: BaseException) -> bool:
     """Whether the same request may succeed later."""
     cause = root_cause(error)
     if isinstance(error, exceptions.ProxyError):
-        return False
+        return BUSY_PROXY.search(str(cause)) is not None
     if isinstance(error, exceptions.SSLError):
         return isinstance(cause, TRANSIENT_TLS)
     if isinstance(cause, socket.gaierror):

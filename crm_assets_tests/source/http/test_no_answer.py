@@ -108,6 +108,16 @@ def test_a_proxy_that_refuses(base_url: str, line: bytes, error: str, monkeypatc
     assert len(connections) == 1
 
 
+@pytest.mark.parametrize("line", [b"502 Bad Gateway", b"503 Service Unavailable"])
+def test_a_proxy_that_is_busy_is_asked_again(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
+    with server(answering(line)) as (port, connections):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+        with pytest.raises(ApiUnavailable, match=f"{line.decode()}, with every retry.*HTTPS_PROXY"):
+            read()
+    assert len(connections) == 4
+
+
 @pytest.mark.parametrize(
     "proxy", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128", "socks5h://127.0.0.1:{port}", "http://:3128"]
 )
