@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from crm_assets.api import PAGE, PER_PAGE
+from crm_assets.settings.documents import from_json
 
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
 
@@ -46,7 +47,7 @@ class EndpointSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = None
-    params: Annotated[dict[str, str | int | bool], AfterValidator(_paging_is_ours)] = {}
+    params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = {}
     total_is_exact: bool = True
     cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
@@ -59,6 +60,7 @@ class EndpointSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_a_table(cls, value: Any) -> Any:
+        value = from_json(value)
         if not isinstance(value, Mapping):
             raise ValueError(f"must be a table with any of {', '.join(cls.model_fields)}")  # noqa: TRY004 - for pydantic
         return value

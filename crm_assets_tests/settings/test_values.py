@@ -104,6 +104,7 @@ WRONG: list[tuple[str, str]] = [
     ("ENDPOINTS", '{"accounts": {"url": "/v1/accounts"}}'),
     ("ENDPOINTS", '{"accounts": "/v1/accounts"}'),
     ("ENDPOINTS__ACCOUNTS", "/v1/accounts"),
+    ("ENDPOINTS__ACCOUNTS__PARAMS", '{"filter":'),
     ("ENDPOINTS", '{"accounts": {"params": {"page": 2}}}'),
     ("ENDPOINTS", '{"accounts": {"params": {"per_page": 10}}}'),
     ("ENDPOINTS", '{"accounts": {"params": {"filter": ["a"]}}}'),
@@ -233,6 +234,18 @@ def test_braces_in_path_and_parameters_are_sent_as_they_are(value: str, monkeypa
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": endpoint}))
         assert read().ids == [1]
     assert {(seen.params["filter"], seen.params["{a}"]) for seen in crm.seen} == {(value, "b")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPEN_TASKS__PARAMS", '{"filter": "open", "deep": true}'),
+        ("OPEN_TASKS", '{"params": {"filter": "open", "deep": true}}'),
+    ],
+)
+def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"SOURCES__CRM__ENDPOINTS__{name}", value)
+    assert resolve_settings().endpoint("open_tasks").params == {"filter": "open", "deep": True}
 
 
 def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> None:
