@@ -195,10 +195,12 @@ def test_field_spelled_otherwise_follows_the_declaration(declarations: Declarati
 
 def test_field_spelled_otherwise_beside_the_declared_one_has_its_own_column(database: Path) -> None:
     load({"id": 1, "title": "declared"}, {"id": 2, "Title": "another"})
+    load({"id": 3, "Title": "null is left out"})
     [own] = [name for name in columns(database, "open_tasks") if name.startswith("title__h")]
     assert rows(database, f"select title, {own} from raw.open_tasks order by id") == [
         ("declared", None),
         (None, "another"),
+        (None, "null is left out"),
     ]
 
 

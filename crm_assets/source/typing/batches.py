@@ -19,7 +19,7 @@ from crm_assets.errors import BadAnswer
 from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
-from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case
+from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case, without_hash
 from crm_assets.source.typing.side_loads import SideLoads, without_fields
 
 BATCH_ROWS = 5000
@@ -175,10 +175,12 @@ class RecordBatches:
         """Column -> one value per record, None for records without the field.
 
         If two undeclared fields would share a column, the fields of each record are renamed first, each record on its
-        own. A declared column that no record has a field for takes one that is spelled otherwise, as `fooBar` is.
+        own. A declared column that no record has a field for takes one that is spelled otherwise, as `fooBar` is, but
+        not if earlier records had both.
         """
         fields = _fields(records)
-        taken = self._declared & fields.keys()
+        had_both = {without_hash(name) for name in self.types if name != without_hash(name)}
+        taken = self._declared & (fields.keys() | had_both)
         columns = self._columns_of(fields, taken)
         undeclared = columns.keys() - self._declared
         if len(set(map(snake_case, undeclared))) < len(undeclared):
