@@ -120,9 +120,10 @@ def forget_records(
         tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
         made = [model.address for model in tables if stored_columns(model, schemas)]
         made += [f"{AUDIT}.{table}" for table in schemas.get(AUDIT, {})]
+        unfinished = [] if is_erased(connection) else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-        rebuild(connection, models, made, get_dagster_logger().warning)
+        rebuild(connection, models, [*made, *unfinished], get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased
 

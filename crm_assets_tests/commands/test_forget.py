@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.__main__ import main
+from crm_assets.__main__ import INTERRUPTED, main
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, forget, materialize, rows
@@ -192,6 +192,27 @@ def test_only_rows_whose_ids_are_those_of_records_are_erased(
 
     assert rows(stored, "select count(*) from marts.people") == [(left,)]
     assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
+
+
+@pytest.mark.slow
+def test_tables_that_a_stopped_call_dropped_are_rebuilt(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = ModelProject(tmp_path / "models")
+    project.mart("{{ config(materialized='table') }} select id from {{ source('raw', 'contacts') }}")
+    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    with connected(stored, read_only=False) as connection:
+        build(connection, project.models()["marts.sales"])
+
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as stops:
+        stops.setattr("crm_assets.privacy.applying.rebuild", stopped)
+        assert forget("contacts", "2") == INTERRUPTED
+    assert forget("contacts", "2") == 0
+
+    assert rows(stored, "select id from marts.sales") == [(1,)]
 
 
 @pytest.mark.slow
