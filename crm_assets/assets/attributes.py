@@ -78,4 +78,4 @@ def log_with_checks(
     if failed:
         log.warning("%s; %d of %d checks failed: %s", made, len(failed), len(results), ", ".join(failed))
     else:
-        log.log(level, "%s; %d checks passed", made, len(results))
+        log.log(level, "%s; %d %s passed", made, len(results), "check" if len(results) == 1 else "checks")

@@ -1,11 +1,11 @@
 """The data tests of a model in Dagster: what fails, what goes on, and what is shown."""
 
-import pytest
-from dagster import (
-    AssetCheckSeverity,
-    AssetKey,
-)
+import logging
 
+import pytest
+from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
+
+from crm_assets.assets.attributes import log_with_checks
 from crm_assets.definitions import defs
 from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.model_runs import checks, execute, failure, run
@@ -128,3 +128,10 @@ def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
 
     assert models <= graph.materializable_asset_keys
     assert models <= {check.asset_key for check in graph.asset_check_keys}
+
+
+@pytest.mark.parametrize(("passed", "said"), [(1, "1 check passed"), (2, "2 checks passed")], ids=["one", "two"])
+def test_log_counts_checks_that_passed(passed: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
+    results = [AssetCheckResult(passed=True, check_name=f"check_{number}") for number in range(passed)]
+    log_with_checks(logging.getLogger("builds"), "marts.a: 1 row", results, logging.WARNING)
+    assert caplog.messages == [f"marts.a: 1 row; {said}"]
