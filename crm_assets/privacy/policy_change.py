@@ -126,7 +126,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     if removes:
         tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
         sentences += _raw_tables(connection, settings, tables, is_hashed)
-        for address in [a for a, kind in tables.items() if kind == "BASE TABLE" and not a.startswith(f"{RAW}.")]:
+        for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
             if address in histories:
                 redaction = Redaction(settings, {}, is_hashed=is_hashed)
                 sentences += _history(connection, address, histories[address], redaction)

@@ -5,10 +5,9 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 import duckdb
 
@@ -108,7 +107,7 @@ def _build(
     """Returns the outcomes of the tests of severity error, and the rows of the earlier table."""
     state = BuildState.of(connection, model.reads)
     version = version_of(state, model)
-    existing = KINDS.get(state.tables.get(model.address, ""))
+    existing = state.tables.get(model.address)
     if model.materialized == "incremental":
         full_refresh = model.config.get("full_refresh", full_refresh)
     keep_rows = model.keeps_rows and existing == "table" and not full_refresh
@@ -148,9 +147,6 @@ def explained(model: Model, select: str, error: duckdb.Error) -> str:
     # The statement has one line before the SELECT's first line.
     where = f"{model.path}:{model.line_of(select, max(1, at - 1))}" if at else str(model.path)
     return f"{where}: {reason(error)}"
-
-
-KINDS: Mapping[str, str] = MappingProxyType({"BASE TABLE": "table", "VIEW": "view"})
 
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

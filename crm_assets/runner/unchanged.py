@@ -52,7 +52,7 @@ class BuildState:
     """What a database tells about its tables and their builds, at one moment.
 
     Attributes:
-        tables: Address -> type of all tables and views, as `existing_tables` returns it.
+        tables: Address -> table or view, of all that there are.
         builds: Model -> version of its last build.
         loaded: Raw table, and the views that show it -> version of its rows.
         variables: The variables of the session.
@@ -91,7 +91,7 @@ def is_current(state: BuildState, model: Model) -> bool:
 
     It would not if it depends on the day (`depends_on_today`) and was built on another one, in the reporting time zone.
     """
-    if state.tables.get(model.address) != ("VIEW" if model.kind == "view" else "BASE TABLE"):
+    if state.tables.get(model.address) != model.kind:
         return False
     built = state.builds.get(model.address)
     return built is not None and built == version_of(state, model)

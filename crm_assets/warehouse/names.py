@@ -34,7 +34,7 @@ TABLES = """
 select
     table_schema,
     table_name,
-    table_type
+    if(table_type = 'VIEW', 'view', 'table') as kind
 from information_schema.tables
 where table_catalog = current_database()
 order by
@@ -55,7 +55,7 @@ views as (
 
 select
     *,
-    'VIEW' as table_type
+    'view' as kind
 from views
 
 union all
@@ -63,7 +63,7 @@ union all
 select distinct
     schema_name,
     table_name,
-    'BASE TABLE' as table_type
+    'table' as kind
 from duckdb_columns()
 anti join views using (schema_name, table_name)
 where database_name = current_database()
@@ -85,7 +85,7 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """Address in lower case, as of models -> type of all tables and views: `BASE TABLE` or `VIEW`.
+    """Address in lower case, as of models -> `table` or `view`, of all that there are.
 
     A schema whose name has a dot is in quotes. No model is in such a one.
     """

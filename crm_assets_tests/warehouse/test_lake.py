@@ -291,5 +291,5 @@ def test_tables_are_those_of_the_information_schema() -> None:
         connection.execute("create table raw.new (i int)")
         expected = {f"{schema}.{table}": kind for schema, table, kind in connection.execute(TABLES).fetchall()}
         assert existing_tables(connection) == expected
-        assert existing_tables(connection)["raw.broken"] == "VIEW"
+        assert existing_tables(connection)["raw.broken"] == "view"
         connection.rollback()
