@@ -53,37 +53,30 @@ class BuildState:
 
     Attributes:
         tables: Address -> table or view, of all that there are.
-        builds: Model -> version of its last build.
-        loaded: Raw table, and the views that show it -> version of its rows.
+        versions: Table -> version of its rows, of those for which it is known: of a model, that of its last build.
         variables: The variables of the session.
         today: The date in the reporting time zone.
     """
 
     tables: Mapping[str, str]
-    builds: Mapping[str, str]
-    loaded: Mapping[str, str]
+    versions: Mapping[str, str]
     variables: Mapping[str, Any]
     today: str
 
     @classmethod
     def of(cls, connection: duckdb.DuckDBPyConnection, reads: Collection[str]) -> "BuildState":
         """The state of a database. Side-loaded records are read only if they are among the tables of `reads`."""
-        tables, loaded, variables = existing_tables(connection), {}, variables_of(connection)
+        tables, variables = existing_tables(connection), variables_of(connection)
+        versions = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
         if {"raw.sync_changes", "raw.sync_log"} <= tables.keys():
-            versions = dict(connection.execute(LOADED).fetchall())
             [[last_load]] = connection.execute(LAST_LOAD).fetchall()
-            loaded = dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
-            loaded |= {f"{schema}.{resource}": versions[resource] for schema in (RAW, PRESENT) for resource in versions}
+            versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
+            for resource, version in connection.execute(LOADED).fetchall():
+                versions |= {f"{RAW}.{resource}": version, f"{PRESENT}.{resource}": version}
         if SIDE_LOADED in tables and SIDE_LOADED in reads:
-            [[loaded[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
-        builds = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
+            [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
         [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
-        return cls(tables, builds, loaded, variables, today)
-
-    @property
-    def versions(self) -> Mapping[str, str]:
-        """Table -> version of its rows, of all tables for which it is known."""
-        return {**self.loaded, **self.builds}
+        return cls(tables, versions, variables, today)
 
 
 def is_current(state: BuildState, model: Model) -> bool:
@@ -91,10 +84,8 @@ def is_current(state: BuildState, model: Model) -> bool:
 
     It would not if it depends on the day (`depends_on_today`) and was built on another one, in the reporting time zone.
     """
-    if state.tables.get(model.address) != model.kind:
-        return False
-    built = state.builds.get(model.address)
-    return built is not None and built == version_of(state, model)
+    is_there, built = state.tables.get(model.address) == model.kind, state.versions.get(model.address)
+    return is_there and built is not None and built == version_of(state, model)
 
 
 def version_of(state: BuildState, model: Model) -> str | None:
