@@ -52,12 +52,11 @@ AFTER_OTHERS = {"dagster/priority": "-1"}
 
 def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[dg.AssetsDefinition]:
     """The assets of all models of a CRM."""
-    known = {model.address: model for model in models}
-    return [model_asset(crm, model, known) for model in known.values()]
+    return [model_asset(crm, model) for model in models]
 
 
-def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.AssetsDefinition:
-    """The asset that builds and tests one model. `known`: all models by address."""
+def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
+    """The asset that builds and tests one model."""
     key = asset_key(crm, model.address)
     spec = dg.AssetSpec(
         key,
@@ -119,7 +118,7 @@ def model_asset(crm: Crm, model: Model, known: Mapping[str, Model]) -> dg.Assets
                         warehouse.remember(stamp, state)
                         result = unchanged
                     else:
-                        made, results = _built(connection, crm, model, known, full_refresh=full_refresh)
+                        made, results = _built(connection, crm, model, full_refresh=full_refresh)
                         metadata = {"crm/source": source, **masked_metadata(made)}
                         result = dg.MaterializeResult[Any](metadata=metadata, check_results=results)
             except WrongRows as refused:
@@ -137,13 +136,13 @@ def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, A
 
 
 def _built(
-    connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, known: Mapping[str, Model], *, full_refresh: bool
+    connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, *, full_refresh: bool
 ) -> tuple[Mapping[str, Any], list[dg.AssetCheckResult]]:
     """Builds a model: the metadata of its table, and the results of its checks."""
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
     columns = list(stored_columns(model, schemas))
-    personal, lineage = _traced(crm, model, known, schemas, columns)
+    personal, lineage = _traced(crm, model, schemas, columns)
     results = list(map(check_result, built.outcomes))
     for advice in undocumented(model, columns):
         dg.get_dagster_logger().warning("%s: %s", model.address, advice)
@@ -166,13 +165,13 @@ def _built(
 
 
 def _traced(
-    crm: Crm, model: Model, known: Mapping[str, Model], schemas: Schemas, columns: Sequence[str]
+    crm: Crm, model: Model, schemas: Schemas, columns: Sequence[str]
 ) -> tuple[Container[str], Mapping[str, dg.TableColumnLineage]]:
     """The columns that may hold personal data (all, if this cannot be traced), and the lineage of each column."""
     if model.materialized == "seed":
         return (), {}  # loaded from a file
     try:
-        personal, lineage = personal_columns(model, known, schemas), origins_of(model, schemas)
+        personal, lineage = personal_columns(model, schemas), origins_of(model, schemas)
     except Exception as error:  # noqa: BLE001 # missing lineage must not fail a run
         dg.get_dagster_logger().warning(f"No column lineage for {model.address}: {type(error).__name__}: {error}")
         return columns, {}

@@ -87,21 +87,16 @@ def tables_out_of_reach(warehouse: Warehouse, models: Collection[Model], resourc
 
     `forget_records` cannot find the rows in them.
     """
-    known = {model.address: model for model in models}
     with warehouse.read_connection() as connection:
         keys = _history_keys(connection, models, resource)
         histories = _histories(connection, models)
-    return [
-        address
-        for address, personal in histories.items()
-        if personal and address not in keys and f"{RAW}.{resource}" in _all_read(address, known)
-    ]
+    readers = [model.address for model in models if f"{RAW}.{resource}" in _all_read(model)]
+    return [address for address in readers if histories.get(address) and address not in keys]
 
 
-def _all_read(address: str, known: Mapping[str, Model]) -> Collection[str]:
-    """The addresses of all tables that a table is built from, directly or not."""
-    direct = known[address].depends_on if address in known else frozenset()
-    return direct.union(*(_all_read(above, known) for above in direct))
+def _all_read(model: Model) -> Collection[str]:
+    """The addresses of all tables that a model is built from, directly or not."""
+    return model.depends_on.union(*map(_all_read, model.parents.values()))
 
 
 def forget_records(
@@ -140,32 +135,30 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
 
 def _history_keys(connection: duckdb.DuckDBPyConnection, models: Iterable[Model], resource: str) -> Keys:
     """Address of each model with a history of the resource's records -> its columns with their ids."""
-    known, schemas = {model.address: model for model in models}, known_columns(connection)
+    schemas = known_columns(connection)
     return {
         model.address: keys
-        for model in known.values()
+        for model in models
         if model.keeps_rows and stored_columns(model, schemas)
-        if (keys := [k for k in _keys_of(model, known, resource, schemas) if holds_ids(connection, model.address, k)])
+        if (keys := [k for k in _keys_of(model, resource, schemas) if holds_ids(connection, model.address, k)])
     }
 
 
-def _keys_of(model: Model, known: Mapping[str, Model], resource: str, schemas: Schemas) -> Sequence[str]:
+def _keys_of(model: Model, resource: str, schemas: Schemas) -> Sequence[str]:
     """The key columns of a model with ids of a resource alone: one with ids of others does not tell whose they are."""
     try:
-        return [
-            key for key in model.unique_key if _ids_from(model, key.lower(), known, schemas) == {f"{RAW}.{resource}"}
-        ]
+        return [key for key in model.unique_key if _ids_from(model, key.lower(), schemas) == {f"{RAW}.{resource}"}]
     except SqlglotError:
         return []
 
 
-def _ids_from(model: Model, column: str, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
+def _ids_from(model: Model, column: str, schemas: Schemas) -> Collection[str]:
     """The addresses of the raw tables whose ids a column holds, directly or through other models."""
     found = set[str]()
     for schema, table, name in origins_of(model, schemas).get(column, ()):
         address = asset_behind(f"{schema}.{table}")
-        if address in known:
-            found.update(_ids_from(known[address], name, known, schemas))
+        if address in model.parents:
+            found.update(_ids_from(model.parents[address], name, schemas))
         elif name == ID:
             found.add(address)
     return found
@@ -194,17 +187,16 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
     """Address of each model with rows of earlier builds -> its columns that may be personal."""
-    known = {model.address: model for model in models}
     schemas = known_columns(connection)
     return {
-        address: _personal_columns(model, known, schemas)
-        for address, model in known.items()
+        model.address: _personal_columns(model, schemas)
+        for model in models
         if model.keeps_rows and stored_columns(model, schemas)
     }
 
 
-def _personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> Collection[str]:
+def _personal_columns(model: Model, schemas: Schemas) -> Collection[str]:
     try:
-        return personal_columns(model, known, schemas)
+        return personal_columns(model, schemas)
     except SqlglotError:
         return frozenset(map(str.lower, stored_columns(model, schemas)))

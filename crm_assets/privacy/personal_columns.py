@@ -36,22 +36,19 @@ def may_be_personal(table: str, column: str) -> bool:
     return declared is None or declared.personal
 
 
-def personal_columns(model: Model, known: Mapping[str, Model], schemas: Schemas) -> frozenset[str]:
+def personal_columns(model: Model, schemas: Schemas) -> frozenset[str]:
     """The columns of a model that may hold personal data, in lower case: also stored ones that cannot be traced.
 
     Args:
         model: The model.
-        known: All models by address.
-        schemas: The columns of the tables that they read.
+        schemas: The columns of all tables.
 
     Raises:
         sqlglot.errors.SqlglotError: The lineage of none can be traced.
     """
     if model.materialized == "seed":
         return frozenset()  # the project's own file
-    above = {
-        address: personal_columns(known[address], known, schemas) for address in model.depends_on if address in known
-    }
+    above = {address: personal_columns(parent, schemas) for address, parent in model.parents.items()}
     traced = origins_of(model, schemas)
     personal = {
         column

@@ -244,6 +244,12 @@ class Model(Node):
         """Addresses of the assets that it reads: all its tables except the log tables."""
         return assets_behind(self.reads)
 
+    @cached_property
+    def parents(self) -> Mapping[str, "Model"]:
+        """The models that it reads, by address."""
+        depends_on = self.depends_on
+        return {model.address: model for model in self.known.values() if model.address in depends_on}
+
     @property
     def shows_side_loads(self) -> bool:
         """Whether it reads side-loaded records."""

@@ -36,7 +36,7 @@ def tagged(result: ExecuteInProcessResult) -> list[str]:
 
 
 def asset(project: ModelProject, sql: str, properties: str = "{}") -> AssetsDefinition:
-    return model_asset(Crm(), project.mart(sql, properties), {})
+    return model_asset(Crm(), project.mart(sql, properties))
 
 
 def test_model_is_an_asset_that_depends_on_its_tables(project: ModelProject) -> None:

@@ -41,7 +41,7 @@ def built(connection: duckdb.DuckDBPyConnection, project: ModelProject, sql: str
     models = project.models()
     for model in sorted(models.values(), key=lambda model: model.materialized, reverse=True):
         build(connection, model)
-    personal = personal_columns(models["marts.shown"], models, known_columns(connection))
+    personal = personal_columns(models["marts.shown"], known_columns(connection))
     shown = table_columns(connection, "marts.shown", {}, personal).columns
     marked = {
         column.name
