@@ -10,8 +10,7 @@ the record, otherwise from the time of the build. dbt goes by `updated_at` alone
 unchanged then gets the id and the time of its earlier row, so that two rows share one id.
 """
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -35,12 +34,30 @@ REASONS: Mapping[str, str] = {
 REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    # Exactly one line before the SELECT's first line: `explained` relies on it.
+def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+    """Makes or changes a model's table or view, in a transaction.
+
+    Args:
+        connection: The warehouse, for writing.
+        model: The model.
+        select: Its SELECT. `explained` relies on exactly one line before its first line.
+        keep_rows: Whether there are earlier rows to keep.
+
+    Raises:
+        duckdb.Error: DuckDB refused the SQL.
+        ModelError: A seed's file cannot be read.
+    """
+    if model.materialized == "snapshot":
+        _take_snapshot(connection, model, select, keep_rows=keep_rows)
+        return
+    if model.materialized == "seed":
+        connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
     new = _merged(connection, model, select) if keep_rows else f"\n{select}"
     if model.kind == "table":
         new = with_lake_types(connection, new)
     connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
+    if model.materialized == "seed":
+        _refuse_rejected_lines(connection, model)
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
@@ -53,14 +70,12 @@ def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) ->
     return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
 
 
-def _seed(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
-    _replace(connection, model, select, keep_rows=keep_rows)
+def _refuse_rejected_lines(connection: duckdb.DuckDBPyConnection, seed: Model) -> None:
     if found := connection.execute(REJECTED).fetchone():
         line, position, column, kind = found
-        wanted = (model.config.get("column_types") or {}).get(column or "", "the one found for the column")
+        wanted = (seed.config.get("column_types") or {}).get(column or "", "the one found for the column")
         problem = REASONS.get(kind, "the line cannot be read: compare it with other lines").format(type=wanted)
-        raise ModelError(f"{model.path}:{line}: column {column or position}: {problem}")
+        raise ModelError(f"{seed.path}:{line}: column {column or position}: {problem}")
 
 
 def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
@@ -113,26 +128,6 @@ def _time(model: Model, *, keep_rows: bool) -> str:
         return now
     latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
     return f"greatest({now}, ({latest}) + interval 1 microsecond)"
-
-
-MATERIALIZE: Mapping[str, Callable[..., None]] = MappingProxyType({"seed": _seed, "snapshot": _take_snapshot})
-"""Materialization -> the function for it, if not `_replace`."""
-
-
-def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    """Makes or changes a model's table or view, in a transaction.
-
-    Args:
-        connection: The warehouse, for writing.
-        model: The model.
-        select: Its SELECT. `explained` relies on exactly one line before its first line.
-        keep_rows: Whether there are earlier rows to keep.
-
-    Raises:
-        duckdb.Error: DuckDB refused the SQL.
-        ModelError: A seed's file cannot be read.
-    """
-    MATERIALIZE.get(model.materialized, _replace)(connection, model, select, keep_rows=keep_rows)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
