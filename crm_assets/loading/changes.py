@@ -5,22 +5,9 @@ from dataclasses import dataclass
 import duckdb
 
 from crm_assets.api import ID
+from crm_assets.loading.present import present_since, rows_seen
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.names import identifier
-
-SYNC_CHANGES = """
-create schema if not exists raw;
-create table if not exists raw.sync_changes (
-    resource varchar not null,
-    rows_new bigint not null,
-    rows_changed bigint not null,
-    rows_vanished bigint not null,
-    rows_returned bigint not null,
-    version varchar not null,
-    _dlt_load_id varchar not null
-);
-"""
-"""One row per load. `version` is the load id of the last load that changed anything."""
 
 STORED = """
 create or replace temp table stored_before as
@@ -40,8 +27,6 @@ select
 from (select {id}, hash({columns}) as content from {table} where _dlt_load_id = $load_id) as loaded
 left join stored_before on loaded.{id} = stored_before.{id}
 """
-
-SINCE = "select coalesce((select load_id from present.since where resource = ?), '')"
 
 LAST_VERSION = "select version from raw.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
 
@@ -65,11 +50,6 @@ class Changes:
     version: str
 
 
-def create_changes_table(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates the table, unless it exists."""
-    connection.execute(SYNC_CHANGES)
-
-
 class Comparison:
     """Compares a raw table before and after a load, within the load's transaction.
 
@@ -81,13 +61,10 @@ class Comparison:
         """Reads the table before rows change. The load must already have added its columns."""
         self._connection, self._resource, self._load_id = connection, resource, load_id
         columns = [identifier(name) for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
-        self._names = {
-            "id": ID,
-            "columns": ", ".join(columns),
-            "table": raw_table(resource),
-        }
-        self._present_before = self._count_present()
-        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self._since()})
+        self._names = {"id": ID, "columns": ", ".join(columns), "table": raw_table(resource)}
+        since = present_since(connection, resource)
+        self._present_before = rows_seen(connection, resource, since)
+        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": since})
 
     def changes(self, *, more_changed: bool) -> Changes:
         """Computes the changes after the load and stores them. The sync log must already have the load.
@@ -98,7 +75,8 @@ class Comparison:
         [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
-        vanished = max(0, self._present_before + new + returned - self._count_present())
+        present = rows_seen(self._connection, self._resource, present_since(self._connection, self._resource))
+        vanished = max(0, self._present_before + new + returned - present)
         last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)
@@ -107,12 +85,3 @@ class Comparison:
             [self._resource, new, changed, vanished, returned, found.version, self._load_id],
         )
         return found
-
-    def _count_present(self) -> int:
-        counted = f"select count(*) from {self._names['table']} where _dlt_load_id >= ?"
-        [[rows]] = self._connection.execute(counted, [self._since()]).fetchall()
-        return int(rows)
-
-    def _since(self) -> str:
-        [[load_id]] = self._connection.execute(SINCE, [self._resource]).fetchall()
-        return str(load_id)

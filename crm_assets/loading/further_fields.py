@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from crm_assets.loading.raw_tables import TypeChange, raw_table, stored_columns
+from crm_assets.loading.raw_tables import TypeChange, add_variants, converted, raw_table, stored_columns
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.typing.columns import typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER
-from crm_assets.warehouse.names import identifier
 
 ROWS_AT_A_TIME = 1000
 
@@ -42,17 +39,10 @@ def moves(connection: duckdb.DuckDBPyConnection, resource: str, added: Mapping[s
             for name in added.keys() & fields.keys():
                 values[name].append((row_id, fields.pop(name)))
             values[FURTHER].append((row_id, fields or None))
-    moved = [_type_change(name, added.get(name, "json"), pairs) for name, pairs in values.items()]
-    for variant in filter(None, (conversion.variant for conversion in moved)):
-        table = raw_table(resource)
-        connection.execute(f"alter table {table} add column if not exists {identifier(variant)} varchar")
+    moved = [
+        TypeChange(name, f"in {FURTHER}", data_type, converted(data_type, *zip(*pairs, strict=True)))
+        for name, pairs in values.items()
+        for data_type in [added.get(name, "json")]
+    ]
+    add_variants(connection, resource, moved)
     return moved
-
-
-def _type_change(column: str, data_type: str, moved: list[tuple[str, Any]]) -> TypeChange:
-    row_ids, values = zip(*moved, strict=True)
-    fitting, misfits = typed_column(data_type, values)
-    variant = None if misfits is None else variant_name(column)
-    texts = pa.nulls(len(values), pa.string()) if misfits is None else misfits
-    table = pa.table({"_dlt_id": pa.array(row_ids), "value": fitting, "variant": texts})
-    return TypeChange(column, f"in {FURTHER}", data_type, variant, table)

@@ -14,9 +14,9 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
-from crm_assets.loading.changes import Changes, Comparison, create_changes_table
+from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.further_fields import moves
-from crm_assets.loading.log_pruning import prune_logs
+from crm_assets.loading.log_tables import create_log_tables, prune_logs
 from crm_assets.loading.present import show_present
 from crm_assets.loading.raw_tables import (
     DUCKDB_TYPES,
@@ -28,8 +28,8 @@ from crm_assets.loading.raw_tables import (
     type_changes,
 )
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
-from crm_assets.loading.sync_log import ListRequest, create_log_tables, write_sync_log
-from crm_assets.loading.vanishing import ShownRows, create_unconfirmed_reads
+from crm_assets.loading.sync_log import ListRequest, write_sync_log
+from crm_assets.loading.vanishing import ShownRows
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
@@ -158,9 +158,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     connection.execute(limits)
     resource = package.report.resource
     create_log_tables(connection)
-    create_changes_table(connection)
     create_side_loaded(connection)
-    create_unconfirmed_reads(connection)
     package.confirm(connection)
     for name in ENDPOINTS:
         declare_table(connection, name)

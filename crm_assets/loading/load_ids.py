@@ -4,7 +4,7 @@ from functools import partial
 
 import duckdb
 
-from crm_assets.loading.sync_log import create_log_tables
+from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.transactions import commits_noted, committed
 

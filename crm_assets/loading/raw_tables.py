@@ -1,6 +1,6 @@
 """The columns of raw tables: declared, stored, and the conversion of stored ones to their declaration."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -90,20 +90,29 @@ class TypeChange:
         column: The column's name.
         stored: Its current DuckDB type.
         data_type: Its new data type.
-        variant: The variant column; None if all values fit and there is none.
-        values: `_dlt_id`, `value` and `variant` of the rows that are not null, of the new type.
+        values: From `converted`, of the rows that are not null.
+        has_variant: Whether there is a variant column already.
     """
 
     column: str
     stored: str
     data_type: str
-    variant: str | None
     values: pa.Table
+    has_variant: bool = False
+
+    @property
+    def misfits(self) -> int:
+        """How many values do not fit."""
+        return len(self.values) - int(self.values["variant"].null_count)
+
+    @property
+    def variant(self) -> str | None:
+        """The variant column; None if all values fit and there is none."""
+        return variant_name(self.column) if self.has_variant or self.misfits else None
 
     def __str__(self) -> str:
         """A message for the log, without values."""
-        misfits = len(self.values) - self.values["variant"].null_count
-        kept = f"; {misfits:,} values that do not fit are in {self.variant}" if misfits else ""
+        kept = f"; {self.misfits:,} values that do not fit are in {self.variant}" if self.misfits else ""
         return f"{self.column} is now {DUCKDB_TYPES[self.data_type]}, was {self.stored}{kept}"
 
 
@@ -135,12 +144,16 @@ def _type_change(
         _restored(value, stored[column], data_type) if value is not None else _restored(text, "VARCHAR", data_type)
         for value, text in zip(found["value"].to_pylist(), found["variant"].to_pylist(), strict=True)
     ]
+    return TypeChange(
+        column, stored[column], data_type, converted(data_type, found["_dlt_id"], values), has_variant=has_variant
+    )
+
+
+def converted(data_type: str, row_ids: Any, values: Sequence[Any]) -> pa.Table:
+    """Values as the type by the same rules as new ones: `value` of those that fit, `variant` of the others."""
     fitting, misfits = typed_column(data_type, values)
-    needs_variant = has_variant or misfits is not None
-    if misfits is None:
-        misfits = pa.nulls(len(values), pa.string())
-    table = pa.table({"_dlt_id": found["_dlt_id"], "value": fitting, "variant": misfits})
-    return TypeChange(column, stored[column], data_type, variant if needs_variant else None, table)
+    texts = pa.nulls(len(values), pa.string()) if misfits is None else misfits
+    return pa.table({"_dlt_id": row_ids, "value": fitting, "variant": texts})
 
 
 def _restored(value: Any, stored: str, data_type: str) -> Any:
@@ -156,17 +169,24 @@ def _restored(value: Any, stored: str, data_type: str) -> Any:
     return value
 
 
-def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[TypeChange]) -> None:
+def alter(connection: duckdb.DuckDBPyConnection, resource: str, changes: Sequence[TypeChange]) -> None:
     """Gives columns their new types, empty. DuckDB requires this before the transaction changes rows."""
+    table = raw_table(resource)
+    add_variants(connection, resource, changes)
     for change in changes:
-        table = raw_table(resource)
         if change.variant:
-            connection.execute(f"alter table {table} add column if not exists {identifier(change.variant)} varchar")
             retype(connection, table, change.variant, "varchar")
         retype(connection, table, change.column, DUCKDB_TYPES[change.data_type])
 
 
-def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Iterable[TypeChange]) -> None:
+def add_variants(connection: duckdb.DuckDBPyConnection, resource: str, changes: Sequence[TypeChange]) -> None:
+    """Adds the variant columns that changes need, unless they exist."""
+    for variant in filter(None, (change.variant for change in changes)):
+        name = identifier(variant)
+        connection.execute(f"alter table {raw_table(resource)} add column if not exists {name} varchar")
+
+
+def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Sequence[TypeChange]) -> None:
     """Writes the converted values into their columns."""
     for change in changes:
         variant = f", {identifier(change.variant)} = converted.variant" if change.variant else ""

@@ -10,55 +10,13 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import UPDATED_AT
-from crm_assets.loading.rejected import create_left_out, write_left_out
+from crm_assets.loading.rejected import write_left_out
 from crm_assets.settings.secrets import is_secret
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
-
-SINCE = """
-select
-    resource,
-    max(_dlt_load_id) as load_id
-from raw.sync_log
-where mode = 'full' and complete
-group by resource
-"""
-"""One row per resource: its last complete full read."""
-
-TABLES = (
-    """
-create schema if not exists raw;
-create table if not exists raw.sync_log (
-    resource varchar not null,
-    mode varchar not null,
-    complete boolean not null,
-    started_at timestamp with time zone not null,
-    requests bigint not null,
-    retries bigint not null,
-    rows_read bigint not null,
-    rows_in_source bigint,
-    _dlt_load_id varchar not null
-);
-create table if not exists raw.sync_details (
-    resource varchar not null,
-    base_url varchar not null,
-    path varchar not null,
-    params json not null,
-    incomplete_because varchar not null,
-    _dlt_load_id varchar not null,
-    answered_at timestamp with time zone
-);
-alter table raw.sync_details add column if not exists answered_at timestamp with time zone;
-create schema if not exists present;
-create view if not exists present.since as"""
-    + SINCE
-)
-"""`sync_log` and `sync_details` have one row per read: its result, and its parameters.
-
-`started_at` is a time of the machine's clock, `answered_at` of the API's, in its first answer."""
 
 CURSOR = """
 with last_full as (
@@ -141,25 +99,6 @@ def _digest(value: Any) -> str:
     return text if text.startswith(DIGEST) else f"{DIGEST}{sha256(text.encode()).hexdigest()[:16]}"
 
 
-def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates the log tables, unless they exist."""
-    connection.execute(TABLES)
-    _digest_secrets(connection)
-    create_left_out(connection)
-
-
-def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
-    """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
-    details = "raw.sync_details"
-    for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
-        kept = ListRequest.of("", path, json.loads(params))
-        if (kept.path, kept.params) != (path, params):
-            connection.execute(
-                f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
-                [kept.path, kept.params, path, params],
-            )
-
-
 def write_sync_log(
     connection: duckdb.DuckDBPyConnection, report: ReadReport, request: ListRequest, load_id: str
 ) -> None:
@@ -179,17 +118,16 @@ def write_sync_log(
         ],
     )
     connection.execute(
-        "insert into raw.sync_details by name select $resource as resource, $base_url as base_url, $path as path, "
-        "$params as params, $because as incomplete_because, $load_id as _dlt_load_id, $answered_at as answered_at",
-        {
-            "resource": report.resource,
-            "base_url": request.base_url,
-            "path": request.path,
-            "params": request.params,
-            "because": report.incomplete_because,
-            "load_id": load_id,
-            "answered_at": report.answered_at,
-        },
+        "insert into raw.sync_details values (?, ?, ?, ?, ?, ?, ?)",
+        [
+            report.resource,
+            request.base_url,
+            request.path,
+            request.params,
+            report.incomplete_because,
+            load_id,
+            report.answered_at,
+        ],
     )
     write_left_out(connection, report, load_id)
 

@@ -10,25 +10,12 @@ from functools import partial
 import duckdb
 
 from crm_assets.loading.load_ids import next_load_id
-from crm_assets.loading.raw_tables import raw_table
-from crm_assets.warehouse.names import PRESENT, RAW, exist
+from crm_assets.loading.present import present_since, rows_seen
+from crm_assets.warehouse.names import RAW, exist
 from crm_assets.warehouse.transactions import committed
 
 FEW = 20
 """So many rows may vanish at once, whatever their share."""
-
-UNCONFIRMED = f"{RAW}.unconfirmed_reads"
-
-TABLE = """
-create schema if not exists raw;
-create table if not exists raw.unconfirmed_reads (
-    resource varchar not null,
-    rows_shown bigint not null,
-    rows_missing bigint not null,
-    _dlt_load_id varchar not null
-);
-"""
-"""One row per full read that lacked too many of the rows shown before it."""
 
 LAST = """
 select max(unconfirmed_reads._dlt_load_id)
@@ -36,8 +23,6 @@ from raw.unconfirmed_reads
 inner join raw.sync_log using (resource, _dlt_load_id)
 where resource = $resource and not sync_log.complete and _dlt_load_id > $since
 """
-
-SINCE = "select coalesce(max(load_id), '') from present.since where resource = $resource"
 
 OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
 COMPLETE = "update raw.sync_log set complete = true" + OF_READ
@@ -74,7 +59,8 @@ class ShownRows:
     def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str) -> None:
         """Counts the rows, within the load's transaction."""
         self._connection, self._resource = connection, resource
-        self._since = _since(connection, resource)
+        self._count = partial(rows_seen, connection, resource)
+        self._since = present_since(connection, resource)
         self._doubted = _last(connection, resource, self._since)
         self.rows = self._count(self._since)
         self._listed = self._count(self._doubted) if self._doubted else 0
@@ -102,25 +88,17 @@ class ShownRows:
         )
         return missing
 
-    def _count(self, first: str, before: str | None = None) -> int:
-        return _count(self._connection, self._resource, first, before)
-
-
-def create_unconfirmed_reads(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates the table, unless it exists."""
-    connection.execute(TABLE)
-
 
 def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
     """The last full read that is to be confirmed; None if there is none since the last complete one."""
-    if not exist(connection, UNCONFIRMED, f"{PRESENT}.since"):
+    if not exist(connection, f"{RAW}.unconfirmed_reads"):
         return None
-    since = _since(connection, resource)
+    since = present_since(connection, resource)
     load_id = _last(connection, resource, since)
     if load_id is None:
         return None
-    rows, missing = _count(connection, resource, since), _count(connection, resource, since, load_id)
-    return Unconfirmed(load_id, rows, missing)
+    count = partial(rows_seen, connection, resource, since)
+    return Unconfirmed(load_id, rows=count(), missing=count(load_id))
 
 
 def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
@@ -144,21 +122,7 @@ def _too_many(missing: int, rows: int, share: float) -> bool:
     return missing > FEW and (missing > share * rows or missing == rows)
 
 
-def _since(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
-    [[load_id]] = connection.execute(SINCE, {"resource": resource}).fetchall()
-    return str(load_id)
-
-
 def _last(connection: duckdb.DuckDBPyConnection, resource: str, since: str) -> str | None:
     parameters = {"resource": resource, "since": since}
     [[load_id]] = connection.execute(LAST, parameters).fetchall()
     return None if load_id is None else str(load_id)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, resource: str, first: str, before: str | None = None) -> int:
-    """The rows last seen by the read `first` or a later one, and before the read `before`."""
-    where = "_dlt_load_id >= $first" + (" and _dlt_load_id < $before" if before else "")
-    parameters = {"first": first} | ({"before": before} if before else {})
-    counted = f"select count(*) from {raw_table(resource)} where {where}"
-    [[rows]] = connection.execute(counted, parameters).fetchall()
-    return int(rows)

@@ -7,9 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.loading.changes import create_changes_table
+from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.loading.sync_log import create_log_tables
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -52,7 +51,6 @@ def see_user(connection: duckdb.DuckDBPyConnection, load_id: str, name: str) -> 
 def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> ModelProject:
     """Two lists that were loaded, and models of one of them that were built."""
     create_log_tables(connection)
-    create_changes_table(connection)
     for resource in ("won_deals", "accounts"):
         connection.execute(f"create table raw.{resource} as select 1 as id")
         load(connection, resource, "load_1", "load_1")

@@ -11,10 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_assets.loading.changes import create_changes_table
-from crm_assets.loading.log_pruning import TABLES, prune_logs
+from crm_assets.loading.log_tables import TABLES, prune_logs
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
-from crm_assets.loading.vanishing import create_unconfirmed_reads
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
@@ -34,8 +32,6 @@ READS = st.lists(st.tuples(st.sampled_from(ReadMode), st.booleans(), st.integers
 def crm() -> Iterator[RawTables]:
     """Raw tables with one account."""
     tables = RawTables(duckdb.connect())
-    create_changes_table(tables.connection)
-    create_unconfirmed_reads(tables.connection)
     tables.add("accounts", 1, "9", updated_at=NOW)
     yield tables
     tables.connection.close()
@@ -128,8 +124,6 @@ def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, 
     with duckdb.connect() as connection:
         connection.execute(f"load '{extension}'; attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
         lake = RawTables(connection)
-        create_changes_table(connection)
-        create_unconfirmed_reads(connection)
         for number, ago in enumerate((days, 735, 0)):
             report = ReadReport("accounts", started_at=NOW - timedelta(ago), incomplete_because="")
             log(lake, str(number), report)
