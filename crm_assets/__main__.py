@@ -15,8 +15,7 @@ import duckdb
 
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
-from crm_assets.settings import section_in_use, unknown_variables
-from crm_assets.settings.names import SECTION
+from crm_assets.settings import DEFAULT_CRM, section_in_use, unknown_variables
 from crm_assets.warehouse.duckdb_messages import reason
 
 
@@ -100,12 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     command, *_ = argv or COMMANDS
-    arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
-    if arguments.command != "settings":  # which reports them itself
-        for sentence in unknown_variables():
-            print(sentence, file=sys.stderr)
     try:
-        with section_in_use(getattr(arguments, "crm", "") or SECTION):
+        arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
+        if arguments.command != "settings":  # which reports them itself
+            for sentence in unknown_variables():
+                print(sentence, file=sys.stderr)
+        with section_in_use(getattr(arguments, "crm", DEFAULT_CRM).section):
             code = _module(arguments.command).run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # head, for example, has read enough

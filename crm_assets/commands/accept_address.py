@@ -2,7 +2,7 @@
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import SettingsError
 from crm_assets.loading.sync_log import accept_address, loaded_from
 from crm_assets.settings import resolve_settings
@@ -16,7 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Stores the configured base URL as the address that the records came from."""
-    crm = chosen_crm(arguments)
+    crm = arguments.crm
     base_url = resolve_settings(crm).base_url
     if base_url is None:
         raise SettingsError("No CRM is configured: set its new address and key first")

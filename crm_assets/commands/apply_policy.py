@@ -6,7 +6,7 @@ key, or of the fields that it keeps. If it is stopped, call it again: it goes on
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
+from crm_assets.commands.options import add_crm_option, is_confirmed
 from crm_assets.privacy.applying import apply_policy, pending_change
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
@@ -23,14 +23,14 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Shows what would change, asks, and changes it."""
-    crm = chosen_crm(arguments)
+    crm = arguments.crm
     warehouse, settings, models = Warehouse().of(crm), resolve_settings(crm), load_models()
     pending = pending_change(warehouse, settings, models)
     if not pending:
         print(f"Stored data follow personal_data {settings.personal_data.value}: there is nothing to change")
         return 0
     print("\n".join(pending))
-    if arguments.dry_run or not (arguments.yes or is_confirmed("Change the stored data, for good?")):
+    if not is_confirmed(arguments, "Change the stored data, for good?"):
         print("Nothing was changed")
         return 0
     apply_policy(warehouse, settings, models, print)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Outcome, build, run_test, store_failures
@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
-    crm = chosen_crm(arguments)
+    crm = arguments.crm
     known = {model.address: model for model in load_models()}
     chosen = {name.lower() for name in arguments.models} or set(known)
     if unknown := sorted(chosen - set(known)):

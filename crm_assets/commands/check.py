@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from dagster import build_init_resource_context
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.connection import CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import text
@@ -27,7 +27,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Checks the configured CRM, or the sandbox, and prints the findings."""
     with CrmConnection().yield_for_execution(build_init_resource_context()) as connection:
-        findings = connection.check(_announce, chosen_crm(arguments))
+        findings = connection.check(_announce, arguments.crm)
     if arguments.json:
         print(json.dumps(asdict(findings), indent=2))
     else:

@@ -7,7 +7,7 @@ that finds the same makes it complete, and so does this command.
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import SettingsError
 from crm_assets.loading.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -22,7 +22,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Shows how many rows vanish, and confirms it."""
-    resource, warehouse = arguments.resource, Warehouse().of(chosen_crm(arguments))
+    resource, warehouse = arguments.resource, Warehouse().of(arguments.crm)
     with warehouse.read_connection() as connection:  # fails if there is no database
         found = unconfirmed(connection, resource)
     if found is None:

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS, ID
-from crm_assets.commands.options import add_crm_option, chosen_crm, is_confirmed
+from crm_assets.commands.options import add_crm_option, is_confirmed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Does what the options say; without any, asks before it erases."""
-    crm = chosen_crm(arguments)
+    crm = arguments.crm
     warehouse, resource, ids = Warehouse().of(crm), arguments.resource, set(arguments.ids)
     if arguments.list:
         return _list(warehouse)
@@ -50,9 +50,7 @@ def run(arguments: Namespace) -> int:
             "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows, and call "
             "this again, which erases them from the files"
         )
-    if arguments.dry_run or not (
-        arguments.yes or is_confirmed("Erase these records for good, and never load them again?")
-    ):
+    if not is_confirmed(arguments, "Erase these records for good, and never load them again?"):
         print("Nothing was erased")
         return 0
     erased = forget_records(warehouse, resolve_settings(crm), models, resource, ids)

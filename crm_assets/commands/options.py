@@ -4,29 +4,24 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.errors import CrmAssetsError
-from crm_assets.settings import Crm
+from crm_assets.settings import DEFAULT_CRM, Crm
 
 
 def add_crm_option(parser: ArgumentParser) -> None:
-    """Adds the option."""
-    parser.add_argument("--crm", metavar="NAME", default="", help="a CRM with a name (default: the one without)")
+    """Adds the option. A name that no CRM can have raises `SettingsError` when the arguments are parsed."""
+    parser.add_argument(
+        "--crm", metavar="NAME", type=Crm, default=DEFAULT_CRM, help="a CRM with a name (default: the one without)"
+    )
 
 
-def chosen_crm(arguments: Namespace) -> Crm:
-    """The CRM that the option names.
-
-    Raises:
-        SettingsError: No CRM can have this name.
-    """
-    return Crm(arguments.crm)
-
-
-def is_confirmed(question: str) -> bool:
-    """Asks in the terminal. Anything but yes is no.
+def is_confirmed(arguments: Namespace, question: str) -> bool:
+    """Asks in the terminal, unless the option `--yes` or `--dry-run` says it. Anything but yes is no.
 
     Raises:
         CrmAssetsError: There is no terminal to ask in.
     """
+    if arguments.yes or arguments.dry_run:
+        return bool(arguments.yes)
     if not sys.stdin.isatty():
         raise CrmAssetsError(
             "Nothing was changed, as there is no terminal to ask in: add --yes to do this without a question"

@@ -7,7 +7,7 @@ views are also written as Parquet files into FOLDER/current, for readers without
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.warehouse.parquet import CURRENT, publish_parquet
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -31,7 +31,7 @@ def _folder(text: str) -> Path:
 
 def run(arguments: Namespace) -> int:
     """Publishes, and prints where."""
-    warehouse = Warehouse().of(chosen_crm(arguments))
+    warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection():
         pass  # fails if there is no database
     where = warehouse.publish().where

@@ -3,7 +3,7 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import NothingStored
 from crm_assets.reports.files import page_path
 from crm_assets.settings import resolve_settings
@@ -17,7 +17,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints the path of the page that the asset `reports/sales_review` wrote, and opens it."""
-    crm = chosen_crm(arguments)
+    crm = arguments.crm
     page = page_path(resolve_settings(crm), crm)
     if not page.exists():
         asset = "/".join(crm.path("reports.sales_review"))

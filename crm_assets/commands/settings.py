@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.finding import SECRETS, Found, find, problems, wrong_value
@@ -32,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints a line per setting, then a message for each problem."""
-    found = find(chosen_crm(arguments))
+    found = find(arguments.crm)
     wrong = problems(found)
     rows = [COLUMNS, *(_row(name, found) for name in SETTINGS)]
     if arguments.json:

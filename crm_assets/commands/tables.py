@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 import duckdb
 
-from crm_assets.commands.options import add_crm_option, chosen_crm
+from crm_assets.commands.options import add_crm_option
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, relation
 from crm_assets.warehouse.published import can_be_read
 from crm_assets.warehouse.warehouse import Warehouse
@@ -25,7 +25,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints the tables, in two columns if the terminal is wide enough."""
-    warehouse = Warehouse().of(chosen_crm(arguments))
+    warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection() as connection:
         counted = list(_counted(connection))
     if arguments.json:
