@@ -5,7 +5,8 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,37 +43,32 @@ connections are cursors of the instance."""
 EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
 
+@dataclass(frozen=True)
 class Lake:
-    """A lake. It is the default catalog of its connections."""
+    """A lake. It is the default catalog of its connections.
 
-    def __init__(
-        self, address: LakeAddress, working_folder: Path, wait: float, config: Mapping[str, Any], announce: Announce
-    ) -> None:
-        """Does not connect yet.
+    Attributes:
+        address: The address of the lake.
+        working_folder: A local folder for temporary files.
+        wait: Seconds to wait for other writers of the same table.
+        config: DuckDB's configuration.
+        announce: Called with messages about waiting.
+    """
 
-        Args:
-            address: The address of the lake.
-            working_folder: A local folder for temporary files.
-            wait: Seconds to wait for other writers of the same table.
-            config: DuckDB's configuration.
-            announce: Called with messages about waiting.
-        """
-        self.address = address
-        self._working_folder = working_folder
-        self._wait = wait
-        self._config = config
-        self._announce = announce
-        self._instance = LakeInstance(self._connect, self._attach)
+    address: LakeAddress
+    working_folder: Path
+    wait: float
+    config: Mapping[str, Any]
+    announce: Announce
+
+    @cached_property
+    def _instance(self) -> LakeInstance:
+        return LakeInstance(self._connect, self._attach)
 
     @property
     def name(self) -> str:
         """The address, without passwords."""
         return str(self.address)
-
-    @property
-    def working_folder(self) -> Path:
-        """A local folder for temporary files."""
-        return self._working_folder
 
     @property
     def stamp(self) -> int | None:
@@ -125,7 +121,7 @@ class Lake:
     def erase(self, record: Change) -> None:
         """Rewrites files that have deleted rows, and removes old snapshots and their files."""
         with self.connected(read_only=False) as connection:
-            erase(connection, CATALOG, self._catalog)
+            erase(connection, self._catalog)
             committed(connection, partial(record, connection))
 
     def maintain(self) -> Mapping[str, int]:
@@ -134,9 +130,9 @@ class Lake:
         Readers never wait. Writers wait only while files are rewritten of which most rows are deleted.
         """
         with self.connected(read_only=False) as connection:
-            rewrite(connection, CATALOG, self._catalog)
+            rewrite(connection, self._catalog)
         with self.connected(read_only=False, tables=["maintenance"]) as connection:
-            return maintain(connection, CATALOG)
+            return maintain(connection)
 
     @contextmanager
     def ledger(self, crm: str) -> Iterator[Ledger | None]:
@@ -144,16 +140,10 @@ class Lake:
         if self.address.dsn is None:
             yield None
             return
-        # Imported here: psycopg is installed only with the extra "lake".
-        import psycopg
-
         from crm_assets.warehouse.lake.coordination import counted_requests
 
-        try:
-            with counted_requests(self.address.dsn, crm) as requests:
-                yield requests
-        except psycopg.OperationalError as error:
-            raise self._unreachable(error, "CRM_WAREHOUSE") from None
+        with self._postgres_explained(), counted_requests(self.address.dsn, crm) as requests:
+            yield requests
 
     @contextmanager
     def _locked(
@@ -161,7 +151,7 @@ class Lake:
     ) -> Iterator[Mapping[str, str]]:
         """Holds the locks while the body runs. Yields DuckDB's variables for the connection, as SQL."""
         if self.address.dsn is None:  # a file: DuckDB allows one process at a time
-            with writer_lock(Path(self.address.catalog), self._wait, self._announce):
+            with writer_lock(Path(self.address.catalog), self.wait, self.announce):
                 yield {}
         elif read_only:
             yield {}
@@ -181,18 +171,25 @@ class Lake:
     def _tables_locked(
         self, dsn: str, tables: Collection[str], if_free: Collection[str]
     ) -> Iterator[Mapping[str, str]]:
+        from crm_assets.warehouse.lake.coordination import HELD, locked
+
+        with (
+            self._postgres_explained(),
+            locked(dsn, self.address.schema, tables, if_free, self.wait, self.announce) as locks,
+        ):
+            held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=locks.session))})"
+            variables = {LOCK: literal(held), SHARED: f"[{', '.join(map(literal, locks.not_free))}]::varchar[]"}
+            if "://" not in self.address.files:
+                variables[FOLDER] = literal(self.address.files)
+            yield variables
+
+    @contextmanager
+    def _postgres_explained(self) -> Iterator[None]:
         # Imported here: psycopg is installed only with the extra "lake".
         import psycopg
 
-        from crm_assets.warehouse.lake.coordination import HELD, locked
-
         try:
-            with locked(dsn, self.address.schema, tables, if_free, self._wait, self._announce) as locks:
-                held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=locks.session))})"
-                variables = {LOCK: literal(held), SHARED: f"[{', '.join(map(literal, locks.not_free))}]::varchar[]"}
-                if "://" not in self.address.files:
-                    variables[FOLDER] = literal(self.address.files)
-                yield variables
+            yield
         except psycopg.OperationalError as error:
             raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
@@ -210,8 +207,8 @@ class Lake:
     @contextmanager
     def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with (
-            working_folder(self._working_folder) as spilled,
-            closing(connected_with(self._extensions, {"temp_directory": str(spilled), **self._config})) as connection,
+            working_folder(self.working_folder) as spilled,
+            closing(connected_with(self._extensions, {"temp_directory": str(spilled), **self.config})) as connection,
         ):
             if self.address.dsn is not None:
                 connection.execute(ONE_SESSION)
@@ -245,7 +242,7 @@ class Lake:
                 mark_new(connection, self.address.files)
             self._attach_lake(connection)
             with suppress(duckdb.Error):  # a process that creates the lake at the same moment has set it
-                connection.execute(ROW_GROUPS.format(lake=CATALOG))
+                connection.execute(ROW_GROUPS)
         with self._explained("CRM_WAREHOUSE_FILES"):
             claim(connection, self.address.files, self._catalog)
 

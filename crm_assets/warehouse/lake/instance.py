@@ -6,6 +6,7 @@ each, which takes 0.1 to 0.2 s of CPU: the packages hold DuckDB's own signed fil
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -17,30 +18,25 @@ CATALOG = "lake"
 """The catalog name under which a lake is attached."""
 
 
+@dataclass
 class LakeInstance:
     """Is kept open for a run if allowed, since DuckDB checks the signatures of extensions in each new instance.
 
     The lake is attached either to read or to write, so that it has one session of PostgreSQL.
+
+    Attributes:
+        connect: Opens an instance.
+        attach: Attaches the lake to a connection; whether read-only.
+        keeps: Whether it stays open after use.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
-        attach: Callable[[duckdb.DuckDBPyConnection, bool], None],
-    ) -> None:
-        """Does not connect yet.
-
-        Args:
-            connect: Opens an instance.
-            attach: Attaches the lake to a connection; whether read-only.
-        """
-        self.keeps = False
-        self._connect = connect
-        self._attach = attach
-        self._opened = ExitStack()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-        self._is_read_only: bool | None = None
-        self._is_in_use = False
+    connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+    attach: Callable[[duckdb.DuckDBPyConnection, bool], None]
+    keeps: bool = False
+    _opened: ExitStack = field(default_factory=ExitStack)
+    _connection: duckdb.DuckDBPyConnection | None = None
+    _is_read_only: bool | None = None
+    _is_in_use: bool = False
 
     @contextmanager
     def connected(self, *, read_only: bool | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -52,8 +48,8 @@ class LakeInstance:
         if read_only is None:
             read_only = self._is_read_only or False
         if self._is_in_use:
-            with self._connect() as connection:
-                self._attach(connection, read_only)
+            with self.connect() as connection:
+                self.attach(connection, read_only)
                 yield connection
             return
         self._is_in_use = True
@@ -75,11 +71,11 @@ class LakeInstance:
 
     def _attached(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
-            self._connection = self._opened.enter_context(self._connect())
+            self._connection = self._opened.enter_context(self.connect())
         if self._is_read_only is not read_only:
             if self._is_read_only is not None:
                 self._connection.execute(f"detach {CATALOG}")
-            self._attach(self._connection, read_only)
+            self.attach(self._connection, read_only)
             self._is_read_only = read_only
         return self._connection
 
