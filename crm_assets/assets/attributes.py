@@ -6,40 +6,30 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from dagster import (
-    AssetCheckResult,
-    AssetKey,
-    Backoff,
-    BetaWarning,
-    CodeReferencesMetadataValue,
-    Jitter,
-    LocalFileCodeReference,
-    RetryPolicy,
-    UrlCodeReference,
-)
+import dagster as dg
 
 from crm_assets.dagster_internals import FailuresOnly
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
 
 
-def asset_key(crm: Crm, address: str) -> AssetKey:
+def asset_key(crm: Crm, address: str) -> dg.AssetKey:
     """The asset key of a CRM's table or view: `marts/task_backlog` for `marts.task_backlog`."""
-    return AssetKey(crm.path(address))
+    return dg.AssetKey(crm.path(address))
 
 
 OWNERS = ("team:sales-operations",)
 
 
 @cache
-def retry_policy(crm: Crm = DEFAULT_CRM) -> RetryPolicy:
+def retry_policy(crm: Crm = DEFAULT_CRM) -> dg.RetryPolicy:
     """Three retries of a CRM's asset, after 30, 60 and 120 s (`asset_retry_delay`), with jitter."""
     # A wrong value is reported by the run.
     delay = setting_at_load("asset_retry_delay", crm=crm)
-    return FailuresOnly(max_retries=3, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+    return FailuresOnly(max_retries=3, delay=delay, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
-def code_references(files: Mapping[Path, str], page: str) -> CodeReferencesMetadataValue:
+def code_references(files: Mapping[Path, str], page: str) -> dg.CodeReferencesMetadataValue:
     """The metadata value for `dagster/code_references`.
 
     Args:
@@ -50,15 +40,17 @@ def code_references(files: Mapping[Path, str], page: str) -> CodeReferencesMetad
     linked = {**files, **({project / page: "documentation"} if project else {})}
     with warnings.catch_warnings():
         # Two warnings per asset would bury a command's output.
-        warnings.simplefilter("ignore", BetaWarning)
-        return CodeReferencesMetadataValue(code_references=[_reference(path, label) for path, label in linked.items()])
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.CodeReferencesMetadataValue(
+            code_references=[_reference(path, label) for path, label in linked.items()]
+        )
 
 
-def _reference(path: Path, label: str) -> LocalFileCodeReference | UrlCodeReference:
+def _reference(path: Path, label: str) -> dg.LocalFileCodeReference | dg.UrlCodeReference:
     repository = _repository()
     if repository and path.is_relative_to(PACKAGE_PARENT):
-        return UrlCodeReference(url=f"{repository}/{path.relative_to(PACKAGE_PARENT).as_posix()}", label=label)
-    return LocalFileCodeReference(file_path=str(path), label=label)
+        return dg.UrlCodeReference(url=f"{repository}/{path.relative_to(PACKAGE_PARENT).as_posix()}", label=label)
+    return dg.LocalFileCodeReference(file_path=str(path), label=label)
 
 
 @cache
@@ -68,7 +60,7 @@ def _repository() -> str:
 
 
 def log_with_checks(
-    log: logging.Logger, made: str, results: Sequence[AssetCheckResult], level: int = logging.INFO
+    log: logging.Logger, made: str, results: Sequence[dg.AssetCheckResult], level: int = logging.INFO
 ) -> None:
     """Logs what was made and how many checks passed, at `level`, or as a warning that names failed checks.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import dagster as dg
 import duckdb
-from dagster import Failure, MetadataValue
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from crm_assets.errors import CrmAssetsError
@@ -118,14 +118,14 @@ def failures_explained(name: str, crm: Crm = DEFAULT_CRM) -> Iterator[dict[str, 
     with section_in_use(crm.section), commits_noted() as commits:
         try:
             yield metadata
-        except Failure:
+        except dg.Failure:
             raise
         except Exception as error:  # noqa: BLE001 # any error's message may hold records
             explained = explain(error, name, commits)
             if explained.frames:
                 listed = "".join(traceback.format_list(explained.frames))
-                metadata["where"] = MetadataValue.md(masked(f"```\n{listed}\n```"))
-            raise Failure(
+                metadata["where"] = dg.MetadataValue.md(masked(f"```\n{listed}\n```"))
+            raise dg.Failure(
                 description=masked(explained.message), metadata=metadata, allow_retries=explained.may_recover
             ) from None
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dagster import AssetsDefinition, MaterializeResult, asset
+import dagster as dg
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
@@ -15,10 +15,10 @@ MAINTENANCE = "lake.maintenance"
 """The address of the step, as if it were a table."""
 
 
-def build_lake_maintenance(crm: Crm) -> AssetsDefinition:
+def build_lake_maintenance(crm: Crm) -> dg.AssetsDefinition:
     """The asset that maintains a CRM's lake."""
 
-    @asset(
+    @dg.asset(
         key=asset_key(crm, MAINTENANCE),
         group_name=crm.named("lake"),
         description=(
@@ -30,12 +30,12 @@ def build_lake_maintenance(crm: Crm) -> AssetsDefinition:
         owners=OWNERS,
         retry_policy=retry_policy(crm),
     )
-    def lake_maintenance(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
+    def lake_maintenance(crm_warehouse: Warehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
         with failures_explained(MAINTENANCE, crm):
             warehouse = crm_warehouse.of(crm)
             if warehouse.lake is None:
                 raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
-            return MaterializeResult(metadata=warehouse.lake.maintain())
+            return dg.MaterializeResult(metadata=warehouse.lake.maintain())
 
     return lake_maintenance

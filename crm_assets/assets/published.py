@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dagster import AssetsDefinition, MaterializeResult, asset
+import dagster as dg
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
@@ -23,14 +23,14 @@ DESCRIPTION = (
 )
 
 
-def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> AssetsDefinition:
+def build_published_database(crm: Crm, tables: Sequence[dg.AssetsDefinition]) -> dg.AssetsDefinition:
     """The asset that publishes a CRM's tables. `tables`: their assets.
 
     It depends on those that no other table is built from, so it runs after all of them.
     """
     inputs = {dependency.asset_key for table in tables for spec in table.specs for dependency in spec.deps}
 
-    @asset(
+    @dg.asset(
         key=asset_key(crm, PUBLISHED),
         deps=[table for table in tables if inputs.isdisjoint(table.keys)],
         group_name=crm.named("published"),
@@ -45,7 +45,7 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         retry_policy=retry_policy(crm),
         op_tags={"dagster/priority": "-2"},  # in a selection without these tables, after the others that are ready
     )
-    def published_database(crm_warehouse: Warehouse) -> MaterializeResult:  # type: ignore[type-arg]
+    def published_database(crm_warehouse: Warehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Publishes, unless nothing has changed."""
         with failures_explained(PUBLISHED, crm):
             published = crm_warehouse.of(crm).publish()
@@ -56,6 +56,6 @@ def build_published_database(crm: Crm, tables: Sequence[AssetsDefinition]) -> As
         }
         if published.version is not None:
             metadata["version"] = published.version
-        return MaterializeResult(metadata=masked_metadata(metadata))
+        return dg.MaterializeResult(metadata=masked_metadata(metadata))
 
     return published_database

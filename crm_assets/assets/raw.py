@@ -8,17 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import dagster as dg
 import duckdb
-from dagster import (
-    AssetCheckResult,
-    AssetExecutionContext,
-    AssetsDefinition,
-    AssetSpec,
-    Config,
-    DataVersion,
-    MaterializeResult,
-    multi_asset,
-)
 from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
@@ -50,7 +41,7 @@ from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.warehouse import Warehouse
 
 
-class ReadConfig(Config):
+class ReadConfig(dg.Config):
     """The run configuration of a raw asset."""
 
     mode: ReadMode = Field(
@@ -70,12 +61,12 @@ class RawTranslator(DagsterDltTranslator):
         super().__init__()
         self.crm = crm
 
-    def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
         """The asset spec of a resource, from its endpoint and its declared schema."""
         resource = data.resource.name
         endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
         schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
-        return AssetSpec(
+        return dg.AssetSpec(
             key=asset_key(self.crm, f"{RAW}.{resource}"),
             group_name=self.crm.named(RAW),
             description=(
@@ -95,17 +86,17 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def build_raw_assets(crm: Crm, resources: Collection[str] = tuple(ENDPOINTS)) -> list[AssetsDefinition]:
+def build_raw_assets(crm: Crm, resources: Collection[str] = tuple(ENDPOINTS)) -> list[dg.AssetsDefinition]:
     """The assets that load resources of a CRM."""
     specs = dlt_specs(declared_source(), RawTranslator(crm))
     return [raw_asset(crm, spec) for spec in specs if spec.key.path[-1] in resources]
 
 
-def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
+def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
     resource = spec.key.path[-1]
 
-    @multi_asset(
+    @dg.multi_asset(
         name="__".join(spec.key.path),
         specs=[spec],
         check_specs=check_specs(crm, resource),
@@ -113,12 +104,12 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
         retry_policy=retry_policy(crm),
     )
     def load(  # Dagster injects resources by parameter
-        context: AssetExecutionContext,
+        context: dg.AssetExecutionContext,
         config: ReadConfig,
         crm_connection: CrmConnection,
         crm_warehouse: Warehouse,
         crm_progress: ReadProgress,
-    ) -> Iterator[MaterializeResult | AssetCheckResult]:  # type: ignore[type-arg]
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
         warehouse = crm_warehouse.of(crm)
         if not context.selected_asset_keys:
             with failures_explained(resource, crm), warehouse.read_connection() as connection:
@@ -197,12 +188,12 @@ def raw_asset(crm: Crm, spec: AssetSpec) -> AssetsDefinition:
         }
         if settings.requests_per_hour:
             metadata["crm/allowance_share"] = round(report.requests / settings.requests_per_hour, 4)
-        yield MaterializeResult(
+        yield dg.MaterializeResult(
             asset_key=result.asset_key,
             metadata=masked_metadata(metadata),
             check_results=checks,
             # Each database counts its loads from 1.
-            data_version=DataVersion(f"{loaded.changes.version} of {masked(request.base_url)}"),
+            data_version=dg.DataVersion(f"{loaded.changes.version} of {masked(request.base_url)}"),
         )
 
     return load

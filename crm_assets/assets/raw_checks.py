@@ -6,13 +6,8 @@ Only a broken primary key blocks the models. All other checks warn, or fail if t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import dagster as dg
 import duckdb
-from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
-    AssetCheckSpec,
-    get_dagster_logger,
-)
 
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import explain
@@ -54,32 +49,32 @@ CHECKS = (
 )
 
 
-def check_specs(crm: Crm, resource: str) -> list[AssetCheckSpec]:
+def check_specs(crm: Crm, resource: str) -> list[dg.AssetCheckSpec]:
     """The check specs of a raw asset."""
     key = asset_key(crm, f"{RAW}.{resource}")
     return [
-        AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking)
+        dg.AssetCheckSpec(check.name, asset=key, description=check.description, blocking=check.blocking)
         for check in CHECKS
     ]
 
 
-def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[AssetCheckResult]:
+def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[dg.AssetCheckResult]:
     """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
     return [_result(check, connection, crm, resource) for check in CHECKS]
 
 
-def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> AssetCheckResult:
+def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> dg.AssetCheckResult:
     try:
         finding = check.find(connection, resource)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
         reason = explain(error, resource, Commits()).message
-        get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {reason}")
+        dg.get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {reason}")
         finding = Finding(False, f"could not be run: {reason}")
-    return AssetCheckResult(
+    return dg.AssetCheckResult(
         asset_key=asset_key(crm, f"{RAW}.{resource}"),
         check_name=check.name,
         passed=finding.passed,
-        severity=AssetCheckSeverity.ERROR if check.blocking or finding.severe else AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR if check.blocking or finding.severe else dg.AssetCheckSeverity.WARN,
         description=masked(finding.sentence),
         metadata=masked_metadata(finding.numbers),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, asset, get_dagster_logger
+import dagster as dg
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
@@ -39,11 +39,11 @@ def tables_read() -> list[str]:
     return sorted(frozenset().union(*map(parsing.tables_read, queries().values())) - BOOKKEEPING)
 
 
-def build_sales_review(crm: Crm, models: Iterable[Model]) -> AssetsDefinition:
+def build_sales_review(crm: Crm, models: Iterable[Model]) -> dg.AssetsDefinition:
     """The asset that creates a CRM's sales review. `models`: those that define its metrics."""
     definitions = {metric: model.columns[name] for model in models for metric, name in model.metrics.items()}
 
-    @asset(
+    @dg.asset(
         key=asset_key(crm, SALES_REVIEW),
         deps=[asset_key(crm, address) for address in tables_read()],
         group_name=crm.named("reports"),
@@ -54,7 +54,7 @@ def build_sales_review(crm: Crm, models: Iterable[Model]) -> AssetsDefinition:
         config_schema={"only_if_changed": ONLY_IF_CHANGED},
         metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
     )
-    def sales_review(context: AssetExecutionContext, crm_warehouse: Warehouse) -> MaterializeResult[Any]:
+    def sales_review(context: dg.AssetExecutionContext, crm_warehouse: Warehouse) -> dg.MaterializeResult[Any]:
         """Creates the review."""
         shown = last_shown(context.instance, context.asset_key) if context.op_config["only_if_changed"] else None
         with failures_explained(SALES_REVIEW, crm):
@@ -65,7 +65,7 @@ def build_sales_review(crm: Crm, models: Iterable[Model]) -> AssetsDefinition:
 
 def _created(
     crm: Crm, warehouse: Warehouse, definitions: Mapping[str, str], shown: Mapping[str, Any] | None
-) -> MaterializeResult[Any]:
+) -> dg.MaterializeResult[Any]:
     """The page, unless it is there and `shown`, what Dagster shows about it, is of the same tables and reads."""
     settings = resolve_settings(crm)
     page = page_path(settings, crm)
@@ -75,27 +75,27 @@ def _created(
         tables_version = version_of_tables(connection, tables_read())
         reads = last_reads(connection)
         parts = (package_version("crm_assets"), settings.currency, tables_version, *(row["read_at"] for row in reads))
-        version = MetadataValue.text(" ".join(map(str, parts)))
+        version = dg.MetadataValue.text(" ".join(map(str, parts)))
         if shown and tables_version and page.exists() and shown.get("crm/version") == version:
-            return MaterializeResult(metadata={**shown, "page": _link(settings, page), "crm/built": False})
+            return dg.MaterializeResult(metadata={**shown, "page": _link(settings, page), "crm/built": False})
         review = read_figures(connection)
     formats = Formats(ZoneInfo(settings.reporting_timezone), settings.currency)
     source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
     write_review(page, review, formats, definitions, source)
-    get_dagster_logger().info(f"Sales review: {page}")
-    return MaterializeResult(
+    dg.get_dagster_logger().info(f"Sales review: {page}")
+    return dg.MaterializeResult(
         metadata={
             "page": _link(settings, page),
             "crm/version": version,
             "crm/built": True,
-            "figures of": MetadataValue.timestamp(review.taken_at),
+            "figures of": dg.MetadataValue.timestamp(review.taken_at),
             **{f"crm/{name.removeprefix('crm_')}": float(review.headline[name]) for name in HEADLINE},
         }
     )
 
 
-def _link(settings: CrmSettings, page: Path) -> MetadataValue[Any]:
+def _link(settings: CrmSettings, page: Path) -> dg.MetadataValue[Any]:
     """The page's address or, where none serves it, its path: browsers open no `file:` links of the UI."""
     if settings.reports_url is None:
-        return MetadataValue.path(page)
-    return MetadataValue.url(f"{url(settings.reports_url).shown.rstrip('/')}/{page.name}")
+        return dg.MetadataValue.path(page)
+    return dg.MetadataValue.url(f"{url(settings.reports_url).shown.rstrip('/')}/{page.name}")

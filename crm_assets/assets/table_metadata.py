@@ -7,8 +7,8 @@ record. Instead, they have the statement that shows rows.
 from collections.abc import Container, Mapping
 from typing import Any
 
+import dagster as dg
 import duckdb
-from dagster import MarkdownMetadataValue, MetadataValue, TableColumn, TableColumnConstraints, TableSchema
 
 from crm_assets.api import UPDATED_AT
 from crm_assets.loading.changes import Changes
@@ -33,14 +33,14 @@ def masked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
 def _masked(value: Any) -> Any:
     if isinstance(value, str):
         return masked(value)
-    if isinstance(value, MarkdownMetadataValue):
-        return MetadataValue.md(masked(value.value))
+    if isinstance(value, dg.MarkdownMetadataValue):
+        return dg.MetadataValue.md(masked(value.value))
     return value
 
 
-def declared_columns(schema: ResourceSchema) -> TableSchema:
+def declared_columns(schema: ResourceSchema) -> dg.TableSchema:
     """The declared columns of a raw table, with dlt's type names."""
-    return TableSchema(
+    return dg.TableSchema(
         [_column(name, c.data_type, c.nullable, c.description, c.personal) for name, c in schema.columns.items()]
     )
 
@@ -89,9 +89,9 @@ def raw_metadata(
     return metadata
 
 
-def rows_statement(address: str) -> MarkdownMetadataValue:
+def rows_statement(address: str) -> dg.MarkdownMetadataValue:
     """The statement that shows the first rows of a table or view."""
-    return MetadataValue.md(f"```sql\nfrom {address} limit 10\n```")
+    return dg.MetadataValue.md(f"```sql\nfrom {address} limit 10\n```")
 
 
 def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
@@ -110,7 +110,7 @@ def table_columns(
     address: str,
     descriptions: Mapping[str, str],
     personal: Container[str] = (),
-) -> TableSchema:
+) -> dg.TableSchema:
     """The columns of a table or view, with DuckDB's types and any descriptions. `personal`: in lower case."""
     layer, _, table = address.partition(".")
     found = connection.execute(
@@ -118,7 +118,7 @@ def table_columns(
         "where lower(table_schema) = ? and lower(table_name) = ? order by ordinal_position",
         [layer, table],
     ).fetchall()
-    return TableSchema(
+    return dg.TableSchema(
         [
             _column(name, type_, nullable, descriptions.get(name), name.lower() in personal)
             for name, type_, nullable in found
@@ -126,11 +126,11 @@ def table_columns(
     )
 
 
-def _column(name: str, type_: str, nullable: bool, description: str | None, personal: bool) -> TableColumn:
-    return TableColumn(
+def _column(name: str, type_: str, nullable: bool, description: str | None, personal: bool) -> dg.TableColumn:
+    return dg.TableColumn(
         name=name,
         type=type_,
         description=description,
-        constraints=TableColumnConstraints(nullable=nullable, unique=name == "id"),
+        constraints=dg.TableColumnConstraints(nullable=nullable, unique=name == "id"),
         tags={"personal_data": ""} if personal else {},
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from dagster import AssetKey, AssetsDefinition, FreshnessPolicy
+import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
@@ -52,7 +52,7 @@ A_NIGHT = timedelta(hours=26)
 """From one nightly job to the end of the next, which alone materializes models without changed inputs."""
 
 
-def allowed_age(key: AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
+def allowed_age(key: dg.AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
     """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs.
 
     `cadences`: resource -> the time between two scheduled reads.
@@ -64,13 +64,13 @@ def allowed_age(key: AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
 
 
 def with_freshness(
-    assets: Sequence[AssetsDefinition], ages: Mapping[AssetKey, timedelta]
-) -> Iterator[AssetsDefinition]:
+    assets: Sequence[dg.AssetsDefinition], ages: Mapping[dg.AssetKey, timedelta]
+) -> Iterator[dg.AssetsDefinition]:
     """The same assets, each with its freshness policy: a warning after two thirds of the allowed age."""
     for asset in assets:
         yield _kept_fresh(ages[asset.key], asset)
 
 
-def _kept_fresh(allowed: timedelta, asset: AssetsDefinition) -> AssetsDefinition:
-    policy = FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
+def _kept_fresh(allowed: timedelta, asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+    policy = dg.FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
     return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))

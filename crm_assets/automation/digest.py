@@ -3,17 +3,7 @@
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from dagster import (
-    DagsterInvalidDefinitionError,
-    DefaultScheduleStatus,
-    Definitions,
-    OpExecutionContext,
-    RunConfig,
-    ScheduleDefinition,
-    get_dagster_logger,
-    job,
-    op,
-)
+import dagster as dg
 
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.failures import failures_explained
@@ -34,43 +24,43 @@ NO_ADDRESS = (
 )
 
 
-def build_digest(crm: Crm) -> Definitions:
+def build_digest(crm: Crm) -> dg.Definitions:
     """The job that sends a CRM's digest and, if `CRM_DIGEST` is set, its schedule."""
 
-    @op(name=crm.named("send_digest"), description="Sends the digest.")
-    def send_digest(context: OpExecutionContext, crm_warehouse: Warehouse) -> None:
+    @dg.op(name=crm.named("send_digest"), description="Sends the digest.")
+    def send_digest(context: dg.OpExecutionContext, crm_warehouse: Warehouse) -> None:
         with failures_explained("crm_digest", crm):
             _send(context, crm, crm_warehouse.of(crm))
 
-    @job(
+    @dg.job(
         name=crm.named("crm_digest"),
         description="Sends headline figures and the sales review to the addresses in CRM_NOTIFY.",
-        config=RunConfig(loggers={CONSOLE: {}}),
+        config=dg.RunConfig(loggers={CONSOLE: {}}),
     )
     def crm_digest() -> None:
         send_digest()
 
-    warn = get_dagster_logger().warning
+    warn = dg.get_dagster_logger().warning
     if not (cron := setting_at_load("digest", warn)):
-        return Definitions(jobs=[crm_digest])
+        return dg.Definitions(jobs=[crm_digest])
     if not setting_at_load("notify"):
         warn(NO_ADDRESS)
     try:
-        schedule = ScheduleDefinition(
+        schedule = dg.ScheduleDefinition(
             name=crm.named("crm_digest_schedule"),
             job=crm_digest,
             cron_schedule=cron,
             execution_timezone=configured_timezone()[0],
             description="Sends the digest when CRM_DIGEST says.",
-            default_status=DefaultScheduleStatus.RUNNING,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
         )
-    except DagsterInvalidDefinitionError:  # it has five parts, but names a day such as 30 February
+    except dg.DagsterInvalidDefinitionError:  # it has five parts, but names a day such as 30 February
         warn(f"CRM_DIGEST is {cron}, which never comes: no digest is sent. Name days that the months have")
-        return Definitions(jobs=[crm_digest])
-    return Definitions(jobs=[crm_digest], schedules=[schedule])
+        return dg.Definitions(jobs=[crm_digest])
+    return dg.Definitions(jobs=[crm_digest], schedules=[schedule])
 
 
-def _send(context: OpExecutionContext, crm: Crm, warehouse: Warehouse) -> None:
+def _send(context: dg.OpExecutionContext, crm: Crm, warehouse: Warehouse) -> None:
     """Sends the digest.
 
     Raises:

@@ -6,16 +6,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
-from dagster import (
-    AssetsDefinition,
-    AssetSelection,
-    ExecutorDefinition,
-    RunConfig,
-    define_asset_job,
-    get_dagster_logger,
-    in_process_executor,
-    multiprocess_executor,
-)
+import dagster as dg
 
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.published import PUBLISHED
@@ -54,70 +45,72 @@ class CrmJobs:
 
 def build_jobs(
     crm: Crm,
-    raw_assets: Collection[AssetsDefinition],
-    models: Collection[AssetsDefinition],
-    reports: Collection[AssetsDefinition],
+    raw_assets: Collection[dg.AssetsDefinition],
+    models: Collection[dg.AssetsDefinition],
+    reports: Collection[dg.AssetsDefinition],
 ) -> CrmJobs:
     """The jobs of a CRM."""
-    everything = AssetSelection.assets(*raw_assets, *models, *reports, asset_key(crm, PUBLISHED))
+    everything = dg.AssetSelection.assets(*raw_assets, *models, *reports, asset_key(crm, PUBLISHED))
 
-    def reading(assets: Iterable[AssetsDefinition], mode: ReadMode, built: Iterable[AssetsDefinition]) -> RunConfig:
+    def reading(
+        assets: Iterable[dg.AssetsDefinition], mode: ReadMode, built: Iterable[dg.AssetsDefinition]
+    ) -> dg.RunConfig:
         reads = {asset.op.name: ReadConfig(mode=mode) for asset in assets}
-        return RunConfig(ops={**reads, **building(built)}, loggers={CONSOLE: {}})
+        return dg.RunConfig(ops={**reads, **building(built)}, loggers={CONSOLE: {}})
 
-    def depending_on(asset: AssetsDefinition) -> list[AssetsDefinition]:
-        raw = AssetSelection.assets(asset)
-        both = (raw.downstream() & AssetSelection.assets(*models)).upstream()
+    def depending_on(asset: dg.AssetsDefinition) -> list[dg.AssetsDefinition]:
+        raw = dg.AssetSelection.assets(asset)
+        both = (raw.downstream() & dg.AssetSelection.assets(*models)).upstream()
         keys = both.resolve([*raw_assets, *models])
         return [model for model in models if model.key in keys]
 
     return CrmJobs(
-        full_refresh=define_asset_job(
+        full_refresh=dg.define_asset_job(
             crm.named("crm_full_refresh"),
             selection=everything,
             description="Reads all resources in full, builds models that have changed and publishes. Detects vanished "
             "records.",
             config=reading(raw_assets, ReadMode.full, [*models, *reports]),
         ),
-        incremental=define_asset_job(
+        incremental=dg.define_asset_job(
             crm.named("crm_incremental"),
             selection=everything,
             description="Reads all resources incrementally, builds models that have changed and publishes.",
             config=reading(raw_assets, ReadMode.incremental, [*models, *reports]),
         ),
         resources={
-            resource: define_asset_job(
+            resource: dg.define_asset_job(
                 crm.named(f"{resource}_sync"),
-                selection=AssetSelection.assets(asset, *depending_on(asset), asset_key(crm, PUBLISHED)),
+                selection=dg.AssetSelection.assets(asset, *depending_on(asset), asset_key(crm, PUBLISHED)),
                 description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
                 config=reading([asset], ReadMode.incremental, depending_on(asset)),
             )
             for asset in raw_assets
             for resource in asset.key.path[-1:]
         },
-        build=define_asset_job(
+        build=dg.define_asset_job(
             crm.named("crm_build"),
-            selection=AssetSelection.assets(*models, *reports, asset_key(crm, PUBLISHED)),
+            selection=dg.AssetSelection.assets(*models, *reports, asset_key(crm, PUBLISHED)),
             description="Builds models and reports whose inputs have changed, and publishes. Reads nothing. The sensor "
             f"{crm.named('build_what_changed')} starts it.",
             config=reading([], ReadMode.incremental, [*models, *reports]),
         ),
-        publish=define_asset_job(
+        publish=dg.define_asset_job(
             crm.named("publish"),
-            selection=AssetSelection.assets(asset_key(crm, PUBLISHED)),
+            selection=dg.AssetSelection.assets(asset_key(crm, PUBLISHED)),
             description="Publishes the current tables to readers. A sensor starts it after a failed run.",
-            config=RunConfig(loggers={CONSOLE: {}}),
+            config=dg.RunConfig(loggers={CONSOLE: {}}),
         ),
     )
 
 
-def building(assets: Iterable[AssetsDefinition]) -> dict[str, Any]:
+def building(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Any]:
     """The configuration of ops that leave alone what has not changed."""
     return {asset.op.name: {"config": {"only_if_changed": True}} for asset in assets}
 
 
-EXECUTORS: Mapping[str, ExecutorDefinition] = MappingProxyType(
-    {"in_process": in_process_executor, "multiprocess": multiprocess_executor}
+EXECUTORS: Mapping[str, dg.ExecutorDefinition] = MappingProxyType(
+    {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
 )
 """Value of `CRM_EXECUTOR` -> executor that runs steps on the machine of their run."""
 
@@ -128,22 +121,22 @@ IN_CONTAINERS: Mapping[str, tuple[str, str]] = MappingProxyType(
 container."""
 
 
-def configured_executor() -> ExecutorDefinition:
+def configured_executor() -> dg.ExecutorDefinition:
     """The executor in `CRM_EXECUTOR`.
 
     An unknown name, or an extra that is not installed, is only a warning, since the code location must load.
     """
-    warn = get_dagster_logger().warning
+    warn = dg.get_dagster_logger().warning
     name = setting_at_load("executor", warn)
     if name in EXECUTORS:
         return EXECUTORS[name]
     module, attribute = IN_CONTAINERS[name]
     try:
-        executor: ExecutorDefinition = getattr(import_module(module), attribute)
+        executor: dg.ExecutorDefinition = getattr(import_module(module), attribute)
     except ImportError as error:
         warn(
             f"Setting CRM_EXECUTOR is {name!r}, but its packages are not installed ({error}). Install them with: "
             f"pip install 'crm_assets[{name}]'. Steps run in the process of their run."
         )
-        return in_process_executor
+        return dg.in_process_executor
     return executor

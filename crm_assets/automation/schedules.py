@@ -7,15 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cache
 
-from dagster import (
-    DefaultScheduleStatus,
-    Definitions,
-    RunRequest,
-    ScheduleDefinition,
-    define_asset_job,
-    get_dagster_logger,
-    schedule,
-)
+import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
@@ -41,13 +33,13 @@ def configured_timezone() -> tuple[str, str]:
     warnings: list[str] = []
     timezone = setting_at_load("schedule_timezone", warnings.append)
     for warning in warnings:
-        get_dagster_logger().warning(warning)
+        dg.get_dagster_logger().warning(warning)
     return timezone, " ".join(warnings)
 
 
 def build_schedules(
     crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta], start: int = 0
-) -> list[ScheduleDefinition]:
+) -> list[dg.ScheduleDefinition]:
     """The schedules of a CRM.
 
     Args:
@@ -58,7 +50,7 @@ def build_schedules(
     """
     hour, minute = divmod(NIGHTLY + start, HOUR_MINUTES)
     timezone, warning = configured_timezone()
-    full_refresh = ScheduleDefinition(
+    full_refresh = dg.ScheduleDefinition(
         name=crm.named("crm_full_refresh_schedule"),
         job=jobs.full_refresh,
         cron_schedule=f"{minute} {hour} * * *",
@@ -74,40 +66,40 @@ def build_schedules(
     ]
 
 
-def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta, start: int) -> ScheduleDefinition:
+def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta, start: int) -> dg.ScheduleDefinition:
     """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
     timezone, warning = configured_timezone()
     how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
 
-    @schedule(
+    @dg.schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
         cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + start, cadence),
         execution_timezone=timezone,
         description=f"Reads {resource} {how}. A sensor builds models if anything changed. {warning}".rstrip(),
     )
-    def read_changes() -> RunRequest:
-        return RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
+    def read_changes() -> dg.RunRequest:
+        return dg.RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
 
     return read_changes
 
 
-def build_maintenance(crm: Crm) -> Definitions:
+def build_maintenance(crm: Crm) -> dg.Definitions:
     """The asset that maintains a CRM's lake, its job, and the job's schedule."""
     maintenance = build_lake_maintenance(crm)
-    job = define_asset_job(
+    job = dg.define_asset_job(
         crm.named("lake_maintenance"),
         selection=[maintenance],
         description="Merges the lake's small files and expires old snapshots.",
     )
     timezone, warning = configured_timezone()
-    nightly = ScheduleDefinition(
+    nightly = dg.ScheduleDefinition(
         name=crm.named("lake_maintenance_schedule"),
         job=job,
         cron_schedule="30 4 * * *",
         execution_timezone=timezone,
         description=f"Every night, after the full read: merges small files, expires old snapshots. {warning}".rstrip(),
         # Each load adds files, so a lake without maintenance becomes slower and slower.
-        default_status=DefaultScheduleStatus.RUNNING,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
     )
-    return Definitions(assets=[maintenance], jobs=[job], schedules=[nightly])
+    return dg.Definitions(assets=[maintenance], jobs=[job], schedules=[nightly])

@@ -8,30 +8,14 @@ import json
 from collections.abc import Collection, Mapping
 from graphlib import TopologicalSorter
 
-from dagster import (
-    AssetKey,
-    AssetsDefinition,
-    AssetSpec,
-    DagsterEventType,
-    DagsterInstance,
-    DagsterRunStatus,
-    DefaultSensorStatus,
-    RunFailureSensorContext,
-    RunRequest,
-    RunsFilter,
-    SensorDefinition,
-    SensorEvaluationContext,
-    SkipReason,
-    run_failure_sensor,
-    sensor,
-)
+import dagster as dg
 
 from crm_assets.automation.jobs import AssetJob
 from crm_assets.dagster_internals import is_built_from
 from crm_assets.settings import Crm
 
 
-def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[AssetKey]) -> SensorDefinition:
+def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[dg.AssetKey]) -> dg.SensorDefinition:
     """The sensor that publishes a CRM's tables after failed runs.
 
     Args:
@@ -40,61 +24,64 @@ def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[Asse
         assets: The keys of its assets.
     """
 
-    @run_failure_sensor(
+    @dg.run_failure_sensor(
         name=crm.named("publish_after_failed_runs"),
         request_job=publish,
-        default_status=DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description="Publishes the tables after a run with a failed asset, in which Dagster skips that step.",
     )
-    def publish_after_failed_runs(context: RunFailureSensorContext) -> RunRequest | SkipReason:
+    def publish_after_failed_runs(context: dg.RunFailureSensorContext) -> dg.RunRequest | dg.SkipReason:
         """Otherwise one list that the API refuses would keep readers from ever seeing new data."""
         run = context.dagster_run
         if run.job_name == publish.name:
-            return SkipReason("The publishing itself failed")
-        logs = context.instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+            return dg.SkipReason("The publishing itself failed")
+        logs = context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         made = any(log.get_dagster_event().asset_key in assets for log in logs)
-        return RunRequest(run_key=run.run_id) if made else SkipReason("The run materialized nothing")
+        return dg.RunRequest(run_key=run.run_id) if made else dg.SkipReason("The run materialized nothing")
 
     return publish_after_failed_runs
 
 
 UNFINISHED = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.QUEUED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 
 
 def build_model_sensor(
-    crm: Crm, build: AssetJob, raw: Collection[AssetsDefinition], built: Collection[AssetsDefinition]
-) -> SensorDefinition:
+    crm: Crm, build: AssetJob, raw: Collection[dg.AssetsDefinition], built: Collection[dg.AssetsDefinition]
+) -> dg.SensorDefinition:
     """The sensor of a CRM. `build`: the job that builds, of which a run builds some; `built`: all of its assets."""
     loaded = frozenset(key for asset in raw for key in asset.keys)
     specs = {spec.key: spec for asset in built for spec in asset.specs}
 
-    @sensor(
+    @dg.sensor(
         name=crm.named("build_what_changed"),
         job=build,
         minimum_interval_seconds=30,
-        default_status=DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.RUNNING,
         description="Builds models and the report once when their inputs have changed, unless a run is building them.",
     )
-    def build_what_changed(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    def build_what_changed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tried = json.loads(context.cursor or "{}")
         wanted = find_changed(context.instance, specs, loaded, tried)
         context.update_cursor(json.dumps(tried))
         if not wanted:
-            return SkipReason("No inputs have changed")
-        return RunRequest(asset_selection=wanted)
+            return dg.SkipReason("No inputs have changed")
+        return dg.RunRequest(asset_selection=wanted)
 
     return build_what_changed
 
 
 def find_changed(
-    instance: DagsterInstance, specs: Mapping[AssetKey, AssetSpec], loaded: Collection[AssetKey], tried: dict[str, str]
-) -> list[AssetKey]:
+    instance: dg.DagsterInstance,
+    specs: Mapping[dg.AssetKey, dg.AssetSpec],
+    loaded: Collection[dg.AssetKey],
+    tried: dict[str, str],
+) -> list[dg.AssetKey]:
     """The assets to build now, in an order in which they can be built.
 
     An asset is built if its code or its inputs have other versions than when it was built, or if an input is built. It
@@ -110,14 +97,14 @@ def find_changed(
     records = instance.get_asset_records([*specs, *loaded])
     entries = {record.asset_entry.asset_key: record.asset_entry for record in records}
     made = {key: entry.last_materialization for key, entry in entries.items() if entry.last_materialization}
-    unfinished = {run.run_id for run in instance.get_runs(RunsFilter(statuses=UNFINISHED))}
+    unfinished = {run.run_id for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))}
     busy = {
         key
         for key, entry in entries.items()
         if entry.last_run_id in unfinished and (key not in made or made[key].run_id != entry.last_run_id)
     }
     parents = {key: frozenset(dep.asset_key for dep in spec.deps) for key, spec in specs.items()}
-    wanted = list[AssetKey]()
+    wanted = list[dg.AssetKey]()
     for key in TopologicalSorter(parents).static_order():
         if key not in specs:
             continue
