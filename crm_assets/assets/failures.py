@@ -51,12 +51,7 @@ ADVICE: Mapping[int, str] = MappingProxyType(
 )
 """Error number of the operating system -> what to do."""
 
-REASONS: Mapping[str, str] = MappingProxyType(
-    {
-        os.strerror(number): ADVICE[number]
-        for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS)
-    }
-)
+REASONS: Mapping[str, str] = MappingProxyType({os.strerror(number): advice for number, advice in ADVICE.items()})
 """Message of the operating system, as DuckDB quotes it -> what to do."""
 
 DAMAGED = "Corrupt database file"

@@ -86,7 +86,7 @@ class RawTranslator(DagsterDltTranslator):
         )
 
 
-def build_raw_assets(crm: Crm, resources: Collection[str] = tuple(ENDPOINTS)) -> list[dg.AssetsDefinition]:
+def build_raw_assets(crm: Crm, resources: Collection[str]) -> list[dg.AssetsDefinition]:
     """The assets that load resources of a CRM."""
     specs = dlt_specs(declared_source(), RawTranslator(crm))
     return [raw_asset(crm, spec) for spec in specs if spec.key.path[-1] in resources]
@@ -127,10 +127,14 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                 crm_connection.address(settings), settings.path(resource), settings.endpoint(resource).params
             )
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
-                refuse_another_crm(connection, crm, warehouse.name, request)
+                refuse_another_crm(connection, crm, warehouse.name, request.base_url)
                 rules = ReadRules.before_read(connection, crm, settings)
                 load_id = next_load_id(connection)
-                state = read_state(connection, resource, rules)
+                state = ReadState(
+                    types=stored_types(connection, resource),
+                    sent=recent_requests(connection),
+                    forgotten=rules.forgotten,
+                )
                 if config.mode is ReadMode.incremental:
                     cursor = read_cursor(connection, resource, request, settings.incremental_lag)
                     if isinstance(cursor, Cursor):
@@ -216,31 +220,18 @@ def rare_garbage_collection() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def read_state(connection: duckdb.DuckDBPyConnection, resource: str, rules: ReadRules) -> ReadState:
-    """What is known from earlier reads of a resource, without the cursor."""
-    return ReadState(
-        types=stored_types(connection, resource),
-        sent=recent_requests(connection),
-        forgotten=rules.forgotten,
-    )
-
-
-def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, request: ListRequest) -> None:
-    """Refuses to mix records: the warehouse must hold none of another CRM.
+def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, configured: str) -> None:
+    """Refuses to mix records: the warehouse must hold none of another CRM than the one at the configured address.
 
     Raises:
         SettingsError: It holds some.
     """
     loaded = loaded_from(connection)
-    if loaded not in {None, request.base_url}:
-        raise another_crm(crm, warehouse, str(loaded), request.base_url)
-
-
-def another_crm(crm: Crm, warehouse: str, loaded: str, configured: str) -> SettingsError:
-    """The error if the settings point to another CRM than the one whose records are stored."""
+    if loaded in {None, configured}:
+        return
     remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
     option = f" --crm {crm.name}" if crm.name else ""
-    return SettingsError(
+    raise SettingsError(
         f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. "
         f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
         f"python -m crm_assets accept-address{option}"

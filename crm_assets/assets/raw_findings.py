@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table
+from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.loading.vanishing import unconfirmed
 from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.settings import setting_name
@@ -17,21 +17,12 @@ from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 LAST_READ = """
 select
-    rows_in_source,
-    mode
-from raw.sync_log
-where resource = ?
-order by _dlt_load_id desc
-limit 1
-"""
-
-INCOMPLETE_BECAUSE = """
-select
     mode,
     complete,
-    incomplete_because
+    incomplete_because,
+    rows_in_source
 from raw.sync_log
-inner join raw.sync_details using (resource, _dlt_load_id)
+left join raw.sync_details using (resource, _dlt_load_id)
 where resource = ?
 order by _dlt_load_id desc
 limit 1
@@ -92,13 +83,8 @@ def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding
 def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
     """Whether the table has exactly the declared columns, with their types."""
     declared = resource_schema(resource).columns
-    found = dict(
-        connection.execute(
-            "select column_name, data_type from information_schema.columns "
-            "where table_schema = ? and table_name = ? and not starts_with(column_name, '_dlt_')",
-            [RAW, resource],
-        ).fetchall()
-    )
+    stored = stored_columns(connection, resource)
+    found = {name: type_ for name, type_ in stored.items() if not name.startswith("_dlt_")}
     variants = [name for name in found if varies(name) in declared]
     drift = {
         "values of another type, kept in": variants,
@@ -152,9 +138,9 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     Incremental reads cannot detect vanished records, so there may be more rows until the next complete full read.
     """
     last = connection.execute(LAST_READ, [resource]).fetchone()
-    if last is None or last[0] is None:
+    if last is None or last[-1] is None:
         return Finding(True, "the API does not count its records")
-    in_source, mode = last
+    mode, *_, in_source = last
     view = relation(f"{PRESENT}.{resource}")
     [[present]] = connection.execute(f"select count(*) from {view}").fetchall()
     forgotten = listed_but_forgotten(connection, resource)
@@ -182,10 +168,10 @@ def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Findi
 
     The finding is severe if too many rows would vanish at once.
     """
-    last = connection.execute(INCOMPLETE_BECAUSE, [resource]).fetchone()
+    last = connection.execute(LAST_READ, [resource]).fetchone()
     if last is None:
         return Finding(True, "not read yet")
-    mode, complete, because = last
+    mode, complete, because, _ = last
     if complete:
         return Finding(True, f"the last read ({mode}) is complete")
     sentence = f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it"

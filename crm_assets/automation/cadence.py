@@ -1,6 +1,6 @@
 """How often each resource's schedule reads it, and how old assets may get before they count as late."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 import dagster as dg
@@ -23,13 +23,17 @@ def read_cadences(crm: Crm) -> dict[str, timedelta]:
     }
 
 
-def start_minute(position: int, step: int) -> int:
-    """The minute of the hour at which the thing at a position starts: `step` minutes after the one before it.
+STEP = 12
+"""Minutes between the schedules of one resource and the next. They must divide 60."""
 
-    Each round of the clock is seven minutes later than the last, so sixty things start at sixty different minutes, and
-    one more at the end moves no other. `step` must divide 60.
+
+def start_minute(position: int) -> int:
+    """The minute of the hour at which the resource at a position of `ENDPOINTS` starts.
+
+    Each round of the clock is seven minutes later than the last, so sixty resources start at sixty different minutes,
+    and one more at the end moves no other.
     """
-    return (position * step + position * step // HOUR_MINUTES * 7) % HOUR_MINUTES
+    return (position * STEP + position * STEP // HOUR_MINUTES * 7) % HOUR_MINUTES
 
 
 def cron(minute: int, cadence: timedelta) -> str:
@@ -63,14 +67,8 @@ def allowed_age(key: dg.AssetKey, cadences: Mapping[str, timedelta]) -> timedelt
     return A_NIGHT + MISSED_READS * max(cadences.values())
 
 
-def with_freshness(
-    assets: Sequence[dg.AssetsDefinition], ages: Mapping[dg.AssetKey, timedelta]
-) -> Iterator[dg.AssetsDefinition]:
-    """The same assets, each with its freshness policy: a warning after two thirds of the allowed age."""
-    for asset in assets:
-        yield _kept_fresh(ages[asset.key], asset)
-
-
-def _kept_fresh(allowed: timedelta, asset: dg.AssetsDefinition) -> dg.AssetsDefinition:
+def kept_fresh(spec: dg.AssetSpec, cadences: Mapping[str, timedelta]) -> dg.AssetSpec:
+    """The spec of an asset with its freshness policy: a warning after two thirds of the allowed age."""
+    allowed = allowed_age(spec.key, cadences)
     policy = dg.FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
-    return asset.map_asset_specs(lambda spec: spec.replace_attributes(freshness_policy=policy))
+    return spec.replace_attributes(freshness_policy=policy)

@@ -56,7 +56,8 @@ def build_jobs(
         assets: Iterable[dg.AssetsDefinition], mode: ReadMode, built: Iterable[dg.AssetsDefinition]
     ) -> dg.RunConfig:
         reads = {asset.op.name: ReadConfig(mode=mode) for asset in assets}
-        return dg.RunConfig(ops={**reads, **building(built)}, loggers={CONSOLE: {}})
+        builds = {asset.op.name: {"config": {"only_if_changed": True}} for asset in built}
+        return dg.RunConfig(ops={**reads, **builds}, loggers={CONSOLE: {}})
 
     def depending_on(asset: dg.AssetsDefinition) -> list[dg.AssetsDefinition]:
         raw = dg.AssetSelection.assets(asset)
@@ -102,11 +103,6 @@ def build_jobs(
             config=dg.RunConfig(loggers={CONSOLE: {}}),
         ),
     )
-
-
-def building(assets: Iterable[dg.AssetsDefinition]) -> dict[str, Any]:
-    """The configuration of ops that leave alone what has not changed."""
-    return {asset.op.name: {"config": {"only_if_changed": True}} for asset in assets}
 
 
 EXECUTORS: Mapping[str, dg.ExecutorDefinition] = MappingProxyType(

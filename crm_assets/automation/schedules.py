@@ -23,10 +23,6 @@ NIGHTLY = 150
 """The minute of the day at which the nightly full read begins: half past two."""
 
 
-RESOURCE_STEP = 12
-"""Minutes between the schedules of one resource and the next."""
-
-
 @cache
 def configured_timezone() -> tuple[str, str]:
     """The time zone in `CRM_SCHEDULE_TIMEZONE`, and a warning if it is wrong, which is logged once: schedules load."""
@@ -74,7 +70,7 @@ def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelt
     @dg.schedule(
         name=crm.named(f"{resource}_schedule"),
         job=job,
-        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource), RESOURCE_STEP) + start, cadence),
+        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource)) + start, cadence),
         execution_timezone=timezone,
         description=f"Reads {resource} {how}. A sensor builds models if anything changed. {warning}".rstrip(),
     )

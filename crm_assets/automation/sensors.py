@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 import dagster as dg
 
 from crm_assets.automation.jobs import AssetJob
+from crm_assets.automation.retention import ENDED
 from crm_assets.dagster_internals import is_built_from
 from crm_assets.settings import Crm
 
@@ -42,13 +43,7 @@ def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[dg.A
     return publish_after_failed_runs
 
 
-UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+UNFINISHED = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
 
 def build_model_sensor(

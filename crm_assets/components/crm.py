@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import dagster as dg
@@ -14,7 +15,7 @@ from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review, tables_read
-from crm_assets.automation.cadence import allowed_age, read_cadences, with_freshness
+from crm_assets.automation.cadence import kept_fresh, read_cadences
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.automation.digest import build_digest
 from crm_assets.automation.jobs import build_jobs
@@ -122,14 +123,13 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
         jobs = build_jobs(crm, raw, tables, reports)
         cadences = {name: cadence for name, cadence in self._cadences(crm).items() if name in self.resources}
         assets = [*raw, *built, published]
-        ages = {asset.key: allowed_age(asset.key, cadences) for asset in assets}
         everything = dg.Definitions(
-            assets=[*with_freshness(assets, ages)],
+            assets=dg.map_asset_specs(partial(kept_fresh, cadences=cadences), assets),
             asset_checks=build_model_checks(crm, models, missing),
             jobs=[*jobs.all, build_check_job(crm)],
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
             sensors=[
-                build_publishing_sensor(crm, jobs.publish, ages.keys()),
+                build_publishing_sensor(crm, jobs.publish, {asset.key for asset in assets}),
                 build_model_sensor(crm, jobs.build, raw, [*built, published]),
             ],
             resources=RESOURCES,

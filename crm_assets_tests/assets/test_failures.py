@@ -26,6 +26,7 @@ from dagster import (
 )
 
 from crm_assets import errors
+from crm_assets.api import ENDPOINTS
 from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets
@@ -119,7 +120,7 @@ def _jobs() -> dict[str, JobDefinition]:
     """Kind of asset or check -> a job that runs one."""
     models = load_models()
     by_address = {model.address: model for model in models}
-    raw = build_raw_assets(DEFAULT_CRM)
+    raw = build_raw_assets(DEFAULT_CRM, ENDPOINTS)
     lake_maintenance = build_lake_maintenance(DEFAULT_CRM)
     built = {asset.key: asset for asset in build_model_assets(DEFAULT_CRM, models)}
     [comparison] = build_model_checks(DEFAULT_CRM, _compared_models())

@@ -145,7 +145,7 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
     models = load_models()
     with DagsterInstance.ephemeral() as instance:
         return materialize(
-            [*build_raw_assets(Crm()), *build_model_assets(Crm(), models)],
+            [*build_raw_assets(Crm(), ENDPOINTS), *build_model_assets(Crm(), models)],
             selection=selection,
             resources={
                 "crm_warehouse": Warehouse(database=str(database)),

@@ -4,14 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from crm_assets.automation.cadence import cron, start_minute
-from crm_assets.automation.schedules import RESOURCE_STEP
+from crm_assets.automation.cadence import STEP, cron, start_minute
 from crm_assets.settings import CrmSettings
 
 
 def test_no_two_of_sixty_schedules_start_at_the_same_minute() -> None:
-    minutes = [start_minute(position, RESOURCE_STEP) for position in range(60)]
-    assert minutes[: 60 // RESOURCE_STEP] == list(range(0, 60, RESOURCE_STEP))
+    minutes = [start_minute(position) for position in range(60)]
+    assert minutes[: 60 // STEP] == list(range(0, 60, STEP))
     assert sorted(minutes) == list(range(60))
 
 

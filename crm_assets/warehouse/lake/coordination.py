@@ -24,6 +24,9 @@ LOCK = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
 SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"
 LOCK_IF_FREE = "select pg_try_advisory_lock(hashtextextended(%(key)s, 0))"
 
+BACKEND = "select pg_backend_pid()"
+"""PostgreSQL's process id of a session. A pooler gives connections another number."""
+
 HOLDERS = """
 select string_agg(distinct application_name, ', ')
 from pg_locks
@@ -109,13 +112,13 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
     name = f"process {os.getpid()} on {socket.gethostname()}"
     give_up_at = time.monotonic() + wait
     with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
-        session_id = _backend(session)
+        session_id = int(_value(session, BACKEND))
         if session_id != session.info.backend_pid:
             _refuse_pooler(dsn, session_id)
         for statement, key in locks:
             patience = FIRST_MESSAGE_AFTER
             while not _acquired(session, statement, key, min(patience, give_up_at - time.monotonic())):
-                holders = _holders(session, key)
+                holders = _value(session, HOLDERS, key) or "another process"
                 left = give_up_at - time.monotonic()
                 if left <= 0:
                     raise WarehouseBusy(
@@ -124,19 +127,18 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
                     )
                 announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
                 patience = MESSAGE_EVERY
-        yield Locks(session_id, [table for table in if_free if not _locked_if_free(session, f"{whole} {table}")])
+        yield Locks(session_id, [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")])
 
 
-def _backend(session: Session) -> int:
-    """PostgreSQL's process id of a session. A pooler gives connections another number."""
-    [[pid]] = session.execute("select pg_backend_pid()").fetchall()
-    return int(pid)
+def _value(session: Session, query: str, key: str = "") -> Any:
+    [[value]] = session.execute(query, {"key": key}).fetchall()
+    return value
 
 
 def _refuse_pooler(dsn: str, session_id: int) -> None:
     """Refuses a pooler that lends the session of an idle connection to another one."""
     with closing(psycopg.connect(dsn, autocommit=True)) as other:
-        if _backend(other) == session_id:
+        if _value(other, BACKEND) == session_id:
             raise WarehouseUnreachable(
                 "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses locks. "
                 "Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
@@ -150,16 +152,6 @@ def _acquired(session: Session, statement: str, key: str, patience: float) -> bo
     except psycopg.errors.LockNotAvailable:
         return False
     return True
-
-
-def _locked_if_free(session: Session, key: str) -> bool:
-    [[acquired]] = session.execute(LOCK_IF_FREE, {"key": key}).fetchall()
-    return bool(acquired)
-
-
-def _holders(session: Session, key: str) -> str:
-    [[holders]] = session.execute(HOLDERS, {"key": key}).fetchall()
-    return str(holders or "another process")
 
 
 class RequestCount:
