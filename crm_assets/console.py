@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
-from types import MappingProxyType
 from typing import TextIO
 
 from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLoggerContext, InitResourceContext, logger
@@ -43,19 +42,17 @@ def _retry(event: DagsterEvent) -> str:
     return f"{event.step_key} failed and is retried in {data.seconds_to_wait or 0:.0f} s: {reason}"
 
 
-EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = MappingProxyType(
-    {
-        DagsterEventType.STEP_FAILURE: _failure,
-        DagsterEventType.STEP_UP_FOR_RETRY: _retry,
-        DagsterEventType.RUN_SUCCESS: lambda _: "Run succeeded",
-        DagsterEventType.RUN_FAILURE: lambda event: f"Run failed: {event.message}",
-        DagsterEventType.RUN_CANCELED: lambda _: "Run cancelled",
-    }
-)
+EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = {
+    DagsterEventType.STEP_FAILURE: _failure,
+    DagsterEventType.STEP_UP_FOR_RETRY: _retry,
+    DagsterEventType.RUN_SUCCESS: lambda _: "Run succeeded",
+    DagsterEventType.RUN_FAILURE: lambda event: f"Run failed: {event.message}",
+    DagsterEventType.RUN_CANCELED: lambda _: "Run cancelled",
+}
 """The events that are shown. The UI has all others."""
 
 
-COLOURS: Mapping[int, str] = MappingProxyType({logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"})
+COLOURS: Mapping[int, str] = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"}
 CLEAR_LINE, NO_COLOUR = "\r\x1b[K", "\x1b[0m"
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from types import MappingProxyType
 from zlib import crc32
 
 from pydantic import BaseModel, Field, ValidationError
@@ -18,33 +17,31 @@ LONGEST = 1500
 IN_TITLE = 3
 """The most assets that a title names."""
 
-TITLES: Mapping[Kind, str] = MappingProxyType({Kind.warning: "warning", Kind.late: "late"})
+TITLES: Mapping[Kind, str] = {Kind.warning: "warning", Kind.late: "late"}
 """The word in the title of an alert, if it is not `problem`."""
 
-ADVICE: Mapping[Kind, str] = MappingProxyType(
-    {
-        Kind.step: (
-            "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
-            "says, then materialize again. `crm-assets check` shows whether the CRM can be read, and what to set."
-        ),
-        Kind.run: (
-            "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
-            "check the machine's memory and whether it restarted."
-        ),
-        Kind.check: (
-            "The table was written, and no row was deleted. Do what the check says; its page has the rows or fields. "
-            "The next read checks it again."
-        ),
-        Kind.warning: (
-            "The tables were written. The page of each check has the rows or fields. `crm-assets check` shows which "
-            "settings to change."
-        ),
-        Kind.late: (
-            "Nothing failed, but nothing ran either. Check that Dagster's daemon runs, and turn the schedule on under "
-            "Automation in the UI."
-        ),
-    }
-)
+ADVICE: Mapping[Kind, str] = {
+    Kind.step: (
+        "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
+        "says, then materialize again. `crm-assets check` shows whether the CRM can be read, and what to set."
+    ),
+    Kind.run: (
+        "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
+        "check the machine's memory and whether it restarted."
+    ),
+    Kind.check: (
+        "The table was written, and no row was deleted. Do what the check says; its page has the rows or fields. "
+        "The next read checks it again."
+    ),
+    Kind.warning: (
+        "The tables were written. The page of each check has the rows or fields. `crm-assets check` shows which "
+        "settings to change."
+    ),
+    Kind.late: (
+        "Nothing failed, but nothing ran either. Check that Dagster's daemon runs, and turn the schedule on under "
+        "Automation in the UI."
+    ),
+}
 """What a problem means and what to do."""
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -36,22 +35,20 @@ UNREADABLE = (
 )
 NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
 
-ADVICE: Mapping[int, str] = MappingProxyType(
-    {
-        errno.ENOSPC: NO_ROOM,
-        errno.EDQUOT: NO_ROOM,
-        errno.EFBIG: NO_ROOM,
-        errno.EACCES: NOT_ALLOWED,
-        errno.EPERM: NOT_ALLOWED,
-        errno.EROFS: NOT_ALLOWED,
-        errno.ENOTDIR: NO_FOLDER,
-        errno.EEXIST: NO_FOLDER,
-        errno.EMFILE: "Raise the limit of open files (ulimit -n)",
-    }
-)
+ADVICE: Mapping[int, str] = {
+    errno.ENOSPC: NO_ROOM,
+    errno.EDQUOT: NO_ROOM,
+    errno.EFBIG: NO_ROOM,
+    errno.EACCES: NOT_ALLOWED,
+    errno.EPERM: NOT_ALLOWED,
+    errno.EROFS: NOT_ALLOWED,
+    errno.ENOTDIR: NO_FOLDER,
+    errno.EEXIST: NO_FOLDER,
+    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
+}
 """Error number of the operating system -> what to do."""
 
-REASONS: Mapping[str, str] = MappingProxyType({os.strerror(number): advice for number, advice in ADVICE.items()})
+REASONS: Mapping[str, str] = {os.strerror(number): advice for number, advice in ADVICE.items()}
 """Message of the operating system, as DuckDB quotes it -> what to do."""
 
 DAMAGED = "Corrupt database file"

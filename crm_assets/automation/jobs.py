@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from types import MappingProxyType
 from typing import Any
 
 import dagster as dg
@@ -105,14 +104,16 @@ def build_jobs(
     )
 
 
-EXECUTORS: Mapping[str, dg.ExecutorDefinition] = MappingProxyType(
-    {"in_process": dg.in_process_executor, "multiprocess": dg.multiprocess_executor}
-)
+EXECUTORS: Mapping[str, dg.ExecutorDefinition] = {
+    "in_process": dg.in_process_executor,
+    "multiprocess": dg.multiprocess_executor,
+}
 """Value of `CRM_EXECUTOR` -> executor that runs steps on the machine of their run."""
 
-IN_CONTAINERS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {"docker": ("dagster_docker", "docker_executor"), "k8s": ("dagster_k8s", "k8s_job_executor")}
-)
+IN_CONTAINERS: Mapping[str, tuple[str, str]] = {
+    "docker": ("dagster_docker", "docker_executor"),
+    "k8s": ("dagster_k8s", "k8s_job_executor"),
+}
 """Value of `CRM_EXECUTOR`, also the name of its extra -> module and attribute of an executor that runs each step in a
 container."""
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Context, Decimal
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -17,18 +16,16 @@ from crm_assets.source.typing.columns import typed_column, variant_name, varies
 from crm_assets.warehouse.lake_sql import retype
 from crm_assets.warehouse.names import RAW, identifier, relation
 
-DUCKDB_TYPES: Mapping[str, str] = MappingProxyType(
-    {
-        "text": "VARCHAR",
-        "bigint": "BIGINT",
-        "double": "DOUBLE",
-        "decimal": "DECIMAL(38,9)",
-        "timestamp": "TIMESTAMP WITH TIME ZONE",
-        "date": "DATE",
-        "bool": "BOOLEAN",
-        "json": "JSON",
-    }
-)
+DUCKDB_TYPES: Mapping[str, str] = {
+    "text": "VARCHAR",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "decimal": "DECIMAL(38,9)",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "bool": "BOOLEAN",
+    "json": "JSON",
+}
 """dlt's type -> the type of its column in DuckDB."""
 
 DATA_TYPES = {duckdb_type: data_type for data_type, duckdb_type in DUCKDB_TYPES.items()}

@@ -1,15 +1,17 @@
 """Works around limits of a lake's tables: missing types, and changing a column's type."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
 import duckdb
 
 from crm_assets.warehouse.names import identifier, is_lake
 
-REPLACED: Mapping[str, str] = MappingProxyType(
-    {"HUGEINT": "decimal(38, 0)", "UHUGEINT": "decimal(38, 0)", "BIT": "varchar", "ENUM": "varchar"}
-)
+REPLACED: Mapping[str, str] = {
+    "HUGEINT": "decimal(38, 0)",
+    "UHUGEINT": "decimal(38, 0)",
+    "BIT": "varchar",
+    "ENUM": "varchar",
+}
 """Type -> its replacement in Parquet files and lakes, which holds the same values or refuses them. Parquet would round
 the first two; DuckLake does not support the others, nor unions, which have no replacement."""
 

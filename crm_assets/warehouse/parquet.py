@@ -10,7 +10,6 @@ import shutil
 import stat
 from datetime import datetime, timezone
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -41,7 +40,7 @@ order by all
 
 LOADS = "select resource, max(_dlt_load_id) from raw.sync_log group by resource order by resource"
 
-WRITTEN = MappingProxyType({**REPLACED, "JSON": "varchar"})
+WRITTEN = {**REPLACED, "JSON": "varchar"}
 """Type -> the one that is written instead. Polars reads Parquet's JSON as bytes."""
 
 NOT_READ = frozenset({"INTERVAL", "TIME WITH TIME ZONE"})

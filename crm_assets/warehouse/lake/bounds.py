@@ -6,23 +6,20 @@ insert then sets them to those of the new rows, and queries miss older rows.
 
 from collections.abc import Mapping
 from functools import partial
-from types import MappingProxyType
 
 import duckdb
 
 from crm_assets.warehouse.transactions import committed
 
-COMPARED_AS: Mapping[str, str] = MappingProxyType(
-    {
-        **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), "hugeint"),
-        **dict.fromkeys(("float32", "float64"), "double"),
-        "boolean": "boolean",
-        "date": "date",
-        "time": "time",
-        "timestamptz": "timestamptz",
-        **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
-    }
-)
+COMPARED_AS: Mapping[str, str] = {
+    **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), "hugeint"),
+    **dict.fromkeys(("float32", "float64"), "double"),
+    "boolean": "boolean",
+    "date": "date",
+    "time": "time",
+    "timestamptz": "timestamptz",
+    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
+}
 """Type of a column in the catalog -> the type that orders its bounds, which are texts. Others are ordered as texts."""
 
 TYPES = "select distinct column_type from {catalog}.ducklake_column where end_snapshot is null"

@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -80,12 +79,10 @@ class LakeInstance:
         return self._connection
 
 
-ONLY_PACKAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-)
+ONLY_PACKAGES: Mapping[str, str] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
 """With all extensions from packages, DuckDB downloads no others."""
 
 
