@@ -9,8 +9,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from crm_assets.assets.failures import disk_error
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
 
@@ -101,6 +103,13 @@ def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
 def test_a_data_directory_on_a_file_system_that_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRM_DATA_DIR", "/proc/crm")
     assert_told_before_any_request("/proc/crm", "CRM_DATA_DIR")
+
+
+def test_a_file_where_duckdb_needs_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(duckdb.IOException) as raised:
+        duckdb.connect(str(tmp_path / "file" / "crm.duckdb"))
+    assert disk_error(raised.value).endswith("Not a directory. Set CRM_DATA_DIR to a folder")
 
 
 def assert_told_before_any_request(*words: str) -> None:
