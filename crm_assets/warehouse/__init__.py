@@ -1,1 +1,1 @@
-"""Stores the tables: connections, lock, loading, sync log, published copy and lake. Imports `source`."""
+"""Where tables are stored: connections, locks, transactions, the published copy, a lake. Imports `source`."""

@@ -13,7 +13,7 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, resolve_settings
+from crm_assets.settings import DEFAULT_CRM, Crm, resolve_settings
 from crm_assets.settings.finding import find
 from crm_assets.warehouse.backend import Backend, Change, Published
 from crm_assets.warehouse.duckdb_file import DuckDBFile
@@ -53,19 +53,13 @@ def backend_at(
         return Lake(lake, settings.data_dir, wait, config, announce)
     if configured.startswith(MOTHERDUCK):
         return MotherDuck.of(configured, settings.data_dir, config, name)
-    return DuckDBFile(configured_path(settings, name), wait, config, announce)
+    path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
+    return DuckDBFile(path.with_name(f"{name}.duckdb") if name else path, wait, config, announce)
 
 
 def has_maintenance() -> bool:
     """Whether the configured kind of warehouse needs regular maintenance. Never raises."""
     return str(find().values.get("warehouse", "")).startswith(PREFIX)
-
-
-def configured_path(settings: CrmSettings, name: str) -> Path:
-    """The path of the DuckDB file: the configured one, or the default in the data directory; `name` beside it."""
-    configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
-    path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
-    return path.with_name(f"{name}.duckdb") if name else path
 
 
 class Warehouse(DuckDBResource):
