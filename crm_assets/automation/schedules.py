@@ -11,9 +11,9 @@ import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
-from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.automation.cadence import cron, start_minute
 from crm_assets.automation.jobs import AssetJob, CrmJobs
+from crm_assets.automation.maintenance import build_lake_maintenance
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema

@@ -27,13 +27,13 @@ from dagster import (
 
 from crm_assets import errors
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.maintenance import build_lake_maintenance
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.crm_check import build_check_job
+from crm_assets.automation.maintenance import build_lake_maintenance
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
 from crm_assets.probing.check import CrmFindings
