@@ -1,4 +1,4 @@
-"""Maintenance of a lake as an asset: merges small files and expires old snapshots. A DuckDB file needs none."""
+"""Maintenance of a lake: merges small files and expires old snapshots. A DuckDB file needs none."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import dagster as dg
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
+from crm_assets.automation.schedules import configured_timezone
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm
 from crm_assets.warehouse.lake.files import KEPT
@@ -15,8 +16,8 @@ MAINTENANCE = "lake.maintenance"
 """The address of the step, as if it were a table."""
 
 
-def build_lake_maintenance(crm: Crm) -> dg.AssetsDefinition:
-    """The asset that maintains a CRM's lake."""
+def build_maintenance(crm: Crm) -> dg.Definitions:
+    """The asset that maintains a CRM's lake, its job, and the job's schedule."""
 
     @dg.asset(
         key=asset_key(crm, MAINTENANCE),
@@ -38,4 +39,19 @@ def build_lake_maintenance(crm: Crm) -> dg.AssetsDefinition:
                 raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
             return dg.MaterializeResult(metadata=warehouse.lake.maintain())
 
-    return lake_maintenance
+    job = dg.define_asset_job(
+        crm.named("lake_maintenance"),
+        selection=[lake_maintenance],
+        description="Merges the lake's small files and expires old snapshots.",
+    )
+    timezone, warning = configured_timezone()
+    nightly = dg.ScheduleDefinition(
+        name=crm.named("lake_maintenance_schedule"),
+        job=job,
+        cron_schedule="30 4 * * *",
+        execution_timezone=timezone,
+        description=f"Every night, after the full read: merges small files, expires old snapshots. {warning}".rstrip(),
+        # Each load adds files, so a lake without maintenance becomes slower and slower.
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(assets=[lake_maintenance], jobs=[job], schedules=[nightly])

@@ -1,7 +1,4 @@
-"""The schedules: each resource at its cadence, a nightly full read, and a lake's maintenance.
-
-Those of reads are off until they are turned on.
-"""
+"""The schedules of reads: each resource at its cadence, and a nightly full read. They are off until turned on."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -13,7 +10,6 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
 from crm_assets.automation.cadence import cron, start_minute
 from crm_assets.automation.jobs import AssetJob, CrmJobs
-from crm_assets.automation.maintenance import build_lake_maintenance
 from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema
@@ -78,24 +74,3 @@ def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelt
         return dg.RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
 
     return read_changes
-
-
-def build_maintenance(crm: Crm) -> dg.Definitions:
-    """The asset that maintains a CRM's lake, its job, and the job's schedule."""
-    maintenance = build_lake_maintenance(crm)
-    job = dg.define_asset_job(
-        crm.named("lake_maintenance"),
-        selection=[maintenance],
-        description="Merges the lake's small files and expires old snapshots.",
-    )
-    timezone, warning = configured_timezone()
-    nightly = dg.ScheduleDefinition(
-        name=crm.named("lake_maintenance_schedule"),
-        job=job,
-        cron_schedule="30 4 * * *",
-        execution_timezone=timezone,
-        description=f"Every night, after the full read: merges small files, expires old snapshots. {warning}".rstrip(),
-        # Each load adds files, so a lake without maintenance becomes slower and slower.
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-    )
-    return dg.Definitions(assets=[maintenance], jobs=[job], schedules=[nightly])

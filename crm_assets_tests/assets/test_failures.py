@@ -33,7 +33,7 @@ from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.crm_check import build_check_job
-from crm_assets.automation.maintenance import build_lake_maintenance
+from crm_assets.automation.maintenance import build_maintenance
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
 from crm_assets.probing.check import CrmFindings
@@ -121,7 +121,6 @@ def _jobs() -> dict[str, JobDefinition]:
     models = load_models()
     by_address = {model.address: model for model in models}
     raw = build_raw_assets(DEFAULT_CRM, ENDPOINTS)
-    lake_maintenance = build_lake_maintenance(DEFAULT_CRM)
     built = {asset.key: asset for asset in build_model_assets(DEFAULT_CRM, models)}
     [comparison] = build_model_checks(DEFAULT_CRM, _compared_models())
     accounts = AssetKey(["raw", "accounts"])
@@ -134,7 +133,7 @@ def _jobs() -> dict[str, JobDefinition]:
         "model check": AssetSelection.checks(comparison),
         "published": AssetSelection.assets(AssetKey(["published", "database"])),
         "report": AssetSelection.assets(AssetKey(["reports", "sales_review"])),
-        "maintenance": AssetSelection.assets(lake_maintenance),
+        "maintenance": AssetSelection.assets(AssetKey(["lake", "maintenance"])),
     }
     names = {kind: kind.replace(" ", "_") for kind in selections}
     resources = {
@@ -148,7 +147,7 @@ def _jobs() -> dict[str, JobDefinition]:
             *built.values(),
             build_published_database(DEFAULT_CRM, raw),
             build_sales_review(DEFAULT_CRM, []),
-            lake_maintenance,
+            *(build_maintenance(DEFAULT_CRM).assets or ()),
         ],
         asset_checks=[comparison],
         jobs=[define_asset_job(names[kind], selection) for kind, selection in selections.items()],
