@@ -1,4 +1,7 @@
-"""The schedules of reads: each resource at its cadence, and a nightly full read. They are off until turned on."""
+"""The schedules of reads: each resource at its cadence, and a nightly full read. They are off until turned on.
+
+How old assets may get before they count as late follows from them.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -8,15 +11,52 @@ import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
-from crm_assets.automation.cadence import cron, start_minute
 from crm_assets.automation.jobs import AssetJob, CrmJobs
-from crm_assets.settings import Crm, setting_at_load
+from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import RAW
 
 NIGHTLY = 150
 """The minute of the day at which the nightly full read begins: half past two."""
+
+
+def read_cadences(crm: Crm) -> dict[str, timedelta]:
+    """Resource -> the time between two scheduled reads: `cadence_minutes` in the settings of its endpoint.
+
+    A wrong setting is reported by the runs, not here.
+    """
+    endpoints: Mapping[str, EndpointSettings] = setting_at_load("endpoints", crm=crm)
+    return {
+        resource: timedelta(minutes=endpoints.get(resource, EndpointSettings()).cadence_minutes)
+        for resource in ENDPOINTS
+    }
+
+
+STEP = 12
+"""Minutes between the schedules of one resource and the next. They must divide 60."""
+
+
+def start_minute(position: int) -> int:
+    """The minute of the hour at which the resource at a position of `ENDPOINTS` starts.
+
+    Each round of the clock is seven minutes later than the last, so sixty resources start at sixty different minutes,
+    and one more at the end moves no other.
+    """
+    return (position * STEP + position * STEP // HOUR_MINUTES * 7) % HOUR_MINUTES
+
+
+def cron(minute: int, cadence: timedelta) -> str:
+    """The cron expression of a schedule.
+
+    Args:
+        minute: The resource's own minute, so that no two resources start at the same time.
+        cadence: Minutes that divide an hour, or whole hours that divide a day.
+    """
+    minute, minutes = minute % HOUR_MINUTES, cadence // timedelta(minutes=1)
+    if minutes > HOUR_MINUTES:
+        return f"{minute} */{minutes // HOUR_MINUTES} * * *"
+    return f"{','.join(map(str, range(minute % minutes, HOUR_MINUTES, minutes)))} * * * *"
 
 
 @cache
@@ -30,7 +70,7 @@ def configured_timezone() -> tuple[str, str]:
 
 
 def build_schedules(
-    crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta], start: int = 0
+    crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta], start: int
 ) -> list[dg.ScheduleDefinition]:
     """The schedules of a CRM.
 
@@ -74,3 +114,28 @@ def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelt
         return dg.RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
 
     return read_changes
+
+
+MISSED_READS = 3
+"""A raw table is late after this many missed reads of its schedule."""
+
+A_NIGHT = timedelta(hours=26)
+"""From one nightly job to the end of the next, which alone materializes models without changed inputs."""
+
+
+def allowed_age(key: dg.AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
+    """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs.
+
+    `cadences`: resource -> the time between two scheduled reads.
+    """
+    *_, layer, table = key.path
+    if layer == RAW:
+        return MISSED_READS * cadences[table]
+    return A_NIGHT + MISSED_READS * max(cadences.values())
+
+
+def kept_fresh(spec: dg.AssetSpec, cadences: Mapping[str, timedelta]) -> dg.AssetSpec:
+    """The spec of an asset with its freshness policy: a warning after two thirds of the allowed age."""
+    allowed = allowed_age(spec.key, cadences)
+    policy = dg.FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
+    return spec.replace_attributes(freshness_policy=policy)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from crm_assets.automation.cadence import STEP, cron, start_minute
+from crm_assets.automation.schedules import STEP, cron, start_minute
 from crm_assets.settings import CrmSettings
 
 
