@@ -18,15 +18,7 @@ from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.further_fields import moves
 from crm_assets.loading.log_tables import create_log_tables, prune_logs
 from crm_assets.loading.present import show_present
-from crm_assets.loading.raw_tables import (
-    DUCKDB_TYPES,
-    alter,
-    declare_table,
-    fill,
-    raw_table,
-    stored_columns,
-    type_changes,
-)
+from crm_assets.loading.raw_tables import add_columns, alter, declare_table, fill, raw_table, type_changes
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import ListRequest, write_sync_log
 from crm_assets.loading.vanishing import ShownRows
@@ -94,10 +86,7 @@ class LoadPackage:
     @property
     def tables(self) -> list[str]:
         """The tables in which rows are replaced. To the sync log and to side-loaded records they are only added."""
-        shared = {
-            "rejected_records": self.report.rejected,
-            "dropped_fields": self.report.dropped_fields,
-        }
+        shared = {"rejected_records": self.report.rejected, "dropped_fields": self.report.dropped_fields}
         return [f"{RAW}.{table}" for table in (self.report.resource, *(name for name, rows in shared.items() if rows))]
 
     @property
@@ -165,7 +154,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     converted = type_changes(connection, resource, package.types)
     alter(connection, resource, converted)
     if package.files:
-        added = _add_columns(connection, package)
+        added = add_columns(connection, resource, _columns(connection, package), package.types)
         converted += moves(connection, resource, added)
     fill(connection, resource, converted)
     shown = ShownRows(connection, resource)
@@ -198,16 +187,6 @@ def _doubted(package: LoadPackage, shown: ShownRows) -> ReadReport:
         f"and so does: crm-assets confirm {report.resource}{f' --crm {package.crm}' if package.crm else ''}"
     )
     return replace(report, incomplete_because=because)
-
-
-def _add_columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> dict[str, str]:
-    """Adds missing columns: new fields, newly declared fields, and variant columns. Returns their data types."""
-    resource = package.report.resource
-    stored = stored_columns(connection, resource)
-    added = {name: package.types.get(name, "text") for name in _columns(connection, package) if name not in stored}
-    for name, data_type in added.items():
-        connection.execute(f"alter table {raw_table(resource)} add column {identifier(name)} {DUCKDB_TYPES[data_type]}")
-    return added
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:

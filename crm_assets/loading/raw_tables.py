@@ -1,6 +1,6 @@
 """The columns of raw tables: declared, stored, and the conversion of stored ones to their declaration."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -77,6 +77,17 @@ def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[s
         for name, type_ in stored_columns(connection, resource).items()
         if not name.startswith("_dlt_") and varies(name) is None
     }
+
+
+def add_columns(
+    connection: duckdb.DuckDBPyConnection, resource: str, columns: Iterable[str], types: Mapping[str, str]
+) -> dict[str, str]:
+    """Adds missing columns: new fields, newly declared fields, and variant columns. Returns their data types."""
+    stored = stored_columns(connection, resource)
+    added = {name: types.get(name, "text") for name in columns if name not in stored}
+    for name, data_type in added.items():
+        connection.execute(f"alter table {raw_table(resource)} add column {identifier(name)} {DUCKDB_TYPES[data_type]}")
+    return added
 
 
 @dataclass(frozen=True)

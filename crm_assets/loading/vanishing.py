@@ -83,8 +83,7 @@ class ShownRows:
             if not _too_many(lost, self._listed, share) and not _too_many(back, self.rows - missing, share):
                 return 0
         self._connection.execute(
-            "insert into raw.unconfirmed_reads values (?, ?, ?, ?)",
-            [self._resource, self.rows, missing, load_id],
+            "insert into raw.unconfirmed_reads values (?, ?, ?, ?)", [self._resource, self.rows, missing, load_id]
         )
         return missing
 

@@ -79,10 +79,7 @@ class LakeInstance:
         return self._connection
 
 
-ONLY_PACKAGES: Mapping[str, str] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
+ONLY_PACKAGES: Mapping[str, str] = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """With all extensions from packages, DuckDB downloads no others."""
 
 
