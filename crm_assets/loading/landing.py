@@ -1,8 +1,6 @@
 """The dlt pipeline, which ends at Parquet files in the run's own working folder."""
 
 import logging
-import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +16,7 @@ from dlt.pipeline.pipeline import Pipeline
 
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.warehouse.names import RAW
-from crm_assets.warehouse.private_files import private_files, working_folder
+from crm_assets.warehouse.private_files import link_or_copy, private_files, working_folder
 
 
 @dataclass(frozen=True)
@@ -72,18 +70,11 @@ def parquet_files(resource: str, folder: Path) -> Destination:  # type: ignore[t
     def land(items: Any, table: TTableSchema) -> None:
         file = Path(items)  # with batch_size 0 the path of the whole file
         if table["name"] == resource:
-            _keep(file, folder / file.name)
+            target = folder / file.name
+            target.unlink(missing_ok=True)  # dlt may retry a job
+            link_or_copy(file, target)  # dlt is going to move the file
 
     return land()
-
-
-def _keep(file: Path, target: Path) -> None:
-    """Keeps a file that dlt is going to move, as a hard link if the file system allows it, else as a copy."""
-    target.unlink(missing_ok=True)  # dlt may retry a job
-    try:
-        os.link(file, target)
-    except OSError:
-        shutil.copyfile(file, target)
 
 
 @contextmanager

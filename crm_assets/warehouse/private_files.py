@@ -68,6 +68,18 @@ def mask_of(folder: Path) -> int:
     return ~stat.S_IMODE(folder.stat().st_mode) & 0o777
 
 
+def link_or_copy(file: Path, target: Path) -> None:
+    """Gives a file a second name, or copies it where the file system has no hard links.
+
+    Raises:
+        FileNotFoundError: Somebody has deleted the file.
+    """
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
+
+
 @contextmanager
 def working_folder(data_dir: Path) -> Iterator[Path]:
     """A new folder in the data directory, removed at the end. Also removes folders of killed processes.

@@ -9,8 +9,6 @@ In a bucket the requests that delete are prevented. In a folder the files get a 
 they stay until the lake's maintenance finds them.
 """
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
@@ -22,6 +20,7 @@ import duckdb
 from crm_assets.errors import CommitUnconfirmed, WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_denial, is_out_of_memory
 from crm_assets.warehouse.names import literal
+from crm_assets.warehouse.private_files import link_or_copy
 
 LOCK = "crm_assets_lock"
 """A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""
@@ -126,7 +125,9 @@ def files_kept(files: Path) -> Iterator[Callable[[], None]]:
                     # Writers of other tables delete files meanwhile.
                     with suppress(FileNotFoundError):
                         if file.stat().st_mtime_ns >= begun:
-                            kept[_second(file, Path(aside))] = file
+                            second = Path(aside) / file.name
+                            link_or_copy(file, second)
+                            kept[second] = file
 
         try:
             yield keep
@@ -145,18 +146,6 @@ def _changed_since(begun: int, files: Path) -> Iterator[Path]:
                 with suppress(FileNotFoundError):
                     if table.stat().st_mtime_ns >= begun and table.is_dir():
                         yield table
-
-
-def _second(file: Path, folder: Path) -> Path:
-    """A second name of a file, or a copy where the file system has no hard links."""
-    second = folder / file.name
-    try:
-        os.link(file, second)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(file, second)
-    return second
 
 
 def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
