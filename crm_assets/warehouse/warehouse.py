@@ -3,7 +3,7 @@
 The sandbox and each CRM with a name have their own file, catalog schema or database: records of two CRMs never mix.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,42 +19,9 @@ from crm_assets.warehouse.backend import Backend, Change, Published
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake.backend import Lake
-from crm_assets.warehouse.lock import Announce
 from crm_assets.warehouse.motherduck import MotherDuck
 
 MOTHERDUCK = "md:"
-
-
-def backend_at(
-    address: str, wait: float, config: Mapping[str, Any], announce: Announce, crm: Crm = DEFAULT_CRM
-) -> Backend:
-    """The warehouse at an address, or the configured one.
-
-    Args:
-        address: The path of a DuckDB file; if empty, the configured warehouse.
-        wait: Seconds to wait for other writers.
-        config: DuckDB's configuration.
-        announce: Called with messages about waiting.
-        crm: The CRM whose records the warehouse keeps.
-
-    Raises:
-        SettingsError: A setting is missing or not allowed.
-    """
-    if address:
-        return DuckDBFile(Path(address), wait, config, announce)
-    settings = resolve_settings(crm)
-    if settings.memory_limit:
-        config = {"memory_limit": settings.memory_limit, **config}
-    configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
-    name = "sandbox" if settings.is_sandbox else crm.name
-    if configured.startswith(PREFIX):
-        files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""
-        lake = LakeAddress.of(configured, files, name)
-        return Lake(lake, settings.data_dir, wait, config, announce)
-    if configured.startswith(MOTHERDUCK):
-        return MotherDuck.of(configured, settings.data_dir, config, name)
-    path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
-    return DuckDBFile(path.with_name(f"{name}.duckdb") if name else path, wait, config, announce)
 
 
 def has_maintenance() -> bool:
@@ -179,10 +146,32 @@ class Warehouse(DuckDBResource):
     def _backend(self) -> Backend:
         if self._crm.name in self._opened:
             return self._opened[self._crm.name]
-        announce = get_dagster_logger().info
-        backend = backend_at(self.database, self.lock_wait, self.connection_config, announce, self._crm)
+        backend = self._chosen()
         if self._until_end_of_run is not None:
             if isinstance(backend, Lake):
                 self._until_end_of_run.enter_context(backend.kept_open())
             self._opened[self._crm.name] = backend
         return backend
+
+    def _chosen(self) -> Backend:
+        """The DuckDB file at `database`, or the configured warehouse.
+
+        Raises:
+            SettingsError: A setting is missing or not allowed.
+        """
+        config, announce = self.connection_config, get_dagster_logger().info
+        if self.database:
+            return DuckDBFile(Path(self.database), self.lock_wait, config, announce)
+        settings = resolve_settings(self._crm)
+        if settings.memory_limit:
+            config = {"memory_limit": settings.memory_limit, **config}
+        configured = settings.warehouse.get_secret_value() if settings.warehouse else ""
+        name = "sandbox" if settings.is_sandbox else self._crm.name
+        if configured.startswith(PREFIX):
+            files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""
+            lake = LakeAddress.of(configured, files, name)
+            return Lake(lake, settings.data_dir, self.lock_wait, config, announce)
+        if configured.startswith(MOTHERDUCK):
+            return MotherDuck.of(configured, settings.data_dir, config, name)
+        path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"
+        return DuckDBFile(path.with_name(f"{name}.duckdb") if name else path, self.lock_wait, config, announce)
