@@ -80,12 +80,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-def is_about_missing_lake(error: duckdb.Error) -> bool:
+def is_about_missing_lake(error: Exception) -> bool:
     """Whether the lake to read does not exist yet."""
     return MISSING_LAKE in str(error)
 
 
-def is_about_other_files(error: duckdb.Error) -> bool:
+def is_about_other_files(error: Exception) -> bool:
     """Whether a lake's catalog has its files elsewhere than the settings say."""
     return "does not match existing data path" in str(error)
 

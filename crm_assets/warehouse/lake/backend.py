@@ -12,15 +12,15 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
+from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import SHARED, Change, Published
-from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
-from crm_assets.warehouse.lake.address import PREFIX, REFUSED, LakeAddress, allow_s3, needs_aws
+from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, needs_aws
 from crm_assets.warehouse.lake.commit import FOLDER, LOCK
+from crm_assets.warehouse.lake.failures import explained
 from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
-from crm_assets.warehouse.lake.marker import NOT_FOUND, claim, mark_new, write_and_delete_file, write_and_delete_row
+from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
@@ -86,9 +86,9 @@ class Lake:
             WarehouseError: The files would be those of another lake.
         """
         with self.connected(read_only=False, tables=["nothing"]) as connection:
-            with self._explained("CRM_WAREHOUSE_FILES"):
+            with explained(self.address, "CRM_WAREHOUSE_FILES"):
                 write_and_delete_file(connection, self.address.files)
-            with self._explained("CRM_WAREHOUSE"):
+            with explained(self.address, "CRM_WAREHOUSE"):
                 write_and_delete_row(connection, self._catalog)
 
     @contextmanager
@@ -140,9 +140,10 @@ class Lake:
         if self.address.dsn is None:
             yield None
             return
-        from crm_assets.warehouse.lake.coordination import counted_requests
+        # Imported here: it needs psycopg, which is installed only with the extra "lake".
+        from crm_assets.warehouse.lake.coordination import UNREACHABLE, counted_requests
 
-        with self._postgres_explained(), counted_requests(self.address.dsn, crm) as requests:
+        with explained(self.address, "CRM_WAREHOUSE", UNREACHABLE), counted_requests(self.address.dsn, crm) as requests:
             yield requests
 
     @contextmanager
@@ -171,10 +172,11 @@ class Lake:
     def _tables_locked(
         self, dsn: str, tables: Collection[str], if_free: Collection[str]
     ) -> Iterator[Mapping[str, str]]:
-        from crm_assets.warehouse.lake.coordination import HELD, locked
+        # Imported here: it needs psycopg, which is installed only with the extra "lake".
+        from crm_assets.warehouse.lake.coordination import HELD, UNREACHABLE, locked
 
         with (
-            self._postgres_explained(),
+            explained(self.address, "CRM_WAREHOUSE", UNREACHABLE),
             locked(dsn, self.address.schema, tables, if_free, self.wait, self.announce) as locks,
         ):
             held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=locks.session))})"
@@ -182,16 +184,6 @@ class Lake:
             if "://" not in self.address.files:
                 variables[FOLDER] = literal(self.address.files)
             yield variables
-
-    @contextmanager
-    def _postgres_explained(self) -> Iterator[None]:
-        # Imported here: psycopg is installed only with the extra "lake".
-        import psycopg
-
-        try:
-            yield
-        except psycopg.OperationalError as error:
-            raise self._unreachable(error, "CRM_WAREHOUSE") from None
 
     @property
     def _mask(self) -> int:
@@ -213,7 +205,7 @@ class Lake:
             if self.address.dsn is not None:
                 connection.execute(ONE_SESSION)
             if self.address.files.startswith("s3://"):
-                with self._explained("AWS_ACCESS_KEY_ID and the other AWS_ variables"):
+                with explained(self.address, "AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
             yield connection
 
@@ -238,63 +230,22 @@ class Lake:
         try:
             self._attach_lake(connection, "create_if_not_exists false")
         except NothingStored:
-            with self._explained("CRM_WAREHOUSE_FILES"):
+            with explained(self.address, "CRM_WAREHOUSE_FILES"):
                 mark_new(connection, self.address.files)
             self._attach_lake(connection)
             with suppress(duckdb.Error):  # a process that creates the lake at the same moment has set it
                 connection.execute(ROW_GROUPS)
-        with self._explained("CRM_WAREHOUSE_FILES"):
+        with explained(self.address, "CRM_WAREHOUSE_FILES"):
             claim(connection, self.address.files, self._catalog)
 
     def _attach_lake(self, connection: duckdb.DuckDBPyConnection, *options: str) -> None:
         options = (f"data_path {literal(self.address.files)}", NOTHING_INLINED, *options)
         if self.address.schema:
             options = (f"metadata_schema {literal(self.address.schema)}", *options)
-        with self._explained("CRM_WAREHOUSE"):
+        with explained(self.address, "CRM_WAREHOUSE"):
             connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
-
-    @contextmanager
-    def _explained(self, setting: str) -> Iterator[None]:
-        try:
-            yield
-        except (duckdb.Error, OSError) as error:
-            if isinstance(error, duckdb.Error) and is_about_missing_lake(error):
-                raise NothingStored(
-                    f"{self.name} holds nothing yet: materialize the assets of group raw first"
-                ) from None
-            if isinstance(error, duckdb.Error) and is_about_other_files(error):
-                raise WarehouseError(
-                    self.address.without_secrets(
-                        f"{error} Set CRM_WAREHOUSE_FILES to where the lake has its files. docs/lake.md "
-                        "describes how to move them. Nothing was written"
-                    )
-                ) from None
-            raise self._unreachable(error, setting) from None
-
-    def _unreachable(self, error: Exception, setting: str) -> WarehouseUnreachable:
-        what = self.address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{self.address.catalog}"
-        status = getattr(error, "status_code", None)
-        action = "written to" if is_denial(error) else "reached"
-        return WarehouseUnreachable(
-            self.address.without_secrets(f"{what} could not be {action}: {error}. {_advice(error, setting)}"),
-            may_recover=not (isinstance(error, OSError) or is_refusal(error) or is_denial(error) or status in REFUSED),
-        )
 
 
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
     [[number]] = connection.execute(f"select id from ducklake_current_snapshot('{CATALOG}')").fetchall()
     return int(number)
-
-
-def _advice(error: Exception, setting: str) -> str:
-    status = getattr(error, "status_code", None)
-    if is_denial(error):
-        return f"The role in {setting} may only read: use one that may write"
-    if status == NOT_FOUND:
-        return f"Create the bucket, or correct {setting}"
-    if status in REFUSED:
-        return (
-            "The storage refuses the keys in AWS_ACCESS_KEY_ID: they are wrong, have expired, or may not get, put, "
-            f"delete and list objects. Check them, and {setting}"
-        )
-    return f"Check {setting}, and whether it runs"

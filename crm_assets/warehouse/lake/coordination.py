@@ -72,6 +72,9 @@ DELETE_OLD = "delete from crm_assets_requests where sent_at < clock_timestamp() 
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
+UNREACHABLE = (psycopg.OperationalError,)
+"""The errors if the database cannot be reached."""
+
 
 @dataclass(frozen=True)
 class Locks:
