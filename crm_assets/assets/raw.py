@@ -178,7 +178,6 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                 report = loaded.report
                 metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
                 checks = check_results(connection, crm, resource)
-        metadata = {**metadata, "crm/source": request.base_url, "crm/rows_forgotten": package.rows_forgotten}
         for sentence in (*report.notes, *loaded.notes):
             context.log.info(sentence)
         ended = time.perf_counter()
@@ -186,6 +185,8 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         log_with_checks(context.log, made, checks)
         metadata = {
             **metadata,
+            "crm/source": request.base_url,
+            "crm/rows_forgotten": package.rows_forgotten,
             "crm/build_seconds": round(ended - began, 3),
             "crm/seconds_reading": round(read_at - began, 3),
             "crm/seconds_loading": round(ended - read_at, 3),

@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import reduce
 from operator import or_
 from pathlib import Path
@@ -32,8 +32,12 @@ class Umask:
         self._before = 0
 
     @contextmanager
-    def with_added(self, mask: int) -> Iterator[None]:
-        """Adds a mask while the body runs. It applies to files of all threads, as the umask is the process's."""
+    def with_added(self, mask: int = ALL_BUT_OWNER) -> Iterator[None]:
+        """Files and folders that are created while the body runs are private, whatever the umask: those of all threads.
+
+        Args:
+            mask: What is denied in addition to what the umask denies.
+        """
         with self._lock:
             umask = os.umask(ALL_BUT_OWNER)
             if not self._added:
@@ -51,16 +55,7 @@ class Umask:
         os.umask(reduce(or_, self._added, self._before))
 
 
-_UMASK = Umask()
-
-
-def private_files(mask: int = ALL_BUT_OWNER) -> AbstractContextManager[None]:
-    """Files and folders that are created while the body runs are private, whatever the umask.
-
-    Args:
-        mask: What is denied in addition to what the umask denies.
-    """
-    return _UMASK.with_added(mask)
+private_files = Umask().with_added
 
 
 def mask_of(folder: Path) -> int:
