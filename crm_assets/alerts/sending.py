@@ -1,17 +1,15 @@
 """Sends messages to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from crm_assets.masking import masked
+from crm_assets.settings.secrets import addresses_in
 
 LONGEST_SEND = 30.0
 """Timeout for one address, in seconds. The run waits meanwhile."""
-
-BETWEEN_ADDRESSES = re.compile(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)")
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
     if not addresses.strip():
         log(f"{message.title}\n{message.body}")
         return True
-    return any([_sent(message, address, log) for address in BETWEEN_ADDRESSES.split(addresses.strip())])  # noqa: C419
+    return any([_sent(message, address, log) for address in addresses_in(addresses)])  # noqa: C419
 
 
 def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:

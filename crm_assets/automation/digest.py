@@ -9,10 +9,10 @@ from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.failures import failures_explained
 from crm_assets.automation.schedules import configured_timezone
 from crm_assets.console import CONSOLE
-from crm_assets.errors import CrmAssetsError, NothingStored, SettingsError
+from crm_assets.errors import CrmAssetsError, SettingsError
 from crm_assets.reports.answers import answers
 from crm_assets.reports.figures import SalesReview, read_figures
-from crm_assets.reports.files import page_path
+from crm_assets.reports.files import stored_page
 from crm_assets.reports.formats import Formats
 from crm_assets.reports.tables import tables_of
 from crm_assets.settings import Crm, resolve_settings, setting_at_load
@@ -71,9 +71,7 @@ def _send(context: dg.OpExecutionContext, crm: Crm, warehouse: Warehouse) -> Non
     settings = resolve_settings(crm)
     if not settings.notify:
         raise SettingsError(NO_ADDRESS)
-    page = page_path(settings, crm)
-    if not page.exists():
-        raise NothingStored(f"{page} does not exist yet: materialize {'/'.join(crm.path('reports.sales_review'))}")
+    page = stored_page(settings, crm)
     with warehouse.read_connection() as connection:
         review = read_figures(connection)
     message = digest(review, Formats(ZoneInfo(settings.reporting_timezone), settings.currency), settings.source, page)

@@ -4,8 +4,7 @@ import webbrowser
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.commands.options import add_crm_option
-from crm_assets.errors import NothingStored
-from crm_assets.reports.files import page_path
+from crm_assets.reports.files import stored_page
 from crm_assets.settings import resolve_settings
 
 
@@ -17,11 +16,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Prints the path of the page that the asset `reports/sales_review` wrote, and opens it."""
-    crm = arguments.crm
-    page = page_path(resolve_settings(crm), crm)
-    if not page.exists():
-        asset = "/".join(crm.path("reports.sales_review"))
-        raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+    page = stored_page(resolve_settings(arguments.crm), arguments.crm)
     print(page)
     if not arguments.no_open:
         webbrowser.open(page.as_uri())

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO
 from pathlib import Path
 
+from crm_assets.errors import NothingStored
 from crm_assets.masking import masked
 from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import EXACT, Formats
@@ -25,6 +26,19 @@ def page_path(settings: CrmSettings, crm: Crm) -> Path:
     """The path of a CRM's page. The sandbox's page has a different name, so that it is not mistaken for the CRM's."""
     name = "sandbox_sales_review" if settings.is_sandbox else crm.named("sales_review")
     return settings.data_dir / "reports" / f"{name}.html"
+
+
+def stored_page(settings: CrmSettings, crm: Crm) -> Path:
+    """The path of a CRM's page.
+
+    Raises:
+        NothingStored: It was not written yet.
+    """
+    page = page_path(settings, crm)
+    if not page.exists():
+        asset = "/".join(crm.path("reports.sales_review"))
+        raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+    return page
 
 
 def csv_folder(page: Path) -> Path:

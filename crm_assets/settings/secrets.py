@@ -123,7 +123,7 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
         yield from warehouse(str(values.get(name, ""))).secrets
     for name in ("base_url", "ui_url", "reports_url"):
         yield from url(str(values.get(name, ""))).secrets
-    for address in re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", str(values.get("notify", ""))):
+    for address in addresses_in(str(values.get("notify", ""))):
         yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
         yield from (part for part in parts if len(part) >= LONG and "." not in part)
@@ -139,6 +139,11 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
             yield value
         elif PROXY_VARIABLE.search(name):
             yield from url(value if "://" in value else f"http://{value}").secrets
+
+
+def addresses_in(text: str) -> list[str]:
+    """The addresses in `CRM_NOTIFY`, which are separated by commas or blanks."""
+    return re.split(r"[\s,]+(?=[a-zA-Z][a-zA-Z0-9+.-]*://)", text.strip())
 
 
 def key_secrets(key: str) -> Iterator[str]:
