@@ -30,7 +30,7 @@ def test_history_in_capitals_is_redacted_and_kept(connection: duckdb.DuckDBPyCon
 def test_history_in_capitals_is_forgotten(connection: duckdb.DuckDBPyConnection, type_: str) -> None:
     connection.execute(f"alter table marts.HIST alter contact_id type {type_}")
 
-    erased = forget(connection, "contacts", [1], {"marts.hist": "Contact_ID"}, [])
+    erased = forget(connection, "contacts", [1], {"marts.hist": ["Contact_ID"]}, [])
 
     assert erased.rows["marts.hist"] == 1
     assert connection.execute("from marts.HIST").fetchall() == []
