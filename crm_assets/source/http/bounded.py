@@ -130,14 +130,13 @@ class _Lines(io.BufferedReader):
         line = super().readline(size)
         while self.in_headers and line.strip() and line.endswith(b"\n") and not HEADER.fullmatch(line):
             line = super().readline(size)
-        self.in_headers &= bool(line.strip())
+        # A status line is followed by headers up to an empty line. Sizes of chunks and trailers are lines, too.
+        self.in_headers = line.startswith(b"HTTP/") or (self.in_headers and bool(line.strip()))
         return line
 
 
 class _Answer(HTTPResponse):
     """Reads everything through `_Incoming`: status, headers, body, trailers, and interim answers before them."""
-
-    fp: _Lines
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -150,11 +149,6 @@ class _Answer(HTTPResponse):
         while self.status in INTERIM:
             self.headers = self.msg = None  # type: ignore[assignment]  # as before the first line
             super().begin()
-
-    def _read_status(self) -> tuple[str, int, str]:
-        status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
-        self.fp.in_headers = True
-        return status
 
 
 class _HttpConnection(HTTPConnection):
