@@ -14,7 +14,7 @@ from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Identity, Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
-from crm_assets.source.reading.steps import ListPass, ReceivedIds, StepBack
+from crm_assets.source.reading.steps import EndCheck, ListPass, ReceivedIds, StepBack
 
 STUCK_AFTER = 3
 """After this many pages that are the same as the one before, the API is considered to ignore `page`, or to send its
@@ -54,8 +54,7 @@ class FullReadPaginator(BasePaginator):
         self._largest_page = 1
         self._max_ahead = session.limits.window * WINDOWS_AHEAD
         self._step_back: StepBack | None = None
-        self._refused: Page | None = None
-        self._size = settings.per_page
+        self._end_check: EndCheck | None = None
         self._next = self._first_pass = 1
         self._pass = ListPass()
 
@@ -83,8 +82,8 @@ class FullReadPaginator(BasePaginator):
         """
         [page] = data or []
         self._pages_read += 1
-        if self._refused:
-            self._end_at_refused(self._refused, look=page)
+        if self._end_check:
+            self._check_end(page, self._end_check)
         elif self._step_back:
             self._read_again(page, self._step_back)
         elif page.refusal:
@@ -95,8 +94,10 @@ class FullReadPaginator(BasePaginator):
     def update_request(self, request: Request) -> None:
         """Asks for the next page, and makes the session prefetch later ones."""
         if self.has_next_page:
-            request.params.update({PAGE: self._next, PER_PAGE: self._size})
-            ahead = 1 if self._refused or self._step_back or self._pass.one_at_a_time else max(1, self._pages_ahead())
+            size = self._end_check.size if self._end_check else self._per_page
+            request.params.update({PAGE: self._next, PER_PAGE: size})
+            one = self._end_check or self._step_back or self._pass.one_at_a_time
+            ahead = 1 if one else max(1, self._pages_ahead())
             self._pass.in_order &= ahead == 1 or self._session.limits.window == 1
             self._session.prefetch(request, range(self._next, self._next + ahead))
 
@@ -137,7 +138,9 @@ class FullReadPaginator(BasePaginator):
         fall = self._watch_total(page.total, too_low=had_all and new > 0)
         if is_first_time:
             added = (page.total or 0) - (before or 0) if self._total is not None else 0
-            self._watch_repeats(page, new, explained=added)
+            self._first_page = self._first_page or page.identity
+            self._only_first_page &= page.identity == self._first_page
+            self._pass.watch_repeats(page, new, max(0, added), is_full=len(page.records) == self._largest_page)
         self._max_ahead = self._max_ahead // 2 if fall else self._max_ahead + 1
         self._max_ahead = min(max(1, self._max_ahead), self._session.limits.window * WINDOWS_AHEAD)
         if fall and self._allows(1):
@@ -203,16 +206,7 @@ class FullReadPaginator(BasePaginator):
         if not is_first_time:
             self.report.rows_read = self._ids.total + self._unidentified
             return 0
-        unidentified = page.ids.count(None)
-        if unidentified and not new:
-            identity = hash(page.identity)
-            unidentified = 0 if identity in self._pass.unidentified_pages else unidentified
-            self._pass.unidentified_pages.add(identity)
-        self._pass.identified += new
-        self._pass.unidentified += unidentified
-        self._pass.received += len(page.records)
-        self._pass.furthest = page.number
-        self._pass.empty_page = self._pass.empty_page if page.records else page.number
+        unidentified = self._pass.take(page, new)
         self._unidentified = max(self._unidentified, self._pass.unidentified)
         self.report.rows_read = self._ids.total + self._unidentified
         self._last_page = len(page.records)
@@ -234,24 +228,6 @@ class FullReadPaginator(BasePaginator):
         self._total_changed |= self.report.rows_in_source not in {None, total}
         self.report.rows_in_source = total
         return fall
-
-    def _watch_repeats(self, page: Page, new: int, explained: int) -> None:
-        """Notices pages without new records, and records that came twice though none was added before them."""
-        self._first_page = self._first_page or page.identity
-        self._only_first_page &= page.identity == self._first_page
-        known = len(page.records) - new
-        is_explained = known <= max(0, explained)
-        # A record that came twice in one page has not moved.
-        before, ids = (list(dict.fromkeys(identity)) for identity in (self._pass.last_identity, page.identity))
-        came_before = max(0, len(ids) - new)
-        self._pass.is_shuffled |= ids[:came_before] != before[len(before) - came_before :]
-        self._pass.repeats = self._pass.repeats + 1 if known and page.identity == self._pass.last_identity else 0
-        self._pass.last_identity = page.identity
-        if new:
-            self._pass.last_new_page = page.number
-            self._pass.has_repeats |= not is_explained
-        elif not is_explained and len(page.records) == self._largest_page:
-            self._pass.repeated_page = page.number
 
     def _allows(self, requests: int) -> bool:
         """Whether so many requests are within the limit, besides one for each further page of this pass.
@@ -299,30 +275,27 @@ class FullReadPaginator(BasePaginator):
         return True
 
     def _look_for_end(self, refused: Page) -> None:
-        """Looks whether the list has ended before a page that the API refuses, if that may be.
-
-        If it has, a page of another size that begins with the last records received has no others. A cap would refuse
-        that page as well.
-        """
-        received = self._pass.received
-        sizes = (*range(self._largest_page - 1, 1, -1), self._largest_page + 1)
-        size = min(sizes, key=lambda size: received % size or size)
+        """Asks for a page of another size, if that may show that the list has ended before a page that was refused."""
+        check = EndCheck.before(refused, self._pass.received, self._largest_page)
         may_have_ended = self._last_page > 0 and (self._counted_all or self._total is None)
-        if may_have_ended and received % size and self._allows(1):
+        if may_have_ended and check.expected and self._allows(1):
             self._pages_read += self._session.discard_prefetched()
-            self._refused, self._size, self._next = refused, size, received // size + 1
+            self._end_check, self._next = check, check.number
         else:
-            self._end_at_refused(refused)
+            self._end_at_refused(refused, has_ended=not self._last_page or (self._ends_short and not refused.failure))
 
-    def _end_at_refused(self, refused: Page, look: Page | None = None) -> None:
-        """Ends at a refused page. `look`: the page of another size, if it was asked for."""
-        has_ended = not self._last_page or (self._ends_short and not refused.failure)
-        if look and not look.refusal:
-            before, left = self.report.rows_read, self._pass.received % self._size
-            self._count(look, is_first_time=False)
-            is_same = self.report.rows_read == before and look.total == self._pass.total
-            has_ended = is_same and len(look.records) == left
-        self._refused, self._size = None, self._per_page
+    def _check_end(self, page: Page, check: EndCheck) -> None:
+        """Takes the page of another size."""
+        self._end_check, before = None, self.report.rows_read
+        if page.refusal:
+            has_ended = self._ends_short and not check.refused.failure
+        else:
+            self._count(page, is_first_time=False)
+            is_same = self.report.rows_read == before and page.total == self._pass.total
+            has_ended = is_same and len(page.records) == check.expected
+        self._end_at_refused(check.refused, has_ended=has_ended)
+
+    def _end_at_refused(self, refused: Page, *, has_ended: bool) -> None:
         if has_ended:
             self._end_of_pass()
         elif refused.failure and not self._counted_all:

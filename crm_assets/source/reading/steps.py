@@ -1,4 +1,4 @@
-"""The state of a read: the ids received, one pass over the list, and a step back within it."""
+"""The state of a read: the ids received, one pass over the list, a step back within it, and a check of its end."""
 
 import sqlite3
 import weakref
@@ -99,6 +99,48 @@ class ListPass:
     empty_page: int = -1
     unidentified_pages: set[int] = field(default_factory=set)
 
+    def take(self, page: Page, new: int) -> int:
+        """Counts a page that is read for the first time in the pass. Returns how many records have no usable id.
+
+        Args:
+            page: The page.
+            new: How many of its ids are new in the pass.
+        """
+        unidentified = page.ids.count(None)
+        if unidentified and not new:
+            identity = hash(page.identity)
+            unidentified = 0 if identity in self.unidentified_pages else unidentified
+            self.unidentified_pages.add(identity)
+        self.identified += new
+        self.unidentified += unidentified
+        self.received += len(page.records)
+        self.furthest = page.number
+        self.empty_page = self.empty_page if page.records else page.number
+        return unidentified
+
+    def watch_repeats(self, page: Page, new: int, added: int, *, is_full: bool) -> None:
+        """Notices pages without new records, and records that came twice though none was added before them.
+
+        Args:
+            page: The page.
+            new: How many of its records are new in the pass.
+            added: By how much the total has risen since the page before.
+            is_full: Whether no page of the read had more records.
+        """
+        known = len(page.records) - new
+        is_explained = known <= added
+        # A record that came twice in one page has not moved.
+        before, ids = (list(dict.fromkeys(identity)) for identity in (self.last_identity, page.identity))
+        came_before = max(0, len(ids) - new)
+        self.is_shuffled |= ids[:came_before] != before[len(before) - came_before :]
+        self.repeats = self.repeats + 1 if known and page.identity == self.last_identity else 0
+        self.last_identity = page.identity
+        if new:
+            self.last_new_page = page.number
+            self.has_repeats |= not is_explained
+        elif not is_explained and is_full:
+            self.repeated_page = page.number
+
 
 @dataclass
 class StepBack:
@@ -146,3 +188,29 @@ class StepBack:
             next_page = self.page.number
         self.is_settled &= next_page is not None and can_go_on
         return next_page if can_go_on else None
+
+
+@dataclass(frozen=True)
+class EndCheck:
+    """A page of another size, which shows whether a list has ended before a page that the API refuses.
+
+    If it has, this page begins with the last records received, and has no others. A cap would refuse it as well.
+
+    Attributes:
+        refused: The page that the API refuses.
+        size: The records of a page to ask for.
+        number: The page to ask for.
+        expected: The records that it has if the list has ended; 0 if no size would show that.
+    """
+
+    refused: Page
+    size: int
+    number: int
+    expected: int
+
+    @classmethod
+    def before(cls, refused: Page, received: int, largest_page: int) -> "EndCheck":
+        """The check with the fewest records. `received`: before the refused page, of `largest_page` a page at most."""
+        sizes = (*range(largest_page - 1, 1, -1), largest_page + 1)
+        size = min(sizes, key=lambda size: received % size or size)
+        return cls(refused, size, received // size + 1, received % size)
