@@ -304,9 +304,10 @@ class FullReadPaginator(BasePaginator):
             self._end_at_cap(refused.number - 1, str(refused.refusal))
 
     def _end_at_cap(self, pages: int, why: str) -> None:
+        listed = "1 page" if pages == 1 else f"{pages} pages"
         counted = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
         self._end(
-            f"the API lists no more than {pages} pages, {self.report.rows_read} {counted} records ({why}). "
+            f"the API lists no more than {listed}, {self.report.rows_read} {counted} records ({why}). "
             f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
             f"{setting_name('per_page')}"
         )
