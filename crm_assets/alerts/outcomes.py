@@ -1,6 +1,7 @@
 """What a run did: which assets and checks failed, and which succeeded, from its events."""
 
 import re
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -73,7 +74,7 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     problems = []
     for key, entry in failed.items():
         latest = instance.get_latest_materialization_event(key) if key else None
-        if latest and latest.timestamp > entry.timestamp:
+        if latest and entry.timestamp < latest.timestamp < time.time():  # unless a clock was ahead
             continue  # another run has repaired it
         broken = [check for check in checks if check.asset_key == key and _is_error(check)]
         text = _reason(entry.get_dagster_event(), key, broken)
@@ -116,7 +117,9 @@ def _name(check: dg.AssetCheckEvaluation) -> str:
 
 
 def lateness(instance: dg.DagsterInstance, allowed: Mapping[dg.AssetKey, timedelta], now: datetime, ui: str) -> Outcome:
-    """Which assets are older than they may be. Those that were never materialized are not late.
+    """Which assets are older than they may be.
+
+    Those that were never materialized are not late, nor are those whose last run failed, which is a problem of its own.
 
     Args:
         instance: Dagster's instance.
@@ -129,12 +132,18 @@ def lateness(instance: dg.DagsterInstance, allowed: Mapping[dg.AssetKey, timedel
         key, event = record.asset_entry.asset_key, record.asset_entry.last_materialization
         age = timedelta(seconds=now.timestamp() - event.timestamp if event else 0)
         name, subject = key.to_user_string(), f"{key.to_user_string()}: age"
-        if age > allowed[key]:
+        if age <= allowed[key]:
+            in_time.append(subject)
+        elif event and not _has_failed_since(instance, event.run_id, record.asset_entry.last_run_id):
             text = f"{name} was updated {_hours(age)} ago, and at most {_hours(allowed[key])} are expected"
             problems.append(Problem(Kind.late, subject, f"late at {now}", text, f"{ui}/assets"))
-        else:
-            in_time.append(subject)
     return Outcome(problems, in_time)
+
+
+def _has_failed_since(instance: dg.DagsterInstance, made_by: str, last_run_id: str | None) -> bool:
+    """Whether an asset's last run is another one than that which made it, and has failed."""
+    last = instance.get_run_by_id(last_run_id) if last_run_id and last_run_id != made_by else None
+    return last is not None and last.status is dg.DagsterRunStatus.FAILURE
 
 
 def _hours(age: timedelta) -> str:

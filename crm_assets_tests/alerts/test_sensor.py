@@ -61,6 +61,13 @@ def kill_a_run(instance: DagsterInstance) -> None:
     instance.report_run_failed(run, "The process was killed")
 
 
+def move_latest(instance: DagsterInstance, key: AssetKey, *, hours: int) -> None:
+    """Stores an asset's last materialization again, at another time."""
+    event = instance.get_latest_materialization_event(key)
+    assert event is not None
+    instance.store_event(event._replace(timestamp=event.timestamp + hours * 3600))
+
+
 @pytest.mark.slow
 def test_a_failed_run_is_reported_once_and_its_recovery_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
     refuse(crm)
@@ -129,9 +136,7 @@ def test_late_tables_are_one_alert_and_their_recovery_another(hook: Webhook, dae
     keys = [RAW, AssetKey(["raw", "contacts"])]
     for key in keys:
         daemon.instance.report_runless_asset_event(AssetMaterialization(key))
-        event = daemon.instance.get_latest_materialization_event(key)
-        assert event is not None
-        daemon.instance.store_event(event._replace(timestamp=event.timestamp - 4 * 3600))
+        move_latest(daemon.instance, key, hours=-4)
     daemon.tick()
     daemon.tick()
     [alert] = hook.received
@@ -141,6 +146,27 @@ def test_late_tables_are_one_alert_and_their_recovery_another(hook: Webhook, dae
         daemon.instance.report_runless_asset_event(AssetMaterialization(key))
     daemon.tick()
     assert hook.titles[1:] == ["crm_assets: recovered: raw/accounts, raw/contacts"]
+
+
+@pytest.mark.slow
+def test_a_table_whose_reads_fail_is_not_late_as_well(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
+    materialize("open_tasks", instance=daemon.instance)
+    move_latest(daemon.instance, AssetKey(["raw", "open_tasks"]), hours=-4)
+    refuse(crm)
+    materialize("open_tasks", instance=daemon.instance)
+    daemon.tick()
+    daemon.tick()
+    assert hook.titles == [REFUSED]
+
+
+@pytest.mark.slow
+def test_a_failure_after_a_clock_was_ahead_is_reported(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
+    materialize("open_tasks", instance=daemon.instance)
+    move_latest(daemon.instance, AssetKey(["raw", "open_tasks"]), hours=48)
+    refuse(crm)
+    materialize("open_tasks", instance=daemon.instance)
+    daemon.tick()
+    assert hook.titles == [REFUSED]
 
 
 def test_an_asset_never_materialized_is_not_late(instance: DagsterInstance) -> None:
