@@ -69,7 +69,7 @@ class DuckDBFile:
 
     def publish(self) -> Published:
         """Copies the file for readers, unless the copy is up to date."""
-        is_new = not is_published(self.path)
+        is_new = _log(self.path).exists() or not is_published(self.path)
         if is_new:
             with self._locked() as config:
                 if _log(self.path).exists():

@@ -56,10 +56,13 @@ def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) ->
     data_dir.mkdir()
     database = data_dir / "crm.duckdb"
     with duckdb.connect(str(database)) as connection:
-        connection.execute("pragma disable_checkpoint_on_shutdown")
-        connection.execute("create schema raw; create table raw.open_tasks as select 1 as id")
-    assert database.with_name("crm.duckdb.wal").exists()
+        connection.execute("create schema raw; create table raw.open_tasks (id bigint)")
     Warehouse(database=str(database)).publish()
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("insert into raw.open_tasks values (1)")
+    assert database.with_name("crm.duckdb.wal").exists()
+    assert Warehouse(database=str(database)).publish().is_new
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
 
 
