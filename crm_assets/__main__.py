@@ -16,7 +16,7 @@ import duckdb
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import DEFAULT_CRM, section_in_use, unknown_variables
-from crm_assets.warehouse.duckdb_messages import reason
+from crm_assets.warehouse.duckdb_messages import is_out_of_memory, reason
 
 
 class Command(Protocol):
@@ -47,10 +47,6 @@ COMMANDS = (
     "new-key",
 )
 """The first one is the default. Each is a module, which is imported only if it is needed."""
-
-EXPECTED_ERRORS = (CrmAssetsError, OSError, duckdb.IOException, duckdb.OutOfMemoryException)
-"""Errors that a user can act on: only their message is shown. Any other error is a bug and shows its traceback."""
-
 
 INTERRUPTED, NOT_READ = 130, 141
 """The exit codes of a process that was interrupted with Ctrl-C, or whose output nobody reads, as shells count them."""
@@ -110,12 +106,16 @@ def _run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # head, for example, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_READ
-    except EXPECTED_ERRORS as error:
-        print(reason(error) if isinstance(error, duckdb.Error) else error, file=sys.stderr)
+    except (CrmAssetsError, OSError) as error:
+        print(error, file=sys.stderr)
         return 1
-    except duckdb.Error as error:  # a bug, whose message may hold values
-        traceback.print_tb(error.__traceback__)
-        print(reason(error), file=sys.stderr)
+    except duckdb.Error as error:
+        from crm_assets.assets.failures import disk_error  # imports Dagster, which takes a second
+
+        about_files = disk_error(error)
+        if not (about_files or is_out_of_memory(error)):  # a bug, whose message may hold values
+            traceback.print_tb(error.__traceback__)
+        print(about_files or reason(error), file=sys.stderr)
         return 1
     except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
         traceback.print_exc()

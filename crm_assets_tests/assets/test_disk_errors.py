@@ -6,12 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr
+from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from crm_assets.__main__ import main
 from crm_assets.assets.failures import disk_error
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
@@ -51,6 +54,28 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
     assert (when == "while loading") == ("crm.duckdb" in message)
     assert PERSON not in message
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(1,)]
+
+
+def forget_with_small_files(sender: Connection) -> None:
+    """A command in such a process."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+    with redirect_stderr(StringIO()) as shown:
+        code = main(["forget", "open_tasks", "1", "--yes"])
+    sender.send((code, shown.getvalue()))
+
+
+@pytest.mark.slow
+def test_a_full_disk_under_a_command(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": [{"id": 1, "title": PERSON}]}):
+        assert materialize("open_tasks").success
+        receiver, sender = FORKED.Pipe(duplex=False)
+        started(forget_with_small_files, sender).join()
+    code, shown = receiver.recv()
+    assert (code, shown.count("\n")) == (1, 1)
+    assert "File too large" in shown
+    assert "CRM_DATA_DIR" in shown
+    assert rows(data_dir / "crm.duckdb", "select id from raw.open_tasks") == [(1,)]
 
 
 @pytest.mark.parametrize("below", ["", "/below"], ids=["itself", "a folder above it"])
