@@ -12,6 +12,7 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
+from crm_assets_tests.lake_servers import free_port
 from crm_assets_tests.processes import UNPRIVILEGED, can_be_denied
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
 
@@ -166,3 +167,12 @@ def test_make_names_a_dagster_home_that_is_not_writable(name: str, target: str, 
     assert ended.returncode != 0
     assert f"Dagster cannot store its runs below {folder}/.dagster: move the project" in ended.stdout
     assert [path.name for path in folder.iterdir()] == ["Makefile"]
+
+
+def test_alerts_link_to_the_port_that_make_dev_serves() -> None:
+    port = free_port()
+    instead = [f"BIN={BIN}", "DAGSTER=printenv CRM_UI_URL #"]
+    command = ["make", "-o", ".venv/runtime", "-o", ".dagster/dagster.yaml", "dev", f"PORT={port}", *instead]
+    environment = {name: value for name, value in os.environ.items() if name != "CRM_UI_URL"}
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert f"\nhttp://127.0.0.1:{port}\n" in done.stdout
