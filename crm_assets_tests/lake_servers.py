@@ -48,11 +48,21 @@ class LakeServers:
         """How to connect to a database."""
         return f"host={HOST} port={self.postgres_port} user=crm dbname={database}"
 
-    def new_lake(self) -> dict[str, str]:
-        """The settings of a lake that nothing was written to yet."""
-        name = f"lake_{uuid4().hex}"
+    def new_database(self) -> str:
+        """The name of an empty database."""
+        name = f"crm_{uuid4().hex}"
         with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
             connection.execute(f"create database {name}")
+        return name
+
+    def dagster_storage(self, database: str) -> str:
+        """The section of a `dagster.yaml` that keeps Dagster's storage in a database."""
+        url = f"postgresql+psycopg2://crm@{HOST}:{self.postgres_port}/{database}"
+        return f"storage: {{postgres: {{postgres_url: {url}}}}}\n"
+
+    def new_lake(self) -> dict[str, str]:
+        """The settings of a lake that nothing was written to yet."""
+        name = self.new_database()
         return {
             "CRM_WAREHOUSE": f"ducklake:postgres:{self.dsn(name)}",
             "CRM_WAREHOUSE_FILES": f"s3://{BUCKET}/{name}",

@@ -5,7 +5,7 @@ schedules had been turned on.
 """
 
 import os
-import shutil
+import re
 import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from dagster import AssetKey, DagsterInstance, build_sensor_context
 
@@ -56,6 +57,10 @@ MARTS = [
 
 STORAGE = {"runs": "history/runs.db", "events": "history/runs/index.db", "schedules": "schedules/schedules.db"}
 
+TABLES_WITH_NUMBERS = ("instigators", "runs", "run_tags", "event_logs", "asset_keys")
+NEXT_NUMBER = "select setval(pg_get_serial_sequence('{table}', 'id'), (select max(id) from {table}))"
+"""The rows were inserted with their numbers."""
+
 FULL_REFRESH = "319af1c8-e454-40da-873b-984e3dd0c096"
 """The run in the older storage. Of its events, those of three assets are kept."""
 
@@ -80,18 +85,30 @@ def database(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest
         yield data_dir / "crm.duckdb"
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    """Has the older storage."""
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DagsterInstance]:
+    """Has the older storage, in files or in PostgreSQL."""
     home = tmp_path / "dagster"
     home.mkdir()
-    shutil.copy(PROJECT / "dagster.yaml", home)
+    settings = (PROJECT / "dagster.yaml").read_text(encoding="utf-8")
+    servers = request.getfixturevalue("servers") if request.param == "postgres" else None
+    if servers:
+        database = servers.new_database()
+        settings += servers.dagster_storage(database)
+    (home / "dagster.yaml").write_text(settings, encoding="utf-8")
+    rows = (OLD / "older_storage.sql").read_text(encoding="utf-8")
     with DagsterInstance.from_config(str(home)) as instance:
         assert not instance.all_instigator_state()  # creates the tables
-        with closing(sqlite3.connect(":memory:")) as connection:
-            for name, file in STORAGE.items():
-                connection.execute(f"attach ? as {name}", [str(home / file)])
-            connection.executescript((OLD / "older_storage.sql").read_text(encoding="utf-8"))
+        if servers:
+            with psycopg.connect(servers.dsn(database)) as postgres:
+                postgres.execute(re.sub(r"^insert into \w+\.", "insert into ", rows, flags=re.MULTILINE).encode())
+                for table in TABLES_WITH_NUMBERS:
+                    postgres.execute(NEXT_NUMBER.format(table=table).encode())
+        else:
+            with closing(sqlite3.connect(":memory:")) as sqlite:
+                for name, file in STORAGE.items():
+                    sqlite.execute(f"attach ? as {name}", [str(home / file)])
+                sqlite.executescript(rows)
         yield instance
 
 

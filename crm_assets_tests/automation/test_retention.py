@@ -8,7 +8,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import yaml
 from dagster import (
     AssetCheckKey,
     AssetCheckResult,
@@ -100,16 +99,13 @@ def test_nothing_is_left_of_an_old_run(instance: DagsterInstance, tmp_path: Path
 
 @pytest.mark.long
 def test_nothing_is_left_of_it_in_postgresql(servers: LakeServers, tmp_path: Path) -> None:
-    with psycopg.connect(servers.dsn("postgres"), autocommit=True) as connection:
-        connection.execute("create database retention")
-    url = f"postgresql+psycopg2://crm@127.0.0.1:{servers.postgres_port}/retention"
-    storage = {"storage": {"postgres": {"postgres_url": url}}, "telemetry": {"enabled": False}}
-    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(storage), encoding="utf-8")
+    database = servers.new_database()
+    (tmp_path / "dagster.yaml").write_text(servers.dagster_storage(database), encoding="utf-8")
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         first, latest = read(instance, TASKS), read(instance, TASKS)
         assert delete_all_old(instance) == 1
         assert run_ids(instance) == [latest]
-    with psycopg.connect(servers.dsn("retention")) as connection:
+    with psycopg.connect(servers.dsn(database)) as connection:
         tables = connection.execute("select table_name from information_schema.tables where table_schema = 'public'")
         for (table,) in tables.fetchall():
             rows = connection.execute(f'select * from "{table}"').fetchall()
