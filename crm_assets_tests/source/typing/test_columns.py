@@ -5,11 +5,14 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_assets.source.typing import columns
 from crm_assets.source.typing.columns import TYPES, as_text, narrowest_type, typed_column
+from crm_assets.source.typing.instants import instants
 
 EAST = timezone(timedelta(hours=5, minutes=30))
 
@@ -126,6 +129,23 @@ def test_a_column_converts_like_its_values_one_by_one(data_type: str, data: st.D
     array, variants = typed_column(data_type, values)
     assert array.to_pylist() == fitting
     assert (variants.to_pylist() if variants is not None else [None] * len(values)) == misfits
+
+
+@pytest.mark.parametrize("odd", ["soon", "2026-02-30T10:00:00Z", 1767225600, {"at": 1}], ids=str)
+def test_few_odd_values_take_few_calls_of_arrow(odd: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(texts: pa.StringArray) -> pa.Array:
+        calls.append(len(texts))
+        return instants(texts)
+
+    monkeypatch.setattr(columns, "instants", counted)
+    values = [odd if n % 250 == 0 else f"2026-01-31T23:{n % 60:02}:00Z" for n in range(1000)]
+    fitting, misfits = typed_column("timestamp", values)
+    assert fitting.null_count == 4
+    assert misfits is not None
+    assert misfits.drop_null().to_pylist() == [as_text(odd)] * 4
+    assert len(calls) < 100
 
 
 def test_number_that_overflows_in_arrow_is_not_changed() -> None:
