@@ -32,7 +32,7 @@ SET_ASIDE: dict[str, tuple[Any, str]] = {
     "an id with an underscore": ({"id": "7_0"}, "not a 64-bit integer but a string"),
     "an id with a space": ({"id": " 7"}, "not a 64-bit integer but a string"),
     "an id of a decimal in a text": ({"id": "7.0"}, "not a 64-bit integer but a string"),
-    "an id of a decimal": ({"id": 7.0}, "not a 64-bit integer but a number"),
+    "an id of a decimal beyond 53 bits": ({"id": 2.0**53}, "not a 64-bit integer but a number"),
     "an id of letters": ({"id": "D-17"}, "not a 64-bit integer but a string"),
     "an empty id": ({"id": ""}, "not a 64-bit integer but a string"),
     "an id that is true": ({"id": True}, "not a 64-bit integer but a boolean"),

@@ -23,6 +23,7 @@ LOADED = {
     "digit-string-id": ({"id": "8", "title": "digits"}, (8, "digits")),
     "largest-id": ({"id": 2**63 - 1, "title": "largest"}, (2**63 - 1, "largest")),
     "beyond-2-to-the-53": ({"id": 1450348061427834881, "title": "odd"}, (1450348061427834881, "odd")),
+    "decimal-point": ({"id": 9.0, "title": "decimal"}, (9, "decimal")),
     "zero": ({"id": 0, "title": "zero"}, (0, "zero")),
     "negative": ({"id": -3, "title": "negative"}, (-3, "negative")),
 }
@@ -122,3 +123,5 @@ def test_record_is_stored_once_although_others_lose_their_ids(data_dir: Path) ->
         materialize("open_tasks")
     found = rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks order by id")
     assert found == [(1, "again"), (2, "Task 2"), (3, "Task 3")]
+    set_aside = rows(data_dir / "crm.duckdb", "select record, records from raw.rejected_records order by all")
+    assert set_aside == [('{"title":"no id either"}', 1), ('{"title":"no id"}', 1)]

@@ -19,6 +19,9 @@ from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.http.request_errors import BrokenBody
 
 BIGINT = range(-(2**63), 2**63)
+EXACT_FLOAT = 2**53
+"""A float holds integers up to this one exactly."""
+
 INTEGER = re.compile("0|-?[1-9][0-9]*")
 """A string that is an integer. "007" and "-0" are not: they would be stored as 7 and 0."""
 
@@ -232,8 +235,10 @@ def json_type(value: Any) -> str:
 
 
 def integer_at(value: Any, key: str) -> int | None:
-    """The 64-bit integer under an object's key, given as a number or a string; None if there is none."""
+    """The 64-bit integer under an object's key, given as a number, also as 7.0, or a string; None if there is none."""
     found = value.get(key) if isinstance(value, dict) else None
+    if isinstance(found, float) and found.is_integer() and abs(found) < EXACT_FLOAT:
+        return int(found)
     if isinstance(found, str) and len(found) <= len(str(BIGINT.start)) and INTEGER.fullmatch(found):
         found = int(found)
     return found if type(found) is int and found in BIGINT else None

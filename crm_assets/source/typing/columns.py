@@ -17,6 +17,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from crm_assets.source.http.page import EXACT_FLOAT
 from crm_assets.source.typing.field_names import VARIANT_INFIX
 from crm_assets.source.typing.instants import INSTANTS, instants
 
@@ -34,9 +35,6 @@ BEGINS_WITH_YEAR = re.compile(r"[0-9]{4}[-0-9W]*([Tt ].*)?")
 
 NARROW_TYPES: Mapping[str, set[type]] = {"bool": {bool}, "bigint": {int}, "double": {int, float}}
 """Types of undeclared columns, the narrowest first -> the Python types that they accept."""
-
-EXACT_FLOAT = 2**53
-"""A float holds integers up to this one exactly."""
 
 DOES_NOT_FIT = (pa.ArrowException, ValueError, TypeError, LookupError, OverflowError, AttributeError)
 """Raised for values that do not fit a type exactly."""
