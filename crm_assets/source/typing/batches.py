@@ -127,10 +127,9 @@ class RecordBatches:
 
     def _loadable(self, page: Page) -> list[dict[str, Any]]:
         records = list(zip(page.ids, page.records, strict=True))
-        if page.number not in self._pages_seen:  # a page can be read twice
-            for id_, record in records:
-                if id_ is None:
-                    self._reject(page.number, record)
+        for id_, record in records:
+            if id_ is None:
+                self._reject(page.number, record)
         self._pages_seen.add(page.number)
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
 
@@ -142,7 +141,9 @@ class RecordBatches:
             key = f"{why_rejected(record)}, and nested too deeply to be stored", as_json(None)
         if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
-        self._rejected.setdefault(key, RejectedRecord(page, *key)).records += 1
+        rejected = self._rejected.setdefault(key, RejectedRecord(page, *key))
+        if page not in self._pages_seen or not rejected.records:  # a page can be read twice
+            rejected.records += 1
 
     def _skips(self, id_: int) -> bool:
         hashed = self._side_loads.forgotten.matching(self._resource, id_)
