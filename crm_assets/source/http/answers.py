@@ -105,8 +105,13 @@ class Answer:
 
 def answered_at(headers: Mapping[str, str]) -> datetime | None:
     """The API's own time of an answer, UTC, from the header `Date`; None if it is missing or cannot be read."""
+    return _http_date(headers.get("Date", ""))
+
+
+def _http_date(text: str) -> datetime | None:
+    # In the oldest of the three formats of HTTP it has no time zone.
     try:
-        at = parsedate_to_datetime(headers.get("Date", ""))
+        at = parsedate_to_datetime(text)
         return at.replace(tzinfo=at.tzinfo or timezone.utc).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
@@ -122,10 +127,10 @@ def seconds_until(headers: Mapping[str, str], name: str) -> float | None:
         seconds = float(header)
         seconds /= 1000 if seconds >= EPOCH_MILLISECONDS else 1
     else:
-        try:
-            seconds = max(EPOCH_SECONDS, parsedate_to_datetime(header).timestamp())
-        except (ValueError, OverflowError):
+        at = _http_date(header)
+        if at is None:
             return None
+        seconds = max(EPOCH_SECONDS, at.timestamp())
     if seconds >= EPOCH_SECONDS:
         answered = answered_at(headers)
         seconds -= answered.timestamp() if answered else time.time()

@@ -201,7 +201,19 @@ def test_a_reset_in_milliseconds_is_no_date_far_away() -> None:
     assert (seconds_until(headers, "X-RateLimit-Reset") or 0) == pytest.approx(100, abs=30)
 
 
-@pytest.mark.parametrize("reset", ["Wed, 21 Oct 2015 07:28:07 GMT", "1445412487", "1445412487000"])
+@pytest.fixture
+def _in_new_york() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("_in_new_york")
+@pytest.mark.parametrize(
+    "reset", ["Wed, 21 Oct 2015 07:28:07 GMT", "Wed Oct 21 07:28:07 2015", "1445412487", "1445412487000"]
+)
 def test_waits_until_a_time_follow_the_clock_of_the_api(reset: str) -> None:
     assert seconds_until({"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Reset": reset}, "Reset") == 7
 
