@@ -7,10 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from crm_assets.settings import secrets
 from crm_assets.settings.documents import default_data_dir
+from crm_assets.settings.endpoints import no_boolean
 
 MONTHS = tuple(calendar.month_name)
 """The names of months, by number."""
@@ -173,6 +183,8 @@ class DeploymentSettings(BaseModel):
 
     keep_log_days: int = Field(default=730, ge=0, le=36500)
     """Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all."""
+
+    _no_boolean = field_validator("*", mode="before")(classmethod(no_boolean))
 
     @model_validator(mode="after")
     def _a_lake_has_files(self) -> "DeploymentSettings":

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from crm_assets.api import PAGE, PER_PAGE
 from crm_assets.settings.documents import from_json
@@ -24,6 +33,13 @@ def _paging_is_ours(params: dict[str, Any]) -> dict[str, Any]:
             f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
         )
     return params
+
+
+def no_boolean(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
+    """Refuses true and false, which pydantic takes for 1 and 0, where a setting is neither."""
+    if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+        raise ValueError("must not be true or false")
+    return value
 
 
 def _fits_the_clock(minutes: int) -> int:
@@ -51,6 +67,8 @@ class EndpointSettings(BaseModel):
     total_is_exact: bool = True
     cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
+
+    _no_boolean = field_validator("*", mode="before")(classmethod(no_boolean))
 
     @property
     def query(self) -> dict[str, str | int]:

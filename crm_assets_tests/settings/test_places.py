@@ -181,6 +181,14 @@ def test_an_unreadable_file_is_reported_with_its_line(
     assert setting_at_load("executor") == "in_process", "the code location loads all the same"
 
 
+@pytest.mark.parametrize("setting", ["per_page", "request_timeout", "endpoints.accounts.vanishing_share", "api_key"])
+def test_true_is_neither_a_number_nor_a_text(setting: str, working: Path) -> None:
+    path = working / ".dlt" / "secrets.toml"
+    path.write_text(f"[sources.crm]\n{setting} = true\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=f"{setting.partition('.')[0]}.* must not be true or false"):
+        resolve_settings()
+
+
 def test_a_file_that_is_nested_too_deeply_is_reported(working: Path) -> None:
     path = working / ".dlt" / "config.toml"
     path.write_text(f"a = {'[' * 9999}{']' * 9999}", encoding="utf-8")
