@@ -137,6 +137,18 @@ def test_a_file_where_duckdb_needs_a_folder(tmp_path: Path) -> None:
     assert disk_error(raised.value).endswith("Not a directory. Set CRM_DATA_DIR to a folder")
 
 
+def test_too_many_open_files() -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with duckdb.connect() as connection:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        try:
+            with pytest.raises(duckdb.IOException) as raised:
+                connection.execute("from read_text(?)", [__file__])
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert disk_error(raised.value).endswith("Too many open files. Raise the limit of open files (ulimit -n)")
+
+
 def assert_told_before_any_request(*words: str) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1}]}) as crm:
         run = materialize("open_tasks")
