@@ -34,7 +34,8 @@ class IncrementalPaginator(FullReadPaginator):
     """Reads pages until all records of one were changed before the cursor.
 
     It checks the order while it reads. If a record is newer than the one before it, or the first one is older than the
-    newest loaded, the API does not sort. The read then becomes a full one, since changes may be on any page.
+    newest loaded, the API does not sort. The read then becomes a full one, since changes may be on any page. So it does
+    if records are repeated: those of the same time may be in another order for each page, and some on none.
 
     If that page is in order by itself, the API may sort after all, and the newest record have left the list. Then the
     read begins again without an order: records that change while a sorted list is read move to pages already taken.
@@ -65,7 +66,7 @@ class IncrementalPaginator(FullReadPaginator):
     def _at_end(self, page: Page) -> bool:
         if self.report.mode is ReadMode.incremental and page.records:
             changed_at = updated_at(page.records)
-            if not self._newest_first(changed_at):
+            if not self._newest_first(changed_at) or self._pass.is_reordered:
                 self.report.mode = ReadMode.full
                 seconds = [(at or EARLIEST).replace(microsecond=0) for at in changed_at]
                 self._may_be_sorted = seconds == sorted(seconds, reverse=True)

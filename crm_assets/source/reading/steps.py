@@ -99,6 +99,11 @@ class ListPass:
     empty_page: int = -1
     unidentified_pages: set[int] = field(default_factory=set)
 
+    @property
+    def is_reordered(self) -> bool:
+        """Whether records came twice, and none that were added before them explain it."""
+        return bool(self.repeated_page) or (self.has_repeats and self.is_shuffled)
+
     def take(self, page: Page, new: int) -> int:
         """Counts a page that is read for the first time in the pass. Returns how many records have no usable id.
 
