@@ -75,6 +75,14 @@ def test_a_day_sent_with_an_offset_is_that_day(tables: RawTables, zone: ZoneInfo
     assert sent_days(tables) == expected
 
 
+@pytest.mark.parametrize("hours", [-8, 9])
+def test_a_day_without_an_end_is_that_of_its_start(tables: RawTables, zone: ZoneInfo, hours: int) -> None:
+    start = midnight(DAYS[0], timezone(timedelta(hours=hours)))
+    tables.add("past_appointments", 1, is_allday=True, from_date=start)
+
+    assert sent_days(tables) == [DAYS[0]]
+
+
 def test_a_day_sent_in_the_reporting_zone_is_that_day(tables: RawTables, zone: ZoneInfo) -> None:
     for day in DAYS:
         send(tables, midnight(day, zone), midnight(day + timedelta(days=1), zone))

@@ -56,7 +56,7 @@ dated as (
             when counted_in_zone = date_trunc('day', counted_in_zone) then cast(counted_in_zone as date)
             when starts_at is null and date_trunc('day', counted_in_utc + interval 1 minute) > counted_in_utc
                 then cast(counted_in_utc as date)
-            when seconds = 0 or seconds >= 82740 and (seconds + 3660) % 86400 <= 7320
+            when coalesce(seconds, 0) = 0 or seconds >= 82740 and (seconds + 3660) % 86400 <= 7320
                 then cast(counted_in_utc + interval 12 hour as date)
             else cast(counted_in_zone as date)
         end as held_on
