@@ -61,7 +61,7 @@ def owner_month(crm: Crm) -> Iterator[Record]:
 
 
 def owner_performance(crm: Crm) -> Iterator[Record]:
-    recent = [held for held in crm.meetings if held["owner_id"] and crm.is_recent(held["held_on"])]
+    recent = [held for held in crm.meetings if crm.is_recent(held["held_on"])]
     lists = {"accounts": crm.accounts, "contacts": crm.contacts, "deals": crm.deals, "tasks": crm.tasks}
     of = {name: grouped(rows, "owner_id") for name, rows in {**lists, "meetings": recent}.items()}
     this_month, year_from = crm.today.replace(day=1), fiscal_year_from(crm.today, FISCAL_YEAR_START)

@@ -70,16 +70,14 @@ task_sums as (
     group by owner_id
 ),
 
--- An appointment has no owner: it counts for the user who entered it.
+-- An appointment has no owner: it counts for the user who entered it; if that is not known, as one without an owner.
 meeting_sums as (
     select
         stg_past_appointments.creator_id as owner_id,
         count(*) as meetings_30_days
     from {{ ref('stg_past_appointments') }}
     cross join months
-    where
-        stg_past_appointments.creator_id is not null
-        and stg_past_appointments.held_on between months.today - 29 and months.today
+    where stg_past_appointments.held_on between months.today - 29 and months.today
     group by stg_past_appointments.creator_id
 ),
 
@@ -121,4 +119,4 @@ left join account_counts on owners.owner_id is not distinct from account_counts.
 left join contact_counts on owners.owner_id is not distinct from contact_counts.owner_id
 left join deal_sums on owners.owner_id is not distinct from deal_sums.owner_id
 left join task_sums on owners.owner_id is not distinct from task_sums.owner_id
-left join meeting_sums on owners.owner_id = meeting_sums.owner_id
+left join meeting_sums on owners.owner_id is not distinct from meeting_sums.owner_id
