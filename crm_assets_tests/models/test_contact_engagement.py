@@ -43,7 +43,7 @@ def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("account_id", "name"), [(1, "Acme"), (2, None), (77, None), (None, None)])
+@pytest.mark.parametrize(("account_id", "name"), [(1, "Acme"), (2, "Deleted"), (77, None), (None, None)])
 def test_a_contact_has_the_name_of_an_account_that_is_listed(
     crm: RawTables, account_id: int | None, name: str | None
 ) -> None:

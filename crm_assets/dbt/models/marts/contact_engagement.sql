@@ -3,14 +3,6 @@ with contacts as (
     where not is_deleted
 ),
 
-accounts as (
-    select
-        account_id,
-        account_name
-    from {{ ref('stg_accounts') }}
-    where not is_deleted
-),
-
 links as (
     select * from {{ ref('stg_activity_targets') }}
 ),
@@ -65,7 +57,7 @@ joined as (
         contacts.crm_won_deals,
         contacts.crm_won_deals_amount
     from contacts
-    left join accounts on contacts.account_id = accounts.account_id
+    left join {{ ref('stg_accounts') }} as accounts on contacts.account_id = accounts.account_id
     left join {{ ref('stg_users') }} as owners on contacts.owner_id = owners.user_id
     left join {{ ref('stg_names') }} as stages
         on stages.array_name = 'lifecycle_stages' and contacts.lifecycle_stage_id = stages.record_id
