@@ -68,7 +68,7 @@ COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
         Column("target_amount", "target", "amount", "Target"),
     ),
     "week": titled(
-        "Compared with a week before",
+        "Compared with a week or more before",
         Column("figure", "figure", "text"),
         Column("value", "now", "amount"),
         Column("change", "change", "change"),
@@ -166,7 +166,7 @@ def tables_of(review: SalesReview) -> Mapping[str, Table]:
 
 
 def _week(review: SalesReview) -> Rows:
-    """The numbers of the latest build, with their changes since a week before."""
+    """The numbers of the latest build, with their changes since a week or more before."""
     now, *before = review.parts["headline"]
     return [
         {

@@ -202,6 +202,16 @@ def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) ->
     assert "1 customer who brought in 100 had no contact on record." in page
 
 
+def test_the_day_before_the_changes_is_named(crm: RawTables) -> None:
+    reviewed(crm)
+    crm.connection.execute(
+        "insert into marts.pipeline_health_daily select * replace (date '2026-02-03' as snapshot_date, "
+        "timestamptz '2026-02-03 06:00:00Z' as taken_at) from marts.pipeline_health_daily"
+    )
+
+    assert "Changes since 3 February 2026." in page_of(read_figures(crm.connection))
+
+
 def test_a_single_task_is_not_overdue(crm: RawTables) -> None:
     crm.add("open_tasks", 1, due_date=datetime.now(timezone.utc) + timedelta(days=1))
 
