@@ -4,7 +4,7 @@ from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 
 from crm_assets.reports.figures import SalesReview
-from crm_assets.reports.formats import Formats, ratio
+from crm_assets.reports.formats import Formats, half_up, ratio
 
 NO_TARGET = "no target is set"
 
@@ -32,9 +32,9 @@ def _on_target(review: SalesReview, formats: Formats) -> Iterator[str]:
             f"{won} was won {when}, {formats.share(ratio(row['won_amount'], target))} of the target to date: "
             f"{formats.money(abs(row['ahead']))} {ahead}."
         )
-        if row["won_without_target"]:
+        if half_up(row["won_without_target"]):
             yield f"Owners without a target won {formats.money(row['won_without_target'])} of the {won}."
-        missing = row["target_amount"] - row["won_amount"]
+        missing = half_up(row["target_amount"] - row["won_amount"])
         if is_month and missing > 0:
             last = review.today.replace(day=monthrange(review.today.year, review.today.month)[1])
             yield (

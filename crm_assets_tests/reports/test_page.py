@@ -144,6 +144,16 @@ def test_amount_of_owners_without_a_target_is_said(crm: RawTables) -> None:
     assert "Owners without a target won 30 of the 80." in page
 
 
+def test_less_than_half_a_unit_is_not_said(crm: RawTables) -> None:
+    for owner, amount in ((1, "99.2"), (2, "0.4")):
+        crm.add("won_deals", owner, amount=Decimal(amount), closed_date=today(), owner_id=owner)
+    crm.set_targets((today().replace(day=1), 1, 100))
+
+    page, _ = drawn(crm)
+    assert "has to be won" not in page
+    assert "Owners without a target" not in page
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("amount", "said"), [(100, "none of the target of 100 is due yet."), (0, "the target is 0.")])
 def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, said: str) -> None:
