@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets_tests.models.raw_tables import FIRST
+from crm_assets_tests.models.raw_tables import FIRST, RawTables
 from crm_assets_tests.models.reckoning import Record, share, total
 from crm_assets_tests.models.sandbox_states import READS, comparable
 
@@ -119,3 +119,12 @@ def test_a_query_answers_its_question(
     found = [row for row in found if row.get("check_name") != "fields that are not declared"]
     expected = [{column: row[column] for column in found[0]} for row in ANSWERS[question](marts)]
     assert sorted(map(comparable, found)) == sorted(map(comparable, expected))
+
+
+@pytest.mark.slow
+def test_a_share_of_nothing_is_null(crm: RawTables) -> None:
+    crm.add("won_deals", 1, amount=0)
+    crm.build("marts.won_deal_overview")
+
+    [row] = crm.connection.execute(QUERIES["What do we sell, and to whom?"]).fetchall()
+    assert row[-1] is None
