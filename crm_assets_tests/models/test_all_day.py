@@ -76,7 +76,7 @@ def test_a_day_sent_with_an_offset_is_that_day(tables: RawTables, zone: ZoneInfo
 
 
 @pytest.mark.parametrize("hours", [-8, 9])
-def test_a_day_without_an_end_is_that_of_its_start(tables: RawTables, zone: ZoneInfo, hours: int) -> None:
+def test_a_day_without_an_end_is_that_of_its_start(tables: RawTables, hours: int) -> None:
     start = midnight(DAYS[0], timezone(timedelta(hours=hours)))
     tables.add("past_appointments", 1, is_allday=True, from_date=start)
 
