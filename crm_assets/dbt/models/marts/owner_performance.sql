@@ -70,7 +70,7 @@ task_sums as (
     group by owner_id
 ),
 
--- An appointment has no owner: it counts for the user who entered it; if that is not known, as one without an owner.
+-- An appointment has no owner: it counts for the user who entered it, if known.
 meeting_sums as (
     select
         stg_past_appointments.creator_id as owner_id,
