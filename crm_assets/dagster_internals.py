@@ -40,6 +40,9 @@ from dlt.extract import DltSource
 
 from crm_assets.errors import SettingsError
 
+WITHOUT_JOB = IMPLICIT_ASSET_JOB_NAME
+"""The name of the job that materializes assets which a user has chosen."""
+
 NO_RESULTS = "did not yield or return expected outputs"
 """In Dagster's message about an op that built nothing, since nothing has changed."""
 
@@ -144,7 +147,7 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
     assets = {key} & definition.asset_graph.materializable_asset_keys
     if name not in jobs and not assets:
         raise SettingsError(f"There is no job and no asset {name!r}. Name an asset, or one of {', '.join(jobs)}")
-    job = repository.get_reconstructable_job(IMPLICIT_ASSET_JOB_NAME if assets else name)
+    job = repository.get_reconstructable_job(WITHOUT_JOB if assets else name)
     job = job.get_subset(asset_selection=assets or None)
     run_id = str(uuid4())
     try:

@@ -10,6 +10,8 @@ from enum import Enum
 import dagster as dg
 from dagster import DagsterEventType as EventType
 
+from crm_assets.dagster_internals import WITHOUT_JOB
+
 EVENTS = {
     EventType.ASSET_MATERIALIZATION_PLANNED,
     EventType.ASSET_MATERIALIZATION,
@@ -82,9 +84,11 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         subjects = [key.to_user_string() if key else job, *map(_name, broken)]
         problems += [Problem(Kind.step, subject, f"{run.run_id} {text}", text, link) for subject in subjects]
     if not failed:
+        # What is materialized without a job has one whose name tells users nothing.
+        subjects, what = (skipped, named(skipped)) if run.job_name == WITHOUT_JOB else ([job], run.job_name)
         for event in events[EventType.RUN_FAILURE]:
-            text = f"A run of {run.job_name} failed: {event.message}"
-            problems.append(Problem(Kind.run, job, text, text, link))
+            text = f"A run of {what} failed: {event.message}"
+            problems += [Problem(Kind.run, subject, run.run_id, text, link) for subject in subjects]
     wrong = {check.asset_key for check in checks if _is_error(check)}
     for check in checks:
         if not check.passed and not (_is_error(check) and check.asset_key in failed):

@@ -123,6 +123,22 @@ def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Da
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("crm")
+def test_a_killed_run_without_a_job_names_its_assets(hook: Webhook, daemon: Daemon) -> None:
+    tasks, accounts = AssetKey(["raw", "open_tasks"]), RAW
+    for key in (tasks, accounts):
+        job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={key})
+        run = daemon.instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, asset_selection=frozenset({key}))
+        daemon.instance.report_run_failed(run, "The process was killed")
+    daemon.tick()
+    assert sorted(hook.titles) == ["crm_assets: problem: raw/accounts", REFUSED]
+    assert "A run of raw/open_tasks failed" in "".join(alert["message"] for alert in hook.received)
+    assert materialize("accounts", instance=daemon.instance).success
+    daemon.tick()
+    assert hook.titles[2:] == ["crm_assets: recovered: raw/accounts"]
+
+
+@pytest.mark.slow
 def test_an_alert_that_did_not_arrive_is_sent_with_the_next_tick(hook: Webhook, daemon: Daemon) -> None:
     kill_a_run(daemon.instance)
     hook.status = 500
