@@ -86,7 +86,7 @@ def test_rows_fail(
         ),
         ("n", {RANGE: {"arguments": {"max_value": 9}}}, "1 of 4 rows have a n that is not at most 9"),
         ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, "1 of 4 rows do not fulfil: n > 0"),
-        ("n", {"not_null": {"description": "Each has an n."}}, "2 fail: Each has an n."),
+        ("n", {"not_null": {"description": "Each has\nan n.\n"}}, "2 fail: Each has an n."),
     ],
 )
 def test_failing_rows_are_described(
