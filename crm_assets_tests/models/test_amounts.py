@@ -72,7 +72,7 @@ def test_one_large_amount_counts_exactly_or_not_at_all(crm: RawTables, digits: i
         sent: dict[str, Any] = {field: amount}
         crm.add("won_deals", deal, sales_account_id=1, owner_id=402000017001, closed_date=date(2026, 1, 9), **sent)
     crm.add("accounts", 1, open_deals_amount=large)
-    crm.add("accounts", 2, open_deals_amount=large)
+    crm.add("accounts", 2, open_deals_amount=-large)
 
     counts = digits <= 20
     expected = EXACT.add(Decimal("0.01"), EXACT.add(large, large)) if counts else Decimal("0.01")
