@@ -72,6 +72,14 @@ def test_a_list_that_shrinks_in_a_day_is_noticed(
     assert failing(crm, HEALTH, "lists_did_not_shrink") == found
 
 
+@pytest.mark.parametrize(("names", "found"), [(["One", "Two"], 0), (["One", None], 1), ([None, None], 0)], ids=str)
+def test_deals_have_names_unless_they_are_left_out(crm: RawTables, names: list[str | None], found: int) -> None:
+    crm.add_each("won_deals", name=names)
+    crm.build("staging.stg_won_deals")
+
+    assert failing(crm, "staging.stg_won_deals", "deal_name_not_null") == found
+
+
 @pytest.mark.parametrize(("ids", "found"), [([1, 2], 0), ([1, 1, 2, 2], 2), ([1, None], 1)])
 def test_keys_are_unique_and_not_null(crm: RawTables, ids: list[int | None], found: int) -> None:
     crm.build("staging.stg_accounts")
