@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 from sandbox_process import sandbox
@@ -74,7 +75,9 @@ def main() -> None:
         later = NOON + timedelta(minutes=options.minutes)
         with sandbox(KEY, f"--rows={options.rows}", f"--now={NOON.isoformat()}", "--port=0") as base_url:
             sync(base_url, synced, "full")
-        with sandbox(KEY, f"--rows={options.rows}", f"--now={later.isoformat()}", "--port=0") as base_url:
+        # The same address: at another one, reads would refuse what may be another CRM.
+        port = urlsplit(base_url).port
+        with sandbox(KEY, f"--rows={options.rows}", f"--now={later.isoformat()}", f"--port={port}") as base_url:
             sync(base_url, synced, "incremental")
             sync(base_url, full, "full")
         print(
