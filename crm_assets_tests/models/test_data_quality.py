@@ -77,6 +77,11 @@ def test_records_that_do_not_count_are_not_checked(crm: RawTables) -> None:
     assert set(of_records) == {(0, None)}
 
 
+def test_no_contact_is_checked_if_addresses_are_left_out(crm: RawTables) -> None:
+    crm.add_each("contacts", email=[None] * 3)
+    assert quality(crm, "contacts without an e-mail address")[:3] == (0, 0, None)
+
+
 def test_values_of_another_type_and_undeclared_fields_count() -> None:
     with duckdb.connect() as connection:
         crm = RawTables(connection)

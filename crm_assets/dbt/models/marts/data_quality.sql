@@ -25,8 +25,12 @@ accounts as (
     where account_id is not null
 ),
 
+-- Without any address, personal data are left out.
 contacts as (
-    select coalesce(email, work_email) is null as has_no_address
+    select
+        case
+            when count(coalesce(email, work_email)) over () > 0 then coalesce(email, work_email) is null
+        end as has_no_address
     from {{ ref('stg_contacts') }}
     where not is_deleted
 ),
