@@ -117,7 +117,8 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     assert run.attempts("open_tasks") == 1
     passed, sentence = check(run, "complete_read")
     assert not passed
-    for word in (f"no more than {cap} pages, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
+    pages = "1 page" if cap == 1 else f"{cap} pages"
+    for word in (f"no more than {pages}, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
         assert word in sentence
 
 
