@@ -35,9 +35,13 @@ demo: usable-path .venv/runtime .dagster/dagster.yaml ## Install, read the CRM o
 check: .venv/runtime ## Install, and check whether the CRM can be read
 	@$(BIN)/python -m crm_assets check
 
+# Alerts link to the UI. Without PORT the setting's own default is right.
+ifdef PORT
+dev: export CRM_UI_URL ?= http://127.0.0.1:$(PORT)
+endif
+
 .PHONY: dev
 dev: PORT ?= 3000
-dev: export CRM_UI_URL ?= http://127.0.0.1:$(PORT)
 dev: usable-path .venv/runtime .dagster/dagster.yaml ## Open the UI on port 3000, or make dev PORT=3001
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT))).close()' 2> /dev/null || \
 		{ echo "Port $(PORT) is in use, perhaps by another Dagster. Choose another one: make dev PORT=$$(($(PORT) + 1))"; exit 1; }

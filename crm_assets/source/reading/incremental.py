@@ -35,7 +35,7 @@ class IncrementalPaginator(FullReadPaginator):
 
     It checks the order while it reads. If a record is newer than the one before it, or the first one is older than the
     newest loaded, the API does not sort. The read then becomes a full one, since changes may be on any page. So it does
-    if records are repeated: those of the same time may be in another order for each page, and some on none.
+    when records are repeated: the API may order those of the same time differently for each page, and some are on none.
 
     If that page is in order by itself, the API may sort after all, and the newest record have left the list. Then the
     read begins again without an order: records that change while a sorted list is read move to pages already taken.

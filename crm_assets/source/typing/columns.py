@@ -32,6 +32,7 @@ LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=timezone.utc)
 """The first and the last timestamp that Python can represent. Arrow and DuckDB allow earlier and later ones."""
 
 BEGINS_WITH_YEAR = re.compile(r"[0-9]{4}[-0-9W]*([Tt ].*)?")
+"""A text that may be a date, and one that may be a time. Most others are words, or seconds since 1970."""
 
 NARROW_TYPES: Mapping[str, set[type]] = {"bool": {bool}, "bigint": {int}, "double": {int, float}}
 """Types of undeclared columns, the narrowest first -> the Python types that they accept."""
@@ -165,7 +166,7 @@ class ArrowType:
         kind: The Python type of values that need no conversion; None if all need one.
         convert: Converts any other value to `kind`.
         parse: Parses strings, for types for which Arrow's own parser accepts values that would not be stored exactly.
-        may_fit: What the text of each value looks like that fits: trying others takes much longer.
+        may_fit: A pattern of the text of every value that fits. Others are not tried: that would take much longer.
     """
 
     arrow: pa.DataType

@@ -25,7 +25,7 @@ accounts as (
     where account_id is not null
 ),
 
--- Without any address, personal data are left out.
+-- If no contact has an address, addresses are left out (personal_data), and there is nothing to check.
 contacts as (
     select
         case
