@@ -9,7 +9,7 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, ret
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.settings import Crm, resolve_settings
-from crm_assets.warehouse.published import published_path
+from crm_assets.warehouse.duckdb_file import published_path
 from crm_assets.warehouse.warehouse import Warehouse
 
 PUBLISHED = "published.database"

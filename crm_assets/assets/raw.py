@@ -27,7 +27,7 @@ from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
-from crm_assets.loading.load_ids import LOAD_COUNTER, next_load_id
+from crm_assets.loading.log_tables import LOAD_COUNTER, next_load_id
 from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked

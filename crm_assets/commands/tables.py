@@ -9,8 +9,7 @@ from itertools import zip_longest
 import duckdb
 
 from crm_assets.commands.options import add_crm_option
-from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, relation
-from crm_assets.warehouse.published import can_be_read
+from crm_assets.warehouse.names import PRESENT, RAW, can_be_read, existing_tables, relation
 from crm_assets.warehouse.warehouse import Warehouse
 
 LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")

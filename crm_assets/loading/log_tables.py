@@ -1,13 +1,18 @@
-"""The log tables, with rows for each read: creates and upgrades them, and deletes their old rows."""
+"""The log tables, with rows for each read: creates and upgrades them, counts reads, and deletes old rows.
+
+Load ids are numbers from the warehouse, which order reads whatever the clocks of machines say.
+"""
 
 import json
+from functools import partial
 
 import duckdb
 
 from crm_assets.loading.rejected import create_left_out
 from crm_assets.loading.sync_log import ListRequest
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.warehouse.names import is_lake
+from crm_assets.warehouse.names import RAW, is_lake
+from crm_assets.warehouse.transactions import commits_noted, committed
 
 TABLES = ("sync_log", "sync_details", "sync_changes", "rejected_records", "dropped_fields", "unconfirmed_reads")
 
@@ -106,6 +111,21 @@ delete from raw.{table}
 where resource = $resource and _dlt_load_id in (select unnest($old))
 """
 
+LOAD_COUNTER = f"{RAW}.load_counter"
+
+COUNTER = """
+create schema if not exists raw;
+create table if not exists raw.load_counter (last_load bigint not null);
+"""
+"""One row: the number of the read that began last. A lake has no sequences."""
+
+LAST_LOAD = "select coalesce(max(last_load), 0) from raw.load_counter"
+
+PREFIX = "load_"
+"""Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
+
+DIGITS = 12
+
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist, and gives those of earlier releases their new form."""
@@ -124,6 +144,25 @@ def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
                 f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
                 [kept.path, kept.params, path, params],
             )
+
+
+def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of a read that begins now: as a text, greater than all ids before. Creates or upgrades the log tables.
+
+    Args:
+        connection: The warehouse, for writing table `LOAD_COUNTER`, without an open transaction.
+    """
+    with commits_noted():  # apart: an error of the read has to say that no table of records has changed
+        return committed(connection, partial(_next_load_id, connection))
+
+
+def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
+    create_log_tables(connection)
+    connection.execute(COUNTER)
+    [[last]] = connection.execute(LAST_LOAD).fetchall()
+    connection.execute("delete from raw.load_counter")
+    connection.execute("insert into raw.load_counter values (?)", [last + 1])
+    return f"{PREFIX}{last + 1:0{DIGITS}}"
 
 
 def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: int) -> None:

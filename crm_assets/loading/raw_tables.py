@@ -1,5 +1,6 @@
-"""The columns of raw tables: declared, stored, and the conversion of stored ones to their declaration."""
+"""The columns of raw tables: declared, stored, the conversion of stored ones, further fields that get columns."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
+from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.warehouse.lake_sql import retype
 from crm_assets.warehouse.names import RAW, identifier, relation
 
@@ -32,6 +34,8 @@ DATA_TYPES = {duckdb_type: data_type for data_type, duckdb_type in DUCKDB_TYPES.
 
 EXACT = Context(prec=38)
 """Python's default context silently rounds to 28 digits."""
+
+ROWS_AT_A_TIME = 1000
 
 COLUMNS = """
 select
@@ -192,6 +196,39 @@ def add_variants(connection: duckdb.DuckDBPyConnection, resource: str, changes: 
     for variant in filter(None, (change.variant for change in changes)):
         name = identifier(variant)
         connection.execute(f"alter table {raw_table(resource)} add column if not exists {name} varchar")
+
+
+def moves(connection: duckdb.DuckDBPyConnection, resource: str, added: Mapping[str, str]) -> list[TypeChange]:
+    """The changes that fill columns with their values in the JSON column, and remove these from it.
+
+    A field gets a column when it is declared, or when `max_undeclared_columns` is raised. Adds variant columns for
+    values that do not fit.
+
+    Args:
+        connection: Within a load's transaction, before it changes rows.
+        resource: The resource of the table.
+        added: Column -> data type of the columns that the load adds.
+    """
+    if FURTHER not in stored_columns(connection, resource) or not added:
+        return []
+    found = connection.execute(
+        f"select _dlt_id, {FURTHER}::varchar from {raw_table(resource)} where list_has_any(json_keys({FURTHER}), ?)",
+        [list(added)],
+    )
+    values: dict[str, list[tuple[str, Any]]] = defaultdict(list)
+    while rows := found.fetchmany(ROWS_AT_A_TIME):
+        for row_id, text in rows:
+            fields = parse_json(text.encode())
+            for name in added.keys() & fields.keys():
+                values[name].append((row_id, fields.pop(name)))
+            values[FURTHER].append((row_id, fields or None))
+    moved = [
+        TypeChange(name, f"in {FURTHER}", data_type, converted(data_type, *zip(*pairs, strict=True)))
+        for name, pairs in values.items()
+        for data_type in [added.get(name, "json")]
+    ]
+    add_variants(connection, resource, moved)
+    return moved
 
 
 def fill(connection: duckdb.DuckDBPyConnection, resource: str, changes: Sequence[TypeChange]) -> None:

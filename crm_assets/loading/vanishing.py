@@ -9,7 +9,7 @@ from functools import partial
 
 import duckdb
 
-from crm_assets.loading.load_ids import next_load_id
+from crm_assets.loading.log_tables import next_load_id
 from crm_assets.loading.present import present_since, rows_seen
 from crm_assets.warehouse.names import RAW, exist
 from crm_assets.warehouse.transactions import committed

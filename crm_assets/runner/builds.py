@@ -18,9 +18,8 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.runner.variables import variables_of
-from crm_assets.warehouse.comments import comment
 from crm_assets.warehouse.duckdb_messages import line, reason
-from crm_assets.warehouse.lake_sql import with_lake_types
+from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
 from crm_assets.yaml_files import line_of

@@ -1,10 +1,10 @@
-"""Works around limits of a lake's tables: missing types, and changing a column's type."""
+"""Works around limits of a lake's tables: missing types, changing a column's type, comments on columns of views."""
 
 from collections.abc import Mapping
 
 import duckdb
 
-from crm_assets.warehouse.names import identifier, is_lake
+from crm_assets.warehouse.names import identifier, is_lake, literal
 
 REPLACED: Mapping[str, str] = {
     "HUGEINT": "decimal(38, 0)",
@@ -53,3 +53,49 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_
         connection.execute(f"alter table {table} add column {name} {type_}")
     else:
         connection.execute(f"alter table {table} alter column {name} type {type_} using null")
+
+
+COMMENTED = """
+select
+    column_name,
+    coalesce(comment, '')
+from duckdb_columns()
+where database_name = current_database() and schema_name = ? and table_name = ?
+"""
+
+CATALOG = "select type from duckdb_databases() where database_name = current_database()"
+
+
+def comment(
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    address: tuple[str, str],
+    description: str,
+    columns: Mapping[str, str],
+) -> None:
+    """Sets the comments on a table or view and on its columns, unless they are already set.
+
+    DuckDB's UI, DBeaver and Metabase show them.
+
+    Args:
+        connection: The warehouse, for writing.
+        kind: `table` or `view`.
+        address: Its schema and its name.
+        description: What a row is.
+        columns: Column -> description. Columns that the table does not have are ignored.
+    """
+    relation = identifier(*address)
+    stored = dict(connection.execute(COMMENTED, address).fetchall())
+    statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
+    if kind == "table" or _views_have_columns(connection):
+        statements += [
+            f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
+            for column, text in columns.items()
+            if stored.get(column) not in {None, text.strip()}
+        ]
+    connection.execute(";\n".join(statements))
+
+
+def _views_have_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether columns of views can have comments: in a DuckDB file they can, in a DuckLake they cannot."""
+    return connection.execute(CATALOG).fetchall() == [("duckdb",)]

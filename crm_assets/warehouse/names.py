@@ -92,3 +92,12 @@ def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     found = connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall()
     quoted = ((f'"{schema}"' if "." in schema else schema, table, kind) for schema, table, kind in found)
     return {f"{schema}.{table}".lower(): kind for schema, table, kind in quoted}
+
+
+def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+    """Whether all that a view reads is there. `view`: its quoted address."""
+    try:
+        connection.execute(f"describe {view}")
+    except duckdb.Error:
+        return False
+    return True

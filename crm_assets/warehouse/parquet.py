@@ -19,9 +19,8 @@ from filelock import FileLock
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import REPLACED, with_parquet_types
-from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.names import can_be_read, identifier, literal
 from crm_assets.warehouse.private_files import private_files
-from crm_assets.warehouse.published import can_be_read
 
 CURRENT, MANIFEST = "current", "manifest.json"
 

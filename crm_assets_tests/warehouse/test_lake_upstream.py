@@ -59,4 +59,4 @@ def test_ducklake_keeps_bounds_of_deleted_values(lake: dict[str, str]) -> None:
         connection.execute("call ducklake_expire_snapshots('lake', older_than => now())")
         bounds = "select max_value from __ducklake_metadata_lake.ducklake_table_column_stats where column_id = 2"
         [[greatest]] = connection.execute(bounds).fetchall()
-    assert greatest == "3999", "DuckLake forgets bounds of deleted values: delete lake/bounds.py"
+    assert greatest == "3999", "DuckLake forgets bounds of deleted values: delete _renew_bounds"

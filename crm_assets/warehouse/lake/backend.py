@@ -15,9 +15,8 @@ import duckdb
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import SHARED, Change, Published
-from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, needs_aws
+from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, explained, needs_aws
 from crm_assets.warehouse.lake.commit import FOLDER, LOCK
-from crm_assets.warehouse.lake.failures import explained
 from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row

@@ -7,8 +7,7 @@ from pathlib import Path
 import duckdb
 
 from crm_assets.errors import WarehouseError
-from crm_assets.warehouse.comments import comment
-from crm_assets.warehouse.lake_sql import with_lake_types
+from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import PRESENT, identifier, literal
 from crm_assets.warehouse.transactions import committed
 
