@@ -208,7 +208,8 @@ class Redaction:
         return text if redacted == parsed else None if redacted is None else as_json(redacted)
 
     def _hidden(self, text: str) -> str | None:
-        if self._policy is PersonalData.leave_out:
+        text = text.strip()  # as the models see it: a hash would make a blank look like an address or a name
+        if self._policy is PersonalData.leave_out or not text:
             return None
         if self._is_hashed and A_HASH.fullmatch(text):
             return text

@@ -192,6 +192,15 @@ def test_values_without_a_resource_keep_known_fields() -> None:
     ]
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\u00a0\t"])
+def test_blank_text_has_no_hash(blank: str) -> None:
+    assert hashed({"email": blank, "emails": [{"value": blank}]}) == {"email": None, "emails": None}
+
+
+def test_text_has_the_same_hash_with_blanks_around_it() -> None:
+    assert hashed({"email": f" {MARKED}\u00a0"}) == hashed({"email": MARKED})
+
+
 def test_stored_hashes_are_not_hashed_again() -> None:
     once = hashed({"email": MARKED})
     assert redaction("hash", is_hashed=True).record(once) == once
