@@ -19,15 +19,9 @@ from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.lock import Announce, writer_lock
-from crm_assets.warehouse.names import can_be_read, identifier, literal
+from crm_assets.warehouse.names import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.transactions import Reconnecting
-
-VIEWS = """
-select format('"{}"."{}"', replace(schema_name, '"', '""'), replace(view_name, '"', '""'))
-from duckdb_views()
-where not internal and database_name = current_database()
-"""
 
 
 @dataclass(frozen=True)
@@ -79,15 +73,16 @@ class DuckDBFile:
 
     def publish(self) -> Published:
         """Copies the file for readers, unless the copy is up to date."""
-        is_new = _log(self.path).exists() or not is_published(self.path)
+        log, copy = _log(self.path), published_path(self.path)
+        is_new = log.exists() or (self.path.exists() and _modified(self.path) != _modified(copy))
         if is_new:
             with self._locked() as config:
-                if _log(self.path).exists():
+                if log.exists():
                     # Left by a killed process. Opening and closing the database merges it.
                     with self._connected(config, read_only=False):
                         pass
-                publish(self.path)
-        return Published(str(published_path(self.path)), is_new)
+                _copy(self.path, copy)
+        return Published(str(copy), is_new)
 
     def erase(self, record: Change) -> None:
         """Rewrites the file and its published copy."""
@@ -156,24 +151,8 @@ def published_path(database: Path) -> Path:
     return database.with_suffix(".published.duckdb")
 
 
-def is_published(database: Path) -> bool:
-    """Whether the copy is up to date, or there is no database."""
-    copy = published_path(database)
-    if not database.exists():
-        return True
-    return copy.exists() and copy.stat().st_mtime_ns == database.stat().st_mtime_ns
-
-
-def publish(database: Path) -> None:
-    """Copies a database and replaces its published copy atomically.
-
-    Args:
-        database: Closed, with an empty write-ahead log. The caller must hold the lock.
-
-    Raises:
-        OSError: For example, the disk is full. The previous copy is still there.
-    """
-    _copy(database, published_path(database))
+def _modified(file: Path) -> int | None:
+    return file.stat().st_mtime_ns if file.exists() else None
 
 
 def rewrite(database: Path, config: Mapping[str, Any], record: Change) -> None:
@@ -214,7 +193,7 @@ def prepare_rewrite(connection: duckdb.DuckDBPyConnection) -> list[str]:
     Returns:
         The views that were dropped.
     """
-    views = [view for (view,) in connection.execute(VIEWS).fetchall()]
+    views = [identifier(schema, name) for schema, name, kind in stored_tables(connection) if kind == "view"]
     broken = [view for view in views if not can_be_read(connection, view)]
     for view in broken:
         connection.execute(f"drop view {view}")
@@ -228,6 +207,11 @@ def _remove(database: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Replaces a file by a copy of a database that is closed, with an empty write-ahead log, while the lock is held.
+
+    Raises:
+        OSError: For example, the disk is full. The previous file is still there.
+    """
     unfinished = target.with_suffix(".unfinished")
     try:
         with source.open("rb") as read, unfinished.open("wb") as written:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import duckdb
 
-from crm_assets.warehouse.names import identifier, is_lake, literal
+from crm_assets.warehouse.names import identifier, is_lake, kind_of_catalog, literal
 
 REPLACED: Mapping[str, str] = {
     "HUGEINT": "decimal(38, 0)",
@@ -56,14 +56,10 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_
 
 
 COMMENTED = """
-select
-    column_name,
-    coalesce(comment, '')
+select column_name, coalesce(comment, '')
 from duckdb_columns()
 where database_name = current_database() and schema_name = ? and table_name = ?
 """
-
-CATALOG = "select type from duckdb_databases() where database_name = current_database()"
 
 
 def comment(
@@ -87,15 +83,10 @@ def comment(
     relation = identifier(*address)
     stored = dict(connection.execute(COMMENTED, address).fetchall())
     statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
-    if kind == "table" or _views_have_columns(connection):
+    if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
         statements += [
             f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
             for column, text in columns.items()
             if stored.get(column) not in {None, text.strip()}
         ]
     connection.execute(";\n".join(statements))
-
-
-def _views_have_columns(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether columns of views can have comments: in a DuckDB file they can, in a DuckLake they cannot."""
-    return connection.execute(CATALOG).fetchall() == [("duckdb",)]

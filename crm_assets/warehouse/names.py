@@ -31,39 +31,15 @@ PRESENT = "present"
 """The schema of the views of raw tables, without vanished rows."""
 
 TABLES = """
-select
-    table_schema,
-    table_name,
-    if(table_type = 'VIEW', 'view', 'table') as kind
-from information_schema.tables
-where table_catalog = current_database()
-order by
-    table_schema,
-    table_name
-"""
-
-
-TABLES_OF_LAKE = """
-with
-views as (
-    select
-        schema_name,
-        view_name as table_name
+with views as (
+    select schema_name, view_name as table_name, 'view' as kind
     from duckdb_views()
     where database_name = current_database()
 )
 
-select
-    *,
-    'view' as kind
 from views
-
 union all
-
-select distinct
-    schema_name,
-    table_name,
-    'table' as kind
+select distinct schema_name, table_name, 'table' as kind
 from duckdb_columns()
 anti join views using (schema_name, table_name)
 where database_name = current_database()
@@ -71,12 +47,18 @@ order by all
 """
 """For `information_schema.tables`, DuckLake asks its catalog for the rows of each table, one after another."""
 
-IS_LAKE = "select type = 'ducklake' from duckdb_databases() where database_name = current_database()"
+KIND = "select type from duckdb_databases() where database_name = current_database()"
+
+
+def kind_of_catalog(connection: duckdb.DuckDBPyConnection) -> str:
+    """The kind of a connection's default catalog: `duckdb` for a file, `ducklake`, `motherduck`."""
+    [[kind]] = connection.execute(KIND).fetchall()
+    return str(kind)
 
 
 def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a connection's default catalog is a lake."""
-    return connection.execute(IS_LAKE).fetchall() == [(True,)]
+    return kind_of_catalog(connection) == "ducklake"
 
 
 def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
@@ -84,12 +66,17 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
     return existing_tables(connection).keys() >= set(addresses)
 
 
+def stored_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Schema, name and kind, `table` or `view`, of all tables and views, sorted."""
+    return connection.execute(TABLES).fetchall()
+
+
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Address in lower case, as of models -> `table` or `view`, of all that there are.
 
     A schema whose name has a dot is in quotes. No model is in such a one.
     """
-    found = connection.execute(TABLES_OF_LAKE if is_lake(connection) else TABLES).fetchall()
+    found = stored_tables(connection)
     quoted = ((f'"{schema}"' if "." in schema else schema, table, kind) for schema, table, kind in found)
     return {f"{schema}.{table}".lower(): kind for schema, table, kind in quoted}
 

@@ -19,23 +19,13 @@ from filelock import FileLock
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake_sql import REPLACED, with_parquet_types
-from crm_assets.warehouse.names import can_be_read, identifier, literal
+from crm_assets.warehouse.names import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files
 
 CURRENT, MANIFEST = "current", "manifest.json"
 
 VERSION = re.compile(r"\d{8}T\d{12}Z")
 """The name of a version's folder: a time, UTC. Nothing else in the folder is removed."""
-
-TABLES = """
-select
-    table_schema,
-    table_name,
-    table_type
-from information_schema.tables
-where table_catalog = current_database()
-order by all
-"""
 
 LOADS = "select resource, max(_dlt_load_id) from raw.sync_log group by resource order by resource"
 
@@ -91,8 +81,8 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
 def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, Any]:
     tables = [
         (schema, name)
-        for schema, name, kind in connection.execute(TABLES).fetchall()
-        if kind != "VIEW" or can_be_read(connection, identifier(schema, name))
+        for schema, name, kind in stored_tables(connection)
+        if kind != "view" or can_be_read(connection, identifier(schema, name))
     ]
     connection.begin()
     try:

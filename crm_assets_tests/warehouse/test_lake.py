@@ -16,7 +16,7 @@ from dagster import build_defs_for_component, build_init_resource_context
 from crm_assets.components import CrmComponent
 from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
-from crm_assets.warehouse.names import TABLES, existing_tables
+from crm_assets.warehouse.names import existing_tables
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -281,15 +281,19 @@ def test_a_state_is_remembered_until_somebody_commits() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("lake")
-def test_tables_are_those_of_the_information_schema() -> None:
+@pytest.mark.parametrize("warehouse", ["lake", "a_crm"])
+def test_tables_are_those_of_the_information_schema(warehouse: str, request: pytest.FixtureRequest) -> None:
+    request.getfixturevalue(warehouse)
     write('create schema raw; create table raw."odd name" (i int); create table raw.gone (i int)')
     write('create view raw.broken as from raw.gone; create view raw.shown as from raw."odd name"')
     write("drop table raw.gone; create temp table temporary (i int)")
     with Warehouse().get_connection() as connection:
         connection.begin()
         connection.execute("create table raw.new (i int)")
-        expected = {f"{schema}.{table}": kind for schema, table, kind in connection.execute(TABLES).fetchall()}
-        assert existing_tables(connection) == expected
+        found = connection.execute(
+            "select table_schema || '.' || table_name, if(table_type = 'VIEW', 'view', 'table') "
+            "from information_schema.tables where table_catalog = current_database()"
+        ).fetchall()
+        assert existing_tables(connection) == dict(found)
         assert existing_tables(connection)["raw.broken"] == "view"
         connection.rollback()

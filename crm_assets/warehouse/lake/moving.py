@@ -8,39 +8,29 @@ import duckdb
 
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
-from crm_assets.warehouse.names import PRESENT, identifier, literal
+from crm_assets.warehouse.names import PRESENT, identifier, literal, stored_tables
 from crm_assets.warehouse.transactions import committed
 
 FILE = "moved_file"
 """The catalog name under which the file is attached."""
 
-TABLES = """
-select
-    table_schema,
-    table_name
-from information_schema.tables
-where table_catalog = ? and table_type = 'BASE TABLE'
+TABLES = f"""
+select schema_name, table_name, comment
+from duckdb_tables()
+where database_name = '{FILE}'
 order by all
 """
 
-COMMENTS = """
-select
-    comment,
-    (
-        select map(list(column_name), list(comment))
-        from duckdb_columns()
-        where database_name = $file and schema_name = $schema and table_name = $table and comment is not null
-    ) as of_columns
-from duckdb_tables()
-where database_name = $file and schema_name = $schema and table_name = $table
+COMMENTS = f"""
+select column_name, comment
+from duckdb_columns()
+where database_name = '{FILE}' and schema_name = ? and table_name = ? and comment is not null
 """
 
 PRESENT_VIEWS = f"""
-select
-    schema_name,
-    sql
+select sql
 from duckdb_views()
-where database_name = ? and schema_name = '{PRESENT}'
+where database_name = '{FILE}' and schema_name = '{PRESENT}'
 order by view_name <> 'since'
 """
 """The others read view `since`."""
@@ -75,29 +65,25 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved
 def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
     # After a failed transaction it is not attached any more.
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
-    [[catalog]] = connection.execute("select current_database()").fetchall()
-    found = connection.execute(TABLES, [FILE]).fetchall()
-    taken = set(found) & set(connection.execute(TABLES, [catalog]).fetchall())
+    found = connection.execute(TABLES).fetchall()
+    taken = {(schema, table) for schema, table, _ in found} & {row[:2] for row in stored_tables(connection)}
     if taken:
         listed = ", ".join(sorted(".".join(address) for address in taken))
         raise WarehouseError(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
-    moved = [_move_table(connection, schema, table) for schema, table in found]
-    for schema, statement in connection.execute(PRESENT_VIEWS, [FILE]).fetchall():
-        connection.execute(f"create schema if not exists {identifier(schema)}")
+    moved = [_move_table(connection, *row) for row in found]
+    connection.execute(f"create schema if not exists {PRESENT}")
+    for (statement,) in connection.execute(PRESENT_VIEWS).fetchall():
         connection.execute(statement)
     return moved
 
 
-def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> Moved:
+def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, description: str | None) -> Moved:
     name = identifier(schema, table)
     try:
         select = with_lake_types(connection, f"select * from {FILE}.{name}")
         connection.execute(f"create schema if not exists {identifier(schema)}")
-        required = {
-            column
-            for column, _, nullable, *_ in connection.execute(f"describe {FILE}.{name}").fetchall()
-            if nullable == "NO"
-        }
+        stored = connection.execute(f"describe {FILE}.{name}").fetchall()
+        required = {column for column, _, nullable, *_ in stored if nullable == "NO"}
         columns = ", ".join(
             f"{identifier(column)} {type_}{' not null' if column in required else ''}"
             for column, type_, *_ in connection.execute(f"describe {select}").fetchall()
@@ -112,8 +98,7 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) 
     [[rows]] = connection.execute(f"select count(*) from {name}").fetchall()
     if different:
         raise WarehouseError(f"{different:,} rows of {schema}.{table} differ after copying")
-    address = {"file": FILE, "schema": schema, "table": table}
-    [[description, columns]] = connection.execute(COMMENTS, address).fetchall()
     if description:
-        comment(connection, "table", (schema, table), description, columns or {})
+        of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
+        comment(connection, "table", (schema, table), description, of_columns)
     return Moved(f"{schema}.{table}", rows)
