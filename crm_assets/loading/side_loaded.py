@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 
-from crm_assets.warehouse.backend import is_shared
+from crm_assets.warehouse.lake.commit import is_shared
 from crm_assets.warehouse.transactions import committed
 
 TABLE = "raw.side_loaded"

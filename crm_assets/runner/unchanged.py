@@ -12,7 +12,7 @@ import duckdb
 from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
 from crm_assets.runner.parsing import is_stable
 from crm_assets.runner.variables import variables_of
-from crm_assets.warehouse.backend import is_shared
+from crm_assets.warehouse.lake.commit import is_shared
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables
 
 TABLE = "raw.model_builds"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
     holder = Path(f"{database}.holder")
     lock = FileLock(f"{database}.lock", mode=0o600)
     try:
-        _acquire(lock, database, wait, announce)
+        for seconds in attempts(f"{database}, held", partial(_holder, holder), wait, announce):
+            with suppress(Timeout):
+                lock.acquire(timeout=seconds, poll_interval=0.02)
+                break
         try:
             _write_holder(holder)
             yield
@@ -52,24 +56,26 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
         lock.release(force=True)
 
 
-def _acquire(lock: FileLock, database: Path, wait: float, announce: Announce) -> None:
+def attempts(held: str, holder: Callable[[], str], wait: float, announce: Announce) -> Iterator[float]:
+    """The seconds of each attempt to get what another process holds. Between them it says which process that is.
+
+    Args:
+        held: What is held and how: `crm.duckdb, held`.
+        holder: The process that holds it.
+        wait: Seconds of all attempts.
+        announce: Called with a message at once and every ten seconds.
+
+    Raises:
+        WarehouseBusy: No attempt was the last one.
+    """
     started = time.monotonic()
-    patience = FIRST_MESSAGE_AFTER
-    while True:
-        try:
-            lock.acquire(timeout=min(patience, wait), poll_interval=0.02)
-        except Timeout:
-            waited = time.monotonic() - started
-            holder = _holder(Path(f"{database}.holder"))
-            if waited >= wait:
-                raise WarehouseBusy(
-                    f"{database} was held for {wait:.0f} s by {holder}. Wait until it is done or stop it, "
-                    "then run this again"
-                ) from None
-            announce(f"Waiting for {database.name}, held by {holder} ({waited:.0f} of {wait:.0f} s)")
-            patience = min(MESSAGE_EVERY, wait - waited)
-        else:
-            return
+    yield min(FIRST_MESSAGE_AFTER, wait)
+    while (waited := time.monotonic() - started) < wait:
+        announce(f"Waiting for {held} by {holder()} ({waited:.0f} of {wait:.0f} s)")
+        yield min(MESSAGE_EVERY, wait - waited)
+    raise WarehouseBusy(
+        f"Waited {wait:.0f} s for {held} by {holder()}. Wait until it is done or stop it, then run this again"
+    )
 
 
 def _write_holder(path: Path) -> None:

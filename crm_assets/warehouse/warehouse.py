@@ -15,13 +15,15 @@ from pydantic import Field, PrivateAttr
 
 from crm_assets.settings import DEFAULT_CRM, Crm, resolve_settings
 from crm_assets.settings.finding import find
-from crm_assets.warehouse.backend import Backend, Change, Published
+from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.motherduck import MotherDuck
 
 MOTHERDUCK = "md:"
+
+Backend = DuckDBFile | Lake | MotherDuck
 
 
 def has_maintenance() -> bool:
@@ -83,7 +85,7 @@ class Warehouse(DuckDBResource):
     def get_connection(
         self, *, read_only: bool = False, tables: Collection[str] = (), if_free: Collection[str] = ()
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose default catalog is the warehouse. It is always closed at the end.
+        """A connection in UTC whose default catalog is the warehouse. It is always closed at the end.
 
         Args:
             read_only: Whether writing is refused.
@@ -131,10 +133,10 @@ class Warehouse(DuckDBResource):
         return self._backend.publish()
 
     def erase(self, record: Change = lambda _: None) -> None:
-        """Erases deleted values for good, and publishes the current state.
+        """Erases deleted values for good, from free blocks and old snapshots, and publishes the current state.
 
         Args:
-            record: Called to record this in the database.
+            record: Called to record this in the database: with the change that it makes, all deleted values are erased.
 
         Raises:
             OSError: For example, the disk is full.

@@ -1,7 +1,7 @@
 """The address of a lake: its catalog and its files, how S3 is reached, and what is said where one cannot be reached."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +83,10 @@ def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
     }
     if needs_aws():
         given["provider"] = "credential_chain"
-    options = {name: value for name, value in given.items() if value} | dict(_endpoint())
-    listed = ", ".join(f"{name} {literal(value)}" for name, value in options.items())
+    if url := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        parts = urlsplit(url)
+        given |= {"endpoint": parts.netloc, "use_ssl": str(parts.scheme != "http").lower(), "url_style": "path"}
+    listed = ", ".join(f"{name} {literal(value)}" for name, value in given.items() if value)
     connection.execute(f"create secret (type s3, {listed}); {SMALL_PARTS}")
 
 
@@ -101,14 +103,6 @@ def is_about_storage(error: BaseException) -> bool:
 def may_answer_later(error: BaseException) -> bool:
     """Whether the storage did not answer, was busy or out of order. DuckDB has tried again for about a second."""
     return is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED
-
-
-def _endpoint() -> Mapping[str, str]:
-    url = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if not url:
-        return {}
-    parts = urlsplit(url)
-    return {"endpoint": parts.netloc, "use_ssl": str(parts.scheme != "http").lower(), "url_style": "path"}
 
 
 @contextmanager

@@ -14,9 +14,9 @@ import duckdb
 
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.backend import SHARED, Change, Published
+from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, explained, needs_aws
-from crm_assets.warehouse.lake.commit import FOLDER, LOCK
+from crm_assets.warehouse.lake.commit import FOLDER, LOCK, SHARED
 from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
@@ -148,41 +148,32 @@ class Lake:
     @contextmanager
     def _locked(
         self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]
-    ) -> Iterator[Mapping[str, str]]:
-        """Holds the locks while the body runs. Yields DuckDB's variables for the connection, as SQL."""
+    ) -> Iterator[Mapping[str, Any]]:
+        """Holds the locks while the body runs. Yields DuckDB's variables for the connection."""
         if self.address.dsn is None:  # a file: DuckDB allows one process at a time
             with writer_lock(Path(self.address.catalog), self.wait, self.announce):
                 yield {}
-        elif read_only:
+            return
+        if read_only:
             yield {}
-        else:
-            with self._tables_locked(self.address.dsn, tables, if_free) as variables:
-                yield variables
-
-    @contextmanager
-    def _connected(self, *, read_only: bool, variables: Mapping[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._instance.connected(read_only=read_only) as connection:
-            connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-            for name, value in variables.items():
-                connection.execute(f"set variable {name} = {value}")
-            yield connection
-
-    @contextmanager
-    def _tables_locked(
-        self, dsn: str, tables: Collection[str], if_free: Collection[str]
-    ) -> Iterator[Mapping[str, str]]:
+            return
         # Imported here: it needs psycopg, which is installed only with the extra "lake".
         from crm_assets.warehouse.lake.coordination import HELD, UNREACHABLE, locked
 
         with (
             explained(self.address, "CRM_WAREHOUSE", UNREACHABLE),
-            locked(dsn, self.address.schema, tables, if_free, self.wait, self.announce) as locks,
+            locked(self.address.dsn, self.address.schema, tables, if_free, self.wait, self.announce) as (id_, shared),
         ):
-            held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=locks.session))})"
-            variables = {LOCK: literal(held), SHARED: f"[{', '.join(map(literal, locks.not_free))}]::varchar[]"}
-            if "://" not in self.address.files:
-                variables[FOLDER] = literal(self.address.files)
-            yield variables
+            held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=id_))})"
+            yield {LOCK: held, SHARED: shared, FOLDER: "" if "://" in self.address.files else self.address.files}
+
+    @contextmanager
+    def _connected(self, *, read_only: bool, variables: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._instance.connected(read_only=read_only) as connection:
+            connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+            for name, value in variables.items():
+                connection.execute(f"set variable {name} = ?", [value])
+            yield connection
 
     @property
     def _mask(self) -> int:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import duckdb
 
@@ -26,7 +27,10 @@ LOCK = "crm_assets_lock"
 """A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""
 
 FOLDER = "crm_assets_folder"
-"""A DuckDB variable of such connections: the folder with the tables' files, if it is one."""
+"""A DuckDB variable of such connections: the folder with the tables' files; empty if it is none."""
+
+SHARED = "crm_assets_shared"
+"""A DuckDB variable of such connections: the tables of `if_free` that another process has locked."""
 
 ASIDE = ".crm_assets_commit_"
 """The beginning of the names of folders with second names of files."""
@@ -36,6 +40,11 @@ NOWHERE = "127.0.0.1:9"
 
 REFUSED = "ERROR:"
 """Begins PostgreSQL's answer to a statement that it refuses. If a session ends, it begins with FATAL, or is missing."""
+
+
+def is_shared(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether another process may delete rows of a table meanwhile, so that this one may only add some."""
+    return table in (_variable(connection, SHARED) or ())
 
 
 @contextmanager
@@ -92,16 +101,13 @@ def _commit(
 @contextmanager
 def _nothing_deleted(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Keeps a connection from deleting, reading or writing objects: its requests go where nothing listens."""
-    [before] = connection.execute("select current_setting('http_proxy'), current_setting('http_retries')").fetchall()
-    _reach_through(connection, NOWHERE, 0)
+    settings = "select current_setting('http_proxy'), current_setting('http_retries')"
+    [[proxy, retries]] = connection.execute(settings).fetchall()
+    connection.execute(f"set http_proxy = '{NOWHERE}'; set http_retries = 0")
     try:
         yield
     finally:
-        _reach_through(connection, *before)
-
-
-def _reach_through(connection: duckdb.DuckDBPyConnection, proxy: str, retries: int) -> None:
-    connection.execute(f"set http_proxy = {literal(proxy)}; set http_retries = {retries:d}")
+        connection.execute(f"set http_proxy = {literal(proxy)}; set http_retries = {retries:d}")
 
 
 @contextmanager
@@ -148,6 +154,6 @@ def _changed_since(begun: int, files: Path) -> Iterator[Path]:
                         yield table
 
 
-def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> str | None:
+def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
     [[value]] = connection.execute(f"select getvariable('{name}')").fetchall()
-    return None if value is None else str(value)
+    return value

@@ -11,14 +11,14 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
 
-from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import WarehouseUnreachable
 from crm_assets.source.http.limits import Rate
-from crm_assets.warehouse.lock import FIRST_MESSAGE_AFTER, MESSAGE_EVERY, Announce
+from crm_assets.warehouse.lock import Announce, attempts
 
 LOCK = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
 SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"
@@ -76,24 +76,14 @@ UNREACHABLE = (psycopg.OperationalError,)
 """The errors if the database cannot be reached."""
 
 
-@dataclass(frozen=True)
-class Locks:
-    """Locks that are held.
-
-    Attributes:
-        session: PostgreSQL's process id of the session that holds them.
-        not_free: Tables of `if_free` that another process has locked.
-    """
-
-    session: int
-    not_free: Collection[str]
-
-
 @contextmanager
 def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
     dsn: str, lake: str, tables: Collection[str], if_free: Collection[str], wait: float, announce: Announce
-) -> Iterator[Locks]:
+) -> Iterator[tuple[int, list[str]]]:
     """Locks some tables of a lake, or all, while the body runs.
+
+    Yields PostgreSQL's process id of the session with the locks, and the tables of `if_free` that another process has
+    locked.
 
     Args:
         dsn: The connection string of the catalog database.
@@ -119,23 +109,20 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
         if session_id != session.info.backend_pid:
             _refuse_pooler(dsn, session_id)
         for statement, key in locks:
-            patience = FIRST_MESSAGE_AFTER
-            while not _acquired(session, statement, key, min(patience, give_up_at - time.monotonic())):
-                holders = _value(session, HOLDERS, key) or "another process"
-                left = give_up_at - time.monotonic()
-                if left <= 0:
-                    raise WarehouseBusy(
-                        f"{what} was written by {holders} for {wait:.0f} s. Wait until that is done or stop it, then "
-                        "run this again"
-                    )
-                announce(f"Waiting for {what}, written by {holders} ({wait - left:.0f} of {wait:.0f} s)")
-                patience = MESSAGE_EVERY
-        yield Locks(session_id, [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")])
+            holders = partial(_holders, session, key)
+            for seconds in attempts(f"{what}, written", holders, give_up_at - time.monotonic(), announce):
+                if _acquired(session, statement, key, seconds):
+                    break
+        yield session_id, [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")]
 
 
 def _value(session: Session, query: str, key: str = "") -> Any:
     [[value]] = session.execute(query, {"key": key}).fetchall()
     return value
+
+
+def _holders(session: Session, key: str) -> str:
+    return _value(session, HOLDERS, key) or "another process"
 
 
 def _refuse_pooler(dsn: str, session_id: int) -> None:

@@ -50,9 +50,7 @@ ERASURE = (
 no snapshot has ever had are those of killed writers."""
 
 FILES = f"""
-select
-    coalesce(sum(file_count), 0)::bigint,
-    coalesce(sum(file_size_bytes), 0)::bigint
+select coalesce(sum(file_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
 from ducklake_table_info('{CATALOG}')
 """
 
@@ -114,7 +112,7 @@ def rewrite(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Rewrites files of which most rows are deleted. Needs the lock of the whole lake."""
     _flush(connection, catalog)
     _call(connection, REWRITING)
-    _renew_bounds(connection, catalog)
+    committed(connection, partial(_renew_bounds, connection, catalog))
 
 
 def maintain(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
@@ -132,7 +130,7 @@ def maintain(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def erase(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Removes deleted rows and old snapshots for good. Needs the lock of the whole lake."""
     _call(connection, *ERASURE)
-    _renew_bounds(connection, catalog)
+    committed(connection, partial(_renew_bounds, connection, catalog))
 
 
 def _flush(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
@@ -153,16 +151,7 @@ def _files(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def _renew_bounds(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Recomputes all bounds. No table may have rows in the catalog instead of in files.
-
-    Args:
-        connection: A connection with the lock of the whole lake.
-        catalog: The quoted schema of the catalog's own tables.
-    """
-    committed(connection, partial(_renewed, connection, catalog))
-
-
-def _renewed(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
+    """Recomputes all bounds, with the lock of the whole lake. No table may have rows in the catalog, not in files."""
     connection.execute(OF_DROPPED_COLUMNS.format(catalog=catalog))
     for (named,) in connection.execute(TYPES.format(catalog=catalog)).fetchall():
         type_ = named if named.startswith("decimal") else COMPARED_AS.get(named, "varchar")
