@@ -3,32 +3,20 @@
 import os
 import sys
 import traceback
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
-from typing import Protocol, cast
+from typing import Any
 
 import duckdb
 
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
-from crm_assets.settings import DEFAULT_CRM, section_in_use, unknown_variables
+from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, unknown_variables
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory, reason
-
-
-class Command(Protocol):
-    """A module of `crm_assets.commands`. Its docstring is the command's help."""
-
-    __doc__: str | None
-
-    def add_arguments(self, parser: ArgumentParser, /) -> None:
-        """Adds the command's arguments to its parser."""
-
-    def run(self, arguments: Namespace, /) -> int:
-        """Runs the command. Returns the exit code of the process."""
 
 
 COMMANDS = (
@@ -48,12 +36,15 @@ COMMANDS = (
 )
 """The first one is the default. Each is a module, which is imported only if it is needed."""
 
+NOT_OF_A_CRM = frozenset({"move-to-lake", "run", "new-key"})
+"""The commands without the option `--crm`."""
+
 INTERRUPTED, NOT_READ = 130, 141
 """The exit codes of a process that was interrupted with Ctrl-C, or whose output nobody reads, as shells count them."""
 
 
-def _module(command: str) -> Command:
-    return cast(Command, import_module(f"crm_assets.commands.{command.replace('-', '_')}"))
+def _module(command: str) -> Any:
+    return import_module(f"crm_assets.commands.{command.replace('-', '_')}")
 
 
 def command_line(commands: Sequence[str] = COMMANDS) -> ArgumentParser:
@@ -68,8 +59,13 @@ def command_line(commands: Sequence[str] = COMMANDS) -> ArgumentParser:
     )
     for name in commands:
         command = _module(name)
-        first_line, *_ = (command.__doc__ or "").splitlines()
-        command.add_arguments(subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__))
+        first_line, *_ = command.__doc__.splitlines()
+        subparser = subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__)
+        if hasattr(command, "add_arguments"):
+            command.add_arguments(subparser)
+        if name not in NOT_OF_A_CRM:  # a name that no CRM can have raises SettingsError when it is parsed
+            about = "a CRM with a name (default: the one without)"
+            subparser.add_argument("--crm", metavar="NAME", type=Crm, default=DEFAULT_CRM, help=about)
     return parser
 
 

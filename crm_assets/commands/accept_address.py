@@ -1,17 +1,11 @@
 """Confirm that the configured URL is the new address of the CRM whose records are stored."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import SettingsError
 from crm_assets.loading.sync_log import accept_address, loaded_from
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM."""
-    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:

@@ -6,7 +6,7 @@ key, or of the fields that it keeps. If it is stopped, call it again: it goes on
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.options import add_crm_option, is_confirmed
+from crm_assets.commands.asking import add_answers, is_confirmed
 from crm_assets.privacy.applying import apply_policy, pending_change
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings
@@ -14,11 +14,8 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM, and whether to ask."""
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--yes", action="store_true", help="change without asking")
-    what.add_argument("--dry-run", action="store_true", help="only show what would be changed")
-    add_crm_option(parser)
+    """Adds whether to ask."""
+    add_answers(parser)
 
 
 def run(arguments: Namespace) -> int:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Outcome, build, run_test, store_failures
@@ -22,14 +21,13 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the models and the CRM."""
+    """Adds the models."""
     parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
     parser.add_argument(
         "--full-refresh",
         action="store_true",
         help="build models that have not changed as well, and incremental ones without their earlier rows",
     )
-    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:

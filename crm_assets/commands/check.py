@@ -10,7 +10,6 @@ from dataclasses import asdict
 
 from dagster import build_init_resource_context
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.connection import CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import text
@@ -19,8 +18,7 @@ from crm_assets.settings.crm import SANDBOX
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM and the output format."""
-    add_crm_option(parser)
+    """Adds the output format."""
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
 

@@ -7,17 +7,15 @@ that finds the same makes it complete, and so does this command.
 from argparse import ArgumentParser, Namespace
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.commands.options import add_crm_option
 from crm_assets.errors import SettingsError
 from crm_assets.loading.vanishing import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds a resource, the CRM, and whether to show only."""
+    """Adds a resource, and whether to show only."""
     parser.add_argument("resource", metavar="RESOURCE", choices=ENDPOINTS, help=f"one of {', '.join(ENDPOINTS)}")
     parser.add_argument("--dry-run", action="store_true", help="only show what would vanish")
-    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS, ID
-from crm_assets.commands.options import add_crm_option, is_confirmed
+from crm_assets.commands.asking import add_answers, is_confirmed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
@@ -20,16 +20,13 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds a resource, ids, what to do with them, and the CRM."""
+    """Adds a resource, ids, and what to do with them."""
     resources = ", ".join(ENDPOINTS)
     parser.add_argument("resource", metavar="RESOURCE", nargs="?", choices=ENDPOINTS, help=f"one of {resources}")
     parser.add_argument("ids", metavar="ID", nargs="*", type=_id, help="the id of a record in the CRM")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--yes", action="store_true", help="erase without asking")
-    what.add_argument("--dry-run", action="store_true", help="only show what would be erased")
+    what = add_answers(parser)
     what.add_argument("--list", action="store_true", help="show how many ids were forgotten, and when")
     what.add_argument("--undo", action="store_true", help="let reads load these ids again, which were never stored")
-    add_crm_option(parser)
 
 
 def run(arguments: Namespace) -> int:

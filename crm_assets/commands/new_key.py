@@ -3,12 +3,8 @@
 Nothing is stored: put it into the settings, and keep a copy. With another key the same value has another hash.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from secrets import token_urlsafe
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds none."""
 
 
 def run(_: Namespace) -> int:

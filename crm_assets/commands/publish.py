@@ -7,15 +7,13 @@ views are also written as Parquet files into FOLDER/current, for readers without
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.warehouse.parquet import CURRENT, publish_parquet
 from crm_assets.warehouse.warehouse import Warehouse
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the folder and the CRM."""
+    """Adds the folder."""
     parser.add_argument("--parquet", metavar="FOLDER", type=_folder, help="where to write Parquet files")
-    add_crm_option(parser)
 
 
 def _folder(text: str) -> Path:

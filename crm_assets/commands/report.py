@@ -3,14 +3,12 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.reports.files import stored_page
 from crm_assets.settings import resolve_settings
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM, and an option not to open the page."""
-    add_crm_option(parser)
+    """Adds an option not to open the page."""
     parser.add_argument("--no-open", action="store_true", help="only print its path")
 
 

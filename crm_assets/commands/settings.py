@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.finding import SECRETS, Found, find, problems, wrong_value
@@ -25,8 +24,7 @@ SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM and the format."""
-    add_crm_option(parser)
+    """Adds the format."""
     parser.add_argument("--json", action="store_true", help="print JSON: all settings, and what is wrong with them")
 
 

@@ -8,7 +8,6 @@ from itertools import zip_longest
 
 import duckdb
 
-from crm_assets.commands.options import add_crm_option
 from crm_assets.warehouse.names import PRESENT, RAW, can_be_read, existing_tables, relation
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -17,8 +16,7 @@ LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the CRM and the format."""
-    add_crm_option(parser)
+    """Adds the format."""
     parser.add_argument("--json", action="store_true", help="print JSON: the warehouse, and the rows of each table")
 
 

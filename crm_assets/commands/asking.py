@@ -1,21 +1,22 @@
-"""The option `--crm NAME` of commands, and the question of those that destroy data."""
+"""The question of commands that destroy data, and the options that answer it."""
 
 import sys
 from argparse import ArgumentParser, Namespace
+from typing import Any
 
 from crm_assets.errors import CrmAssetsError
-from crm_assets.settings import DEFAULT_CRM, Crm
 
 
-def add_crm_option(parser: ArgumentParser) -> None:
-    """Adds the option. A name that no CRM can have raises `SettingsError` when the arguments are parsed."""
-    parser.add_argument(
-        "--crm", metavar="NAME", type=Crm, default=DEFAULT_CRM, help="a CRM with a name (default: the one without)"
-    )
+def add_answers(parser: ArgumentParser) -> Any:
+    """Adds the options `--yes` and `--dry-run`. Returns their group: only one of its options may be given."""
+    answers = parser.add_mutually_exclusive_group()
+    answers.add_argument("--yes", action="store_true", help="do it without asking")
+    answers.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    return answers
 
 
 def is_confirmed(arguments: Namespace, question: str) -> bool:
-    """Asks in the terminal, unless the option `--yes` or `--dry-run` says it. Anything but yes is no.
+    """Asks in the terminal, unless an option has the answer. Anything but yes is no.
 
     Raises:
         CrmAssetsError: There is no terminal to ask in.
