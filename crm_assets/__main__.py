@@ -9,32 +9,19 @@ from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
+from pkgutil import iter_modules
 from typing import Any
 
 import duckdb
 
+from crm_assets import commands
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, unknown_variables
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory, reason
 
-
-COMMANDS = (
-    "tables",
-    "check",
-    "build",
-    "settings",
-    "accept-address",
-    "confirm",
-    "move-to-lake",
-    "run",
-    "publish",
-    "report",
-    "forget",
-    "apply-policy",
-    "new-key",
-)
-"""The first one is the default. Each is a module, which is imported only if it is needed."""
+COMMANDS = tuple(module.name.replace("_", "-") for module in iter_modules(commands.__path__))
+DEFAULT = "tables"
 
 NOT_OF_A_CRM = frozenset({"move-to-lake", "run", "new-key"})
 """The commands without the option `--crm`."""
@@ -47,17 +34,16 @@ def _module(command: str) -> Any:
     return import_module(f"crm_assets.commands.{command.replace('-', '_')}")
 
 
-def command_line(commands: Sequence[str] = COMMANDS) -> ArgumentParser:
+def command_line(names: Sequence[str] = COMMANDS) -> ArgumentParser:
     """The parser of these commands, with each command's docstring as its help."""
     parser = ArgumentParser(
         prog="crm-assets", description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('crm_assets')}")
-    default, *_ = COMMANDS
     subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {default}."
+        dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {DEFAULT}."
     )
-    for name in commands:
+    for name in names:
         command = _module(name)
         first_line, *_ = command.__doc__.splitlines()
         subparser = subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__)
@@ -90,14 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    command, *_ = argv or COMMANDS
+    command, *_ = argv or [DEFAULT]
     try:
         arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
         if arguments.command != "settings":  # which reports them itself
             for sentence in unknown_variables():
                 print(sentence, file=sys.stderr)
         with section_in_use(getattr(arguments, "crm", DEFAULT_CRM).section):
-            code = _module(arguments.command).run(arguments)
+            code: int = _module(arguments.command).run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # head, for example, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -6,7 +6,7 @@ key, or of the fields that it keeps. If it is stopped, call it again: it goes on
 
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.commands.asking import add_answers, is_confirmed
+from crm_assets.commands import add_answers, is_confirmed
 from crm_assets.privacy.applying import apply_policy, pending_change
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import resolve_settings

@@ -9,7 +9,7 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS, ID
-from crm_assets.commands.asking import add_answers, is_confirmed
+from crm_assets.commands import add_answers, is_confirmed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
