@@ -59,7 +59,7 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
 
 def allowed(name: str) -> str:
     """Which values a setting can have."""
-    schema = property_of(name)
+    schema = properties()[name]
     if "allowed" in schema:
         return str(schema["allowed"])
     kind = schema["anyOf"][0] if "anyOf" in schema else schema
@@ -94,13 +94,8 @@ def _without_secrets(given: Any) -> Any:
     }
 
 
-def property_of(name: str) -> dict[str, Any]:
-    """The JSON schema of a setting."""
-    schema = _schema()["properties"][name]
-    reference = schema.get("$ref", "").rpartition("/")[2]
-    return {**_schema()["$defs"].get(reference, {}), **schema}
-
-
 @cache
-def _schema() -> dict[str, Any]:
-    return CrmSettings.model_json_schema()
+def properties() -> Mapping[str, dict[str, Any]]:
+    """Setting -> its JSON schema."""
+    schema = CrmSettings.model_json_schema(ref_template="{model}")
+    return {name: {**schema["$defs"].get(each.get("$ref"), {}), **each} for name, each in schema["properties"].items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.commands.settings import SETTINGS, allowed, property_of
+from crm_assets.commands.settings import SETTINGS, allowed, properties
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.deployment import DeploymentSettings
 from crm_assets.settings.names import setting_name, toml_name
@@ -29,7 +29,7 @@ DEFAULTS = {
 
 def default(name: str) -> str:
     """A setting's default; `none` without one."""
-    value = property_of(name).get("default")
+    value = properties()[name].get("default")
     if name in DEFAULTS:
         return DEFAULTS[name]
     return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
