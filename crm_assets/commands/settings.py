@@ -13,7 +13,7 @@ from typing import Any
 
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.finding import SECRETS, Found, find, problems, wrong_value
+from crm_assets.settings.finding import SECRETS, Found, alone, find, problems
 from crm_assets.settings.names import is_about_deployment, setting_name
 from crm_assets.settings.secrets import path, url
 
@@ -49,11 +49,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _row(name: str, found: Found) -> tuple[str, str, str, str]:
-    variable = setting_name(name, found.crm.section)
+    variable, (value, wrong) = setting_name(name, found.crm.section), alone(found, name)
     if name not in found.values:
-        return variable, shown(getattr(CrmSettings(), name)), "default", allowed(name)
-    value = MASK if name in SECRETS else shown(found.values[name])
-    value = "not allowed" if wrong_value(found, name) else value
+        return variable, shown(value), "default", allowed(name)
+    value = "not allowed" if wrong else MASK if name in SECRETS else shown(found.values[name])
     return variable, value, " and ".join(found.origins[name]), allowed(name)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import product
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,10 +68,6 @@ class Found:
         """Both names of a setting, in the section that its value is from."""
         return full_name(name, self.sections.get(name, self.crm.section))
 
-    def only(self, name: str) -> dict[str, Any]:
-        """The value of one setting, if it is set."""
-        return {name: self.values[name]} if name in self.values else {}
-
     def add(self, name: str, value: Any, document: Document, section: str = SECTION) -> None:
         """Adds a value unless there is one from a document with higher precedence. Tables are merged."""
         if value is None or value == "":
@@ -93,23 +90,17 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
     """Reads all documents, for one CRM. Settings of `sources.crm` are the defaults of a CRM with a name."""
     everything = list(documents())
     found = Found(crm, unreadable=[document.problem for document in everything if document.problem])
-    for section in dict.fromkeys((crm.section, SECTION)):
-        for document in everything:
-            _add_section(found, document, section)
+    for section, document in product(dict.fromkeys((crm.section, SECTION)), everything):
+        for key, value in table(table(document.tree, names.SOURCES), section).items():
+            name = key.lower()
+            if name not in CrmSettings.model_fields or names.is_about_deployment(name):
+                found.errors.append(_unknown(f"{names.SOURCES}__{section}__{key}", document, section))
+            elif section == crm.section or name not in OWN:
+                found.add(name, value, document, section)
     for document in everything:
         _add_others(found, document)
     know(crm.name, secrets_in(found.values, os.environ))
     return found
-
-
-def _add_section(found: Found, document: Document, section: str) -> None:
-    """Adds the settings of `sources.<section>`."""
-    for key, value in table(table(document.tree, names.SOURCES), section).items():
-        name = key.lower()
-        if name not in CrmSettings.model_fields or names.is_about_deployment(name):
-            found.errors.append(_unknown(f"{names.SOURCES}__{section}__{key}", document, section))
-        elif section == found.crm.section or name not in OWN:
-            found.add(name, value, document, section)
 
 
 def _add_others(found: Found, document: Document) -> None:
@@ -118,14 +109,13 @@ def _add_others(found: Found, document: Document) -> None:
         name = key.lower().removeprefix(names.DEPLOYMENT_PREFIX)
         if name != key.lower() and names.is_about_deployment(name):
             found.add(name, value, document, found.crm.section)
-        elif name != key.lower():
-            found.unknown.append(_unknown(key, document))
-        elif name == PLAIN_KEY and not found.crm.name and not isinstance(value, Mapping):
-            found.add(name, value, document)
-    known = {names.setting_name(name, found.crm.section) for name in CrmSettings.model_fields}
-    squeezed = {UNDERSCORES.sub("_", name) for name in known}
+        elif key.lower() == PLAIN_KEY and not found.crm.name and not isinstance(value, Mapping):
+            found.add(PLAIN_KEY, value, document)
+    known = _variables(found.crm.section)
+    squeezed = {UNDERSCORES.sub("_", variable) for variable in known}
     for variable in map(str.upper, _names(document.tree)):
-        if variable not in known and UNDERSCORES.sub("_", variable) in squeezed:
+        looks_known = variable.lower().startswith(names.DEPLOYMENT_PREFIX) or UNDERSCORES.sub("_", variable) in squeezed
+        if looks_known and variable not in known:
             found.unknown.append(_unknown(variable, document, found.crm.section))
 
 
@@ -135,10 +125,14 @@ def _names(tree: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"{key}__{name}" for name in _names(value)) if isinstance(value, Mapping) else (key,)
 
 
-def _unknown(variable: str, document: Document, section: str = SECTION) -> str:
+def _variables(section: str) -> list[str]:
+    """All settings as variables."""
+    return [names.setting_name(name, section) for name in CrmSettings.model_fields]
+
+
+def _unknown(variable: str, document: Document, section: str) -> str:
     """A message about an unknown name, with the most similar name."""
-    known = [names.setting_name(name, section) for name in CrmSettings.model_fields]
-    [closest] = get_close_matches(variable.upper(), known, n=1, cutoff=0)
+    [closest] = get_close_matches(variable.upper(), _variables(section), n=1, cutoff=0)
     given, meant = map(names.toml_name if document.is_toml else str.upper, (variable, closest))
     return f"Unknown setting {given} in {document.origin}. Did you mean {meant}?"
 
@@ -161,7 +155,7 @@ def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
     if found.unreadable:
         raise SettingsError("\n".join(found.unreadable))
     for name in NEEDED_AT_LOAD_ONLY:
-        if wrong_value(found, name):
+        if alone(found, name)[1]:
             del found.values[name]
     settings, wrong = checked(found)
     if settings is None or found.errors:
@@ -190,20 +184,20 @@ def setting_at_load(name: str, warn: Callable[[str], object] | None = None, crm:
         warn: Called with a message if the value is not allowed and the default is used.
         crm: The CRM that the setting is of.
     """
-    found = find(crm)
-    wrong = wrong_value(found, name)
+    value, wrong = alone(find(crm), name)
     if wrong and warn:
         warn(f"{wrong} The default is used.")
-    return getattr(CrmSettings(**({} if wrong else found.only(name))), name)
+    return value
 
 
-def wrong_value(found: Found, name: str) -> str:
-    """What is wrong with one setting's value; empty if nothing is."""
+def alone(found: Found, name: str) -> tuple[Any, str]:
+    """One setting, validated alone, and what is wrong with it. If anything is, the value is the default."""
     try:
-        CrmSettings(**found.only(name))
+        given = {name: found.values[name]} if name in found.values else {}
+        return getattr(CrmSettings(**given), name), ""
     except ValidationError as error:
-        return " ".join(_sentence(detail, found) for detail in error.errors() if name in detail["loc"])
-    return ""
+        wrong = [_sentence(detail, found) for detail in error.errors() if name in detail["loc"]]
+        return getattr(CrmSettings(), name), " ".join(wrong)
 
 
 def problems(found: Found) -> list[str]:
