@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from crm_assets.settings import secrets
 from crm_assets.settings.documents import default_data_dir
-from crm_assets.settings.endpoints import no_boolean
+from crm_assets.settings.endpoints import Settings
 
 MONTHS = tuple(calendar.month_name)
 """The names of months, by number."""
@@ -42,43 +33,23 @@ def _month(value: object) -> int:
     return number
 
 
-CURRENCIES = """
-AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CLP CNY COP CRC
-CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR
-ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK
-MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE
-SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF
-XPF YER ZAR ZMW ZWG
-"""
-"""The codes of currencies in use, of ISO 4217."""
-
-
-def _currency(code: str) -> str:
-    if code.strip().upper() not in CURRENCIES.split():
-        raise ValueError("is not a currency: give its ISO 4217 code, such as EUR")
-    return code.strip().upper()
-
-
 WEEKLY = "0 7 * * 1"
 """Mondays at seven."""
 
-CRON = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-"""The smallest and the largest value of each part of a cron expression: minute, hour, day, month, day of the week."""
+CRON_PARTS = 5
+"""Minute, hour, day, month, day of the week."""
 
 
 def _cron(text: str) -> str:
     if text.strip() == "weekly":
         return WEEKLY
+    # Imported here, since few set a digest. Dagster's schedules accept the same: it has a copy of this package.
+    from croniter import croniter
+
     parts = text.split()
-    if len(parts) != len(CRON) or not all(map(_is_cron_part, parts, CRON)):
+    if len(parts) != CRON_PARTS or not croniter.is_valid(text):
         raise ValueError("is neither weekly nor a cron expression of five parts, such as 30 7 * * 1")
     return " ".join(parts)
-
-
-def _is_cron_part(part: str, bounds: tuple[int, int]) -> bool:
-    found = [re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?", item) for item in part.split(",")]
-    ranges = [each and (int(each[1] or bounds[0]), int(each[2] or each[1] or bounds[1])) for each in found]
-    return all(each and bounds[0] <= each[0] <= each[1] <= bounds[1] for each in ranges)
 
 
 def _absolute(folder: Path) -> Path:
@@ -118,16 +89,16 @@ WEB_ADDRESS = r"^https?://\S+$"
 
 TimeZone = Annotated[str, AfterValidator(_known_timezone), allowed("an IANA name such as `Europe/Berlin`")]
 Month = Annotated[int, BeforeValidator(_month), allowed("1 to 12, or a name such as `April`")]
-Currency = Annotated[str, AfterValidator(_currency)]
+Currency = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern="^[A-Za-z]{3}$")]
 Cron = Annotated[str, AfterValidator(_cron)]
 Folder = Annotated[Path, AfterValidator(_absolute), allowed("a folder that can be written to; `~` is your home")]
 Tables = Annotated[SecretStr, AfterValidator(_known_kind)]
 
 
-class DeploymentSettings(BaseModel):
+class DeploymentSettings(Settings):
     """The settings whose variables begin with `CRM_`. The text below each is its description for users."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     data_dir: Folder = Field(default_factory=default_data_dir)
     """The folder of the databases. It is created when needed."""
@@ -183,8 +154,6 @@ class DeploymentSettings(BaseModel):
 
     keep_log_days: int = Field(default=730, ge=0, le=36500)
     """Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all."""
-
-    _no_boolean = field_validator("*", mode="before")(classmethod(no_boolean))
 
     @model_validator(mode="after")
     def _a_lake_has_files(self) -> "DeploymentSettings":

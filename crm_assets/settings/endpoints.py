@@ -35,11 +35,18 @@ def _paging_is_ours(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def no_boolean(cls: type[BaseModel], value: Any, info: ValidationInfo) -> Any:
-    """Refuses true and false, which pydantic takes for 1 and 0, where a setting is neither."""
-    if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-        raise ValueError("must not be true or false")
-    return value
+class Settings(BaseModel):
+    """Settings that have the type they are declared with, and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true and false for 1 and 0.
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
 
 def _fits_the_clock(minutes: int) -> int:
@@ -49,7 +56,7 @@ def _fits_the_clock(minutes: int) -> int:
     return minutes
 
 
-class EndpointSettings(BaseModel):
+class EndpointSettings(Settings):
     """Settings for a single resource.
 
     Attributes:
@@ -60,15 +67,11 @@ class EndpointSettings(BaseModel):
         vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = None
     params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = {}
     total_is_exact: bool = True
     cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)
-
-    _no_boolean = field_validator("*", mode="before")(classmethod(no_boolean))
 
     @property
     def query(self) -> dict[str, str | int]:

@@ -83,7 +83,8 @@ def test_digest_is_off_by_default() -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "cron"), [("weekly", "0 7 * * 1"), ("30 6 1-7,15 */3 1", "30 6 1-7,15 */3 1")], ids=["weekly", "cron"]
+    ("setting", "cron"),
+    [("weekly", "0 7 * * 1"), *[(cron, cron) for cron in ("30 6 1-7,15 */3 1", "0 7 * * MON", "0 7 5-1 * *")]],
 )
 @pytest.mark.usefixtures("hook")
 def test_digest_is_sent_at_the_times_of_the_setting(
@@ -104,9 +105,7 @@ def test_setting_without_addresses_is_warned_of(monkeypatch: pytest.MonkeyPatch,
     assert "CRM_NOTIFY is missing" in message
 
 
-@pytest.mark.parametrize(
-    "setting", ["daily", "7 * *", "60 7 * * 1", "0 7 * * 8", "0 7 5-1 * *", "*/0 7 * * 1", "@weekly"]
-)
+@pytest.mark.parametrize("setting", ["daily", "7 * *", "60 7 * * 1", "0 7 * * 8", "*/0 7 * * 1", "@weekly"])
 def test_wrong_times_are_refused_with_what_is_right(
     setting: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
