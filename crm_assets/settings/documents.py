@@ -92,14 +92,11 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
             innermost = nested
             for key in tables:
                 innermost = innermost.setdefault(key, {})
-            if isinstance(innermost.get(last), dict):
-                also = from_json(value)
-                if isinstance(also, dict):
-                    innermost[last] = merged(innermost[last], also)
-                elif len(tables) > 1:
-                    innermost[last] = value
-            else:
-                innermost.setdefault(last, value)
+            found, also = innermost.setdefault(last, value), from_json(value)
+            if isinstance(found, dict) and isinstance(also, dict):
+                innermost[last] = merged(found, also)
+            elif isinstance(found, dict) and len(tables) > 1:
+                innermost[last] = value
     return nested
 
 
@@ -126,19 +123,16 @@ def merged(first: Any, second: Any) -> Any:
 
 def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str, Any], str]:
     """A file's content, and why it could not be read. A folder is ignored: some name a virtual environment `.env`."""
-    content = b""
     try:
-        content = path.read_bytes()
-        return parse(content.decode("utf-8-sig")), ""
+        return parse(path.read_bytes().decode("utf-8-sig")), ""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return {}, ""
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         return {}, f"{path}, line {line}: not UTF-8. Save the file in this encoding"
     except tomllib.TOMLDecodeError as error:
-        reason, _, position = str(error).partition(" (at ")  # line 2, column 5), or: end of document)
-        where = position.partition(",")[0] if "," in position else f"line {len(content.splitlines())}"
-        return {}, f"{path}, {where}: {reason}. Correct it: strings need quotes"
+        reason, _, position = str(error).rstrip(")").partition(" (at ")  # line 2, column 5), or: end of document)
+        return {}, f"{path}, {position.partition(',')[0]}: {reason}. Correct it: strings need quotes"
     except (ValueError, RecursionError) as error:
         return {}, f"{path}, {'nested too deeply' if isinstance(error, RecursionError) else error}"
     except OSError as error:
