@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.settings.deployment import DeploymentSettings, allowed
-from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.deployment import DeploymentSettings, setting
+from crm_assets.settings.endpoints import EndpointSettings, a_table
 from crm_assets.settings.names import full_name, setting_name
 
 SHORTEST_KEY = 32
@@ -80,9 +80,8 @@ Address = Annotated[str, AfterValidator(_is_a_url)]
 Key = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 HashKey = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names_from_text)]
-Endpoints = Annotated[
-    dict[str, EndpointSettings], BeforeValidator(_endpoints_from_json), AfterValidator(_known_resources)
-]
+Endpoint = Annotated[EndpointSettings, BeforeValidator(a_table)]
+Endpoints = Annotated[dict[str, Endpoint], BeforeValidator(_endpoints_from_json), AfterValidator(_known_resources)]
 
 
 class CrmSettings(DeploymentSettings):
@@ -91,13 +90,13 @@ class CrmSettings(DeploymentSettings):
     `base_url` and `api_key` are either both set (a real CRM) or both unset (the sandbox).
     """
 
-    base_url: Annotated[Address | None, allowed("a URL with https, or with http to this machine")] = None
+    base_url: Address | None = setting(None, "a URL with https, or with http to this machine")
     """The API's address. If neither this nor the key is set, the bundled sandbox is read."""
 
-    api_key: Annotated[Key | None, allowed("printable ASCII on one line")] = None
+    api_key: Key | None = setting(None, "printable ASCII on one line")
     """The API key."""
 
-    api_key_name: Annotated[str, allowed("a header's name, such as `Authorization`", pattern=HEADER_NAME)] = "api_key"
+    api_key_name: str = setting("api_key", "a header's name, such as `Authorization`", pattern=HEADER_NAME)
     """The request header that carries the key."""
 
     allow_http: bool = False
@@ -143,15 +142,15 @@ class CrmSettings(DeploymentSettings):
     """What happens to columns tagged `personal_data`. `hash` needs the key below. `crm-assets apply-policy` applies a
     change to what is stored."""
 
-    personal_data_key: Annotated[HashKey | None, allowed(f"{SHORTEST_KEY} or more random characters; keep it")] = None
+    personal_data_key: HashKey | None = setting(None, f"{SHORTEST_KEY} or more random characters; keep it")
     """The key of the hashes. With the same key, the same value has the same hash."""
 
-    personal_data_allowed: Annotated[Names, allowed("names, separated by commas")] = ()
+    personal_data_allowed: Names = setting((), "names, separated by commas")
     """Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`."""
 
-    endpoints: Annotated[
-        Endpoints, allowed("JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`")
-    ] = Field(default={})
+    endpoints: Endpoints = setting(
+        {}, "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`"
+    )
     """`path` and `params` of each resource; `total_is_exact: false` if the API counts more records than it lists;
     `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish
     at once, 0.5 unless set."""

@@ -80,18 +80,18 @@ def _known_kind(address: SecretStr) -> SecretStr:
     return address
 
 
-def allowed(text: str, **rules: Any) -> Any:
-    """The allowed values of a setting, where its schema cannot say them. `rules`: those that pydantic checks."""
-    return Field(json_schema_extra={"allowed": text}, **rules)
+def setting(default: Any, allowed: str, **rules: Any) -> Any:
+    """A setting whose allowed values are said in words. `rules`: those that pydantic checks."""
+    return Field(default, json_schema_extra={"allowed": allowed}, **rules)
 
 
-WEB_ADDRESS = r"^https?://\S+$"
+WEB_URL = r"^https?://\S+$"
 
-TimeZone = Annotated[str, AfterValidator(_known_timezone), allowed("an IANA name such as `Europe/Berlin`")]
-Month = Annotated[int, BeforeValidator(_month), allowed("1 to 12, or a name such as `April`")]
+TimeZone = Annotated[str, AfterValidator(_known_timezone)]
+Month = Annotated[int, BeforeValidator(_month)]
 Currency = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern="^[A-Za-z]{3}$")]
 Cron = Annotated[str, AfterValidator(_cron)]
-Folder = Annotated[Path, AfterValidator(_absolute), allowed("a folder that can be written to; `~` is your home")]
+Folder = Annotated[Path, AfterValidator(_absolute)]
 Tables = Annotated[SecretStr, AfterValidator(_known_kind)]
 
 
@@ -100,53 +100,50 @@ class DeploymentSettings(Settings):
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
-    data_dir: Folder = Field(default_factory=default_data_dir)
+    data_dir: Folder = Field(
+        default_factory=default_data_dir,
+        json_schema_extra={"allowed": "a folder that can be written to; `~` is your home"},
+    )
     """The folder of the databases. It is created when needed."""
 
-    schedule_timezone: TimeZone = "UTC"
+    schedule_timezone: TimeZone = setting("UTC", "an IANA name such as `Europe/Berlin`")
     """The time zone of the schedules."""
 
-    reporting_timezone: TimeZone = "UTC"
+    reporting_timezone: TimeZone = setting("UTC", "an IANA name such as `Europe/Berlin`")
     """The time zone of the marts' days, weeks and months. After a change build all models."""
 
-    fiscal_year_start: Month = 1
+    fiscal_year_start: Month = setting(1, "1 to 12, or a name such as `April`")
     """The month in which fiscal years begin, for the year to date in `owner_month`."""
 
-    currency: Annotated[Currency | None, allowed("an ISO 4217 code such as `EUR`")] = None
+    currency: Currency | None = setting(None, "an ISO 4217 code such as `EUR`")
     """The company's currency, which the sales review names."""
 
     executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
     """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""
 
-    warehouse: Annotated[Tables | None, allowed("a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`")] = None
+    warehouse: Tables | None = setting(None, "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`")
     """Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck."""
 
-    warehouse_files: Annotated[
-        SecretStr | None, allowed("a folder that all machines can access, or `s3://bucket/crm`")
-    ] = None
+    warehouse_files: SecretStr | None = setting(None, "a folder that all machines can access, or `s3://bucket/crm`")
     """Where a lake keeps its Parquet files."""
 
-    memory_limit: Annotated[str | None, allowed("a size such as `4GiB`", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")] = None
+    memory_limit: str | None = setting(None, "a size such as `4GiB`", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")
     """The memory of DuckDB in each process. Beyond it, tables are built on disk. Without it, DuckDB takes up to 80 % of
     the machine's, or the container's."""
 
-    notify: Annotated[
-        SecretStr | None, allowed("Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`")
-    ] = None
+    notify: SecretStr | None = setting(None, "Apprise URLs, separated by commas, such as `slack://…` or `mailto://…`")
     """Where alerts are sent: chats, mailboxes, webhooks. Without it they are only logged."""
 
-    digest: Annotated[Cron | None, allowed("`weekly`, or a cron expression such as `30 7 * * 1`")] = None
+    digest: Cron | None = setting(None, "`weekly`, or a cron expression such as `30 7 * * 1`")
     """When the sales review, with names of accounts, is sent to the addresses of alerts. `weekly`: Mondays at 7."""
 
-    ui_url: Annotated[str, allowed("a URL", pattern=WEB_ADDRESS)] = "http://127.0.0.1:3000"
+    ui_url: str = setting("http://127.0.0.1:3000", "a URL", pattern=WEB_URL)
     """The address of Dagster's UI, for the links in alerts."""
 
-    reports_url: Annotated[str | None, allowed("a URL without a secret", pattern=WEB_ADDRESS)] = None
+    reports_url: str | None = setting(None, "a URL without a secret", pattern=WEB_URL)
     """Where a web server serves the folder `reports`, for the link to the sales review in Dagster's UI."""
 
-    repository_url: Annotated[
-        str | None, allowed("a URL such as `https://github.com/acme/crm/blob/main`", pattern=WEB_ADDRESS)
-    ] = None
+    repository_url: str | None = setting(None, "a URL such as `https://github.com/acme/crm/blob/main`", pattern=WEB_URL)
     """The project's folder in a repository, to which assets link. Without it they link to local files."""
 
     keep_runs_days: int = Field(default=30, ge=0, le=3650)

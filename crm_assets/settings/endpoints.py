@@ -3,16 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from crm_assets.api import PAGE, PER_PAGE
 from crm_assets.settings.documents import from_json
@@ -78,10 +69,10 @@ class EndpointSettings(Settings):
         """The extra parameters as they are sent: true and false in JSON's spelling, not in Python's."""
         return {name: str(value).lower() if isinstance(value, bool) else value for name, value in self.params.items()}
 
-    @model_validator(mode="before")
-    @classmethod
-    def _is_a_table(cls, value: Any) -> Any:
-        value = from_json(value)
-        if not isinstance(value, Mapping):
-            raise ValueError(f"must be a table with any of {', '.join(cls.model_fields)}")  # noqa: TRY004 - for pydantic
-        return value
+
+def a_table(value: Any) -> Any:
+    """The settings of a resource as a table, which may be given as JSON."""
+    value = from_json(value)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must be a table with any of {', '.join(EndpointSettings.model_fields)}")  # noqa: TRY004 - for pydantic
+    return value
