@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from crm_assets.loading.present import unconfirmed
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
-from crm_assets.loading.vanishing import unconfirmed
 from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema

@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import SettingsError
-from crm_assets.loading.vanishing import confirm, unconfirmed
+from crm_assets.loading.present import confirm, unconfirmed
 from crm_assets.warehouse.warehouse import Warehouse
 
 

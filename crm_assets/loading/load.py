@@ -16,11 +16,10 @@ import pyarrow as pa
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.log_tables import create_log_tables, prune_logs
-from crm_assets.loading.present import show_present
+from crm_assets.loading.present import ShownRows, show_present
 from crm_assets.loading.raw_tables import add_columns, alter, declare_table, fill, moves, raw_table, type_changes
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import ListRequest, write_sync_log
-from crm_assets.loading.vanishing import ShownRows
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION

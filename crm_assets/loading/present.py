@@ -3,16 +3,48 @@
 It applies two rules. A row is present if the last complete full read of its resource, or a later read, saw it; before
 the first such read all rows are. Text is trimmed, and empty text is null. They are views, not macros, since every
 reader of a view that calls a macro would need the macro.
+
+A full read that lacks most of the rows shown counts as incomplete until it is confirmed: a changed filter or a lost
+permission empties a list for a while, and histories would record that for good. Another full read that finds the same
+confirms such a read, and so does the user.
 """
+
+from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.loading.log_tables import next_load_id
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.names import PRESENT, identifier, literal, relation
+from crm_assets.warehouse.names import PRESENT, RAW, exist, identifier, literal, relation
+from crm_assets.warehouse.transactions import committed
 
 EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
+
+FEW = 20
+"""So many rows may vanish at once, whatever their share."""
+
+LAST = """
+select max(unconfirmed_reads._dlt_load_id)
+from raw.unconfirmed_reads
+inner join raw.sync_log using (resource, _dlt_load_id)
+where resource = $resource and not sync_log.complete and _dlt_load_id > $since
+"""
+
+OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
+COMPLETE = "update raw.sync_log set complete = true" + OF_READ
+NO_REASON = "update raw.sync_details set incomplete_because = ''" + OF_READ
+VANISHED = "update raw.sync_changes set rows_vanished = $missing" + OF_READ
+
+NEW_VERSION = """
+update raw.sync_changes set version = $version
+where
+    resource = $resource
+    and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_changes where resource = $resource)
+"""
+"""The next load without changes has this version, so the models are built again."""
 
 
 def show_present(connection: duckdb.DuckDBPyConnection, loaded: str) -> None:
@@ -54,3 +86,92 @@ def rows_seen(connection: duckdb.DuckDBPyConnection, resource: str, first: str, 
         seen, parameters = f"{seen} and _dlt_load_id < $before", {**parameters, "before": before}
     [[rows]] = connection.execute(seen, parameters).fetchall()
     return int(rows)
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """A full read that is to be confirmed.
+
+    Attributes:
+        load_id: Its load id.
+        rows: The rows that are shown now.
+        missing: How many of them it lacked.
+    """
+
+    load_id: str
+    rows: int
+    missing: int
+
+
+class ShownRows:
+    """The rows of a raw table that are shown, before a load changes them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str) -> None:
+        """Counts the rows, within the load's transaction."""
+        self._connection, self._resource = connection, resource
+        self._count = partial(rows_seen, connection, resource)
+        self._since = present_since(connection, resource)
+        self._doubted = _last(connection, resource, self._since)
+        self.rows = self._count(self._since)
+        self._listed = self._count(self._doubted) if self._doubted else 0
+
+    def missing(self, load_id: str, share: float) -> int:
+        """How many of the rows a complete full read lacks, if these are too many and nothing confirms it; otherwise 0.
+
+        An earlier read that lacked too many confirms this one if neither lacks too many of the other's rows.
+
+        Args:
+            load_id: The read. Its rows must be loaded.
+            share: The share of the rows that may vanish at once.
+        """
+        missing = self._count(self._since, load_id)
+        if not _too_many(missing, self.rows, share):
+            return 0
+        if self._doubted:
+            lost = self._count(self._doubted, load_id)
+            back = self.rows - self._listed - self._count(self._since, self._doubted)
+            if not _too_many(lost, self._listed, share) and not _too_many(back, self.rows - missing, share):
+                return 0
+        self._connection.execute(
+            "insert into raw.unconfirmed_reads values (?, ?, ?, ?)", [self._resource, self.rows, missing, load_id]
+        )
+        return missing
+
+
+def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
+    """The last full read that is to be confirmed; None if there is none since the last complete one."""
+    if not exist(connection, f"{RAW}.unconfirmed_reads"):
+        return None
+    since = present_since(connection, resource)
+    load_id = _last(connection, resource, since)
+    if load_id is None:
+        return None
+    count = partial(rows_seen, connection, resource, since)
+    return Unconfirmed(load_id, rows=count(), missing=count(load_id))
+
+
+def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> Unconfirmed | None:
+    """Makes the read complete that is to be confirmed: the rows that it lacked vanish. Returns it, if there is one."""
+    version = next_load_id(connection)
+    return committed(connection, partial(_confirm, connection, resource, version))
+
+
+def _confirm(connection: duckdb.DuckDBPyConnection, resource: str, version: str) -> Unconfirmed | None:
+    found = unconfirmed(connection, resource)
+    if found is not None:
+        of_read = {"resource": resource, "load_id": found.load_id}
+        connection.execute(COMPLETE, of_read)
+        connection.execute(NO_REASON, of_read)
+        connection.execute(VANISHED, of_read | {"missing": found.missing})
+        connection.execute(NEW_VERSION, {"resource": resource, "version": version})
+    return found
+
+
+def _too_many(missing: int, rows: int, share: float) -> bool:
+    return missing > FEW and (missing > share * rows or missing == rows)
+
+
+def _last(connection: duckdb.DuckDBPyConnection, resource: str, since: str) -> str | None:
+    parameters = {"resource": resource, "since": since}
+    [[load_id]] = connection.execute(LAST, parameters).fetchall()
+    return None if load_id is None else str(load_id)

@@ -10,7 +10,7 @@ import pytest
 from dagster import AssetCheckSeverity
 
 from crm_assets.__main__ import main
-from crm_assets.loading.vanishing import ShownRows
+from crm_assets.loading.present import ShownRows
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
