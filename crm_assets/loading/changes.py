@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import duckdb
 
 from crm_assets.api import ID
-from crm_assets.loading.present import present_since, rows_seen
+from crm_assets.loading.present import ShownRows, present_since, rows_seen
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.warehouse.names import identifier
 
@@ -57,14 +57,12 @@ class Comparison:
     dlt's own columns are left out.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str, shown: ShownRows) -> None:
         """Reads the table before rows change. The load must already have added its columns."""
-        self._connection, self._resource, self._load_id = connection, resource, load_id
+        self._connection, self._resource, self._load_id, self._shown = connection, resource, load_id, shown
         columns = [identifier(name) for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
         self._names = {"id": ID, "columns": ", ".join(columns), "table": raw_table(resource)}
-        since = present_since(connection, resource)
-        self._present_before = rows_seen(connection, resource, since)
-        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": since})
+        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": shown.since})
 
     def changes(self, *, more_changed: bool) -> Changes:
         """Computes the changes after the load and stores them. The sync log must already have the load.
@@ -76,7 +74,7 @@ class Comparison:
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
         present = rows_seen(self._connection, self._resource, present_since(self._connection, self._resource))
-        vanished = max(0, self._present_before + new + returned - present)
+        vanished = max(0, self._shown.rows + new + returned - present)
         last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)

@@ -151,14 +151,13 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
         declare_table(connection, name)
     converted = type_changes(connection, resource, package.types)
     alter(connection, resource, converted)
-    if package.files:
-        added = add_columns(connection, resource, _columns(connection, package), package.types)
-        converted += moves(connection, resource, added)
+    columns = _columns(connection, package) if package.files else []
+    converted += moves(connection, resource, add_columns(connection, resource, columns, package.types))
     fill(connection, resource, converted)
     shown = ShownRows(connection, resource)
-    comparison = Comparison(connection, resource, package.load_id)
+    comparison = Comparison(connection, resource, package.load_id, shown)
     if package.files:
-        _merge(connection, package)
+        _merge(connection, package, columns)
     other_names = merge_side_loads(connection, package.side_loads, package.load_id)
     show_present(connection, resource)
     declared = resource_schema(resource)
@@ -187,7 +186,7 @@ def _doubted(package: LoadPackage, shown: ShownRows) -> ReadReport:
     return replace(report, incomplete_because=because)
 
 
-def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
+def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns: Sequence[str]) -> None:
     table = raw_table(package.report.resource)
     parameters = {"files": package.patterns, "load_id": package.load_id}
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
@@ -197,7 +196,6 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> None:
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
         connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.patterns})
         chosen += f" and {POSITION} not in (from temp.superseded)"
-    columns = _columns(connection, package)
     names = ", ".join(map(identifier, [*columns, "_dlt_load_id"]))
     values = ", ".join(
         f"{identifier(column)}{'::json' if package.types.get(column) == 'json' else ''}" for column in columns

@@ -54,11 +54,10 @@ create table if not exists raw.unconfirmed_reads (
     rows_missing bigint not null,
     _dlt_load_id varchar not null
 );
+create table if not exists raw.load_counter (last_load bigint not null);
 create schema if not exists present;
 create view if not exists present.since as
-select
-    resource,
-    max(_dlt_load_id) as load_id
+select resource, max(_dlt_load_id) as load_id
 from raw.sync_log
 where mode = 'full' and complete
 group by resource
@@ -66,7 +65,8 @@ group by resource
 """`sync_log`, `sync_details` and `sync_changes` have one row per read: its result, its parameters, and what its load
 changed. `started_at` is a time of the machine's clock, `answered_at` of the API's, in its first answer. `version` is
 the load id of the last load that changed anything. `unconfirmed_reads` has the full reads that lacked too many of the
-rows shown before them, and `present.since` the last complete full read of each resource."""
+rows shown before them, and `present.since` the last complete full read of each resource. `load_counter` has one row,
+the number of the read that began last: a lake has no sequences."""
 
 BATCH_DAYS = 30
 """In a lake, old rows are deleted together, so many days later: loads that run meanwhile conflict, and start over."""
@@ -82,18 +82,12 @@ oldest_kept as (
 ),
 
 needed as (
-    select load_id
-    from present.since
-    where resource = $resource
+    select load_id from present.since where resource = $resource
     union all
-    select max(_dlt_load_id)
-    from raw.sync_log
-    where resource = $resource and not complete
+    select max(_dlt_load_id) from raw.sync_log where resource = $resource and not complete
 )
 
-select
-    _dlt_load_id,
-    started_at < began_at - to_days($days + $batch_days)
+select _dlt_load_id, started_at < began_at - to_days($days + $batch_days)
 from raw.sync_log
 cross join began
 cross join oldest_kept
@@ -106,18 +100,9 @@ where
 
 An incremental read needs the last complete full read, and must know of an incomplete one since."""
 
-PRUNE = """
-delete from raw.{table}
-where resource = $resource and _dlt_load_id in (select unnest($old))
-"""
+PRUNE = "delete from raw.{table} where resource = $resource and _dlt_load_id in (select unnest($old))"
 
 LOAD_COUNTER = f"{RAW}.load_counter"
-
-COUNTER = """
-create schema if not exists raw;
-create table if not exists raw.load_counter (last_load bigint not null);
-"""
-"""One row: the number of the read that began last. A lake has no sequences."""
 
 LAST_LOAD = "select coalesce(max(last_load), 0) from raw.load_counter"
 
@@ -158,7 +143,6 @@ def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
     create_log_tables(connection)
-    connection.execute(COUNTER)
     [[last]] = connection.execute(LAST_LOAD).fetchall()
     connection.execute("delete from raw.load_counter")
     connection.execute("insert into raw.load_counter values (?)", [last + 1])

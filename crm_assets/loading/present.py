@@ -18,10 +18,8 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.log_tables import next_load_id
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.names import PRESENT, RAW, exist, identifier, literal, relation
+from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
-
-EXISTING = "select view_name from duckdb_views() where database_name = current_database() and schema_name = ?"
 
 FEW = 20
 """So many rows may vanish at once, whatever their share."""
@@ -49,9 +47,9 @@ where
 
 def show_present(connection: duckdb.DuckDBPyConnection, loaded: str) -> None:
     """Creates the view of the loaded resource again, since its columns may have changed, and all missing views."""
-    existing = {view for (view,) in connection.execute(EXISTING, [PRESENT]).fetchall()}
+    existing = existing_tables(connection)
     for resource in ENDPOINTS:
-        if resource == loaded or resource not in existing:
+        if resource == loaded or f"{PRESENT}.{resource}" not in existing:
             connection.execute(present_view(connection, resource))
 
 
@@ -80,11 +78,9 @@ def present_since(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
 
 def rows_seen(connection: duckdb.DuckDBPyConnection, resource: str, first: str, before: str | None = None) -> int:
     """How many rows of a raw table were last seen by the load `first` or a later one, and before the load `before`."""
-    seen = f"select count(*) from {raw_table(resource)} where _dlt_load_id >= $first"
-    parameters = {"first": first}
-    if before is not None:
-        seen, parameters = f"{seen} and _dlt_load_id < $before", {**parameters, "before": before}
-    [[rows]] = connection.execute(seen, parameters).fetchall()
+    seen = "_dlt_load_id >= $first and ($before is null or _dlt_load_id < $before)"
+    counted = f"select count(*) from {raw_table(resource)} where {seen}"
+    [[rows]] = connection.execute(counted, {"first": first, "before": before}).fetchall()
     return int(rows)
 
 
@@ -104,15 +100,20 @@ class Unconfirmed:
 
 
 class ShownRows:
-    """The rows of a raw table that are shown, before a load changes them."""
+    """The rows of a raw table that are shown, before a load changes them.
+
+    Attributes:
+        since: The load from which on rows are shown.
+        rows: How many there are.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str) -> None:
         """Counts the rows, within the load's transaction."""
         self._connection, self._resource = connection, resource
         self._count = partial(rows_seen, connection, resource)
-        self._since = present_since(connection, resource)
-        self._doubted = _last(connection, resource, self._since)
-        self.rows = self._count(self._since)
+        self.since = present_since(connection, resource)
+        self._doubted = _last(connection, resource, self.since)
+        self.rows = self._count(self.since)
         self._listed = self._count(self._doubted) if self._doubted else 0
 
     def missing(self, load_id: str, share: float) -> int:
@@ -124,12 +125,12 @@ class ShownRows:
             load_id: The read. Its rows must be loaded.
             share: The share of the rows that may vanish at once.
         """
-        missing = self._count(self._since, load_id)
+        missing = self._count(self.since, load_id)
         if not _too_many(missing, self.rows, share):
             return 0
         if self._doubted:
             lost = self._count(self._doubted, load_id)
-            back = self.rows - self._listed - self._count(self._since, self._doubted)
+            back = self.rows - self._listed - self._count(self.since, self._doubted)
             if not _too_many(lost, self._listed, share) and not _too_many(back, self.rows - missing, share):
                 return 0
         self._connection.execute(

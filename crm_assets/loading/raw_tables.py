@@ -38,9 +38,7 @@ EXACT = Context(prec=38)
 ROWS_AT_A_TIME = 1000
 
 COLUMNS = """
-select
-    column_name,
-    data_type
+select column_name, data_type
 from information_schema.columns
 where table_schema = ? and table_name = ?
 order by ordinal_position

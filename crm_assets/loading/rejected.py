@@ -43,10 +43,7 @@ DISTINCT = """
 create or replace temp table distinct_records as
 with by_load as (
     select
-        resource,
-        reason,
-        record,
-        _dlt_load_id,
+        resource, reason, record, _dlt_load_id,
         min(page) as page,
         min(coalesce(first_seen, _dlt_load_id)) as first_seen,
         sum(coalesce(records, 1))::bigint as records
@@ -55,10 +52,8 @@ with by_load as (
 )
 
 select
-    resource,
+    resource, reason, record,
     arg_max(page, _dlt_load_id) as page,
-    reason,
-    record,
     max(_dlt_load_id) as _dlt_load_id,
     min(first_seen) as first_seen,
     max(_dlt_load_id) as last_seen,
@@ -68,8 +63,7 @@ group by resource, reason, record;
 
 create or replace temp table distinct_fields as
 select
-    resource,
-    field,
+    resource, field,
     max(_dlt_load_id) as _dlt_load_id,
     min(coalesce(first_seen, _dlt_load_id)) as first_seen,
     max(_dlt_load_id) as last_seen
@@ -115,14 +109,12 @@ values ($resource, found.field, $load_id, $load_id, $load_id)
 
 SURPLUS = """
 delete from raw.rejected_records
-where
-    resource = $resource
-    and _dlt_load_id < (
-        select _dlt_load_id from raw.rejected_records
-        where resource = $resource
-        order by _dlt_load_id desc
-        limit 1 offset $most
-    )
+where resource = $resource and _dlt_load_id < (
+    select _dlt_load_id from raw.rejected_records
+    where resource = $resource
+    order by _dlt_load_id desc
+    limit 1 offset $most
+)
 """
 """Keeps as many rows of a resource as one read may have, and the rest of the oldest read among them."""
 

@@ -23,11 +23,7 @@ can be older rows as well."""
 
 OTHER = """
 with newest as (
-    select
-        array_name,
-        id,
-        arg_max(record, _dlt_load_id) as record,
-        max(_dlt_load_id) as _dlt_load_id
+    select array_name, id, arg_max(record, _dlt_load_id) as record, max(_dlt_load_id) as _dlt_load_id
     from raw.side_loaded
     group by array_name, id
 )
@@ -40,11 +36,7 @@ where newest.record is distinct from side_loads.record::json and coalesce(newest
 
 ADD = """
 insert into raw.side_loaded
-select
-    array_name,
-    id,
-    record::json,
-    $load_id
+select array_name, id, record::json, $load_id
 from side_loads
 anti join (from raw.side_loaded where _dlt_load_id > $load_id) as newer using (array_name, id)
 """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from typing import Any
@@ -19,18 +19,13 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 CURSOR = """
-with last_full as (
-    select load_id
-    from present.since
-    where resource = $resource
-),
+with last_full as (select load_id from present.since where resource = $resource),
 
 same_list as (
     select count(*) > 0 as is_same
     from raw.sync_details
     inner join last_full on sync_details._dlt_load_id = last_full.load_id
-    where
-        resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
+    where resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
 ),
 
 reads_since as (
@@ -44,16 +39,9 @@ reads_since as (
     where sync_log.resource = $resource and sync_log._dlt_load_id >= last_full.load_id
 ),
 
-newest_row as (
-    select max(updated_at) as newest
-    from {table}
-)
+newest_row as (select max(updated_at) as newest from {table})
 
-select
-    newest,
-    began,
-    is_same,
-    all_complete
+select newest, began, is_same, all_complete
 from newest_row
 cross join reads_since
 cross join same_list
@@ -65,9 +53,7 @@ NO_FULL_READ = "No complete full read has been loaded yet"
 """Why a first read is a full one."""
 
 RECENT = """
-select
-    epoch(now() - started_at),
-    requests
+select epoch(now() - started_at), requests
 from raw.sync_log
 where started_at between now() - interval 1 hour and now()
 """
@@ -103,31 +89,14 @@ def write_sync_log(
     connection: duckdb.DuckDBPyConnection, report: ReadReport, request: ListRequest, load_id: str
 ) -> None:
     """Adds one read to the log tables, with its rejected records and dropped fields."""
+    numbers = [report.requests, report.retries, report.rows_read, report.rows_in_source]
     connection.execute(
         "insert into raw.sync_log values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            report.resource,
-            report.mode.value,
-            report.complete,
-            report.started_at,
-            report.requests,
-            report.retries,
-            report.rows_read,
-            report.rows_in_source,
-            load_id,
-        ],
+        [report.resource, report.mode.value, report.complete, report.started_at, *numbers, load_id],
     )
     connection.execute(
         "insert into raw.sync_details values (?, ?, ?, ?, ?, ?, ?)",
-        [
-            report.resource,
-            request.base_url,
-            request.path,
-            request.params,
-            report.incomplete_because,
-            load_id,
-            report.answered_at,
-        ],
+        [report.resource, *astuple(request), report.incomplete_because, load_id, report.answered_at],
     )
     write_left_out(connection, report, load_id)
 
@@ -144,7 +113,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
     view = f"{PRESENT}.{resource}"
     if not exist(connection, view, f"{RAW}.sync_details"):
         return NO_FULL_READ  # nothing is loaded yet
-    parameters = {"resource": resource, "base_url": request.base_url, "path": request.path, "params": request.params}
+    parameters = {"resource": resource, **asdict(request)}
     cursor = CURSOR.format(table=relation(view))
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     reasons = {
