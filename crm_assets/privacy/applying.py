@@ -19,7 +19,7 @@ from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.variables import report_in
 from crm_assets.settings import CrmSettings
-from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.names import RAW, existing_tables
 from crm_assets.warehouse.private_files import remove_leftovers
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -110,11 +110,10 @@ def forget_records(
     with warehouse.read_connection():
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
-        schemas = known_columns(connection)
         keys = _history_keys(connection, models, resource)
-        tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-        made = [model.address for model in tables if stored_columns(model, schemas)]
-        made += [f"{AUDIT}.{table}" for table in schemas.get(AUDIT, {})]
+        tables = {address for address, kind in existing_tables(connection).items() if kind == "table"}
+        audits = {address for address in tables if address.startswith(f"{AUDIT}.")}
+        made = audits | (tables & _rebuilt(models))
         unfinished = [] if is_erased(connection) else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
@@ -180,9 +179,12 @@ def rebuild(
 
 def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
     """Tables that a killed run may have dropped and not rebuilt."""
-    schemas = known_columns(connection)
-    tables = [model for model in models if model.kind == "table" and not model.keeps_rows]
-    return [model.address for model in tables if not stored_columns(model, schemas)]
+    return _rebuilt(models) - existing_tables(connection).keys()
+
+
+def _rebuilt(models: Iterable[Model]) -> set[str]:
+    """The addresses of tables that a build makes anew."""
+    return {model.address for model in models if model.kind == "table" and not model.keeps_rows}
 
 
 def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:

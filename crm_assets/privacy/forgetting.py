@@ -39,9 +39,7 @@ FORGOTTEN = "select resource, id_hash, salt from raw.forgotten"
 REJECTED_RECORDS = f"{RAW}.rejected_records"
 
 REJECTED = """
-select
-    record::varchar,
-    count(*)
+select record::varchar, count(*)
 from raw.rejected_records
 where resource = ? and record is not null
 group by all
@@ -51,8 +49,7 @@ LISTED = """
 select count(*)
 from raw.forgotten
 where
-    resource = $resource
-    and _dlt_load_id <> ''
+    resource = $resource and _dlt_load_id <> ''
     and _dlt_load_id >= coalesce((select load_id from present.since where resource = $resource), '')
 """
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -14,6 +13,7 @@ from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
 from crm_assets.privacy.policy import Policy, is_erased, set_policy, stored_policy
+from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
@@ -80,15 +80,13 @@ class PolicyChange:
     dropped: Sequence[str] = ()
 
 
-CONSEQUENCES: Mapping[PersonalData, str] = MappingProxyType(
-    {
-        PersonalData.keep: "Nothing is destroyed. Values that were left out or hashed are loaded by the next full read "
-        "of each list, as far as the CRM still lists them",
-        PersonalData.leave_out: "These values, columns and tables are destroyed. Nothing can restore them",
-        PersonalData.hash: "These columns and tables are destroyed, and these values replaced with hashes (numbers and "
-        "dates with nothing). Nothing can restore them",
-    }
-)
+CONSEQUENCES: Mapping[PersonalData, str] = {
+    PersonalData.keep: "Nothing is destroyed. Values that were left out or hashed are loaded by the next full read "
+    "of each list, as far as the CRM still lists them",
+    PersonalData.leave_out: "These values, columns and tables are destroyed. Nothing can restore them",
+    PersonalData.hash: "These columns and tables are destroyed, and these values replaced with hashes (numbers and "
+    "dates with nothing). Nothing can restore them",
+}
 
 Histories = Mapping[str, Collection[str]]
 """Address of a table that cannot be rebuilt -> its columns that may be personal, in lower case."""
@@ -186,17 +184,18 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
     if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
         connection.execute(f"update {raw_table(resource)} set _dlt_id = _dlt_id")
     changed = {}
-    for name in columns.keys() - dropped:
+    for name, type_ in columns.items():
+        if name in dropped:
+            continue
         field = varies(name) or name
 
         def redacted(value: Any, field: str = field) -> Any:
             return (redaction.record(value) or None) if field == FURTHER else redaction.field(field, value)
 
-        changed[name] = StoredColumn(table, name, columns[name]).convert(connection, redacted)
+        changed[name] = StoredColumn(table, name, type_).convert(connection, redacted)
     # Their names are not shown: keys can be data.
     sentences = [f"{table}: {len(dropped)} undeclared columns dropped"] if dropped else []
-    counted = ", ".join(f"{name} ({changed[name]:,})" for name in columns if changed.get(name))
-    return sentences + ([f"{table}: values changed in {counted}"] if counted else [])
+    return sentences + _changed(table, changed)
 
 
 def _history(
@@ -206,17 +205,14 @@ def _history(
         return redaction.value(value, within=address, is_personal=True)
 
     layer, _, table = address.partition(".")
-    types = connection.execute(
-        "select column_name, data_type from information_schema.columns "
-        "where lower(table_schema) = ? and lower(table_name) = ?",
-        [layer, table],
-    ).fetchall()
-    changed = [
-        (name, StoredColumn(address, name, type_).convert(connection, redacted))
-        for name, type_ in types
-        if name.lower() in personal
-    ]
-    counted = ", ".join(f"{name} ({count:,})" for name, count in changed if count)
+    types = known_columns(connection)[layer][table].items()
+    columns = [StoredColumn(address, name, type_) for name, type_ in types if name.lower() in personal]
+    return _changed(address, {column.name: column.convert(connection, redacted) for column in columns})
+
+
+def _changed(address: str, counts: Mapping[str, int]) -> list[str]:
+    """A sentence on the columns of a table with changed values; none if there are no such columns."""
+    counted = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count)
     return [f"{address}: values changed in {counted}"] if counted else []
 
 
