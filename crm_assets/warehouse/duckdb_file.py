@@ -101,6 +101,7 @@ class DuckDBFile:
             writer_lock(self.path, self.wait, self.announce),
             working_folder(self.path.absolute().parent) as spilled,
         ):
+            _unfinished(published_path(self.path)).unlink(missing_ok=True)  # of a process that was killed
             yield {"temp_directory": str(spilled), **self.config}
 
     @contextmanager
@@ -206,13 +207,17 @@ def _remove(database: Path) -> None:
     database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
 
 
+def _unfinished(target: Path) -> Path:
+    return target.with_suffix(".unfinished")
+
+
 def _copy(source: Path, target: Path) -> None:
     """Replaces a file by a copy of a database that is closed, with an empty write-ahead log, while the lock is held.
 
     Raises:
         OSError: For example, the disk is full. The previous file is still there.
     """
-    unfinished = target.with_suffix(".unfinished")
+    unfinished = _unfinished(target)
     try:
         with source.open("rb") as read, unfinished.open("wb") as written:
             shutil.copyfileobj(read, written, 2**20)

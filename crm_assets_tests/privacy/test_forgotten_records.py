@@ -1,6 +1,7 @@
 """Forgotten records are erased for good: from every table and file, and from all that is read later."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,19 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert incremental.success
         assert found_in_files(marks.made, data_dir) == set()
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+
+
+@pytest.mark.long
+@pytest.mark.file
+def test_unfinished_copy_of_a_killed_process_is_erased(data_dir: Path) -> None:
+    marks = Marks()
+    with configured_crm(lists={"contacts": [marked_contact(1, marks.new())]}):
+        assert materialize("contacts").success
+        shutil.copy(data_dir / "crm.duckdb", data_dir / "crm.published.unfinished")
+
+        assert forget("contacts", "1") == 0
+
+    assert found_in_files(marks.made, data_dir) == set()
 
 
 @pytest.mark.long
