@@ -54,8 +54,8 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables, sent: str | None, tags
     ("sent", "id_"),
     [
         *((number, number) for number in (7, -7, 0)),
-        ("7", 7),
-        *((text, None) for text in ("7.0", "7_0", "007", " 7", "7\n", "+7", "0x7", "7e1", "")),
+        *((decimal, 7) for decimal in (7.0, "7", "7.0", "7.00")),
+        *((text, None) for text in ("7.", "7.01", "07.0", "7_0", "007", " 7", "7\n", "+7", "0x7", "7e1", "")),
         *((value, None) for value in (7.4, True, None, [7], 2**63)),
     ],
 )
