@@ -30,9 +30,8 @@ TIME = "%H:%M:%S"
 
 def _failure(event: DagsterEvent) -> str:
     data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return f"{event.step_key} failed: {data.user_failure_data.description}"
-    return f"{event.step_key} failed: {data.error_display_string}"
+    described = data.user_failure_data and data.user_failure_data.description
+    return f"{event.step_key} failed: {described or data.error_display_string}"
 
 
 def _retry(event: DagsterEvent) -> str:

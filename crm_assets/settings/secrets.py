@@ -119,10 +119,8 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     """All secrets in settings as they were given, and in variables of other programs."""
     yield from key_secrets(str(values.get("api_key", "")))
     yield str(values.get("personal_data_key", ""))
-    for name in ("warehouse", "warehouse_files"):
+    for name in ("warehouse", "warehouse_files", "base_url", "ui_url", "reports_url"):
         yield from warehouse(str(values.get(name, ""))).secrets
-    for name in ("base_url", "ui_url", "reports_url"):
-        yield from url(str(values.get(name, ""))).secrets
     for address in addresses_in(str(values.get("notify", ""))):
         yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
