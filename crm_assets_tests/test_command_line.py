@@ -100,24 +100,6 @@ def test_failing_resource_exits_with_an_error_without_the_key(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
-    [({"SOURCES__CRM__API_KEY": KEY}, "SOURCES__CRM__BASE_URL"), ({"SOURCES__CRM__PER_PAGE": "0"}, "PER_PAGE")],
-    ids=["no-base-url", "wrong-value"],
-)
-def test_the_tables_command_reports_wrong_settings(
-    settings: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from crm_assets.__main__ import main
-
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    assert main(["tables"]) == 1
-    output = capsys.readouterr()
-    assert expected in output.err
-    assert KEY not in output.err + output.out
-
-
-@pytest.mark.parametrize(
     ("executor", "command"),
     [
         pytest.param("in_process", ("asset", "materialize", "--select", "group:raw"), id="in-process"),

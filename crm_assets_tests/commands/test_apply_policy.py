@@ -1,7 +1,5 @@
 """A changed policy of personal data is applied by a command; until then reads are refused."""
 
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,17 +94,6 @@ def test_question_is_asked_in_a_terminal(
     with terminal(monkeypatch, typed):
         assert command() == 0
     assert rows(database, EMAILS) == [(email,)]
-
-
-def test_option_is_named_without_a_terminal(
-    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    configure(monkeypatch, "leave_out")
-    with Path(os.devnull).open(encoding="utf-8") as nobody:
-        monkeypatch.setattr(sys, "stdin", nobody)
-        assert command() == 1
-    assert "add --yes" in capsys.readouterr().err
-    assert rows(database, EMAILS) == [("ada@example.com",)]
 
 
 @pytest.mark.long
