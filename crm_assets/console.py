@@ -19,7 +19,6 @@ from typing import TextIO
 from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLoggerContext, InitResourceContext, logger
 from pydantic import Field
 
-from crm_assets.dagster_internals import NO_RESULTS
 from crm_assets.source.reading.report import Progress
 
 CONSOLE = "console"
@@ -99,7 +98,7 @@ class ConsoleHandler(logging.Handler):
         event = _event(record)
         if event:
             return event.event_type in EVENT_LINES
-        return record.levelno >= logging.INFO and NO_RESULTS not in record.getMessage()
+        return record.levelno >= logging.INFO
 
     def format(self, record: logging.LogRecord) -> str:
         """The time, the level if above INFO, and the message without run, job and step."""

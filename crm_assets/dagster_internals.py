@@ -8,18 +8,19 @@
 - `is_built_from`: a materialization's tags have its data version, its code's version and those of its inputs.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
-- `NO_RESULTS`: the wording of the message about an op without results of checks. The console leaves it out.
+- `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
 - `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
   are launched through a server have one.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 from uuid import uuid4
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetCheckKey,
     AssetKey,
     AssetSpec,
@@ -34,6 +35,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
@@ -42,9 +44,6 @@ from crm_assets.errors import SettingsError
 
 WITHOUT_JOB = IMPLICIT_ASSET_JOB_NAME
 """The name of the job that materializes assets which a user has chosen."""
-
-NO_RESULTS = "did not yield or return expected outputs"
-"""In Dagster's message about an op that built nothing, since nothing has changed."""
 
 
 class FailuresOnly(RetryPolicy):
@@ -104,6 +103,24 @@ def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]
     """Check -> the id of the run that evaluated it last, or was asked to."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
     return {check: record.run_id for check, record in records.items()}
+
+
+def latest_evaluations(
+    instance: DagsterInstance, checks: Sequence[AssetCheckKey]
+) -> Sequence[AssetCheckEvaluation] | None:
+    """The latest result of each check; None if one was never evaluated."""
+    storage = instance.event_log_storage
+    evaluations = []
+    latest = storage.get_latest_asset_check_execution_by_key(checks)
+    for check in checks:
+        record = latest.get(check)
+        if record and record.status is AssetCheckExecutionRecordStatus.PLANNED:  # for this run
+            evaluated = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+            record = next(iter(storage.get_asset_check_execution_history(check, limit=1, status=evaluated)), None)
+        if not (record and record.event and record.event.asset_check_evaluation):
+            return None
+        evaluations.append(record.event.asset_check_evaluation)
+    return evaluations
 
 
 def delete_run(instance: DagsterInstance, run_id: str) -> None:

@@ -1,8 +1,8 @@
-"""What all assets have: keys, an owner, retries, links to code, a log line with the results of checks."""
+"""What all assets have: keys, an owner, retries, links to code, results of checks and a log line about them."""
 
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -59,14 +59,37 @@ def _repository() -> str:
     return (setting_at_load("repository_url") or "").rstrip("/")
 
 
+def reported(
+    evaluations: Iterable[dg.AssetCheckEvaluation], selected: Collection[dg.AssetCheckKey]
+) -> Iterator[dg.AssetCheckEvaluation | dg.AssetCheckResult]:
+    """Evaluations as an op yields them: for checks that were selected, Dagster expects results."""
+    for found in evaluations:
+        yield result_of(found) if found.asset_check_key in selected else found
+
+
+def result_of(found: dg.AssetCheckEvaluation) -> dg.AssetCheckResult:
+    """The result of a check that was selected. Dagster adds what its spec says, and the materialization it is about."""
+    return dg.AssetCheckResult(
+        asset_key=found.asset_key,
+        check_name=found.check_name,
+        passed=found.passed,
+        metadata=found.metadata,
+        severity=found.severity,
+        description=found.description,
+    )
+
+
 def log_with_checks(
-    log: logging.Logger, made: str, results: Sequence[dg.AssetCheckResult], level: int = logging.INFO
+    log: logging.Logger,
+    made: str,
+    results: Sequence[dg.AssetCheckEvaluation],
+    level: int = logging.INFO,
 ) -> None:
     """Logs what was made and how many checks passed, at `level`, or as a warning that names failed checks.
 
     Findings of checks are not logged, since they can show values. The UI shows them.
     """
-    failed = [str(result.check_name) for result in results if not result.passed]
+    failed = [result.check_name for result in results if not result.passed]
     if failed:
         log.warning("%s; %d of %d checks failed: %s", made, len(failed), len(results), ", ".join(failed))
     else:

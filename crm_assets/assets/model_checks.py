@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 
 import dagster as dg
 
-from crm_assets.assets.attributes import asset_key
+from crm_assets.assets.attributes import asset_key, result_of
 from crm_assets.assets.failures import failures_explained
 from crm_assets.masking import masked
 from crm_assets.runner.builds import Outcome, run_test, store_failures
@@ -38,9 +38,11 @@ def build_model_checks(
 
 
 def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefinition:
+    key = asset_key(crm, model.address)
+
     @dg.asset_check(
         name=test.name,
-        asset=asset_key(crm, model.address),
+        asset=key,
         additional_deps=[asset_key(crm, address) for address in sorted(assets_behind(test.reads))],
         description=test.description,
         blocking=test.blocks,
@@ -53,19 +55,20 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefini
                 report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                 outcome = run_test(connection, model, test)
                 store_failures(connection, model, [outcome])
-            return check_result(outcome)
+            return result_of(evaluation(key, outcome))
 
     return compare
 
 
-def check_result(outcome: Outcome) -> dg.AssetCheckResult:
+def evaluation(model_key: dg.AssetKey, outcome: Outcome) -> dg.AssetCheckEvaluation:
     """The result of a data test: the number of failing rows, and the SQL to find them. It holds no value of a row."""
-    return dg.AssetCheckResult(
-        check_name=outcome.test.name,
-        passed=outcome.passed,
+    return dg.AssetCheckEvaluation(
+        model_key,
+        outcome.test.name,
+        outcome.passed,
+        {"failing": outcome.failing, "sql": dg.MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
         severity=dg.AssetCheckSeverity.ERROR if outcome.severity == "error" else dg.AssetCheckSeverity.WARN,
         description=masked(outcome.found),
-        metadata={"failing": outcome.failing, "sql": dg.MetadataValue.md(masked(f"```sql\n{outcome.sql}\n```"))},
     )
 
 

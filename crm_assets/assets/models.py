@@ -9,10 +9,11 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, reported, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.model_checks import check_result, check_specs, undocumented
+from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
+from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
@@ -42,6 +43,8 @@ ROWS_ARE_LOST = (
     "this run ends, the published copy still has them"
 )
 
+Result = tuple[Mapping[str, Any], Sequence[dg.AssetCheckEvaluation]]
+"""What Dagster shows about a table: metadata, and the results of its checks."""
 
 NO_TAG = re.compile(r"[^\w.-]", re.ASCII)
 """What tags of Dagster cannot have, and those of dbt can."""
@@ -58,6 +61,7 @@ def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[dg.AssetsDefin
 def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
     """The asset that builds and tests one model."""
     key = asset_key(crm, model.address)
+    checks = [dg.AssetCheckKey(key, test.name) for test in model.own_tests]
     spec = dg.AssetSpec(
         key,
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
@@ -77,7 +81,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         name=key.to_python_identifier(),
         specs=[spec],
         check_specs=check_specs(crm, model),
-        can_subset=True,  # a table that is left alone has no results of checks
+        can_subset=True,  # jobs select no checks
         retry_policy=retry_policy(crm),
         op_tags=AFTER_OTHERS if model.shows_side_loads else {},
         config_schema={
@@ -87,8 +91,8 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
     )
     def build_model(
         context: dg.AssetExecutionContext, crm_warehouse: Warehouse
-    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[Any]]:
-        config = context.op_execution_context.op_config
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.MaterializeResult[Any]]:
+        config, selected = context.op_execution_context.op_config, context.selected_asset_check_keys
         full_refresh = config.get("full_refresh", False)
         if full_refresh:
             context.log.warning(ROWS_ARE_LOST, model.address)
@@ -98,33 +102,32 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                 with warehouse.read_connection() as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                     outcomes = [run_test(connection, model, test) for test in model.own_tests]
-                yield from map(check_result, outcomes)
+                yield from reported((evaluation(key, outcome) for outcome in outcomes), selected)
                 return
-            shown = last_shown(context.instance, key) if config["only_if_changed"] else None
             source = dg.MetadataValue.text(masked(settings.source))
-            may_stay = shown is not None and shown.get("crm/source") == source
-            unchanged = dg.MaterializeResult[Any](asset_key=key, metadata={**(shown or {}), "crm/built": False})
-            stamp = warehouse.stamp if may_stay else None
-            if (state := warehouse.remembered(stamp)) and is_current(state, model):
-                yield unchanged
-                return
+            shown = _shown(context.instance, key, checks, source) if config["only_if_changed"] else None
+            stamp = warehouse.stamp if shown else None
+            state = warehouse.remembered(stamp)
+            result = shown if shown and state and _is_shown(shown, state, model) else None
             try:
-                with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
-                    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                    if model.shows_side_loads:
-                        create_side_loaded(connection)  # no raw asset may have been loaded yet
-                    state = BuildState.of(connection, model.reads) if may_stay else None
-                    if state and is_current(state, model):
-                        warehouse.remember(stamp, state)
-                        result = unchanged
-                    else:
-                        made, results = _built(connection, crm, model, full_refresh=full_refresh)
-                        metadata = {"crm/source": source, **masked_metadata(made)}
-                        result = dg.MaterializeResult[Any](metadata=metadata, check_results=results)
+                if result is None:
+                    with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
+                        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+                        if model.shows_side_loads:
+                            create_side_loaded(connection)  # no raw asset may have been loaded yet
+                        state = BuildState.of(connection, model.reads) if shown else None
+                        if shown and state and _is_shown(shown, state, model):
+                            warehouse.remember(stamp, state)
+                            result = shown
+                        else:
+                            result = _built(connection, crm, model, full_refresh=full_refresh)
             except WrongRows as refused:
-                yield from map(check_result, refused.outcomes)
+                yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)
                 raise
-        yield result
+        metadata, evaluations = result
+        # The materialization comes last: with it, all results of its checks are stored.
+        yield from reported(evaluations, selected)
+        yield dg.MaterializeResult[Any](asset_key=key, metadata={**metadata, "crm/source": source})
 
     return build_model
 
@@ -135,15 +138,30 @@ def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, A
     return event.asset_materialization.metadata if event and event.asset_materialization else None
 
 
-def _built(
-    connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, *, full_refresh: bool
-) -> tuple[Mapping[str, Any], list[dg.AssetCheckResult]]:
+def _shown(
+    instance: dg.DagsterInstance, key: dg.AssetKey, checks: Sequence[dg.AssetCheckKey], source: dg.MetadataValue[Any]
+) -> Result | None:
+    """What Dagster shows about a table that may be left alone; None if it lacks something, or is of another source."""
+    metadata, evaluations = last_shown(instance, key) or {}, latest_evaluations(instance, checks)
+    if evaluations is None or metadata.get("crm/source") != source:
+        return None
+    return {**metadata, "crm/built": False}, evaluations
+
+
+def _is_shown(shown: Result, state: BuildState, model: Model) -> bool:
+    """Whether a build would make what Dagster shows. It does not show the build of a process that was killed."""
+    metadata, _ = shown
+    version = dg.MetadataValue.text(str(state.versions.get(model.address)))
+    return metadata.get("crm/version") == version and is_current(state, model)
+
+
+def _built(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, *, full_refresh: bool) -> Result:
     """Builds a model: the metadata of its table, and the results of its checks."""
     built = build(connection, model, full_refresh=full_refresh)
     schemas = known_columns(connection)
     columns = list(stored_columns(model, schemas))
     personal, lineage = _traced(crm, model, schemas, columns)
-    results = list(map(check_result, built.outcomes))
+    results = [evaluation(asset_key(crm, model.address), outcome) for outcome in built.outcomes]
     for advice in undocumented(model, columns):
         dg.get_dagster_logger().warning("%s: %s", model.address, advice)
     made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
@@ -152,6 +170,7 @@ def _built(
     log_with_checks(dg.get_dagster_logger(), made, results, level)
     metadata = {
         "crm/built": True,
+        "crm/version": built.version,
         "crm/build_seconds": round(built.seconds, 3),
         **({} if built.rows_before is None else {"crm/rows_before": built.rows_before}),
         "crm/rows_after": built.rows_after,
@@ -161,7 +180,7 @@ def _built(
         "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
         **lineage,
     }
-    return metadata, results
+    return masked_metadata(metadata), results
 
 
 def _traced(

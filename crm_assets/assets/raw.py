@@ -15,7 +15,7 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, retry_policy
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, reported, retry_policy
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata, rows_before
@@ -109,12 +109,12 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         crm_connection: CrmConnection,
         crm_warehouse: Warehouse,
         crm_progress: ReadProgress,
-    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
-        warehouse = crm_warehouse.of(crm)
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetCheckEvaluation]:  # type: ignore[type-arg]
+        warehouse, selected = crm_warehouse.of(crm), context.selected_asset_check_keys
         if not context.selected_asset_keys:
             with failures_explained(resource, crm), warehouse.read_connection() as connection:
                 results = check_results(connection, crm, resource)
-            yield from results
+            yield from reported(results, selected)
             return
         began = time.perf_counter()
 
@@ -196,10 +196,10 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(
             asset_key=result.asset_key,
             metadata=masked_metadata(metadata),
-            check_results=checks,
             # Each database counts its loads from 1.
             data_version=dg.DataVersion(f"{loaded.changes.version} of {masked(request.base_url)}"),
         )
+        yield from reported(checks, selected)
 
     return load
 

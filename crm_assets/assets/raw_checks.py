@@ -58,23 +58,24 @@ def check_specs(crm: Crm, resource: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[dg.AssetCheckResult]:
+def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[dg.AssetCheckEvaluation]:
     """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
     return [_result(check, connection, crm, resource) for check in CHECKS]
 
 
-def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> dg.AssetCheckResult:
+def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> dg.AssetCheckEvaluation:
     try:
         finding = check.find(connection, resource)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
         reason = explain(error, resource, Commits()).message
         dg.get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {reason}")
         finding = Finding(False, f"could not be run: {reason}")
-    return dg.AssetCheckResult(
-        asset_key=asset_key(crm, f"{RAW}.{resource}"),
-        check_name=check.name,
-        passed=finding.passed,
+    return dg.AssetCheckEvaluation(
+        asset_key(crm, f"{RAW}.{resource}"),
+        check.name,
+        finding.passed,
+        masked_metadata(finding.numbers),
         severity=dg.AssetCheckSeverity.ERROR if check.blocking or finding.severe else dg.AssetCheckSeverity.WARN,
         description=masked(finding.sentence),
-        metadata=masked_metadata(finding.numbers),
+        blocking=check.blocking,
     )

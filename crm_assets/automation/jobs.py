@@ -47,9 +47,19 @@ def build_jobs(
     raw_assets: Collection[dg.AssetsDefinition],
     models: Collection[dg.AssetsDefinition],
     reports: Collection[dg.AssetsDefinition],
+    cross_checks: Collection[dg.AssetChecksDefinition],
 ) -> CrmJobs:
-    """The jobs of a CRM."""
-    everything = dg.AssetSelection.assets(*raw_assets, *models, *reports, asset_key(crm, PUBLISHED))
+    """The jobs of a CRM.
+
+    They select no checks that run together with an asset, which reports them by itself: Dagster stores two events more
+    for each that is selected.
+    """
+
+    def selected(assets: Iterable[dg.AssetsDefinition]) -> dg.AssetSelection:
+        alone = dg.AssetSelection.assets(*assets, asset_key(crm, PUBLISHED)).without_checks()
+        keys = {asset.key for asset in assets}
+        checks = [key for check in cross_checks for key in check.check_keys if key.asset_key in keys]
+        return alone | dg.AssetSelection.checks(*checks)
 
     def reading(
         assets: Iterable[dg.AssetsDefinition], mode: ReadMode, built: Iterable[dg.AssetsDefinition]
@@ -59,29 +69,28 @@ def build_jobs(
         return dg.RunConfig(ops={**reads, **builds}, loggers={CONSOLE: {}})
 
     def depending_on(asset: dg.AssetsDefinition) -> list[dg.AssetsDefinition]:
-        raw = dg.AssetSelection.assets(asset)
-        both = (raw.downstream() & dg.AssetSelection.assets(*models)).upstream()
+        both = (dg.AssetSelection.assets(asset).downstream() & dg.AssetSelection.assets(*models)).upstream()
         keys = both.resolve([*raw_assets, *models])
         return [model for model in models if model.key in keys]
 
     return CrmJobs(
         full_refresh=dg.define_asset_job(
             crm.named("crm_full_refresh"),
-            selection=everything,
+            selection=selected([*raw_assets, *models, *reports]),
             description="Reads all resources in full, builds models that have changed and publishes. Detects vanished "
             "records.",
             config=reading(raw_assets, ReadMode.full, [*models, *reports]),
         ),
         incremental=dg.define_asset_job(
             crm.named("crm_incremental"),
-            selection=everything,
+            selection=selected([*raw_assets, *models, *reports]),
             description="Reads all resources incrementally, builds models that have changed and publishes.",
             config=reading(raw_assets, ReadMode.incremental, [*models, *reports]),
         ),
         resources={
             resource: dg.define_asset_job(
                 crm.named(f"{resource}_sync"),
-                selection=dg.AssetSelection.assets(asset, *depending_on(asset), asset_key(crm, PUBLISHED)),
+                selection=selected([asset, *depending_on(asset)]),
                 description=f"Reads {resource} incrementally, builds the models that depend on it and publishes.",
                 config=reading([asset], ReadMode.incremental, depending_on(asset)),
             )
@@ -90,7 +99,7 @@ def build_jobs(
         },
         build=dg.define_asset_job(
             crm.named("crm_build"),
-            selection=dg.AssetSelection.assets(*models, *reports, asset_key(crm, PUBLISHED)),
+            selection=selected([*models, *reports]),
             description="Builds models and reports whose inputs have changed, and publishes. Reads nothing. The sensor "
             f"{crm.named('build_what_changed')} starts it.",
             config=reading([], ReadMode.incremental, [*models, *reports]),

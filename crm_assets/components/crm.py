@@ -120,12 +120,13 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
         tables = build_model_assets(crm, models)
         reports = [build_sales_review(crm, models)] if missing.isdisjoint(tables_read()) else []
         built, published = [*tables, *reports], build_published_database(crm, [*raw, *tables])
-        jobs = build_jobs(crm, raw, tables, reports)
+        cross_checks = build_model_checks(crm, models, missing)
+        jobs = build_jobs(crm, raw, tables, reports, cross_checks)
         cadences = {name: cadence for name, cadence in self._cadences(crm).items() if name in self.resources}
         assets = [*raw, *built, published]
         everything = dg.Definitions(
             assets=dg.map_asset_specs(partial(kept_fresh, cadences=cadences), assets),
-            asset_checks=build_model_checks(crm, models, missing),
+            asset_checks=cross_checks,
             jobs=[*jobs.all, build_check_job(crm)],
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
             sensors=[

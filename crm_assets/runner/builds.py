@@ -63,12 +63,14 @@ class Build:
         rows_before: Rows of the table before the build; None without a table.
         rows_after: Rows of the table or view.
         seconds: The time of build and tests.
+        version: What identifies the rows: as long as the database has this version, nobody has built them again.
     """
 
     outcomes: Sequence[Outcome]
     rows_before: int | None
     rows_after: int
     seconds: float
+    version: str
 
 
 def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool = False) -> Build:
@@ -87,7 +89,9 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
     """
     began = time.perf_counter()
     try:
-        passed, rows_before = committed(connection, partial(_build, connection, model, full_refresh=full_refresh))
+        passed, rows_before, version = committed(
+            connection, partial(_build, connection, model, full_refresh=full_refresh)
+        )
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
@@ -97,13 +101,13 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         rows_after = _count(connection, model.relation)
     except duckdb.Error as error:  # a view's SELECT runs only now
         raise ModelError(f"{model.path}: {reason(error)}") from None
-    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began)
+    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began, version)
 
 
 def _build(
     connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
-) -> tuple[list[Outcome], int | None]:
-    """Returns the outcomes of the tests of severity error, and the rows of the earlier table."""
+) -> tuple[list[Outcome], int | None, str]:
+    """Returns the outcomes of the tests of severity error, the rows of the earlier table, and the version."""
     state = BuildState.of(connection, model.reads)
     version = version_of(state, model)
     existing = state.tables.get(model.address)
@@ -136,8 +140,7 @@ def _build(
             outcomes,
         )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
-    record_build(connection, model, version)
-    return outcomes, rows_before
+    return outcomes, rows_before, record_build(connection, model, version)
 
 
 def explained(model: Model, select: str, error: duckdb.Error) -> str:

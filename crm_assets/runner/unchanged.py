@@ -124,9 +124,11 @@ def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable
     return None if None in versions.values() else hashlib.sha256(json.dumps(versions).encode()).hexdigest()
 
 
-def record_build(connection: duckdb.DuckDBPyConnection, model: Model, version: str | None) -> None:
+def record_build(connection: duckdb.DuckDBPyConnection, model: Model, version: str | None) -> str:
     """Records the version of a build, in its transaction. Without one, each build counts as another version."""
+    recorded = version or str(uuid4())
     connection.execute(CREATE)
     if not is_shared(connection, TABLE):
         connection.execute("delete from raw.model_builds where model = ?", [model.address])
-    connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, version or str(uuid4())])
+    connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, recorded])
+    return recorded

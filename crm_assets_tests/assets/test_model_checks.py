@@ -3,12 +3,14 @@
 import logging
 
 import pytest
-from dagster import AssetCheckResult, AssetCheckSeverity, AssetKey
+from dagster import AssetCheckEvaluation, AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance
 
 from crm_assets.assets.attributes import log_with_checks
 from crm_assets.definitions import defs
+from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.model_runs import checks, execute, failure, run
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.model_runs import SALES, checks, execute, failure, run
 from crm_assets_tests.runner.model_project import ModelProject
 
 pytestmark = pytest.mark.usefixtures("accounts")
@@ -57,6 +59,47 @@ def test_a_failed_warn_test_stops_nothing(project: ModelProject) -> None:
     check = checks(result)["day_expression_is_true"]
     assert result.success
     assert (check.passed, check.severity, check.blocking) == (False, AssetCheckSeverity.WARN, False)
+
+
+ONLY_IF_CHANGED = {"marts__sales": {"config": {"only_if_changed": True}}}
+
+
+@pytest.mark.parametrize("selection", [AssetSelection.all().without_checks(), AssetSelection.all()], ids=["job", "UI"])
+def test_results_of_checks_stay_with_a_model_left_alone(project: ModelProject, selection: AssetSelection) -> None:
+    project.mart("select 1 as day", WARN % "'< 1'")
+
+    with DagsterInstance.ephemeral() as instance:
+        runs = [run(project, ONLY_IF_CHANGED, instance, selection) for _ in range(2)]
+    built = [run.asset_materializations_for_node("marts__sales")[0].metadata["crm/built"].value for run in runs]
+    found = [checks(run)["day_expression_is_true"] for run in runs]
+    assert built == [True, False]
+    assert [(check.passed, check.description, check.metadata) for check in found] == [
+        (False, "1 of 1 rows do not fulfil: day < 1", found[0].metadata)
+    ] * 2
+
+
+def test_model_built_without_dagster_is_built_again_to_show_it(project: ModelProject) -> None:
+    """So is one whose run was killed after the commit."""
+    project.mart("select 1 as day")
+
+    with DagsterInstance.ephemeral() as instance:
+        run(project, ONLY_IF_CHANGED, instance)
+        project.mart("select 1 as day union all select 2")
+        with Warehouse().get_connection() as connection:
+            build(connection, project.models()["marts.sales"])
+        result = run(project, ONLY_IF_CHANGED, instance)
+    assert result.asset_materializations_for_node("marts__sales")[0].metadata["dagster/row_count"].value == 2
+
+
+def test_model_whose_checks_have_no_results_is_built(project: ModelProject) -> None:
+    project.mart("select 1 as day")
+
+    with DagsterInstance.ephemeral() as instance:
+        run(project, None, instance)
+        project.mart("select 1 as day", WARN % "'< 1'")
+        run(project, None, instance, AssetSelection.all().without_checks())
+        result = run(project, ONLY_IF_CHANGED, instance)
+    assert not checks(result)["day_expression_is_true"].passed
 
 
 def test_a_warn_test_that_cannot_be_run_stops_nothing(project: ModelProject) -> None:
@@ -132,6 +175,6 @@ def test_every_model_of_the_project_is_an_asset_with_checks() -> None:
 
 @pytest.mark.parametrize(("passed", "said"), [(1, "1 check passed"), (2, "2 checks passed")], ids=["one", "two"])
 def test_log_counts_checks_that_passed(passed: int, said: str, caplog: pytest.LogCaptureFixture) -> None:
-    results = [AssetCheckResult(passed=True, check_name=f"check_{number}") for number in range(passed)]
+    results = [AssetCheckEvaluation(SALES, f"check_{number}", True) for number in range(passed)]
     log_with_checks(logging.getLogger("builds"), "marts.a: 1 row", results, logging.WARNING)
     assert caplog.messages == [f"marts.a: 1 row; {said}"]

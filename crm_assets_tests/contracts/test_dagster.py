@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckKey,
     AssetCheckResult,
     AssetCheckSpec,
     AssetKey,
     AssetsDefinition,
+    AssetSelection,
     AssetSpec,
+    DagsterEventType,
     DagsterInstance,
     DataVersion,
     MaterializeResult,
@@ -25,7 +29,7 @@ from dagster import (
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.raw import RawTranslator
-from crm_assets.dagster_internals import NO_RESULTS, FailuresOnly, delete_run, dlt_specs, is_built_from
+from crm_assets.dagster_internals import FailuresOnly, delete_run, dlt_specs, is_built_from, latest_evaluations
 from crm_assets.settings import Crm
 from crm_assets.source.crm_source import declared_source
 
@@ -119,15 +123,20 @@ def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> No
         assert first not in everything(), "Dagster: it keeps something about a run in another place, too"
 
 
-def test_dagster_reports_an_op_without_results() -> None:
+def test_dagster_stores_results_of_checks_that_were_not_selected() -> None:
     key = AssetKey("table")
+    check = AssetCheckKey(key, "rows")
 
     @multi_asset(specs=[AssetSpec(key)], check_specs=[AssetCheckSpec("rows", asset=key)], can_subset=True)
-    def left_alone() -> Iterator[MaterializeResult]:  # type: ignore[type-arg]
+    def reporting() -> Iterator[AssetCheckEvaluation | MaterializeResult]:  # type: ignore[type-arg]
+        yield AssetCheckEvaluation(key, "rows", False)
         yield MaterializeResult(asset_key=key)
 
     with DagsterInstance.ephemeral() as instance:
-        run = materialize([left_alone], instance=instance)
-        messages = [entry.user_message for entry in instance.all_logs(run.run_id) if not entry.is_dagster_event]
-    assert [message for message in messages if NO_RESULTS in message] == messages
-    assert len(messages) == 1
+        assert latest_evaluations(instance, [check]) is None
+        run = materialize([reporting], instance=instance, selection=AssetSelection.all().without_checks())
+        planned = instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
+        found = latest_evaluations(instance, [check])
+    assert not planned
+    assert found is not None
+    assert [(evaluation.check_name, evaluation.passed) for evaluation in found] == [("rows", False)]
