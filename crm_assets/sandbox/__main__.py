@@ -8,7 +8,6 @@ from threading import Event
 
 from crm_assets.sandbox.server import DEFAULT_ROWS, DEFAULT_SEED, Faults, serving_sandbox
 
-HIGHEST_PORT = 65_535
 WAKE = 0.5  # seconds; for platforms where signals do not end a wait
 
 DESCRIPTION = """\
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"export SOURCES__CRM__API_KEY={sandbox.api_key}", flush=True)
             while not end.wait(WAKE):
                 pass
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, OverflowError) as problem:  # the last one is about the port
         parser.error(str(problem))
 
 
@@ -55,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("the server").add_argument
-    add("--port", type=_port, default=8080, help="0 takes a free one (default: %(default)s)")
+    add("--port", type=int, default=8080, help="0 takes a free one (default: %(default)s)")
     add("--key", dest="api_key", help="the required API key (default: a random one)")
     add = parser.add_argument_group("the CRM").add_argument
     add("--rows", type=int, default=DEFAULT_ROWS, help="records in all lists, 0 to 1000000 (default: %(default)s)")
@@ -71,12 +70,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--fail-status", type=int, default=Faults.status, help="their HTTP status (default: %(default)s)")
     add("--retry-after", metavar="WHEN", help="their Retry-After: seconds or an HTTP date (default: none)")
     return parser
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > HIGHEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to {HIGHEST_PORT}")
-    return int(text)
 
 
 def _instant(text: str) -> datetime:

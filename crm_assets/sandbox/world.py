@@ -118,12 +118,8 @@ class World:
         added = ARRAYS if self._side_load else [resource.includes[include] for include in wanted]
         arrays = [name for name in ARRAYS if name in added and name != resource.data_key]
         before = {name: self._links.side_loaded(name, entries) for name in arrays}
-        return b'%b"%b":[%b],"meta":%b}' % (
-            orjson.dumps(before)[:-1] + b"," * bool(before),
-            resource.data_key.encode(),
-            b",".join(listing.body(entry, wanted) for entry in entries),
-            orjson.dumps(meta),
-        )
+        bodies = [orjson.Fragment(listing.body(entry, wanted)) for entry in entries]
+        return orjson.dumps({**before, resource.data_key: bodies, "meta": meta})
 
     def _render(self, resource: Resource, entry: Entry, wanted: frozenset[str]) -> bytes:
         self._scene.begin(entry)

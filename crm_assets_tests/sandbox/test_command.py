@@ -73,7 +73,7 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "complaint"),
     [
         (["--rows", "-3"], "0 to 1,000,000 rows"),
-        (["--port", "70000"], "not a port"),
+        (["--port", "70000"], "port must be 0-65535"),
         (["--now", "yesterday"], "not a time"),
         (["--now", "2019-01-01T00:00:00Z"], "before 2025-01-01"),
         (["--fail-rate", "2"], "0 to 1"),
