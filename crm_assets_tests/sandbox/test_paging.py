@@ -6,16 +6,13 @@ from crm_assets_tests.sandbox.client import DATA_KEYS, PATHS, Client, Row
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_page_has_25_records_unless_asked_otherwise(crm: Client, path: str) -> None:
-    assert len(crm.page(path)) == 25
-
-
-def test_a_page_has_as_many_records_as_asked_for(crm: Client) -> None:
-    assert len(crm.page("/v1/contacts", per_page=50)) == 50
-
-
-def test_a_page_has_no_more_than_100_records(crm: Client) -> None:
-    assert len(crm.page("/v1/contacts", per_page=5000)) == 100
+@pytest.mark.parametrize(
+    ("size", "records"), [({}, 25), ({"per_page": 50}, 50), ({"per_page": 5000}, 100)], ids=["default", "asked", "most"]
+)
+def test_page_has_as_many_records_as_asked_for_up_to_100(
+    crm: Client, path: str, size: dict[str, int], records: int
+) -> None:
+    assert len(crm.page(path, **size)) == records
 
 
 def test_the_first_page_is_page_1(crm: Client) -> None:

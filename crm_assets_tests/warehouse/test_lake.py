@@ -11,12 +11,11 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
-from dagster import build_defs_for_component, build_init_resource_context
+from dagster import build_defs_for_component
 
 from crm_assets.components import CrmComponent
-from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
-from crm_assets.warehouse.names import existing_tables
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -98,28 +97,6 @@ def test_a_reader_sees_one_state_while_others_commit() -> None:
         assert connection.execute("from t").fetchall() == [(1,)]
         connection.execute("commit")
         assert connection.execute("from t").fetchall() == [(1,), (2,)]
-
-
-@pytest.mark.usefixtures("lake")
-def test_a_reader_cannot_write() -> None:
-    write("create table t as select 1 as i")
-    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
-        read("insert into t values (2)")
-
-
-@pytest.mark.usefixtures("lake")
-def test_reading_an_empty_lake_says_what_to_do() -> None:
-    with pytest.raises(NothingStored, match="materialize the assets of group raw first"):
-        read("select 1")
-
-
-@pytest.mark.usefixtures("lake")
-def test_failed_body_leaves_nothing() -> None:
-    write("create table t as select 1 as i")
-    with pytest.raises(ZeroDivisionError), Warehouse().get_connection() as connection:  # noqa: PT012
-        connection.execute("begin; delete from t")
-        _ = 1 / 0
-    assert read("from t") == [(1,)]
 
 
 @pytest.mark.usefixtures("lake")
@@ -240,13 +217,6 @@ def test_no_message_has_a_password(address: str, files: str) -> None:
     assert "no route" in messages
 
 
-def test_postgres_ends_a_lock_with_its_session(lake: dict[str, str]) -> None:
-    dsn = dsn_of(lake["CRM_WAREHOUSE"])
-    with writing_elsewhere("raw.t"), psycopg.connect(dsn) as connection:
-        held = "select count(*) from pg_locks where locktype = 'advisory'"
-        assert connection.execute(held).fetchall() == [(2,)]
-
-
 def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -> None:
     write("create table t as select 1 as i")
     with Warehouse().get_connection(tables=["t"]) as connection:
@@ -265,35 +235,3 @@ def test_a_lake_is_maintained_by_a_schedule_that_is_on(monkeypatch: pytest.Monke
     schedules = definitions.schedules or []
     assert "lake/maintenance" in keys
     assert [each.name for each in schedules if each.default_status.value == "RUNNING"] == ["lake_maintenance_schedule"]
-
-
-@pytest.mark.usefixtures("lake")
-def test_a_state_is_remembered_until_somebody_commits() -> None:
-    write("create table t (i int)")
-    with Warehouse().yield_for_execution(build_init_resource_context()) as warehouse:
-        stamp = warehouse.stamp
-        warehouse.remember(stamp, "no row")
-        with warehouse.read_connection() as connection:
-            connection.execute("from t")
-        assert warehouse.remembered(warehouse.stamp) == "no row"
-        write("insert into t values (1)", table="t")
-        assert warehouse.remembered(warehouse.stamp) is None
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("warehouse", ["lake", "a_crm"])
-def test_tables_are_those_of_the_information_schema(warehouse: str, request: pytest.FixtureRequest) -> None:
-    request.getfixturevalue(warehouse)
-    write('create schema raw; create table raw."odd name" (i int); create table raw.gone (i int)')
-    write('create view raw.broken as from raw.gone; create view raw.shown as from raw."odd name"')
-    write("drop table raw.gone; create temp table temporary (i int)")
-    with Warehouse().get_connection() as connection:
-        connection.begin()
-        connection.execute("create table raw.new (i int)")
-        found = connection.execute(
-            "select table_schema || '.' || table_name, if(table_type = 'VIEW', 'view', 'table') "
-            "from information_schema.tables where table_catalog = current_database()"
-        ).fetchall()
-        assert existing_tables(connection) == dict(found)
-        assert existing_tables(connection)["raw.broken"] == "view"
-        connection.rollback()

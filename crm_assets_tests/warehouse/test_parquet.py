@@ -79,15 +79,6 @@ NUMBERED = "create or replace table a as select {0} as n; create or replace tabl
 pytestmark = pytest.mark.usefixtures("a_crm")
 
 
-@pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
-def _in_both(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file, and a lake with its catalog in a file. What is done with the written files is the same for both."""
-    if request.param == "lake":
-        request.getfixturevalue("lake_extensions")
-        monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
-        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
-
-
 @pytest.fixture
 def publish(tmp_path: Path) -> Callable[..., Path]:
     """Runs statements, publishes, and returns the folder."""
@@ -107,7 +98,7 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
     return {table["table"]: table for table in json.loads((folder / "current" / "manifest.json").read_text())["tables"]}
 
 
-@pytest.mark.usefixtures("_in_both")
+@pytest.mark.usefixtures("kind")
 def test_other_engines_read_the_same_values(publish: Callable[..., Path]) -> None:
     folder = publish(HOSTILE)
     [(address, table)] = listed(folder).items()
@@ -144,7 +135,7 @@ def test_a_value_that_cannot_be_written_is_refused(
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("_in_both")
+@pytest.mark.usefixtures("kind")
 def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> None:
     folder = publish("create table t as select 1 as x", "create view v as from t", "create view w as from v")
     assert {"main.t", "main.v", "main.w"} == listed(folder).keys()

@@ -16,7 +16,6 @@ from crm_assets_tests.processes import exit_codes, started
 
 SPILLS = {"memory_limit": "30MB", "threads": "1"}
 MANY_ROWS = "create temp table spilled as select md5(range::varchar) as note from range(1_500_000)"
-KINDS = ("file", "lake")
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +32,6 @@ def open_dir(data_dir: Path) -> Path:
     return data_dir
 
 
-@pytest.fixture
-def kind(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The kind of the configured warehouse: a lake has its catalog in a file."""
-    if request.param == "lake":
-        request.getfixturevalue("lake_extensions")
-        monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
-        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
-    return str(request.param)
-
-
 def modes(folder: Path) -> dict[str, int]:
     """Each file and folder that anyone but its owner can access."""
     found = {str(path.relative_to(folder)): stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*")}
@@ -50,7 +39,6 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_no_file_is_open_to_others_at_any_time(kind: str, open_dir: Path) -> None:
     seen = set()
     with Warehouse().get_connection() as connection:
@@ -106,7 +94,6 @@ def killed_while_spilling() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kind")
-@pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp_path: Path) -> None:
     with spilling():
         spilled = [path for path in tmp_path.rglob("duckdb_temp*") if path.stat().st_size]
@@ -118,7 +105,6 @@ def test_values_are_spilled_into_a_private_folder_of_the_run(open_dir: Path, tmp
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kind")
-@pytest.mark.parametrize("kind", KINDS, indirect=True)
 def test_spilled_values_of_a_killed_process_are_removed(data_dir: Path, tmp_path: Path) -> None:
     assert exit_codes(started(killed_while_spilling)) == [-signal.SIGKILL]
     assert [path for path in data_dir.rglob("duckdb_temp*") if path.stat().st_size]

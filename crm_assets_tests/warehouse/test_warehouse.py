@@ -11,9 +11,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from dagster import build_init_resource_context
 
 from crm_assets.errors import NothingStored, WarehouseBusy
+from crm_assets.warehouse.names import existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.warehouse import statements
 
 HOLD_OUR_LOCK = """
 import sys, time
@@ -69,27 +72,44 @@ def test_a_connection_is_closed_when_the_body_raises(database: Path) -> None:
     write(database, lock_wait=0)
 
 
-def test_a_transaction_under_way_when_the_body_raises_is_undone(database: Path) -> None:
-    with pytest.raises(ZeroDivisionError), Warehouse(database=str(database)).get_connection() as connection:  # noqa: PT012
-        connection.execute("begin")
-        connection.execute("delete from t")
+@pytest.mark.usefixtures("warehouse")
+def test_a_transaction_under_way_when_the_body_raises_is_undone() -> None:
+    statements.write("create table t as select 1 as i")
+    with pytest.raises(ZeroDivisionError), Warehouse().get_connection() as connection:  # noqa: PT012
+        connection.execute("begin; delete from t")
         _ = 1 / 0
-    with Warehouse(database=str(database)).read_connection() as connection:
-        assert connection.execute("select i from t").fetchall() == [(1,)]
+    assert statements.read("from t") == [(1,)]
 
 
-def test_a_read_only_connection_cannot_write(database: Path) -> None:
-    with Warehouse(database=str(database)).read_connection() as connection:
-        assert connection.execute("select i from t").fetchall() == [(1,)]
-        with pytest.raises(duckdb.InvalidInputException, match="read-only"):
-            connection.execute("insert into t values (2)")
+@pytest.mark.usefixtures("warehouse")
+def test_a_read_only_connection_cannot_write() -> None:
+    statements.write("create table t as select 1 as i")
+    with pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        statements.read("insert into t values (2)")
 
 
-def test_reading_a_missing_file_says_what_to_do_and_creates_none(tmp_path: Path) -> None:
-    path = tmp_path / "data" / "crm.duckdb"
-    with pytest.raises(NothingStored, match="materialize"), Warehouse(database=str(path)).read_connection():
-        pass
-    assert not path.exists()
+@pytest.mark.usefixtures("warehouse")
+def test_reading_an_empty_warehouse_says_what_to_do_and_creates_none(data_dir: Path) -> None:
+    with pytest.raises(NothingStored, match="materialize the assets of group raw first"):
+        statements.read("select 1")
+    assert not [*data_dir.glob("*.duckdb")]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_tables_are_those_of_the_information_schema() -> None:
+    statements.write('create schema raw; create table raw."odd name" (i int); create table raw.gone (i int)')
+    statements.write('create view raw.broken as from raw.gone; create view raw.shown as from raw."odd name"')
+    statements.write("drop table raw.gone; create temp table temporary (i int)")
+    with Warehouse().get_connection() as connection:
+        connection.begin()
+        connection.execute("create table raw.new (i int)")
+        found = connection.execute(
+            "select table_schema || '.' || table_name, if(table_type = 'VIEW', 'view', 'table') "
+            "from information_schema.tables where table_catalog = current_database()"
+        ).fetchall()
+        assert existing_tables(connection) == dict(found)
+        assert existing_tables(connection)["raw.broken"] == "view"
+        connection.rollback()
 
 
 def test_instants_are_shown_in_utc(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,17 +181,19 @@ def test_a_reader_sees_the_write_ahead_log_of_a_killed_process(database: Path) -
         assert connection.execute("select i from t order by i").fetchall() == [(1,), (2,)]
 
 
-def test_a_state_is_remembered_until_somebody_writes(database: Path) -> None:
-    warehouse = Warehouse(database=str(database))
-    stamp = warehouse.stamp
-    assert warehouse.remembered(stamp) is None
-    with warehouse.get_connection():
-        warehouse.remember(stamp, "one row")
-    with warehouse.read_connection() as connection:
-        connection.execute("select count(*) from t")
-    assert warehouse.remembered(warehouse.stamp) == "one row"
-    write(database, lock_wait=0)
-    assert warehouse.remembered(warehouse.stamp) is None
+@pytest.mark.usefixtures("warehouse")
+def test_a_state_is_remembered_until_somebody_writes() -> None:
+    statements.write("create table t (i int)")
+    with Warehouse().yield_for_execution(build_init_resource_context()) as warehouse:
+        stamp = warehouse.stamp
+        assert warehouse.remembered(stamp) is None
+        with warehouse.get_connection(tables=["t"]):
+            warehouse.remember(stamp, "no row")
+        with warehouse.read_connection() as connection:
+            connection.execute("from t")
+        assert warehouse.remembered(warehouse.stamp) == "no row"
+        statements.write("insert into t values (1)", table="t")
+        assert warehouse.remembered(warehouse.stamp) is None
 
 
 def test_a_state_is_not_trusted_after_a_killed_writer(database: Path) -> None:
