@@ -1,11 +1,11 @@
 """Settings about the CRM, and the one object that has all settings."""
 
-import json
 from enum import Enum
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import pydantic_core
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from crm_assets.api import ENDPOINTS
@@ -37,11 +37,9 @@ def _names_from_text(value: Any) -> Any:
 
 def _endpoints_from_json(value: Any) -> Any:
     try:
-        return json.loads(value) if isinstance(value, str) else value
-    except json.JSONDecodeError as error:
-        raise ValueError(f"is not JSON ({error.msg} at character {error.pos})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        return pydantic_core.from_json(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f"is not JSON ({error})") from None
 
 
 def _known_resources(value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:

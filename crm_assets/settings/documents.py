@@ -4,15 +4,16 @@ What has the highest precedence comes first. The working folder's `.env` comes b
 Dagster's commands load it over the environment before they import the project: so all commands behave the same.
 """
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pydantic_core
 from dotenv import dotenv_values
 from dotenv.parser import parse_stream
 
@@ -108,10 +109,9 @@ def table(within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def from_json(value: Any) -> Any:
     """A table given as JSON; anything else as it is."""
-    try:
-        return json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
-    except (json.JSONDecodeError, RecursionError):
-        return value
+    with suppress(ValueError):
+        return pydantic_core.from_json(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
+    return value
 
 
 def merged(first: Any, second: Any) -> Any:
