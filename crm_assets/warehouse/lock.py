@@ -3,7 +3,6 @@
 It is a lock of the operating system on a file next to the database: it ends with its process, even on `kill -9`.
 """
 
-import json
 import os
 import sys
 import time
@@ -12,7 +11,6 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -42,7 +40,7 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
     holder = Path(f"{database}.holder")
     lock = FileLock(f"{database}.lock", mode=0o600)
     try:
-        for seconds in attempts(f"{database}, held", partial(_holder, holder), wait, announce):
+        for seconds in attempts(f"{database}, held", partial(_holder, holder), wait, announce, time.monotonic()):
             with suppress(Timeout):
                 lock.acquire(timeout=seconds, poll_interval=0.02)
                 break
@@ -56,7 +54,7 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
         lock.release(force=True)
 
 
-def attempts(held: str, holder: Callable[[], str], wait: float, announce: Announce) -> Iterator[float]:
+def attempts(held: str, holder: Callable[[], str], wait: float, announce: Announce, since: float) -> Iterator[float]:
     """The seconds of each attempt to get what another process holds. Between them it says which process that is.
 
     Args:
@@ -64,13 +62,13 @@ def attempts(held: str, holder: Callable[[], str], wait: float, announce: Announ
         holder: The process that holds it.
         wait: Seconds of all attempts.
         announce: Called with a message at once and every ten seconds.
+        since: When the waiting began, as `time.monotonic` counts.
 
     Raises:
         WarehouseBusy: No attempt was the last one.
     """
-    started = time.monotonic()
     yield min(FIRST_MESSAGE_AFTER, wait)
-    while (waited := time.monotonic() - started) < wait:
+    while (waited := time.monotonic() - since) < wait:
         announce(f"Waiting for {held} by {holder()} ({waited:.0f} of {wait:.0f} s)")
         yield min(MESSAGE_EVERY, wait - waited)
     raise WarehouseBusy(
@@ -80,15 +78,13 @@ def attempts(held: str, holder: Callable[[], str], wait: float, announce: Announ
 
 def _write_holder(path: Path) -> None:
     since = datetime.now(timezone.utc).isoformat("T", "seconds")
-    text = json.dumps({"pid": os.getpid(), "command": Path(sys.argv[0]).name, "since": since})
     with suppress(OSError):  # it is only for messages
         path.touch(mode=0o600)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(f"process {os.getpid()} ({Path(sys.argv[0]).name}, since {since})", encoding="utf-8")
 
 
 def _holder(path: Path) -> str:
     try:
-        holder: Any = json.loads(path.read_text(encoding="utf-8"))
-        return f"process {holder['pid']} ({holder['command']}, since {holder['since']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        return path.read_text(encoding="utf-8") or "another process"
+    except (OSError, ValueError):
         return "another process"

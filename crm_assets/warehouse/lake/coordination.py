@@ -103,14 +103,14 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
     locks = [(SHARE, whole), *((LOCK, f"{whole} {table}") for table in sorted(tables))] if tables else [(LOCK, whole)]
     what = ", ".join(sorted(tables)) or "the lake"
     name = f"process {os.getpid()} on {socket.gethostname()}"
-    give_up_at = time.monotonic() + wait
+    since = time.monotonic()
     with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
         session_id = int(_value(session, BACKEND))
         if session_id != session.info.backend_pid:
             _refuse_pooler(dsn, session_id)
         for statement, key in locks:
             holders = partial(_holders, session, key)
-            for seconds in attempts(f"{what}, written", holders, give_up_at - time.monotonic(), announce):
+            for seconds in attempts(f"{what}, written", holders, wait, announce, since):
                 if _acquired(session, statement, key, seconds):
                     break
         yield session_id, [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")]
@@ -122,7 +122,7 @@ def _value(session: Session, query: str, key: str = "") -> Any:
 
 
 def _holders(session: Session, key: str) -> str:
-    return _value(session, HOLDERS, key) or "another process"
+    return str(_value(session, HOLDERS, key) or "another process")
 
 
 def _refuse_pooler(dsn: str, session_id: int) -> None:
