@@ -1,46 +1,80 @@
-"""Syncs many CRMs on one lake, in several processes at a time: what grows, and who waits, as a Markdown table.
+"""Syncs many CRMs on one lake every hour for days, several at a time: what grows, and who waits, as a Markdown table.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 100 --processes 20 --rounds 4
+    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 100 --processes 20 --hours 4
+    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 10 --processes 10 --hours 216
 
-In each round, each CRM reads two of its lists in a run of its own; the first round in full, later ones incrementally,
-an hour later by the sandbox's clock. A process makes the runs of its share of the CRMs one after another. The lake has
-its catalog in PostgreSQL, one schema for each CRM, and its files in a folder. "sessions" and "wait" (the longest, for
-any lock in PostgreSQL) are the most of ten samples a second. At the end, maintenance of all CRMs runs: once as it is,
-and twice after a week has passed by the catalog.
+In each hour, each CRM reads two of its lists in a run of its own; in the first one in full, later ones incrementally,
+an hour later by the clocks of the sandbox and of the lake's catalog. A process makes the runs of its share of the CRMs
+one after another, as long as the benchmark lasts. After 24 hours, maintenance of all CRMs runs; a line of the table is
+what there is then. The lake has its catalog in PostgreSQL, one schema for each CRM, and its files in a folder.
+"sessions" and "wait" (the longest, for any lock in PostgreSQL) are the most of ten samples a second since the line
+before. At the end, each record that the sandbox lists is looked for in the tables of each CRM.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from subprocess import PIPE
 
 import psycopg
-from measuring import measured_all
 
 from crm_assets.sandbox.server import serving_sandbox
 from crm_assets_tests.lake_servers import lake_servers
 
 BEGIN = datetime(2026, 10, 1, 8, tzinfo=timezone.utc)
 LISTS = ("accounts", "contacts")
-RUNS = """
-import sys
+WORKER = """
+import resource, sys
+from datetime import datetime
+import requests
+from crm_assets.api import ENDPOINTS
+from crm_assets.settings import Crm, resolve_settings
+from crm_assets.warehouse.warehouse import Warehouse
 from dagster import AssetKey, DagsterInstance, build_defs_for_component
 from crm_assets.components import CrmComponent
-what, *names = sys.argv[1:]
-for name in names:
-    defs = build_defs_for_component(CrmComponent(name=name, resources=["accounts", "contacts"]))
-    with DagsterInstance.ephemeral() as instance:
-        if what == "maintenance":
-            result = defs.resolve_job_def(f"{name}_lake_maintenance").execute_in_process(instance=instance)
-        else:
-            keys = [AssetKey([name, "raw", resource]) for resource in ("accounts", "contacts")]
-            config = {"ops": {"__".join(key.path): {"config": {"mode": what}} for key in keys}}
-            job = defs.resolve_implicit_global_asset_job_def()
-            result = job.execute_in_process(asset_selection=keys, run_config=config, instance=instance)
-    assert result.success
+defs = {
+    name: build_defs_for_component(CrmComponent(name=name, resources=["accounts", "contacts"])) for name in sys.argv[1:]
+}
+
+def compare(name):
+    settings = resolve_settings(Crm(name))
+    for resource in ("accounts", "contacts"):
+        listed, page = {}, 0
+        while records := requests.get(
+            f"{str(settings.base_url).rstrip('/')}/{ENDPOINTS[resource].path.lstrip('/')}",
+            params={"page": (page := page + 1), "per_page": 50},
+            headers={settings.api_key_name: settings.api_key.get_secret_value()},
+        ).json().get(ENDPOINTS[resource].data_selector):
+            listed |= {record["id"]: datetime.fromisoformat(record["updated_at"]).timestamp() for record in records}
+        with Warehouse().of(Crm(name)).read_connection() as connection:
+            stored = dict(connection.execute(f"select id, epoch(updated_at) from raw.{resource}").fetchall())
+        missing = {(id_, at, stored.get(id_)) for id_, at in listed.items() if stored.get(id_) != at}
+        assert listed and not missing, (name, resource, missing)
+
+for line in sys.stdin:
+    what = line.strip()
+    for name in defs:
+        if what == "compare":
+            compare(name)
+            continue
+        with DagsterInstance.ephemeral() as instance:
+            if what == "maintenance":
+                result = defs[name].resolve_job_def(f"{name}_lake_maintenance").execute_in_process(instance=instance)
+            else:
+                keys = [AssetKey([name, "raw", resource]) for resource in ("accounts", "contacts")]
+                config = {"ops": {"__".join(key.path): {"config": {"mode": what}} for key in keys}}
+                job = defs[name].resolve_implicit_global_asset_job_def()
+                result = job.execute_in_process(asset_selection=keys, run_config=config, instance=instance)
+        assert result.success
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print("CPU", used.ru_utime + used.ru_stime, flush=True)
 """
 SAMPLE = """
 select
@@ -50,9 +84,9 @@ from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid()
 """
 TABLES = "select schemaname, tablename from pg_tables where schemaname like 'north_%'"
-A_WEEK_LATER = (
-    "update {0}.ducklake_snapshot set snapshot_time = snapshot_time - interval '8 days'",
-    "update {0}.ducklake_files_scheduled_for_deletion set schedule_start = schedule_start - interval '8 days'",
+AN_HOUR_LATER = (
+    "update {0}.ducklake_snapshot set snapshot_time = snapshot_time - interval '1 hour'",
+    "update {0}.ducklake_files_scheduled_for_deletion set schedule_start = schedule_start - interval '1 hour'",
 )
 
 
@@ -82,12 +116,45 @@ class Samples:
         self._thread.join()
 
 
+class Workers:
+    """Processes, each with its share of the CRMs."""
+
+    def __init__(self, names: Sequence[str], processes: int, environment: Mapping[str, str], folder: Path) -> None:
+        """Starts them."""
+        self._log_of = {}
+        for first in range(processes):
+            own = folder / f"worker_{first}"
+            own.mkdir()
+            command = [sys.executable, "-c", WORKER, *names[first::processes]]
+            streams = {"stdin": PIPE, "stdout": PIPE, "stderr": (own / "log").open("wb")}
+            process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=own, text=True, **streams)
+            self._log_of[process] = own / "log"
+
+    def run(self, what: str) -> float:
+        """One run of each CRM. Returns the CPU seconds of all processes until now."""
+        for process in self._log_of:
+            print(what, file=process.stdin, flush=True)
+        return sum(map(self._cpu, self._log_of))
+
+    def _cpu(self, process: "subprocess.Popen[str]") -> float:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("CPU "):
+                return float(line.removeprefix("CPU "))
+        sys.exit(f"A process failed:\n{self._log_of[process].read_text()[-3000:]}")
+
+    def end(self) -> None:
+        """Ends them."""
+        for process in self._log_of:
+            process.communicate()
+
+
 def main() -> None:
     """Prints a line for each round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crms", type=int, default=100)
     parser.add_argument("--processes", type=int, default=4, help="at a time")
-    parser.add_argument("--rounds", type=int, default=4, help="syncs of each CRM")
+    parser.add_argument("--hours", type=int, default=24, help="syncs of each CRM")
     parser.add_argument("--rows", type=int, default=200, help="records of the five lists of each CRM")
     options = parser.parse_args()
     names, now = [f"north_{number:03}" for number in range(options.crms)], [BEGIN]
@@ -102,15 +169,23 @@ def main() -> None:
         dsn = lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
         samples = Samples(dsn)
         stack.callback(samples.end)
-        print("| round | seconds | CPU s of a run | catalog tables | their rows | files | MiB | sessions | wait s |")
-        print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
-
-        def round_of(title: str, what: str) -> None:
-            commands = [
-                [sys.executable, "-c", RUNS, what, *names[first :: options.processes]]
-                for first in range(options.processes)
-            ]
-            wall, cpu = measured_all(commands, lake, folder)
+        workers = Workers(names, options.processes, lake, folder)
+        stack.callback(workers.end)
+        print("| hours | CPU s of a run | catalog tables | their rows | files | MiB | sessions | wait s |")
+        print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+        cpu = workers.run("full")
+        used, runs = 0.0, 0
+        for hour in range(1, options.hours + 1):
+            now[0] += timedelta(hours=1)
+            with psycopg.connect(dsn) as session:
+                for name in names:
+                    for statement in AN_HOUR_LATER:
+                        session.execute(statement.format(name))
+            before, cpu = cpu, workers.run("incremental")
+            used, runs = used + cpu - before, runs + len(names)
+            if hour % 24 and hour != options.hours:
+                continue
+            before, cpu = cpu, workers.run("maintenance")
             files = [path.stat().st_size for path in (folder / "lake").rglob("*.parquet")]
             with psycopg.connect(dsn) as session:
                 tables = session.execute(TABLES).fetchall()
@@ -118,24 +193,12 @@ def main() -> None:
             rows = sum(count for [[count]] in counts)
             sessions, wait = samples.most()
             print(
-                f"| {title} | {wall:.0f} | {cpu / options.crms:.1f} | {len(tables):,} | {rows:,} | {len(files):,} "
+                f"| {hour} | {used / runs:.1f} | {len(tables):,} | {rows:,} | {len(files):,} "
                 f"| {sum(files) / 2**20:.1f} | {sessions} | {wait:.1f} |",
                 flush=True,
             )
-
-        for number in range(1, options.rounds + 1):
-            now[0] += timedelta(hours=1)
-            round_of(str(number), "full" if number == 1 else "incremental")
-        round_of("maintenance", "maintenance")
-        with psycopg.connect(dsn) as session:
-            for name in names:
-                for statement in A_WEEK_LATER:
-                    session.execute(statement.format(name))
-        round_of("a week later", "maintenance")
-        with psycopg.connect(dsn) as session:
-            for name in names:
-                session.execute(A_WEEK_LATER[1].format(name))
-        round_of("the day after", "maintenance")
+            used, runs = 0.0, 0
+        workers.run("compare")
 
 
 if __name__ == "__main__":

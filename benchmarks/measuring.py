@@ -6,10 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 STEPS = re.compile(
     r"(?:Finished steps in process \(pid: \d+\) in|parent process exiting after) (?:([\d.]+)m)?([\d.]+)(ms|s)\b"
@@ -51,14 +49,3 @@ def measured(command: Sequence[str], environment: Mapping[str, str], folder: Pat
     if steps:
         seconds = float(steps[1] or 0) * 60 + float(steps[2]) / (1000 if steps[3] == "ms" else 1)
     return Measured(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, seconds, text)
-
-
-def measured_all(
-    commands: Sequence[Sequence[str]], environment: Mapping[str, str], folder: Path
-) -> tuple[float, float]:
-    """Runs commands at the same time. Returns the seconds until the last one ends, and the CPU seconds of all."""
-    started = time.monotonic()
-    with ThreadPoolExecutor(len(commands)) as pool:
-        folders = [Path(mkdtemp(dir=folder)) for _ in commands]
-        runs = list(pool.map(lambda command, own: measured(command, environment, own), commands, folders))
-    return time.monotonic() - started, sum(run.cpu for run in runs)
