@@ -100,6 +100,7 @@ def crm_read(
         source = list_source(resource, settings, session, paginator, order, step)
 
         def report() -> ReadReport:
+            session.close()  # so that no page that was prefetched in vain is requested after the count
             dropped = sorted(redaction.dropped - schema.never_stored.keys())
             return replace(
                 paginator.report,

@@ -25,7 +25,7 @@ from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
-from crm_assets.source.http.limits import INTERRUPTIBLE, Waits, limits_of
+from crm_assets.source.http.limits import INTERRUPTIBLE, ReadClosed, Waits, limits_of
 from crm_assets.source.http.page import Page, page_of, parse_body
 from crm_assets.source.http.request_errors import may_recover, no_answer
 
@@ -177,8 +177,9 @@ class PageSession(Session):
             self._announce_queued()
 
     def close(self) -> None:
-        """Ends all waits; threads end when their request does."""
-        self._closed.set()
+        """Ends all waits. No request is sent any more; threads end when theirs does."""
+        with self._counting:
+            self._closed.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._prefetched.clear()
         self._adapter.close()
@@ -222,6 +223,8 @@ class PageSession(Session):
             with self.waits.counted():
                 in_flight.enter_context(self.limits.request(self._closed, self._queue_message))
             with self._counting:
+                if self._closed.is_set():
+                    raise ReadClosed
                 self.requests += 1
             sent_at = time.monotonic()
             with attempt(self._settings.request_deadline):

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from requests import Request
 from starlette.responses import Response
 
+from crm_assets.settings import resolve_settings
 from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.source.http import limits as limits_module
 from crm_assets.source.http.answers import Answer, seconds_until
 from crm_assets.source.http.limits import Limits, Rate, ReadClosed
+from crm_assets.source.http.session import PageSession
 from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
 from crm_assets_tests.source.source_reads import configured_crm, pauses_of, read, tasks
 
@@ -223,6 +226,15 @@ def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.Mon
         read()
         assert sorted(crm.pages("open_tasks")) == list(range(1, 42))
         assert 4 <= crm.most_in_flight <= 8
+
+
+def test_no_request_is_sent_after_they_are_counted(crm: ScriptedCrm) -> None:
+    """A page that was prefetched in vain can still wait for its turn."""
+    session = PageSession(resolve_settings(), "open_tasks", lambda _: None, lambda _: None)
+    session.close()
+    with pytest.raises(ReadClosed):
+        session.send(session.prepare_request(Request("GET", f"{crm.base_url}/tasks", params={"page": 1})))
+    assert (session.requests, crm.seen) == (0, [])
 
 
 @pytest.mark.slow
