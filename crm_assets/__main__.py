@@ -88,16 +88,18 @@ def _run(argv: Sequence[str]) -> int:
     except BrokenPipeError:  # head, for example, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_READ
-    except (CrmAssetsError, OSError) as error:
+    except CrmAssetsError as error:
         print(error, file=sys.stderr)
         return 1
-    except duckdb.Error as error:
+    except (OSError, duckdb.Error) as error:
         from crm_assets.assets.failures import disk_error  # imports Dagster, which takes a second
 
-        about_files = disk_error(error)
-        if not (about_files or is_out_of_memory(error)):  # a bug, whose message may hold values
-            traceback.print_tb(error.__traceback__)
-        print(about_files or reason(error), file=sys.stderr)
+        message = disk_error(error)
+        if not message and isinstance(error, duckdb.Error):
+            message = reason(error)
+            if not is_out_of_memory(error):  # a bug, whose message may hold values
+                traceback.print_tb(error.__traceback__)
+        print(message or error, file=sys.stderr)
         return 1
     except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
         traceback.print_exc()

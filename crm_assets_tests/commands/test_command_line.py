@@ -8,6 +8,7 @@ import sys
 import time
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -101,6 +102,15 @@ def test_too_little_memory_is_said_with_the_setting(
     assert main(["tables"]) == 1
     [sentence] = capsys.readouterr().err.splitlines()
     assert sentence.endswith("Raise CRM_MEMORY_LIMIT, or give the machine more memory")
+
+
+def test_a_data_directory_that_is_none_is_said_with_the_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / "file"))
+    assert main(["build"]) == 1
+    assert capsys.readouterr().err == f"[Errno 17] File exists: '{tmp_path}/file'. Set CRM_DATA_DIR to a folder\n"
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
