@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,26 +30,19 @@ pytestmark = pytest.mark.slow
 def by_command(crm: ScriptedCrm, dagster_home: Path, policy: str) -> str:
     """Materializes everything as a user does, and returns what the terminal shows."""
     dagster_home.mkdir()
-    run = subprocess.run(
-        [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select", "*"],
-        env={**os.environ, **crm.settings(), **personal_settings(policy), "DAGSTER_HOME": str(dagster_home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr[-3000:]
-    return run.stdout + run.stderr
+    everything = "dagster asset materialize -m crm_assets.definitions --select *"
+    return shown_by(everything, {**crm.settings(), **personal_settings(policy), "DAGSTER_HOME": str(dagster_home)})
 
 
 def change_policy(crm: ScriptedCrm, policy: str) -> str:
     """Gives stored data a policy, and returns what the terminal shows."""
-    run = subprocess.run(
-        [sys.executable, "-m", "crm_assets", "apply-policy", "--yes"],
-        env={**os.environ, **crm.settings(), **personal_settings(policy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return shown_by("crm_assets apply-policy --yes", {**crm.settings(), **personal_settings(policy)})
+
+
+def shown_by(module: str, settings: Mapping[str, str]) -> str:
+    """What a terminal shows of a module that runs with arguments."""
+    command, environment = [sys.executable, "-m", *module.split()], {**os.environ, **settings}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout + run.stderr
 

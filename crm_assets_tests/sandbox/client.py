@@ -1,12 +1,14 @@
 """A client of the sandbox, as plain as can be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 import requests
 
-from crm_assets.sandbox import RunningSandbox
+from crm_assets.sandbox import RunningSandbox, serving_sandbox
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=timezone.utc)
 """The instant that the tests look at, unless they are about time."""
@@ -48,6 +50,13 @@ class Client:
             records += page
             number += 1
         return records
+
+
+@contextmanager
+def client_of_sandbox(**settings: Any) -> Iterator[Client]:
+    """A client of a new sandbox, which shows ``NOW`` unless the settings say otherwise."""
+    with serving_sandbox(**{"now": NOW, **settings}) as sandbox, requests.Session() as session:
+        yield Client(sandbox, session)
 
 
 def instant(text: str) -> datetime:

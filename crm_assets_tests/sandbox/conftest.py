@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import pytest
-import requests
 
-from crm_assets.sandbox import serving_sandbox
-from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row
+from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row, client_of_sandbox
 
 LIVING_ROWS = 1000
 
@@ -27,8 +25,8 @@ class Clock:
 @pytest.fixture(scope="session")
 def crm() -> Iterator[Client]:
     """A sandbox of the default size, frozen."""
-    with serving_sandbox(now=NOW) as sandbox, requests.Session() as session:
-        yield Client(sandbox, session)
+    with client_of_sandbox() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +38,8 @@ def lists(crm: Client) -> dict[str, list[Row]]:
 @pytest.fixture(scope="session")
 def _clock_and_crm() -> Iterator[tuple[Clock, Client]]:
     clock = Clock()
-    with serving_sandbox(now=clock, rows=LIVING_ROWS) as sandbox, requests.Session() as session:
-        yield clock, Client(sandbox, session)
+    with client_of_sandbox(now=clock, rows=LIVING_ROWS) as client:
+        yield clock, client
 
 
 @pytest.fixture

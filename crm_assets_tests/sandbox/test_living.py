@@ -3,10 +3,8 @@
 from datetime import timedelta
 
 import pytest
-import requests
 
-from crm_assets.sandbox import serving_sandbox
-from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row, instant
+from crm_assets_tests.sandbox.client import NOW, PATHS, Client, Row, client_of_sandbox, instant
 from crm_assets_tests.sandbox.conftest import LIVING_ROWS, Clock
 
 
@@ -16,15 +14,13 @@ def versions(records: list[Row]) -> set[tuple[int, str]]:
 
 
 def test_the_same_seed_and_instant_give_the_same_bytes(crm: Client) -> None:
-    with serving_sandbox(now=NOW) as sandbox, requests.Session() as session:
-        twin = Client(sandbox, session)
+    with client_of_sandbox() as twin:
         for path in PATHS:
             assert twin.get(path, per_page=100).content == crm.get(path, per_page=100).content
 
 
 def test_another_seed_gives_another_crm(crm: Client) -> None:
-    with serving_sandbox(now=NOW, rows=50, seed=7) as sandbox, requests.Session() as session:
-        other = Client(sandbox, session)
+    with client_of_sandbox(rows=50, seed=7) as other:
         assert other.page("/v1/accounts")[0]["name"] != crm.page("/v1/accounts")[0]["name"]
 
 
@@ -32,8 +28,8 @@ def test_the_way_to_an_instant_does_not_matter(living_crm: Client, clock: Clock)
     for minutes in (-3000, 60, 0):
         clock.now = NOW + timedelta(minutes=minutes)
         passing = living_crm.get("/v1/contacts", per_page=100, sort="updated_at").content
-    with serving_sandbox(now=NOW, rows=LIVING_ROWS) as sandbox, requests.Session() as session:
-        straight = Client(sandbox, session).get("/v1/contacts", per_page=100, sort="updated_at").content
+    with client_of_sandbox(rows=LIVING_ROWS) as client:
+        straight = client.get("/v1/contacts", per_page=100, sort="updated_at").content
     assert passing == straight
 
 
@@ -97,7 +93,6 @@ def test_most_records_have_not_changed_for_weeks(crm: Client) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 77])
 def test_the_five_lists_together_have_the_rows_asked_for(rows: int) -> None:
-    with serving_sandbox(now=NOW, rows=rows) as sandbox, requests.Session() as session:
-        client = Client(sandbox, session)
+    with client_of_sandbox(rows=rows) as client:
         assert sum(client.get(path).json()["meta"]["total"] for path in PATHS) == rows
         assert sum(len(client.read(path)) for path in PATHS) == rows

@@ -1,29 +1,19 @@
 """Undeclared fields, odd types and side-loaded arrays, if they are requested."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import requests
 
-from crm_assets.sandbox import serving_sandbox
-from crm_assets_tests.sandbox.client import DATA_KEYS, NOW, PATHS, Client, Row
+from crm_assets_tests.sandbox.client import DATA_KEYS, PATHS, Client, Row, client_of_sandbox
 
 UNKNOWN = 10
 JSON_TYPES = {str, int, float, bool, dict, list}
 
 
-@contextmanager
-def odd_crm(**oddities: Any) -> Iterator[Client]:
-    """A sandbox that has the records of ``crm`` but for the oddities."""
-    with serving_sandbox(now=NOW, **oddities) as sandbox, requests.Session() as session:
-        yield Client(sandbox, session)
-
-
 @pytest.fixture(scope="module")
 def unknown() -> Iterator[Client]:
-    with odd_crm(unknown_fields=UNKNOWN) as client:
+    with client_of_sandbox(unknown_fields=UNKNOWN) as client:
         yield client
 
 
@@ -61,7 +51,7 @@ def test_some_unknown_texts_look_like_numbers_or_dates(unknown: Client) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_a_share_of_the_records_has_one_value_of_another_type(lists: dict[str, list[Row]], path: str) -> None:
-    with odd_crm(odd_types=0.3) as client:
+    with client_of_sandbox(odd_types=0.3) as client:
         found = changes(lists[path], client.read(path))
     assert 0.2 < sum(map(bool, found)) / len(found) < 0.4
     assert max(map(len, found)) == 1
@@ -71,7 +61,7 @@ def test_a_share_of_the_records_has_one_value_of_another_type(lists: dict[str, l
 
 
 def test_all_records_can_be_odd_and_in_many_ways(lists: dict[str, list[Row]]) -> None:
-    with odd_crm(odd_types=1) as client:
+    with client_of_sandbox(odd_types=1) as client:
         found = changes(lists["/v1/contacts"], client.read("/v1/contacts"))
     assert all(found)
     pairs = {(type(before), type(after)) for fields in found for before, after in fields.values()}
@@ -81,7 +71,7 @@ def test_all_records_can_be_odd_and_in_many_ways(lists: dict[str, list[Row]]) ->
 def test_oddities_follow_from_the_seed() -> None:
     answers = []
     for _ in range(2):
-        with odd_crm(unknown_fields=UNKNOWN, odd_types=0.5) as client:
+        with client_of_sandbox(unknown_fields=UNKNOWN, odd_types=0.5) as client:
             answers.append(client.get("/v1/tasks", per_page=100).content)
     assert answers[0] == answers[1]
 
@@ -89,7 +79,7 @@ def test_oddities_follow_from_the_seed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 def test_arrays_stand_before_the_records_without_being_asked_for(crm: Client, path: str) -> None:
-    with odd_crm(side_load=True) as client:
+    with client_of_sandbox(side_load=True) as client:
         answer = client.get(path).json()
     *arrays, key, meta = answer
     assert (key, meta) == (DATA_KEYS[path], "meta")
@@ -99,7 +89,7 @@ def test_arrays_stand_before_the_records_without_being_asked_for(crm: Client, pa
 
 
 def test_included_arrays_are_side_loaded(crm: Client) -> None:
-    with odd_crm(side_load=True) as client:
+    with client_of_sandbox(side_load=True) as client:
         odd = client.get("/v1/deals", include="sales_account,owner").json()
     plain = crm.get("/v1/deals", include="sales_account,owner").json()
     assert {name: odd[name] for name in plain} == plain

@@ -1,8 +1,8 @@
 """A lake as the warehouse: the same assets, whole states for readers anywhere, and locks of tables among writers."""
 
-import threading
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
@@ -162,11 +162,8 @@ def test_many_writers_of_one_table_lose_nothing() -> None:
             with Warehouse(lock_wait=120).get_connection(tables=["t"]) as connection:
                 committed(connection, lambda n=n: connection.execute("insert into t values (?, ?)", [writer, n]))  # type: ignore[misc]
 
-    threads = [threading.Thread(target=write_some, args=[writer]) for writer in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        assert len([*threads.map(write_some, range(4))]) == 4
     assert read("select count(*), count(distinct (writer, n)) from t") == [(16, 16)]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from crm_assets.loading.log_tables import TABLES, prune_logs
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
 from crm_assets.source.reading.report import ReadMode, ReadReport
+from crm_assets.warehouse.lake.instance import connected_with
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import RawTables
@@ -120,9 +120,8 @@ def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[Rea
 @pytest.mark.parametrize(("days", "kept"), [(740, 3), (770, 1)])
 def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, kept: int) -> None:
     """Loads that run meanwhile start over."""
-    [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
-    with duckdb.connect() as connection:
-        connection.execute(f"load '{extension}'; attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
+    with connected_with(["ducklake"], {}) as connection:
+        connection.execute(f"attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
         lake = RawTables(connection)
         for number, ago in enumerate((days, 735, 0)):
             report = ReadReport("accounts", started_at=NOW - timedelta(ago), incomplete_because="")

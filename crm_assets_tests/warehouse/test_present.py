@@ -1,7 +1,6 @@
 """The views of schema present: the rows that the CRM lists now, with cleaned texts, in a file and in a lake."""
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
@@ -11,6 +10,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.present import show_present
 from crm_assets.loading.raw_tables import declare_table
+from crm_assets.warehouse.lake.instance import connected_with
 
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
@@ -19,12 +19,11 @@ LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
 @pytest.fixture(params=["file", pytest.param("lake", marks=pytest.mark.slow)])
 def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Empty raw tables and their views, in a DuckDB file or in a DuckLake."""
-    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection:
-        if request.param == "lake":
-            request.getfixturevalue("lake_extensions")
-            [extension] = Path(str(files("duckdb_extension_ducklake"))).rglob("*.duckdb_extension")
-            connection.execute(f"load '{extension}'")
-            connection.execute(f"attach 'ducklake:{tmp_path}/crm.ducklake' as lake; use lake")
+    if request.param == "lake":
+        request.getfixturevalue("lake_extensions")
+    extensions, prefix = (["ducklake"], "ducklake:") if request.param == "lake" else ([], "")
+    with connected_with(extensions, {}) as connection:
+        connection.execute(f"attach '{prefix}{tmp_path}/crm.duckdb' as crm; use crm")
         create_log_tables(connection)
         for resource in ENDPOINTS:
             declare_table(connection, resource)

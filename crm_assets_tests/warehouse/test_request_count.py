@@ -1,7 +1,7 @@
 """An allowance holds for all processes together, and comes back as requests grow old."""
 
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -22,17 +22,12 @@ def dsn(servers: LakeServers) -> str:
 
 
 def test_processes_share_one_rate_limit(dsn: str) -> None:
-    granted: list[float] = []
-
-    def ask() -> None:
+    def ask(_: int) -> list[float]:
         with counted_requests(dsn, "https://crm.example") as count:
-            granted.extend(count.reserve(HOURLY) for _ in range(10))
+            return [count.reserve(HOURLY) for _ in range(10)]
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        granted = [wait for waits in threads.map(ask, range(4)) for wait in waits]
     assert sum(wait == 0 for wait in granted) == 20
     assert all(3500 < wait < 3601 for wait in granted if wait)
 
