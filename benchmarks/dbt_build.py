@@ -46,7 +46,7 @@ where resource = 'contacts';
 """
 
 COMMANDS: Mapping[str, Sequence[str | Path]] = {
-    "`python -m crm_assets build`": [sys.executable, "-m", "crm_assets", "build"],
+    "`crm-assets build`": [sys.executable, "-m", "crm_assets", "build"],
     "`dbt build`": BUILD,
     "`dbt build --threads 4`": [*BUILD, "--threads", "4"],
     "`dagster asset materialize`": [*MATERIALIZE, "--select", MODELS],

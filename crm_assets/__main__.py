@@ -1,4 +1,4 @@
-"""The command line: python -m crm_assets [COMMAND]."""
+"""The command line: crm-assets [COMMAND], or python -m crm_assets."""
 
 import os
 import sys

@@ -65,7 +65,7 @@ def test_make_targets_exist(page: str) -> None:
 
 @pytest.mark.parametrize("page", TEXTS)
 def test_commands_of_the_package_exist(page: str) -> None:
-    assert set(re.findall(r"python -m crm_assets ([a-z-]+)", TEXTS[page])) <= set(COMMANDS)
+    assert set(re.findall(r"(?:[`/]|^)crm-assets ([a-z][a-z-]*)", TEXTS[page], re.MULTILINE)) <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("page", TEXTS)

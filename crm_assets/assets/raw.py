@@ -235,5 +235,5 @@ def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehous
     raise SettingsError(
         f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. "
         f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
-        f"python -m crm_assets accept-address{option}"
+        f"crm-assets accept-address{option}"
     )

@@ -1,4 +1,4 @@
-"""The commands of `python -m crm_assets`: each module is one, and is imported only if it is needed.
+"""The commands of `crm-assets`: each module is one, and is imported only if it is needed.
 
 A command's docstring is its help, `add_arguments` declares its arguments, if it has any, and `run` returns the exit
 code. Commands raise expected errors, and `__main__` prints their messages. `__main__` adds the option `--crm`. Here is

@@ -18,7 +18,7 @@ SHORTEST_KEY = 32
 
 SANDBOX = "the bundled sandbox"
 
-NEW_KEY = "The command `python -m crm_assets new-key` prints one"
+NEW_KEY = "The command `crm-assets new-key` prints one"
 
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
 

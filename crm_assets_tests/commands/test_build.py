@@ -1,4 +1,4 @@
-"""`python -m crm_assets build`: models and their tests without Dagster, while one works on them."""
+"""`crm-assets build`: models and their tests without Dagster, while one works on them."""
 
 from decimal import Decimal
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`python -m crm_assets check`: its output, its exit code, and that it writes nothing."""
+"""`crm-assets check`: its output, its exit code, and that it writes nothing."""
 
 import json
 import sys

@@ -16,5 +16,5 @@ def test_each_new_key_is_another_and_is_taken(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("settings", [{"personal_data": "hash"}, {"personal_data_key": "too short"}])
 def test_a_missing_or_short_key_is_answered_with_the_command(settings: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="python -m crm_assets new-key"):
+    with pytest.raises(ValueError, match="crm-assets new-key"):
         CrmSettings.model_validate(settings)

@@ -1,4 +1,4 @@
-"""`python -m crm_assets settings`: every setting with its value and its origin, and all that is wrong."""
+"""`crm-assets settings`: every setting with its value and its origin, and all that is wrong."""
 
 import json
 from pathlib import Path
