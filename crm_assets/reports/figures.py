@@ -12,8 +12,19 @@ from crm_assets.api import ENDPOINTS
 
 QUERIES = Path(__file__).with_name("sales_review")
 
-TODAY = "set variable today = (select max_by(snapshot_date, taken_at) from marts.pipeline_health_daily)"
-"""The day of the latest build, for the queries: `getvariable('today')`."""
+TODAY = """
+set variable taken_at = (
+    select coalesce(max(taken_at) filter (where taken_at <= now() + interval 10 minute), max(taken_at))
+    from marts.pipeline_health_daily
+);
+set variable today = (
+    select max(snapshot_date)
+    from marts.pipeline_health_daily
+    where taken_at = getvariable('taken_at')
+)
+"""
+"""The time of the latest build and its day, for the queries: `getvariable('taken_at')`, `getvariable('today')`. A build
+whose clock was a year ahead is not the latest for a year."""
 
 LISTS = f"set variable lists = {[*ENDPOINTS]}"
 """The lists of the API, for the query `reads`."""

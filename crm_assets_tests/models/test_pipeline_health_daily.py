@@ -62,6 +62,22 @@ def test_days_that_are_still_to_come_only_warn(crm: RawTables) -> None:
         report_in(crm.connection, "UTC")
 
 
+def test_day_of_a_clock_that_was_ahead_is_not_the_latest(crm: RawTables) -> None:
+    crm.log("accounts", FIRST)
+    crm.build()
+    crm.connection.execute(
+        f"update {HEALTH} set snapshot_date = snapshot_date + 300, taken_at = taken_at + to_days(300), accounts = 99"
+    )
+    crm.add("won_deals", 21, amount=3)
+    crm.build()
+
+    assert crm.rows(HEALTH, DAYS_AGO, "won_deals") == [(-300, 0), (0, 1)]
+    assert failing(crm, HEALTH, "lists_did_not_shrink") == 0
+    assert failing(crm, HEALTH, "full_reads_are_recent") == 0
+    review = read_figures(crm.connection)
+    assert (review.headline["won_deals_30_days"], review.today) == (0, review.taken_at.date())
+
+
 def test_tests_against_the_clock_never_block_a_table() -> None:
     clocks = ("now(", "current_date", "current_timestamp", "today(")
     against_the_clock = [

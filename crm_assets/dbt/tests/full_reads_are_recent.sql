@@ -7,7 +7,9 @@ with reads as (
 ),
 
 latest as (
-    select max(taken_at) as taken_at from {{ ref('pipeline_health_daily') }}
+    select max(taken_at) as taken_at
+    from {{ ref('pipeline_health_daily') }}
+    where {{ until_now('taken_at') }}
 )
 
 select

@@ -7,6 +7,7 @@ with days as (
         {% endfor %}
         row_number() over (order by snapshot_date desc) as place
     from {{ ref('pipeline_health_daily') }}
+    where {{ until_now('taken_at') }}
 )
 
 select *

@@ -1,10 +1,5 @@
 -- One or two rows: the numbers of the latest build, and those of the last day that is a week or more before.
 -- An earlier build has a later day if the reporting time zone has moved west since.
-with latest as (
-    select max(taken_at) as taken_at
-    from marts.pipeline_health_daily
-)
-
 select
     health.snapshot_date,
     health.taken_at,
@@ -17,7 +12,6 @@ select
     health.accounts,
     health.contacts
 from marts.pipeline_health_daily as health
-cross join latest
-where health.taken_at = latest.taken_at or health.snapshot_date <= getvariable('today') - 7
+where health.taken_at = getvariable('taken_at') or health.snapshot_date <= getvariable('today') - 7
 order by health.taken_at desc
 limit 2

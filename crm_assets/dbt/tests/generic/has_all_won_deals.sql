@@ -7,7 +7,7 @@ from (
         coalesce({{ won_deals }}, 0) as won_deals,
         coalesce(sum(won_amount), 0) as won_amount
     from {{ model }}
-    {% if latest %}where {{ latest }} = (select max({{ latest }}) from {{ model }}){% endif %}
+    {% if latest %}where {{ latest }} = (select max({{ latest }}) from {{ model }} where {{ until_now(latest) }}){% endif %}
 ) as found
 cross join (
     select
