@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from crm_assets.errors import SettingsError, WarehouseBusy
-from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
+from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.redaction import rules
 from crm_assets.warehouse.names import RAW, exist
 
@@ -94,28 +93,6 @@ def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased:
 def set_erased(connection: duckdb.DuckDBPyConnection, *, erased: bool) -> None:
     """Records whether all removed values are erased for good."""
     set_policy(connection, stored_policy(connection), erased=erased)
-
-
-def refuse_another_policy(connection: duckdb.DuckDBPyConnection, crm: Crm, settings: CrmSettings) -> None:
-    """Refuses to read for stored data that follow another policy than the configured one.
-
-    Raises:
-        SettingsError: They do.
-        WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
-    """
-    command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
-    stored, configured = stored_policy(connection), Policy.configured(settings)
-    if has_loads(connection) and stored != configured:
-        raise SettingsError(
-            f"{stored.difference(configured)}. Nothing was read. Set it back, or run: {command}. It shows what it "
-            "changes and destroys, and asks"
-        )
-    if not is_erased(connection):
-        raise WarehouseBusy(
-            "Nothing was read, since values were removed that are not erased from all files yet. Wait for the "
-            f"command that does it. If it was stopped, run: {command}",
-            may_recover=True,
-        )
 
 
 def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:

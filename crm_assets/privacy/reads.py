@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import duckdb
 
-from crm_assets.errors import WarehouseBusy
+from crm_assets.errors import SettingsError, WarehouseBusy
 from crm_assets.privacy.forgetting import read_forgotten
-from crm_assets.privacy.policy import Policy, has_loads, refuse_another_policy, set_policy, stored_policy
+from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_policy, stored_policy
 from crm_assets.settings import Crm, CrmSettings
 from crm_assets.source.typing.forgotten import Forgotten
 
@@ -30,10 +30,22 @@ class ReadRules:
 
         Raises:
             SettingsError: Stored data follow another policy than the configured one.
-            WarehouseBusy: Removed values are not erased yet.
+            WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
         """
-        refuse_another_policy(connection, crm, settings)
-        return cls(Policy.configured(settings), read_forgotten(connection))
+        command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
+        stored, configured = stored_policy(connection), Policy.configured(settings)
+        if has_loads(connection) and stored != configured:
+            raise SettingsError(
+                f"{stored.difference(configured)}. Nothing was read. Set it back, or run: {command}. It shows what it "
+                "changes and destroys, and asks"
+            )
+        if not is_erased(connection):
+            raise WarehouseBusy(
+                "Nothing was read, since values were removed that are not erased from all files yet. Wait for the "
+                f"command that does it. If it was stopped, run: {command}",
+                may_recover=True,
+            )
+        return cls(configured, read_forgotten(connection))
 
     def confirm(
         self, connection: duckdb.DuckDBPyConnection, resource: str, skipped: Iterable[str], load_id: str
