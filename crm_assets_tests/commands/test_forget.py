@@ -202,6 +202,17 @@ def test_tables_that_a_stopped_call_dropped_are_rebuilt(
 
 
 @pytest.mark.slow
+def test_view_of_a_model_that_is_a_table_now_stops_nothing(stored: Path) -> None:
+    with connected(stored, read_only=False) as connection:
+        connection.execute("create schema marts")
+        connection.execute("create view marts.contact_engagement as select id from raw.contacts")
+
+    assert forget("contacts", "2") == 0
+
+    assert rows(stored, "from marts.contact_engagement") == [(1,)]
+
+
+@pytest.mark.slow
 @pytest.mark.long
 def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(123456789, "a")]}):
