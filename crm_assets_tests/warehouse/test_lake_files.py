@@ -33,6 +33,17 @@ def test_maintenance_merges_files_and_changes_no_row() -> None:
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(("deleted", "delete_files"), [(600, 0), (400, 1)], ids=["most", "less than half"])
+def test_maintenance_rewrites_files_of_which_most_rows_are_deleted(deleted: int, delete_files: int) -> None:
+    write("create table t as select range as i from range(1000)")
+    write(f"delete from t where i < {deleted}")
+    configured_lake().maintain()
+    assert read("select delete_file_count from ducklake_table_info('lake') where table_name = 't'") == [(delete_files,)]
+    assert read("select count(*) from t") == [(1000 - deleted,)]
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("lake")
 def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     write(
         "create table t as select range as i, 'a' || range as note, {'part': 'p' || range} as nested from range(1000)"

@@ -29,7 +29,8 @@ ROW_GROUPS = f"call {CATALOG}.set_option('parquet_row_group_size', 20000)"
 """Rows that a writer of Parquet keeps in memory. DuckDB's 122,880 do not fit into the memory of a load, and each large
 load was made twice: the second time without a limit."""
 
-REWRITING = f"call ducklake_rewrite_data_files('{CATALOG}')"
+REWRITING = f"call ducklake_rewrite_data_files('{CATALOG}', delete_threshold => 0.5)"
+"""DuckLake's default is 0.95: a list that changes often had one more file with a few rows after each maintenance."""
 
 MAINTENANCE = (
     ROW_GROUPS,
