@@ -60,8 +60,9 @@ class MaskedStream(io.TextIOBase):
         return self._stream.write(masked(text))
 
     def flush(self) -> None:
-        """Flushes the other stream."""
-        self._stream.flush()
+        """Flushes the other stream, unless it was closed before: Python flushes this one once more at its end."""
+        if not self._stream.closed:
+            self._stream.flush()
 
     def isatty(self) -> bool:
         """Whether the other stream is a terminal."""

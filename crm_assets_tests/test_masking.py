@@ -1,6 +1,7 @@
 """Secrets are masked in all spellings that other programs give them."""
 
 import html
+import io
 import json
 from base64 import b64encode
 from urllib.parse import quote
@@ -9,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from crm_assets import masking
-from crm_assets.masking import masked
+from crm_assets.masking import MaskedStream, masked
 from crm_assets_tests.test_secrets import PASSWORDS
 
 
@@ -80,3 +81,10 @@ def test_time_of_masking_grows_with_the_text_only(password: str) -> None:
     """With the square of it, these would take longer than a test may."""
     text = "\\" * 500_000 + "end"
     assert masked(text, [password]) == text
+
+
+def test_masked_stream_ends_quietly_after_the_one_it_writes_to() -> None:
+    target = io.StringIO()
+    stream = MaskedStream(target)
+    target.close()
+    stream.close()

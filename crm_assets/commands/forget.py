@@ -1,4 +1,4 @@
-"""Erase records for good, wherever they are stored: crm-assets forget contacts 123 456.
+"""Erase records for good, wherever they are stored.
 
 Shows what will be erased, and asks. Later reads skip the records, even if the CRM still lists them: salted hashes of
 their ids are kept, also of ids that are not stored. References to them in other records remain, such as the target of a
