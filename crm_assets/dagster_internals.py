@@ -35,7 +35,6 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
 from dlt.extract import DltSource
@@ -109,18 +108,21 @@ def latest_evaluations(
     instance: DagsterInstance, checks: Sequence[AssetCheckKey]
 ) -> Sequence[AssetCheckEvaluation] | None:
     """The latest result of each check; None if one was never evaluated."""
-    storage = instance.event_log_storage
-    evaluations = []
+    storage, evaluations = instance.event_log_storage, []
     latest = storage.get_latest_asset_check_execution_by_key(checks)
     for check in checks:
         record = latest.get(check)
-        if record and record.status is AssetCheckExecutionRecordStatus.PLANNED:  # for this run
-            evaluated = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
-            record = next(iter(storage.get_asset_check_execution_history(check, limit=1, status=evaluated)), None)
-        if not (record and record.event and record.event.asset_check_evaluation):
+        if record and not _evaluation(record.event):  # planned for this run
+            record = storage.get_asset_check_execution_history(check, limit=2)[-1]
+        evaluation = _evaluation(record.event) if record else None
+        if not evaluation:
             return None
-        evaluations.append(record.event.asset_check_evaluation)
+        evaluations.append(evaluation)
     return evaluations
+
+
+def _evaluation(event: EventLogEntry | None) -> AssetCheckEvaluation | None:
+    return event.asset_check_evaluation if event else None
 
 
 def delete_run(instance: DagsterInstance, run_id: str) -> None:

@@ -183,7 +183,7 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 
 
 def _rebuilt(models: Iterable[Model]) -> set[str]:
-    """The addresses of tables that a build makes anew."""
+    """The addresses of tables that each build replaces."""
     return {model.address for model in models if model.kind == "table" and not model.keeps_rows}
 
 
