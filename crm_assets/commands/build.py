@@ -1,4 +1,4 @@
-"""Build models and run their tests without Dagster, which takes half of the time.
+"""Build models and run their tests without Dagster, which takes a third of the time.
 
 Models whose inputs, SQL and tests are as at their last build are left alone. Dagster's pages do not show these builds,
 and the published copy stays as it is.
