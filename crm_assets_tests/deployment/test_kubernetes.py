@@ -116,6 +116,11 @@ def test_a_step_has_no_more_rights_than_it_needs(step: Any) -> None:
     check_rights(step["spec"]["template"]["spec"])
 
 
+def test_the_web_server_of_the_chart_needs_no_right_to_its_port() -> None:
+    web = VALUES["dagsterWebserver"]
+    assert web["securityContext"]["capabilities"] == {"drop": ["ALL"]} and web["service"]["port"] >= 1024
+
+
 @pytest.mark.parametrize("service", DAGSTERS)
 def test_a_pod_has_no_more_rights_than_it_needs(service: str) -> None:
     check_rights(pod_of(service))
