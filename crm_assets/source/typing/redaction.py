@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
 
-from crm_assets.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS, ID
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
@@ -140,7 +140,10 @@ class Redaction:
         if column is None:
             return self.value(value, within=name, is_personal=is_personal_name(name))
         if column.data_type not in HASHED_TYPES:
-            return None if column.personal else self._number_or_time(name, column.data_type, value)
+            redacted = None if column.personal else self._number_or_time(name, column.data_type, value)
+            # An id that is left out becomes empty, not null: the record is rejected, and the reason names the type.
+            is_left_out_id = name == ID and redacted is None and value is not None
+            return type(value)() if is_left_out_id else redacted
         return self.value(value, within=name, is_personal=column.personal, fields=column.fields)
 
     def _number_or_time(self, name: str, data_type: str, value: Any) -> Any:

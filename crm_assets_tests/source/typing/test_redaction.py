@@ -7,6 +7,7 @@ import pytest
 
 from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
+from crm_assets.source.typing.batches import why_rejected
 from crm_assets.source.typing.redaction import Redaction, is_personal_name
 
 MARKED = "Ada Marked"
@@ -38,6 +39,22 @@ def test_a_name_is_personal_in_every_spelling(name: str) -> None:
 
 def test_a_declared_personal_field_is_empty() -> None:
     assert left_out({"id": 1, "email": MARKED, "lead_score": 3}) == {"id": 1, "email": None, "lead_score": 3}
+
+
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
+@pytest.mark.parametrize(
+    ("id_", "reason"),
+    [
+        (MARKED, "the id is not a 64-bit integer but a string"),
+        ([MARKED], "the id is not a 64-bit integer but an array"),
+        ({"value": MARKED}, "the id is not a 64-bit integer but an object"),
+        (None, "no id"),
+    ],
+)
+def test_an_id_that_is_left_out_keeps_its_type(policy: str, id_: Any, reason: str) -> None:
+    record = redaction(policy).record({"id": id_})
+    assert why_rejected(record) == reason
+    assert MARKED not in str(record)
 
 
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
@@ -123,7 +140,7 @@ def test_an_object_in_a_text_is_redacted_however_it_is_encoded(policy: str, text
     "value",
     [MARKED, [MARKED], [[MARKED]], {MARKED: 1}, f"12 {MARKED}", "+49 170 1234567", "ada@example.com", f'"{MARKED}"'],
 )
-@pytest.mark.parametrize("column", ["id", "lead_score", "updated_at", "is_deleted"])
+@pytest.mark.parametrize("column", ["lead_score", "updated_at", "is_deleted"])
 def test_a_text_in_a_column_of_numbers_or_times_is_left_out(policy: str, column: str, value: Any) -> None:
     one = redaction(policy)
     assert one.record({column: value}) == {column: None}
