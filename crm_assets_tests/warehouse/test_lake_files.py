@@ -103,6 +103,15 @@ def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPa
     assert read("select count(*) from t") == [(100,)]
 
 
+def test_erasure_spares_no_snapshot_of_a_clock_ahead(lake: dict[str, str]) -> None:
+    write("create table t as select 'secret of 3' as note")
+    with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as connection:
+        connection.execute("update sandbox.ducklake_snapshot set snapshot_time = now() + interval '1 minute'")
+    write("delete from t")
+    Warehouse().erase()
+    assert written_with("secret of 3", lake) == 0
+
+
 @pytest.mark.long
 def test_bounds_of_erased_values_are_not_in_the_catalog(lake: dict[str, str]) -> None:
     write(

@@ -43,12 +43,13 @@ MAINTENANCE = (
 ERASURE = (
     INLINED,
     f"call ducklake_rewrite_data_files('{CATALOG}', delete_threshold => 0)",
-    f"call ducklake_expire_snapshots('{CATALOG}', older_than => now())",
+    f"call ducklake_expire_snapshots('{CATALOG}', older_than => timestamptz '9999-12-31')",
     f"call ducklake_cleanup_old_files('{CATALOG}', cleanup_all => true)",
     f"call ducklake_delete_orphaned_files('{CATALOG}', cleanup_all => true)",
 )
 """A deleted row stays in its file until that is rewritten, and the file exists until no snapshot needs it. Files that
-no snapshot has ever had are those of killed writers."""
+no snapshot has ever had are those of killed writers. All snapshots but the current one expire, whatever their times:
+clocks of machines differ."""
 
 FILES = f"""
 select coalesce(sum(file_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
