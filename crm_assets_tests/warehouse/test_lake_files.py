@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import psycopg
 import pytest
 
+from crm_assets.errors import WarehouseBusy
+from crm_assets.warehouse.lake import files
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_contents import lake_texts
@@ -91,6 +94,24 @@ def test_erased_values_are_in_no_file_and_not_in_the_catalog(
     assert written_with("secret of 4", lake) > 0
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("lake")
+def test_unused_files_are_removed_while_nobody_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    write("create table t as select 1 as i")
+    refused, call = [], files._call
+
+    def call_beside_a_writer(connection: duckdb.DuckDBPyConnection, *procedures: str) -> None:
+        if any("delete_orphaned_files" in procedure for procedure in procedures):
+            with pytest.raises(WarehouseBusy) as busy, Warehouse(lock_wait=0).get_connection(tables=["t"]):
+                pass  # DuckLake fails if a file is deleted meanwhile
+            refused.append(busy)
+        call(connection, *procedures)
+
+    monkeypatch.setattr(files, "_call", call_beside_a_writer)
+    configured_lake().maintain()
+    assert len(refused) == 1
+
+
 @pytest.mark.usefixtures("lake")
 def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
@@ -163,9 +184,9 @@ def test_catalog_does_not_grow_with_the_number_of_syncs(
             if number in {10, last}:
                 tables[number] = catalog_tables(lake)
         assert read("select count(*) from raw.open_tasks") == [(3 + last,)]
-        files = configured_lake().maintain()
+        numbers = configured_lake().maintain()
     assert tables[last] == tables[10]
-    assert files["files"] < files["files before"] / 3
+    assert numbers["files"] < numbers["files before"] / 3
 
 
 def catalog_tables(lake: dict[str, str]) -> set[str]:

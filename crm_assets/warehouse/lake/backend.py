@@ -126,7 +126,8 @@ class Lake:
     def maintain(self) -> Mapping[str, int]:
         """Rewrites and merges files, and removes those that only expired snapshots need.
 
-        Readers never wait. Writers wait only while files are rewritten of which most rows are deleted.
+        Readers never wait. Writers wait only while files are rewritten of which most rows are deleted, and while those
+        of killed writers are removed.
         """
         with self.connected(read_only=False) as connection:
             rewrite(connection, self._catalog)

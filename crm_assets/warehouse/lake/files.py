@@ -32,12 +32,14 @@ load was made twice: the second time without a limit."""
 REWRITING = f"call ducklake_rewrite_data_files('{CATALOG}', delete_threshold => 0.5)"
 """DuckLake's default is 0.95: a list that changes often had one more file with a few rows after each maintenance."""
 
+UNUSED = f"call ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - interval '{UNDISTURBED}')"
+"""Removes files of killed writers. DuckLake opens each file, and fails if a writer has deleted it meanwhile."""
+
 MAINTENANCE = (
     ROW_GROUPS,
     f"call ducklake_merge_adjacent_files('{CATALOG}')",
     f"call ducklake_expire_snapshots('{CATALOG}', older_than => now() - interval '{KEPT}')",
     f"call ducklake_cleanup_old_files('{CATALOG}', older_than => now() - interval '{UNDISTURBED}')",
-    f"call ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - interval '{UNDISTURBED}')",
 )
 
 ERASURE = (
@@ -111,9 +113,12 @@ where
 
 
 def rewrite(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
-    """Rewrites files of which most rows are deleted. Needs the lock of the whole lake."""
+    """Rewrites files of which most rows are deleted, and removes those of killed writers.
+
+    Needs the lock of the whole lake.
+    """
     _flush(connection, catalog)
-    _call(connection, REWRITING)
+    _call(connection, REWRITING, UNUSED)
     committed(connection, partial(_renew_bounds, connection, catalog))
 
 
