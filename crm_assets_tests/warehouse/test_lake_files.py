@@ -11,7 +11,7 @@ import duckdb
 import psycopg
 import pytest
 
-from crm_assets.errors import WarehouseBusy
+from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake import files
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -122,6 +122,23 @@ def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPa
     Warehouse().erase()
     assert not left_behind.exists()
     assert read("select count(*) from t") == [(100,)]
+
+
+def test_erasure_that_has_lost_its_turn_deletes_no_file(
+    lake: dict[str, str], monkeypatch: pytest.MonkeyPatch, data_dir: Path
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    monkeypatch.setattr(files, "ERASURE", files.ERASURE[-1:])  # deletes files that no snapshot has
+    write("create table t as select range as i from range(100)")
+    [file] = data_dir.rglob("*.parquet")
+    not_committed_yet = file.with_name("of-another-writer.parquet")
+    with Warehouse().get_connection() as connection:
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as other:
+            other.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'")
+        shutil.copy(file, not_committed_yet)
+        with pytest.raises(WarehouseUnreachable):
+            files.erase(connection, "unused")
+    assert not_committed_yet.exists()
 
 
 def test_erasure_spares_no_snapshot_of_a_clock_ahead(lake: dict[str, str]) -> None:

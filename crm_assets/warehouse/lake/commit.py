@@ -58,27 +58,35 @@ def guarded(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], obje
         WarehouseError: The catalog refused to commit. Nothing was written.
         CommitUnconfirmed: The connection to the catalog was lost: all of it was written, or nothing.
     """
-    lock_query, folder = _variable(connection, LOCK), _variable(connection, FOLDER)
-    if lock_query is None:
+    folder = _variable(connection, FOLDER)
+    if _variable(connection, LOCK) is None:
         yield partial(connection.execute, "commit")
         return
     with files_kept(Path(folder)) if folder else nullcontext(lambda: None) as keep_files:
 
         def commit() -> None:
             keep_files()
-            _commit(connection, lock_query, nullcontext() if folder else _nothing_deleted(connection))
+            _commit(connection, nullcontext() if folder else _nothing_deleted(connection))
 
         yield commit
 
 
-def _commit(
-    connection: duckdb.DuckDBPyConnection, lock_query: str, nothing_deleted: AbstractContextManager[None]
-) -> None:
-    if connection.execute(lock_query).fetchone() is None:
+def require_lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Checks that the connection's lock is still held, if it needs one to write.
+
+    Raises:
+        WarehouseUnreachable: The session that held the lock has ended.
+    """
+    lock_query = _variable(connection, LOCK)
+    if lock_query is not None and connection.execute(lock_query).fetchone() is None:
         raise WarehouseUnreachable(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
             may_recover=True,
         )
+
+
+def _commit(connection: duckdb.DuckDBPyConnection, nothing_deleted: AbstractContextManager[None]) -> None:
+    require_lock(connection)
     try:
         with nothing_deleted:
             connection.execute("commit")

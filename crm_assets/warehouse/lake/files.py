@@ -10,6 +10,7 @@ from functools import partial
 
 import duckdb
 
+from crm_assets.warehouse.lake.commit import require_lock
 from crm_assets.warehouse.lake.instance import CATALOG
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
@@ -149,7 +150,13 @@ def _flush(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
 
 def _call(connection: duckdb.DuckDBPyConnection, *procedures: str) -> None:
     for procedure in procedures:
-        committed(connection, lambda call=procedure: connection.execute(call).fetchall())  # type: ignore[misc]
+        committed(connection, partial(_called, connection, procedure))
+
+
+def _called(connection: duckdb.DuckDBPyConnection, procedure: str) -> None:
+    # Some delete files before the commit, which checks the lock: without it, also those of others that are writing.
+    require_lock(connection)
+    connection.execute(procedure).fetchall()
 
 
 def _files(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
