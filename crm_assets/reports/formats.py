@@ -58,9 +58,10 @@ class Formats:
         """The change of a number or an amount."""
         return NOT_KNOWN if change is None else f"{half_up(change):+,.0f}" if half_up(change) else "no change"
 
-    def day(self, day: date | None) -> str:
-        """A day such as 5 March 2026."""
-        return NOT_KNOWN if day is None else f"{day.day} {day:%B %Y}"
+    def day(self, day: date | str | None) -> str:
+        """A day such as 5 March 2026. One before the year 1 is a text from DuckDB, and stays as it is."""
+        # Of 0001-01-01T00:00:00Z, which some APIs send for no time, the day in a zone west of Greenwich.
+        return NOT_KNOWN if day is None else day if isinstance(day, str) else f"{day.day} {day:%B %Y}"
 
     def month(self, day: date) -> str:
         """A month such as Mar 2026."""

@@ -72,6 +72,14 @@ def test_names_from_the_crm_are_text(busy: RawTables) -> None:
         assert [row[0] for row in found[title].rows] == [name.strip("\u202e") or "(no name)" for name in HOSTILE]
 
 
+def test_a_day_before_the_year_1_is_shown(crm: RawTables) -> None:
+    crm.add("accounts", 1, name="Acme", last_contacted="0001-12-31 (BC) 19:00:00+00")
+    crm.add("won_deals", 1, amount=50, closed_date=today(), sales_account_id=1)
+
+    _, found = drawn(crm)
+    assert found["Quiet customers, by won amount"].rows[0][3] == "0001-12-31 (BC)"
+
+
 def test_names_do_not_turn_a_sentence_around(crm: RawTables) -> None:
     crm.side_load("users", 1, display_name="\u202eAnn\u2069 \u009b31m\nBell")
     crm.add("won_deals", 1, amount=50, closed_date=today(), owner_id=1)
