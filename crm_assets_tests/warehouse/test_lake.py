@@ -20,7 +20,7 @@ from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import dsn_of
-from crm_assets_tests.processes import FORKED, started
+from crm_assets_tests.processes import FORKED, exit_codes, started
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
@@ -124,6 +124,13 @@ def test_writers_of_different_tables_do_not_wait_for_each_other() -> None:
     with writing_elsewhere("raw.t"):
         write("create table t2 as select 1 as i", "raw.t2", wait=0.5)
     assert read("from t2") == [(1,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_processes_create_a_lake_at_the_same_moment() -> None:
+    tables = [f"t{number}" for number in range(4)]
+    assert exit_codes(*[started(write, f"create table {table} as select 1 as i", table) for table in tables]) == [0] * 4
+    assert read("select count(*) from duckdb_tables() where table_name similar to 't[0-3]'") == [(4,)]
 
 
 @pytest.mark.usefixtures("lake")

@@ -4,7 +4,7 @@ Readers on any machine see each commit as a whole. Different tables can be writt
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -221,13 +221,31 @@ class Lake:
         try:
             self._attach_lake(connection, "create_if_not_exists false")
         except NothingStored:
+            with self._creation_locked():
+                self._create(connection)
+        with explained(self.address, "CRM_WAREHOUSE_FILES"):
+            claim(connection, self.address.files, self._catalog)
+
+    @contextmanager
+    def _creation_locked(self) -> Iterator[None]:
+        """Holds a lock of its own while the body creates the lake: writers of different tables may all find none."""
+        if self.address.dsn is None:
+            yield
+            return
+        # Imported here: it needs psycopg, which is installed only with the extra "lake".
+        from crm_assets.warehouse.lake.coordination import locked
+
+        with locked(self.address.dsn, f"{self.address.schema} creation", (), (), self.wait, self.announce):
+            yield
+
+    def _create(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            self._attach_lake(connection, "create_if_not_exists false")  # another process has created it meanwhile
+        except NothingStored:
             with explained(self.address, "CRM_WAREHOUSE_FILES"):
                 mark_new(connection, self.address.files)
             self._attach_lake(connection)
-            with suppress(duckdb.Error):  # a process that creates the lake at the same moment has set it
-                connection.execute(ROW_GROUPS)
-        with explained(self.address, "CRM_WAREHOUSE_FILES"):
-            claim(connection, self.address.files, self._catalog)
+            connection.execute(ROW_GROUPS)
 
     def _attach_lake(self, connection: duckdb.DuckDBPyConnection, *options: str) -> None:
         options = (f"data_path {literal(self.address.files)}", NOTHING_INLINED, *options)

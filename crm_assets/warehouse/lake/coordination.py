@@ -77,7 +77,7 @@ UNREACHABLE = (psycopg.OperationalError,)
 
 
 @contextmanager
-def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
+def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two callers
     dsn: str, lake: str, tables: Collection[str], if_free: Collection[str], wait: float, announce: Announce
 ) -> Iterator[tuple[int, list[str]]]:
     """Locks some tables of a lake, or all, while the body runs.
