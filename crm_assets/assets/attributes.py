@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from crm_assets.counting import counted
 from crm_assets.dagster_internals import FailuresOnly
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
@@ -93,4 +94,4 @@ def log_with_checks(
     if failed:
         log.warning("%s; %d of %d checks failed: %s", made, len(failed), len(results), ", ".join(failed))
     else:
-        log.log(level, "%s; %d %s passed", made, len(results), "check" if len(results) == 1 else "checks")
+        log.log(level, "%s; %s passed", made, counted(len(results), "check"))

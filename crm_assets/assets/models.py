@@ -13,6 +13,7 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
+from crm_assets.counting import counted
 from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
@@ -164,7 +165,7 @@ def _built(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, *, ful
     results = [evaluation(asset_key(crm, model.address), outcome) for outcome in built.outcomes]
     for advice in undocumented(model, columns):
         dg.get_dagster_logger().warning("%s: %s", model.address, advice)
-    made = f"{model.address}: {built.rows_after:,} rows, built in {built.seconds:.1f} s"
+    made = f"{model.address}: {counted(built.rows_after, 'row')}, built in {built.seconds:.1f} s"
     # Views take no time. With a line each they would bury those of the tables.
     level = logging.DEBUG if model.kind == "view" else logging.INFO
     log_with_checks(dg.get_dagster_logger(), made, results, level)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from crm_assets.counting import counted
 from crm_assets.loading.present import unconfirmed
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.privacy.forgetting import listed_but_forgotten
@@ -69,7 +70,7 @@ def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding
     ).fetchall()
     numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
-        return Finding(True, f"{rows} rows, each with a unique id", numbers)
+        return Finding(True, f"{counted(rows, 'row')}, each with a unique id", numbers)
     listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
     address = f"{RAW}.{resource}"
     return Finding(
@@ -147,18 +148,18 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
     in_source -= forgotten
     if present == in_source:
-        return Finding(True, f"{present} rows, as the API counts", numbers)
+        return Finding(True, f"{counted(present, 'row')}, as the API counts", numbers)
     if mode == "incremental" and present > in_source:
         return Finding(
             True,
-            f"{present} rows, {present - in_source} more than the API counts: these may have vanished from the list. "
-            "The next full read will show it",
+            f"{counted(present, 'row')}, {present - in_source:,} more than the API counts: these may have vanished "
+            "from the list. The next full read will show it",
             numbers,
         )
     return Finding(
         False,
-        f"{present} rows, but the API counts {in_source}. If the list changed during the read, the next read corrects "
-        "it. Otherwise materialize in mode full and look at crm/complete",
+        f"{counted(present, 'row')}, but the API counts {in_source:,}. If the list changed during the read, "
+        "the next read corrects it. Otherwise materialize in mode full and look at crm/complete",
         numbers,
     )
 

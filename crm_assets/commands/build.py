@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 import duckdb
 
+from crm_assets.counting import counted
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Outcome, build, run_test, store_failures
@@ -79,7 +80,8 @@ def _is_built(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refre
         print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
         _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
         return False
-    print(f"{model.address}: {built.rows_after:,} rows, {len(built.outcomes)} tests, {built.seconds:.1f} s")
+    rows, tests = counted(built.rows_after, "row"), counted(len(built.outcomes), "test")
+    print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
     _print_failed(built.outcomes)
     return True
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.commands import add_answers, is_confirmed
+from crm_assets.counting import counted
 from crm_assets.errors import CrmAssetsError
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
@@ -51,7 +52,7 @@ def run(arguments: Namespace) -> int:
         print("Nothing was erased")
         return 0
     erased = forget_records(warehouse, resolve_settings(crm), models, resource, ids)
-    print(f"Erased {sum(erased.rows.values()):,} rows. No record with these ids will be loaded again")
+    print(f"Erased {counted(sum(erased.rows.values()), 'row')}. No record with these ids will be loaded again")
     return 0
 
 
@@ -68,10 +69,10 @@ def _id(text: str) -> int:
 
 
 def _show(resource: str, ids: Collection[int], stored: Stored) -> None:
-    print(f"{resource}: {len(stored.ids)} of {len(ids)} records are stored")
+    print(f"{resource}: {len(stored.ids)} of {counted(len(ids), 'record')} stored")
     for address, rows in stored.rows.items():
         if rows:
-            print(f"{address}: {rows:,} rows")
+            print(f"{address}: {counted(rows, 'row')}")
     if missing := sorted({*ids} - {*stored.ids}):
         print(
             f"Not stored, but will be skipped when the CRM lists them: {', '.join(map(str, missing))}. Are they right?"

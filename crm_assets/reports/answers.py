@@ -3,6 +3,7 @@
 from calendar import monthrange
 from collections.abc import Callable, Iterator, Mapping
 
+from crm_assets.counting import counted
 from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import Formats, half_up, ratio
 
@@ -57,7 +58,7 @@ def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
     else:  # others have negative amounts
         yield f"{most}."
     if year["owners_with_target"]:
-        owners_with_target = _many(year["owners_with_target"], "owner")
+        owners_with_target = counted(year["owners_with_target"], "owner")
         yield f"On target to date: {year['owners_on_target']:,} of {owners_with_target} with a target."
 
 
@@ -74,12 +75,13 @@ def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
     )
     if largest := review.parts["customers"]:
         share = formats.share(largest[-1]["cumulative_share_12m"])
-        yield f"The {_many(len(largest), 'largest customer')} brought in {share}."
+        yield f"The {counted(len(largest), 'largest customer')} brought in {share}."
     [retained] = review.parts["retained"]
     if retained["customers"]:
         quarter, bought = formats.quarter(retained["quarter"]), retained["customers_buying"]
+        customers = counted(retained["customers"], "customer")
         yield (
-            f"{formats.share(ratio(bought, retained['customers']))} of the {_many(retained['customers'], 'customer')} "
+            f"{formats.share(ratio(bought, retained['customers']))} of the {customers} "
             f"won before {quarter} bought again in that quarter."
         )
 
@@ -88,19 +90,19 @@ def _at_risk(review: SalesReview, formats: Formats) -> Iterator[str]:
     [risk] = review.parts["risk"]
     if risk["quiet_customers"]:
         yield (
-            f"{_many(risk['quiet_customers'], 'customer')} who brought in {formats.money(risk['quiet_amount'])} "
+            f"{counted(risk['quiet_customers'], 'customer')} who brought in {formats.money(risk['quiet_amount'])} "
             "had no contact for more than 90 days."
         )
     else:
         yield "No customer was without contact for more than 90 days."
     if risk["uncontacted_customers"]:
         yield (
-            f"{_many(risk['uncontacted_customers'], 'customer')} who brought in "
+            f"{counted(risk['uncontacted_customers'], 'customer')} who brought in "
             f"{formats.money(risk['uncontacted_amount'])} had no contact on record."
         )
     tasks, overdue = review.headline["open_tasks"], review.headline["overdue_tasks"]
     yield (
-        f"{overdue:,} of {_many(tasks, 'open task')} {'is' if 1 in (overdue, tasks) else 'are'} overdue."
+        f"{overdue:,} of {counted(tasks, 'open task')} {'is' if 1 in (overdue, tasks) else 'are'} overdue."
         if tasks
         else ("No task is open.")
     )
@@ -115,15 +117,10 @@ def _trust(review: SalesReview, formats: Formats) -> Iterator[str]:
     quality = review.parts["quality"]
     failing = [row for row in quality if row["failing"]]
     finds = "finds" if len(failing) == 1 else "find"
-    yield f"{len(failing)} of {_many(len(quality), 'data check')} {finds} something."
+    yield f"{len(failing)} of {counted(len(quality), 'data check')} {finds} something."
     if affected := [row for row in failing if row["amount_affected"]]:
         worst = max(affected, key=lambda row: row["amount_affected"])
         yield f"The largest amount affected is {formats.money(worst['amount_affected'])}: {worst['check_name']}."
-
-
-def _many(number: int, thing: str) -> str:
-    """A number of things: 1 task, 2 tasks."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 QUESTIONS: Mapping[str, Callable[[SalesReview, Formats], Iterator[str]]] = {

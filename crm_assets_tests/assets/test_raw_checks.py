@@ -74,10 +74,10 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
 @pytest.mark.parametrize(
     ("in_source", "passed", "sentence"),
     [
-        pytest.param(1, True, "1 rows, as the API counts", id="equal"),
+        pytest.param(1, True, "1 row, as the API counts", id="equal"),
         pytest.param(None, True, "the API does not count", id="no total"),
-        pytest.param(2, False, "1 rows, but the API counts 2", id="fewer"),
-        pytest.param(0, False, "1 rows, but the API counts 0", id="more"),
+        pytest.param(2, False, "1 row, but the API counts 2", id="fewer"),
+        pytest.param(0, False, "1 row, but the API counts 0", id="more"),
     ],
 )
 def test_rows_seen_by_a_full_read_are_compared(

@@ -42,7 +42,7 @@ def test_unchanged_models_are_built_on_request_only(capsys: pytest.CaptureFixtur
             assert build("staging.stg_accounts", *options) == 0
             shown.append(capsys.readouterr().out.partition(",")[0].strip())
 
-    assert shown == ["staging.stg_accounts: 1 rows", "staging.stg_accounts: unchanged", "staging.stg_accounts: 1 rows"]
+    assert shown == ["staging.stg_accounts: 1 row", "staging.stg_accounts: unchanged", "staging.stg_accounts: 1 row"]
 
 
 def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,9 +53,9 @@ def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
     assert command("contacts", "2", "999999999", "--dry-run") == 0
 
     assert capsys.readouterr().out.splitlines() == [
-        "contacts: 1 of 2 records are stored",
-        "raw.contacts: 1 rows",
-        "raw.rejected_records: 1 rows",
+        "contacts: 1 of 2 records stored",
+        "raw.contacts: 1 row",
+        "raw.rejected_records: 1 row",
         "Not stored, but will be skipped when the CRM lists them: 999999999. Are they right?",
         "Nothing was erased",
     ]

@@ -42,7 +42,7 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
 
         assert forget("contacts", "2", "99") == 0
 
-        assert "1 of 2 records are stored" in capsys.readouterr().out
+        assert "1 of 2 records stored" in capsys.readouterr().out
         assert found_in_files(marks.made, data_dir) == set()
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
         assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]

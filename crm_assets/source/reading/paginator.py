@@ -9,6 +9,7 @@ from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
 from crm_assets.api import PAGE, PER_PAGE
+from crm_assets.counting import counted
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.source.http.page import Identity, Page
@@ -304,10 +305,9 @@ class FullReadPaginator(BasePaginator):
             self._end_at_cap(refused.number - 1, str(refused.refusal))
 
     def _end_at_cap(self, pages: int, why: str) -> None:
-        listed = "1 page" if pages == 1 else f"{pages} pages"
-        counted = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
+        total = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
         self._end(
-            f"the API lists no more than {listed}, {self.report.rows_read} {counted} records ({why}). "
+            f"the API lists no more than {counted(pages, 'page')}, {self.report.rows_read} {total} records ({why}). "
             f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
             f"{setting_name('per_page')}"
         )

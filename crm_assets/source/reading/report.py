@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
 
+from crm_assets.counting import counted
 from crm_assets.source.typing.batches import RejectedRecord
 
 
@@ -89,7 +90,7 @@ class ReadReport:
     @property
     def summary(self) -> str:
         """One line for the run's log."""
-        retries = f" and {self.retries} retries" if self.retries else ""
+        retries = f" and {self.retries:,} {'retry' if self.retries == 1 else 'retries'}" if self.retries else ""
         incomplete = f"; incomplete: {self.incomplete_because}" if self.incomplete_because else ""
-        read = f"{self.rows_read:,} records in {self.requests:,} requests{retries}"
+        read = f"{counted(self.rows_read, 'record')} in {counted(self.requests, 'request')}{retries}"
         return f"{self.resource}: {read} ({self.mode.value}){incomplete}"
