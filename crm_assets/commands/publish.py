@@ -7,6 +7,7 @@ views are also written as Parquet files into FOLDER/current, for readers without
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
+from crm_assets.errors import SettingsError
 from crm_assets.warehouse.parquet import CURRENT, publish_parquet
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -38,8 +39,11 @@ def run(arguments: Namespace) -> int:
         return 0
     # The copy of a file, so that no run waits for this.
     source = Warehouse(database=where) if Path(where).exists() else warehouse
-    with source.read_connection() as connection:
-        tables = publish_parquet(connection, arguments.parquet.absolute())["tables"]
+    try:
+        with source.read_connection() as connection:
+            tables = publish_parquet(connection, arguments.parquet.absolute())["tables"]
+    except OSError as error:
+        raise SettingsError(f"{error}. Give --parquet a folder that can be written to") from None
     rows = sum(table["rows"] for table in tables)
     print(f"{len(tables)} tables, {rows:,} rows: {arguments.parquet / CURRENT}")
     return 0

@@ -93,6 +93,14 @@ def publish(tmp_path: Path) -> Callable[..., Path]:
     return published
 
 
+def test_a_path_that_is_no_folder_is_named(
+    publish: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "published").touch()
+    publish(expected=1)
+    assert capsys.readouterr().err.endswith("published'. Give --parquet a folder that can be written to\n")
+
+
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
     """The tables of the manifest, by address."""
     return {table["table"]: table for table in json.loads((folder / "current" / "manifest.json").read_text())["tables"]}
