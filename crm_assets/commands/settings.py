@@ -8,10 +8,10 @@ import shutil
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
 from crm_assets.masking import MASK
+from crm_assets.settings.allowed import allowed
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.finding import SECRETS, Found, alone, find, problems
 from crm_assets.settings.names import is_about_deployment, setting_name
@@ -56,20 +56,6 @@ def _row(name: str, found: Found) -> tuple[str, str, str, str]:
     return variable, value, " and ".join(found.origins[name]), allowed(name)
 
 
-def allowed(name: str) -> str:
-    """Which values a setting can have."""
-    schema = properties()[name]
-    if "allowed" in schema:
-        return str(schema["allowed"])
-    kind = schema["anyOf"][0] if "anyOf" in schema else schema
-    if values := kind.get("enum") or ["true", "false"] * (kind["type"] == "boolean"):
-        *others, last = (f"`{value}`" for value in values)
-        return f"{', '.join(others)} or {last}"
-    lowest = f"more than {kind['exclusiveMinimum']:g}" if "exclusiveMinimum" in kind else f"{kind['minimum']:g}"
-    fractions = "" if kind["type"] == "integer" else ", fractions too"
-    return f"{lowest} {'to {:g}'.format(kind['maximum']) if 'maximum' in kind else 'or more'}{fractions}"
-
-
 def shown(value: Any) -> str:
     """A value that is not a secret: of URLs without user and parameters."""
     if isinstance(value, Mapping):
@@ -91,10 +77,3 @@ def _without_secrets(given: Any) -> Any:
         **({"params": dict.fromkeys(params, MASK) if isinstance(params, Mapping) else MASK} if params else {}),
         **({"path": path(str(where))} if where else {}),
     }
-
-
-@cache
-def properties() -> Mapping[str, dict[str, Any]]:
-    """Setting -> its JSON schema."""
-    schema = CrmSettings.model_json_schema(ref_template="{model}")
-    return {name: {**schema["$defs"].get(each.get("$ref"), {}), **each} for name, each in schema["properties"].items()}

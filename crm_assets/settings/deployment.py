@@ -21,7 +21,7 @@ MONTHS = tuple(calendar.month_name)
 def _known_timezone(name: str) -> str:
     # Some machines have files such as localtime, or take europe/berlin, which DuckDB or another machine does not know.
     if name not in available_timezones() - {"Factory", "localtime"}:
-        raise ValueError("is not a time zone: give an IANA name such as Europe/Berlin")
+        raise ValueError("give an IANA name such as Europe/Berlin")
     return name
 
 
@@ -29,7 +29,7 @@ def _month(value: object) -> int:
     text = str(value).strip().capitalize()
     number = MONTHS.index(text) if text in MONTHS else int(text) if text.isdecimal() else 0
     if number not in range(1, 13):
-        raise ValueError("is not a month: give 1 to 12, or a name such as April")
+        raise ValueError("give 1 to 12, or a name such as April")
     return number
 
 
@@ -48,7 +48,7 @@ def _cron(text: str) -> str:
 
     parts = text.split()
     if len(parts) != CRON_PARTS or not croniter.is_valid(text):
-        raise ValueError("is neither weekly nor a cron expression of five parts, such as 30 7 * * 1")
+        raise ValueError("give weekly, or a cron expression of five parts, such as 30 7 * * 1")
     return " ".join(parts)
 
 
@@ -56,7 +56,7 @@ def _absolute(folder: Path) -> Path:
     try:
         return folder.expanduser().absolute()
     except RuntimeError:
-        raise ValueError("begins with ~, but this user has no home: give the whole path") from None
+        raise ValueError("this user has no home: give the whole path") from None
 
 
 def _known_kind(address: SecretStr) -> SecretStr:

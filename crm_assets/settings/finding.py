@@ -16,8 +16,10 @@ from pydantic import ValidationError
 from crm_assets.errors import SettingsError
 from crm_assets.masking import know
 from crm_assets.settings import names
+from crm_assets.settings.allowed import allowed
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.documents import Document, documents, from_json, merged, table
+from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import DEFAULT_CRM, SECTION, Crm, full_name
 from crm_assets.settings.secrets import secrets_in
 
@@ -216,9 +218,11 @@ def _sentence(detail: Any, found: Found) -> str:
     if not detail["loc"]:
         return f"{reason}."
     top, *inner = map(str, detail["loc"])
-    if detail["type"] == "string_pattern_mismatch":
-        permitted = CrmSettings.model_json_schema()["properties"][top]["allowed"]
-        reason = f"give {permitted.replace('`', '')}"
+    if inner and detail["type"] == "extra_forbidden":
+        reason = f"is unknown: give any of {', '.join(EndpointSettings.model_fields)}"
+    elif not inner and detail["type"] != "value_error":
+        whole = "a whole number, " if detail["type"].startswith("int_") else ""
+        reason = f"give {whole}{allowed(top)}".replace("`", "")
     within = f", at {'.'.join(inner)}," if inner else ""
     shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
     given = f"Setting {found.named(top)}{within} in {' and '.join(found.origins.get(top, ()))}"

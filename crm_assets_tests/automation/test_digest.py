@@ -113,7 +113,7 @@ def test_wrong_times_are_refused_with_what_is_right(
     assert not build_digest(Crm()).schedules
     [message] = messages
     assert "CRM_DIGEST" in message
-    assert "is neither weekly nor a cron expression of five parts" in message
+    assert "give weekly, or a cron expression of five parts" in message
 
 
 @pytest.mark.usefixtures("hook")

@@ -258,7 +258,7 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
     ("settings", "words"),
     [
         *(
-            ({"CRM_FISCAL_YEAR_START": value}, "FISCAL_YEAR_START.*is not a month")
+            ({"CRM_FISCAL_YEAR_START": value}, "FISCAL_YEAR_START.*not allowed: give 1 to 12, or a name such as April")
             for value in ("0", "13", "Q2", "1.5")
         ),
         *(
@@ -266,9 +266,16 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
             for value in ("Euro", "€", "E R")
         ),
         *(
-            ({"CRM_REPORTING_TIMEZONE": value}, "REPORTING_TIMEZONE.*is not a time zone: give an IANA name")
+            ({"CRM_REPORTING_TIMEZONE": value}, "REPORTING_TIMEZONE.*not allowed: give an IANA name")
             for value in ("localtime", "Factory", "posixrules", "europe/berlin", "Europe", "../UTC")
         ),
+        *(
+            ({"CRM_KEEP_RUNS_DAYS": value}, f"KEEP_RUNS_DAYS.*not allowed: give {words}0 to 3650\\.")
+            for value, words in (("-1", ""), ("x", "a whole number, "), ("1.5", "a whole number, "))
+        ),
+        ({"SOURCES__CRM__PERSONAL_DATA": "drop"}, "not allowed: give keep, leave_out or hash"),
+        ({"SOURCES__CRM__REQUEST_TIMEOUT": "0"}, "not allowed: give more than 0 to 600, fractions too"),
+        ({"SOURCES__CRM__ENDPOINTS__CONTACTS__PTH": "/x"}, "at contacts.pth, .*is unknown: give any of path, params,"),
         (
             {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
             "not a path and does not begin with ducklake: or md:",
