@@ -83,7 +83,9 @@ def _list(warehouse: Warehouse) -> int:
     with warehouse.read_connection() as connection:
         found = forgotten_ids(connection)
     for group in found:
-        print(f"{group.at:%Y-%m-%d %H:%M:%S} UTC  {group.resource}: {group.ids:,} ids, {group.stored:,} were stored")
+        print(
+            f"{group.at:%Y-%m-%d %H:%M:%S} UTC  {group.resource}: {counted(group.ids, 'id')}, {group.stored:,} stored"
+        )
     if not found:
         print("No id is forgotten")
     return 0

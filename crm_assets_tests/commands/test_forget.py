@@ -84,7 +84,7 @@ def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFi
     assert command("--list") == 0
 
     shown = capsys.readouterr().out
-    assert "UTC  contacts: 2 ids, 1 were stored" in shown
+    assert "UTC  contacts: 2 ids, 1 stored" in shown
     assert "999999999" not in shown
 
 
