@@ -38,14 +38,16 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise refused(f"{path}{line}: this is not valid YAML: {error.problem}") from None
+    except RecursionError:
+        raise refused(f"{path}: this is nested too deeply, or an alias is part of what it stands for") from None
     except yaml.YAMLError as error:
         raise refused(f"{path}: this is not valid YAML: {error}") from None
 
 
-def line_of(value: Any, key: str | None = None) -> int:
-    """The line of a mapping or of one of its keys; 1 if it was not read from a file."""
+def line_of(value: Any, key: str | None = None, default: int = 1) -> int:
+    """The line of a mapping or of one of its keys; the default if it was not read from a file."""
     if not isinstance(value, Section):
-        return 1
+        return default
     return value.lines.get(key, value.line) if key else value.line
 
 

@@ -146,19 +146,22 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
             f"{at} has the unknown kind {kind!r}: use one of {', '.join(kinds)}, or add it to tests/generic; those of "
             "packages are not supported"
         )
+    if problems := [*wrong(given, TEST, str(path), line, kind)]:
+        raise ModelsRefused("\n".join(problems))
     config = {**node.project.config("data_tests", path, node.stem), **(given.get("config") or {})}
     config = {
         key: value if key == "where" else node.project.plain.value(path, value, line) for key, value in config.items()
     }
     arguments = {**(given.get("arguments") or {})}
-    problems = [*wrong(given, TEST, str(path), line, kind), *wrong(config, CONFIG, str(path), line, kind)]
+    problems = [*wrong(config, CONFIG, str(path), line, kind)]
     if column and "column_name" not in arguments:
         arguments["column_name"] = identifier(column["name"]) if column.get("quote") else column["name"]
     if missing := sorted(known.required - arguments.keys()):
         remedy = "move it to data_tests of a column" if missing == ["column_name"] else "add it below arguments"
         problems.append(f"{at}: {kind} needs {missing[0]}: {remedy}")
     if more := sorted(arguments.keys() - {*known.parameters}):
-        remedy = "move it to data_tests of the model" if more == ["column_name"] else f"it takes {known.parameters}"
+        taken = ", ".join(name for name in known.parameters if name != "column_name") or "none"
+        remedy = "move it to data_tests of the model" if more == ["column_name"] else f"it takes {taken}"
         problems.append(f"{at}: {kind} has no argument {more[0]}: {remedy}")
     if problems:
         raise ModelsRefused("\n".join(problems))

@@ -68,6 +68,8 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Keys of the configuration with what is wrong."""
     if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
         yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
+    if (config.get("contract") or {}).get("enforced") and not model.properties.get("columns"):
+        yield "config", "an enforced contract is about columns: list them, each with its data_type"
     if "." in model.schema:
         yield "schema", f"the schema is {model.schema!r}: write one without dots"
     if not re.match("team:|.*@", str(model.owner or "@")):
@@ -89,7 +91,8 @@ def _problems_of_seed(model: Model, config: Mapping[str, Any]) -> Iterator[tuple
     if len(model.delimiter) != 1:
         yield "delimiter", f"delimiter is {model.delimiter!r}: write one character"
         return
-    for column in {*(config.get("column_types") or {})} - {*header(model.path, model.delimiter)}:
+    columns = header(model.path, model.delimiter)
+    for column in [name for name in config.get("column_types") or {} if name not in columns]:
         yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 

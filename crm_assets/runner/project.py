@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.properties import FILE, FOR_DBT, PROJECT, read_properties
+from crm_assets.runner.properties import CONFIG, FILE, FOR_DBT, PROJECT, read_properties, wrong
 from crm_assets.runner.templates import CONFIG_CALL, Relation, Scope, Templates, refuse, text_of
 from crm_assets.yaml_files import line_of
 
@@ -204,6 +204,8 @@ class Project:
             except ModelsRefused:
                 if own.get("enabled", True):
                     raise
+        if problems := [*wrong(own.given, CONFIG, str(path), _line_of_config(text), name)]:
+            raise ModelsRefused("\n".join(problems))
         return Node(self, kind, name, path, text, _configure(config, own.given), entry, properties_path)
 
 
@@ -211,11 +213,20 @@ def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str,
     """Adds values: tags, meta and types to those that are there, others in their place."""
     for key, value in more.items():
         if key == "tags":
-            configured[key] = [*configured.get(key, []), *([value] if isinstance(value, str) else value or [])]
+            configured[key] = [
+                *configured.get(key, []),
+                *(value if isinstance(value, list) else [value] if value else []),
+            ]
         else:
             merged = key in {"meta", "column_types"}
             configured[key] = {**configured.get(key, {}), **(value or {})} if merged else value
     return configured
+
+
+def _line_of_config(text: str) -> int:
+    """The line of a model on which its configuration is, or 1 if a macro has it."""
+    found = CONFIG_CALL.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found else 1
 
 
 def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) -> Any:

@@ -9,7 +9,10 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.yaml_files import Items, line_of, read_yaml
 
 Spec = Any
-"""A mapping of known keys, a list with the spec of its items, a set of allowed values, or None: anything."""
+"""A mapping of known keys, a list with the spec of its items, a set of allowed values, a tuple of types, or None:
+anything."""
+
+KINDS = {str: "a text", list: "a list below it", dict: "keys and values below it"}
 
 
 def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
@@ -17,10 +20,15 @@ def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
 
 
 CONFIG = _keys(
-    "enabled depends_on_today full_refresh schema alias tags meta docs group access persist_docs quote_columns "
-    "unique_key updated_at check_cols contract warn_if error_if where limit fail_calc store_failures event_time "
+    "enabled depends_on_today full_refresh schema alias docs group access persist_docs quote_columns "
+    "updated_at check_cols warn_if error_if limit fail_calc store_failures event_time "
     "freshness loaded_at_field loaded_at_query delimiter",
     column_types={},
+    contract={},
+    meta={},
+    tags=(str, list),
+    unique_key=(str, list),
+    where=(str,),
     materialized={"view", "table", "incremental", "ephemeral", "seed", "snapshot"},
     incremental_strategy={"append", "delete+insert", "merge"},
     on_schema_change={"append_new_columns"},
@@ -31,11 +39,11 @@ CONFIG = _keys(
 """The keys of `config` that are supported, or that change nothing here."""
 
 TESTS: Spec = []
-DESCRIBED = _keys("name description data_type quote meta tags config")
+DESCRIBED = _keys("name description data_type quote tags config", meta={})
 COLUMN = {**DESCRIBED, "data_tests": TESTS, "tests": TESTS}
 ENTRY = _keys(
-    "name description meta tags docs relation latest_version group access",
-    config=CONFIG, data_tests=TESTS, tests=TESTS, columns=[COLUMN],
+    "name description docs relation latest_version group access",
+    meta={}, tags=(str, list), config=CONFIG, data_tests=TESTS, tests=TESTS, columns=[COLUMN],
 )  # fmt: skip
 TABLE = _keys(
     "name description identifier loaded_at_field loaded_at_query freshness external meta tags docs quoting",
@@ -49,7 +57,7 @@ FILE = _keys(
     "version macros exposures groups metrics semantic_models saved_queries analyses",
     models=[ENTRY], seeds=[ENTRY], snapshots=[ENTRY], data_tests=[ENTRY], sources=[SOURCE],
 )  # fmt: skip
-TEST = _keys("name description arguments config")
+TEST = _keys("description", name=(str,), arguments={}, config=CONFIG)
 PROJECT = _keys(
     "name version config-version profile vars models seeds snapshots data_tests tests exposures docs-paths "
     "asset-paths analysis-paths clean-targets target-path log-path require-dbt-version quoting flags query-comment"
@@ -82,25 +90,34 @@ def read_properties(path: Path, spec: Spec) -> Mapping[str, Any]:
 def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the file") -> Iterator[str]:
     """What is wrong with a value of a YAML file: unknown keys, other types, other values."""
     at = f"{path}:{line}: {where} is {value!r}"
+    kinds = spec if isinstance(spec, tuple) else (type(spec),)
     if spec is None or (value is None and not isinstance(spec, list)):
         return
     if isinstance(spec, set):
         if str(value).lower() not in spec and "{{" not in str(value):
             yield f"{at}: use one of {', '.join(sorted(spec))}"
-    elif not isinstance(value, type(spec)):
-        yield f"{at}: write {'a list' if isinstance(spec, list) else 'keys and values'} below it"
+    elif not isinstance(value, kinds):
+        yield f"{at}: write {' or '.join(KINDS[kind] for kind in kinds)}"
     elif isinstance(spec, list):
-        for number, item in enumerate(value if spec else ()):
-            item_line = value.lines[number] if isinstance(value, Items) else line
-            if isinstance(item, dict) and isinstance(item.get("name"), str):
-                yield from wrong(item, spec[0], path, item_line, item["name"])
-            else:
-                yield f"{path}:{item_line}: an entry of {where} has no name: {item!r}"
-    else:
-        for key in value if spec else ():
-            if key in spec:
-                yield from wrong(value[key], spec[key], path, line_of(value, key), f"{where}: {key}")
-            else:
-                close = get_close_matches(key, spec, 1, 0.8)
-                remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
-                yield f"{path}:{line_of(value, key)}: {where}: the key {key!r} cannot be used: {remedy}"
+        yield from _wrong_entries(value if spec else (), spec, path, line, where)
+    elif isinstance(spec, dict) and spec:
+        yield from _wrong_keys(value, spec, path, line, where)
+
+
+def _wrong_entries(value: Any, spec: Any, path: str, line: int, where: str) -> Iterator[str]:
+    for number, item in enumerate(value):
+        item_line = value.lines[number] if isinstance(value, Items) else line
+        if isinstance(item, dict) and isinstance(item.get("name"), str):
+            yield from wrong(item, spec[0], path, item_line, item["name"])
+        else:
+            yield f"{path}:{item_line}: an entry of {where} has no name: {item!r}"
+
+
+def _wrong_keys(value: Any, spec: Any, path: str, line: int, where: str) -> Iterator[str]:
+    for key in value:
+        if key in spec:
+            yield from wrong(value[key], spec[key], path, line_of(value, key, line), f"{where}: {key}")
+        else:
+            close = get_close_matches(key, spec, 1, 0.8)
+            remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
+            yield f"{path}:{line_of(value, key, line)}: {where}: the key {key!r} cannot be used: {remedy}"

@@ -128,6 +128,18 @@ WRONG_PROPERTIES = {
     "argument": (TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x"),
     "severity": (TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one"),
     "ref": (TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x"),
+    "meta": ("meta: 3", "meta is 3: write keys and values below it"),
+    "tags": ("tags: 3", "tags is 3: write a text or a list"),
+    "key": ("config: {unique_key: 3}", "unique_key is 3: write a text or a list"),
+    "test without keys": (TESTED % "unique: 3", "unique is 3: write keys and values below it"),
+    "arguments without keys": (TESTED % "unique: {arguments: 3}", "arguments is 3: write keys and values below it"),
+    "name of a test": (TESTED % "unique: {name: 3}", "name is 3: write a text"),
+    "where of a test": (TESTED % "unique: {config: {where: 3}}", "where is 3: write a text"),
+    "column's argument": (
+        TESTED % "accepted_values: {arguments: {value: 1}}",
+        "argument value: it takes values, quote",
+    ),
+    "contract": ("config: {contract: {enforced: true}}", "an enforced contract is about columns: list them"),
     "no argument": ("data_tests: [{expression_is_true: {}}]", "needs expression: add it below"),
     "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
 }
@@ -146,6 +158,7 @@ WRONG_YAML = {
     "no name": ("models: [{description: A.}]", "an entry of the file: models has no name"),
     "no list": ("models: {a: 1}", "models is {'a': 1}: write a list"),
     "no YAML": ("models: [", "this is not valid YAML"),
+    "itself": ("models: &all [*all]", "this is nested too deeply, or an alias is part of what it stands for"),
     "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
     "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
     "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
@@ -157,7 +170,7 @@ def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) ->
     project.write("marts/a.sql", "select 1 as x")
     project.write("marts/marts.yml", text)
 
-    with pytest.raises(ModelsRefused, match=rf"marts.yml:\d+: .*{re.escape(message)}"):
+    with pytest.raises(ModelsRefused, match=rf"marts.yml(:\d+)?: .*{re.escape(message)}"):
         project.models()
 
 
@@ -188,6 +201,28 @@ def test_refusal_names_the_line(project: ModelProject) -> None:
     with pytest.raises(
         ModelsRefused, match=r"marts\.yml:8: sales: a test of column day has the unknown kind 'not_nul'"
     ):
+        project.models()
+
+
+def test_wrong_config_of_a_file_names_the_file(project: ModelProject) -> None:
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:2: sales: materialized is 'tabel': use one of"):
+        project.mart("-- Sales.\n{{ config(materialized='tabel') }} select 1 as day", "meta: {}")
+
+
+def test_wrong_config_of_a_test_names_its_line(project: ModelProject) -> None:
+    project.write("marts/sales.sql", "select 1 as day")
+    project.write(
+        "marts/marts.yml",
+        """
+        models:
+          - name: sales
+            columns:
+              - name: day
+                data_tests:
+                  - unique: {config: {severity: warning}}
+        """,
+    )
+    with pytest.raises(ModelsRefused, match=r"marts\.yml:6: unique: config: severity is 'warning': use one of"):
         project.models()
 
 
