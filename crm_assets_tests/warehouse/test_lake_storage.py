@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 
+import duckdb
 import pytest
 
+from crm_assets.assets.failures import explain
 from crm_assets.loading.load import NARROW
+from crm_assets.warehouse.transactions import Commits
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.warehouse.statements import read
+from crm_assets_tests.warehouse.statements import read, write
 from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lake")]
@@ -39,6 +43,30 @@ def test_a_storage_that_refuses_is_not_tried_again_and_named() -> None:
     assert run.attempts("open_tasks") == 1
     assert "403" in run.failure("open_tasks")
     assert "CRM_WAREHOUSE_FILES" in run.failure("open_tasks")
+
+
+def read_across_an_erasure() -> None:
+    with Warehouse().read_connection() as reader:
+        reader.begin()
+        assert reader.execute("select count(*) from t").fetchall() == [(95,)]
+        Warehouse().erase()
+        reader.execute("select sum(i) from t").fetchall()
+
+
+@pytest.mark.parametrize("is_folder", [False, True], ids=["a bucket", "a folder"])
+def test_a_reader_whose_files_are_erased_tries_again(
+    monkeypatch: pytest.MonkeyPatch, data_dir: Path, *, is_folder: bool
+) -> None:
+    if is_folder:
+        monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))
+    write("create table t as select range as i from range(100)")
+    write("delete from t where i < 5")
+    with pytest.raises(duckdb.Error) as raised:
+        read_across_an_erasure()
+    explained = explain(raised.value, "t", Commits())
+    assert explained.may_recover
+    assert "CRM_WAREHOUSE_FILES" in explained.message
+    assert read("select count(*) from t") == [(95,)]
 
 
 @pytest.mark.long

@@ -96,13 +96,17 @@ def needs_aws() -> bool:
 
 
 def is_about_storage(error: BaseException) -> bool:
-    """Whether an error is about object storage. DuckDB quotes its URL where there was no answer, and so no status."""
-    return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and "://" in str(error))
+    """Whether an error is about a lake's files. DuckDB quotes their URL or path where there is no HTTP status."""
+    is_quoted = "://" in str(error) or "/ducklake-" in str(error)
+    return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and is_quoted)
 
 
 def may_answer_later(error: BaseException) -> bool:
-    """Whether the storage did not answer, was busy or out of order. DuckDB has tried again for about a second."""
-    return is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED
+    """Whether the storage did not answer, was busy or out of order. DuckDB has tried again for about a second.
+
+    A file that is not found may have been erased since the transaction began: the next one needs others.
+    """
+    return is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED - {NOT_FOUND}
 
 
 @contextmanager
