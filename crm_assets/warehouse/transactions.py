@@ -171,11 +171,11 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
             with committing():
                 commit()
         except BaseException as error:
+            # Also of a broken connection: DuckDB ends the process if it is closed within a transaction of a lake whose
+            # session of PostgreSQL has ended. The first error is reported.
+            with suppress(duckdb.Error):
+                connection.rollback()
             if isinstance(connection, Reconnecting):
                 connection.discard(error)
-            else:
-                # A broken connection cannot roll back and need not. The first error is reported.
-                with suppress(duckdb.Error):
-                    connection.rollback()
             raise
     return result

@@ -1,9 +1,10 @@
 """A lake as the warehouse: the same assets, whole states for readers anywhere, and locks of tables among writers."""
 
+import sys
 import time
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from dagster import build_defs_for_component
 
 from crm_assets.components import CrmComponent
-from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -230,6 +231,27 @@ def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -
         with pytest.raises(WarehouseUnreachable, match="Nothing was written"):
             committed(connection, lambda: connection.execute("insert into t values (3)"))
     assert read("from t") == [(1,), (2,)]
+
+
+def lose_the_session_in_a_transaction(dsn: str) -> None:
+    def insert_and_lose() -> None:
+        connection.execute("insert into t values (2)")
+        with psycopg.connect(dsn) as other:
+            other.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where datname = current_database() and pid <> pg_backend_pid()"
+            )
+
+    with Warehouse().get_connection(tables=["t"]) as connection:
+        with suppress(duckdb.Error, CrmAssetsError):
+            committed(connection, insert_and_lose)
+        sys.exit(3)
+
+
+def test_a_process_outlives_a_lost_session_of_the_catalog(lake: dict[str, str]) -> None:
+    write("create table t as select 1 as i")
+    assert exit_codes(started(lose_the_session_in_a_transaction, dsn_of(lake["CRM_WAREHOUSE"]))) == [3]
+    assert read("from t") == [(1,)]
 
 
 def test_a_lake_is_maintained_by_a_schedule_that_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
