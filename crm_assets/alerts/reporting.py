@@ -11,6 +11,7 @@ from pydantic import Field
 from crm_assets.alerts.incidents import Incidents
 from crm_assets.alerts.outcomes import lateness, run_outcome
 from crm_assets.alerts.sending import send
+from crm_assets.counting import counted
 from crm_assets.masking import mask_log_records
 from crm_assets.settings import setting_at_load
 from crm_assets.settings.secrets import url
@@ -56,7 +57,7 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     cursor.settle(lateness(instance, allowed, now, ui))
     _report(cursor)
     context.update_cursor(cursor.model_dump_json())
-    return dg.SkipReason(f"{len(cursor.incidents)} open incidents")
+    return dg.SkipReason(counted(len(cursor.incidents), "open incident"))
 
 
 def _ended_since(instance: dg.DagsterInstance, cursor: Cursor, now: datetime) -> list[dg.DagsterRun]:

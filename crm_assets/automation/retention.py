@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
+from crm_assets.counting import counted
 from crm_assets.dagster_internals import delete_run, latest_check_runs
 from crm_assets.settings import setting_at_load, setting_name
 
@@ -28,7 +29,7 @@ def delete_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         return dg.SkipReason(f"{setting_name('keep_runs_days')} is 0: all runs are kept")
     checks = repository.asset_graph.asset_check_keys if repository else set()
     deleted = delete_runs_before(context.instance, now - timedelta(days=days), checks)
-    return dg.SkipReason(f"Deleted {deleted} runs that were older than {days} days")
+    return dg.SkipReason(f"Deleted {counted(deleted, 'run')} older than {counted(days, 'day')}")
 
 
 def delete_runs_before(instance: dg.DagsterInstance, before: datetime, checks: Iterable[dg.AssetCheckKey]) -> int:

@@ -147,7 +147,7 @@ def test_a_tick_deletes_the_oldest_only(instance: DagsterInstance, monkeypatch: 
 def test_days_are_a_setting_and_0_keeps_all(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(2):
         read(instance, TASKS)
-    assert tick(instance) == "Deleted 0 runs that were older than 30 days"
+    assert tick(instance) == "Deleted 0 runs older than 30 days"
     monkeypatch.setenv("CRM_KEEP_RUNS_DAYS", "0")
     assert tick(instance) == "CRM_KEEP_RUNS_DAYS is 0: all runs are kept"
     assert len(run_ids(instance)) == 2
