@@ -33,7 +33,10 @@ UNREADABLE = (
     "it from the published copy or a backup (docs/backup.md), or move it away: the next run reads the CRM into a "
     "new one, without vanished rows and history"
 )
-NO_STORAGE = f"Check the storage in {setting_name('warehouse_files')}, and materialize it again"
+NO_STORAGE = (
+    f"Check the catalog in {setting_name('warehouse')} and the storage in {setting_name('warehouse_files')}, and "
+    "materialize it again"
+)
 
 ADVICE: Mapping[int, str] = {
     errno.ENOSPC: NO_ROOM,

@@ -5,10 +5,12 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+import duckdb
 import pytest
 
+from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import Commits, committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import LakeServers
@@ -108,6 +110,16 @@ def test_a_catalog_that_does_not_answer_is_tried_again(proxy: CatalogProxy) -> N
         assert run.success
         assert run.attempts("open_tasks") > 1
         assert read("select count(*) from raw.open_tasks") == [(3,)]
+
+
+def test_a_statement_without_a_catalog_is_tried_again() -> None:
+    error = duckdb.IOException(
+        'Failed to query most recent snapshot for DuckLake: Unable to connect to Postgres at "host=db dbname=lake": '
+        "FATAL: the database system is shutting down"
+    )
+    explained = explain(error, "accounts", Commits())
+    assert explained.may_recover
+    assert "CRM_WAREHOUSE and" in explained.message
 
 
 @pytest.mark.parametrize("proxy", ["bucket"], indirect=True)

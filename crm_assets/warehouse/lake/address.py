@@ -96,13 +96,13 @@ def needs_aws() -> bool:
 
 
 def is_about_storage(error: BaseException) -> bool:
-    """Whether an error is about a lake's files. DuckDB quotes their URL or path where there is no HTTP status."""
-    is_quoted = "://" in str(error) or "/ducklake-" in str(error)
+    """Whether an error is about a lake's files or its catalog. DuckDB says which where there is no HTTP status."""
+    is_quoted = any(words in str(error) for words in ("://", "/ducklake-", "Unable to connect to Postgres"))
     return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and is_quoted)
 
 
 def may_answer_later(error: BaseException) -> bool:
-    """Whether the storage did not answer, was busy or out of order. DuckDB has tried again for about a second.
+    """Whether storage or catalog did not answer, were busy or out of order. DuckDB has tried again for about a second.
 
     A file that is not found may have been erased since the transaction began: the next one needs others.
     """
