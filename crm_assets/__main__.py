@@ -101,7 +101,9 @@ def _run(argv: Sequence[str]) -> int:
                 traceback.print_tb(error.__traceback__)
         print(message or error, file=sys.stderr)
         return 1
-    except Exception:  # noqa: BLE001 # a bug: its traceback is masked as well
+    except Exception as error:  # noqa: BLE001 # a bug: its traceback is masked as well
+        if isinstance(error.__cause__, KeyboardInterrupt):  # DuckDB raises an error of its own for it
+            raise error.__cause__ from None
         traceback.print_exc()
         return 1
     return code

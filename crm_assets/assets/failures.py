@@ -78,6 +78,8 @@ def disk_error(error: BaseException) -> str:
 
 PACKAGE = Path(__file__).parent.parent
 
+INTERRUPTIONS = (KeyboardInterrupt, dg.DagsterExecutionInterruptedError)
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -107,6 +109,7 @@ def failures_explained(name: str, crm: Crm = DEFAULT_CRM) -> Iterator[dict[str, 
 
     Raises:
         Failure: In place of any error. Retries are allowed only if they can help.
+        KeyboardInterrupt: The body was interrupted, as when a run is terminated; or Dagster's error for that.
     """
     metadata: dict[str, Any] = {}
     mask_log_records()
@@ -136,7 +139,13 @@ def explain(error: BaseException, name: str, commits: Commits) -> Explained:
         error: The error.
         name: The resource, table or asset that it belongs to.
         commits: The transactions before it.
+
+    Raises:
+        KeyboardInterrupt: The error comes from an interruption; or Dagster's error for that.
     """
+    for cause in _causes(error):
+        if isinstance(cause, INTERRUPTIONS):  # DuckDB raises an error of its own for an interrupted statement
+            raise cause from None
     changed = f". {commits.outcome}" if commits.confirmed or commits.unconfirmed else ""
     for cause in _causes(error):
         if isinstance(cause, CrmAssetsError):

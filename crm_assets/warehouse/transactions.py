@@ -48,6 +48,8 @@ class Reconnecting:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Closes the connection for good."""
+        if error is not None and self._connection is not None:
+            self._connection.interrupt()  # closing waits for the threads of an interrupted statement, which go on
         self._connection, self._is_closed = None, True
         self._opened.__exit__(kind, error, traceback)
 
@@ -171,6 +173,7 @@ def _attempt(connection: duckdb.DuckDBPyConnection, body: Callable[[], T]) -> T:
             with committing():
                 commit()
         except BaseException as error:
+            connection.interrupt()  # as in __exit__ above: a rollback waits as well
             # Also of a broken connection: DuckDB ends the process if it is closed within a transaction of a lake whose
             # session of PostgreSQL has ended. The first error is reported.
             with suppress(duckdb.Error):

@@ -160,6 +160,15 @@ def test_interrupted_command_says_so_in_a_sentence() -> None:
     )
 
 
+def test_interrupted_statement_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def ends(_: object) -> None:
+        raise RuntimeError("Query interrupted") from KeyboardInterrupt()  # as DuckDB does
+
+    monkeypatch.setattr("crm_assets.commands.tables.run", ends)
+    assert main(["tables"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_traceback_of_a_bug_has_no_value_of_a_record(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
