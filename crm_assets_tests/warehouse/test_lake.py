@@ -17,6 +17,7 @@ from dagster import build_defs_for_component
 from crm_assets.components import CrmComponent
 from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
+from crm_assets.warehouse.lake.marker import read_marker, write_marker
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
@@ -132,6 +133,28 @@ def test_processes_create_a_lake_at_the_same_moment() -> None:
     tables = [f"t{number}" for number in range(4)]
     assert exit_codes(*[started(write, f"create table {table} as select 1 as i", table) for table in tables]) == [0] * 4
     assert read("select count(*) from duckdb_tables() where table_name similar to 't[0-3]'") == [(4,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_the_marker_of_a_lake_is_read_while_it_is_written() -> None:
+    write("create table t as select 1 as i")
+    lake = Warehouse().lake
+    assert lake
+    files, seen = lake.address.files, set[str]()
+    with Warehouse().get_connection(tables=["raw.t"]) as writing, Warehouse().read_connection() as reading:
+        id_ = read_marker(reading, files)
+
+        def write_markers() -> None:
+            for text in ["", id_] * 100:
+                write_marker(writing, files, text)
+                time.sleep(0.004)
+
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(write_markers)
+            while not done.done():
+                seen.add(read_marker(reading, files))
+        done.result()
+    assert seen == {"", id_}
 
 
 @pytest.mark.usefixtures("lake")

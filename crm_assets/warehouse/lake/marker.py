@@ -4,11 +4,13 @@ Maintenance removes all files that the catalog does not know, so two lakes must 
 """
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
 import duckdb
+import tenacity
 
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.names import literal
@@ -24,6 +26,9 @@ PROBE = "crm_assets_probe"
 
 NOT_FOUND = 404
 
+CHANGED = "ETag on reading file"
+"""In DuckDB's message about an object that was replaced between its two requests."""
+
 
 def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
     """Marks a place without the files of a lake, before a catalog is created. Nobody else may do so meanwhile.
@@ -33,12 +38,12 @@ def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
         duckdb.HTTPException: Object storage refused, or has no such bucket.
         OSError: The folder cannot be written to.
     """
-    if _marked(connection, files):
+    if read_marker(connection, files):
         raise WarehouseError(
             f"{files} holds the files of a lake with another catalog. Correct CRM_WAREHOUSE, or give this lake files "
             "elsewhere in CRM_WAREHOUSE_FILES. Nothing was written"
         )
-    _mark(connection, files, "")
+    write_marker(connection, files, "")
 
 
 def claim(connection: duckdb.DuckDBPyConnection, files: str, catalog: str) -> None:
@@ -53,9 +58,9 @@ def claim(connection: duckdb.DuckDBPyConnection, files: str, catalog: str) -> No
         WarehouseError: It belongs to another lake.
     """
     [[id_]] = connection.execute(ID.format(catalog=catalog)).fetchall()
-    marked = _marked(connection, files)
+    marked = read_marker(connection, files)
     if not marked:
-        _mark(connection, files, id_)
+        write_marker(connection, files, id_)
     elif marked != id_:
         raise WarehouseError(
             f"{files} holds the files of another lake, which would be deleted. Give each lake files elsewhere in "
@@ -111,7 +116,14 @@ def write_and_delete_row(connection: duckdb.DuckDBPyConnection, catalog: str) ->
             connection.rollback()
 
 
-def _marked(connection: duckdb.DuckDBPyConnection, files: str) -> str:
+@tenacity.retry(
+    # The process that creates the lake may write its id at this moment.
+    retry=tenacity.retry_if_exception(lambda error: isinstance(error, duckdb.HTTPException) and CHANGED in str(error)),
+    stop=tenacity.stop_after_attempt(10),
+    wait=tenacity.wait_fixed(0.1),
+    reraise=True,
+)
+def read_marker(connection: duckdb.DuckDBPyConnection, files: str) -> str:
     """The id in the marker; empty if there is none."""
     if "://" not in files:
         marker = Path(files) / MARKER
@@ -125,9 +137,12 @@ def _marked(connection: duckdb.DuckDBPyConnection, files: str) -> str:
     return "".join(str(json.loads(text)["lake"]) for (text,) in found)
 
 
-def _mark(connection: duckdb.DuckDBPyConnection, files: str, id_: str) -> None:
+def write_marker(connection: duckdb.DuckDBPyConnection, files: str, id_: str) -> None:
+    """Writes the id of a lake, or an empty one, to the marker."""
     if "://" not in files:
         Path(files).mkdir(mode=0o700, parents=True, exist_ok=True)
-        (Path(files) / MARKER).write_text(json.dumps({"lake": id_}), "utf-8")
+        unfinished = Path(files) / f".{MARKER}.{os.getpid()}"
+        unfinished.write_text(json.dumps({"lake": id_}), "utf-8")
+        unfinished.replace(Path(files) / MARKER)  # whole for whoever reads it, and if the disk is full
         return
     connection.execute(f"copy (select {literal(id_)} as lake) to {literal(f'{files}/{MARKER}')} (format json)")
