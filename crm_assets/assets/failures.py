@@ -18,7 +18,7 @@ from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, setting_name
 from crm_assets.warehouse.duckdb_messages import is_about_statement, is_out_of_memory, line, reason
-from crm_assets.warehouse.lake.address import is_about_storage, may_answer_later
+from crm_assets.warehouse.lake.address import is_about_lake, may_answer_later
 from crm_assets.warehouse.transactions import Commits, commits_noted
 
 DATA_DIR = setting_name("data_dir")
@@ -33,7 +33,7 @@ UNREADABLE = (
     "it from the published copy or a backup (docs/backup.md), or move it away: the next run reads the CRM into a "
     "new one, without vanished rows and history"
 )
-NO_STORAGE = (
+NO_LAKE = (
     f"Check the catalog in {setting_name('warehouse')} and the storage in {setting_name('warehouse_files')}, and "
     "materialize it again"
 )
@@ -71,7 +71,7 @@ def disk_error(error: BaseException) -> str:
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException) or DAMAGED in str(error):
-        advice = NO_STORAGE if is_about_storage(error) else UNREADABLE
+        advice = NO_LAKE if is_about_lake(error) else UNREADABLE
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
 

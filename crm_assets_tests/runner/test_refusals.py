@@ -183,47 +183,35 @@ def test_file_in_another_encoding_is_refused(project: ModelProject, file: str) -
         project.models()
 
 
-def test_refusal_names_the_line(project: ModelProject) -> None:
+@pytest.mark.parametrize(
+    ("test", "problem"),
+    [
+        ("not_nul", "sales: a test of column day has the unknown kind 'not_nul'"),
+        ("unique: {config: {severity: warning}}", "unique: config: severity is 'warning': use one of"),
+    ],
+    ids=["unknown-kind", "wrong-config"],
+)
+def test_refusal_names_the_line_of_the_test(test: str, problem: str, project: ModelProject) -> None:
     project.write("marts/sales.sql", "select 1 as day")
     project.write(
         "marts/marts.yml",
-        """
+        f"""
         models:
           - name: sales
             columns:
               - name: day
-                description: The day.
                 data_tests:
-                  - unique
-                  - not_nul
+                  - not_null
+                  - {test}
         """,
     )
-    with pytest.raises(
-        ModelsRefused, match=r"marts\.yml:8: sales: a test of column day has the unknown kind 'not_nul'"
-    ):
+    with pytest.raises(ModelsRefused, match=re.escape(f"marts.yml:7: {problem}")):
         project.models()
 
 
 def test_wrong_config_of_a_file_names_the_file(project: ModelProject) -> None:
     with pytest.raises(ModelsRefused, match=r"sales\.sql:2: sales: materialized is 'tabel': use one of"):
         project.mart("-- Sales.\n{{ config(materialized='tabel') }} select 1 as day", "meta: {}")
-
-
-def test_wrong_config_of_a_test_names_its_line(project: ModelProject) -> None:
-    project.write("marts/sales.sql", "select 1 as day")
-    project.write(
-        "marts/marts.yml",
-        """
-        models:
-          - name: sales
-            columns:
-              - name: day
-                data_tests:
-                  - unique: {config: {severity: warning}}
-        """,
-    )
-    with pytest.raises(ModelsRefused, match=r"marts\.yml:6: unique: config: severity is 'warning': use one of"):
-        project.models()
 
 
 def test_all_errors_are_reported_together(project: ModelProject) -> None:

@@ -245,7 +245,7 @@ def test_no_message_has_a_password(address: str, files: str) -> None:
     assert "no route" in messages
 
 
-def test_a_writer_that_has_lost_its_turn_commits_nothing(lake: dict[str, str]) -> None:
+def test_a_writer_that_has_lost_its_lock_commits_nothing(lake: dict[str, str]) -> None:
     write("create table t as select 1 as i")
     with Warehouse().get_connection(tables=["t"]) as connection:
         committed(connection, lambda: connection.execute("insert into t values (2)"))

@@ -124,7 +124,7 @@ def test_files_of_killed_writers_are_erased_as_well(monkeypatch: pytest.MonkeyPa
     assert read("select count(*) from t") == [(100,)]
 
 
-def test_erasure_that_has_lost_its_turn_deletes_no_file(
+def test_erasure_that_has_lost_its_lock_deletes_no_file(
     lake: dict[str, str], monkeypatch: pytest.MonkeyPatch, data_dir: Path
 ) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "files"))

@@ -95,7 +95,7 @@ def needs_aws() -> bool:
     return not os.environ.get("AWS_ACCESS_KEY_ID")
 
 
-def is_about_storage(error: BaseException) -> bool:
+def is_about_lake(error: BaseException) -> bool:
     """Whether an error is about a lake's files or its catalog. DuckDB says which where there is no HTTP status."""
     is_quoted = any(words in str(error) for words in ("://", "/ducklake-", "Unable to connect to Postgres"))
     return isinstance(error, duckdb.HTTPException) or (isinstance(error, duckdb.IOException) and is_quoted)
@@ -106,7 +106,7 @@ def may_answer_later(error: BaseException) -> bool:
 
     A file that is not found may have been erased since the transaction began: the next one needs others.
     """
-    return is_about_storage(error) and getattr(error, "status_code", None) not in REFUSED - {NOT_FOUND}
+    return is_about_lake(error) and getattr(error, "status_code", None) not in REFUSED - {NOT_FOUND}
 
 
 @contextmanager
