@@ -19,6 +19,7 @@ from typing import TextIO
 from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLoggerContext, InitResourceContext, logger
 from pydantic import Field
 
+from crm_assets.dagster_internals import was_interrupted
 from crm_assets.source.reading.report import Progress
 
 CONSOLE = "console"
@@ -30,7 +31,8 @@ TIME = "%H:%M:%S"
 def _failure(event: DagsterEvent) -> str:
     data = event.step_failure_data
     described = data.user_failure_data and data.user_failure_data.description
-    return f"{event.step_key} failed: {described or data.error_display_string}"
+    reason = "the run was interrupted" if was_interrupted(event) else described or data.error_display_string
+    return f"{event.step_key} failed: {reason}"
 
 
 def _retry(event: DagsterEvent) -> str:

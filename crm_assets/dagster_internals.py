@@ -9,6 +9,7 @@
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
 - `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
+- `was_interrupted`: an interrupted step is one that failed, with the class of its error in the event.
 - `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
   are launched through a server have one.
 """
@@ -24,6 +25,7 @@ from dagster import (
     AssetCheckKey,
     AssetKey,
     AssetSpec,
+    DagsterEvent,
     DagsterInstance,
     DagsterRunStatus,
     EventLogEntry,
@@ -141,6 +143,12 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
     if isinstance(events, SqliteEventLogStorage):
         for ending in ("", "-wal", "-shm"):
             Path(events.path_for_shard(run_id) + ending).unlink(missing_ok=True)
+
+
+def was_interrupted(event: DagsterEvent) -> bool:
+    """Whether a step failed only because its run was interrupted, with Ctrl-C or *Terminate*, or by the machine."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name in {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
 def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:

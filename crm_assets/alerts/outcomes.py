@@ -10,7 +10,7 @@ from enum import Enum
 import dagster as dg
 from dagster import DagsterEventType as EventType
 
-from crm_assets.dagster_internals import WITHOUT_JOB
+from crm_assets.dagster_internals import WITHOUT_JOB, was_interrupted
 
 EVENTS = {
     EventType.ASSET_MATERIALIZATION_PLANNED,
@@ -69,7 +69,11 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     made = {event.asset_key for event in events[EventType.ASSET_MATERIALIZATION]}
     evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
     checks = list({check.asset_check_key: check for check in evaluations}.values())  # the last attempt's
-    failed = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
+    failed = {
+        planned.get(entry.step_key): entry
+        for entry in logged
+        if entry.get_dagster_event().is_step_failure and not was_interrupted(entry.get_dagster_event())
+    }
     skipped = [key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()]
     job, link = f"job {run.job_name}", f"{ui}/runs/{run.run_id}"
 

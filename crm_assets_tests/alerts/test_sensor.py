@@ -1,5 +1,7 @@
 """Where a daemon runs, its sensor reports: failed runs, killed runs, late tables."""
 
+import os
+import signal
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -22,7 +24,7 @@ from crm_assets.definitions import defs
 from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.alerts.test_alerts import REFUSED, refuse
 from crm_assets_tests.assets.raw_runs import materialize
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
 
 RECOVERED = REFUSED.replace("problem", "recovered")
 JOB = "open_tasks_sync"
@@ -120,6 +122,30 @@ def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Da
     )
     daemon.tick()
     assert hook.titles[1:] == [f"crm_assets: recovered: job {JOB}"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_terminated", [True, False], ids=["terminated by a user", "interrupted"])
+def test_interrupted_run_is_one_that_did_not_end(
+    hook: Webhook, crm: ScriptedCrm, daemon: Daemon, is_terminated: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: Seen) -> None:
+        if is_terminated:
+            [run] = daemon.instance.get_runs(limit=1)
+            daemon.instance.report_run_canceling(run)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    daemon.beat(time.time() - 600)
+    crm.faults.append(interrupt)
+    defs.resolve_job_def(JOB).execute_in_process(
+        instance=daemon.instance, asset_selection=[AssetKey(["raw", "open_tasks"])], raise_on_error=False
+    )
+    daemon.tick()
+    shown = capfd.readouterr().err
+    assert "raw__open_tasks failed: the run was interrupted" in shown
+    assert "Traceback" not in shown
+    assert hook.titles == ([] if is_terminated else [f"crm_assets: problem: job {JOB}"])
+    assert "Interrupted" not in "".join(alert["message"] for alert in hook.received)
 
 
 @pytest.mark.slow
