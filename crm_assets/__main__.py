@@ -18,7 +18,7 @@ from crm_assets import commands
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, unknown_variables
-from crm_assets.warehouse.duckdb_messages import is_out_of_memory, reason
+from crm_assets.warehouse.duckdb_messages import is_lost, is_out_of_memory, reason
 
 COMMANDS = tuple(module.name.replace("_", "-") for module in iter_modules(commands.__path__))
 DEFAULT = "tables"
@@ -97,7 +97,7 @@ def _run(argv: Sequence[str]) -> int:
         message = disk_error(error)
         if not message and isinstance(error, duckdb.Error):
             message = reason(error)
-            if not is_out_of_memory(error):  # a bug, whose message may hold values
+            if not is_out_of_memory(error) and not is_lost(error):  # a bug, whose message may hold values
                 traceback.print_tb(error.__traceback__)
         print(message or error, file=sys.stderr)
         return 1

@@ -17,7 +17,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, setting_name
-from crm_assets.warehouse.duckdb_messages import is_about_statement, is_out_of_memory, line, reason
+from crm_assets.warehouse.duckdb_messages import is_about_statement, is_lost, is_out_of_memory, line, reason
 from crm_assets.warehouse.lake.address import is_about_lake, may_answer_later
 from crm_assets.warehouse.transactions import Commits, commits_noted
 
@@ -151,8 +151,8 @@ def explain(error: BaseException, name: str, commits: Commits) -> Explained:
         if isinstance(cause, CrmAssetsError):
             return Explained(f"{cause}{changed}", cause.may_recover)
     for cause in _causes(error):
-        if isinstance(cause, duckdb.Error) and is_out_of_memory(cause):
-            return Explained(f"{name}: {reason(cause)}{changed}", may_recover=True)
+        if isinstance(cause, duckdb.Error) and (is_out_of_memory(cause) or is_lost(cause)):
+            return Explained(f"{name}: {reason(cause)}{changed}", may_recover=is_lost(cause))
         if about_files := disk_error(cause):
             return Explained(f"{name}: {about_files}{changed}", may_answer_later(cause))
         if isinstance(cause, duckdb.Error) and is_about_statement(cause):

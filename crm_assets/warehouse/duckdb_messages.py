@@ -30,6 +30,7 @@ QUOTED = re.compile(r"""['"].*['"]""")
 """From the first to the last quote, since a value can have quotes in it."""
 NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
 DENIAL = re.compile(r"ERROR:\s+(permission denied|must be owner|cannot execute .* in a read-only transaction)")
+LOST = re.compile("server closed the connection|terminating connection|no connection to the server")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
 
 
@@ -47,6 +48,8 @@ def reason(error: duckdb.Error) -> str:
     text = " ".join(LINE.split(str(error))[0].split())
     if is_out_of_memory(error):  # DuckDB's own advice is for those who write its statements
         return f"{text.partition(' Possible')[0]}. Raise CRM_MEMORY_LIMIT, or give the machine more memory"
+    if is_lost(error):
+        return "PostgreSQL has ended a session of the lake's catalog. Check that it runs, and run this again"
     if is_about_statement(error) or isinstance(error, duckdb.IOException):
         return text
     if isinstance(error, QUOTING) or WITHOUT_VALUES.search(text):
@@ -78,6 +81,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, duckdb.OutOfMemoryException) or (
         isinstance(error, duckdb.TransactionException) and MEMORY_USED.search(str(error)) is not None
     )
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether PostgreSQL has ended a session of a lake's catalog, as when it restarts."""
+    return isinstance(error, duckdb.Error) and LOST.search(str(error)) is not None
 
 
 def is_about_missing_lake(error: Exception) -> bool:

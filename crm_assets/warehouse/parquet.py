@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,8 @@ def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, 
         loads = dict(connection.execute(LOADS).fetchall()) if ("raw", "sync_log") in tables else {}
         return {"loads": loads, "tables": [_table(connection, *table, version) for table in tables]}
     finally:
-        connection.rollback()
+        with suppress(duckdb.Error):  # of a lost connection: the first error is reported
+            connection.rollback()
 
 
 def _table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, version: Path) -> dict[str, Any]:

@@ -1,23 +1,31 @@
 """A connection to a lake's catalog that breaks, or cannot be made, loses nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
+from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed
+from crm_assets.warehouse.lake_sql import with_parquet_types
 from crm_assets.warehouse.transactions import Commits, committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
-from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.lake_servers import LakeServers, dsn_of
 from crm_assets_tests.warehouse.catalog_proxy import CatalogProxy, catalog_proxy
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow
+
+END_OTHERS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity "
+    "where datname = current_database() and pid <> pg_backend_pid()"
+)
 
 
 @pytest.fixture(params=["bucket", "folder"])
@@ -120,6 +128,25 @@ def test_a_statement_without_a_catalog_is_tried_again() -> None:
     explained = explain(error, "accounts", Commits())
     assert explained.may_recover
     assert "CRM_WAREHOUSE and" in explained.message
+
+
+def test_catalog_that_ends_while_parquet_is_written_is_named(
+    lake: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("create table a as select 1 as x")
+    write("create table b as select 1 as x")
+
+    def selected(connection: duckdb.DuckDBPyConnection, relation: str, replaced: Mapping[str, str]) -> str:
+        if "b" in relation:
+            with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"]), autocommit=True) as other:
+                other.execute(END_OTHERS)
+        return with_parquet_types(connection, relation, replaced)
+
+    monkeypatch.setattr("crm_assets.warehouse.parquet.with_parquet_types", selected)
+    assert main(["publish", "--parquet", str(tmp_path / "published")]) == 1
+    ended = "PostgreSQL has ended a session of the lake's catalog. Check that it runs, and run this again"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(ended)
+    assert [path.name for path in (tmp_path / "published").iterdir()] == [".lock"]
 
 
 @pytest.mark.parametrize("proxy", ["bucket"], indirect=True)
