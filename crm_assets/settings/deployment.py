@@ -85,6 +85,9 @@ def setting(default: Any, allowed: str, **rules: Any) -> Any:
     return Field(default, json_schema_extra={"allowed": allowed}, **rules)
 
 
+SIZE = r"^([1-9]\d{2,}(\.\d+)? ?M|\d+(\.\d+)? ?[GT])i?B$"
+"""100MB or more. The sandbox's models cannot be built with 32MB, since DuckDB reads a CSV file in blocks of 31 MiB."""
+
 WEB_URL = r"^https?://\S+$"
 
 TimeZone = Annotated[str, AfterValidator(_known_timezone)]
@@ -127,7 +130,7 @@ class DeploymentSettings(Settings):
     warehouse_files: SecretStr | None = setting(None, "a folder that all machines can access, or `s3://bucket/crm`")
     """Where a lake keeps its Parquet files."""
 
-    memory_limit: str | None = setting(None, "a size such as `4GiB`", pattern=r"^\d+(\.\d+)? ?[KMGT]i?B$")
+    memory_limit: str | None = setting(None, "a size such as `4GiB`, at least 100MB", pattern=SIZE)
     """The memory of DuckDB in each process. Beyond it, tables are built on disk. Without it, DuckDB takes up to 80 % of
     the machine's, or the container's."""
 

@@ -85,12 +85,15 @@ def test_empty_name_of_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "the name of the folder is empty" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("size", ["lots", "1MB", "99MiB", "4096KB"])
 def test_value_of_another_form_is_refused_with_an_example(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    size: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CRM_MEMORY_LIMIT", "lots")
+    monkeypatch.setenv("CRM_MEMORY_LIMIT", size)
     assert main(["tables"]) == 1
-    assert capsys.readouterr().err.endswith("is 'lots', which is not allowed: give a size such as 4GiB.\n")
+    assert capsys.readouterr().err.endswith(
+        f"is {size!r}, which is not allowed: give a size such as 4GiB, at least 100MB.\n"
+    )
 
 
 def test_too_little_memory_is_said_with_the_setting(
@@ -98,7 +101,7 @@ def test_too_little_memory_is_said_with_the_setting(
 ) -> None:
     with Warehouse().get_connection() as connection:
         connection.execute("create schema marts; create table marts.a as select range as x from range(100000)")
-    monkeypatch.setenv("CRM_MEMORY_LIMIT", "1KB")
+    monkeypatch.setenv("CRM_MEMORY_LIMIT", "0.000001GB")
     assert main(["tables"]) == 1
     [sentence] = capsys.readouterr().err.splitlines()
     assert sentence.endswith("Raise CRM_MEMORY_LIMIT, or give the machine more memory")

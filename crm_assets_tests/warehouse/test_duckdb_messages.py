@@ -77,6 +77,7 @@ def test_advice_about_memory_names_the_setting() -> None:
     said = "Out of Memory Error: failed to allocate data (9 MiB/9 MiB used)"
     with pytest.raises(Failure) as failed, failures_explained("raw.accounts"):
         raise duckdb.OutOfMemoryException(f"{said}\n\nPossible solutions:\n* Reducing the number of threads")
+    assert not failed.value.allow_retries
     assert failed.value.description == (
         f"raw.accounts: {said}. Raise CRM_MEMORY_LIMIT, or give the machine more memory"
     )
