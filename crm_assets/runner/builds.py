@@ -15,6 +15,7 @@ from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.materializations import columns_of, materialize
 from crm_assets.runner.model import Model
+from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.runner.variables import variables_of
@@ -145,6 +146,8 @@ def _build(
 
 def explained(model: Model, select: str, error: duckdb.Error) -> str:
     """DuckDB's message with the model's file and line instead of the statement's."""
+    if model.materialized == "seed" and (problem := unreadable(model.path, model.delimiter)):
+        return problem
     at = line(error)
     # The statement has one line before the SELECT's first line.
     where = f"{model.path}:{model.line_of(select, max(1, at - 1))}" if at else str(model.path)

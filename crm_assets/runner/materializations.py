@@ -17,6 +17,7 @@ import duckdb
 
 from crm_assets.errors import ModelError
 from crm_assets.runner.model import DBT_COLUMNS, Model
+from crm_assets.runner.seeds import UNCLOSED
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
@@ -25,7 +26,7 @@ REASONS: Mapping[str, str] = {
     "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
     "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
     "TOO MANY COLUMNS": "the line has more values than the header: quote text that contains a comma",
-    "UNQUOTED VALUE": "a quote is not closed: close it, and double quotes within text",
+    "UNQUOTED VALUE": UNCLOSED,
     "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
     "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
 }

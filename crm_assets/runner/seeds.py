@@ -15,6 +15,9 @@ NO_TEXT = re.compile(
 """Nothing, a number, an ISO date or time, or a boolean, as for dbt. DuckDB also takes yes, 0x10 and 2026/02/01."""
 
 
+UNCLOSED = "a quote is not closed: close it, and double quotes within text"
+
+
 def header(path: Path, delimiter: str) -> Sequence[str]:
     """The names of a seed's columns."""
     return next(iter(_lines(path, delimiter)), [])
@@ -30,6 +33,20 @@ def text_columns(path: Path, delimiter: str) -> Sequence[str]:
         # DuckDB gives others another name.
         if name and names.count(name.lower()) == 1 and not all(map(NO_TEXT.fullmatch, values))
     ]
+
+
+def unreadable(path: Path, delimiter: str) -> str:
+    """Why DuckDB, which does not say so, cannot tell a seed's lines apart: file, line, what to do. Empty if unknown."""
+    lines, begun = csv.reader(StringIO(text_of(path)), delimiter=delimiter, strict=True), 1
+    try:
+        for _ in lines:
+            begun = lines.line_num + 1
+    except csv.Error:
+        return f"{path}:{begun}: {UNCLOSED}"
+    content = path.read_bytes()
+    if content.count(b"\r\n") not in {0, content.count(b"\n")}:
+        return f"{path}:1: some lines end as on Windows, and others do not: save the file with one kind of line end"
+    return ""
 
 
 def _lines(path: Path, delimiter: str) -> list[list[str]]:

@@ -36,7 +36,7 @@ class ModelProject:
         """Writes one file, such as `marts/sales.sql`."""
         path = self.path(file)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8", newline="")
         return path
 
     def add_settings(self, text: str) -> None:

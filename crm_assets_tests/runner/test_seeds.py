@@ -80,6 +80,9 @@ def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> 
         pytest.param("month,amount\n01/02/2026,5\n", "2: column month: the value does not", id="date of two countries"),
         pytest.param("month,amount\n2026-01-01,x\n", r"2: column amount: .* type decimal\(18, 2\)", id="number"),
         pytest.param("month,amount\n2026-01-01,5\n2026-02-01\n", "3: column amount: the line has fewer", id="too few"),
+        pytest.param('month,amount\n2026-01-01,5\n"2026-01-02,6\n', "3: a quote is not closed", id="quote"),
+        pytest.param('month,amount\n2026-01-01,"5"6\n', "2: a quote is not closed", id="text after a quote"),
+        pytest.param("month,amount\r\n2026-01-01,5\n", "1: some lines end as on Windows", id="line ends"),
         pytest.param("month,amount\n2026-01-01,5,6\n", "2: column 3: the line has more values", id="too many"),
     ],
 )
