@@ -10,7 +10,7 @@ the record, otherwise from the time of the build. dbt goes by `updated_at` alone
 unchanged then gets the id and the time of its earlier row, so that two rows share one id.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -21,6 +21,7 @@ from crm_assets.runner.seeds import UNCLOSED
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
+from crm_assets.yaml_files import line_of
 
 REASONS: Mapping[str, str] = {
     "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
@@ -51,6 +52,8 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
     if model.materialized == "snapshot":
         _take_snapshot(connection, model, select, keep_rows=keep_rows)
         return
+    if model.materialized == "incremental" and model.unique_key:
+        _require(model, {"unique_key": model.unique_key}, columns_of(connection, f"(\n{select}\n)"))
     if model.materialized == "seed":
         connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
     new = _merged(connection, model, select) if keep_rows else f"\n{select}"
@@ -61,12 +64,28 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
         _refuse_rejected_lines(connection, model)
 
 
+def _require(model: Model, named: Mapping[str, Sequence[str]], columns: Iterable[str], where: str = "SELECT") -> None:
+    """Checks that columns which the configuration names are there: DuckDB's message would be about its own statement.
+
+    Raises:
+        ModelError: One is missing.
+    """
+    known = {column.lower() for column in columns}
+    for key, name in [(key, name) for key, names in named.items() for name in names]:
+        if str(name).lower() not in known:
+            at = line_of(model.properties) if model.path == model.properties_path else 1
+            remedy = "correct the name" if where == "SELECT" else "rebuild it with full_refresh"
+            raise ModelError(f"{model.path}:{at}: {key} names {name}, but the {where} has no such column: {remedy}")
+
+
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
     """Earlier rows and new ones, as `statements/incremental.sql` says."""
+    stored = columns_of(connection, model.relation)
+    _require(model, {"unique_key": model.unique_key}, stored, "table")
     strategy, kept = model.config.get("incremental_strategy"), list[str]()
     if strategy == "merge":
         new = {column.lower() for column in columns_of(connection, f"(\n{select}\n)")}
-        kept = [identifier(column) for column in columns_of(connection, model.relation) if column.lower() not in new]
+        kept = [identifier(column) for column in stored if column.lower() not in new]
     key = [*map(identifier, model.unique_key)]
     return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
 
@@ -111,13 +130,16 @@ def _take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: 
 def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
     """What the macros need to know, with quoted names."""
     config, checked = model.config, model.config.get("check_cols") or []
-    by_time = config["strategy"] == "timestamp"
+    by_time, updated_at = config["strategy"] == "timestamp", config.get("updated_at")
+    compared = [] if by_time else [*columns] if checked == "all" else checked
+    named = {"unique_key": model.unique_key, "updated_at": [updated_at] if updated_at else [], "check_cols": compared}
+    _require(model, named, columns)
     return {
         "this": model.relation,
         "key": [*map(identifier, model.unique_key)],
         "columns": {identifier(column): type_ for column, type_ in columns.items()},
-        "updated_at": identifier(config["updated_at"]) if config.get("updated_at") else None,
-        "checked": [] if by_time else [*map(identifier, columns if checked == "all" else checked)],
+        "updated_at": identifier(updated_at) if updated_at else None,
+        "checked": [*map(identifier, compared)],
         "hard_deletes": config.get("hard_deletes"),
     }
 

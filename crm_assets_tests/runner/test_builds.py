@@ -164,6 +164,23 @@ def test_an_error_names_file_and_line_and_changes_nothing(
     assert rows(connection) == [(1,)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("select 1 as day", "select 1 as nope", "unique_key names day, but the SELECT has no such column: correct"),
+        ("select 1 as other", "select 1 as day", "unique_key names day, but the table has no such column: rebuild"),
+    ],
+    ids=["select", "table"],
+)
+def test_key_that_is_no_column_is_named_with_the_file(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, before: str, after: str, message: str
+) -> None:
+    build(connection, project.mart(before, INCREMENTAL if "day" in before else "config: {materialized: table}"))
+
+    with pytest.raises(ModelError, match=rf"sales\.sql:1: {message}"):
+        build(connection, project.mart(after, INCREMENTAL))
+
+
 def test_the_connection_can_be_used_after_a_failure(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:

@@ -183,6 +183,17 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
         assert states(first) == [(1, "ann", False), (1, "bob", True)]
 
 
+@pytest.mark.parametrize(
+    ("config", "key", "value"),
+    [(CHECK, "unique_key", ["id", "nope"]), (TIMESTAMP, "updated_at", "nope"), (CHECK, "check_cols", ["nope"])],
+)
+def test_configured_column_that_does_not_exist_is_named(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], key: str, value: object
+) -> None:
+    with pytest.raises(ModelError, match=rf"history\.yml:2: {key} names nope, but the SELECT has no such column"):
+        build(connection, history(project, **{**config, key: value}))
+
+
 WRONG_CONFIG = {
     "no key": ({}, "snapshot needs a unique_key: add the column"),
     "strategy": ({**CHECK, "strategy": "guess"}, "config: strategy is 'guess': use one of check, timestamp"),
