@@ -112,9 +112,12 @@ class Project:
             if path.exists():
                 raise ModelsRefused(f"{path}:1: packages and Python models are not supported: write SQL, or {FOR_DBT}")
         self._add_macros()
-        self.name = self._settings["name"]
+        self.name = self._settings.get("name")
+        if not self.name:
+            raise ModelsRefused(f"{folder / 'dbt_project.yml'}:1: the file has no name: add the project's name")
         variables = self._settings.get("vars") or {}
-        self._variables = {**variables, **(variables.get(self.name) or {})}
+        own = variables.get(self.name)
+        self._variables = {**variables, **(own if isinstance(own, dict) else {})}
         texts = [text_of(path) for path in self._files(".md", "models", "snapshots")]
         self._docs = {name: text.strip() for written in texts for name, text in DOCS.findall(written)}
         self.plain = self.scope({})

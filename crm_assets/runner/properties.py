@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType, NoneType
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
@@ -19,10 +20,15 @@ def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
     return {**dict.fromkeys(names.split()), **specs}
 
 
+LEVELS: Spec = MappingProxyType({})
+"""Configuration in `dbt_project.yml`: keys with or without a plus sign, and folders with more of it."""
+
 CONFIG = _keys(
-    "enabled depends_on_today full_refresh schema alias docs group access persist_docs quote_columns "
-    "updated_at check_cols warn_if error_if limit fail_calc store_failures event_time "
+    "docs group access persist_docs quote_columns updated_at check_cols warn_if error_if limit fail_calc event_time "
     "freshness loaded_at_field loaded_at_query delimiter",
+    **{key: {"true", "false"} for key in ("enabled", "depends_on_today", "full_refresh", "store_failures")},
+    schema=(str,),
+    alias=(str,),
     column_types={},
     contract={},
     meta={},
@@ -59,9 +65,10 @@ FILE = _keys(
 )  # fmt: skip
 TEST = _keys("description", name=(str,), arguments={}, config=CONFIG)
 PROJECT = _keys(
-    "name version config-version profile vars models seeds snapshots data_tests tests exposures docs-paths "
-    "asset-paths analysis-paths clean-targets target-path log-path require-dbt-version quoting flags query-comment"
-)
+    "version config-version profile exposures docs-paths asset-paths analysis-paths clean-targets target-path log-path "
+    "require-dbt-version quoting flags query-comment",
+    name=(str,), vars={}, **dict.fromkeys(("models", "seeds", "snapshots", "data_tests", "tests"), LEVELS),
+)  # fmt: skip
 """The keys of `dbt_project.yml`."""
 
 FOR_DBT = "build the project with dbt, as docs/dbt.md shows"
@@ -90,7 +97,7 @@ def read_properties(path: Path, spec: Spec) -> Mapping[str, Any]:
 def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the file") -> Iterator[str]:
     """What is wrong with a value of a YAML file: unknown keys, other types, other values."""
     at = f"{path}:{line}: {where} is {value!r}"
-    kinds = spec if isinstance(spec, tuple) else (type(spec),)
+    kinds = spec if isinstance(spec, tuple) else (dict,) if spec is LEVELS else (type(spec),)
     if spec is None or (value is None and not isinstance(spec, list)):
         return
     if isinstance(spec, set):
@@ -98,6 +105,10 @@ def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the fi
             yield f"{at}: use one of {', '.join(sorted(spec))}"
     elif not isinstance(value, kinds):
         yield f"{at}: write {' or '.join(KINDS[kind] for kind in kinds)}"
+    elif spec is LEVELS:
+        plus = {f"+{key}": each for key, each in CONFIG.items()}
+        folders = [key for key in value if isinstance(value[key], (dict, NoneType)) and not str(key).startswith("+")]
+        yield from _wrong_keys(value, {**CONFIG, **plus, **dict.fromkeys(folders, LEVELS)}, path, line, where)
     elif isinstance(spec, list):
         yield from _wrong_entries(value if spec else (), spec, path, line, where)
     elif isinstance(spec, dict) and spec:
@@ -118,6 +129,6 @@ def _wrong_keys(value: Any, spec: Any, path: str, line: int, where: str) -> Iter
         if key in spec:
             yield from wrong(value[key], spec[key], path, line_of(value, key, line), f"{where}: {key}")
         else:
-            close = get_close_matches(key, spec, 1, 0.8)
+            close = get_close_matches(str(key), spec, 1, 0.8)
             remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
             yield f"{path}:{line_of(value, key, line)}: {where}: the key {key!r} cannot be used: {remedy}"

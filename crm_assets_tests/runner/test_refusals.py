@@ -174,6 +174,42 @@ def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) ->
         project.models()
 
 
+WRONG_SETTINGS = {
+    "meta": ("models: {+meta: 3}", "models: +meta is 3: write keys and values below it"),
+    "tags": ("models: {+tags: 5}", "models: +tags is 5: write a text or a list"),
+    "value": (
+        "models: {crm: {marts: {+materialized: tabel}}}",
+        "models: crm: marts: +materialized is 'tabel': use one",
+    ),
+    "misspelt": ("seeds: {+scheme: a}", "seeds: the key '+scheme' cannot be used: did you mean +schema?"),
+    "boolean": ("models: {+enabled: maybe}", "models: +enabled is 'maybe': use one of false, true"),
+    "folder": ("models: {crm: {marts: 3}}", "models: crm: the key 'marts' cannot be used: remove it"),
+    "number as key": ("models: {1: 2}", "models: the key 1 cannot be used: remove it"),
+    "schema": ("models: {+schema: [a]}", "models: +schema is ['a']: write a text"),
+    "levels": ("models: 3", "models is 3: write keys and values below it"),
+    "tests": ("data_tests: {+severity: fatal}", "data_tests: +severity is 'fatal': use one of error, warn"),
+    "variables": ("vars: 3", "vars is 3: write keys and values below it"),
+    "paths": ("model-paths: 7", "the key 'model-paths' cannot be used: remove it"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
+def test_setting_of_the_project_is_refused_where_it_is(project: ModelProject, text: str, message: str) -> None:
+    project.write("dbt_project.yml", f"name: crm\n{text}")
+    project.write("marts/sales.sql", "select 1 as day")
+
+    with pytest.raises(ModelsRefused, match=rf"dbt_project\.yml:2: the file: {re.escape(message)}"):
+        project.models()
+
+
+@pytest.mark.parametrize(("text", "message"), [("version: 1", "has no name"), ("name: 3", "name is 3: write a text")])
+def test_project_without_a_name_is_refused(project: ModelProject, text: str, message: str) -> None:
+    project.write("dbt_project.yml", text)
+
+    with pytest.raises(ModelsRefused, match=rf"dbt_project\.yml:1: the file:? {message}"):
+        project.models()
+
+
 @pytest.mark.parametrize("file", ["marts/a.sql", "seeds/targets.csv", "macros/a.sql", "models/notes.md"])
 def test_file_in_another_encoding_is_refused(project: ModelProject, file: str) -> None:
     path = project.write(file, "name\n")
