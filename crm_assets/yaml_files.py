@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 from yaml.constructor import SafeConstructor
+from yaml.reader import ReaderError
 
 from crm_assets.errors import CrmAssetsError
 
@@ -40,8 +41,10 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
         raise refused(f"{path}{line}: this is not valid YAML: {error.problem}") from None
     except RecursionError:
         raise refused(f"{path}: this is nested too deeply, or an alias is part of what it stands for") from None
-    except yaml.YAMLError as error:
-        raise refused(f"{path}: this is not valid YAML: {error}") from None
+    except ReaderError as error:
+        number = path.read_bytes().count(b"\n", 0, error.position) + 1
+        remedy = "Save the file as UTF-8, without control characters"
+        raise refused(f"{path}:{number}: this is not valid YAML: {error.reason}. {remedy}") from None
 
 
 def line_of(value: Any, key: str | None = None, default: int = 1) -> int:
@@ -63,14 +66,17 @@ def _value(node: yaml.Node, scalars: SafeConstructor) -> Any:
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key is not a text: quote it", problem_mark=key_node.start_mark)
-            key = scalars.construct_object(key_node)
+            key = _value(key_node, scalars)
             if key in section:
                 raise yaml.MarkedYAMLError(problem=f"{key} is there twice", problem_mark=key_node.start_mark)
             section[key] = _value(value_node, scalars)
             lines[key] = _line(key_node)
         section.line, section.lines = _line(node), lines
         return section
-    return scalars.construct_object(node)
+    try:
+        return scalars.construct_object(node)
+    except ValueError as error:  # a date such as 2026-02-30
+        raise yaml.MarkedYAMLError(problem=f"{error}: quote a text", problem_mark=node.start_mark) from None
 
 
 def _line(node: yaml.Node) -> int:

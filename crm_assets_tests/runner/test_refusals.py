@@ -174,6 +174,34 @@ def test_yaml_file_is_refused(project: ModelProject, text: str, message: str) ->
         project.models()
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("models:\n  # Müller\n".encode("cp1252"), "invalid leading UTF-8 octet. Save the file as UTF-8"),
+        (b"models:\n  # \x07\n", "control characters are not allowed. Save the file as UTF-8, without"),
+        (b"models:\n  - {name: a, meta: {since: 2026-02-30}}\n", "day is out of range for month: quote a text"),
+        (b"models:\n\t- name: a\n", "found character that cannot start any token"),
+    ],
+    ids=["encoding", "control-character", "date", "tab"],
+)
+def test_yaml_file_that_cannot_be_read_is_refused_with_its_line(
+    project: ModelProject, content: bytes, message: str
+) -> None:
+    project.write("marts/marts.yml", "").write_bytes(content)
+
+    with pytest.raises(ModelsRefused, match=rf"marts\.yml:2: this is not valid YAML: {re.escape(message)}"):
+        project.models()
+
+
+@pytest.mark.parametrize("file", ["dbt_project.yml", "marts/marts.yml", "marts/sales.sql", "macros/divided.sql"])
+def test_files_of_windows_editors_are_read(project: ModelProject, file: str) -> None:
+    project.mart("{{ config(materialized='table') }}\nselect {{ divided(1, 2) }} as day", "{description: The day.}")
+    content = project.path(file).read_bytes().replace(b"\n", b"\r\n")
+    project.path(file).write_bytes(b"\xef\xbb\xbf" + content)
+
+    assert project.models()["marts.sales"].materialized == "table"
+
+
 WRONG_SETTINGS = {
     "meta": ("models: {+meta: 3}", "models: +meta is 3: write keys and values below it"),
     "tags": ("models: {+tags: 5}", "models: +tags is 5: write a text or a list"),

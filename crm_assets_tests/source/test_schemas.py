@@ -136,7 +136,7 @@ def test_file_without_a_schema_is_refused(folder: Path, content: str) -> None:
 
 def test_file_of_other_bytes_is_refused(folder: Path) -> None:
     (folder / "notes.yaml").write_bytes(NOTES.replace("note", "n\xf6te").encode("latin-1"))
-    with pytest.raises(SchemaRefused, match=rf"^{folder}/notes.yaml: this is not valid YAML: "):
+    with pytest.raises(SchemaRefused, match=rf"^{folder}/notes.yaml:8: this is not valid YAML: "):
         resource_schema("notes")
 
 
