@@ -40,6 +40,8 @@ PLAIN_KEY = "api_key"
 UNDERSCORES = re.compile("_+")
 """One underscore instead of two is an easy mistake, with which the sandbox would be read without a word."""
 
+PREFIX = re.compile("SOURCES__.*__|CRM_")
+
 NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 """The start of a path in the user's home, or of an address."""
 
@@ -133,10 +135,13 @@ def _variables(section: str) -> list[str]:
 
 
 def _unknown(variable: str, document: Document, section: str) -> str:
-    """A message about an unknown name, with the most similar name."""
+    """A message about an unknown name, with the most similar name if it is similar without the prefix."""
     [closest] = get_close_matches(variable.upper(), _variables(section), n=1, cutoff=0)
     given, meant = map(names.toml_name if document.is_toml else str.upper, (variable, closest))
-    return f"Unknown setting {given} in {document.origin}. Did you mean {meant}?"
+    own, others = (PREFIX.sub("", name) for name in (variable.upper(), closest))
+    is_similar = get_close_matches(own, [others], cutoff=0.47)
+    remedy = f"Did you mean {meant}?" if is_similar else "`crm-assets settings` lists all"
+    return f"Unknown setting {given} in {document.origin}. {remedy}"
 
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")

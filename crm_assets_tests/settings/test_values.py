@@ -131,6 +131,12 @@ def test_an_unknown_setting_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
     assert re.search(f"(?i)unknown .*{PREFIX}{name}", error())
 
 
+@pytest.mark.parametrize("name", ["CRM_FOO", "CRM_HOME", "CRM_TZ"])
+def test_name_that_is_similar_to_none_gets_no_suggestion(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "1")
+    assert unknown_variables() == [f"Unknown setting {name} in the environment. `crm-assets settings` lists all"]
+
+
 @pytest.mark.parametrize("name", ["SOURCES__CRM_BASE_URL", "SOURCES_CRM__BASE_URL", "sources_crm_base_url"])
 def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "https://crm.example")
