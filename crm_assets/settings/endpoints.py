@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from crm_assets.api import PAGE, PER_PAGE
 from crm_assets.settings.documents import from_json
@@ -36,7 +37,7 @@ class Settings(BaseModel):
     def _no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
         # pydantic takes true and false for 1 and 0.
         if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
-            raise ValueError("must not be true or false")
+            raise PydanticCustomError("boolean", "must not be true or false")
         return value
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from crm_assets.errors import SettingsError
-from crm_assets.masking import know
+from crm_assets.masking import know, masked
 from crm_assets.settings import names
 from crm_assets.settings.allowed import allowed
 from crm_assets.settings.crm import CrmSettings
@@ -82,8 +82,8 @@ class Found:
                 f"{self.named(name)} is a secret and must not be in {document.origin}. "
                 "Move it to secrets.toml in the same folder, to .env, or into the environment"
             )
-        if name in PATHS and not NO_RELATIVE_PATH.match(str(value)):
-            value = str(document.folder / str(value))
+        if name in PATHS and isinstance(value, str) and not NO_RELATIVE_PATH.match(value):
+            value = str(document.folder / value)
         value = from_json(value) if name == "endpoints" else value
         if name not in self.values or isinstance(value, Mapping):
             self.values[name] = merged(self.values.get(name, value), value)
@@ -143,6 +143,9 @@ def _unknown(variable: str, document: Document, section: str) -> str:
     remedy = f"Did you mean {meant}?" if is_similar else "`crm-assets settings` lists all"
     return f"Unknown setting {given} in {document.origin}. {remedy}"
 
+
+LONGEST = 100
+"""The most characters of a value that a message repeats. A secret that was cut could not be masked any more."""
 
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
 """Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
@@ -227,8 +230,11 @@ def _sentence(detail: Any, found: Found) -> str:
         reason = f"is unknown: give any of {', '.join(EndpointSettings.model_fields)}"
     elif not inner and detail["type"] != "value_error":
         whole = "a whole number, " if detail["type"].startswith("int_") else ""
-        reason = f"give {whole}{allowed(top)}".replace("`", "")
+        not_that = f"{reason}: " if detail["type"] == "boolean" else ""
+        reason = f"{not_that}give {whole}{allowed(top)}".replace("`", "")
     within = f", at {'.'.join(inner)}," if inner else ""
-    shown = "" if top in MAY_HOLD_SECRETS else f" is {str(found.values.get(top))!r}, which is not allowed"
+    shown = (
+        "" if top in MAY_HOLD_SECRETS else f" is {masked(str(found.values.get(top)))[:LONGEST]!r}, which is not allowed"
+    )
     given = f"Setting {found.named(top)}{within} in {' and '.join(found.origins.get(top, ()))}"
     return f"{given}{shown}: {reason}."

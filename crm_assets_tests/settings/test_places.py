@@ -8,6 +8,7 @@ import pytest
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_at_load
+from crm_assets.settings.finding import find, problems
 from crm_assets_tests.scripted_crm import KEY
 
 PER_PAGE = "SOURCES__CRM__PER_PAGE"
@@ -179,6 +180,30 @@ def test_an_unreadable_file_is_reported_with_its_line(
         resolve_settings()
     assert str(raised.value).startswith(f"{path}, line {line}: ")
     assert setting_at_load("executor") == "in_process", "the code location loads all the same"
+
+
+@pytest.mark.parametrize("value", ["{ a = 1 }", "[1]", "2026-01-01"], ids=["table", "list", "date"])
+def test_folder_is_a_text(value: str, working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CRM_DATA_DIR")
+    (working / ".dlt" / "secrets.toml").write_text(f"crm_data_dir = {value}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"crm_data_dir .* is not allowed: give a folder that can be written to"):
+        resolve_settings()
+
+
+def test_true_is_refused_with_what_is_allowed(working: Path) -> None:
+    (working / ".dlt" / "config.toml").write_text("crm_keep_runs_days = true\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="must not be true or false: give 0 to 3650"):
+        resolve_settings()
+
+
+def test_long_value_is_masked_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", key := "k1" * 200)
+    monkeypatch.setenv("CRM_EXECUTOR", f"{'x' * 90}{key}{'x' * 90}")
+    [sentence] = problems(find())
+    assert len(sentence) < 300
+    assert "k1" not in sentence
+    assert sentence.endswith("give in_process, multiprocess, docker or k8s.")
 
 
 @pytest.mark.parametrize("setting", ["per_page", "request_timeout", "endpoints.accounts.vanishing_share", "api_key"])
