@@ -85,6 +85,9 @@ def database(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest
         yield data_dir / "crm.duckdb"
 
 
+EVENT_LOG = "event_log_storage:\n  module: crm_assets.event_log\n  class: EventLog\n"
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DagsterInstance]:
     """Has the older storage, in files or in PostgreSQL."""
@@ -94,7 +97,7 @@ def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dagster
     servers = request.getfixturevalue("servers") if request.param == "postgres" else None
     if servers:
         database = servers.new_database()
-        settings += servers.dagster_storage(database)
+        settings = settings.replace(EVENT_LOG, servers.dagster_storage(database))
     (home / "dagster.yaml").write_text(settings, encoding="utf-8")
     rows = (OLD / "older_storage.sql").read_text(encoding="utf-8")
     with DagsterInstance.from_config(str(home)) as instance:
