@@ -28,6 +28,7 @@ class EventLog(SqliteEventLogStorage):
         """Opens nothing yet: only the instance knows its folder, which is a temporary one without `DAGSTER_HOME`."""
         self._inst_data = inst_data
         self._opened: dict[str, Connection] = {}
+        self._tables: set[str] = set()
         self._one_thread = threading.Lock()
 
     @classmethod
@@ -58,6 +59,12 @@ class EventLog(SqliteEventLogStorage):
         """A connection to the file of a run, in a transaction."""
         created = super().run_connection
         return self._kept(str(run_id), lambda: created(run_id))
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the file of all runs has a table. Dagster asks for each result of a check; a table stays."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def dispose(self) -> None:
         """Closes the files."""
