@@ -8,7 +8,7 @@ from crm_assets.settings.crm import CrmSettings
 
 
 def allowed(name: str) -> str:
-    """Which values a setting can have."""
+    """Which values a setting, also one of a resource, can have."""
     schema = properties()[name]
     if "allowed" in schema:
         return str(schema["allowed"])
@@ -25,4 +25,5 @@ def allowed(name: str) -> str:
 def properties() -> Mapping[str, dict[str, Any]]:
     """Setting -> its JSON schema."""
     schema = CrmSettings.model_json_schema(ref_template="{model}")
-    return {name: {**schema["$defs"].get(each.get("$ref"), {}), **each} for name, each in schema["properties"].items()}
+    every = {**schema["$defs"]["EndpointSettings"]["properties"], **schema["properties"]}
+    return {name: {**schema["$defs"].get(each.get("$ref"), {}), **each} for name, each in every.items()}

@@ -59,8 +59,12 @@ class EndpointSettings(Settings):
         vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
     """
 
-    path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = None
-    params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = {}
+    path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = Field(
+        default=None, json_schema_extra={"allowed": "a path below base_url, such as `/contacts/view/4000123`"}
+    )
+    params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = Field(
+        default={}, json_schema_extra={"allowed": "a table whose values are texts, whole numbers, `true` or `false`"}
+    )
     total_is_exact: bool = True
     cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
     vanishing_share: float = Field(default=0.5, ge=0, le=1)

@@ -179,7 +179,7 @@ def checked(found: Found) -> tuple[CrmSettings | None, list[str]]:
         with names.section_in_use(found.crm.section):
             settings = CrmSettings(**found.values)
     except ValidationError as error:
-        return None, [_sentence(detail, found) for detail in error.errors()]
+        return None, list(dict.fromkeys(_sentence(detail, found) for detail in error.errors()))
     if found.crm.name and settings.is_sandbox:
         both = f"{found.named('base_url')} and {found.named('api_key')}"
         return None, [f"{both} are missing. Set both: each CRM has its own."]
@@ -228,11 +228,12 @@ def _sentence(detail: Any, found: Found) -> str:
     top, *inner = map(str, detail["loc"])
     if inner and detail["type"] == "extra_forbidden":
         reason = f"is unknown: give any of {', '.join(EndpointSettings.model_fields)}"
-    elif not inner and detail["type"] != "value_error":
-        whole = "a whole number, " if detail["type"].startswith("int_") else ""
+    elif detail["type"] != "value_error":
+        name, *deeper = inner[1:] or [top]
+        whole = "a whole number, " if detail["type"].startswith("int_") and not deeper else ""
         not_that = f"{reason}: " if detail["type"] == "boolean" else ""
-        reason = f"{not_that}give {whole}{allowed(top)}".replace("`", "")
-    within = f", at {'.'.join(inner)}," if inner else ""
+        reason = f"{not_that}give {whole}{allowed(name)}".replace("`", "")
+    within = f", at {'.'.join(inner[:3])}," if inner else ""  # then come the types that a parameter may have
     shown = (
         "" if top in MAY_HOLD_SECRETS else f" is {masked(str(found.values.get(top)))[:LONGEST]!r}, which is not allowed"
     )

@@ -283,6 +283,14 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"SOURCES__CRM__REQUEST_TIMEOUT": "0"}, "not allowed: give more than 0 to 600, fractions too"),
         ({"SOURCES__CRM__ENDPOINTS__CONTACTS__PTH": "/x"}, "at contacts.pth, .*is unknown: give any of path, params,"),
         (
+            {"SOURCES__CRM__ENDPOINTS__CONTACTS__CADENCE_MINUTES": "x"},
+            "at contacts.cadence_.*: give a whole number, 5 to",
+        ),
+        (
+            {"SOURCES__CRM__ENDPOINTS": '{"contacts": {"params": {"a": [1]}}}'},
+            "^[^\n]*, at contacts.params.a, in the environment: give a table whose values are texts, [^\n]*$",
+        ),
+        (
             {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
             "not a path and does not begin with ducklake: or md:",
         ),
