@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from types import MappingProxyType, NoneType
+from types import NoneType
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
@@ -20,7 +20,7 @@ def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
     return {**dict.fromkeys(names.split()), **specs}
 
 
-LEVELS: Spec = MappingProxyType({})
+LEVELS: Spec = {}
 """Configuration in `dbt_project.yml`: keys with or without a plus sign, and folders with more of it."""
 
 CONFIG = _keys(
@@ -97,7 +97,7 @@ def read_properties(path: Path, spec: Spec) -> Mapping[str, Any]:
 def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the file") -> Iterator[str]:
     """What is wrong with a value of a YAML file: unknown keys, other types, other values."""
     at = f"{path}:{line}: {where} is {value!r}"
-    kinds = spec if isinstance(spec, tuple) else (dict,) if spec is LEVELS else (type(spec),)
+    kinds = spec if isinstance(spec, tuple) else (type(spec),)
     if spec is None or (value is None and not isinstance(spec, list)):
         return
     if isinstance(spec, set):
