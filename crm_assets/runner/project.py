@@ -150,7 +150,8 @@ class Project:
         return configured
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:
-        return [path for folder in folders for path in sorted((self._folder / folder).rglob(f"*{suffix}"))]
+        found = [path for folder in folders for path in sorted((self._folder / folder).rglob(f"*{suffix}"))]
+        return [path for path in found if path.is_file()]  # Emacs has a dangling link beside a file that is edited
 
     def _add_macros(self) -> None:
         for path in sorted(MACROS.glob("*.sql")):

@@ -9,6 +9,14 @@ from crm_assets_tests.runner.model_project import ModelProject
 TESTED = "columns: [{name: day, description: The day., data_tests: [{%s}]}]"
 
 
+def test_file_that_an_editor_has_locked_is_read(project: ModelProject) -> None:
+    project.write("marts/sales.sql", "select 1 as day")
+    project.path("marts/.#sales.sql").symlink_to("ann@machine.4711:1764547200")
+    project.path("marts/old.sql").mkdir()
+
+    assert project.models().keys() == {"marts.sales"}
+
+
 def test_own_models_are_accepted() -> None:
     assert {model.schema for model in load_models()} == {"seeds", "staging", "snapshots", "marts"}
 
