@@ -31,15 +31,17 @@ class PersonalData(str, Enum):
     hash = "hash"
 
 
-def _names_from_text(value: Any) -> Any:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-def _endpoints_from_json(value: Any) -> Any:
+def _from_json(value: Any) -> Any:
     try:
         return pydantic_core.from_json(value) if isinstance(value, str) else value
     except ValueError as error:
         raise ValueError(f"is not JSON ({error})") from None
+
+
+def _names_from_text(value: Any) -> Any:
+    if not isinstance(value, str) or value.startswith("["):  # as dlt writes lists in variables
+        return _from_json(value)
+    return [name.strip() for name in value.split(",") if name.strip()]
 
 
 def _known_resources(value: dict[str, EndpointSettings]) -> dict[str, EndpointSettings]:
@@ -79,7 +81,7 @@ Key = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 HashKey = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names_from_text)]
 Endpoint = Annotated[EndpointSettings, BeforeValidator(a_table)]
-Endpoints = Annotated[dict[str, Endpoint], BeforeValidator(_endpoints_from_json), AfterValidator(_known_resources)]
+Endpoints = Annotated[dict[str, Endpoint], BeforeValidator(_from_json), AfterValidator(_known_resources)]
 
 
 class CrmSettings(DeploymentSettings):
@@ -143,7 +145,7 @@ class CrmSettings(DeploymentSettings):
     personal_data_key: HashKey | None = setting(None, f"{SHORTEST_KEY} or more random characters; keep it")
     """The key of the hashes. With the same key, the same value has the same hash."""
 
-    personal_data_allowed: Names = setting((), "names, separated by commas")
+    personal_data_allowed: Names = setting((), "names, separated by commas, or a list in JSON")
     """Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`."""
 
     endpoints: Endpoints = setting(

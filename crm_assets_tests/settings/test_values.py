@@ -131,6 +131,12 @@ def test_an_unknown_setting_is_named(name: str, monkeypatch: pytest.MonkeyPatch)
     assert re.search(f"(?i)unknown .*{PREFIX}{name}", error())
 
 
+@pytest.mark.parametrize("text", ["city, zip code", '["city", "zip code"]'], ids=["commas", "JSON"])
+def test_names_are_separated_by_commas_or_in_json(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_ALLOWED", text)
+    assert resolve_settings().personal_data_allowed == ("city", "zip code")
+
+
 @pytest.mark.parametrize("name", ["CRM_FOO", "CRM_HOME", "CRM_TZ"])
 def test_name_that_is_similar_to_none_gets_no_suggestion(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
@@ -282,6 +288,7 @@ def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"SOURCES__CRM__PERSONAL_DATA": "drop"}, "not allowed: give keep, leave_out or hash"),
         ({"SOURCES__CRM__REQUEST_TIMEOUT": "0"}, "not allowed: give more than 0 to 600, fractions too"),
         ({"SOURCES__CRM__ENDPOINTS__CONTACTS__PTH": "/x"}, "at contacts.pth, .*is unknown: give any of path, params,"),
+        ({"SOURCES__CRM__PERSONAL_DATA_ALLOWED": '["city'}, "is not JSON"),
         (
             {"SOURCES__CRM__ENDPOINTS__CONTACTS__CADENCE_MINUTES": "x"},
             "at contacts.cadence_.*: give a whole number, 5 to",
