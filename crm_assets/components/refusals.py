@@ -23,7 +23,7 @@ def refuse(error: Exception, folder: Path) -> None:
     while root.__cause__:
         root = root.__cause__
     if isinstance(root, CrmAssetsError):
-        raise root from None
+        raise root.with_traceback(None) from None
     if problems := [problem for path in sorted(folder.rglob("defs.yaml")) for problem in _wrong(path)]:
         raise SettingsError("\n".join(problems)) from None
 
