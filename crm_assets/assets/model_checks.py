@@ -10,7 +10,7 @@ from crm_assets.masking import masked
 from crm_assets.runner.builds import Outcome, run_test, store_failures
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import DBT_COLUMNS, Model, assets_behind
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.variables import report_in, variables_of
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -53,7 +53,7 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefini
             stores = bool(test.config.get("store_failures"))
             with crm_warehouse.of(crm).get_connection(read_only=not stores) as connection:
                 report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                outcome = run_test(connection, model, test)
+                outcome = run_test(connection, model, test, variables_of(connection))
                 store_failures(connection, model, [outcome])
             return result_of(evaluation(key, outcome))
 

@@ -19,12 +19,12 @@ from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
-from crm_assets.runner.builds import build, run_test
+from crm_assets.runner.builds import Build, build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.variables import report_in, variables_of
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -102,12 +102,13 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
             if not context.selected_asset_keys:
                 with warehouse.read_connection() as connection:
                     report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                    outcomes = [run_test(connection, model, test) for test in model.own_tests]
+                    variables = variables_of(connection)
+                    outcomes = [run_test(connection, model, test, variables) for test in model.own_tests]
                 yield from reported((evaluation(key, outcome) for outcome in outcomes), selected)
                 return
             source = dg.MetadataValue.text(masked(settings.source))
             shown = _shown(context.instance, key, checks, source) if config["only_if_changed"] else None
-            stamp = warehouse.stamp if shown else None
+            stamp = warehouse.stamp
             state = warehouse.remembered(stamp)
             result = shown if shown and state and _is_shown(shown, state, model) else None
             try:
@@ -116,12 +117,14 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                         if model.shows_side_loads:
                             create_side_loaded(connection)  # no raw asset may have been loaded yet
-                        state = BuildState.of(connection, model.reads) if shown else None
+                        state = BuildState.of(connection, model.reads, state) if shown else state
                         if shown and state and _is_shown(shown, state, model):
                             warehouse.remember(stamp, state)
                             result = shown
                         else:
-                            result = _built(connection, crm, model, full_refresh=full_refresh)
+                            built = build(connection, model, full_refresh=full_refresh, known=state)
+                            warehouse.remember(built.state.snapshot, built.state)
+                            result = _made(connection, crm, model, built)
             except WrongRows as refused:
                 yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)
                 raise
@@ -156,9 +159,8 @@ def _is_shown(shown: Result, state: BuildState, model: Model) -> bool:
     return metadata.get("crm/version") == version and is_current(state, model)
 
 
-def _built(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, *, full_refresh: bool) -> Result:
-    """Builds a model: the metadata of its table, and the results of its checks."""
-    built = build(connection, model, full_refresh=full_refresh)
+def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: Build) -> Result:
+    """The metadata of a table that was built, and the results of its checks."""
     schemas = known_columns(connection)
     columns = list(stored_columns(model, schemas))
     personal, lineage = _traced(crm, model, schemas, columns)

@@ -12,11 +12,11 @@ import duckdb
 from crm_assets.counting import counted
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.runner.builds import Outcome, build, run_test, store_failures
+from crm_assets.runner.builds import Build, Outcome, build, run_test, store_failures
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.variables import report_in, variables_of
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -50,19 +50,26 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
     """Returns the addresses of models that were not built, or whose tests of severity error failed."""
     failed: set[str] = set()
     built: set[str] = set()
+    state: BuildState | None = None
     for model in models:
         if missing := sorted(model.depends_on & failed):
             print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
-        elif not arguments.full_refresh and is_current(BuildState.of(connection, model.reads), model):
-            print(f"{model.address}: unchanged")
-        elif _is_built(connection, model, full_refresh=arguments.full_refresh):
+            continue
+        if not arguments.full_refresh:
+            state = BuildState.of(connection, model.reads, state)
+            if is_current(state, model):
+                print(f"{model.address}: unchanged")
+                continue
+        if made := _built(connection, model, state, full_refresh=arguments.full_refresh):
+            state = made.state
             built.add(model.address)
         else:
             failed.add(model.address)
+    variables = variables_of(connection)
     for model in models:
         tests = [test for test in model.cross_tests if not built.isdisjoint({model.address, *test.reads})]
-        outcomes = [run_test(connection, model, test) for test in tests] if model.address not in failed else []
+        outcomes = [run_test(connection, model, test, variables) for test in tests] if model.address not in failed else []
         store_failures(connection, model, outcomes)
         _print_failed(outcomes, f"{model.address}: ")
         if any(outcome.severity == "error" for outcome in outcomes):
@@ -71,19 +78,22 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
     return failed
 
 
-def _is_built(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool) -> bool:
+def _built(
+    connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool
+) -> Build | None:
+    """Builds a model and prints what came of it. None if it was not built."""
     # As in dbt: incremental models only.
     full_refresh &= model.materialized == "incremental"
     try:
-        built = build(connection, model, full_refresh=full_refresh)
+        built = build(connection, model, full_refresh=full_refresh, known=known)
     except (ModelError, WrongRows) as error:
         print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
         _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
-        return False
+        return None
     rows, tests = counted(built.rows_after, "row"), counted(len(built.outcomes), "test")
     print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
     _print_failed(built.outcomes)
-    return True
+    return built
 
 
 def _print_failed(outcomes: Iterable[Outcome], model: str = "") -> None:

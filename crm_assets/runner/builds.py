@@ -5,9 +5,10 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import duckdb
 
@@ -18,7 +19,6 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
-from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier
@@ -65,6 +65,7 @@ class Build:
         rows_after: Rows of the table or view.
         seconds: The time of build and tests.
         version: What identifies the rows: as long as the database has this version, nobody has built them again.
+        state: What the database tells after it.
     """
 
     outcomes: Sequence[Outcome]
@@ -72,9 +73,16 @@ class Build:
     rows_after: int
     seconds: float
     version: str
+    state: BuildState
 
 
-def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool = False) -> Build:
+def build(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    *,
+    full_refresh: bool = False,
+    known: BuildState | None = None,
+) -> Build:
     """Replaces the model's view or table with the result of its SELECT; a model that keeps rows is updated instead.
 
     Descriptions become comments on the table and its columns.
@@ -83,6 +91,7 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
         connection: The warehouse, for writing.
         model: The model to build.
         full_refresh: Whether to rebuild an incremental model or a snapshot without its earlier rows.
+        known: What the database told earlier.
 
     Raises:
         ModelError: DuckDB refused the SQL. A table has not changed.
@@ -90,26 +99,27 @@ def build(connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: 
     """
     began = time.perf_counter()
     try:
-        passed, rows_before, version = committed(
-            connection, partial(_build, connection, model, full_refresh=full_refresh)
+        passed, rows_before, rows_after, version, state = committed(
+            connection, partial(_build, connection, model, known, full_refresh=full_refresh)
         )
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
-    outcomes = [*passed, *(run_test(connection, model, test) for test in model.own_tests if not test.blocks)]
+    warnings = (run_test(connection, model, test, state.variables) for test in model.own_tests if not test.blocks)
+    outcomes = [*passed, *warnings]
     store_failures(connection, model, outcomes)
     try:
-        rows_after = _count(connection, model.relation)
+        rows_after = _count(connection, model.relation) if rows_after is None else rows_after
     except duckdb.Error as error:  # a view's SELECT runs only now
         raise ModelError(f"{model.path}: {reason(error)}") from None
-    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began, version)
+    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began, version, state)
 
 
 def _build(
-    connection: duckdb.DuckDBPyConnection, model: Model, *, full_refresh: bool
-) -> tuple[list[Outcome], int | None, str]:
-    """Returns the outcomes of the tests of severity error, the rows of the earlier table, and the version."""
-    state = BuildState.of(connection, model.reads)
+    connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool
+) -> tuple[list[Outcome], int | None, int | None, str, BuildState]:
+    """Returns the outcomes of the tests of severity error, rows before and after, the version, and the state."""
+    state = BuildState.of(connection, model.reads, known)
     version = version_of(state, model)
     existing = state.tables.get(model.address)
     if model.materialized == "incremental":
@@ -121,7 +131,7 @@ def _build(
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        materialize(connection, model, select, keep_rows=keep_rows)
+        rows_after = materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
         problem = explained(model, select, error)
@@ -130,7 +140,7 @@ def _build(
         raise ModelError(problem) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
-        outcomes.append(run_test(connection, model, test))
+        outcomes.append(run_test(connection, model, test, state.variables))
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
@@ -141,7 +151,8 @@ def _build(
             outcomes,
         )
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
-    return outcomes, rows_before, record_build(connection, model, version)
+    recorded = record_build(connection, model, version)
+    return outcomes, rows_before, rows_after, recorded, state.after(model, recorded)
 
 
 def explained(model: Model, select: str, error: duckdb.Error) -> str:
@@ -175,9 +186,10 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     return int(rows)
 
 
-def run_test(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest) -> Outcome:
-    """Runs one test on the model's table or view."""
-    variables = variables_of(connection)
+def run_test(
+    connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, variables: Mapping[str, Any]
+) -> Outcome:
+    """Runs one test on the model's table or view. `variables`: those of the session."""
     scope = model.scope(variables)
     # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation

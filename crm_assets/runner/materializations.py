@@ -36,8 +36,8 @@ REASONS: Mapping[str, str] = {
 REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
 
 
-def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
-    """Makes or changes a model's table or view, in a transaction.
+def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> int | None:
+    """Makes or changes a model's table or view, in a transaction. Returns the rows of a table that it has created.
 
     Args:
         connection: The warehouse, for writing.
@@ -51,7 +51,7 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
     """
     if model.materialized == "snapshot":
         _take_snapshot(connection, model, select, keep_rows=keep_rows)
-        return
+        return None
     if model.materialized == "incremental" and model.unique_key:
         _require(model, {"unique_key": model.unique_key}, columns_of(connection, f"(\n{select}\n)"))
     if model.materialized == "seed":
@@ -59,9 +59,10 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
     new = _merged(connection, model, select) if keep_rows else f"\n{select}"
     if model.kind == "table":
         new = with_lake_types(connection, new)
-    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
+    created = connection.execute(f"create or replace {model.kind} {model.relation} as {new}").fetchall()
     if model.materialized == "seed":
         _refuse_rejected_lines(connection, model)
+    return created[0][0] if model.kind == "table" else None
 
 
 def _require(model: Model, named: Mapping[str, Sequence[str]], columns: Iterable[str], where: str = "SELECT") -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
 from crm_assets.runner.parsing import is_stable
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.lake.commit import is_shared
-from crm_assets.warehouse.names import PRESENT, RAW, existing_tables
+from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, is_lake
 
 TABLE = "raw.model_builds"
 
@@ -46,6 +46,8 @@ LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
 
 TODAY = "select cast(now() at time zone ? as date)::varchar"
 
+SNAPSHOT = "select id from ducklake_current_snapshot(current_database())"
+
 
 @dataclass(frozen=True)
 class BuildState:
@@ -56,27 +58,58 @@ class BuildState:
         versions: Table -> version of its rows, of those for which it is known: of a model, that of its last build.
         variables: The variables of the session.
         today: The date in the reporting time zone.
+        snapshot: The number of the lake's snapshot; None if it is no lake.
     """
 
     tables: Mapping[str, str]
     versions: Mapping[str, str]
     variables: Mapping[str, Any]
     today: str
+    snapshot: int | None = None
 
     @classmethod
-    def of(cls, connection: duckdb.DuckDBPyConnection, reads: Collection[str]) -> "BuildState":
-        """The state of a database. Side-loaded records are read only if they are among the tables of `reads`."""
-        tables, variables = existing_tables(connection), variables_of(connection)
-        versions = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
-        if {"raw.sync_changes", "raw.sync_log"} <= tables.keys():
-            [[last_load]] = connection.execute(LAST_LOAD).fetchall()
-            versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
-            for resource, version in connection.execute(LOADED).fetchall():
-                versions |= {f"{RAW}.{resource}": version, f"{PRESENT}.{resource}": version}
-        if SIDE_LOADED in tables and SIDE_LOADED in reads:
+    def of(
+        cls, connection: duckdb.DuckDBPyConnection, reads: Collection[str], known: "BuildState | None" = None
+    ) -> "BuildState":
+        """The state of a database.
+
+        Args:
+            connection: The warehouse.
+            reads: Side-loaded records are read only if they are among these tables.
+            known: An earlier state, of which a lake's tables and versions are taken if nobody has written since.
+        """
+        snapshot = None
+        if is_lake(connection):
+            [[snapshot]] = connection.execute(SNAPSHOT).fetchall()
+        if known and snapshot is not None and snapshot == known.snapshot:
+            tables, versions = known.tables, dict(known.versions)
+        else:
+            tables = existing_tables(connection)
+            versions = _versions(connection, tables)
+        if SIDE_LOADED in tables and SIDE_LOADED in reads and SIDE_LOADED not in versions:
             [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
+        variables = variables_of(connection)
         [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
-        return cls(tables, versions, variables, today)
+        return cls(tables, versions, variables, today, snapshot)
+
+    def after(self, model: Model, version: str) -> "BuildState":
+        """The state after a build of a model, if nobody else has written: a commit makes the lake's next snapshot."""
+        return replace(
+            self,
+            tables={**self.tables, TABLE: "table", model.address: model.kind},
+            versions={**self.versions, model.address: version},
+            snapshot=None if self.snapshot is None else self.snapshot + 1,
+        )
+
+
+def _versions(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> dict[str, str]:
+    versions = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
+    if {"raw.sync_changes", "raw.sync_log"} <= set(tables):
+        [[last_load]] = connection.execute(LAST_LOAD).fetchall()
+        versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
+        for resource, version in connection.execute(LOADED).fetchall():
+            versions |= {f"{RAW}.{resource}": version, f"{PRESENT}.{resource}": version}
+    return versions
 
 
 def is_current(state: BuildState, model: Model) -> bool:

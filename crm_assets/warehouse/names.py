@@ -40,12 +40,13 @@ with views as (
 from views
 union all
 select distinct schema_name, table_name, 'table' as kind
-from duckdb_columns()
+from {tables}()
 anti join views using (schema_name, table_name)
 where database_name = current_database()
 order by all
 """
-"""For `information_schema.tables`, DuckLake asks its catalog for the rows of each table, one after another."""
+"""`duckdb_columns` binds each view again. But `duckdb_tables` of a lake asks its catalog for the rows of each table, one
+after another."""
 
 KIND = "select type from duckdb_databases() where database_name = current_database()"
 
@@ -68,7 +69,8 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 def stored_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Schema, name and kind, `table` or `view`, of all tables and views, sorted."""
-    return connection.execute(TABLES).fetchall()
+    tables = "duckdb_columns" if is_lake(connection) else "duckdb_tables"
+    return connection.execute(TABLES.format(tables=tables)).fetchall()
 
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -16,6 +16,7 @@ from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
+from crm_assets.runner.variables import variables_of
 from crm_assets.source.schemas import resource_schema
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"
@@ -131,6 +132,6 @@ def _upstream(addresses: Collection[str]) -> Iterator[str]:
 def failing(crm: RawTables, address: str, test: str) -> int:
     """How many rows fail a data test of a model that was built."""
     [of_model] = [found for found in models()[address].data_tests if found.name == test]
-    outcome = run_test(crm.connection, models()[address], of_model)
+    outcome = run_test(crm.connection, models()[address], of_model, variables_of(crm.connection))
     assert outcome.problem is None
     return outcome.failing

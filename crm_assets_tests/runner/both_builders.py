@@ -18,7 +18,7 @@ from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.present import present_view
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.model import Model
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.variables import report_in, variables_of
 from crm_assets.warehouse.lake.address import allow_s3, needs_aws
 from crm_assets.warehouse.lake.backend import EXTENSIONS
 from crm_assets.warehouse.lake.instance import connected_with
@@ -89,8 +89,9 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
         report_in(connection, TIMEZONE)
         for model in models:
             build(connection, model)
+        variables = variables_of(connection)
         for model in models:
-            outcomes += [(model, run_test(connection, model, test)) for test in model.data_tests if test.line]
+            outcomes += [(model, run_test(connection, model, test, variables)) for test in model.data_tests if test.line]
     return Counter(
         result(
             None if outcome.test.kind == "singular" else model.stem,

@@ -7,6 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets.runner.builds import Outcome, run_test
+from crm_assets.runner.variables import variables_of
 from crm_assets_tests.runner.model_project import ModelProject
 
 NAME = 'a "quoted" name'
@@ -29,7 +30,7 @@ def run(project: ModelProject, connection: duckdb.DuckDBPyConnection, column: st
     columns = [{"name": name, "description": "A column.", "quote": True} for name in ("Key", NAME, "n")]
     tested = [{**it, "data_tests": [test]} if it["name"] == column else it for it in columns]
     model = project.mart(ROWS, json.dumps({"columns": tested, "data_tests": [] if column else [test]}))
-    return run_test(connection, model, model.data_tests[0])
+    return run_test(connection, model, model.data_tests[0], variables_of(connection))
 
 
 def failing(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ from crm_assets.assets.models import build_model_assets
 from crm_assets.privacy.applying import rebuild
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
+from crm_assets.runner.unchanged import BuildState
 from crm_assets.sandbox import serving_sandbox
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
@@ -88,6 +89,19 @@ def test_a_value_is_stored_exactly(project: ModelProject, value: str, stored: st
     with Warehouse().get_connection() as connection:
         build(connection, project.mart(f"select {value} as day"))
     assert read("select day::varchar from marts.sales") == [(stored,)]
+
+
+@pytest.mark.usefixtures("lake")
+def test_what_is_known_of_a_lake_holds_until_others_write(project: ModelProject) -> None:
+    model = project.mart("select 1 as day")
+    with Warehouse().get_connection(tables=["marts.sales"]) as connection:
+        known = build(connection, model).state
+        found = BuildState.of(connection, model.reads, known)
+        assert found == known == BuildState.of(connection, model.reads)
+        assert found.tables is known.tables
+        with Warehouse().get_connection(tables=["raw.notes"]) as other:
+            other.execute("create table raw.notes as select 1 as n")
+        assert "raw.notes" in BuildState.of(connection, model.reads, known).tables
 
 
 @pytest.mark.long
