@@ -68,8 +68,9 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
             failed.add(model.address)
     variables = variables_of(connection)
     for model in models:
-        tests = [test for test in model.cross_tests if not built.isdisjoint({model.address, *test.reads})]
-        outcomes = [run_test(connection, model, test, variables) for test in tests] if model.address not in failed else []
+        tests = [] if model.address in failed else model.cross_tests
+        tests = [test for test in tests if not built.isdisjoint({model.address, *test.reads})]
+        outcomes = [run_test(connection, model, test, variables) for test in tests]
         store_failures(connection, model, outcomes)
         _print_failed(outcomes, f"{model.address}: ")
         if any(outcome.severity == "error" for outcome in outcomes):

@@ -45,8 +45,8 @@ anti join views using (schema_name, table_name)
 where database_name = current_database()
 order by all
 """
-"""`duckdb_columns` binds each view again. But `duckdb_tables` of a lake asks its catalog for the rows of each table, one
-after another."""
+"""`duckdb_columns` binds each view again. But `duckdb_tables` of a lake asks its catalog for the rows of each table,
+one after another."""
 
 KIND = "select type from duckdb_databases() where database_name = current_database()"
 

@@ -16,7 +16,7 @@ import tenacity
 
 from crm_assets.errors import CommitUnconfirmed, CrmAssetsError
 from crm_assets.warehouse.duckdb_messages import is_conflict
-from crm_assets.warehouse.lake.commit import guarded
+from crm_assets.warehouse.lake.commit import Guard, guarded
 from crm_assets.warehouse.names import identifier, literal
 
 
@@ -26,13 +26,17 @@ class Reconnecting:
     A new instance has the session's variables. It has no temporary tables, and no databases that were attached.
     """
 
-    def __init__(self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]) -> None:
+    def __init__(
+        self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], guard: Guard | None = None
+    ) -> None:
         """Does not connect yet.
 
         Args:
             connect: Opens a connection. Its context manager closes the connection, and after an error also whatever
                 else keeps the instance open.
+            guard: What guards its commits.
         """
+        self.guard = guard
         self._connect = connect
         self._opened = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None

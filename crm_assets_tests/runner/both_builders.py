@@ -91,7 +91,8 @@ def built_by_runner(database: Path, models: Sequence[Model]) -> Counter[Result]:
             build(connection, model)
         variables = variables_of(connection)
         for model in models:
-            outcomes += [(model, run_test(connection, model, test, variables)) for test in model.data_tests if test.line]
+            tests = [test for test in model.data_tests if test.line]
+            outcomes += [(model, run_test(connection, model, test, variables)) for test in tests]
     return Counter(
         result(
             None if outcome.test.kind == "singular" else model.stem,

@@ -16,7 +16,7 @@ from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, explained, needs_aws
-from crm_assets.warehouse.lake.commit import FOLDER, LOCK, SHARED
+from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
@@ -97,8 +97,8 @@ class Lake:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
         with (
             private_files(self._mask),
-            self._locked(read_only=read_only, tables=tables, if_free=if_free) as variables,
-            Reconnecting(partial(self._connected, read_only=read_only, variables=variables)) as connection,
+            self._locked(read_only=read_only, tables=tables, if_free=if_free) as guard,
+            Reconnecting(partial(self._connected, read_only=read_only), guard) as connection,
         ):
             yield connection
 
@@ -147,16 +147,14 @@ class Lake:
             yield requests
 
     @contextmanager
-    def _locked(
-        self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]
-    ) -> Iterator[Mapping[str, Any]]:
-        """Holds the locks while the body runs. Yields DuckDB's variables for the connection."""
+    def _locked(self, *, read_only: bool, tables: Collection[str], if_free: Collection[str]) -> Iterator[Guard | None]:
+        """Holds the locks while the body runs."""
         if self.address.dsn is None:  # a file: DuckDB allows one process at a time
             with writer_lock(Path(self.address.catalog), self.wait, self.announce):
-                yield {}
+                yield None
             return
         if read_only:
-            yield {}
+            yield None
             return
         # Imported here: it needs psycopg, which is installed only with the extra "lake".
         from crm_assets.warehouse.lake.coordination import HELD, UNREACHABLE, locked
@@ -166,14 +164,12 @@ class Lake:
             locked(self.address.dsn, self.address.schema, tables, if_free, self.wait, self.announce) as (id_, shared),
         ):
             held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=id_))})"
-            yield {LOCK: held, SHARED: shared, FOLDER: "" if "://" in self.address.files else self.address.files}
+            yield Guard(held, shared, None if "://" in self.address.files else Path(self.address.files))
 
     @contextmanager
-    def _connected(self, *, read_only: bool, variables: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._instance.connected(read_only=read_only) as connection:
             connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
-            for name, value in variables.items():
-                connection.execute(f"set variable {name} = ?", [value])
             yield connection
 
     @property

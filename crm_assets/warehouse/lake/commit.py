@@ -9,12 +9,12 @@ In a bucket the requests that delete are prevented. In a folder the files get a 
 they stay until the lake's maintenance finds them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import duckdb
 
@@ -22,15 +22,6 @@ from crm_assets.errors import CommitUnconfirmed, WarehouseError, WarehouseUnreac
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_denial, is_out_of_memory
 from crm_assets.warehouse.names import literal
 from crm_assets.warehouse.private_files import link_or_copy
-
-LOCK = "crm_assets_lock"
-"""A DuckDB variable of connections that need a lock to write: a query that finds a row while the lock is held."""
-
-FOLDER = "crm_assets_folder"
-"""A DuckDB variable of such connections: the folder with the tables' files; empty if it is none."""
-
-SHARED = "crm_assets_shared"
-"""A DuckDB variable of such connections: the tables of `if_free` that another process has locked."""
 
 ASIDE = ".crm_assets_commit_"
 """The beginning of the names of folders with second names of files."""
@@ -42,9 +33,25 @@ REFUSED = "ERROR:"
 """Begins PostgreSQL's answer to a statement that it refuses. If a session ends, it begins with FATAL, or is missing."""
 
 
+@dataclass(frozen=True)
+class Guard:
+    """What a connection needs that holds a lock to write.
+
+    Attributes:
+        lock: A query that finds a row while the lock is held.
+        shared: The tables of `if_free` that another process has locked.
+        folder: The folder with the tables' files; None if it is none.
+    """
+
+    lock: str
+    shared: Collection[str]
+    folder: Path | None
+
+
 def is_shared(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Whether another process may delete rows of a table meanwhile, so that this one may only add some."""
-    return table in (_variable(connection, SHARED) or ())
+    guard = _guard(connection)
+    return guard is not None and table in guard.shared
 
 
 @contextmanager
@@ -58,15 +65,15 @@ def guarded(connection: duckdb.DuckDBPyConnection) -> Iterator[Callable[[], obje
         WarehouseError: The catalog refused to commit. Nothing was written.
         CommitUnconfirmed: The connection to the catalog was lost: all of it was written, or nothing.
     """
-    folder = _variable(connection, FOLDER)
-    if _variable(connection, LOCK) is None:
+    guard = _guard(connection)
+    if guard is None:
         yield partial(connection.execute, "commit")
         return
-    with files_kept(Path(folder)) if folder else nullcontext(lambda: None) as keep_files:
+    with files_kept(guard.folder) if guard.folder else nullcontext(lambda: None) as keep_files:
 
         def commit() -> None:
             keep_files()
-            _commit(connection, nullcontext() if folder else _nothing_deleted(connection))
+            _commit(connection, nullcontext() if guard.folder else _nothing_deleted(connection))
 
         yield commit
 
@@ -77,8 +84,8 @@ def require_lock(connection: duckdb.DuckDBPyConnection) -> None:
     Raises:
         WarehouseUnreachable: The session that held the lock has ended.
     """
-    lock_query = _variable(connection, LOCK)
-    if lock_query is not None and connection.execute(lock_query).fetchone() is None:
+    guard = _guard(connection)
+    if guard is not None and connection.execute(guard.lock).fetchone() is None:
         raise WarehouseUnreachable(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
             may_recover=True,
@@ -162,6 +169,5 @@ def _changed_since(begun: int, files: Path) -> Iterator[Path]:
                         yield table
 
 
-def _variable(connection: duckdb.DuckDBPyConnection, name: str) -> Any:
-    [[value]] = connection.execute(f"select getvariable('{name}')").fetchall()
-    return value
+def _guard(connection: duckdb.DuckDBPyConnection) -> Guard | None:
+    return getattr(connection, "guard", None)
