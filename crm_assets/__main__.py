@@ -1,5 +1,6 @@
 """The command line: crm-assets [COMMAND], or python -m crm_assets."""
 
+import gc
 import os
 import sys
 import traceback
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `argv`: the arguments; those of the process by default.
     """
+    gc.set_threshold(*gc.get_threshold()[:2], 100)  # a full collection visits all that was imported: 0.1 s of CPU
     mask_log_records()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller: >&-
