@@ -22,6 +22,10 @@ EVENTS = {
 }
 
 
+TERMINATED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
+"""What a user has ended is no problem."""
+
+
 class Kind(str, Enum):
     """What failed: a step, a run without a failed step, checks of which one is an error, others, a table's update."""
 
@@ -69,11 +73,8 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     made = {event.asset_key for event in events[EventType.ASSET_MATERIALIZATION]}
     evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
     checks = list({check.asset_check_key: check for check in evaluations}.values())  # the last attempt's
-    failed = {
-        planned.get(entry.step_key): entry
-        for entry in logged
-        if entry.get_dagster_event().is_step_failure and not was_interrupted(entry.get_dagster_event())
-    }
+    ended = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
+    failed = {key: entry for key, entry in ended.items() if not was_interrupted(entry.get_dagster_event())}
     skipped = [key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()]
     job, link = f"job {run.job_name}", f"{ui}/runs/{run.run_id}"
 
@@ -90,8 +91,12 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     if not failed:
         # What is materialized without a job has one whose name tells users nothing.
         subjects, what = (skipped, named(skipped)) if run.job_name == WITHOUT_JOB else ([job], run.job_name)
-        for event in events[EventType.RUN_FAILURE]:
-            text = f"A run of {what} failed: {event.message}"
+        reasons = [event.message for event in events[EventType.RUN_FAILURE]]
+        now = instance.get_run_by_id(run.run_id)
+        if ended and now and now.status not in TERMINATED:
+            reasons = ["it was interrupted"]
+        for reason in reasons:
+            text = f"A run of {what} failed: {reason}"
             problems += [Problem(Kind.run, subject, run.run_id, text, link) for subject in subjects]
     wrong = {check.asset_key for check in checks if _is_error(check)}
     for check in checks:
