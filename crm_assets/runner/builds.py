@@ -13,8 +13,9 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.runner.column_types import columns_of
 from crm_assets.runner.data_tests import SINGULAR, DataTest
-from crm_assets.runner.materializations import columns_of, materialize
+from crm_assets.runner.materializations import materialize
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
