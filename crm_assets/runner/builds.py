@@ -132,7 +132,7 @@ def _build(
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        rows_after = materialize(connection, model, select, keep_rows=keep_rows)
+        made, rows_after = materialize(connection, model, select, keep_rows=keep_rows)
         _check_contract(connection, model)
     except duckdb.Error as error:
         problem = explained(model, select, error)
@@ -141,7 +141,7 @@ def _build(
         raise ModelError(problem) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
-        outcomes.append(run_test(connection, model, test, state.variables))
+        outcomes.append(run_test(connection, model, test, state.variables, made))
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
@@ -188,11 +188,22 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def run_test(
-    connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, variables: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    test: DataTest,
+    variables: Mapping[str, Any],
+    made: str | None = None,
 ) -> Outcome:
-    """Runs one test on the model's table or view. `variables`: those of the session."""
+    """Runs one test on the model's table or view.
+
+    Args:
+        connection: The warehouse.
+        model: The model.
+        test: One of its tests.
+        variables: Those of the session.
+        made: A SELECT of the rows of a build that is rolled back if the test fails.
+    """
     scope = model.scope(variables)
-    # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = test.query(scope, shown)
     count = test.config.get("fail_calc", "count(*)")
@@ -206,6 +217,8 @@ def run_test(
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
+        if severity == "error" and made is not None and model.keeps_rows:
+            sql = test.query(scope, f"({made}\n)")
         found = test.failure(scope, int(failing), _counted(connection, model, test, scope))
     except duckdb.Error as error:
         problem = f"{reason(error)} (in {test.path}:{test.line})"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import duckdb
 
 from crm_assets.errors import ModelError
-from crm_assets.runner.column_types import columns_of, require
+from crm_assets.runner.column_types import columns_of, common_types, require
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import UNCLOSED
 from crm_assets.runner.snapshots import take_snapshot
@@ -26,8 +26,13 @@ REASONS: Mapping[str, str] = {
 REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
 
 
-def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> int | None:
-    """Makes or changes a model's table or view, in a transaction. Returns the rows of a table that it has created.
+def materialize(
+    connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool
+) -> tuple[str, int | None]:
+    """Makes or changes a model's table or view, in a transaction.
+
+    Returns a SELECT of the rows that it has then, which finds them after a rollback, too, and how many a table has that
+    it has created. Of a snapshot the SELECT lacks the ends of rows that are closed now.
 
     Args:
         connection: The warehouse, for writing.
@@ -37,11 +42,10 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
 
     Raises:
         duckdb.Error: DuckDB refused the SQL.
-        ModelError: A seed's file cannot be read.
+        ModelError: A seed's file cannot be read, or no type holds both earlier and new values.
     """
     if model.materialized == "snapshot":
-        take_snapshot(connection, model, select, keep_rows=keep_rows)
-        return None
+        return take_snapshot(connection, model, select, keep_rows=keep_rows), None
     if model.materialized == "incremental" and model.unique_key:
         require(model, {"unique_key": model.unique_key}, columns_of(connection, f"(\n{select}\n)"))
     if model.materialized == "seed":
@@ -52,13 +56,14 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
     created = connection.execute(f"create or replace {model.kind} {model.relation} as {new}").fetchall()
     if model.materialized == "seed":
         _refuse_rejected_lines(connection, model)
-    return created[0][0] if model.kind == "table" else None
+    return new, created[0][0] if model.kind == "table" else None
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
     """Earlier rows and new ones, as `statements/incremental.sql` says."""
     stored = columns_of(connection, model.relation)
     require(model, {"unique_key": model.unique_key}, stored, "table")
+    common_types(connection, model, with_lake_types(connection, f"\n{select}"))
     strategy, kept = model.config.get("incremental_strategy"), list[str]()
     if strategy == "merge":
         new = {column.lower() for column in columns_of(connection, f"(\n{select}\n)")}

@@ -14,16 +14,17 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.runner.column_types import columns_of, require
+from crm_assets.runner.column_types import columns_of, common_types, require, retype
 from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
 
 
-def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> None:
+def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
     """Adds changes to a snapshot's table, or creates it. `statements/snapshot.sql` has the statements."""
-    connection.execute(f"create or replace temp table snapshot_source as\n{select}")
+    source = with_lake_types(connection, f"\n{select}")
+    connection.execute(f"create or replace temp table snapshot_source as {source}")
     columns = columns_of(connection, "snapshot_source")
     # Those that are called like the snapshot's own are dropped.
     for column in [column for column in columns if column.lower() in DBT_COLUMNS]:
@@ -31,6 +32,13 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
         del columns[column]
     connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
     described = _for_macros(model, columns)
+    if keep_rows:
+        types = common_types(connection, model, statements()["snapshot_types"](described))
+        for table in (model.relation, "temp.snapshot_source"):
+            retype(connection, table, types)
+        described = _for_macros(model, columns_of(connection, "snapshot_source"))
+    listed = ", ".join(f"{c}::{type_} as {c}" for c, type_ in described["columns"].items())
+    again = {**described, "source": f"(select {listed} from ({source}\n))"}
     if keep_rows:
         # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
         stored = {column.lower() for column in columns_of(connection, model.relation)}
@@ -44,10 +52,13 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
         )
         connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
         connection.execute("drop table temp.snapshot_closed; drop table temp.snapshot_opened")
+        made = f"select * from {model.relation} union all by name ({statements()['snapshot_opened'](again)})"
     else:
-        first = with_lake_types(connection, statements()["snapshot_rows"](described))
+        first = statements()["snapshot_rows"](described)
         connection.execute(f"create or replace table {model.relation} as {first}")
+        made = statements()["snapshot_rows"](again)
     connection.execute("drop table temp.snapshot_source")
+    return made
 
 
 def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
@@ -59,6 +70,7 @@ def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
     require(model, named, columns)
     return {
         "this": model.relation,
+        "source": "snapshot_source",
         "key": [*map(identifier, model.unique_key)],
         "columns": {identifier(column): type_ for column, type_ in columns.items()},
         "updated_at": identifier(updated_at) if updated_at else None,

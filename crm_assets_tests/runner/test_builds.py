@@ -226,3 +226,26 @@ def test_variables_of_the_session_are_part_of_a_view(
     report_in(connection, "UTC")
 
     assert rows(connection) == [("Asia/Kolkata", 4)]
+
+
+@pytest.mark.parametrize("strategy", ["append", "delete+insert", "merge"])
+@pytest.mark.parametrize(
+    ("earlier", "new"),
+    [
+        ("9007199254740993", "0.5::double"),
+        ("0.5::double", "9007199254740993"),
+        ("1.25::decimal(38, 2)", "1.2345::decimal(38, 10)"),
+        ("12345678901234567.89::decimal(20, 2)", "0.5::double"),
+    ],
+)
+def test_no_value_is_rounded_where_types_differ(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, strategy: str, earlier: str, new: str
+) -> None:
+    config = "{{ config(materialized='incremental', unique_key='id', incremental_strategy='" + strategy + "') }}\n"
+    build(connection, project.mart(f"{config}select 1 as id, {earlier} as amount"))
+    before = connection.execute("from marts.sales").fetchall()
+
+    with pytest.raises(ModelError, match=r"column amount is .* would change: cast the column"):
+        build(connection, project.mart(f"{config}select 2 as id, {new} as amount"))
+
+    assert connection.execute("from marts.sales").fetchall() == before

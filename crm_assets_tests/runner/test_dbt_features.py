@@ -57,6 +57,39 @@ def test_failing_rows_are_stored_if_asked_for(
     assert rows(connection, f"{AUDIT}.sales_day_accepted_range") == [(3,), (4,), (5,)]
 
 
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("kind", ["incremental", "snapshot"])
+def test_failing_rows_of_a_refused_history_are_stored(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, kind: str, built: bool
+) -> None:
+    connection.execute("create schema raw; create table raw.accounts as select 1 as id, 10 as score")
+    text = "select * from {{ source('raw', 'accounts') }}"
+    config = {"incremental": {"materialized": "incremental"}, "snapshot": {"strategy": "check", "check_cols": "all"}}[
+        kind
+    ]
+    test = {"accepted_range": {"arguments": {"max_value": 10}, "config": {"store_failures": True}}}
+    entry = {
+        "name": "kept",
+        "config": {"unique_key": "id", **config},
+        "columns": [{"name": "score", "data_tests": [test]}],
+    }
+    folder, key = ("snapshots", "snapshots") if kind == "snapshot" else ("marts", "models")
+    project.write(f"{folder}/kept.sql", text)
+    project.write(f"{folder}/kept.yml", json.dumps({key: [entry]}))
+    model = project.models()[f"{folder}.kept"]
+    if built:
+        build(connection, model)
+    connection.execute("update raw.accounts set score = 11; insert into raw.accounts values (2, 12), (3, 7)")
+
+    with pytest.raises(WrongRows) as refused:
+        build(connection, model)
+
+    stored = rows(connection, f"{AUDIT}.kept_score_accepted_range")
+    assert [row[:2] for row in stored] == [(1, 11), (2, 12)]
+    [failed] = [outcome for outcome in refused.value.outcomes if outcome.severity == "error"]
+    assert failed.failing == len(connection.execute(failed.sql).fetchall()) == 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "config", "severity"),

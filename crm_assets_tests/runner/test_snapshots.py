@@ -1,6 +1,7 @@
 """Snapshots: history as dbt keeps it, which neither a failure nor a second run can spoil."""
 
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,57 @@ def test_a_new_checked_column_changes_records_that_have_a_value(
     build(connection, history(project, **{**CHECK, "check_cols": ["owner", "city"]}))
 
     assert states(connection) == [(1, "ann", False), (1, "ann", True), (2, "bob", True)]
+
+
+@pytest.mark.parametrize("config", [CHECK, TIMESTAMP], ids=["check", "timestamp"])
+@pytest.mark.parametrize(
+    ("type_", "values"),
+    [
+        ("double", [1.5, 2.0]),
+        ("bigint", [99_999_999_999, 2]),
+        ("varchar", ["x", "2"]),
+        ("decimal(18, 3)", [Decimal("1.555"), 2]),
+    ],
+)
+def test_a_column_of_another_type_keeps_every_value(
+    project: ModelProject,
+    connection: duckdb.DuckDBPyConnection,
+    config: dict[str, Any],
+    type_: str,
+    values: list[Any],
+) -> None:
+    connection.execute("alter table raw.accounts add column score int; update raw.accounts set score = id")
+    model = history(project, **{**config, **({"check_cols": ["score"]} if config == CHECK else {})})
+    build(connection, model)
+    connection.execute(f"alter table raw.accounts alter column score type {type_}")
+    connection.execute("update raw.accounts set score = ?, changed = changed + interval 1 day where id = 1", values[:1])
+    for _ in range(2):
+        build(connection, model)
+
+    found = connection.execute("select score from snapshots.history order by id, dbt_valid_from").fetchall()
+    earlier, changed, same = [score for (score,) in found]
+    assert (str(earlier)[0], changed, same) == ("1", *values)
+
+
+def test_a_column_of_a_narrower_type_is_compared(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    model = history(project, **CHECK)
+    build(connection, model)
+    connection.execute("alter table raw.accounts alter column owner type int using 7")
+    build(connection, model)
+
+    assert states(connection) == [(1, "ann", False), (1, "7", True), (2, "bob", False), (2, "7", True)]
+
+
+def test_times_of_another_type_open_no_row_twice(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    model = history(project, **TIMESTAMP)
+    connection.execute("alter table raw.accounts alter column changed type date")
+    build(connection, model)
+    connection.execute("alter table raw.accounts alter column changed type timestamp")
+    connection.execute("update raw.accounts set changed = '2026-02-01 10:00', owner = 'cleo' where id = 1")
+    for _ in range(3):
+        build(connection, model)
+
+    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
 
 
 def test_a_failed_build_loses_no_history(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,5 @@
 {# The changes of a snapshot. `s` has quoted names: this, key, columns (with types), updated_at, checked; and hard_deletes.
-   The records of now are in snapshot_source, and the session's variable snapshot_time is the time of the build in UTC. #}
+   The records of now are in `source`, a table or a subquery, and the session's variable snapshot_time is the time of the build in UTC. #}
 
 {% macro snapshot_time() %}getvariable('snapshot_time')::timestamp{% endmacro %}
 
@@ -17,7 +17,7 @@ md5({% for value in values %}coalesce(cast({{ value }} as varchar), ''){{ " || '
 {# Records that are not there any more, and are not marked as such. #}
 {% macro snapshot_gone(s) -%}
 from {{ snapshot_current(s) }} as current
-anti join snapshot_source as source on {{ snapshot_same(s, 'current') }}
+anti join {{ s.source }} as source on {{ snapshot_same(s, 'current') }}
 {% if s.hard_deletes == 'new_record' %}where current.dbt_is_deleted <> 'True'{% endif %}
 {%- endmacro %}
 
@@ -38,7 +38,17 @@ select
     {{ since }} as dbt_valid_from,
     nullif({{ since }}, {{ since }}) as dbt_valid_to
     {% if s.hard_deletes == 'new_record' %}, 'False' as dbt_is_deleted{% endif %}
-from snapshot_source as source
+from {{ s.source }} as source
+{%- endmacro %}
+
+{# The records, and in dbt's columns with times what a new row would have. #}
+{% macro snapshot_types(s) -%}
+select
+    source.*
+    {% if s.updated_at %}
+    {% for column in ('dbt_updated_at', 'dbt_valid_from', 'dbt_valid_to') %}, source.{{ s.updated_at }} as {{ column }}{% endfor %}
+    {% endif %}
+from {{ s.source }} as source
 {%- endmacro %}
 
 {# The rows to add: of new and changed records, and of deleted ones if these get a row. #}
