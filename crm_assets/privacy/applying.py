@@ -1,6 +1,6 @@
 """Removes values of stored data for good, of a policy or of forgotten records, and rebuilds the models."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 import duckdb
@@ -10,7 +10,8 @@ from sqlglot.errors import SqlglotError
 from crm_assets.api import ID
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.privacy.forgetting import Keys, Stored, forget, holds_ids, stored_records
-from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
+from crm_assets.privacy.histories import histories_of
+from crm_assets.privacy.personal_columns import origins_of, stored_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.files import csv_folder, page_path
@@ -36,7 +37,7 @@ def pending_change(warehouse: Warehouse, settings: CrmSettings, models: Collecti
     if follows:
         return [] if erased else ["Removed values are not erased yet: a command was stopped before that"]
     with warehouse.get_connection() as connection:
-        change = preview(connection, settings, _histories(connection, models))
+        change = preview(connection, settings, histories_of(connection, models))
     return [*change.sentences, *_of_tables(change.dropped, models)]
 
 
@@ -63,7 +64,7 @@ def apply_policy(
     """
     with warehouse.get_connection() as connection:
         follows = stored_policy(connection) == Policy.configured(settings)
-        change = change_policy(connection, settings, _histories(connection, models))
+        change = change_policy(connection, settings, histories_of(connection, models))
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         rebuild(connection, models, _missing(connection, models) if follows else change.dropped, announce)
         erased = is_erased(connection)
@@ -89,9 +90,10 @@ def tables_out_of_reach(warehouse: Warehouse, models: Collection[Model], resourc
     """
     with warehouse.read_connection() as connection:
         keys = _history_keys(connection, models, resource)
-        histories = _histories(connection, models)
+        histories = histories_of(connection, models)
     readers = [model.address for model in models if f"{RAW}.{resource}" in _all_read(model)]
-    return [address for address in readers if histories.get(address) and address not in keys]
+    named = {address for address, columns in histories.items() if any(column.may_hold_names for column in columns)}
+    return [address for address in readers if address in named and address not in keys]
 
 
 def _all_read(model: Model) -> Collection[str]:
@@ -113,7 +115,7 @@ def forget_records(
         keys = _history_keys(connection, models, resource)
         tables = {address for address, kind in existing_tables(connection).items() if kind == "table"}
         audits = {address for address in tables if address.startswith(f"{AUDIT}.")}
-        made = audits | (tables & _rebuilt(models))
+        made = audits | {address for model in models if not model.keeps_rows and (address := model.address) in tables}
         unfinished = [] if is_erased(connection) else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
@@ -185,20 +187,3 @@ def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> 
 def _rebuilt(models: Iterable[Model]) -> set[str]:
     """The addresses of tables that each build replaces."""
     return {model.address for model in models if model.kind == "table" and not model.keeps_rows}
-
-
-def _histories(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Mapping[str, Collection[str]]:
-    """Address of each model with rows of earlier builds -> its columns that may be personal."""
-    schemas = known_columns(connection)
-    return {
-        model.address: _personal_columns(model, schemas)
-        for model in models
-        if model.keeps_rows and stored_columns(model, schemas)
-    }
-
-
-def _personal_columns(model: Model, schemas: Schemas) -> Collection[str]:
-    try:
-        return personal_columns(model, schemas)
-    except SqlglotError:
-        return frozenset(map(str.lower, stored_columns(model, schemas)))

@@ -1,14 +1,15 @@
 """Finds the columns of models that may hold personal data: those derived from such columns of raw tables."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
+from typing import TypeVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.runner.lineage import Origin, Schemas, column_lineage
+from crm_assets.runner.lineage import Origin, Schemas, column_lineage, copied_columns
 from crm_assets.runner.model import DBT_COLUMNS, SIDE_LOADED, Model, asset_behind
 from crm_assets.source.schemas import resource_schema
 
@@ -17,6 +18,8 @@ HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
 
 NAMELESS = frozenset({(SIDE_LOADED, "array_name"), (SIDE_LOADED, "id")})
 """Columns with ids only, in a table whose records may be personal."""
+
+Traced = TypeVar("Traced")
 
 Tables = tuple[tuple[str, str, tuple[str, ...]], ...]
 """Schema, table and columns that a model reads: hashable, so that its lineage is computed once per process."""
@@ -68,24 +71,66 @@ def stored_columns(model: Model, schemas: Schemas) -> Collection[str]:
 
 
 def origins_of(model: Model, schemas: Schemas) -> Mapping[str, Sequence[Origin]]:
-    """The model's column lineage, as `column_lineage` returns it.
+    """The model's column lineage, as `column_lineage` returns it, also of what it selects if there are earlier rows.
 
     Raises:
         sqlglot.errors.SqlglotError: It cannot be traced.
     """
-    reads = [address.partition(".") for address in sorted(model.reads)]
-    tables = tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, _, t in reads)
-    return _lineage(model.sql, tables)
+    first, later = (_lineage(sql, tables_of(model, schemas)) for sql in (model.sql, model.later_sql))
+    if first is later:
+        return first
+    found = {column: {*first[column], *later[column]} for column in first.keys() & later.keys()}
+    origins = {column: _beyond(model.address, column, found, {column}) for column in found}
+    return {column: sorted(known) for column, known in origins.items() if known is not None}
+
+
+def _beyond(
+    own: str, column: str, found: Mapping[str, Collection[Origin]], seen: Collection[str]
+) -> Collection[Origin] | None:
+    """The origins of a column, in place of those that are the model's earlier rows; None if these are not traced."""
+    origins = set[Origin]()
+    for schema, table, name in found[column]:
+        if f"{schema}.{table}".lower() != own:
+            origins.add((schema, table, name))
+        elif name.lower() not in found:
+            return None
+        elif name.lower() not in seen:
+            more = _beyond(own, name.lower(), found, {*seen, name.lower()})
+            if more is None:
+                return None
+            origins.update(more)
+    return origins
+
+
+def tables_of(model: Model, schemas: Schemas) -> Tables:
+    """The tables that a model reads, and its own."""
+    reads = [address.partition(".") for address in sorted(model.reads | {model.address})]
+    return tuple((s, t, tuple(schemas.get(s, {}).get(t, ()))) for s, _, t in reads)
+
+
+def copies_of(sql: str, tables: Tables) -> Mapping[str, Origin]:
+    """The columns of a SELECT that are columns of tables, as `copied_columns` returns them.
+
+    Raises:
+        sqlglot.errors.SqlglotError: It cannot be traced.
+    """
+    return _traced(copied_columns, sql, tables)
 
 
 @cache
 def _lineage(sql: str, tables: Tables) -> Mapping[str, Sequence[Origin]]:
+    return _traced(column_lineage, sql, tables)
+
+
+def _traced(
+    trace: Callable[[exp.Query, Schemas], Mapping[str, Traced]], sql: str, tables: Tables
+) -> Mapping[str, Traced]:
     schemas: dict[str, dict[str, dict[str, str]]] = {}
     for schema, table, columns in tables:
         schemas.setdefault(schema, {})[table] = dict.fromkeys(columns, "unknown")
     query = sqlglot.parse_one(sql, dialect="duckdb")
     try:
-        return column_lineage(query, schemas) if isinstance(query, exp.Query) else {}
+        return trace(query, schemas) if isinstance(query, exp.Query) else {}
     except ValueError as error:
         raise SqlglotError(str(error)) from error
 

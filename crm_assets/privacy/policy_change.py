@@ -1,9 +1,10 @@
 """Gives stored values the configured policy: leaves them out or hashes them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +13,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
+from crm_assets.privacy.histories import SCD_ID, Histories, HistoryColumn
 from crm_assets.privacy.policy import Policy, is_erased, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
@@ -88,9 +90,6 @@ CONSEQUENCES: Mapping[PersonalData, str] = {
     "dates with nothing). Nothing can restore them",
 }
 
-Histories = Mapping[str, Collection[str]]
-"""Address of a table that cannot be rebuilt -> its columns that may be personal, in lower case."""
-
 
 def preview(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
     """What `change_policy` would do: does it in a transaction, and rolls that back. The arguments are the same."""
@@ -126,8 +125,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
         sentences += _raw_tables(connection, settings, tables, is_hashed)
         for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
             if address in histories:
-                redaction = Redaction(settings, {}, is_hashed=is_hashed)
-                sentences += _history(connection, address, histories[address], redaction)
+                sentences += _history(connection, address, histories[address], settings, is_hashed)
             else:
                 connection.execute(f"drop table {relation(address)}")
                 dropped.append(address)
@@ -199,15 +197,31 @@ def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: R
 
 
 def _history(
-    connection: duckdb.DuckDBPyConnection, address: str, personal: Collection[str], redaction: Redaction
+    connection: duckdb.DuckDBPyConnection,
+    address: str,
+    columns: Sequence[HistoryColumn],
+    settings: CrmSettings,
+    is_hashed: bool,
 ) -> list[str]:
-    def redacted(value: Any) -> Any:
-        return redaction.value(value, within=address, is_personal=True)
-
     layer, _, table = address.partition(".")
-    types = known_columns(connection)[layer][table].items()
-    columns = [StoredColumn(address, name, type_) for name, type_ in types if name.lower() in personal]
-    return _changed(address, {column.name: column.convert(connection, redacted) for column in columns})
+    types, counts = known_columns(connection)[layer][table], {}
+    known = {column.name: column for column in columns}
+    for name, type_ in types.items():
+        if column := known.get(name.lower()):
+            redacted = _redacted(column, address, settings, is_hashed)
+            counts[name] = StoredColumn(address, name, type_).convert(connection, redacted)
+    return _changed(address, counts)
+
+
+def _redacted(column: HistoryColumn, address: str, settings: CrmSettings, is_hashed: bool) -> Callable[[Any], Any]:
+    """What becomes of the values of a history's column."""
+    if column.name == SCD_ID:
+        return lambda _: uuid4().hex
+    if column.copy_of:
+        resource, field = column.copy_of
+        return partial(Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed).field, field)
+    redaction = Redaction(settings, {}, is_hashed=is_hashed)
+    return partial(redaction.value, within=address, is_personal=column.is_personal)
 
 
 def _changed(address: str, counts: Mapping[str, int]) -> list[str]:

@@ -35,6 +35,18 @@ def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[
         sqlglot.errors.SqlglotError: The query reads tables or columns that are not in `schemas`.
         ValueError: sqlglot cannot trace such a query.
     """
+    nodes, recurs = _nodes(query, schemas)
+    return {name: sorted(set(_origins(node))) for name, node in nodes.items() if _is_traced(node, recurs=recurs)}
+
+
+def copied_columns(query: exp.Query, schemas: Schemas) -> Mapping[str, Origin]:
+    """Column of the result, in lower case -> the table column that it is, as it is. The errors are the same."""
+    nodes, _ = _nodes(query, schemas)
+    return {name: origin for name, node in nodes.items() if _is_copied(node) for origin in _origins(node)}
+
+
+def _nodes(query: exp.Query, schemas: Schemas) -> tuple[Mapping[str, Node], bool]:
+    """The expressions of each column, and whether one of its sources is recursive."""
     qualified = qualify(
         query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
     )
@@ -45,10 +57,10 @@ def column_lineage(query: exp.Query, schemas: Schemas) -> Mapping[str, Sequence[
                 _select(side, {**dict.fromkeys(named), **{name: n for n, name in enumerate(side.named_selects)}})
     scope = build_scope(qualified)
     if scope is None:
-        return {}
+        return {}, False
     nodes = lineage(None, qualified, dict(schemas), scope=scope, dialect="duckdb", trim_selects=False, copy=False)
     recurs = any(clause.recursive for clause in qualified.find_all(exp.With))
-    return {name: sorted(set(_origins(node))) for name, node in nodes.items() if _is_traced(node, recurs=recurs)}
+    return nodes, recurs
 
 
 def _select(query: exp.Expr, positions: Mapping[str, int | None]) -> None:
@@ -66,6 +78,17 @@ def _is_traced(node: Node, *, recurs: bool) -> bool:
     ends = (exp.Select,) if recurs else (exp.Select, exp.Placeholder)
     return not any(
         isinstance(step.expression, ends) or any(map(_hides_columns, step.expression.walk())) for step in node.walk()
+    )
+
+
+def _is_copied(node: Node) -> bool:
+    """Whether nothing but names changes on the way from one column of a table."""
+    if isinstance(node.expression, exp.Table):
+        return True
+    return (
+        len(node.downstream) == 1
+        and isinstance(node.expression.unalias(), exp.Column)
+        and _is_copied(node.downstream[0])
     )
 
 

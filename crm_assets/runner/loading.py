@@ -8,6 +8,7 @@ from typing import Any
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import ModelsRefused, NotSelect
+from crm_assets.runner.builds import AUDIT
 from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.project import DBT_DIR, Project
@@ -17,6 +18,9 @@ from crm_assets.warehouse.names import PRESENT, RAW
 from crm_assets.yaml_files import line_of
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING
+
+RESERVED = frozenset({RAW, PRESENT, AUDIT})
+"""Schemas whose tables reads and tests make: what is loaded, redacted or dropped in them is not a model's."""
 
 STRATEGIES = {"timestamp": "updated_at", "check": "check_cols"}
 
@@ -70,8 +74,7 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
         yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
     if (config.get("contract") or {}).get("enforced") and not model.properties.get("columns"):
         yield "config", "an enforced contract is about columns: list them, each with its data_type"
-    if "." in model.schema:
-        yield "schema", f"the schema is {model.schema!r}: write one without dots"
+    yield from _problems_of_schema(model.schema)
     if not re.match("team:|.*@", str(model.owner or "@")):
         yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "ephemeral" and [*declared_tests(model)]:
@@ -85,6 +88,13 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
             yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
     if model.materialized == "seed":
         yield from _problems_of_seed(model, config)
+
+
+def _problems_of_schema(schema: str) -> Iterator[tuple[str, str]]:
+    if "." in schema:
+        yield "schema", f"the schema is {schema!r}: write one without dots"
+    if schema.lower() in RESERVED:
+        yield "schema", f"the schema is {schema!r}, whose tables are not those of models: write another one"
 
 
 def _problems_of_seed(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -172,17 +172,22 @@ class Model(Node):
         return relation
 
     @cached_property
-    def _loaded(self) -> tuple[Scope, str, frozenset[str]]:
-        """A scope without a session, its SELECT there, and what `ref` and `source` stand for, there or with rows."""
+    def _loaded(self) -> tuple[Scope, str, str, frozenset[str]]:
+        """A scope without a session, its SELECT there and with rows, and what `ref` and `source` stand for in both."""
         scope, incremental = self.scope(), self.scope(keep_rows=True)
-        if self.keeps_rows:
-            self.select_in(incremental)
-        return scope, self.select_in(scope), frozenset(scope.reads | incremental.reads - {self.address})
+        select = self.select_in(scope)
+        later = self.select_in(incremental) if self.keeps_rows else select
+        return scope, select, later, frozenset(scope.reads | incremental.reads - {self.address})
 
     @property
     def sql(self) -> str:
         """Its SELECT with the project's variables, without earlier rows."""
         return self._loaded[1]
+
+    @property
+    def later_sql(self) -> str:
+        """The same where there are earlier rows."""
+        return self._loaded[2]
 
     def line_of(self, rendered: str, number: int) -> int:
         """The line of its file from which a line of its rendered SELECT comes."""
@@ -237,7 +242,7 @@ class Model(Node):
     @cached_property
     def reads(self) -> frozenset[str]:
         """Every table that it reads, in lower case: `schema.table`, or a bare name that is not a CTE."""
-        return (tables_read(self.sql) if self.materialized != "seed" else frozenset()) | self._loaded[2]
+        return (tables_read(self.sql) if self.materialized != "seed" else frozenset()) | self._loaded[3]
 
     @property
     def depends_on(self) -> frozenset[str]:

@@ -202,6 +202,16 @@ def test_tables_that_a_stopped_call_dropped_are_rebuilt(
 
 
 @pytest.mark.slow
+def test_table_of_a_model_that_is_a_view_now_is_rebuilt(stored: Path) -> None:
+    with connected(stored, read_only=False) as connection:
+        connection.execute("create schema staging; create table staging.stg_contacts as select id from raw.contacts")
+
+    assert forget("contacts", "2") == 0
+
+    assert rows(stored, "select contact_id from staging.stg_contacts") == [(1,)]
+
+
+@pytest.mark.slow
 def test_view_of_a_model_that_is_a_table_now_stops_nothing(stored: Path) -> None:
     with connected(stored, read_only=False) as connection:
         connection.execute("create schema marts")

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from crm_assets.privacy.forgetting import forget
+from crm_assets.privacy.histories import HistoryColumn
 from crm_assets.privacy.policy_change import change_policy
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets_tests.models.raw_tables import RawTables
@@ -21,7 +22,11 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_history_in_capitals_is_redacted_and_kept(connection: duckdb.DuckDBPyConnection) -> None:
-    change_policy(connection, CrmSettings(personal_data=PersonalData.leave_out), {"marts.hist": {"email"}})
+    change_policy(
+        connection,
+        CrmSettings(personal_data=PersonalData.leave_out),
+        {"marts.hist": [HistoryColumn("email", is_personal=True)]},
+    )
 
     assert connection.execute("from marts.HIST").fetchall() == [(1, None)]
 

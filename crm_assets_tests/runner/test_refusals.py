@@ -113,6 +113,8 @@ WRONG_PROPERTIES = {
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
     "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
+    "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW', whose tables are not those of models"),
+    "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit', whose tables are not"),
     "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
     "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
     "ephemeral": (
