@@ -73,6 +73,14 @@ def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
     assert crm.row(VALUE, "median_days_between_deals", "cumulative_share_12m") == (None, None)
 
 
+def test_no_share_is_of_a_sum_below_zero(crm: RawTables) -> None:
+    for account, amount in ((5, 10), (6, -30)):
+        crm.add("accounts", account)
+        add_deals(crm, account, ago(10), amount=amount)
+
+    assert crm.rows(VALUE, "revenue_rank_12m", "cumulative_share_12m") == [(1, None), (2, None)]
+
+
 def test_shares_are_of_all_revenue_of_12_months(crm: RawTables) -> None:
     for account in (5, 6, 7, 8):
         crm.add("accounts", account)

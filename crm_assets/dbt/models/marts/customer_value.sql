@@ -69,7 +69,7 @@ select
     end as status,
     ranked.revenue_rank_12m,
     {{ share(
-        'ranked.cumulative_amount_12m', 'sum(customers.won_amount_12m) over ()'
+        'ranked.cumulative_amount_12m', 'greatest(sum(customers.won_amount_12m) over (), 0)'
     ) }} as cumulative_share_12m
 from customers
 left join ranked on customers.account_id = ranked.account_id
