@@ -65,6 +65,8 @@ def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
     """What the macros need to know, with quoted names."""
     config, checked = model.config, model.config.get("check_cols") or []
     by_time, updated_at = config["strategy"] == "timestamp", config.get("updated_at")
+    # Names may be written in another case of letters.
+    updated_at = next((column for column in columns if column.lower() == str(updated_at).lower()), updated_at)
     compared = [] if by_time else [*columns] if checked == "all" else checked
     named = {"unique_key": model.unique_key, "updated_at": [updated_at] if updated_at else [], "check_cols": compared}
     require(model, named, columns)

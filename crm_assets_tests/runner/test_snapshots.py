@@ -137,6 +137,15 @@ def test_a_new_checked_column_changes_records_that_have_a_value(
     assert states(connection) == [(1, "ann", False), (1, "ann", True), (2, "bob", True)]
 
 
+def test_names_may_be_in_another_case(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    model = history(project, unique_key="ID", strategy="timestamp", updated_at="CHANGED")
+    build(connection, model)
+    connection.execute("update raw.accounts set owner = 'cleo', changed = changed + interval 1 day where id = 1")
+    build(connection, model)
+
+    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
+
+
 def retyped(connection: duckdb.DuckDBPyConnection, column: str) -> None:
     connection.execute(f"create or replace table raw.accounts as select * replace ({column}) from raw.accounts")
 
