@@ -110,6 +110,21 @@ def test_a_tie_in_another_order_for_each_page_hides_no_change(
     assert run.metadata("accounts")["crm/complete"] is True
 
 
+def test_a_tie_whose_end_is_repeated_hides_no_change(crm: ScriptedCrm, data_dir: Path) -> None:
+    records = crm.lists["accounts"]
+    del records[191:]
+    for id_ in range(1, 192):
+        change(crm, id_, minutes=60)
+
+    def swap(seen: Seen) -> None:
+        if seen.page == PAGES and "sort" in seen.params:
+            records[3], records[190] = records[190], records[3]
+
+    crm.before_page = swap
+    materialize("accounts", mode="incremental")
+    assert {id_: name for id_, name in names(data_dir).items() if id_ < 192} == as_served(crm)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("lag", "is_seen"),

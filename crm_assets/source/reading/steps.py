@@ -145,6 +145,9 @@ class ListPass:
             self.has_repeats |= not is_explained
         elif not is_explained and is_full:
             self.repeated_page = page.number
+        elif not is_explained:
+            # The last page, sent for later ones as well, shows nothing.
+            self.has_repeats |= not self.repeats
 
 
 @dataclass

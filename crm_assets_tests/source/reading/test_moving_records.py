@@ -123,6 +123,19 @@ def test_a_record_moved_to_a_later_page_takes_none_with_it(crm: ScriptedCrm) -> 
     assert reading.report.complete
 
 
+def test_a_record_that_changes_places_with_the_last_one_is_missed_by_none(crm: ScriptedCrm) -> None:
+    crm.with_meta = False
+    records = crm.lists["open_tasks"] = tasks(101)
+
+    def swap() -> None:
+        records[3], records[100] = records[100], records[3]
+
+    crm.before_page = change_before(3, swap)
+    reading = read()
+    assert set(reading.ids) == set(range(1, 102))
+    assert reading.report.complete
+
+
 def test_a_record_listed_twice_on_its_page_has_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "1")
     twice = [task for task in tasks(50) for _ in range(2)]
