@@ -130,5 +130,7 @@ def _wrong_keys(value: Any, spec: Any, path: str, line: int, where: str) -> Iter
             yield from wrong(value[key], spec[key], path, line_of(value, key, line), f"{where}: {key}")
         else:
             close = get_close_matches(str(key), spec, 1, 0.8)
-            remedy = REMEDIES.get(key) or (f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}")
+            remedy = REMEDIES.get(str(key).removeprefix("+")) or (
+                f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}"
+            )
             yield f"{path}:{line_of(value, key, line)}: {where}: the key {key!r} cannot be used: {remedy}"
