@@ -151,8 +151,9 @@ def _build(
             f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
-    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns)
-    recorded = record_build(connection, model, version)
+    is_new = model.kind == "view" or rows_after is not None
+    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, is_new=is_new)
+    recorded = record_build(connection, model, version, replaces=model.address in state.versions)
     return outcomes, rows_before, rows_after, recorded, state.after(model, recorded)
 
 

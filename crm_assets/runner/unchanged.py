@@ -27,7 +27,7 @@ create table if not exists raw.model_builds (
 """
 """One row per model: the version of its last build. In a lake, simultaneous builds can leave older rows as well."""
 
-BUILT = "select model, any_value(version) from raw.model_builds group by model having count(*) = 1"
+BUILT = "select model, if(count(*) = 1, any_value(version), null) from raw.model_builds group by model"
 """Of several versions it is not known which is the table's: clocks of machines differ. Then the model is built."""
 
 LOADED = "select resource, arg_max(version, _dlt_load_id) from raw.sync_changes group by resource"
@@ -55,14 +55,14 @@ class BuildState:
 
     Attributes:
         tables: Address -> table or view, of all that there are.
-        versions: Table -> version of its rows, of those for which it is known: of a model, that of its last build.
+        versions: Table -> version of its rows, None if it is not known: of a model, that of its last build.
         variables: The variables of the session.
         today: The date in the reporting time zone.
         snapshot: The number of the lake's snapshot; None if it is no lake.
     """
 
     tables: Mapping[str, str]
-    versions: Mapping[str, str]
+    versions: Mapping[str, str | None]
     variables: Mapping[str, Any]
     today: str
     snapshot: int | None = None
@@ -102,8 +102,8 @@ class BuildState:
         )
 
 
-def _versions(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> dict[str, str]:
-    versions = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
+def _versions(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> dict[str, str | None]:
+    versions: dict[str, str | None] = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
     if {"raw.sync_changes", "raw.sync_log"} <= set(tables):
         [[last_load]] = connection.execute(LAST_LOAD).fetchall()
         versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
@@ -127,8 +127,8 @@ def version_of(state: BuildState, model: Model) -> str | None:
     Unknown are the versions of tables that others write and of models that were never built, and what functions of
     clocks, chance and files return, unless `depends_on_today` says whether it is the same for a day.
     """
-    known = state.versions
-    if not model.reads <= known.keys():
+    inputs = {address: state.versions.get(address) for address in model.reads}
+    if None in inputs.values():
         return None
     scope = model.scope(state.variables)
     selects = [model.select(state.variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
@@ -138,7 +138,7 @@ def version_of(state: BuildState, model: Model) -> str | None:
     if by_day is None and not all(map(is_stable, queries)):
         return None
     depends_on = {
-        "inputs": {address: known[address] for address in model.reads},
+        "inputs": inputs,
         "select": selects,
         "seed": model.path.read_text(encoding="utf-8") if is_seed else "",
         "config": dict(model.config),
@@ -157,11 +157,16 @@ def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable
     return None if None in versions.values() else hashlib.sha256(json.dumps(versions).encode()).hexdigest()
 
 
-def record_build(connection: duckdb.DuckDBPyConnection, model: Model, version: str | None) -> str:
-    """Records the version of a build, in its transaction. Without one, each build counts as another version."""
+def record_build(
+    connection: duckdb.DuckDBPyConnection, model: Model, version: str | None, *, replaces: bool = True
+) -> str:
+    """Records the version of a build, in its transaction. Without one, each build counts as another version.
+
+    `replaces`: whether an earlier build may be recorded.
+    """
     recorded = version or str(uuid4())
     connection.execute(CREATE)
-    if not is_shared(connection, TABLE):
+    if replaces and not is_shared(connection, TABLE):
         connection.execute("delete from raw.model_builds where model = ?", [model.address])
     connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, recorded])
     return recorded

@@ -60,14 +60,17 @@ select column_name, coalesce(comment, '')
 from duckdb_columns()
 where database_name = current_database() and schema_name = ? and table_name = ?
 """
+"""DuckDB binds all views for it again."""
 
 
-def comment(
+def comment(  # noqa: PLR0913 # all are needed, and there are three callers
     connection: duckdb.DuckDBPyConnection,
     kind: str,
     address: tuple[str, str],
     description: str,
     columns: Mapping[str, str],
+    *,
+    is_new: bool = False,
 ) -> None:
     """Sets the comments on a table or view and on its columns, unless they are already set.
 
@@ -79,11 +82,15 @@ def comment(
         address: Its schema and its name.
         description: What a row is.
         columns: Column -> description. Columns that the table does not have are ignored.
+        is_new: Whether it has no comments yet.
     """
     relation = identifier(*address)
-    stored = dict(connection.execute(COMMENTED, address).fetchall())
     statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
     if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
+        if is_new:
+            stored = {name: "" for name, *_ in connection.execute(f"describe {relation}").fetchall()}
+        else:
+            stored = dict(connection.execute(COMMENTED, address).fetchall())
         statements += [
             f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
             for column, text in columns.items()

@@ -100,5 +100,5 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         raise WarehouseError(f"{different:,} rows of {schema}.{table} differ after copying")
     if description:
         of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
-        comment(connection, "table", (schema, table), description, of_columns)
+        comment(connection, "table", (schema, table), description, of_columns, is_new=True)
     return Moved(f"{schema}.{table}", rows)
