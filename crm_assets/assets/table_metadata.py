@@ -112,12 +112,9 @@ def table_columns(
     personal: Container[str] = (),
 ) -> dg.TableSchema:
     """The columns of a table or view, with DuckDB's types and any descriptions. `personal`: in lower case."""
-    layer, _, table = address.partition(".")
-    found = connection.execute(
-        "select column_name, data_type, is_nullable = 'YES' from information_schema.columns "
-        "where lower(table_schema) = ? and lower(table_name) = ? order by ordinal_position",
-        [layer, table],
-    ).fetchall()
+    # For information_schema.columns DuckDB binds all views.
+    query = 'select name, type, not "notnull" from pragma_table_info(?)'
+    found = connection.execute(query, [relation(address)]).fetchall()
     return dg.TableSchema(
         [
             _column(name, type_, nullable, descriptions.get(name), name.lower() in personal)
