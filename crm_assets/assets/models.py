@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.runner.builds import Build, build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
+from crm_assets.runner.materializations import columns_of
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current
@@ -123,8 +125,9 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                             result = shown
                         else:
                             built = build(connection, model, full_refresh=full_refresh, known=state)
-                            warehouse.remember(built.state.snapshot, built.state)
-                            result = _made(connection, crm, model, built)
+                            schemas = _columns(connection, model, built.state.columns)
+                            warehouse.remember(built.state.snapshot, replace(built.state, columns=schemas))
+                            result = _made(connection, crm, model, built, schemas)
             except WrongRows as refused:
                 yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)
                 raise
@@ -159,9 +162,16 @@ def _is_shown(shown: Result, state: BuildState, model: Model) -> bool:
     return metadata.get("crm/version") == version and is_current(state, model)
 
 
-def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: Build) -> Result:
+def _columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Schemas | None) -> Schemas:
+    """The columns of all tables. `known`: those of before the model was built, if they are known."""
+    if known is None:
+        return known_columns(connection)
+    schema, _, table = model.address.partition(".")
+    return {**known, schema: {**known.get(schema, {}), table: columns_of(connection, model.relation)}}
+
+
+def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: Build, schemas: Schemas) -> Result:
     """The metadata of a table that was built, and the results of its checks."""
-    schemas = known_columns(connection)
     columns = list(stored_columns(model, schemas))
     personal, lineage = _traced(crm, model, schemas, columns)
     results = [evaluation(asset_key(crm, model.address), outcome) for outcome in built.outcomes]

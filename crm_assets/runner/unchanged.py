@@ -59,6 +59,7 @@ class BuildState:
         variables: The variables of the session.
         today: The date in the reporting time zone.
         snapshot: The number of the lake's snapshot; None if it is no lake.
+        columns: Schema -> table -> column -> type, if they were read.
     """
 
     tables: Mapping[str, str]
@@ -66,6 +67,7 @@ class BuildState:
     variables: Mapping[str, Any]
     today: str
     snapshot: int | None = None
+    columns: Mapping[str, Mapping[str, Mapping[str, str]]] | None = None
 
     @classmethod
     def of(
@@ -82,18 +84,21 @@ class BuildState:
         if is_lake(connection):
             [[snapshot]] = connection.execute(SNAPSHOT).fetchall()
         if known and snapshot is not None and snapshot == known.snapshot:
-            tables, versions = known.tables, dict(known.versions)
+            tables, versions, columns = known.tables, dict(known.versions), known.columns
         else:
-            tables = existing_tables(connection)
+            tables, columns = existing_tables(connection), None
             versions = _versions(connection, tables)
         if SIDE_LOADED in tables and SIDE_LOADED in reads and SIDE_LOADED not in versions:
             [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
         variables = variables_of(connection)
         [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
-        return cls(tables, versions, variables, today, snapshot)
+        return cls(tables, versions, variables, today, snapshot, columns)
 
     def after(self, model: Model, version: str) -> "BuildState":
-        """The state after a build of a model, if nobody else has written: a commit makes the lake's next snapshot."""
+        """The state after a build of a model, if nobody else has written: a commit makes the lake's next snapshot.
+
+        Its columns are those of before.
+        """
         return replace(
             self,
             tables={**self.tables, TABLE: "table", model.address: model.kind},
