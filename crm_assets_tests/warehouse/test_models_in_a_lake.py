@@ -106,6 +106,23 @@ def test_what_is_known_of_a_lake_holds_until_others_write(project: ModelProject)
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
+def test_lineage_knows_columns_that_the_run_has_added(project: ModelProject) -> None:
+    for columns in ("1 as day", "1 as day, 2 as amount"):
+        project.mart(f"select {columns}")
+        project.write("marts/totals.sql", "select * from {{ ref('sales') }}")
+        with DagsterInstance.ephemeral() as instance:
+            models = build_model_assets(Crm(), list(project.models().values()))
+            result = materialize(models, resources={"crm_warehouse": Warehouse()}, instance=instance)
+    [totals] = [made for made in result.get_asset_materialization_events() if made.asset_key.path[-1] == "totals"]
+    lineage: Any = totals.materialization.metadata["dagster/column_lineage"].value
+    assert {column: dep.column_name for column, [dep] in lineage.deps_by_column.items()} == {
+        "day": "day",
+        "amount": "amount",
+    }
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("lake")
 @pytest.mark.parametrize(
     "value", ["170141183460469231731687303715884105727::hugeint", "union_value(n := 1)"], ids=["too wide", "union"]
 )
