@@ -113,8 +113,8 @@ def test_lineage_knows_columns_that_the_run_has_added(project: ModelProject) -> 
         with DagsterInstance.ephemeral() as instance:
             models = build_model_assets(Crm(), list(project.models().values()))
             result = materialize(models, resources={"crm_warehouse": Warehouse()}, instance=instance)
-    [totals] = [made for made in result.get_asset_materialization_events() if made.asset_key.path[-1] == "totals"]
-    lineage: Any = totals.materialization.metadata["dagster/column_lineage"].value
+    [totals] = result.asset_materializations_for_node("marts__totals")
+    lineage: Any = totals.metadata["dagster/column_lineage"].value
     assert {column: dep.column_name for column, [dep] in lineage.deps_by_column.items()} == {
         "day": "day",
         "amount": "amount",
