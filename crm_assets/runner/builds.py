@@ -6,7 +6,7 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -141,10 +141,13 @@ def _build(
         raise ModelError(problem) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
-        outcomes.append(run_test(connection, model, test, state.variables, made))
+        outcomes.append(run_test(connection, model, test, state.variables))
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
+        if model.keeps_rows:  # its table is rolled back
+            scope, rows = model.scope(state.variables), f"({made}\n)"
+            outcomes = [replace(outcome, sql=outcome.test.query(scope, rows)) for outcome in outcomes]
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
@@ -189,22 +192,11 @@ def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
 
 
 def run_test(
-    connection: duckdb.DuckDBPyConnection,
-    model: Model,
-    test: DataTest,
-    variables: Mapping[str, Any],
-    made: str | None = None,
+    connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, variables: Mapping[str, Any]
 ) -> Outcome:
-    """Runs one test on the model's table or view.
-
-    Args:
-        connection: The warehouse.
-        model: The model.
-        test: One of its tests.
-        variables: Those of the session.
-        made: A SELECT of the rows of a build that is rolled back if the test fails.
-    """
+    """Runs one test on the model's table or view. `variables`: those of the session."""
     scope = model.scope(variables)
+    # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
     shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
     sql = test.query(scope, shown)
     count = test.config.get("fail_calc", "count(*)")
@@ -218,8 +210,6 @@ def run_test(
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        if severity == "error" and made is not None and model.keeps_rows:
-            sql = test.query(scope, f"({made}\n)")
         found = test.failure(scope, int(failing), _counted(connection, model, test, scope))
     except duckdb.Error as error:
         problem = f"{reason(error)} (in {test.path}:{test.line})"

@@ -90,6 +90,19 @@ def test_failing_rows_of_a_refused_history_are_stored(
     assert failed.failing == len(connection.execute(failed.sql).fetchall()) == 2
 
 
+def test_rows_of_all_tests_are_stored_of_a_refused_first_build(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    project.add_settings("data_tests: {+store_failures: true}")
+    model = project.mart("{{ config(materialized='incremental', unique_key='day') }} select unnest([1, 1]) as day")
+
+    with pytest.raises(WrongRows):
+        build(connection, model)
+
+    assert rows(connection, f"{AUDIT}.sales_day_unique") == [(1, 2)]
+    assert rows(connection, f"{AUDIT}.sales_day_not_null") == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "config", "severity"),
