@@ -6,6 +6,10 @@ out their runs.
 
 import os
 from argparse import ArgumentParser, Namespace
+from contextlib import nullcontext
+from pathlib import Path
+
+from filelock import FileLock
 
 from crm_assets.errors import SettingsError
 
@@ -27,8 +31,11 @@ def run(arguments: Namespace) -> int:
     from crm_assets.console import CONSOLE
     from crm_assets.dagster_internals import run_named
 
+    home = os.environ.get("DAGSTER_HOME", "")
     try:
-        instance = DagsterInstance.get() if os.environ.get("DAGSTER_HOME") else DagsterInstance.ephemeral()
+        # Processes that create Dagster's SQLite files at the same time fail, or leave some that cannot be used.
+        with FileLock(Path(home, ".lock")) if Path(home).is_dir() and home else nullcontext():
+            instance = DagsterInstance.get() if home else DagsterInstance.ephemeral()
     except DagsterError as error:  # the folder is missing, or its dagster.yaml is wrong
         raise SettingsError(str(error)) from None
     with instance:

@@ -1,5 +1,8 @@
 """`crm-assets run`: the UI shows the run as one of the code location."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -40,6 +43,17 @@ def test_run_that_is_interrupted_before_it_starts_is_cancelled(tmp_path: Path, m
     assert main(["run", "crm_check"]) == INTERRUPTED
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         assert [run.status for run in instance.get_runs()] == [DagsterRunStatus.CANCELED]
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_first_runs_at_the_same_time_create_the_home_together(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "crm_assets", "run", "no_such_job"]
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path)}
+    started = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(6)]
+    messages = [process.communicate()[1] for process in started]
+    assert [line for message in messages for line in message.splitlines() if "Error" in line] == []
+    assert all("There is no job and no asset" in message for message in messages)
 
 
 def test_unknown_name_is_refused_with_those_of_jobs(capsys: pytest.CaptureFixture[str]) -> None:
