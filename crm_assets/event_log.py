@@ -1,6 +1,6 @@
 """Dagster's event log in SQLite files, of which two stay open. `dagster.yaml` names it.
 
-Dagster opens a file anew for each event: it makes an SQLAlchemy engine, which compiles each statement again, and SQLite
+Dagster opens a file for each event: it makes an SQLAlchemy engine, which compiles each statement again, and SQLite
 reads the schema, and copies its write-ahead log into the file when it is closed. That is a fifth of a run's CPU time.
 """
 
@@ -29,7 +29,7 @@ class EventLog(SqliteEventLogStorage):
         self._inst_data = inst_data
         self._opened: dict[str, Connection] = {}
         self._tables: set[str] = set()
-        self._one_thread = threading.Lock()
+        self._lock = threading.Lock()
 
     @classmethod
     def config_type(cls) -> Mapping[str, Any]:
@@ -69,13 +69,13 @@ class EventLog(SqliteEventLogStorage):
     def dispose(self) -> None:
         """Closes the files."""
         super().dispose()
-        with self._one_thread:
+        with self._lock:
             self._close()
 
     @contextmanager
     def _kept(self, name: str, created: Callable[[], AbstractContextManager[Connection]]) -> Iterator[Connection]:
         """A connection that stays open. `created`: Dagster's own, which creates the file if it is not there."""
-        with self._one_thread:
+        with self._lock:
             if name not in self._opened:
                 self._close(*{INDEX} - {name})
                 with created() as own:

@@ -66,7 +66,7 @@ class Build:
         rows_after: Rows of the table or view.
         seconds: The time of build and tests.
         version: What identifies the rows: as long as the database has this version, nobody has built them again.
-        state: What the database tells after it.
+        state: The state of the database after it.
     """
 
     outcomes: Sequence[Outcome]
@@ -92,7 +92,7 @@ def build(
         connection: The warehouse, for writing.
         model: The model to build.
         full_refresh: Whether to rebuild an incremental model or a snapshot without its earlier rows.
-        known: What the database told earlier.
+        known: An earlier state of the database; see `BuildState.of`.
 
     Raises:
         ModelError: DuckDB refused the SQL. A table has not changed.
