@@ -146,8 +146,8 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
 
 
 def was_interrupted(event: DagsterEvent) -> bool:
-    """Whether a step failed only because its run was interrupted, with Ctrl-C or *Terminate*, or by the machine."""
-    error = event.step_failure_data.error
+    """Whether a step or a run failed only since it was interrupted, with Ctrl-C or *Terminate*, or by the machine."""
+    error = getattr(event.event_specific_data, "error", None)
     return error is not None and error.cls_name in {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 
 
@@ -164,6 +164,7 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
 
     Raises:
         SettingsError: There is no such job or asset.
+        KeyboardInterrupt: The run was interrupted.
     """
     target = LoadableTargetOrigin(module_name="crm_assets.definitions", working_directory=str(Path.cwd()))
     location = ManagedGrpcPythonEnvCodeLocationOrigin(target, "crm_assets")
@@ -186,7 +187,10 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
             remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job.job_name),
             job_code_origin=job.get_python_origin(),
         )
-        return execute_run(job, run, instance, raise_on_error=False).success
+        result = execute_run(job, run, instance, raise_on_error=False)
+        if any(map(was_interrupted, result.all_events)):
+            raise KeyboardInterrupt
+        return result.success
     finally:
         created = instance.get_run_by_id(run_id)
         if created and created.status is DagsterRunStatus.NOT_STARTED:  # interrupted: nothing would ever start it

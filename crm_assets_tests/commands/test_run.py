@@ -1,8 +1,10 @@
 """`crm-assets run`: the UI shows the run as one of the code location."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -43,6 +45,25 @@ def test_run_that_is_interrupted_before_it_starts_is_cancelled(tmp_path: Path, m
     assert main(["run", "crm_check"]) == INTERRUPTED
     with DagsterInstance.from_config(str(tmp_path)) as instance:
         assert [run.status for run in instance.get_runs()] == [DagsterRunStatus.CANCELED]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.long)], ids=["in-process", "multiprocess"]
+)
+def test_run_that_is_interrupted_says_so_with_its_exit_code(executor: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "crm_assets", "run", "raw/accounts"]
+    with configured_crm(lists={"accounts": [{"id": 1}]}, holds_back=lambda _: True) as crm:
+        own = {"CRM_EXECUTOR": executor, "DAGSTER_HOME": str(tmp_path), "SOURCES__CRM__REQUEST_TIMEOUT": "2"}
+        with subprocess.Popen(
+            command, env={**os.environ, **own}, stderr=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            while not crm.seen and process.poll() is None:
+                time.sleep(0.02)
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+            _, message = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED, message
+    assert message.rstrip().endswith("Interrupted. No table is left half written: run the command again")
 
 
 @pytest.mark.slow
