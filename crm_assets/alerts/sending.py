@@ -1,15 +1,21 @@
 """Sends messages to chats, mailboxes and webhooks through Apprise, or writes them to the log."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from crm_assets.masking import masked
+from crm_assets.settings.finding import Found
 from crm_assets.settings.secrets import addresses_in
 
 LONGEST_SEND = 30.0
 """Timeout for one address, in seconds. The run waits meanwhile."""
+
+
+KIND = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{,19})://")
+"""The start of an address, all that messages show of it."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +46,42 @@ def send(message: Message, addresses: str, log: Callable[[str], object]) -> bool
     return any([_sent(message, address, log) for address in addresses_in(addresses)])  # noqa: C419
 
 
-def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
-    # Imported here: most runs send no alert.
-    from apprise import Apprise, NotifyFormat
+def unusable(found: Found) -> list[str]:
+    """A message for each address in the setting `notify` that Apprise cannot use. Sends nothing."""
+    addresses = addresses_in(str(found.values.get("notify", "")))
+    return [
+        f"Setting {found.named('notify')} in {' and '.join(found.origins['notify'])}: address {number} of "
+        f"{len(addresses)}, of kind {_kind(address)!r}, is none that Apprise supports, so nothing is sent to it. Write "
+        "it as its service's page in https://github.com/caronc/apprise/wiki says."
+        for number, address in enumerate(addresses, 1)
+        if address and not _sender(address)
+    ]
 
-    kind = address.partition("://")[0] if "://" in address else "unknown"
+
+def _sender(address: str) -> Any:
+    """What sends to an address; None if Apprise cannot use it."""
+    # Imported here: most runs send no alert.
+    from apprise import Apprise
+
     sender = Apprise()
-    if not sender.add(address):
+    return sender if sender.add(address) else None
+
+
+def _kind(address: str) -> str:
+    found = KIND.match(address)
+    return found[1] if found else "unknown"
+
+
+def _sent(message: Message, address: str, log: Callable[[str], object]) -> bool:
+    kind, sender = _kind(address), _sender(address)
+    if not sender:
         log(f"CRM_NOTIFY has an address of kind {kind!r} that Apprise does not support: nothing is sent to it")
         return False
     arrived = sender.notify(
         title=message.title,
         body=message.body,
         notify_type=message.type,
-        body_format=NotifyFormat.TEXT,  # else what looks like a link would be one
+        body_format="text",  # else what looks like a link would be one
         timeout=LONGEST_SEND,
         attach=str(message.attachment) if message.attachment else None,
     )

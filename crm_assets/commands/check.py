@@ -10,11 +10,13 @@ from dataclasses import asdict
 
 from dagster import build_init_resource_context
 
+from crm_assets.alerts.sending import unusable
 from crm_assets.connection import CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.probing.report import text
 from crm_assets.settings import setting_name
 from crm_assets.settings.crm import SANDBOX
+from crm_assets.settings.finding import find
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -24,6 +26,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> int:
     """Checks the configured CRM, or the sandbox, and prints the findings."""
+    for sentence in unusable(find(arguments.crm)):
+        _announce(sentence)
     with CrmConnection().yield_for_execution(build_init_resource_context()) as connection:
         findings = connection.check(_announce, arguments.crm)
     if arguments.json:

@@ -10,6 +10,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from typing import Any
 
+from crm_assets.alerts.sending import unusable
 from crm_assets.masking import MASK
 from crm_assets.settings.allowed import allowed
 from crm_assets.settings.crm import CrmSettings
@@ -31,7 +32,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Prints a line per setting, then a message for each problem."""
     found = find(arguments.crm)
-    wrong = problems(found)
+    wrong = [*problems(found), *unusable(found)]
     rows = [COLUMNS, *(_row(name, found) for name in SETTINGS)]
     if arguments.json:
         listed = [dict(zip(COLUMNS, row, strict=True)) for row in rows[1:]]

@@ -29,6 +29,16 @@ def lists(count: int) -> dict[str, list[Any]]:
     return {resource: linked(count, title=MARK, due_date=MARK, unheard_of=MARK) for resource in ENDPOINTS}
 
 
+def test_addresses_that_no_alert_can_reach_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_NOTIFY", MARK)
+    with configured_crm(lists=lists(1)):
+        code, _, errors = check(capsys)
+    assert code == 0
+    assert "CRM_NOTIFY) in the environment: address 1 of 1, of kind 'unknown', is none that Apprise supports" in errors
+
+
 def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists=lists(120)) as crm:
         code, output, _ = check(capsys)

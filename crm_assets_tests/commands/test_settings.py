@@ -54,6 +54,17 @@ def test_command_fails_if_any_setting_is_wrong(
     assert KEY not in message
 
 
+def test_addresses_that_no_alert_can_reach_are_reported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_NOTIFY", "slak://hush-hush/a, json://me:hush-hush@mail.example")
+    assert main(["settings"]) == 1
+    output = capsys.readouterr().out
+    [message] = [line for line in output.splitlines() if line.startswith("Setting ")]
+    assert message.startswith("Setting crm_notify (CRM_NOTIFY) in the environment: address 1 of 2, of kind 'slak', is")
+    assert "hush" not in output
+
+
 def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / ".env").write_text("what is this\n", encoding="utf-8")
     assert main(["settings"]) == 1
