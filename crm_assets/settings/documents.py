@@ -79,7 +79,7 @@ def documents() -> Iterator[Document]:
 
 
 def tree(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Variables as nested tables. Empty ones count as not set.
+    """Variables as nested tables. Blank ones count as not set.
 
     Names may be in any case. If several differ in nothing else, the one in capitals counts, which dlt reads, too. A
     table may be given as JSON as well; its single variables come first. A text in the place of all settings, or of all
@@ -88,7 +88,7 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     nested: dict[str, Any] = {}
     # Single variables before JSON, and capitals first.
     for name, value in sorted(variables.items(), key=lambda item: (-item[0].count("__"), not item[0].isupper())):
-        if value:
+        if value.strip():
             *tables, last = name.lower().split("__")
             innermost = nested
             for key in tables:

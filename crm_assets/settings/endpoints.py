@@ -59,7 +59,7 @@ class EndpointSettings(Settings):
         vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
     """
 
-    path: Annotated[str, Field(min_length=1), AfterValidator(_stays_with_the_api)] | None = Field(
+    path: Annotated[str, Field(pattern=r"\S"), AfterValidator(_stays_with_the_api)] | None = Field(
         default=None, json_schema_extra={"allowed": "a path below base_url, such as `/contacts/view/4000123`"}
     )
     params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = Field(

@@ -73,8 +73,8 @@ class Found:
         return full_name(name, self.sections.get(name, self.crm.section))
 
     def add(self, name: str, value: Any, document: Document, section: str = SECTION) -> None:
-        """Adds a value unless there is one from a document with higher precedence. Tables are merged."""
-        if value is None or value == "":
+        """Adds a value unless it is blank, or one is from a document with higher precedence. Tables are merged."""
+        if value is None or (isinstance(value, str) and not value.strip()):
             return
         self.sections.setdefault(name, section)
         if name in SECRETS and not document.may_hold_secrets:

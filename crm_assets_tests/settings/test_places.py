@@ -8,7 +8,10 @@ import pytest
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_at_load
+from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.documents import default_data_dir
 from crm_assets.settings.finding import find, problems
+from crm_assets.settings.names import setting_name
 from crm_assets_tests.scripted_crm import KEY
 
 PER_PAGE = "SOURCES__CRM__PER_PAGE"
@@ -131,16 +134,30 @@ def test_setting_in_capitals_precedes_one_in_another_case(
     assert (settings.path("contacts"), settings.endpoint("contacts").params) == ("/people", {"a": 1})
 
 
+@pytest.mark.parametrize("blank", ["", " "], ids=["empty", "blank"])
 @pytest.mark.parametrize("kind", ["variable", "env file", "toml"])
-def test_an_empty_value_counts_as_not_set(kind: str, working: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_value_counts_as_not_set(
+    kind: str, blank: str, working: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (working.parent / "project" / ".env").write_text("SOURCES__CRM__API_KEY_NAME=X-Key\n", encoding="utf-8")
     if kind == "variable":
-        monkeypatch.setenv("SOURCES__CRM__API_KEY_NAME", "")
+        monkeypatch.setenv("SOURCES__CRM__API_KEY_NAME", blank)
     elif kind == "env file":
-        (working / ".env").write_text("SOURCES__CRM__API_KEY_NAME=\n", encoding="utf-8")
+        (working / ".env").write_text(f"SOURCES__CRM__API_KEY_NAME='{blank}'\n", encoding="utf-8")
     else:
-        (working / ".dlt" / "config.toml").write_text('[sources.crm]\napi_key_name = ""\n', encoding="utf-8")
+        (working / ".dlt" / "config.toml").write_text(f'[sources.crm]\napi_key_name = "{blank}"\n', encoding="utf-8")
     assert resolve_settings().api_key_name == "X-Key"
+
+
+@pytest.mark.parametrize("name", [field for field in CrmSettings.model_fields if field != "data_dir"])
+def test_each_setting_has_its_default_if_it_is_blank(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(setting_name(name), " ")
+    assert getattr(resolve_settings(), name) == CrmSettings.model_fields[name].default
+
+
+def test_a_blank_data_directory_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_DATA_DIR", " ")
+    assert resolve_settings().data_dir == default_data_dir()
 
 
 def test_endpoints_are_put_together_from_all_places(working: Path, monkeypatch: pytest.MonkeyPatch) -> None:

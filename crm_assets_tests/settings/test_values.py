@@ -94,7 +94,6 @@ WRONG: list[tuple[str, str]] = [
     ("ASSET_RETRY_DELAY", "later"),
     ("PERSONAL_DATA_KEY", "1"),
     ("PERSONAL_DATA_KEY", "a-key-with-31-characters-in-it."),
-    ("PERSONAL_DATA_KEY", " " * 64),
     ("ENDPOINTS", "not json"),
     ("ENDPOINTS", "[]"),
     ("ENDPOINTS", '{"accounts":' * 9999 + "1" + "}" * 9999),
