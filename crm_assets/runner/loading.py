@@ -34,7 +34,7 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     project = Project(folder)
     known: dict[str, Model] = {}
     singular: dict[str, list[DataTest]] = {}
-    enabled = [node for node in project.nodes.values() if node.config.get("enabled", True)]
+    enabled = [node for node in project.nodes.values() if node.config.get("enabled") is not False]
     for node in enabled:
         if node.resource_type != "data_tests":
             known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)

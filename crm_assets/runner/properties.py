@@ -13,7 +13,12 @@ Spec = Any
 """A mapping of known keys, a list with the spec of its items, a set of allowed values, a tuple of types, or None:
 anything."""
 
-KINDS = {str: "a text", list: "a list below it", dict: "keys and values below it"}
+KINDS = {
+    str: "a text",
+    list: "a list below it",
+    dict: "keys and values below it",
+    bool: "true or false, without quotes",
+}
 
 
 def _keys(names: str, **specs: Spec) -> Mapping[str, Spec]:
@@ -26,7 +31,8 @@ LEVELS: Spec = {}
 CONFIG = _keys(
     "docs group access persist_docs quote_columns updated_at check_cols warn_if error_if limit fail_calc event_time "
     "freshness loaded_at_field loaded_at_query delimiter",
-    **{key: {"true", "false"} for key in ("enabled", "depends_on_today", "full_refresh", "store_failures")},
+    **dict.fromkeys(("depends_on_today", "full_refresh", "store_failures"), (bool, NoneType)),
+    enabled=(bool,),
     schema=(str,),
     alias=(str,),
     column_types={},
@@ -98,13 +104,13 @@ def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the fi
     """What is wrong with a value of a YAML file: unknown keys, other types, other values."""
     at = f"{path}:{line}: {where} is {value!r}"
     kinds = spec if isinstance(spec, tuple) else (type(spec),)
-    if spec is None or (value is None and not isinstance(spec, list)):
+    if spec is None or (value is None and bool not in kinds and not isinstance(spec, list)):
         return
     if isinstance(spec, set):
         if str(value).lower() not in spec and "{{" not in str(value):
             yield f"{at}: use one of {', '.join(sorted(spec))}"
-    elif not isinstance(value, kinds):
-        yield f"{at}: write {' or '.join(KINDS[kind] for kind in kinds)}"
+    elif not isinstance(value, kinds) and not (bool in kinds and "{{" in str(value)):
+        yield f"{at}: write {' or '.join(KINDS[kind] for kind in kinds if kind in KINDS)}"
     elif spec is LEVELS:
         plus = {f"+{key}": each for key, each in CONFIG.items()}
         folders = [key for key in value if isinstance(value[key], (dict, NoneType)) and not str(key).startswith("+")]

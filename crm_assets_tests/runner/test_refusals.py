@@ -213,7 +213,9 @@ WRONG_SETTINGS = {
     ),
     "misspelt": ("seeds: {+scheme: a}", "seeds: the key '+scheme' cannot be used: did you mean +schema?"),
     "dbt's own": ("snapshots: {+target_schema: a}", "the key '+target_schema' cannot be used: write schema, as dbt"),
-    "boolean": ("models: {+enabled: maybe}", "models: +enabled is 'maybe': use one of false, true"),
+    "boolean": ("models: {+enabled: maybe}", "models: +enabled is 'maybe': write true or false, without quotes"),
+    "quoted": ("models: {+enabled: 'false'}", "models: +enabled is 'false': write true or false, without quotes"),
+    "no boolean": ("models: {+enabled: }", "models: +enabled is None: write true or false, without quotes"),
     "folder": ("models: {crm: {marts: 3}}", "models: crm: the key 'marts' cannot be used: remove it"),
     "number as key": ("models: {1: 2}", "models: the key 1 cannot be used: remove it"),
     "schema": ("models: {+schema: [a]}", "models: +schema is ['a']: write a text"),
@@ -231,6 +233,27 @@ def test_setting_of_the_project_is_refused_where_it_is(project: ModelProject, te
 
     with pytest.raises(ModelsRefused, match=rf"dbt_project\.yml:2: the file: .*{re.escape(message)}"):
         project.models()
+
+
+def test_project_without_its_file_is_refused(project: ModelProject) -> None:
+    path = project.path("dbt_project.yml")
+    path.unlink()
+
+    with pytest.raises(ModelsRefused, match=re.escape(f"{path}: No such file or directory. Restore it")):
+        project.models()
+
+
+@pytest.mark.parametrize("key", ["enabled", "depends_on_today", "full_refresh", "store_failures"])
+def test_boolean_of_a_model_is_no_text(project: ModelProject, key: str) -> None:
+    project.write("marts/a.sql", f"{{{{ config({key}='false') }}}} select 1 as x")
+
+    with pytest.raises(ModelsRefused, match=rf"a\.sql:1: a: {key} is 'false': write true or false, without quotes"):
+        project.models()
+
+
+def test_boolean_that_a_template_makes_a_text_is_refused(project: ModelProject) -> None:
+    with pytest.raises(ModelsRefused, match=r"sales: enabled is 'false': write true or false"):
+        project.mart("select 1 as day", """config: {enabled: "{{ 'false' }}"}""")
 
 
 @pytest.mark.parametrize(("text", "message"), [("version: 1", "has no name"), ("name: 3", "name is 3: write a text")])
