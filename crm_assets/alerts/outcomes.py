@@ -84,10 +84,12 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         if latest and entry.timestamp < latest.timestamp < time.time():  # unless a clock was ahead
             continue  # another run has repaired it
         broken = [check for check in checks if check.asset_key == key and _is_error(check)]
-        text = _reason(entry.get_dagster_event(), key, broken)
-        text += f"\nNot built because of it: {named(skipped)}" if skipped else ""
+        why, is_explained = _reason(entry.get_dagster_event(), key, broken)
+        # A revoked key is one cause in all runs that it hits. Of an unexplained error no one knows that.
+        cause = f"{key.path[:-2] if key and is_explained else run.run_id} {why}"
+        text = why + (f"\nNot built because of it: {named(skipped)}" if skipped else "")
         subjects = [key.to_user_string() if key else job, *map(_name, broken)]
-        problems += [Problem(Kind.step, subject, f"{run.run_id} {text}", text, link) for subject in subjects]
+        problems += [Problem(Kind.step, subject, cause, text, link) for subject in subjects]
     if not failed:
         # What is materialized without a job has one whose name tells users nothing.
         subjects, what = (skipped, named(skipped)) if run.job_name == WITHOUT_JOB else ([job], run.job_name)
@@ -111,14 +113,19 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     return Outcome(problems, solved | {job for _ in events[EventType.RUN_SUCCESS]})
 
 
-def _reason(event: dg.DagsterEvent, key: dg.AssetKey | None, broken: Iterable[dg.AssetCheckEvaluation]) -> str:
-    """Why a step failed, without the asset's name: the same for all assets that the same cause hit."""
+def _reason(
+    event: dg.DagsterEvent, key: dg.AssetKey | None, broken: Iterable[dg.AssetCheckEvaluation]
+) -> tuple[str, bool]:
+    """Why a step failed, without the asset's name: the same for all assets that the same cause hit.
+
+    Returns the reason, and whether it is one of the project's errors, which say what the cause is.
+    """
     data = event.step_failure_data
     if data.user_failure_data and data.user_failure_data.description:
         names = "|".join(re.escape(name) for name in (".".join(key.path), key.path[-1])) if key else ""
-        return re.sub(rf"^({names})(, page \d+)?: ", "", data.user_failure_data.description)
+        return re.sub(rf"^({names})(, page \d+)?: ", "", data.user_failure_data.description), True
     found = "; ".join(f"{check.check_name}: {check.description}" for check in broken)
-    return found or (data.error.message.strip() if data.error else "its process ended")
+    return found or (data.error.message.strip() if data.error else "its process ended"), False
 
 
 def _is_error(check: dg.AssetCheckEvaluation) -> bool:

@@ -56,6 +56,25 @@ def test_a_cause_that_hits_many_assets_is_one_alert(hook: Webhook, crm: Scripted
     assert hook.titles[1:] == ["crm_assets: recovered: raw/accounts, raw/contacts, raw/open_tasks and 1 more"]
 
 
+def test_a_cause_that_hits_several_runs_is_one_alert(
+    hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance
+) -> None:
+    lists = ["accounts", "contacts", "open_tasks"]
+    crm.faults += [always(resource, lambda: json_response({}, 401)) for resource in lists]
+    for resource in lists:
+        assert not materialize(resource, instance=instance).success
+    assert hook.titles == ["crm_assets: problem: raw/accounts"]
+
+    crm.faults.clear()
+    crm.faults.append(always("contacts", lambda: Response("", 404)))
+    for resource in lists:
+        materialize(resource, instance=instance)
+    assert hook.titles[1:] == []
+    crm.faults.clear()
+    assert materialize("contacts", instance=instance).success
+    assert hook.titles[1:] == ["crm_assets: recovered: raw/accounts, raw/contacts, raw/open_tasks"]
+
+
 def test_two_causes_are_two_alerts(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:
     refuse(crm)
     crm.faults.append(always("contacts", lambda: Response("", 404)))
