@@ -115,10 +115,13 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
             result = shown if shown and state and _is_shown(shown, state, model) else None
             try:
                 if result is None:
-                    with warehouse.get_connection(tables=[model.address], if_free=[BUILDS]) as connection:
+                    with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
                         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
                         if model.shows_side_loads:
                             create_side_loaded(connection)  # no raw asset may have been loaded yet
+                        if warehouse.lake is None:  # others may have written before the file was opened
+                            stamp = warehouse.stamp
+                            state = warehouse.remembered(stamp)
                         state = BuildState.of(connection, model.reads, state) if shown else state
                         if shown and state and _is_shown(shown, state, model):
                             warehouse.remember(stamp, state)
@@ -126,7 +129,8 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                         else:
                             built = build(connection, model, full_refresh=full_refresh, known=state)
                             schemas = _columns(connection, model, built.state.columns)
-                            warehouse.remember(built.state.snapshot, replace(built.state, columns=schemas))
+                            stamp = built.state.snapshot if warehouse.lake else warehouse.stamp
+                            warehouse.remember(stamp, replace(built.state, columns=schemas))
                             result = _made(connection, crm, model, built, schemas)
             except WrongRows as refused:
                 yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)

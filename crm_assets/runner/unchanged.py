@@ -13,7 +13,7 @@ from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
 from crm_assets.runner.parsing import is_stable
 from crm_assets.runner.variables import variables_of
 from crm_assets.warehouse.lake.commit import is_shared
-from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, is_lake
+from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, kind_of_catalog
 
 TABLE = "raw.model_builds"
 
@@ -78,12 +78,13 @@ class BuildState:
         Args:
             connection: The warehouse.
             reads: Side-loaded records are read only if they are among these tables.
-            known: An earlier state, of which a lake's tables and versions are taken if nobody has written since.
+            known: An earlier state, of which tables and versions are taken if nobody has written since. A lake's
+                snapshot shows that. Of a file, the caller knows it: nobody else writes while it is open.
         """
-        snapshot = None
-        if is_lake(connection):
+        kind, snapshot = kind_of_catalog(connection), None
+        if kind == "ducklake":
             [[snapshot]] = connection.execute(SNAPSHOT).fetchall()
-        if known and snapshot is not None and snapshot == known.snapshot:
+        if known and kind in {"ducklake", "duckdb"} and snapshot == known.snapshot:
             tables, versions, columns = known.tables, dict(known.versions), known.columns
         else:
             tables, columns = existing_tables(connection), None

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import duckdb
 from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
+from crm_assets.warehouse.kept_open import KeptOpen
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files, working_folder
@@ -51,28 +52,43 @@ class DuckDBFile:
         return self.path.parent
 
     @property
-    def stamp(self) -> tuple[int, int, int] | None:
-        """Changes whenever a process has written to the file. None without a file, or if its last writer was killed."""
+    def stamp(self) -> object:
+        """Changes whenever another process has written to the file. None if that is not known.
+
+        While there is a write-ahead log, it is the connection that is kept open: this process has written.
+        """
         if not self.path.exists() or _log(self.path).exists():
-            return None
+            return self._kept.value
         stat = self.path.stat()
         return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
+    @cached_property
+    def _kept(self) -> KeptOpen[duckdb.DuckDBPyConnection]:
+        return KeptOpen(partial(self._opened, read_only=False))
+
     @contextmanager
     def connected(
-        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = (), keep: bool = False
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
             raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")
-        with (
-            self._locked() as config,
-            Reconnecting(partial(self._connected, config, read_only=read_only)) as connection,
-        ):
+        if not keep:
+            self._kept.close()
+        with self._kept.used() if keep else self._opened(read_only=read_only) as connection:
             yield connection
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Closes at the end what is kept open."""
+        try:
+            yield
+        finally:
+            self._kept.close()
 
     def publish(self) -> Published:
         """Copies the file for readers, unless the copy is up to date."""
+        self._kept.close()
         log, copy = _log(self.path), published_path(self.path)
         is_new = log.exists() or (self.path.exists() and _modified(self.path) != _modified(copy))
         if is_new:
@@ -86,12 +102,21 @@ class DuckDBFile:
 
     def erase(self, record: Change) -> None:
         """Rewrites the file and its published copy."""
+        self._kept.close()
         with self._locked() as config:
             with self._connected(config, read_only=False) as connection:
                 broken = prepare_rewrite(connection)
             rewrite(self.path, config, record)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
+
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with (
+            self._locked() as config,
+            Reconnecting(partial(self._connected, config, read_only=read_only)) as connection,
+        ):
+            yield connection
 
     @contextmanager
     def _locked(self) -> Iterator[Mapping[str, Any]]:

@@ -38,7 +38,7 @@ def writer_lock(database: Path, wait: float, announce: Announce) -> Iterator[Non
     # Records are personal data, so only the owner may access the folder.
     database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     holder = Path(f"{database}.holder")
-    lock = FileLock(f"{database}.lock", mode=0o600)
+    lock = FileLock(f"{database}.lock", mode=0o600, thread_local=False)
     try:
         for seconds in attempts(f"{database}, held", partial(_holder, holder), wait, announce, time.monotonic()):
             with suppress(Timeout):

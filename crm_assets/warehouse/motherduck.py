@@ -48,7 +48,7 @@ class MotherDuck:
 
     @contextmanager
     def connected(
-        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = (), keep: bool = False
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection. Writers do not wait for each other: if two commits conflict, one is retried."""
         with Reconnecting(partial(self._connected, read_only=read_only)) as connection:

@@ -31,22 +31,10 @@ PRESENT = "present"
 """The schema of the views of raw tables, without vanished rows."""
 
 TABLES = """
-with views as (
-    select schema_name, view_name as table_name, 'view' as kind
-    from duckdb_views()
-    where database_name = current_database()
-)
-
-from views
+select schema_name, view_name, 'view' from duckdb_views() where database_name = current_database()
 union all
-select distinct schema_name, table_name, 'table' as kind
-from {tables}()
-anti join views using (schema_name, table_name)
-where database_name = current_database()
-order by all
+select distinct schema_name, table_name, 'table' from {tables}() where database_name = current_database()
 """
-"""`duckdb_columns` binds each view again. But `duckdb_tables` of a lake asks its catalog for the rows of each table,
-one after another."""
 
 KIND = "select type from duckdb_databases() where database_name = current_database()"
 
@@ -69,8 +57,11 @@ def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
 
 def stored_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Schema, name and kind, `table` or `view`, of all tables and views, sorted."""
+    # `duckdb_columns` lists views as well. But `duckdb_tables` of a lake asks its catalog for the rows of each table.
     tables = "duckdb_columns" if is_lake(connection) else "duckdb_tables"
-    return connection.execute(TABLES.format(tables=tables)).fetchall()
+    found = connection.execute(TABLES.format(tables=tables)).fetchall()
+    views = {(schema, name) for schema, name, kind in found if kind == "view"}
+    return sorted(row for row in found if row[2] == "view" or row[:2] not in views)
 
 
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

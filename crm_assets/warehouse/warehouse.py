@@ -83,9 +83,14 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def get_connection(
-        self, *, read_only: bool = False, tables: Collection[str] = (), if_free: Collection[str] = ()
+        self,
+        *,
+        read_only: bool = False,
+        tables: Collection[str] = (),
+        if_free: Collection[str] = (),
+        keep: bool = False,
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection in UTC whose default catalog is the warehouse. It is always closed at the end.
+        """A connection in UTC whose default catalog is the warehouse. It is closed at the end, if it is not kept.
 
         Args:
             read_only: Whether writing is refused.
@@ -93,13 +98,16 @@ class Warehouse(DuckDBResource):
                 warehouse allows it, others can change other tables meanwhile.
             if_free: Tables to which rows will be added, without waiting for others that write them. Rows are deleted
                 only if `is_shared` says that nobody else may do so.
+            keep: Whether a run may keep a file open for the next connection that is used like this one: for a second,
+                in which other processes wait.
 
         Raises:
             WarehouseBusy: Other writers did not finish within `lock_wait` seconds.
             WarehouseUnreachable: It could not be opened.
             NothingStored: Read-only, and there is no database yet.
         """
-        with self._backend.connected(read_only=read_only, tables=tables, if_free=if_free) as connection:
+        keep = keep and self._until_end_of_run is not None
+        with self._backend.connected(read_only=read_only, tables=tables, if_free=if_free, keep=keep) as connection:
             yield connection
 
     def read_connection(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -118,7 +126,7 @@ class Warehouse(DuckDBResource):
     def remembered(self, stamp: Any) -> Any:
         """What `remember` kept in this run, unless somebody has written since then; else None. `stamp`: that of now.
 
-        Opening a DuckDB file takes 25 ms, locks of a lake as much, and each unchanged model would do so.
+        Opening a DuckDB file takes 25 ms, locks of a lake as much, and each model would do so.
         """
         kept, state = self._remembered.get(self._crm.name, (None, None))
         return state if stamp is not None and stamp == kept else None
@@ -150,7 +158,7 @@ class Warehouse(DuckDBResource):
             return self._opened[self._crm.name]
         backend = self._chosen()
         if self._until_end_of_run is not None:
-            if isinstance(backend, Lake):
+            if not isinstance(backend, MotherDuck):
                 self._until_end_of_run.enter_context(backend.kept_open())
             self._opened[self._crm.name] = backend
         return backend

@@ -92,7 +92,7 @@ class Lake:
 
     @contextmanager
     def connected(
-        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = ()
+        self, *, read_only: bool, tables: Collection[str] = (), if_free: Collection[str] = (), keep: bool = False
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the lake. Readers never wait; writers wait for other writers of the same table."""
         with (
