@@ -58,6 +58,10 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     with private_files(), FileLock(folder / ".lock"):
         current, link = folder / CURRENT, folder / f".{CURRENT}"
         before = current.readlink().name if current.is_symlink() else ""
+        # First, or each further killed process would leave its files.
+        for other in folder.iterdir():
+            if VERSION.fullmatch(other.name) and other.name != before:
+                shutil.rmtree(other)
         written_at = datetime.now(timezone.utc)
         version = folder / f"{written_at:%Y%m%dT%H%M%S%fZ}"
         version.mkdir()
@@ -73,9 +77,6 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
         link.unlink(missing_ok=True)
         link.symlink_to(version.name)
         link.replace(current)
-        for other in folder.iterdir():
-            if VERSION.fullmatch(other.name) and other.name not in {before, version.name}:
-                shutil.rmtree(other)
     return manifest
 
 

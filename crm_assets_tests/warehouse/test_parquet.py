@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -180,6 +181,20 @@ def test_two_versions_are_kept(publish: Callable[..., Path]) -> None:
     kept = {path.name for path in folder.iterdir()} - {".lock", "current"}
     assert len(kept) == 2 and (folder / "current").readlink().name in kept
     assert kept.isdisjoint({*versions, killed.name})
+
+
+@pytest.mark.slow
+def test_files_of_killed_processes_do_not_pile_up(
+    publish: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = publish(NUMBERED.format(0))
+    for day in range(1, 4):
+        (folder / f"2026010{day}T000000000000Z").mkdir()
+    monkeypatch.setattr("crm_assets.warehouse.parquet.os.sync", Mock(side_effect=SystemExit))  # as good as killed
+    with pytest.raises(SystemExit):
+        publish(NUMBERED.format(1))
+    versions = {path.name for path in folder.iterdir()} - {".lock", "current"}
+    assert len(versions) == 2 and (folder / "current").readlink().name in versions
 
 
 @pytest.mark.slow
