@@ -37,7 +37,7 @@ def stored_page(settings: CrmSettings, crm: Crm) -> Path:
     page = page_path(settings, crm)
     if not page.exists():
         asset = "/".join(crm.path("reports.sales_review"))
-        raise NothingStored(f"{page} does not exist yet: materialize the asset {asset} (make report)")
+        raise NothingStored(f"{page} does not exist yet. This makes it: crm-assets run {asset}")
     return page
 
 
