@@ -20,14 +20,14 @@ from crm_assets.errors import WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
-from crm_assets.runner.builds import Build, build, run_test
+from crm_assets.runner.builds import Build, Outcome, build, run_test
 from crm_assets.runner.column_types import columns_of
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current
 from crm_assets.runner.variables import report_in, variables_of
-from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings import Crm, CrmSettings, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
 ONLY_IF_CHANGED = dg.Field(
@@ -102,45 +102,58 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         with failures_explained(model.address, crm):
             settings, warehouse = resolve_settings(crm), crm_warehouse.of(crm)
             if not context.selected_asset_keys:
-                with warehouse.read_connection() as connection:
-                    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                    variables = variables_of(connection)
-                    outcomes = [run_test(connection, model, test, variables) for test in model.own_tests]
+                outcomes = _tested(model, warehouse, settings)
                 yield from reported((evaluation(key, outcome) for outcome in outcomes), selected)
                 return
             source = dg.MetadataValue.text(masked(settings.source))
             shown = _shown(context.instance, key, checks, source) if config["only_if_changed"] else None
-            stamp = warehouse.stamp
-            state = warehouse.remembered(stamp)
-            result = shown if shown and state and _is_shown(shown, state, model) else None
             try:
-                if result is None:
-                    with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
-                        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                        if model.shows_side_loads:
-                            create_side_loaded(connection)  # no raw asset may have been loaded yet
-                        if warehouse.lake is None:  # others may have written before the file was opened
-                            stamp = warehouse.stamp
-                            state = warehouse.remembered(stamp)
-                        state = BuildState.of(connection, model.reads, state) if shown else state
-                        if shown and state and _is_shown(shown, state, model):
-                            warehouse.remember(stamp, state)
-                            result = shown
-                        else:
-                            built = build(connection, model, full_refresh=full_refresh, known=state)
-                            schemas = _columns(connection, model, built.state.columns)
-                            stamp = built.state.snapshot if warehouse.lake else warehouse.stamp
-                            warehouse.remember(stamp, replace(built.state, columns=schemas))
-                            result = _made(connection, crm, model, built, schemas)
+                metadata, evaluations = _unchanged_or_built(
+                    model, warehouse, settings, shown, full_refresh=full_refresh
+                )
             except WrongRows as refused:
                 yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)
                 raise
-        metadata, evaluations = result
         # The materialization comes last: with it, all results of its checks are stored.
         yield from reported(evaluations, selected)
         yield dg.MaterializeResult[Any](asset_key=key, metadata={**metadata, "crm/source": source})
 
     return build_model
+
+
+def _tested(model: Model, warehouse: Warehouse, settings: CrmSettings) -> Sequence[Outcome]:
+    """Runs a model's own tests without building it."""
+    with warehouse.read_connection() as connection:
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        variables = variables_of(connection)
+        return [run_test(connection, model, test, variables) for test in model.own_tests]
+
+
+def _unchanged_or_built(
+    model: Model, warehouse: Warehouse, settings: CrmSettings, shown: Result | None, *, full_refresh: bool
+) -> Result:
+    """Builds a model, unless what Dagster shows about it (`shown`) is what a build would make."""
+    stamp = warehouse.stamp
+    state = warehouse.remembered(stamp)
+    if shown and state and _is_shown(shown, state, model):
+        return shown
+    with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        if model.shows_side_loads:
+            create_side_loaded(connection)  # no raw asset may have been loaded yet
+        if warehouse.lake is None:  # others may have written before the file was opened
+            stamp = warehouse.stamp
+            state = warehouse.remembered(stamp)
+        if shown:
+            state = BuildState.of(connection, model.reads, state)
+            if _is_shown(shown, state, model):
+                warehouse.remember(stamp, state)
+                return shown
+        built = build(connection, model, full_refresh=full_refresh, known=state)
+        schemas = _columns(connection, model, built.state.columns)
+        stamp = built.state.snapshot if warehouse.lake else warehouse.stamp
+        warehouse.remember(stamp, replace(built.state, columns=schemas))
+        return _made(connection, warehouse.crm, model, built, schemas)
 
 
 def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:
