@@ -31,14 +31,11 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
     """The content of a YAML file, with `Section` and `Items` instead of dict and list.
 
     Raises:
-        CrmAssetsError: It cannot be read, is not YAML, or has a key twice. The error is a `refused`, with file and
-            line.
+        CrmAssetsError: It is not YAML, or has a key twice. The error is a `refused`, with file and line.
     """
     try:
         node = yaml.compose(path.read_bytes(), Loader=FAST_SAFE_LOADER)
         return None if node is None else _value(node, SafeConstructor())
-    except OSError as error:
-        raise refused(f"{path}: {error.strerror}. Restore it, for the user who runs this to read it") from None
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise refused(f"{path}{line}: this is not valid YAML: {error.problem}") from None

@@ -92,9 +92,13 @@ def read_properties(path: Path, spec: Spec) -> Mapping[str, Any]:
     """The content of a properties file, or of `dbt_project.yml`.
 
     Raises:
-        ModelsRefused: Something in it is unknown or has the wrong type. The message lists all of it.
+        ModelsRefused: Something in it is unknown or has the wrong type; the message lists all of it.
+            Or the file cannot be read.
     """
-    document = read_yaml(path, ModelsRefused) or {}
+    try:
+        document = read_yaml(path, ModelsRefused) or {}
+    except OSError as error:
+        raise ModelsRefused(f"{path}: {error.strerror}. Restore it, for the user who runs this to read it") from None
     if problems := list(wrong(document, spec, str(path))):
         raise ModelsRefused("\n".join(problems))
     return document
