@@ -19,7 +19,7 @@ from typing import TextIO
 from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLoggerContext, InitResourceContext, logger
 from pydantic import Field
 
-from crm_assets.dagster_internals import was_interrupted
+from crm_assets.dagster_internals import process_ended, was_interrupted
 from crm_assets.source.reading.report import Progress
 
 CONSOLE = "console"
@@ -27,11 +27,14 @@ CONSOLE = "console"
 
 TIME = "%H:%M:%S"
 
+PROCESS_ENDED = "its process was killed, or crashed"
+
 
 def _failure(event: DagsterEvent) -> str:
     data = event.step_failure_data
     described = data.user_failure_data and data.user_failure_data.description
-    reason = "the run was interrupted" if was_interrupted(event) else described or data.error_display_string
+    reason = described or (PROCESS_ENDED if process_ended(event) else data.error_display_string)
+    reason = "the run was interrupted" if was_interrupted(event) else reason
     return f"{event.step_key} failed: {reason}"
 
 
@@ -39,6 +42,7 @@ def _retry(event: DagsterEvent) -> str:
     data = event.step_retry_data
     error = data.error.cause or data.error if data.error else None
     _, _, reason = error.message.strip().partition(": ") if error else ("", "", "")  # after the exception's class
+    reason = PROCESS_ENDED if process_ended(event) else reason
     return f"{event.step_key} failed and is retried in {data.seconds_to_wait or 0:.0f} s: {reason}"
 
 

@@ -9,7 +9,7 @@
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
 - `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
-- `was_interrupted`: an interrupted step is one that failed, with the class of its error in the event.
+- `was_interrupted`, `process_ended`: such a step is one that failed, with the class of its error in the event.
 - `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
   are launched through a server have one.
 """
@@ -149,6 +149,12 @@ def was_interrupted(event: DagsterEvent) -> bool:
     """Whether a step or a run failed only since it was interrupted, with Ctrl-C or *Terminate*, or by the machine."""
     error = getattr(event.event_specific_data, "error", None)
     return error is not None and error.cls_name in {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+
+
+def process_ended(event: DagsterEvent) -> bool:
+    """Whether a step failed since its process was killed or crashed."""
+    error = getattr(event.event_specific_data, "error", None)
+    return error is None or error.cls_name == "ChildProcessCrashException"
 
 
 def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:

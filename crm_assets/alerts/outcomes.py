@@ -10,7 +10,8 @@ from enum import Enum
 import dagster as dg
 from dagster import DagsterEventType as EventType
 
-from crm_assets.dagster_internals import WITHOUT_JOB, was_interrupted
+from crm_assets.console import PROCESS_ENDED
+from crm_assets.dagster_internals import WITHOUT_JOB, process_ended, was_interrupted
 
 EVENTS = {
     EventType.ASSET_MATERIALIZATION_PLANNED,
@@ -125,7 +126,9 @@ def _reason(
         names = "|".join(re.escape(name) for name in (".".join(key.path), key.path[-1])) if key else ""
         return re.sub(rf"^({names})(, page \d+)?: ", "", data.user_failure_data.description), True
     found = "; ".join(f"{check.check_name}: {check.description}" for check in broken)
-    return found or (data.error.message.strip() if data.error else "its process ended"), False
+    if process_ended(event) or not data.error:
+        return found or PROCESS_ENDED, False
+    return found or data.error.message.strip(), False
 
 
 def _is_error(check: dg.AssetCheckEvaluation) -> bool:

@@ -1,9 +1,12 @@
 """Undocumented behaviour of Dagster that `dagster_internals.py` uses. A failure names what an upgrade has changed."""
 
+import os
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dagster import (
@@ -21,15 +24,25 @@ from dagster import (
     MaterializeResult,
     asset,
     asset_check,
+    execute_job,
     job,
     materialize,
     multi_asset,
     op,
+    reconstructable,
 )
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.raw import RawTranslator
-from crm_assets.dagster_internals import FailuresOnly, delete_run, dlt_specs, is_built_from, latest_evaluations
+from crm_assets.console import EVENT_LINES
+from crm_assets.dagster_internals import (
+    FailuresOnly,
+    delete_run,
+    dlt_specs,
+    is_built_from,
+    latest_evaluations,
+    process_ended,
+)
 from crm_assets.settings import Crm
 from crm_assets.source.crm_source import declared_source
 
@@ -64,6 +77,33 @@ def test_dagster_asks_for_a_delay_inside_the_except_block() -> None:
             "Dagster: an op that was interrupted is tried again, since calculate_delay of its retry policy is no "
             "longer called in the except block of the interrupt"
         )
+
+
+@op(retry_policy=FailuresOnly(max_retries=1))
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@job
+def with_a_killed_step() -> None:
+    killed()
+
+
+@pytest.mark.slow
+def test_dagster_names_the_end_of_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])  # where the process finds this module
+    config: dict[str, Any] = {"execution": {"config": {"multiprocess": {}}}}
+    with (
+        DagsterInstance.local_temp(str(tmp_path)) as instance,
+        execute_job(reconstructable(with_a_killed_step), instance, run_config=config) as result,
+    ):
+        ended = [event for event in result.all_events if event.is_step_failure or event.is_step_up_for_retry]
+    assert [process_ended(event) for event in ended] == [True, True], (
+        "Dagster: the error of a step whose process was killed is no longer a ChildProcessCrashException"
+    )
+    retried, failed = (EVENT_LINES[event.event_type](event) for event in ended)
+    assert retried.endswith(" s: its process was killed, or crashed")
+    assert failed.endswith("failed: its process was killed, or crashed")
 
 
 def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
