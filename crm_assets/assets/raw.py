@@ -5,7 +5,6 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -155,6 +154,11 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                     loader_file_format="parquet",
                 )
             read_at = time.perf_counter()
+
+            def confirm(connection: duckdb.DuckDBPyConnection) -> None:
+                refuse_another_crm(connection, crm, warehouse.name, request.base_url)  # may have been loaded meanwhile
+                rules.confirm(connection, resource, read.batches.skipped, load_id)
+
             package = LoadPackage(
                 crm=crm.name,
                 load_id=load_id,
@@ -165,7 +169,7 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                 report=read.report(),
                 request=request,
                 rows_forgotten=len(read.batches.skipped),
-                confirm=partial(rules.confirm, resource=resource, skipped=read.batches.skipped, load_id=load_id),
+                confirm=confirm,
                 vanishing_share=settings.endpoint(resource).vanishing_share,
                 keep_log_days=settings.keep_log_days,
             )

@@ -18,6 +18,7 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
+from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import KEY, Seen, json_response, scripted_crm
 from crm_assets_tests.source.source_reads import read
 
@@ -250,6 +251,25 @@ def test_records_of_another_crm_are_not_mixed_in(
         run = materialize(resource, mode=mode)
     assert run.success
     assert rows(database, f"select count(*) from raw.{resource}") == [(5,)]
+
+
+def test_another_crm_that_is_loaded_during_a_first_read_is_not_mixed_in(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_crm(lists={"accounts": contacts(3)}) as one, scripted_crm(lists={"accounts": contacts(5)}) as other:
+        other.holds_back = lambda _: True
+        for name, value in other.settings().items():
+            monkeypatch.setenv(name, value)
+        process = started(materialize, "accounts")
+        while not other.seen and process.is_alive():
+            time.sleep(0.02)
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", one.base_url)
+        assert materialize("accounts").success
+        other.holds_back = None
+        assert exit_codes(process) == [0]
+    assert len(other.seen) > 0
+    assert rows(database, "select count(*) from raw.accounts") == [(3,)]
+    assert rows(database, "select base_url from raw.sync_details") == [(one.base_url,)]
 
 
 def test_trailing_slash_makes_no_other_crm(monkeypatch: pytest.MonkeyPatch) -> None:
