@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +18,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, reported, retry_policy
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
-from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata, rows_before
+from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
 from crm_assets.dagster_internals import dlt_specs
@@ -26,17 +27,18 @@ from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
-from crm_assets.loading.log_tables import LOAD_COUNTER, next_load_id
+from crm_assets.loading.log_tables import LOAD_COUNTER, count_read
 from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
 from crm_assets.privacy.reads import ReadRules
-from crm_assets.settings import Crm, setting_name
+from crm_assets.settings import Crm, CrmSettings, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read, declared_source
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.transactions import commits_noted, committed, reading, tables_known
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -120,26 +122,17 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         with failures_explained(resource, crm), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm_connection.settings(crm)
             lake = warehouse.lake
-            if lake:
-                lake.probe()
             request = ListRequest.of(
                 crm_connection.address(settings), settings.path(resource), settings.endpoint(resource).params
             )
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
-                refuse_another_crm(connection, crm, warehouse.name, request.base_url)
-                rules = ReadRules.before_read(connection, crm, settings)
-                load_id = next_load_id(connection)
-                state = ReadState(
-                    types=stored_types(connection, resource),
-                    sent=recent_requests(connection),
-                    forgotten=rules.forgotten,
-                )
-                if config.mode is ReadMode.incremental:
-                    cursor = read_cursor(connection, resource, request, settings.incremental_lag)
-                    if isinstance(cursor, Cursor):
-                        state = replace(state, cursor=cursor)
-                    else:
-                        context.log.info("%s: reading all pages", cursor)
+                if lake:
+                    lake.probe_with(connection)
+                begin = partial(begin_read, connection, crm, settings, warehouse, request)
+                with commits_noted():  # apart: an error of the read has to say that no table of records has changed
+                    rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
+                if why_full:
+                    context.log.info("%s: reading all pages", why_full)
             with (
                 rare_garbage_collection(),
                 lake.ledger(request.base_url) if lake else nullcontext() as ledger,
@@ -177,11 +170,11 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                 warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection,
                 little_memory(connection),
             ):
-                before = rows_before(connection, resource)
                 loaded = load_package(connection, package)
                 report = loaded.report
-                metadata = raw_metadata(connection, report, package.load_id, before, loaded.changes)
-                checks = check_results(connection, crm, resource)
+                with reading(connection):
+                    metadata = raw_metadata(connection, report, package.load_id, loaded.changes)
+                    checks = check_results(connection, crm, resource)
         for sentence in (*report.notes, *loaded.notes):
             context.log.info(sentence)
         ended = time.perf_counter()
@@ -206,6 +199,39 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
         yield from reported(checks, selected)
 
     return load
+
+
+def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
+    connection: duckdb.DuckDBPyConnection,
+    crm: Crm,
+    settings: CrmSettings,
+    warehouse: Warehouse,
+    request: ListRequest,
+    resource: str,
+    mode: ReadMode,
+) -> tuple[ReadRules, str, ReadState, str]:
+    """Counts a read, within a transaction.
+
+    Returns:
+        What it may store, its load id, what is known from earlier reads, and why it is not incremental, if it should.
+    """
+    with tables_known(connection):
+        refuse_another_crm(connection, crm, warehouse.name, request.base_url)
+        rules = ReadRules.before_read(connection, crm, settings)
+    load_id = count_read(connection)
+    with tables_known(connection):
+        is_shared = warehouse.lake is not None and warehouse.lake.is_shared
+        state = ReadState(
+            types=stored_types(connection, resource),
+            sent=() if is_shared else recent_requests(connection),
+            forgotten=rules.forgotten,
+        )
+        if mode is ReadMode.full:
+            return rules, load_id, state, ""
+        cursor = read_cursor(connection, resource, request, settings.incremental_lag)
+        if isinstance(cursor, Cursor):
+            return rules, load_id, replace(state, cursor=cursor), ""
+        return rules, load_id, state, cursor
 
 
 @contextmanager

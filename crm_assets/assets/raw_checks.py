@@ -4,6 +4,7 @@ Only a broken primary key blocks the models. All other checks warn, or fail if t
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import dagster as dg
@@ -12,6 +13,7 @@ import duckdb
 from crm_assets.assets.attributes import asset_key
 from crm_assets.assets.failures import explain
 from crm_assets.assets.raw_findings import (
+    CheckedTable,
     Finding,
     complete_read,
     declared_schema,
@@ -30,7 +32,7 @@ from crm_assets.warehouse.transactions import Commits
 class RawCheck:
     """One check, the same for every resource: its function, its description, and whether it blocks the models."""
 
-    find: Callable[[duckdb.DuckDBPyConnection, str], Finding]
+    find: Callable[[CheckedTable], Finding]
     description: str
     blocking: bool = False
 
@@ -60,18 +62,21 @@ def check_specs(crm: Crm, resource: str) -> list[dg.AssetCheckSpec]:
 
 def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[dg.AssetCheckEvaluation]:
     """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
-    return [_result(check, connection, crm, resource) for check in CHECKS]
+    table = CheckedTable(connection, resource)
+    return [_result(check, table, crm) for check in CHECKS]
 
 
-def _result(check: RawCheck, connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> dg.AssetCheckEvaluation:
+def _result(check: RawCheck, table: CheckedTable, crm: Crm) -> dg.AssetCheckEvaluation:
     try:
-        finding = check.find(connection, resource)
+        finding = check.find(table)
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
-        reason = explain(error, resource, Commits()).message
-        dg.get_dagster_logger().warning(f"Check {check.name} of {RAW}.{resource} could not be run: {reason}")
+        with suppress(duckdb.Error):  # an error can end the transaction, in which no further check could be run
+            table.connection.rollback()
+        reason = explain(error, table.resource, Commits()).message
+        dg.get_dagster_logger().warning(f"Check {check.name} of {RAW}.{table.resource} could not be run: {reason}")
         finding = Finding(False, f"could not be run: {reason}")
     return dg.AssetCheckEvaluation(
-        asset_key(crm, f"{RAW}.{resource}"),
+        asset_key(crm, f"{RAW}.{table.resource}"),
         check.name,
         finding.passed,
         masked_metadata(finding.numbers),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import duckdb
 
@@ -18,6 +19,7 @@ from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 LAST_READ = """
 select
+    _dlt_load_id,
     mode,
     complete,
     incomplete_because,
@@ -35,7 +37,7 @@ select
     sum(coalesce(records, 1))::bigint as records,
     coalesce(sum(records) filter (where record is null), 0)::bigint as not_stored
 from (select null::bigint as records where false union all by name select * from raw.rejected_records)
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+where resource = ? and _dlt_load_id = ?
 group by reason
 order by reason
 """
@@ -45,7 +47,7 @@ order by reason
 DROPPED = """
 select field
 from raw.dropped_fields
-where resource = $resource and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_log where resource = $resource)
+where resource = ? and _dlt_load_id = ?
 order by field
 """
 
@@ -63,16 +65,46 @@ class Finding:
     severe: bool = False
 
 
-def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+@dataclass(frozen=True)
+class LastRead:
+    """The last read of a resource in the sync log. `because`: why it is incomplete. `in_source`: as the API counts."""
+
+    load_id: str
+    mode: str
+    complete: bool
+    because: str | None
+    in_source: int | None
+
+
+@dataclass(frozen=True)
+class CheckedTable:
+    """What the checks look at.
+
+    Attributes:
+        connection: The warehouse.
+        resource: The resource of the raw table.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    resource: str
+
+    @cached_property
+    def last_read(self) -> LastRead | None:
+        """None if it was not read yet."""
+        found = self.connection.execute(LAST_READ, [self.resource]).fetchone()
+        return LastRead(*found) if found else None
+
+
+def primary_key(table: CheckedTable) -> Finding:
     """Whether every row has an `id`, and no two rows have the same."""
-    [[rows, with_id, ids]] = connection.execute(
-        f"select count(*), count(id), count(distinct id) from {raw_table(resource)}"
+    [[rows, with_id, ids]] = table.connection.execute(
+        f"select count(*), count(id), count(distinct id) from {raw_table(table.resource)}"
     ).fetchall()
     numbers = {"rows without id": rows - with_id, "rows that repeat another's id": with_id - ids}
     if rows == ids:
         return Finding(True, f"{counted(rows, 'row')}, each with a unique id", numbers)
     listed = ", ".join(f"{what}: {count}" for what, count in numbers.items())
-    address = f"{RAW}.{resource}"
+    address = f"{RAW}.{table.resource}"
     return Finding(
         False,
         f"{listed}. The models are not built. Delete these rows from {address}, then materialize "
@@ -81,16 +113,16 @@ def primary_key(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding
     )
 
 
-def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+def declared_schema(table: CheckedTable) -> Finding:
     """Whether the table has exactly the declared columns, with their types."""
-    declared = resource_schema(resource).columns
-    stored = stored_columns(connection, resource)
+    declared = resource_schema(table.resource).columns
+    stored = stored_columns(table.connection, table.resource)
     found = {name: type_ for name, type_ in stored.items() if not name.startswith("_dlt_")}
     variants = [name for name in found if varies(name) in declared]
     drift = {
         "values of another type, kept in": variants,
         "not declared": [name for name in found if name not in declared and name not in {FURTHER, *variants}],
-        f"not declared, in {FURTHER}": _further_fields(connection, resource) if FURTHER in found else [],
+        f"not declared, in {FURTHER}": _further_fields(table.connection, table.resource) if FURTHER in found else [],
         "declared, but not in the table": [name for name in declared if name not in found],
         "of another type than declared": [
             f"{name} ({found[name]})"
@@ -98,8 +130,8 @@ def declared_schema(connection: duckdb.DuckDBPyConnection, resource: str) -> Fin
             if name in found and found[name] != DUCKDB_TYPES[column.data_type]
         ],
     }
-    dropped = _dropped_fields(connection, resource)
-    advice = f"Compare with source/schemas/{resource}.yaml, and declare the columns to keep"
+    dropped = _dropped_fields(table)
+    advice = f"Compare with source/schemas/{table.resource}.yaml, and declare the columns to keep"
     if dropped:
         drift |= {"not declared, and left out": dropped}
         allowed = setting_name("personal_data_allowed")
@@ -117,11 +149,12 @@ def _further_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> lis
     return [field for (field,) in connection.execute(fields).fetchall()]
 
 
-def _dropped_fields(connection: duckdb.DuckDBPyConnection, resource: str) -> list[str]:
+def _dropped_fields(table: CheckedTable) -> list[str]:
     """Fields that the last read left out; none in a database of an earlier release."""
-    if not exist(connection, f"{RAW}.dropped_fields"):
+    last = table.last_read
+    if last is None or not exist(table.connection, f"{RAW}.dropped_fields"):
         return []
-    dropped = connection.execute(DROPPED, {"resource": resource}).fetchall()
+    dropped = table.connection.execute(DROPPED, [table.resource, last.load_id]).fetchall()
     return [field for (field,) in dropped]
 
 
@@ -133,23 +166,22 @@ def _shown(names: list[str]) -> str:
     )
 
 
-def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+def rows_match_source(table: CheckedTable) -> Finding:
     """Whether the table has as many rows, without vanished ones, as the API counts in its list.
 
     Incremental reads cannot detect vanished records, so there may be more rows until the next complete full read.
     """
-    last = connection.execute(LAST_READ, [resource]).fetchone()
-    if last is None or last[-1] is None:
+    last = table.last_read
+    if last is None or last.in_source is None:
         return Finding(True, "the API does not count its records")
-    mode, *_, in_source = last
-    view = relation(f"{PRESENT}.{resource}")
-    [[present]] = connection.execute(f"select count(*) from {view}").fetchall()
-    forgotten = listed_but_forgotten(connection, resource)
+    in_source, view = last.in_source, relation(f"{PRESENT}.{table.resource}")
+    [[present]] = table.connection.execute(f"select count(*) from {view}").fetchall()
+    forgotten = listed_but_forgotten(table.connection, table.resource)
     numbers = {"rows": present, "rows in source": in_source} | ({"forgotten rows": forgotten} if forgotten else {})
     in_source -= forgotten
     if present == in_source:
         return Finding(True, f"{counted(present, 'row')}, as the API counts", numbers)
-    if mode == "incremental" and present > in_source:
+    if last.mode == "incremental" and present > in_source:
         return Finding(
             True,
             f"{counted(present, 'row')}, {present - in_source:,} more than the API counts: these may have vanished "
@@ -164,26 +196,26 @@ def rows_match_source(connection: duckdb.DuckDBPyConnection, resource: str) -> F
     )
 
 
-def complete_read(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+def complete_read(table: CheckedTable) -> Finding:
     """Whether the last read reached its end. An incomplete read marks no record as vanished.
 
     The finding is severe if too many rows would vanish at once.
     """
-    last = connection.execute(LAST_READ, [resource]).fetchone()
+    last = table.last_read
     if last is None:
         return Finding(True, "not read yet")
-    mode, complete, because, _ = last
-    if complete:
-        return Finding(True, f"the last read ({mode}) is complete")
-    sentence = f"the last read ({mode}) is incomplete: {because}. No row is hidden because of it"
-    doubted = unconfirmed(connection, resource)
+    if last.complete:
+        return Finding(True, f"the last read ({last.mode}) is complete")
+    sentence = f"the last read ({last.mode}) is incomplete: {last.because}. No row is hidden because of it"
+    doubted = unconfirmed(table.connection, table.resource)
     numbers = {"rows shown": doubted.rows, "rows missing": doubted.missing} if doubted else {}
     return Finding(False, sentence, numbers, severe=doubted is not None)
 
 
-def no_rejected_records(connection: duckdb.DuckDBPyConnection, resource: str) -> Finding:
+def no_rejected_records(table: CheckedTable) -> Finding:
     """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
-    found = connection.execute(REJECTED, {"resource": resource}).fetchall()
+    last = table.last_read
+    found = table.connection.execute(REJECTED, [table.resource, last.load_id]).fetchall() if last else []
     if not found:
         return Finding(True, "no record was rejected")
     numbers = {reason: count for reason, count, _ in found}

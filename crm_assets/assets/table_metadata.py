@@ -12,7 +12,7 @@ import duckdb
 
 from crm_assets.api import UPDATED_AT
 from crm_assets.loading.changes import Changes
-from crm_assets.loading.raw_tables import raw_table, stored_columns
+from crm_assets.loading.raw_tables import raw_table
 from crm_assets.masking import masked
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
@@ -46,12 +46,15 @@ def declared_columns(schema: ResourceSchema) -> dg.TableSchema:
 
 
 def raw_metadata(
-    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, rows_before: int, changes: Changes
+    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, changes: Changes
 ) -> Mapping[str, Any]:
     """The metadata of a raw materialization: the numbers of the read, and the current table."""
     declared = resource_schema(report.resource).columns
     address = f"{RAW}.{report.resource}"
-    rows = count_rows(connection, address)
+    changed_at = UPDATED_AT if UPDATED_AT in declared else "null::timestamptz"
+    newest = f"max({changed_at}) filter ({changed_at} <= $at)"
+    counted = f"select count(*), epoch($at - {newest}) from {raw_table(report.resource)}"
+    [[rows, lag]] = connection.execute(counted, {"at": report.started_at}).fetchall()
     metadata: dict[str, Any] = {
         "crm/mode": report.mode.value,
         "crm/complete": report.complete,
@@ -62,7 +65,7 @@ def raw_metadata(
         "crm/rows_rejected": report.rows_rejected,
         "crm/fields_left_out": len(report.dropped_fields),
         "crm/load_id": load_id,
-        "crm/rows_before": rows_before,
+        "crm/rows_before": rows - changes.new,
         "crm/rows_after": rows,
         "crm/rows_new": changes.new,
         "crm/rows_changed": changes.changed,
@@ -80,29 +83,14 @@ def raw_metadata(
     }
     if report.rows_in_source is not None:
         metadata["crm/rows_in_source"] = report.rows_in_source
-    if UPDATED_AT in declared:
-        table = raw_table(report.resource)
-        newest = f"select epoch($at - max({UPDATED_AT})) from {table} where {UPDATED_AT} <= $at"
-        [[lag]] = connection.execute(newest, {"at": report.started_at}).fetchall()
-        if lag is not None:
-            metadata["crm/lag_seconds"] = round(lag)
+    if lag is not None:
+        metadata["crm/lag_seconds"] = round(lag)
     return metadata
 
 
 def rows_statement(address: str) -> dg.MarkdownMetadataValue:
     """The statement that shows the first rows of a table or view."""
     return dg.MetadataValue.md(f"```sql\nfrom {address} limit 10\n```")
-
-
-def rows_before(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
-    """The rows of a raw table before a load; 0 if there is no table yet."""
-    return count_rows(connection, f"{RAW}.{resource}") if stored_columns(connection, resource) else 0
-
-
-def count_rows(connection: duckdb.DuckDBPyConnection, address: str) -> int:
-    """The rows of a table or view."""
-    [[rows]] = connection.execute(f"select count(*) from {relation(address)}").fetchall()
-    return int(rows)
 
 
 def table_columns(

@@ -7,6 +7,7 @@ import duckdb
 from crm_assets.api import ID
 from crm_assets.loading.present import ShownRows, present_since, rows_seen
 from crm_assets.loading.raw_tables import raw_table, stored_columns
+from crm_assets.source.reading.report import ReadMode
 from crm_assets.warehouse.names import identifier
 
 STORED = """
@@ -64,17 +65,20 @@ class Comparison:
         self._names = {"id": ID, "columns": ", ".join(columns), "table": raw_table(resource)}
         connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": shown.since})
 
-    def changes(self, *, more_changed: bool) -> Changes:
+    def changes(self, mode: ReadMode, *, more_changed: bool) -> Changes:
         """Computes the changes after the load and stores them. The sync log must already have the load.
 
         Args:
+            mode: Of the read. After an incremental one no row vanishes.
             more_changed: Whether the load changed anything besides rows.
         """
         [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
-        present = rows_seen(self._connection, self._resource, present_since(self._connection, self._resource))
-        vanished = max(0, self._shown.rows + new + returned - present)
+        vanished = 0
+        if mode is ReadMode.full:
+            present = rows_seen(self._connection, self._resource, present_since(self._connection, self._resource))
+            vanished = max(0, self._shown.rows + new + returned - present)
         last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)

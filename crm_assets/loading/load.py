@@ -26,7 +26,7 @@ from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
 from crm_assets.warehouse.lake_sql import comment
 from crm_assets.warehouse.names import RAW, identifier
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import committed, tables_known
 
 LOAD_MEMORY = "128MiB"
 """DuckDB's memory limit for a load: without one it keeps most of a million rows in memory. If it is too low, for very
@@ -119,7 +119,7 @@ def little_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
     `load` sets them itself, since it may repeat a transaction in a new instance. An error closes the instance.
     """
-    [[memory]] = connection.execute("select current_setting('memory_limit')").fetchall()
+    [[memory]] = connection.execute("select system.main.current_setting('memory_limit')").fetchall()
     yield
     connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
 
@@ -146,26 +146,29 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     resource = package.report.resource
     create_log_tables(connection)
     create_side_loaded(connection)
-    package.confirm(connection)
+    with tables_known(connection):
+        package.confirm(connection)
     for name in ENDPOINTS:
         declare_table(connection, name)
     converted = type_changes(connection, resource, package.types)
     alter(connection, resource, converted)
     columns = _columns(connection, package) if package.files else []
-    converted += moves(connection, resource, add_columns(connection, resource, columns, package.types))
+    added = add_columns(connection, resource, columns, package.types)
+    converted += moves(connection, resource, added)
     fill(connection, resource, converted)
     shown = ShownRows(connection, resource)
     comparison = Comparison(connection, resource, package.load_id, shown)
     if package.files:
         _merge(connection, package, columns)
     other_names = merge_side_loads(connection, package.side_loads, package.load_id)
-    show_present(connection, resource)
-    declared = resource_schema(resource)
-    described = {name: column.description for name, column in declared.columns.items()}
-    comment(connection, "table", (RAW, resource), declared.description, described)
+    show_present(connection, resource, columns_changed=bool(added or converted))
+    if package.report.mode is ReadMode.full or added or converted:
+        declared = resource_schema(resource)
+        described = {name: column.description for name, column in declared.columns.items()}
+        comment(connection, "table", (RAW, resource), declared.description, described)
     report = _doubted(package, shown)
     write_sync_log(connection, report, package.request, package.load_id)
-    changes = comparison.changes(more_changed=bool(converted) or other_names)
+    changes = comparison.changes(report.mode, more_changed=bool(converted) or other_names)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
     return Loaded(report, changes, [f"raw.{resource}: {change}" for change in converted])

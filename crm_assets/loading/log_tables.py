@@ -72,28 +72,37 @@ BATCH_DAYS = 30
 """In a lake, old rows are deleted together, so many days later: loads that run meanwhile conflict, and start over."""
 
 OLD = """
-with began as (select least($started_at::timestamptz, $answered_at::timestamptz) as began_at),
+with reads as materialized (
+    select
+        _dlt_load_id,
+        mode,
+        complete,
+        started_at
+    from raw.sync_log
+    where resource = $resource
+),
+
+began as (select least($started_at::timestamptz, $answered_at::timestamptz) as began_at),
 
 oldest_kept as (
     select min(_dlt_load_id) as load_id
-    from raw.sync_log
+    from reads
     cross join began
-    where resource = $resource and started_at >= began_at - to_days($days)
+    where started_at >= began_at - to_days($days)
 ),
 
 needed as (
-    select load_id from present.since where resource = $resource
+    select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete
     union all
-    select max(_dlt_load_id) from raw.sync_log where resource = $resource and not complete
+    select max(_dlt_load_id) from reads where not complete
 )
 
 select _dlt_load_id, started_at < began_at - to_days($days + $batch_days)
-from raw.sync_log
+from reads
 cross join began
 cross join oldest_kept
 where
-    resource = $resource
-    and _dlt_load_id < oldest_kept.load_id
+    _dlt_load_id < oldest_kept.load_id
     and not exists (select 1 from needed where needed.load_id = _dlt_load_id)
 """
 """Loads whose reads began too long ago, by the earlier of two clocks, since one may be wrong; and whether they are due.
@@ -113,9 +122,8 @@ DIGITS = 12
 
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates the log tables, unless they exist, and gives those of earlier releases their new form."""
+    """Creates the log tables, unless they exist, and gives those of earlier releases their new columns."""
     connection.execute(CREATED)
-    _digest_secrets(connection)
     create_left_out(connection)
 
 
@@ -138,11 +146,13 @@ def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
         connection: The warehouse, for writing table `LOAD_COUNTER`, without an open transaction.
     """
     with commits_noted():  # apart: an error of the read has to say that no table of records has changed
-        return committed(connection, partial(_next_load_id, connection))
+        return committed(connection, partial(count_read, connection))
 
 
-def _next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
+def count_read(connection: duckdb.DuckDBPyConnection) -> str:
+    """`next_load_id` within a transaction."""
     create_log_tables(connection)
+    _digest_secrets(connection)
     [[last]] = connection.execute(LAST_LOAD).fetchall()
     connection.execute("delete from raw.load_counter")
     connection.execute("insert into raw.load_counter values (?)", [last + 1])

@@ -18,17 +18,22 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.log_tables import next_load_id
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.source.typing.columns import varies
-from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
+from crm_assets.warehouse.names import PRESENT, RAW, exist, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
 
 FEW = 20
 """So many rows may vanish at once, whatever their share."""
 
+UNCONFIRMED = "select _dlt_load_id from raw.unconfirmed_reads where resource = ? and _dlt_load_id > ?"
+
 LAST = """
-select max(unconfirmed_reads._dlt_load_id)
-from raw.unconfirmed_reads
-inner join raw.sync_log using (resource, _dlt_load_id)
-where resource = $resource and not sync_log.complete and _dlt_load_id > $since
+select max(_dlt_load_id)
+from raw.sync_log
+where resource = ? and not complete and _dlt_load_id in (select unnest(?))
+"""
+
+VIEWS = f"""
+select view_name, sql from duckdb_views() where database_name = current_database() and schema_name = '{PRESENT}'
 """
 
 OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
@@ -45,21 +50,40 @@ where
 """The next load without changes has this version, so the models are built again."""
 
 
-def show_present(connection: duckdb.DuckDBPyConnection, loaded: str) -> None:
-    """Creates the view of the loaded resource again, since its columns may have changed, and all missing views."""
-    existing = existing_tables(connection)
+def show_present(connection: duckdb.DuckDBPyConnection, loaded: str, *, columns_changed: bool) -> None:
+    """Creates all missing views, and the one of the loaded resource again if it differs.
+
+    In a lake each new view is a new version of the schema, which every process then reads as a whole from the catalog.
+
+    Args:
+        connection: Within the load's transaction.
+        loaded: The resource.
+        columns_changed: Whether columns were added or have another type. A view keeps the types that its columns had.
+    """
+    stored = dict(connection.execute(VIEWS).fetchall())
     for resource in ENDPOINTS:
-        if resource == loaded or f"{PRESENT}.{resource}" not in existing:
-            connection.execute(present_view(connection, resource))
+        if resource in stored and resource != loaded:
+            continue
+        select = _select(connection, resource)
+        if columns_changed or not stored.get(resource, "").endswith(f" AS {_normal(connection, select)};"):
+            connection.execute(f"create or replace view {relation(f'{PRESENT}.{resource}')} as {select}")
 
 
 def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
     """The statement that creates a resource's view, with the current columns of its raw table."""
+    return f"create or replace view {relation(f'{PRESENT}.{resource}')} as {_select(connection, resource)}"
+
+
+def _select(connection: duckdb.DuckDBPyConnection, resource: str) -> str:
     columns = ", ".join(_shown(name, type_) for name, type_ in stored_columns(connection, resource).items())
-    view = relation(f"{PRESENT}.{resource}")
     since = f"select load_id from present.since where resource = {literal(resource)}"
-    chosen = f"_dlt_load_id >= coalesce(({since}), '')"
-    return f"create or replace view {view} as select {columns} from {raw_table(resource)} where {chosen}"
+    return f"select {columns} from {raw_table(resource)} where _dlt_load_id >= coalesce(({since}), '')"
+
+
+def _normal(connection: duckdb.DuckDBPyConnection, select: str) -> str:
+    """A SELECT as DuckDB writes it."""
+    [[text]] = connection.execute("select json_deserialize_sql(json_serialize_sql(?))", [select]).fetchall()
+    return str(text)
 
 
 def _shown(name: str, type_: str) -> str:
@@ -173,6 +197,8 @@ def _too_many(missing: int, rows: int, share: float) -> bool:
 
 
 def _last(connection: duckdb.DuckDBPyConnection, resource: str, since: str) -> str | None:
-    parameters = {"resource": resource, "since": since}
-    [[load_id]] = connection.execute(LAST, parameters).fetchall()
+    lacking = [load_id for (load_id,) in connection.execute(UNCONFIRMED, [resource, since]).fetchall()]
+    if not lacking:  # as a rule
+        return None
+    [[load_id]] = connection.execute(LAST, [resource, lacking]).fetchall()
     return None if load_id is None else str(load_id)

@@ -16,7 +16,7 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import typed_column, variant_name, varies
 from crm_assets.source.typing.field_names import FURTHER
 from crm_assets.warehouse.lake_sql import retype
-from crm_assets.warehouse.names import RAW, identifier, relation
+from crm_assets.warehouse.names import RAW, exist, identifier, relation
 
 DUCKDB_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",
@@ -37,12 +37,8 @@ EXACT = Context(prec=38)
 
 ROWS_AT_A_TIME = 1000
 
-COLUMNS = """
-select column_name, data_type
-from information_schema.columns
-where table_schema = ? and table_name = ?
-order by ordinal_position
-"""
+COLUMNS = "select name, type from pragma_table_info(?)"
+"""For `information_schema.columns` DuckDB binds all views and looks at all tables."""
 
 
 def raw_table(resource: str) -> str:
@@ -65,15 +61,17 @@ def declare_table(connection: duckdb.DuckDBPyConnection, resource: str) -> None:
 
 
 def stored_columns(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
-    """Column -> DuckDB type of a raw table, in its order; empty if there is no table."""
-    return dict(connection.execute(COLUMNS, [RAW, resource]).fetchall())
+    """Column -> DuckDB type of a raw table, which must exist, in its order."""
+    return dict(connection.execute(COLUMNS, [raw_table(resource)]).fetchall())
 
 
 def stored_types(connection: duckdb.DuckDBPyConnection, resource: str) -> dict[str, str]:
-    """Column -> data type of a raw table, without dlt's own columns and variants.
+    """Column -> data type of a raw table, without dlt's own columns and variants; empty if there is no table.
 
     Types that the project does not create are treated as text.
     """
+    if not exist(connection, f"{RAW}.{resource}"):
+        return {}
     return {
         name: DATA_TYPES.get(type_, "text")
         for name, type_ in stored_columns(connection, resource).items()

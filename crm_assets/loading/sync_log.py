@@ -19,24 +19,44 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 CURSOR = """
-with last_full as (select load_id from present.since where resource = $resource),
+with reads as materialized (
+    select
+        _dlt_load_id,
+        mode,
+        complete,
+        started_at
+    from raw.sync_log
+    where resource = $resource
+),
+
+details as materialized (
+    select
+        _dlt_load_id,
+        base_url,
+        path,
+        params,
+        answered_at
+    from raw.sync_details
+    where resource = $resource
+),
+
+last_full as (select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete),
 
 same_list as (
     select count(*) > 0 as is_same
-    from raw.sync_details
-    inner join last_full on sync_details._dlt_load_id = last_full.load_id
-    where resource = $resource and base_url = $base_url and path = $path and params::varchar = $params
+    from details
+    inner join last_full on details._dlt_load_id = last_full.load_id
+    where base_url = $base_url and path = $path and params::varchar = $params
 ),
 
 reads_since as (
     select
-        arg_max(least(sync_log.started_at, sync_details.answered_at), sync_log._dlt_load_id) as began,
-        bool_and(sync_log.complete) as all_complete
-    from raw.sync_log
+        arg_max(least(reads.started_at, details.answered_at), reads._dlt_load_id) as began,
+        bool_and(reads.complete) as all_complete
+    from reads
     cross join last_full
-    left join raw.sync_details
-        on sync_log.resource = sync_details.resource and sync_log._dlt_load_id = sync_details._dlt_load_id
-    where sync_log.resource = $resource and sync_log._dlt_load_id >= last_full.load_id
+    left join details on reads._dlt_load_id = details._dlt_load_id
+    where reads._dlt_load_id >= last_full.load_id
 ),
 
 newest_row as (select max(updated_at) as newest from {table})

@@ -34,7 +34,7 @@ class ReadRules:
         """
         command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
         stored, configured = stored_policy(connection), Policy.configured(settings)
-        if has_loads(connection) and stored != configured:
+        if stored != configured and has_loads(connection):
             raise SettingsError(
                 f"{stored.difference(configured)}. Nothing was read. Set it back, or run: {command}. It shows what it "
                 "changes and destroys, and asks"

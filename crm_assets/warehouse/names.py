@@ -41,6 +41,8 @@ KIND = "select type from duckdb_databases() where database_name = current_databa
 
 def kind_of_catalog(connection: duckdb.DuckDBPyConnection) -> str:
     """The kind of a connection's default catalog: `duckdb` for a file, `ducklake`, `motherduck`."""
+    if known := getattr(connection, "kind", ""):
+        return str(known)
     [[kind]] = connection.execute(KIND).fetchall()
     return str(kind)
 
@@ -69,9 +71,14 @@ def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
     A schema whose name has a dot is in quotes. No model is in such a one.
     """
+    known: dict[str, str] | None = getattr(connection, "existing", None)  # within `transactions.tables_known`
+    if known:
+        return known
     found = stored_tables(connection)
     quoted = ((f'"{schema}"' if "." in schema else schema, table, kind) for schema, table, kind in found)
-    return {f"{schema}.{table}".lower(): kind for schema, table, kind in quoted}
+    existing = {} if known is None else known
+    existing.update((f"{schema}.{table}".lower(), kind) for schema, table, kind in quoted)
+    return existing
 
 
 def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:

@@ -19,6 +19,9 @@ from crm_assets.warehouse.duckdb_messages import is_conflict
 from crm_assets.warehouse.lake.commit import Guard, guarded
 from crm_assets.warehouse.names import identifier, literal
 
+VARIABLES = "select name, value, type from system.main.duckdb_variables()"
+"""With its whole name, a function is not looked for in a lake's catalog, which takes a transaction."""
+
 
 class Reconnecting:
     """A DuckDB connection that opens a new instance after `discard`. Passes everything else on to the current one.
@@ -27,7 +30,10 @@ class Reconnecting:
     """
 
     def __init__(
-        self, connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]], guard: Guard | None = None
+        self,
+        connect: Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]],
+        guard: Guard | None = None,
+        kind: str = "",
     ) -> None:
         """Does not connect yet.
 
@@ -35,8 +41,11 @@ class Reconnecting:
             connect: Opens a connection. Its context manager closes the connection, and after an error also whatever
                 else keeps the instance open.
             guard: What guards its commits.
+            kind: The kind of its default catalog, for `kind_of_catalog`; empty if that has to ask.
         """
         self.guard = guard
+        self.kind = kind
+        self.existing: dict[str, str] | None = None
         self._connect = connect
         self._opened = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -64,7 +73,7 @@ class Reconnecting:
     def begin(self) -> None:
         """Begins a transaction. If it fails, the next instance gets the variables that the session has now."""
         connection = self._current()
-        self._variables = connection.execute("select name, value, type from duckdb_variables()").fetchall()
+        self._variables = connection.execute(VARIABLES).fetchall()
         connection.begin()
 
     def discard(self, error: BaseException) -> None:
@@ -81,6 +90,38 @@ class Reconnecting:
             for name, value, type_ in self._variables:
                 self._connection.execute(f"set variable {identifier(name)} = {literal(value)}::{type_}")
         return self._connection
+
+
+@contextmanager
+def reading(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Shows the statements of the body one state of the tables, in a transaction that is rolled back at the end.
+
+    Before a statement outside a transaction, DuckLake asks the catalog for the newest snapshot, and again for all that
+    it knows about the tables.
+
+    Args:
+        connection: A connection without an open transaction. The body must change nothing.
+    """
+    connection.execute("begin transaction")
+    try:
+        with tables_known(connection):
+            yield
+    finally:
+        with suppress(duckdb.Error):  # an error may have ended the transaction, and is reported itself
+            connection.rollback()
+
+
+@contextmanager
+def tables_known(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Asks only once which tables exist. The body must create and drop none."""
+    if not isinstance(connection, Reconnecting):
+        yield
+        return
+    connection.existing = {}
+    try:
+        yield
+    finally:
+        connection.existing = None
 
 
 ROLLED_BACK = (duckdb.TransactionException, duckdb.ConstraintException, duckdb.OutOfMemoryException, CrmAssetsError)

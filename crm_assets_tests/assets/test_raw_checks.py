@@ -11,7 +11,13 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.raw_checks import CHECKS
-from crm_assets.assets.raw_findings import declared_schema, no_rejected_records, primary_key, rows_match_source
+from crm_assets.assets.raw_findings import (
+    CheckedTable,
+    declared_schema,
+    no_rejected_records,
+    primary_key,
+    rows_match_source,
+)
 from crm_assets.runner.loading import load_models
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
@@ -32,7 +38,9 @@ def log(crm: RawTables, load: str, mode: str = "full", *, in_source: int | None,
 
 
 def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
-    assert [declared_schema(crm.connection, resource).passed for resource in ENDPOINTS] == [True] * len(ENDPOINTS)
+    assert [declared_schema(CheckedTable(crm.connection, resource)).passed for resource in ENDPOINTS] == [True] * len(
+        ENDPOINTS
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +57,7 @@ def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
 def test_schema_drift_is_reported(crm: RawTables, change: str, sentence: str) -> None:
     crm.connection.execute(f"alter table raw.open_tasks {change}")
 
-    finding = declared_schema(crm.connection, "open_tasks")
+    finding = declared_schema(CheckedTable(crm.connection, "open_tasks"))
     assert not finding.passed
     assert finding.sentence.startswith(sentence)
 
@@ -58,7 +66,7 @@ def test_ids_of_their_own_make_a_primary_key(crm: RawTables) -> None:
     crm.add("open_tasks", 1)
     crm.add("open_tasks", 2)
 
-    assert primary_key(crm.connection, "open_tasks").passed
+    assert primary_key(CheckedTable(crm.connection, "open_tasks")).passed
 
 
 def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
@@ -66,7 +74,7 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
     for id_ in (1, 1, None):
         crm.connection.execute("insert into raw.open_tasks (id) values (?)", [id_])
 
-    finding = primary_key(crm.connection, "open_tasks")
+    finding = primary_key(CheckedTable(crm.connection, "open_tasks"))
     assert not finding.passed
     assert finding.sentence.startswith("rows without id: 1, rows that repeat another's id: 1")
 
@@ -87,7 +95,7 @@ def test_rows_seen_by_a_full_read_are_compared(
     crm.add("open_tasks", 2, SECOND)
     log(crm, SECOND, in_source=in_source)
 
-    finding = rows_match_source(crm.connection, "open_tasks")
+    finding = rows_match_source(CheckedTable(crm.connection, "open_tasks"))
     assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
@@ -105,7 +113,7 @@ def test_incremental_read_may_leave_rows_over(crm: RawTables, in_source: int, pa
     log(crm, FIRST, in_source=1)
     log(crm, SECOND, "incremental", in_source=in_source)
 
-    finding = rows_match_source(crm.connection, "open_tasks")
+    finding = rows_match_source(CheckedTable(crm.connection, "open_tasks"))
     assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
@@ -122,7 +130,7 @@ def test_rejected_records_are_reported_by_reason_and_never_shown(crm: RawTables)
     reject(crm, FIRST)
     reject(crm, FIRST)
 
-    finding = no_rejected_records(crm.connection, "open_tasks")
+    finding = no_rejected_records(CheckedTable(crm.connection, "open_tasks"))
     assert (finding.passed, finding.numbers) == (False, {"no id": 2})
     assert "Ann" not in finding.sentence
 
@@ -132,7 +140,7 @@ def test_records_set_aside_by_an_earlier_read_are_history(crm: RawTables) -> Non
     log(crm, FIRST, in_source=None)
     log(crm, SECOND, in_source=None)
 
-    assert no_rejected_records(crm.connection, "open_tasks").passed
+    assert no_rejected_records(CheckedTable(crm.connection, "open_tasks")).passed
 
 
 def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:

@@ -9,7 +9,7 @@ from uuid import UUID
 import duckdb
 import pytest
 
-from crm_assets.assets.raw_findings import no_rejected_records
+from crm_assets.assets.raw_findings import CheckedTable, no_rejected_records
 from crm_assets.loading.rejected import write_left_out
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED, RejectedRecord
@@ -174,7 +174,7 @@ def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
                     [load],
                 )
                 connection.execute("insert into raw.dropped_fields values ('open_tasks', 'mood', ?)", [load])
-            before = no_rejected_records(connection, "open_tasks")
+            before = no_rejected_records(CheckedTable(connection, "open_tasks"))
         c.lists["open_tasks"].pop()
         run = materialize("open_tasks")
 

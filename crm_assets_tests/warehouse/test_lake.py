@@ -17,6 +17,7 @@ from dagster import build_defs_for_component
 from crm_assets.components import CrmComponent
 from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
+from crm_assets.warehouse.lake.instance import CATALOG
 from crm_assets.warehouse.lake.marker import read_marker, write_marker
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -54,6 +55,19 @@ def test_a_read_loads_into_the_lake_and_nothing_into_a_file(data_dir: Any) -> No
         found = read("select count(*), count(distinct id), max(title) filter (id = 70) from raw.open_tasks")
     assert found == [(73, 73, "Changed")]
     assert not list(data_dir.glob("*.duckdb"))
+
+
+@pytest.mark.usefixtures("lake")
+def test_an_incremental_read_adds_no_version_of_the_schema() -> None:
+    versions = f"select max(schema_version), max(snapshot_id) from ducklake_snapshots('{CATALOG}')"
+    at = "2026-01-01T00:00:00Z"
+    with configured_crm(lists={"contacts": [{"id": 1, "updated_at": at}]}):
+        materialize("contacts")
+        [(before, first)] = read(versions)
+        materialize("contacts", mode="incremental")
+        [(after, last)] = read(versions)
+    assert last > first
+    assert after == before
 
 
 @pytest.mark.long

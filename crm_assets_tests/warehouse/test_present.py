@@ -27,7 +27,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb
         create_log_tables(connection)
         for resource in ENDPOINTS:
             declare_table(connection, resource)
-        show_present(connection, "open_tasks")
+        show_present(connection, "open_tasks", columns_changed=False)
         yield connection
 
 
@@ -65,14 +65,25 @@ def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duck
     warehouse.execute("alter table raw.open_tasks add column due_date__v_text varchar")
     warehouse.execute(ADD, [1, "Call", "1"])
     warehouse.execute("update raw.open_tasks set due_date__v_text = ' soon '")
-    show_present(warehouse, "open_tasks")
+    show_present(warehouse, "open_tasks", columns_changed=False)
 
     assert warehouse.execute("select due_date__v_text from present.open_tasks").fetchall() == [(" soon ",)]
 
 
 @pytest.mark.long
+def test_a_view_stays_until_columns_or_their_types_change(warehouse: duckdb.DuckDBPyConnection) -> None:
+    view = "select view_oid from duckdb_views() where view_name = 'open_tasks'"
+    before = warehouse.execute(view).fetchall()
+    show_present(warehouse, "open_tasks", columns_changed=False)
+    assert warehouse.execute(view).fetchall() == before
+
+    show_present(warehouse, "open_tasks", columns_changed=True)
+    assert warehouse.execute(view).fetchall() != before
+
+
+@pytest.mark.long
 def test_a_column_of_a_later_load_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column priority bigint")
-    show_present(warehouse, "open_tasks")
+    show_present(warehouse, "open_tasks", columns_changed=False)
 
     assert warehouse.execute("select priority from present.open_tasks").fetchall() == []

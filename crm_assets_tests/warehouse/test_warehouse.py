@@ -15,6 +15,7 @@ from dagster import build_init_resource_context
 
 from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.names import existing_tables
+from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.warehouse import statements
 
@@ -110,6 +111,27 @@ def test_tables_are_those_of_the_information_schema() -> None:
         assert existing_tables(connection) == dict(found)
         assert existing_tables(connection)["raw.broken"] == "view"
         connection.rollback()
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_reading_changes_nothing() -> None:
+    statements.write("create table t as select 1 as i")
+    with Warehouse().get_connection() as connection:
+        with reading(connection):
+            connection.execute("insert into t values (2)")
+        with pytest.raises(ZeroDivisionError), reading(connection):
+            _ = 1 / 0
+        assert connection.execute("from t").fetchall() == [(1,)]
+
+
+@pytest.mark.usefixtures("warehouse")
+def test_which_tables_exist_is_asked_once_while_reading() -> None:
+    statements.write("create table t (i int)")
+    with Warehouse().get_connection() as connection:
+        with reading(connection):
+            assert existing_tables(connection) is existing_tables(connection)
+        connection.execute("create table u (i int)")
+        assert existing_tables(connection).keys() == {"main.t", "main.u"}
 
 
 def test_instants_are_shown_in_utc(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
