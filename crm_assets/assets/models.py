@@ -28,6 +28,7 @@ from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current
 from crm_assets.runner.variables import report_in, variables_of
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
+from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 
 ONLY_IF_CHANGED = dg.Field(
@@ -150,10 +151,11 @@ def _unchanged_or_built(
                 warehouse.remember(stamp, state)
                 return shown
         built = build(connection, model, full_refresh=full_refresh, known=state)
-        schemas = _columns(connection, model, built.state.columns)
         stamp = built.state.snapshot if warehouse.lake else warehouse.stamp
-        warehouse.remember(stamp, replace(built.state, columns=schemas))
-        return _made(connection, warehouse.crm, model, built, schemas)
+        with reading(connection):
+            schemas = _columns(connection, model, built.state.columns)
+            warehouse.remember(stamp, replace(built.state, columns=schemas))
+            return _made(connection, warehouse.crm, model, built, schemas)
 
 
 def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from crm_assets.runner.unchanged import BuildState, record_build, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import committed, reading
 from crm_assets.yaml_files import line_of
 
 AUDIT = "dbt_test__audit"
@@ -106,13 +107,18 @@ def build(
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
-    warnings = (run_test(connection, model, test, state.variables) for test in model.own_tests if not test.blocks)
-    outcomes = [*passed, *warnings]
+    outcomes = [*passed]
+    with reading(connection):
+        for test in [test for test in model.own_tests if not test.blocks]:
+            outcomes.append(run_test(connection, model, test, state.variables))
+            if outcomes[-1].problem is not None:
+                with suppress(duckdb.Error):  # it may have ended the transaction
+                    connection.rollback()
+        try:
+            rows_after = _count(connection, model.relation) if rows_after is None else rows_after
+        except duckdb.Error as error:  # a view's SELECT runs only now
+            raise ModelError(f"{model.path}: {reason(error)}") from None
     store_failures(connection, model, outcomes)
-    try:
-        rows_after = _count(connection, model.relation) if rows_after is None else rows_after
-    except duckdb.Error as error:  # a view's SELECT runs only now
-        raise ModelError(f"{model.path}: {reason(error)}") from None
     return Build(outcomes, rows_before, rows_after, time.perf_counter() - began, version, state)
 
 
