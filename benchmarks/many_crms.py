@@ -1,25 +1,30 @@
 """Syncs many CRMs on one lake every hour for days, several at a time: what grows, and who waits, as a Markdown table.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 100 --processes 20 --hours 4
-    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 10 --processes 10 --hours 216
+    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 4 --processes 4 --hours 216 --lists 2 --dagster-every 1
 
-In each hour, each CRM reads two of its lists in a run of its own; in the first one in full, later ones incrementally,
-an hour later by the clocks of the sandbox and of the lake's catalog. A process makes the runs of its share of the CRMs
-one after another, as long as the benchmark lasts. After 24 hours, maintenance of all CRMs runs; a line of the table is
-what there is then. The lake has its catalog in PostgreSQL, one schema for each CRM, and its files in a folder.
-"sessions" and "wait" (the longest, for any lock in PostgreSQL) are the most of ten samples a second since the line
-before. At the end, each record that the sandbox lists is looked for in the tables of each CRM.
+In each hour, each CRM reads its lists, in the first one in full, later ones incrementally, an hour later by the clock
+of the sandbox. A process syncs its share of the CRMs one after another, as long as the benchmark lasts, and keeps the
+DuckDB instance of each open. Every 24th sync is a full read and a whole Dagster run, checks included, with an instance
+of its own. The others do the same without Dagster and without checks: their source, requests, loads, locks and commits
+are the product's. Then maintenance of all CRMs runs, and a line of the table says what there is. After it the lake's
+catalog is 24 hours later, so snapshots are kept up to a day longer than by a clock. The lake has its catalog in
+PostgreSQL, one schema for each CRM, and its files in a folder. "sessions" and "wait" (the longest, for any lock in
+PostgreSQL) are the most of ten samples a second since the line before. At the end, or when it has lasted as long as it
+may, each record that the sandbox lists is looked for in the tables of each CRM.
 """
 
 import argparse
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
+from itertools import product
 from pathlib import Path
 from subprocess import PIPE
 
@@ -29,53 +34,8 @@ from crm_assets.sandbox.server import serving_sandbox
 from crm_assets_tests.lake_servers import lake_servers
 
 BEGIN = datetime(2026, 10, 1, 8, tzinfo=timezone.utc)
-LISTS = ("accounts", "contacts")
-WORKER = """
-import resource, sys
-from datetime import datetime
-import requests
-from crm_assets.api import ENDPOINTS
-from crm_assets.settings import Crm, resolve_settings
-from crm_assets.warehouse.warehouse import Warehouse
-from dagster import AssetKey, DagsterInstance, build_defs_for_component
-from crm_assets.components import CrmComponent
-defs = {
-    name: build_defs_for_component(CrmComponent(name=name, resources=["accounts", "contacts"])) for name in sys.argv[1:]
-}
-
-def compare(name):
-    settings = resolve_settings(Crm(name))
-    for resource in ("accounts", "contacts"):
-        listed, page = {}, 0
-        while records := requests.get(
-            f"{str(settings.base_url).rstrip('/')}/{ENDPOINTS[resource].path.lstrip('/')}",
-            params={"page": (page := page + 1), "per_page": 50},
-            headers={settings.api_key_name: settings.api_key.get_secret_value()},
-        ).json().get(ENDPOINTS[resource].data_selector):
-            listed |= {record["id"]: datetime.fromisoformat(record["updated_at"]).timestamp() for record in records}
-        with Warehouse().of(Crm(name)).read_connection() as connection:
-            stored = dict(connection.execute(f"select id, epoch(updated_at) from raw.{resource}").fetchall())
-        missing = {(id_, at, stored.get(id_)) for id_, at in listed.items() if stored.get(id_) != at}
-        assert listed and not missing, (name, resource, missing)
-
-for line in sys.stdin:
-    what = line.strip()
-    for name in defs:
-        if what == "compare":
-            compare(name)
-            continue
-        with DagsterInstance.ephemeral() as instance:
-            if what == "maintenance":
-                result = defs[name].resolve_job_def(f"{name}_lake_maintenance").execute_in_process(instance=instance)
-            else:
-                keys = [AssetKey([name, "raw", resource]) for resource in ("accounts", "contacts")]
-                config = {"ops": {"__".join(key.path): {"config": {"mode": what}} for key in keys}}
-                job = defs[name].resolve_implicit_global_asset_job_def()
-                result = job.execute_in_process(asset_selection=keys, run_config=config, instance=instance)
-        assert result.success
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print("CPU", used.ru_utime + used.ru_stime, flush=True)
-"""
+LISTS = ("contacts", "accounts")
+WORKER = Path(__file__).with_name("many_crms_worker.py")
 SAMPLE = """
 select
     count(*),
@@ -84,10 +44,11 @@ from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid()
 """
 TABLES = "select schemaname, tablename from pg_tables where schemaname like 'north_%'"
-AN_HOUR_LATER = (
-    "update {0}.ducklake_snapshot set snapshot_time = snapshot_time - interval '1 hour'",
-    "update {0}.ducklake_files_scheduled_for_deletion set schedule_start = schedule_start - interval '1 hour'",
+A_DAY_LATER = (
+    "update {0}.ducklake_snapshot set snapshot_time = snapshot_time - interval '24 hours'",
+    "update {0}.ducklake_files_scheduled_for_deletion set schedule_start = schedule_start - interval '24 hours'",
 )
+REQUESTS_A_DAY_LATER = "update crm_assets_requests set sent_at = sent_at - interval '24 hours'"
 
 
 class Samples:
@@ -119,19 +80,21 @@ class Samples:
 class Workers:
     """Processes, each with its share of the CRMs."""
 
-    def __init__(self, names: Sequence[str], processes: int, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, names: Sequence[str], processes: int, lists: Sequence[str], environment: Mapping[str, str], folder: Path
+    ) -> None:
         """Starts them."""
         self._log_of = {}
         for first in range(processes):
             own = folder / f"worker_{first}"
             own.mkdir()
-            command = [sys.executable, "-c", WORKER, *names[first::processes]]
+            command = [sys.executable, str(WORKER), ",".join(lists), *names[first::processes]]
             streams = {"stdin": PIPE, "stdout": PIPE, "stderr": (own / "log").open("wb")}
             process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=own, text=True, **streams)
             self._log_of[process] = own / "log"
 
     def run(self, what: str) -> float:
-        """One run of each CRM. Returns the CPU seconds of all processes until now."""
+        """Does it with each CRM. Returns the CPU seconds of all processes until now."""
         for process in self._log_of:
             print(what, file=process.stdin, flush=True)
         return sum(map(self._cpu, self._log_of))
@@ -153,8 +116,11 @@ def main() -> None:
     """Prints a line for each round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crms", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=4, help="at a time")
-    parser.add_argument("--hours", type=int, default=24, help="syncs of each CRM")
+    parser.add_argument("--processes", type=int, default=20, help="at a time")
+    parser.add_argument("--hours", type=int, default=168, help="syncs of each CRM after the first")
+    parser.add_argument("--lists", type=int, default=1, choices=range(1, len(LISTS) + 1), help="lists of each CRM")
+    parser.add_argument("--dagster-every", type=int, default=24, metavar="HOURS", help="hours from one Dagster run on")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="ends then with a shorter week")
     parser.add_argument("--rows", type=int, default=200, help="records of the five lists of each CRM")
     options = parser.parse_args()
     names, now = [f"north_{number:03}" for number in range(options.crms)], [BEGIN]
@@ -169,36 +135,48 @@ def main() -> None:
         dsn = lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
         samples = Samples(dsn)
         stack.callback(samples.end)
-        workers = Workers(names, options.processes, lake, folder)
+        workers = Workers(names, options.processes, LISTS[: options.lists], lake, folder)
         stack.callback(workers.end)
         print("| hours | CPU s of a run | catalog tables | their rows | files | MiB | sessions | wait s |")
         print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+        give_up_at = time.monotonic() + options.minutes * 60
         cpu = workers.run("full")
         used, runs = 0.0, 0
         for hour in range(1, options.hours + 1):
             now[0] += timedelta(hours=1)
-            with psycopg.connect(dsn) as session:
-                for name in names:
-                    for statement in AN_HOUR_LATER:
-                        session.execute(statement.format(name))
-            before, cpu = cpu, workers.run("incremental")
+            mode = "incremental" if hour % 24 else "full"
+            before, cpu = cpu, workers.run(mode if hour % options.dagster_every else f"dagster {mode}")
             used, runs = used + cpu - before, runs + len(names)
-            if hour % 24 and hour != options.hours:
+            is_last = hour == options.hours or time.monotonic() >= give_up_at
+            if hour % 24 and not is_last:
                 continue
-            before, cpu = cpu, workers.run("maintenance")
-            files = [path.stat().st_size for path in (folder / "lake").rglob("*.parquet")]
-            with psycopg.connect(dsn) as session:
-                tables = session.execute(TABLES).fetchall()
-                counts = [session.execute(f'select count(*) from "{of}"."{table}"').fetchall() for of, table in tables]
-            rows = sum(count for [[count]] in counts)
-            sessions, wait = samples.most()
-            print(
-                f"| {hour} | {used / runs:.1f} | {len(tables):,} | {rows:,} | {len(files):,} "
-                f"| {sum(files) / 2**20:.1f} | {sessions} | {wait:.1f} |",
-                flush=True,
-            )
+            cpu = workers.run("maintenance")
+            print(line(hour, used / runs, dsn, folder / "lake", samples), flush=True)
             used, runs = 0.0, 0
+            if is_last:
+                break
+            with psycopg.connect(dsn) as session:
+                session.execute(REQUESTS_A_DAY_LATER)
+                for name, statement in product(names, A_DAY_LATER):
+                    session.execute(statement.format(name))
         workers.run("compare")
+    processes = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    total = sum(used.ru_utime + used.ru_stime for used in processes)
+    print(f"\nEach record is stored as it is served. All processes, PostgreSQL's included: {total:,.0f} s of CPU.")
+
+
+def line(hour: int, cpu: float, dsn: str, files: Path, samples: Samples) -> str:
+    """A line of the table."""
+    sizes = [path.stat().st_size for path in files.rglob("*.parquet")]
+    with psycopg.connect(dsn) as session:
+        tables = session.execute(TABLES).fetchall()
+        counts = [session.execute(f'select count(*) from "{of}"."{table}"').fetchall() for of, table in tables]
+    rows = sum(count for [[count]] in counts)
+    sessions, wait = samples.most()
+    return (
+        f"| {hour} | {cpu:.2f} | {len(tables):,} | {rows:,} | {len(sizes):,} | {sum(sizes) / 2**20:.1f} "
+        f"| {sessions} | {wait:.1f} |"
+    )
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ def lake_servers() -> Iterator[LakeServers]:
             "listen_addresses": HOST,
             "unix_socket_directories": "",
             "fsync": "off",
+            "max_connections": "300",  # benchmarks/many_crms.py
         }
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (folder / "log").open("wb") as log:
