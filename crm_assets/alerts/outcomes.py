@@ -15,8 +15,8 @@ from crm_assets.dagster_internals import WITHOUT_JOB, process_ended, was_interru
 
 EVENTS = {
     EventType.ASSET_MATERIALIZATION_PLANNED,
-    EventType.ASSET_MATERIALIZATION,
     EventType.ASSET_CHECK_EVALUATION,
+    EventType.STEP_SUCCESS,
     EventType.STEP_FAILURE,
     EventType.RUN_FAILURE,
     EventType.RUN_SUCCESS,
@@ -71,7 +71,8 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     for entry in logged:
         events[entry.get_dagster_event().event_type].append(entry.get_dagster_event())
     planned = {event.step_key: event.asset_key for event in events[EventType.ASSET_MATERIALIZATION_PLANNED]}
-    made = {event.asset_key for event in events[EventType.ASSET_MATERIALIZATION]}
+    # Events of materializations have all metadata, and take longer to read than all others.
+    made = {planned.get(event.step_key) for event in events[EventType.STEP_SUCCESS]}
     evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
     checks = list({check.asset_check_key: check for check in evaluations}.values())  # the last attempt's
     ended = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
