@@ -35,7 +35,7 @@ def sync(warehouse: Warehouse, resource: str, mode: ReadMode) -> None:
         request = ListRequest.of(str(settings.base_url), settings.path(resource), settings.endpoint(resource).params)
         with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
             lake.probe_with(connection)
-            begin = partial(begin_read, connection, crm, settings, warehouse, request, resource, mode)
+            begin = partial(begin_read, connection, warehouse, settings, request, resource, mode)
             rules, load_id, state, why_full = committed(connection, begin)
             assert not why_full, why_full
         with (

@@ -128,7 +128,7 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 if lake:
                     lake.probe_with(connection)
-                begin = partial(begin_read, connection, crm, settings, warehouse, request)
+                begin = partial(begin_read, connection, warehouse, settings, request)
                 with commits_noted():  # apart: an error of the read has to say that no table of records has changed
                     rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
                 if why_full:
@@ -203,9 +203,8 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
 
 def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
     connection: duckdb.DuckDBPyConnection,
-    crm: Crm,
-    settings: CrmSettings,
     warehouse: Warehouse,
+    settings: CrmSettings,
     request: ListRequest,
     resource: str,
     mode: ReadMode,
@@ -216,8 +215,8 @@ def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one cal
         What it may store, its load id, what is known from earlier reads, and why it is not incremental, if it should.
     """
     with tables_known(connection):
-        refuse_another_crm(connection, crm, warehouse.name, request.base_url)
-        rules = ReadRules.before_read(connection, crm, settings)
+        refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
+        rules = ReadRules.before_read(connection, warehouse.crm, settings)
     load_id = count_read(connection)
     with tables_known(connection):
         is_shared = warehouse.lake is not None and warehouse.lake.is_shared
