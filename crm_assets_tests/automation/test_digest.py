@@ -71,7 +71,7 @@ def test_a_digest_that_arrives_nowhere_fails(database: Path, hook: Webhook) -> N
 
 @pytest.mark.slow
 def test_a_digest_without_an_address_or_a_page_says_what_to_do(database: Path, hook: Webhook) -> None:
-    assert "materialize the asset reports/sales_review" in failure(sent(database))
+    assert "This makes it: crm-assets run reports/sales_review" in failure(sent(database))
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.delenv("CRM_NOTIFY")
         assert "CRM_NOTIFY is missing" in failure(sent(database))
