@@ -9,7 +9,7 @@ from functools import partial
 import duckdb
 
 from crm_assets.loading.rejected import create_left_out
-from crm_assets.loading.sync_log import ListRequest
+from crm_assets.loading.sync_log import READS, ListRequest
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.warehouse.names import RAW, is_lake
 from crm_assets.warehouse.transactions import commits_noted, committed
@@ -71,16 +71,8 @@ the number of the read that began last: a lake has no sequences."""
 BATCH_DAYS = 30
 """In a lake, old rows are deleted together, so many days later: loads that run meanwhile conflict, and start over."""
 
-OLD = """
-with reads as materialized (
-    select
-        _dlt_load_id,
-        mode,
-        complete,
-        started_at
-    from raw.sync_log
-    where resource = $resource
-),
+OLD = f"""
+with {READS},
 
 began as (select least($started_at::timestamptz, $answered_at::timestamptz) as began_at),
 
@@ -92,7 +84,7 @@ oldest_kept as (
 ),
 
 needed as (
-    select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete
+    select load_id from last_full
     union all
     select max(_dlt_load_id) from reads where not complete
 )

@@ -18,8 +18,8 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
-CURSOR = """
-with reads as materialized (
+READS = """
+reads as materialized (
     select
         _dlt_load_id,
         mode,
@@ -28,6 +28,13 @@ with reads as materialized (
     from raw.sync_log
     where resource = $resource
 ),
+
+last_full as (select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete)
+"""
+"""CTEs: the reads of a resource, and the one that `present.since` has, without reading the log a second time."""
+
+CURSOR = f"""
+with {READS},
 
 details as materialized (
     select
@@ -39,8 +46,6 @@ details as materialized (
     from raw.sync_details
     where resource = $resource
 ),
-
-last_full as (select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete),
 
 same_list as (
     select count(*) > 0 as is_same
@@ -59,7 +64,7 @@ reads_since as (
     where reads._dlt_load_id >= last_full.load_id
 ),
 
-newest_row as (select max(updated_at) as newest from {table})
+newest_row as (select max(updated_at) as newest from {{table}})
 
 select newest, began, is_same, all_complete
 from newest_row
