@@ -20,10 +20,12 @@ def marked(*are_primary: Any) -> dict[str, str]:
 
 
 def test_texts_are_trimmed_and_empty_ones_are_null(crm: RawTables) -> None:
-    crm.add("accounts", 1, name=" Acme ", city="  ", zipcode="01234", external_id="")
+    crm.add("accounts", 1, name="\tAcme \n", city=" \n", zipcode="01234", external_id="")
+    crm.side_load("users", 7, display_name="\n", name="Ann\r\n")
 
     columns = ("account_name", "city", "zipcode", "external_id")
     assert crm.row("staging.stg_accounts", *columns) == ("Acme", None, "01234", None)
+    assert crm.row("staging.stg_users", "user_name") == ("Ann",)
 
 
 def test_account_without_a_flag_counts_as_not_deleted(crm: RawTables) -> None:

@@ -1,5 +1,6 @@
 """The views of schema present: the rows that the CRM lists now, with cleaned texts, in a file and in a lake."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,10 +55,12 @@ def test_row_is_shown_if_seen_since_the_last_complete_read(
 
 @pytest.mark.long
 def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyConnection) -> None:
-    for id_, title in enumerate((" Call ", "  ", ""), 1):
+    spaces = "".join(filter(str.isspace, map(chr, range(sys.maxunicode))))
+    for id_, title in enumerate((" Call ", "  ", "", "\tCall\nBack\r\n", spaces, f"{spaces}a{spaces}b\0{spaces}"), 1):
         warehouse.execute(ADD, [id_, title, "1"])
 
-    assert shown(warehouse) == [(1, "Call"), (2, None), (3, None)]
+    titles = [title for _, title in shown(warehouse)]
+    assert titles == ["Call", None, None, "Call\nBack", None, f"a{spaces}b\0"]
 
 
 @pytest.mark.long

@@ -10,9 +10,9 @@ with stages as (
 
 select
     id as stage_id,
-    nullif(trim(json_extract_string(record, '$.name')), '') as stage_name,
+    {{ trimmed("json_extract_string(record, '$.name')") }} as stage_name,
     {{ whole_number("json_extract_string(record, '$.deal_pipeline_id')") }} as pipeline_id,
     {{ whole_number("json_extract_string(record, '$.position')") }} as position_in_pipeline,
-    nullif(trim(json_extract_string(record, '$.forecast_type')), '') as forecast_type,
+    {{ trimmed("json_extract_string(record, '$.forecast_type')") }} as forecast_type,
     _dlt_load_id as last_seen_load_id
 from stages

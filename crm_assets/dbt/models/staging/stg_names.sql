@@ -2,7 +2,7 @@ with named as (
     select
         array_name,
         id,
-        nullif(trim(json_extract_string(record, '$.name')), '') as record_name,
+        {{ trimmed("json_extract_string(record, '$.name')") }} as record_name,
         _dlt_load_id
     from {{ source('raw', 'side_loaded') }}
     where array_name <> 'users'

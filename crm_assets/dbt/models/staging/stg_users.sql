@@ -11,10 +11,10 @@ with users as (
 select
     id as user_id,
     coalesce(
-        nullif(trim(json_extract_string(record, '$.display_name')), ''),
-        nullif(trim(json_extract_string(record, '$.name')), '')
+        {{ trimmed("json_extract_string(record, '$.display_name')") }},
+        {{ trimmed("json_extract_string(record, '$.name')") }}
     ) as user_name,
-    nullif(trim(json_extract_string(record, '$.email')), '') as email,
+    {{ trimmed("json_extract_string(record, '$.email')") }} as email,
     try_cast(json_extract_string(record, '$.is_active') as boolean) as is_active,
     _dlt_load_id as last_seen_load_id
 from users
