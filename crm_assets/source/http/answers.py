@@ -9,12 +9,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.masking import masked
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.settings.secrets import url
+from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.http.request_errors import FIRST_CODE, stated_error, texts
 
 OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
@@ -181,7 +180,7 @@ def wait_too_long(where: str, answer: Answer, longest: float) -> ApiRefusal:
 def api_message(content: bytes) -> str:
     """The API's own message in an error's body, in any known form; empty if there is none."""
     try:
-        body: Any = orjson.loads(content)
+        body = parse_json(content)
     except ValueError:
         return ""
     message = "; ".join(dict.fromkeys(texts(body if isinstance(body, dict) else None)))

@@ -27,33 +27,66 @@ MAX_DIGITS = 1000
 SURROGATES = (b"\\ud", b"\\uD", b"\xed")
 """The beginnings of surrogates, and of some other characters."""
 
+MAX_DEPTH = 254
+"""Levels of arrays and objects. orjson writes no more; thousands end Python's functions, and some of DuckDB crash."""
+
+TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|([\[{])|([\]}])', re.DOTALL)
+"""A whole string, the beginning of an array or object (group 1), or its end (group 2)."""
+
 ESCAPE = re.compile(
     rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
 )
 """A valid escape (group 1), a lone surrogate, or surrogates encoded in UTF-8 like characters (group 2)."""
 
 
-def parse_json(content: bytes) -> Any:
+def parse_json(content: bytes, *, whole_from: int = MAX_DEPTH) -> Any:
     """Parses JSON in UTF-8, UTF-16 or UTF-32 without loss.
 
     The standard library parses numbers that orjson would round, and NaN, lone surrogates and control characters in
     strings, which orjson refuses although some APIs send them. A number that no Python number holds exactly becomes a
-    string.
+    string, and so does, with its JSON text, what is nested more than `MAX_DEPTH` levels deep.
+
+    Args:
+        content: The JSON.
+        whole_from: The level of the arrays and objects that become a string as a whole if they hold such.
 
     Raises:
         ValueError: The content is not JSON.
-        RecursionError: Arrays or objects are nested more than some hundred levels deep.
     """
     alike = b" " + content.translate(ALIKE)
-    if not (any(part in alike for part in SUSPECTS) and ROUNDED.search(alike)):
-        with suppress(orjson.JSONDecodeError):
-            return orjson.loads(content)
+    is_shallow = False
+    with suppress(orjson.JSONDecodeError, orjson.JSONEncodeError):
+        parsed = orjson.loads(content)
+        orjson.dumps(parsed)  # fails beyond MAX_DEPTH
+        if not (any(part in alike for part in SUSPECTS) and ROUNDED.search(alike)):
+            return parsed
+        is_shallow = True
     encoding = json.detect_encoding(content)
     if not encoding.startswith("utf-8"):
         content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
     if any(surrogate in content for surrogate in SURROGATES):  # the pattern takes seconds on a large body
         content = ESCAPE.sub(_whole_characters, content)
-    return json.loads(content, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
+    text = content.decode("utf-8-sig", "surrogatepass")
+    text = text if is_shallow else _shallow(text, whole_from)
+    return json.loads(text, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
+
+
+def _shallow(text: str, whole_from: int) -> str:
+    """JSON in which arrays and objects of that level are strings if they go beyond `MAX_DEPTH`."""
+    parts: list[str] = []
+    depth = deepest = start = end = 0
+    for token in TOKEN.finditer(text):
+        if token[1]:
+            if depth == whole_from:
+                start, deepest = token.start(), 0
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[2]:
+            depth -= 1
+            if depth == whole_from and deepest > MAX_DEPTH:
+                parts += text[end:start], json.dumps(text[start : token.end()])
+                end = token.end()
+    return "".join([*parts, text[end : start if depth > MAX_DEPTH else None]])  # without what does not end
 
 
 def _integer(digits: str) -> int | str:

@@ -31,6 +31,9 @@ STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 MAX_VALUES = 3_000_000
 """An answer with more values, records and fields included, is refused: parsed, they would take gigabytes."""
 
+FIELDS = 3
+"""The level of fields: a record is an object in an array of the answer. One that is nested too deeply becomes text."""
+
 LARGEST_PAGE = 100
 """The API's largest page. No page up to this size is refused, however few records were requested."""
 
@@ -84,15 +87,8 @@ class Page:
     def identity(self) -> Identity:
         """What two pages have in common that are the same: their ids, and all of a record without one."""
         return tuple(
-            _hashed(record) if id_ is None else id_ for id_, record in zip(self.ids, self.records, strict=True)
+            hash(repr(record)) if id_ is None else id_ for id_, record in zip(self.ids, self.records, strict=True)
         )
-
-
-def _hashed(record: Any) -> int:
-    try:
-        return hash(repr(record))
-    except RecursionError:  # nested too deeply to be stored, which is found later
-        return 0
 
 
 def parse_body(answer: Answer) -> Any:
@@ -101,7 +97,6 @@ def parse_body(answer: Answer) -> Any:
     Raises:
         BadAnswer: The body is not JSON, or has too many values. The message says what it is, without values.
         BrokenBody: It is the beginning of JSON.
-        RecursionError: It is nested too deeply.
     """
     if _has_too_many_values(answer.content):
         raise BadAnswer(
@@ -109,13 +104,13 @@ def parse_body(answer: Answer) -> Any:
             f"records are that large, set a smaller {setting_name('per_page')}"
         )
     try:
-        return parse_json(answer.content)
+        return parse_json(answer.content, whole_from=FIELDS)
     except ValueError as error:
         why = _why_no_json(answer.content, error)
     _, *others = dict.fromkeys((answer.content, answer.content.strip(BLANK), _in_utf8(answer)))
     for content in others:
         with suppress(ValueError):
-            return parse_json(content)
+            return parse_json(content, whole_from=FIELDS)
     if _is_truncated(answer):
         raise BrokenBody(f"the answer breaks off after {len(answer.content):,} bytes")
     kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]

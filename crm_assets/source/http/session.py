@@ -204,8 +204,6 @@ class PageSession(Session):
                 )
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
-        except RecursionError:
-            raise BadAnswer(f"{where}: status 200, but the answer is nested more deeply than can be read") from None
         except OSError as error:  # requests' own errors derive from it
             raise no_answer(where, error, self._settings.request_max_attempts) from None
         refusal = answers.status_error(where, answer, show_message=show_message)

@@ -98,7 +98,7 @@ class RecordBatches:
         """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one.
 
         Raises:
-            BadAnswer: A value is nested too deeply to be stored, or there are too many side-loaded records.
+            BadAnswer: There are too many side-loaded records.
         """
         try:
             self._side_loads.add(page)
@@ -112,10 +112,6 @@ class RecordBatches:
                 self.rows += len(batch)
         except BadAnswer as error:
             raise BadAnswer(f"{self._resource}, page {page.number}: {error}") from None
-        except RecursionError:
-            raise BadAnswer(
-                f"{self._resource}, page {page.number}: a record is nested more deeply than can be stored"
-            ) from None
         if is_last and not self.rows:
             # Without it dlt would make no load package, and dagster-dlt would not have a result.
             yield dlt.mark.materialize_table_schema()
@@ -134,11 +130,7 @@ class RecordBatches:
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
 
     def _reject(self, page: int, record: Any) -> None:
-        key: tuple[str, str | None]
-        try:
-            key = why_rejected(record), as_json(self._shown(record))
-        except RecursionError:
-            key = f"{why_rejected(record)}, and nested too deeply to be stored", as_json(None)
+        key: tuple[str, str | None] = why_rejected(record), as_json(self._shown(record))
         if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
         rejected = self._rejected.setdefault(key, RejectedRecord(page, *key))

@@ -10,7 +10,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -114,8 +113,7 @@ class Redaction:
     def record(self, record: Any) -> Any:
         """A redacted record. Malformed records, such as lists of records, are redacted, too."""
         if isinstance(record, list):
-            with suppress(RecursionError):  # nested too deeply to be redacted
-                return [self.record(item) for item in record]
+            return [self.record(item) for item in record]
         if not isinstance(record, dict):
             return None
         return {field: self.field(field, value) for field, value in record.items() if self.keeps(field)}
@@ -131,7 +129,7 @@ class Redaction:
         """The redacted value of a field that is kept."""
         try:
             return self._value_of(name, value)
-        except RecursionError:  # nested too deeply to be redacted
+        except RecursionError:  # texts of JSON in each other
             self.dropped.add(f"{name}.*")
             return None
 
@@ -227,7 +225,7 @@ def json_within(text: str) -> Any:
         return None
     try:
         return parse_json(text.encode())
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
 
 

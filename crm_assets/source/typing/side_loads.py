@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Container, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
@@ -84,11 +83,10 @@ class SideLoads:
             for array in {array for array, _ in self._records}
         }
         for (array, id_), record in self._records.items():
-            with suppress(RecursionError):  # nested too deeply to be written
-                kept = [without_fields(secrets, record)]
-                redactions[array].records(kept)
-                if keeps_array(self._settings, array, kept[0]):
-                    yield array, id_, as_json(kept[0])
+            kept = [without_fields(secrets, record)]
+            redactions[array].records(kept)
+            if keeps_array(self._settings, array, kept[0]):
+                yield array, id_, as_json(kept[0])
 
 
 def keeps_array(settings: CrmSettings, array: str, record: Any) -> bool:

@@ -79,16 +79,6 @@ def test_marks_of_json_in_texts_are_not_counted_as_values(crm: ScriptedCrm) -> N
     assert [record["title"] for record in read().records] == titles
 
 
-def test_deep_record_without_an_id_is_rejected_alone(crm: ScriptedCrm) -> None:
-    deep = b'{"tasks": [{"id": 1}, {"id": [' + b"[" * 850 + b"]" * 850 + b']}], "meta": {"total": 2}}'
-    serve_only(crm, Response(deep, media_type="application/json"))
-    reading = read()
-    assert reading.ids == [1]
-    [rejected] = reading.report.rejected
-    # Python 3.13 can store it; earlier versions add that it is nested too deeply.
-    assert rejected.reason.startswith("the id is not a 64-bit integer but an array")
-
-
 def test_the_content_type_does_not_matter(crm: ScriptedCrm) -> None:
     serve_only(crm, Response(body({"tasks": tasks(2), "meta": {"total": 2}}), media_type="text/plain"))
     assert read().ids == [1, 2]

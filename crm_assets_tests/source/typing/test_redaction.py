@@ -64,18 +64,6 @@ def test_an_undeclared_field_is_dropped_and_its_name_reported(policy: str) -> No
     assert one.dropped == {"Email", "nickname"}
 
 
-def test_a_list_nested_too_deeply_is_dropped() -> None:
-    deep: Any = {"email": MARKED}
-    for _ in range(5000):
-        deep = [deep]
-    records = [{"id": 1}, deep]
-    redaction("leave_out").records(records)
-    assert records[0] == {"id": 1}
-    while isinstance(records[1], list):
-        [records[1]] = records[1]
-    assert records[1] is None
-
-
 def test_a_key_that_may_be_data_is_not_shown() -> None:
     one = redaction("leave_out")
     one.record({"ada.marked@example.com": 1, MARKED: 1, "4917012345": 1, "custom_field": {MARKED: 1}})
@@ -128,6 +116,7 @@ def test_a_text_that_only_looks_like_json_stays() -> None:
         "{&quot;email&quot;: &quot;Ada Marked&quot;}",
         '{\\"email\\": \\"Ada Marked\\"}',
         '[{"email": "Ada Marked"',
+        pytest.param("[1," * 2000 + '{"email": "Ada Marked"}' + "]" * 2000, id="deep"),
     ],
 )
 def test_an_object_in_a_text_is_redacted_however_it_is_encoded(policy: str, text: str) -> None:
