@@ -161,14 +161,14 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     if package.files:
         _merge(connection, package, columns)
     other_names = merge_side_loads(connection, package.side_loads, package.load_id)
-    show_present(connection, resource, columns_changed=bool(added or converted))
+    other_view = show_present(connection, resource, columns_changed=bool(added or converted))
     if package.report.mode is ReadMode.full or added or converted:
         declared = resource_schema(resource)
         described = {name: column.description for name, column in declared.columns.items()}
         comment(connection, "table", (RAW, resource), declared.description, described)
     report = _doubted(package, shown)
     write_sync_log(connection, report, package.request, package.load_id)
-    changes = comparison.changes(report.mode, more_changed=bool(converted) or other_names)
+    changes = comparison.changes(report.mode, more_changed=other_names or other_view)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
     return Loaded(report, changes, [f"raw.{resource}: {change}" for change in converted])

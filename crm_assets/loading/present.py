@@ -53,8 +53,8 @@ where
 """The next load without changes has this version, so the models are built again."""
 
 
-def show_present(connection: duckdb.DuckDBPyConnection, loaded: str, *, columns_changed: bool) -> None:
-    """Creates all missing views, and the one of the loaded resource again if it differs.
+def show_present(connection: duckdb.DuckDBPyConnection, loaded: str, *, columns_changed: bool) -> bool:
+    """Creates all missing views, and the one of the loaded resource again if it differs. Returns whether it did.
 
     In a lake each new view is a new version of the schema, which every process then reads as a whole from the catalog.
 
@@ -63,13 +63,15 @@ def show_present(connection: duckdb.DuckDBPyConnection, loaded: str, *, columns_
         loaded: The resource.
         columns_changed: Whether columns were added or have another type. A view keeps the types that its columns had.
     """
-    stored = dict(connection.execute(VIEWS).fetchall())
+    stored, differs = dict(connection.execute(VIEWS).fetchall()), False
     for resource in ENDPOINTS:
         if resource in stored and resource != loaded:
             continue
         select = _select(connection, resource)
         if columns_changed or not stored.get(resource, "").endswith(f" AS {_normal(connection, select)};"):
             connection.execute(f"create or replace view {relation(f'{PRESENT}.{resource}')} as {select}")
+            differs |= resource == loaded
+    return differs
 
 
 def present_view(connection: duckdb.DuckDBPyConnection, resource: str) -> str:

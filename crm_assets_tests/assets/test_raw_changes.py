@@ -1,6 +1,7 @@
 """The changes of a sync: counted in the metadata, and part of the table's data version."""
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from dagster import AssetKey
 from starlette.responses import Response
 
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import failing
 
 pytestmark = pytest.mark.slow
@@ -81,6 +83,16 @@ def test_side_loaded_names_are_part_of_the_data_version() -> None:
         other = materialize(RESOURCE)
         assert counted(other) == {}
         assert version(other) != first
+
+
+def test_the_view_of_an_earlier_release_changes_the_data_version(data_dir: Path) -> None:
+    with configured_crm(lists={RESOURCE: [account(1, name="Acme\n")]}):
+        first = version(materialize(RESOURCE))
+        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+            connection.execute("create or replace view present.accounts as from raw.accounts")
+        second = version(materialize(RESOURCE))
+        assert second != first
+        assert version(materialize(RESOURCE)) == second
 
 
 def test_times_lag_and_allowance_are_numbers_for_plots(
