@@ -4,8 +4,11 @@ import logging
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
@@ -108,9 +111,10 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                 return
             source = dg.MetadataValue.text(masked(settings.source))
             shown = _shown(context.instance, key, checks, source) if config["only_if_changed"] else None
+            now = _time_of(context.run_id) if model.asks_for_time else datetime.now(timezone.utc)
             try:
                 metadata, evaluations = _unchanged_or_built(
-                    model, warehouse, settings, shown, full_refresh=full_refresh
+                    model, warehouse, settings, shown, now, full_refresh=full_refresh
                 )
             except WrongRows as refused:
                 yield from reported((evaluation(key, outcome) for outcome in refused.outcomes), selected)
@@ -130,16 +134,24 @@ def _tested(model: Model, warehouse: Warehouse, settings: CrmSettings) -> Sequen
         return [run_test(connection, model, test, variables) for test in model.own_tests]
 
 
-def _unchanged_or_built(
-    model: Model, warehouse: Warehouse, settings: CrmSettings, shown: Result | None, *, full_refresh: bool
+def _unchanged_or_built(  # noqa: PLR0913 # all that a build depends on
+    model: Model,
+    warehouse: Warehouse,
+    settings: CrmSettings,
+    shown: Result | None,
+    now: datetime,
+    *,
+    full_refresh: bool,
 ) -> Result:
-    """Builds a model, unless what Dagster shows about it (`shown`) is what a build would make."""
+    """Builds a model, unless what Dagster shows about it (`shown`) is what a build would make at this time (`now`)."""
+    today = now.astimezone(ZoneInfo(settings.reporting_timezone)).date().isoformat()
     stamp = warehouse.stamp
     state = warehouse.remembered(stamp)
+    state = state and replace(state, today=today)
     if shown and state and _is_shown(shown, state, model):
         return shown
     with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
         if model.shows_side_loads:
             create_side_loaded(connection)  # no raw asset may have been loaded yet
         if warehouse.lake is None:  # others may have written before the file was opened
@@ -156,6 +168,12 @@ def _unchanged_or_built(
             schemas = _columns(connection, model, built.state.columns)
             warehouse.remember(stamp, replace(built.state, columns=schemas))
             return _made(connection, warehouse.crm, model, built, schemas)
+
+
+@lru_cache
+def _time_of(_run_id: str) -> datetime:
+    """The time for all models of a run that ask for it: when the first of them did, in this process."""
+    return datetime.now(timezone.utc)
 
 
 def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:

@@ -6,6 +6,7 @@ and the published copy stays as it is.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 import duckdb
 
@@ -40,7 +41,8 @@ def run(arguments: Namespace) -> int:
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
     with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        now = datetime.now(timezone.utc)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
         create_side_loaded(connection)  # no raw asset may have been loaded yet
         failed = _build_all(connection, [known[address] for address in known if address in chosen], arguments)
     return 1 if failed else 0

@@ -1,6 +1,7 @@
 """Removes values of stored data for good, of a policy or of forgotten records, and rebuilds the models."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from functools import partial
 
 import duckdb
@@ -65,7 +66,8 @@ def apply_policy(
     with warehouse.get_connection() as connection:
         follows = stored_policy(connection) == Policy.configured(settings)
         change = change_policy(connection, settings, histories_of(connection, models))
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        now = datetime.now(timezone.utc)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
         rebuild(connection, models, _missing(connection, models) if follows else change.dropped, announce)
         erased = is_erased(connection)
     if not erased:
@@ -118,7 +120,8 @@ def forget_records(
         made = audits | {address for model in models if not model.keeps_rows and (address := model.address) in tables}
         unfinished = [] if is_erased(connection) else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        now = datetime.now(timezone.utc)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
         rebuild(connection, models, [*made, *unfinished], get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased

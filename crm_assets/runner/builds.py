@@ -21,6 +21,7 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, version_of
+from crm_assets.runner.variables import stop_clock
 from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier
@@ -128,6 +129,8 @@ def _build(
     """Returns the outcomes of the tests of severity error, rows before and after, the version, and the state."""
     state = BuildState.of(connection, model.reads, known)
     version = version_of(state, model)
+    if model.asks_for_time:
+        stop_clock(connection)
     existing = state.tables.get(model.address)
     if model.materialized == "incremental":
         full_refresh = model.config.get("full_refresh", full_refresh)

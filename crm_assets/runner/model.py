@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
-from crm_assets.runner.parsing import tables_read
+from crm_assets.runner.parsing import is_stable, tables_read
 from crm_assets.runner.project import Config, Node
 from crm_assets.runner.seeds import text_columns
 from crm_assets.runner.templates import Relation, Scope, refuse, statements
@@ -254,6 +254,13 @@ class Model(Node):
         """The models that it reads, by address."""
         depends_on = self.depends_on
         return {model.address: model for model in self.known.values() if model.address in depends_on}
+
+    @property
+    def asks_for_time(self) -> bool:
+        """Whether what it has may depend on when it is built. A seed reads a file."""
+        if self.materialized in {"seed", "snapshot"}:
+            return self.materialized == "snapshot"
+        return bool(self.config.get("depends_on_today")) or not (is_stable(self.sql) and is_stable(self.later_sql))
 
     @property
     def shows_side_loads(self) -> bool:

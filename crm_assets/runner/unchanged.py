@@ -44,7 +44,7 @@ from (
 
 LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
 
-TODAY = "select cast(now() at time zone ? as date)::varchar"
+TODAY = "select cast(coalesce(getvariable('now'), now()) at time zone ? as date)::varchar"
 
 SNAPSHOT = "select id from ducklake_current_snapshot(current_database())"
 
