@@ -148,7 +148,7 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     create_side_loaded(connection)
     with tables_known(connection):
         package.confirm(connection)
-    for name in ENDPOINTS:
+    for name in ENDPOINTS:  # all: so first loads of two lists into a lake conflict, and the second sees whose it is
         declare_table(connection, name)
     converted = type_changes(connection, resource, package.types)
     alter(connection, resource, converted)
