@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.project import Node
+from crm_assets.runner.project import Config, Node, Project, configuring
 from crm_assets.runner.properties import CONFIG, TEST, wrong
 from crm_assets.runner.templates import Scope
 from crm_assets.warehouse.names import identifier
@@ -148,14 +148,10 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
         )
     if problems := [*wrong(given, TEST, str(path), line, kind)]:
         raise ModelsRefused("\n".join(problems))
-    config = {**node.project.config("data_tests", path, node.stem), **(given.get("config") or {})}
-    config = {
-        key: value if key == "where" else node.project.plain.value(path, value, line) for key, value in config.items()
-    }
     arguments = {**(given.get("arguments") or {})}
-    problems = [*wrong(config, CONFIG, str(path), line, kind)]
     if column and "column_name" not in arguments:
         arguments["column_name"] = identifier(column["name"]) if column.get("quote") else column["name"]
+    problems = list[str]()
     if missing := sorted(known.required - arguments.keys()):
         remedy = "move it to data_tests of a column" if missing == ["column_name"] else "add it below arguments"
         problems.append(f"{at}: {kind} needs {missing[0]}: {remedy}")
@@ -165,6 +161,17 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
         problems.append(f"{at}: {kind} has no argument {more[0]}: {remedy}")
     if problems:
         raise ModelsRefused("\n".join(problems))
+    text = f"{{{{ test_{kind}(**arguments) }}}}"
+    config = {
+        **node.project.config("data_tests", path, node.stem),
+        **_configured(node.project, path, text, line, arguments),
+        **(given.get("config") or {}),
+    }
+    config = {
+        key: value if key == "where" else node.project.plain.value(path, value, line) for key, value in config.items()
+    }
+    if problems := [*wrong(config, CONFIG, str(path), line, kind)]:
+        raise ModelsRefused("\n".join(problems))
     columns = arguments.get("combination_of_columns") or ([column["name"]] if column else [])
     name = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
     description = node.described(given)
@@ -172,7 +179,7 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
         re.sub(r"\W", "_", name).strip("_"),
         kind,
         path,
-        f"{{{{ test_{kind}(**arguments) }}}}",
+        text,
         config,
         description or known.passes or " of ".join([kind, *([column["name"]] if column else [])]),
         "" if description else known.fails,
@@ -180,3 +187,13 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
         column["name"] if column else None,
         {**dict.fromkeys(known.parameters), **arguments},
     )
+
+
+def _configured(project: Project, path: Path, text: str, line: int, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the macro of a kind configures for its tests."""
+    config = Config({})
+    if project.templates.configure:
+        scope = project.scope(configuring(config))
+        given = scope.value(path, arguments, line, braces=False)
+        scope.render(path, text, line, arguments={**given, "model": scope["this"]})
+    return config.given

@@ -202,9 +202,8 @@ class Project:
         _configure(config, self.plain.value(properties_path, written, line_of(entry)))
         own = Config(config)
         if self.templates.configure or CONFIG_CALL.search(text):
-            names = {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": own}
             try:
-                self.scope({**names, "model": {"name": name, "config": own}}).render(path, text)
+                self.scope({**configuring(own), "model": {"name": name, "config": own}}).render(path, text)
             except ModelsRefused:
                 if own.get("enabled", True):
                     raise
@@ -237,6 +236,11 @@ def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) ->
     if name not in known and not default:
         refuse(f"there is no {what} {name}: correct the name, or add it")
     return known.get(name, *default)
+
+
+def configuring(config: Config) -> Mapping[str, Any]:
+    """What a template can use that is rendered for its configuration alone."""
+    return {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": config}
 
 
 def _anything(*_: Any, **__: Any) -> Relation:

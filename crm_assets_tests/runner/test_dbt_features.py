@@ -130,6 +130,32 @@ def test_configuration_of_a_test_is_dbts(
     assert {outcome.severity for outcome in outcomes} - {None} == {severity} - {None}
 
 
+@pytest.mark.parametrize(
+    ("config", "found"),
+    [
+        ({}, ("warn", "2 fail: above of day")),
+        ({"severity": "error", "error_if": "> 5"}, ("warn", "2 fail: above of day")),
+    ],
+    ids=["kind", "its YAML first"],
+)
+def test_kind_of_test_configures_its_tests(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], found: tuple[str, str]
+) -> None:
+    project.add_settings("data_tests: {+severity: error}")
+    project.write(
+        "tests/generic/above.sql",
+        """
+        {% test above(model, column_name, limit, severity='warn') %}
+        {{ config(severity=severity, where='day < 5') }}
+        select * from {{ model }} where {{ column_name }} > {{ limit }}
+        {% endtest %}
+        """,
+    )
+    [outcome] = build(connection, project.mart(DAYS, with_test(config, "above", limit=2))).outcomes
+
+    assert (outcome.severity, outcome.found) == found
+
+
 def test_where_is_a_template_in_sentences_too(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     where = "day > {{ var('fiscal_year_start') }}"
     [outcome] = build(connection, project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
