@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
@@ -14,6 +15,7 @@ NO_TEXT = re.compile(
 )
 """Nothing, a number, an ISO date or time, or a boolean, as for dbt. DuckDB also takes yes, 0x10 and 2026/02/01."""
 
+INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 UNCLOSED = "a quote is not closed: close it, and double quotes within text"
 
@@ -31,8 +33,14 @@ def text_columns(path: Path, delimiter: str) -> Sequence[str]:
         name
         for name, *values in columns
         # DuckDB gives others another name.
-        if name and names.count(name.lower()) == 1 and not all(map(NO_TEXT.fullmatch, values))
+        if name and names.count(name.lower()) == 1 and any(map(_is_text, values))
     ]
+
+
+def _is_text(value: str) -> bool:
+    """Whether no other type holds it. DuckDB would round an integer of more than 64 bits."""
+    is_integer = INTEGER.fullmatch(value) is not None
+    return not -(2**63) <= Decimal(value) < 2**63 if is_integer else NO_TEXT.fullmatch(value) is None
 
 
 def unreadable(path: Path, delimiter: str) -> str:

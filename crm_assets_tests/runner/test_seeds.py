@@ -45,6 +45,15 @@ def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBP
     assert connection.execute("from seeds.targets").fetchall() == [("ann", 5)]
 
 
+@pytest.mark.parametrize("value", ["12345678901234567890", "-9223372036854775809", "9" * 5000], ids=len)
+def test_an_integer_of_more_than_64_bits_is_not_rounded(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
+) -> None:
+    build(connection, targets(project, f"id\n{value}\n1\n", "{}"))
+
+    assert connection.execute("from seeds.targets").fetchall() == [(value,), ("1",)]
+
+
 OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007", "a#1")
 
 
