@@ -118,13 +118,15 @@ class Project:
         variables = self._settings.get("vars") or {}
         own = variables.get(self.name)
         self._variables = {**variables, **(own if isinstance(own, dict) else {})}
-        texts = [text_of(path) for path in self._files(".md", "models", "snapshots")]
-        self._docs = {name: text.strip() for written in texts for name, text in DOCS.findall(written)}
+        self._docs: dict[str, str] = {}
+        folders = [folder for folder, _ in FOLDERS.values()]
+        for path in self._files(".md", *folders, "macros"):
+            self._read_docs(path)
         self.plain = self.scope({})
         self._entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
         self.sources: dict[tuple[str, ...], Relation] = {}
         for suffix in (".yml", ".yaml"):
-            for path in self._files(suffix, *(folder for folder, _ in FOLDERS.values())):
+            for path in self._files(suffix, *folders):
                 self._read_entries(path)
         self.nodes: dict[str, Node] = {}
         for node in self._nodes():
@@ -135,8 +137,13 @@ class Project:
     def scope(self, names: Mapping[str, Any], variables: Mapping[str, Any] | None = None) -> Scope:
         """What a template can use: variables, macros, and these names."""
         var = partial(_looked_up, "variable", {**self._variables, **(variables or {})})
-        doc = partial(_looked_up, "docs block", self._docs)
-        return self.templates.scope({"var": var, "doc": doc, "execute": variables is not None, **names})
+        return self.templates.scope({"var": var, "doc": self._doc, "execute": variables is not None, **names})
+
+    def _doc(self, *names: str) -> str:
+        """A docs block, by its name or by the project's and its name."""
+        if names[:-1] not in {(), (self.name,)}:
+            refuse(f"there is no docs block {'.'.join(names)}: packages are not supported")
+        return str(_looked_up("docs block", self._docs, names[-1]))
 
     def config(self, kind: str, path: Path, name: str) -> dict[str, Any]:
         """What `dbt_project.yml` configures for a file."""
@@ -162,6 +169,14 @@ class Project:
                 if other := known.get(macro.name):
                     raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is also in {other}: rename one of them")
                 known[macro.name] = path
+
+    def _read_docs(self, path: Path) -> None:
+        text = text_of(path)
+        for found in DOCS.finditer(text):
+            if found[1] in self._docs:
+                at = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
+                raise ModelsRefused(f"{at}: there is another docs block {found[1]}: rename one of them")
+            self._docs[found[1]] = found[2].strip()
 
     def _read_entries(self, path: Path) -> None:
         document = read_properties(path, FILE)

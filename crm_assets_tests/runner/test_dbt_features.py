@@ -314,8 +314,10 @@ def test_snapshot_may_be_a_block_in_a_file(project: ModelProject, connection: du
     assert connection.execute("select id from snapshots.history").fetchall() == [(1,)]
 
 
-def test_description_may_be_a_docs_block(project: ModelProject) -> None:
-    project.write("models/sales.md", "{% docs grain %}\nOne row per day.\n{% enddocs %}\n")
-    model = project.mart("select 1 as day", """description: '{{ doc("grain") }}'""")
+@pytest.mark.parametrize("names", ["'grain'", "'crm', 'grain'"])
+@pytest.mark.parametrize("file", ["models/sales.md", "seeds/sales.md", "macros/sales.md"])
+def test_description_may_be_a_docs_block(project: ModelProject, file: str, names: str) -> None:
+    project.write(file, "{% docs grain %}\nOne row per day.\n{% enddocs %}\n")
+    model = project.mart("select 1 as day", f"""description: '{{{{ doc({names.replace("'", '"')}) }}}}'""")
 
     assert model.description == "One row per day."

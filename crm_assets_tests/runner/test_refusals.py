@@ -51,6 +51,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
         ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
         ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
         ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
+        ("doc('other', 'grain')", "there is no docs block other.grain: packages are not supported"),
         ("config.require('nope')", "there is no configuration nope: correct the name"),
         ("var('nope')", "there is no variable nope: correct the name, or add it"),
         ("ref('sales').__class__.__mro__", "is unsafe"),
@@ -89,6 +90,15 @@ def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, t
 
     with pytest.raises(ModelsRefused, match=message):
         project.mart("select 1 as day")
+
+
+def test_two_docs_blocks_of_one_name_are_refused(project: ModelProject) -> None:
+    block = "{% docs grain %}One row per day.{% enddocs %}\n"
+    project.write("models/a.md", block)
+    project.write("models/b.md", f"# Sales\n{block}")
+
+    with pytest.raises(ModelsRefused, match=r"b\.md:2: there is another docs block grain: rename one of them"):
+        project.models()
 
 
 def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
