@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.project import Config, Node, Project, configuring
+from crm_assets.runner.project import Config, Node, configuring
 from crm_assets.runner.properties import CONFIG, TEST, wrong
 from crm_assets.runner.templates import Scope
 from crm_assets.warehouse.names import identifier
@@ -164,7 +164,7 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
     text = f"{{{{ test_{kind}(**arguments) }}}}"
     config = {
         **node.project.config("data_tests", path, node.stem),
-        **_configured(node.project, path, text, line, arguments),
+        **_configured(node, text, line, arguments),
         **(given.get("config") or {}),
     }
     config = {
@@ -189,11 +189,11 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
     )
 
 
-def _configured(project: Project, path: Path, text: str, line: int, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def _configured(node: Node, text: str, line: int, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the macro of a kind configures for its tests."""
-    config = Config({})
-    if project.templates.configure:
-        scope = project.scope(configuring(config))
+    config, path = Config({}), node.properties_path
+    if node.project.templates.configure:
+        scope = node.project.scope(configuring(config, node.stem))
         given = scope.value(path, arguments, line, braces=False)
         scope.render(path, text, line, arguments={**given, "model": scope["this"]})
     return config.given

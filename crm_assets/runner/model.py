@@ -131,7 +131,7 @@ class Model(Node):
             "this": self.this,
             "is_incremental": lambda: keep_rows,
             "config": Config(self.config),
-            "model": {"name": self.name, "schema": self.schema, "config": self.config},
+            "model": {"name": self.stem, "alias": self.name, "schema": self.schema, "config": self.config},
         }
         scope = self.project.scope(names, variables)
         scope |= {"ref": partial(self._ref, scope, variables), "source": partial(self._source, scope.reads)}

@@ -218,7 +218,7 @@ class Project:
         own = Config(config)
         if self.templates.configure or CONFIG_CALL.search(text):
             try:
-                self.scope({**configuring(own), "model": {"name": name, "config": own}}).render(path, text)
+                self.scope(configuring(own, name)).render(path, text)
             except ModelsRefused:
                 if own.get("enabled", True):
                     raise
@@ -253,9 +253,18 @@ def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) ->
     return known.get(name, *default)
 
 
-def configuring(config: Config) -> Mapping[str, Any]:
-    """What a template can use that is rendered for its configuration alone."""
-    return {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": config}
+def configuring(config: Config, name: str) -> Mapping[str, Any]:
+    """What a template of this name can use that is rendered for its configuration alone."""
+    this = _anything()
+    model = {"name": name, "alias": this.name, "schema": this.schema, "config": config}
+    return {
+        "ref": _anything,
+        "source": _anything,
+        "this": this,
+        "is_incremental": bool,
+        "config": config,
+        "model": model,
+    }
 
 
 def _anything(*_: Any, **__: Any) -> Relation:

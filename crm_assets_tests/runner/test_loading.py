@@ -86,6 +86,14 @@ def test_configuration_can_be_read_in_the_file(project: ModelProject) -> None:
     assert model.config["meta"] == {"n": 5}
 
 
+def test_name_of_a_model_is_its_files_and_not_its_alias(project: ModelProject) -> None:
+    project.write(
+        "marts/a.sql", "{{ config(alias='b') }} select '{{ model.name }}, {{ model.alias }}, {{ this.name }}'"
+    )
+
+    assert project.models()["marts.b"].sql.strip() == "select 'a, b, b'"
+
+
 def test_ref_of_later_builds_alone_is_a_dependency(project: ModelProject) -> None:
     project.write("staging/stg_a.sql", "select 1 as x")
     later = "{% if is_incremental() %}union select x from {{ ref('stg_a') }} join {{ this }} using (x){% endif %}"
