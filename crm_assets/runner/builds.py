@@ -181,10 +181,9 @@ def explained(model: Model, select: str, error: duckdb.Error) -> str:
 
 def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Compares the columns and types of a model with an enforced contract."""
-    if not (model.config.get("contract") or {}).get("enforced"):
+    if model.contract is None:
         return
-    types = {c["name"]: c.get("data_type") for c in model.properties.get("columns") or []}
-    written = ", ".join(f"null::{type_ or 'unknown'} as {identifier(name)}" for name, type_ in types.items())
+    written = ", ".join(f"null::{type_} as {identifier(name)}" for name, type_ in model.contract.items())
     agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, model.relation)
     if wrong := [name for name in {**agreed, **made} if agreed.get(name) != made.get(name)]:
         differences = "; ".join(

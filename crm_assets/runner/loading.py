@@ -72,7 +72,7 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
     """Keys of the configuration with what is wrong."""
     if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
         yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
-    if (config.get("contract") or {}).get("enforced") and not model.properties.get("columns"):
+    if model.contract is not None and not (model.contract and all(model.contract.values())):
         yield "config", "an enforced contract is about columns: list them, each with its data_type"
     yield from _problems_of_schema(model.schema)
     if not re.match("team:|.*@", str(model.owner or "@")):

@@ -114,6 +114,13 @@ class Model(Node):
         return {name: text for name, text in texts.items() if text.strip()}
 
     @property
+    def contract(self) -> Mapping[str, str | None] | None:
+        """Column -> its type, by an enforced contract; None without one."""
+        if not (self.config.get("contract") or {}).get("enforced"):
+            return None
+        return {column["name"]: column.get("data_type") for column in self.properties.get("columns") or []}
+
+    @property
     def metrics(self) -> Mapping[str, str]:
         """Metric -> the column whose description defines it: `meta: {metric: …}`."""
         columns = self.properties.get("columns") or []

@@ -149,6 +149,7 @@ def version_of(state: BuildState, model: Model) -> str | None:
         "seed": model.path.read_text(encoding="utf-8") if is_seed else "",
         "config": dict(model.config),
         "described": [model.description, dict(model.columns)],
+        "contract": model.contract,
         "tests": tests,
         "day": state.today if by_day else None,
     }

@@ -152,6 +152,10 @@ WRONG_PROPERTIES = {
         "argument value: it takes values, quote",
     ),
     "contract": ("config: {contract: {enforced: true}}", "an enforced contract is about columns: list them"),
+    "contract without types": (
+        "{config: {contract: {enforced: true}}, columns: [{name: day}]}",
+        "an enforced contract is about columns: list them, each with its data_type",
+    ),
     "no argument": ("data_tests: [{expression_is_true: {}}]", "needs expression: add it below"),
     "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
 }

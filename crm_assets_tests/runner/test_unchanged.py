@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_assets.errors import ModelError
 from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build
@@ -104,6 +105,17 @@ def test_changed_files_are_built(
     assert built_again(models, connection) == []
 
 
+def test_changed_type_of_a_contract_is_compared(models: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    contract = "models: [{name: agreed, config: {contract: {enforced: true}}, columns: [{name: id, data_type: int}]}]"
+    file = models.write("marts/agreed.yml", contract)
+    models.write("marts/agreed.sql", "select id from {{ ref('stg_deals') }}")
+    assert built_again(models, connection) == ["agreed"]
+
+    edit(file, "int", "bigint")
+    with pytest.raises(ModelError, match="agreed breaks its contract: id is INTEGER, not BIGINT"):
+        built_again(models, connection)
+
+
 def next_day(connection: duckdb.DuckDBPyConnection) -> None:
     report_in(connection, LATE)
 
@@ -181,6 +193,11 @@ def test_test_with_a_clock_is_run_again(models: ModelProject, connection: duckdb
     )
     built_again(models, connection)
     assert built_again(models, connection) == ["sales"]
+
+
+@pytest.mark.parametrize("call", ["age(id)", "current_localtimestamp()", "current_localtime()", "getvariable('x')"])
+def test_clocks_that_duckdb_calls_consistent_are_none(call: str) -> None:
+    assert not is_stable(f"select {call} from deals")
 
 
 def test_model_marked_as_independent_of_the_day_is_left_alone(
