@@ -159,6 +159,8 @@ class Model(Node):
 
     def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
         model = self.known.get(names[-1])
+        if model is None and names[-1] in self.project.nodes:
+            refuse(f"{names[-1]} is disabled: enable it, or disable what reads it")
         if model is None or names[:-1] not in {(), (self.project.name,)}:
             refuse(f"there is no model {'.'.join(names)}: correct the name")
         if version:

@@ -92,6 +92,13 @@ def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, t
         project.mart("select 1 as day")
 
 
+def test_ref_of_a_disabled_model_is_refused(project: ModelProject) -> None:
+    project.write("marts/a.sql", "{{ config(enabled=false) }} select 1 as day")
+
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:1: a is disabled: enable it, or disable what reads it"):
+        project.mart("select * from {{ ref('a') }}")
+
+
 def test_two_docs_blocks_of_one_name_are_refused(project: ModelProject) -> None:
     block = "{% docs grain %}One row per day.{% enddocs %}\n"
     project.write("models/a.md", block)
