@@ -85,7 +85,6 @@ class Config(dict[str, Any]):
         """Takes values."""
         for mapping in (*given, more):
             self.given.update(mapping)
-        self.update(self.given)
         return ""
 
 
@@ -220,7 +219,7 @@ class Project:
             try:
                 self.scope(configuring(own, name)).render(path, text)
             except ModelsRefused:
-                if own.get("enabled", True):
+                if {**config, **own.given}.get("enabled", True):
                     raise
         if problems := [*wrong(own.given, CONFIG, str(path), _line_of_config(text), name)]:
             raise ModelsRefused("\n".join(problems))

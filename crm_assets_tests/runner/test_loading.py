@@ -86,6 +86,15 @@ def test_configuration_can_be_read_in_the_file(project: ModelProject) -> None:
     assert model.config["meta"] == {"n": 5}
 
 
+def test_configuration_of_all_places_can_be_read(project: ModelProject) -> None:
+    sql = (
+        "{{ config(tags='b', meta={'n': 2}) }} select '{{ config.get('tags') | join }}{{ config.get('meta') | join }}'"
+    )
+    model = project.mart(sql, "config: {tags: a, meta: {m: 1}}")
+
+    assert model.sql.strip() == "select 'abmn'"
+
+
 def test_name_of_a_model_is_its_files_and_not_its_alias(project: ModelProject) -> None:
     project.write(
         "marts/a.sql", "{{ config(alias='b') }} select '{{ model.name }}, {{ model.alias }}, {{ this.name }}'"
