@@ -42,7 +42,8 @@ def tables_read(sql: str) -> frozenset[str]:
         except duckdb.ParserException as error:
             raise NotSelect(f"this is not valid SQL: {reason(error)}", line(error) or 1) from None
         if len(kinds) != 1:
-            raise NotSelect(f"the file has {len(kinds)} statements: write one SELECT per file")
+            more = ", and IN with the values in a PIVOT" if "pivot" in sql.lower() else ""
+            raise NotSelect(f"the file has {len(kinds)} statements: write one SELECT per file{more}")
         if kinds[0] != duckdb.StatementType.SELECT:
             raise NotSelect(f"the statement is {kinds[0].name}, not SELECT: write only the SELECT")
         try:

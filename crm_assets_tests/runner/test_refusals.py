@@ -23,6 +23,10 @@ WRONG_SQL = {
     "no such model": ("select 1\nfrom {{ ref('x') }}", "sales.sql:2: there is no model x: correct"),
     "source": ("select 1\nfrom {{ source('raw', 'x') }}", "sales.sql:2: there is no source raw.x"),
     "two statements": ("select 1; select 2", "has 2 statements"),
+    "pivot": (
+        "pivot (select 1 as a, 2 as b) on b using sum(a)",
+        "and IN with the values in a PIVOT",
+    ),
     "no statement": ("-- to do", "has 0 statements"),
     "no select": ("insert into raw.accounts select 1", "statement is INSERT, not SELECT"),
     "no SQL": ("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error"),
