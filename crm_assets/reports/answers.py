@@ -8,6 +8,7 @@ from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import Formats, half_up, ratio
 
 NO_TARGET = "no target is set"
+UNKNOWN_CUSTOMERS = "Which customers are quiet is not known: no won deal names a listed account."
 
 
 def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
@@ -88,7 +89,9 @@ def _from_whom(review: SalesReview, formats: Formats) -> Iterator[str]:
 
 def _at_risk(review: SalesReview, formats: Formats) -> Iterator[str]:
     [risk] = review.parts["risk"]
-    if risk["quiet_customers"]:
+    if risk["is_unknown"]:
+        yield UNKNOWN_CUSTOMERS
+    elif risk["quiet_customers"]:
         yield (
             f"{counted(risk['quiet_customers'], 'customer')} who brought in {formats.money(risk['quiet_amount'])} "
             "had no contact for more than 90 days."

@@ -20,8 +20,8 @@ def half_up(value: Decimal | int) -> Decimal:
 
 
 def ratio(part: Decimal | int, whole: Decimal | int | None) -> Decimal | None:
-    """A part as a share of the whole, 1 if it is all of it; None if there is no whole."""
-    return EXACT.divide(Decimal(part), Decimal(whole)) if whole else None
+    """A part as a share of the whole, 1 if it is all of it; None unless the whole is above zero."""
+    return EXACT.divide(Decimal(part), Decimal(whole)) if whole and whole > 0 else None
 
 
 @dataclass(frozen=True)

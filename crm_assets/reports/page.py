@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from crm_assets.reports.answers import answers
+from crm_assets.reports.answers import UNKNOWN_CUSTOMERS, answers
 from crm_assets.reports.charts import chart
 from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import Formats
@@ -49,5 +49,6 @@ def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str]
         folder=folder,
         formats=formats,
         source=source,
+        unknown_customers=UNKNOWN_CUSTOMERS if review.parts["risk"][0]["is_unknown"] else "",
         write=write,
     )

@@ -13,7 +13,7 @@ import pytest
 from crm_assets.assets.reports import tables_read
 from crm_assets.reports.figures import SalesReview, read_figures
 from crm_assets.reports.files import csv_text
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.formats import NOT_KNOWN, Formats
 from crm_assets.reports.page import render
 from crm_assets.reports.tables import HEADLINE, Column, Table, tables_of
 from crm_assets_tests.models.raw_tables import RawTables
@@ -190,9 +190,10 @@ def test_shares_are_those_of_a_positive_sum(crm: RawTables, amounts: tuple[int, 
     for owner, amount in enumerate(amounts, 1):
         crm.add("won_deals", owner, amount=amount, closed_date=today(), owner_id=owner)
 
-    page, _ = drawn(crm)
+    page, found = drawn(crm)
     assert who in page
     assert from_whom in page
+    assert {row[2] for row in found["Won in the last 12 months by revenue type"].rows} == {NOT_KNOWN}
 
 
 @pytest.mark.parametrize("share", ["-0", "-0.00004"])
@@ -218,6 +219,17 @@ def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) ->
     page, found = drawn(crm)
     assert [row[0] for row in found["Quiet customers, by won amount"].rows] == ["Customer 3", "Customer 2"]
     assert "1 customer who brought in 100 had no contact on record." in page
+
+
+@pytest.mark.parametrize("account", [None, 2], ids=["no account", "an account that is not listed"])
+def test_customers_of_deals_without_listed_accounts_are_unknown(crm: RawTables, account: int | None) -> None:
+    crm.add("accounts", 1, last_contacted=ago(days=100))
+    crm.add("won_deals", 1, amount=50, closed_date=today(), sales_account_id=account)
+
+    page, _ = drawn(crm)
+    assert page.count("Which customers are quiet is not known: no won deal names a listed account.") == 2
+    assert "No customer was without contact" not in page
+    assert "Nobody has bought" not in page
 
 
 def test_the_day_before_the_changes_is_named(crm: RawTables) -> None:
@@ -251,7 +263,7 @@ def test_an_empty_crm_has_a_page_that_says_so(crm: RawTables) -> None:
         "Nobody has won anything this year.",
         "Nothing was won in the last 12 months.",
         "No customer was without contact for more than 90 days. No task is open.",
-        "Nobody has bought yet.",
+        "No won deal names a listed account.",
         "Never read completely: accounts, contacts, won deals, open tasks, past appointments.",
     ):
         assert sentence in page
