@@ -156,8 +156,11 @@ class Project:
         return configured
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:
-        found = [path for folder in folders for path in sorted((self._folder / folder).rglob(f"*{suffix}"))]
-        return [path for path in found if path.is_file()]  # Emacs has a dangling link beside a file that is edited
+        found = [path for folder in folders for path in sorted((self._folder / folder).rglob("*"))]
+        # As dbt: editors and macOS have files with such names beside others, Emacs a link to nowhere.
+        return [
+            path for path in found if path.suffix.lower() == suffix and path.name[0] not in ".#~" and path.is_file()
+        ]
 
     def _add_macros(self) -> None:
         for path in sorted(MACROS.glob("*.sql")):

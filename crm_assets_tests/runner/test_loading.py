@@ -181,6 +181,22 @@ def test_intermediate_models_become_part_of_their_readers(project: ModelProject)
     assert model.depends_on == {"raw.accounts"}
 
 
+@pytest.mark.parametrize("name", [".m.sql", "._m.sql", "~m.sql", "#m.sql"])
+def test_file_of_an_editor_is_no_model(project: ModelProject, name: str) -> None:
+    project.write("marts/m.sql", "select 1 as x")
+    project.write(f"marts/{name}", "").write_bytes(b"\0\xff")
+
+    assert list(project.models()) == ["marts.m"]
+
+
+def test_suffix_may_be_in_capitals(project: ModelProject) -> None:
+    project.write("marts/m.SQL", "select * from {{ ref('numbers') }}")
+    project.write("marts/m.YML", "models: [{name: m, description: A number.}]")
+    project.write("seeds/numbers.CSV", "n\n1\n")
+
+    assert project.models()["marts.m"].description == "A number."
+
+
 def test_disabled_model_is_not_there(project: ModelProject) -> None:
     project.write("marts/a.sql", "{{ config(enabled=false) }} select 1 as x")
 
