@@ -82,7 +82,9 @@ class DataTest:
 
     def _sentence(self, scope: Scope, template: str, **counts: str) -> str:
         article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
-        words = {**self._arguments(scope), "column_name": self.column, "article": article, **counts}
+        arguments = self._arguments(scope)
+        column = self.column or arguments.get("column_name")
+        words = {**arguments, "column_name": column, "article": article, **counts}
         return scope.render(self.path, template, self.line, **words)
 
     def _arguments(self, scope: Scope) -> dict[str, Any]:

@@ -209,7 +209,8 @@ class Templates:
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
                 sentence = (sentences.get("passes", ""), sentences.get("fails", ""))
-                self.kinds[macro.name.removeprefix("test_")] = Kind(tuple(names[1:]), required, *sentence)
+                parameters = tuple(name for name in names if name != "model")
+                self.kinds[macro.name.removeprefix("test_")] = Kind(parameters, required, *sentence)
         return macros
 
     def scope(self, names: Mapping[str, Any]) -> Scope:

@@ -156,6 +156,24 @@ def test_kind_of_test_configures_its_tests(
     assert (outcome.severity, outcome.found) == found
 
 
+def test_kind_of_test_may_have_its_model_last(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    kind = "{% test odd(column_name, model) %}select * from {{ model }} where {{ column_name }} % 2 = 1{% endtest %}"
+    project.write("tests/generic/odd.sql", kind)
+    properties = "columns: [{name: day, data_tests: [{odd: {config: {severity: warn}}}]}]"
+    [outcome] = build(connection, project.mart(DAYS, properties)).outcomes
+
+    assert outcome.failing == 3
+
+
+def test_column_of_a_models_test_is_in_its_sentence(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection
+) -> None:
+    test = "{not_null: {arguments: {column_name: 'nullif(day, 3)'}, config: {severity: warn}}}"
+    [outcome] = build(connection, project.mart(DAYS, f"data_tests: [{test}]")).outcomes
+
+    assert outcome.found == "1 of 5 rows have no nullif(day, 3)"
+
+
 def test_where_is_a_template_in_sentences_too(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
     where = "day > {{ var('fiscal_year_start') }}"
     [outcome] = build(connection, project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
