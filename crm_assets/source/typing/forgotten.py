@@ -29,10 +29,10 @@ class Forgotten:
         hashed = id_hash(self.salt, resource, id_)
         return hashed if hashed in hashes else None
 
-    def matching_array(self, array: str, id_: int) -> str | None:
-        """The same for a record of a side-loaded array, which may have the name of a list."""
-        resource = next((name for name, endpoint in ENDPOINTS.items() if endpoint.data_selector == array), "")
-        return self.matching(resource, id_)
+    def matching_array(self, array: str, id_: int) -> bool:
+        """Whether a record of a side-loaded array, which may have the name of lists, is forgotten in one of them."""
+        lists = (name for name, endpoint in ENDPOINTS.items() if endpoint.data_selector == array)
+        return any(self.matching(name, id_) for name in lists)
 
     def matching_within(self, resource: str, record: Any) -> bool:
         """Whether a rejected record, or a record within it, has a forgotten id in any form."""
