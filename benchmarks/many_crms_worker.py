@@ -12,7 +12,7 @@ import dagster as dg
 import requests
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.raw import begin_read, build_raw_assets, rare_garbage_collection
+from crm_assets.assets.raw import begin_read, build_raw_assets
 from crm_assets.components.crm import LOGGERS, RESOURCES
 from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
@@ -39,7 +39,6 @@ def sync(warehouse: Warehouse, resource: str, mode: ReadMode) -> None:
             rules, load_id, state, why_full = committed(connection, begin)
             assert not why_full, why_full
         with (
-            rare_garbage_collection(),
             lake.ledger(request.base_url) as ledger,
             crm_read(resource, settings, replace(state, ledger=ledger), print, lambda _: None) as read,
         ):

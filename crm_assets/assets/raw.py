@@ -1,9 +1,8 @@
 """The raw assets: one op per resource, so that a failure neither stops nor repeats the others."""
 
-import gc
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -134,7 +133,6 @@ def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
                 if why_full:
                     context.log.info("%s: reading all pages", why_full)
             with (
-                rare_garbage_collection(),
                 lake.ledger(request.base_url) if lake else nullcontext() as ledger,
                 crm_progress.shown(resource, context.log.info) as watcher,
                 crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
@@ -231,23 +229,6 @@ def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one cal
         if isinstance(cursor, Cursor):
             return rules, load_id, replace(state, cursor=cursor), ""
         return rules, load_id, state, cursor
-
-
-@contextmanager
-def rare_garbage_collection() -> Iterator[None]:
-    """Makes Python's garbage collector run rarely while the body runs.
-
-    Pages are hundreds of thousands of values without cycles. By default the collector would traverse these, and all
-    objects of the imported libraries, again and again. The latter are excluded from collection for good.
-    """
-    before = gc.get_threshold()
-    gc.unfreeze()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, configured: str) -> None:

@@ -3,6 +3,7 @@
 The sandbox and each CRM with a name have their own file, catalog schema or database: records of two CRMs never mix.
 """
 
+import gc
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -26,6 +27,24 @@ MOTHERDUCK = "md:"
 Backend = DuckDBFile | Lake | MotherDuck
 
 
+@contextmanager
+def rare_garbage_collection() -> Iterator[None]:
+    """Makes Python's garbage collector run rarely while the body runs.
+
+    Pages are hundreds of thousands of values without cycles, and so are parsed models. By default the collector would
+    traverse these, and all objects of the imported libraries, again and again. The latter are excluded from collection
+    for good.
+    """
+    before = gc.get_threshold()
+    gc.unfreeze()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def has_maintenance() -> bool:
     """Whether the configured kind of warehouse needs regular maintenance. Never raises."""
     return str(find().values.get("warehouse", "")).startswith(PREFIX)
@@ -44,9 +63,12 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def yield_for_execution(self, context: InitResourceContext) -> Iterator["Warehouse"]:
-        """Keeps connections open until the run or its process ends, if they do not block others."""
+        """Keeps connections open until the run or its process ends, if they do not block others.
+
+        Meanwhile Python's garbage collector runs rarely.
+        """
         try:
-            with ExitStack() as self._until_end_of_run:
+            with rare_garbage_collection(), ExitStack() as self._until_end_of_run:
                 yield self
         finally:
             self._opened.clear()

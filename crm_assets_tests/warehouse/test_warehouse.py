@@ -1,5 +1,6 @@
 """One writer at a time, a bounded wait that says for whom, and a connection that never stays open."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -216,6 +217,13 @@ def test_a_state_is_remembered_until_somebody_writes() -> None:
         assert warehouse.remembered(warehouse.stamp) == "no row"
         statements.write("insert into t values (1)", table="t")
         assert warehouse.remembered(warehouse.stamp) is None
+
+
+def test_garbage_is_collected_rarely_in_a_run() -> None:
+    before = gc.get_threshold()
+    with Warehouse().yield_for_execution(build_init_resource_context()):
+        assert gc.get_threshold() > before
+    assert gc.get_threshold() == before
 
 
 def test_a_state_is_not_trusted_after_a_killed_writer(database: Path) -> None:
