@@ -95,6 +95,15 @@ def test_value_that_a_lake_cannot_hold_is_refused_with_its_table(
     assert "marts.huge" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("lake", "file")
+def test_file_of_another_crm_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://another.example")
+    assert moved() == 1
+    assert "must not mix" in capsys.readouterr().err
+    with Warehouse().get_connection() as connection:
+        assert connection.execute("from information_schema.tables").fetchall() == []
+
+
 def test_a_warehouse_that_is_the_file_itself_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert moved(str(file)) == 1
     assert "Set it to a lake" in capsys.readouterr().err
