@@ -72,7 +72,6 @@ def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float, 
     environment = {**os.environ, "CRM_DATA_DIR": str(folder), "DLT_DATA_DIR": str(folder)}
     environment |= {"DBT_TARGET_PATH": str(folder / "dbt"), "DBT_LOG_PATH": str(folder / "dbt")}
     environment["CRM_DBT_PROJECT"] = str(PROJECT)
-    environment["PATH"] = f"{DBT.parent}:{environment['PATH']}"  # dagster-dbt looks for dbt there
     # What has not changed is left alone only if Dagster has shown it.
     environment["DAGSTER_HOME"] = str(folder / (OWN_HOME if command[0] == DAGSTER_DBT else HOME))
     started = time.monotonic()

@@ -26,7 +26,7 @@ def run_dbt(
         [str(DBT.with_name(program)), *arguments, *(options if program == "dbt" else [])],
         cwd=database.parent,
         env={
-            "PATH": f"{DBT.parent}:{os.defpath}",
+            "PATH": os.defpath,
             "HOME": str(database.parent),
             "CRM_DATA_DIR": str(database.parent),
             "CRM_DATABASE": database.stem,

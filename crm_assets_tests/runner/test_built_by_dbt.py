@@ -212,6 +212,14 @@ def test_dagster_dbt_builds_the_project_as_the_page_says(databases: Sequence[Pat
     assert accounts > 0
 
 
+@pytest.mark.parametrize(("database", "file"), [("crm", "tables.duckdb"), ("north", "north.duckdb")])
+def test_dbt_uses_the_file_of_crm_warehouse(database: str, file: str, tmp_path: Path) -> None:
+    warehouse = {"CRM_WAREHOUSE": str(tmp_path / "tables.duckdb")}
+    (tmp_path / "data").mkdir()
+    run_dbt("debug", database=tmp_path / "data" / f"{database}.duckdb", environment=warehouse)
+    assert [path.name for path in tmp_path.glob("*.duckdb")] == [file]
+
+
 def test_dbt_runs_on_the_runners_duckdb() -> None:
     [dbt, runner] = (
         [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if line.startswith("duckdb==")]
