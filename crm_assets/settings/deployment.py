@@ -54,13 +54,24 @@ def _cron(text: str) -> str:
 
 def _absolute(folder: Path) -> Path:
     try:
-        return folder.expanduser().absolute()
+        path = folder.expanduser().absolute()
     except RuntimeError:
         raise ValueError("this user has no home: give the whole path") from None
+    _in_utf8(str(path))
+    return path
+
+
+def _in_utf8(path: str) -> None:
+    # DuckDB takes paths in UTF-8 only.
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError("is not UTF-8: give another path, or set LC_ALL to a UTF-8 locale such as C.UTF-8") from None
 
 
 def _known_kind(address: SecretStr) -> SecretStr:
     text = address.get_secret_value()
+    _in_utf8(text)
     kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
     if kind and kind[1] not in {"ducklake", "md"}:
         raise ValueError("is not a path and does not begin with ducklake: or md:")

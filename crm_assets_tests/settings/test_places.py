@@ -282,6 +282,13 @@ def test_a_folder_may_be_relative_or_in_the_home(
     assert resolve_settings().data_dir == Path(meant.format(cwd=working, home="/home/somebody"))
 
 
+@pytest.mark.parametrize("name", ["CRM_DATA_DIR", "CRM_WAREHOUSE"])
+def test_path_that_is_not_utf8_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, os.fsdecode(b"/srv/caf\xe9"))
+    with pytest.raises(SettingsError, match=rf"{name}\W.* is not UTF-8"):
+        resolve_settings()
+
+
 @pytest.mark.parametrize(("name", "value"), [("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"), ("CRM_EXECUTOR", "threads")])
 def test_wrong_setting_fails_no_run_that_does_not_need_it(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
