@@ -1,31 +1,30 @@
-"""The undocumented parts of Dagster and dagster-dlt that the project uses.
+"""The undocumented parts of Dagster that the project uses.
 
 `crm_assets_tests/contracts/` fails when an upgrade changes one of them.
 
 - `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of the error that ended the
   attempt, or of the interrupt.
-- `dlt_specs`: `build_dlt_asset_specs` accepts None as the pipeline if the translator does not use one.
 - `is_built_from`: a materialization's tags have its data version, its code's version and those of its inputs.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
 - `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
-- `was_interrupted`, `process_ended`: such a step is one that failed, with the class of its error in the event.
+- `process_ended`: such a step is one that failed, with an error of a class of Dagster's.
 - `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
   are launched through a server have one.
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any
 from uuid import uuid4
 
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckKey,
     AssetKey,
-    AssetSpec,
     DagsterEvent,
+    DagsterExecutionInterruptedError,
     DagsterInstance,
     DagsterRunStatus,
     EventLogEntry,
@@ -34,12 +33,9 @@ from dagster import (
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
 from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG, get_input_data_version_tag
 from dagster._core.definitions.reconstruct import ReconstructableRepository
-from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
-from dagster_dlt import DagsterDltTranslator, build_dlt_asset_specs
-from dlt.extract import DltSource
 
 from crm_assets.errors import SettingsError
 
@@ -90,16 +86,6 @@ def _version_tags(event: EventLogEntry | None) -> Mapping[str, str]:
     return materialization.tags or {} if materialization else {}
 
 
-def dlt_specs(source: DltSource, translator: DagsterDltTranslator) -> Iterator[AssetSpec]:
-    """The asset spec of each resource of a source, without the metadata that only `@dlt_assets` needs.
-
-    It needs no pipeline: creating one while definitions load would write to the disk.
-    """
-    for spec in build_dlt_asset_specs(source, None, translator):  # type: ignore[arg-type]
-        metadata = {key: value for key, value in spec.metadata.items() if key.startswith("dagster/")}
-        yield spec.replace_attributes(metadata=metadata)
-
-
 def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> Mapping[AssetCheckKey, str]:
     """Check -> the id of the run that evaluated it last, or was asked to."""
     records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
@@ -132,9 +118,8 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
     # Imported here: SQLAlchemy and alembic take 0.2 s of each start, and a code location needs neither.
     from dagster._core.storage.event_log import SqliteEventLogStorage
     from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
-    from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-    events = cast(SqlEventLogStorage, instance.event_log_storage)
+    events: Any = instance.event_log_storage
     checks = AssetCheckExecutionsTable
     with events.index_connection() as connection:
         connection.execute(checks.delete().where(checks.c.run_id == run_id))
@@ -147,14 +132,18 @@ def delete_run(instance: DagsterInstance, run_id: str) -> None:
 
 def was_interrupted(event: DagsterEvent) -> bool:
     """Whether a step or a run failed only since it was interrupted, with Ctrl-C or *Terminate*, or by the machine."""
-    error = getattr(event.event_specific_data, "error", None)
-    return error is not None and error.cls_name in {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+    return _error_class(event) in {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 
 
 def process_ended(event: DagsterEvent) -> bool:
     """Whether a step failed since its process was killed or crashed."""
+    return _error_class(event) in {"", "ChildProcessCrashException"}
+
+
+def _error_class(event: DagsterEvent) -> str:
+    """The name of the class with which the text of an event's error begins; empty without an error."""
     error = getattr(event.event_specific_data, "error", None)
-    return error is None or error.cls_name == "ChildProcessCrashException"
+    return error.to_string().partition("\n")[0].partition(":")[0].rpartition(".")[2] if error else ""
 
 
 def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
@@ -190,7 +179,7 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
             run_id=run_id,
             run_config={"loggers": {logger: {}}} if assets else None,
             asset_selection=frozenset(assets) or None,
-            remote_job_origin=RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME).get_job_origin(job.job_name),
+            remote_job_origin=RemoteRepositoryOrigin(location, definition.name).get_job_origin(job.job_name),
             job_code_origin=job.get_python_origin(),
         )
         result = execute_run(job, run, instance, raise_on_error=False)

@@ -20,7 +20,6 @@ from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
-from crm_assets.dagster_internals import dlt_specs
 from crm_assets.errors import SettingsError
 from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
@@ -33,7 +32,7 @@ from crm_assets.masking import masked
 from crm_assets.privacy.reads import ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
 from crm_assets.source import schemas
-from crm_assets.source.crm_source import ReadState, crm_read, declared_source
+from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.warehouse.names import RAW
@@ -62,39 +61,42 @@ class RawTranslator(DagsterDltTranslator):
         self.crm = crm
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
-        """The asset spec of a resource, from its endpoint and its declared schema."""
-        resource = data.resource.name
-        endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
-        schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
-        return dg.AssetSpec(
-            key=asset_key(self.crm, f"{RAW}.{resource}"),
-            group_name=self.crm.named(RAW),
-            description=(
-                f"{schema.description}\n\n"
-                f"Mirrors the array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
-                "Rows are never deleted: staging hides those that vanished from the list."
+        """The asset spec of a resource."""
+        return raw_spec(self.crm, data.resource.name)
+
+
+def raw_spec(crm: Crm, resource: str) -> dg.AssetSpec:
+    """The asset spec of a resource, from its endpoint and its declared schema."""
+    endpoint, schema = ENDPOINTS[resource], schemas.resource_schema(resource)
+    schema_file = Path(schemas.__file__).parent / "schemas" / f"{resource}.yaml"
+    return dg.AssetSpec(
+        key=asset_key(crm, f"{RAW}.{resource}"),
+        group_name=crm.named(RAW),
+        description=(
+            f"{schema.description}\n\n"
+            f"Mirrors the array `{endpoint.data_selector}` of `GET {endpoint.path}`, merged by `id`. "
+            "Rows are never deleted: staging hides those that vanished from the list."
+        ),
+        kinds={"dlt", "duckdb"},
+        owners=OWNERS,
+        metadata={
+            "dagster/table_name": f"{RAW}.{resource}",
+            "dagster/column_schema": declared_columns(schema),
+            "dagster/code_references": code_references(
+                {schema_file: "declared columns", Path(__file__): "asset"}, "docs/api.md"
             ),
-            kinds={"dlt", "duckdb"},
-            owners=OWNERS,
-            metadata={
-                "dagster/table_name": f"{RAW}.{resource}",
-                "dagster/column_schema": declared_columns(schema),
-                "dagster/code_references": code_references(
-                    {schema_file: "declared columns", Path(__file__): "asset"}, "docs/api.md"
-                ),
-            },
-        )
+        },
+    )
 
 
 def build_raw_assets(crm: Crm, resources: Collection[str]) -> list[dg.AssetsDefinition]:
     """The assets that load resources of a CRM."""
-    specs = dlt_specs(declared_source(), RawTranslator(crm))
-    return [raw_asset(crm, spec) for spec in specs if spec.key.path[-1] in resources]
+    return [raw_asset(crm, resource) for resource in ENDPOINTS if resource in resources]
 
 
-def raw_asset(crm: Crm, spec: dg.AssetSpec) -> dg.AssetsDefinition:
+def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
     """The asset that loads one resource. Source, pipeline and settings are created when it runs."""
-    resource = spec.key.path[-1]
+    spec = raw_spec(crm, resource)
 
     @dg.multi_asset(
         name="__".join(spec.key.path),

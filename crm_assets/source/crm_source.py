@@ -7,15 +7,14 @@ from typing import Any
 
 from dlt.common.jsonpath import compile_path
 from dlt.extract import DltSource
-from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import ClientConfig, EndpointResource
-from pydantic import SecretStr
 from requests import Session
 
 from crm_assets.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.settings import CrmSettings
-from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
 from crm_assets.source.http.limits import Ledger, limits_of
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
@@ -130,16 +129,6 @@ def list_source(  # noqa: PLR0913, PLR0917 # all that one list needs
     if step:
         config["processing_steps"] = [{"yield_map": step}]
     return rest_api_source({"client": client, "resources": [config]}, name=resource, max_table_nesting=0)
-
-
-def declared_source() -> DltSource:
-    """All resources as declared, for asset specs. No setting is resolved, and the source cannot be read."""
-    settings = CrmSettings(base_url="https://crm.invalid", api_key=SecretStr("not resolved at definition time"))
-    resources = [resource_config(resource, settings, SinglePagePaginator(), {}) for resource in ENDPOINTS]
-    with dlt_context(DefaultsContext()):
-        return rest_api_source(
-            {"client": client_config(settings, Session()), "resources": [*resources]}, name="crm", max_table_nesting=0
-        )
 
 
 def client_config(settings: CrmSettings, session: Session) -> ClientConfig:

@@ -57,20 +57,12 @@ class DocumentProvider(BaseDocProvider):
         return True
 
 
-class DefaultsContext(RunContext):
-    """A dlt context with the defaults only. It reads no files, so it cannot fail on one."""
+class ProjectContext(RunContext):
+    """A dlt context with the project's sources of settings, then the user's own dlt files, then the defaults."""
 
     def __init__(self) -> None:
         """Uses the working folder as the run directory."""
         super().__init__(None)
-
-    def initial_providers(self) -> list[ConfigProvider]:
-        """The defaults."""
-        return [DocumentProvider(DEFAULTS)]
-
-
-class ProjectContext(DefaultsContext):
-    """A dlt context with the project's sources of settings, then the user's own dlt files, then the defaults."""
 
     def initial_providers(self) -> list[ConfigProvider]:
         """All sources. Files that cannot be read are left out: resolving the project's settings reports them."""
@@ -81,7 +73,7 @@ class ProjectContext(DefaultsContext):
             ),
             SecretsTomlProvider(self.global_dir),
             ConfigTomlProvider(self.global_dir),
-            *super().initial_providers(),
+            DocumentProvider(DEFAULTS),
         ]
 
 

@@ -32,19 +32,14 @@ from dagster import (
     reconstructable,
 )
 
-from crm_assets.api import ENDPOINTS
-from crm_assets.assets.raw import RawTranslator
 from crm_assets.console import EVENT_LINES
 from crm_assets.dagster_internals import (
     FailuresOnly,
     delete_run,
-    dlt_specs,
     is_built_from,
     latest_evaluations,
     process_ended,
 )
-from crm_assets.settings import Crm
-from crm_assets.source.crm_source import declared_source
 
 
 @contextmanager
@@ -104,15 +99,6 @@ def test_dagster_names_the_end_of_a_process(tmp_path: Path, monkeypatch: pytest.
     retried, failed = (EVENT_LINES[event.event_type](event) for event in ended)
     assert retried.endswith(" s: its process was killed, or crashed")
     assert failed.endswith("failed: its process was killed, or crashed")
-
-
-def test_dagster_dlt_makes_specs_without_a_pipeline() -> None:
-    specs = list(dlt_specs(declared_source(), RawTranslator(Crm())))
-    assert [spec.key for spec in specs] == [AssetKey(["raw", resource]) for resource in ENDPOINTS], (
-        "dagster-dlt: build_dlt_asset_specs no longer makes a spec of each resource where the pipeline is None"
-    )
-    kept = {name for spec in specs for name in spec.metadata if not name.startswith("dagster/")}
-    assert not kept, f"dagster-dlt: specs keep {kept}, and with it the whole source"
 
 
 def source_and_model(source: str, code: str = "1") -> list[AssetsDefinition]:

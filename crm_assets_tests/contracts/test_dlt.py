@@ -19,7 +19,7 @@ from dlt.sources.rest_api import rest_api_source
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.loading.landing import landing_pipeline
-from crm_assets.source.dlt_context import DefaultsContext, ProjectContext, dlt_context
+from crm_assets.source.dlt_context import ProjectContext, dlt_context
 
 PAGES = (object(), object(), object())
 """What the API of these tests lists."""
@@ -159,7 +159,8 @@ def test_dlt_asks_a_run_context_for_its_sources(tmp_path: Path, monkeypatch: pyt
     with dlt_context(ProjectContext()):
         assert dlt.config["normalize.workers"] == 3, "dlt: a run context's initial_providers are no longer asked"
         assert dlt.config["runtime.dlthub_telemetry"] is False
-    with dlt_context(DefaultsContext()):
+    (tmp_path / ".env").unlink()
+    with dlt_context(ProjectContext()):
         assert dlt.config.get("normalize.workers") is None, "dlt: the context before is not put back"
 
 
