@@ -51,8 +51,8 @@ def unusable(found: Found) -> list[str]:
     addresses = addresses_in(str(found.values.get("notify", "")))
     return [
         f"Setting {found.named('notify')} in {' and '.join(found.origins['notify'])}: address {number} of "
-        f"{len(addresses)}, of kind {_kind(address)!r}, is none that Apprise supports, so nothing is sent to it. Write "
-        "it as its service's page in https://github.com/caronc/apprise/wiki says."
+        f"{len(addresses)}, of kind {_kind(address)!r}, is not one that Apprise supports, so nothing is sent to it. "
+        "Write it as its service's page in https://github.com/caronc/apprise/wiki says."
         for number, address in enumerate(addresses, 1)
         if address and not _sender(address)
     ]

@@ -36,7 +36,7 @@ def test_addresses_that_no_alert_can_reach_are_named(
     with configured_crm(lists=lists(1)):
         code, _, errors = check(capsys)
     assert code == 0
-    assert "CRM_NOTIFY) in the environment: address 1 of 1, of kind 'unknown', is none that Apprise supports" in errors
+    assert "in the environment: address 1 of 1, of kind 'unknown', is not one that Apprise supports" in errors
 
 
 def test_findings_fit_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
