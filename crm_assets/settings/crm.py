@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 from crm_assets.api import ENDPOINTS
 from crm_assets.settings.deployment import DeploymentSettings, setting
 from crm_assets.settings.endpoints import EndpointSettings, a_table
-from crm_assets.settings.names import full_name, setting_name
+from crm_assets.settings.names import SECTION, SECTION_IN_USE, full_name, setting_name
 
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
@@ -164,10 +164,9 @@ class CrmSettings(DeploymentSettings):
             )
         if bool(self.base_url) != bool(self.api_key):
             missing, given = ("api_key", "base_url") if self.base_url else ("base_url", "api_key")
-            raise ValueError(
-                f"{full_name(missing)} is missing, but {setting_name(given)} is set. Set both to read a real CRM, "
-                "or neither to use the bundled sandbox"
-            )
+            first = "Set both to read a real CRM, or neither to use the bundled sandbox"
+            to_do = first if SECTION_IN_USE.get() == SECTION else "Set both: each CRM has its own"
+            raise ValueError(f"{full_name(missing)} is missing, but {setting_name(given)} is set. {to_do}")
         url = urlsplit(self.base_url or "")
         if url.scheme == "http" and not self.allow_http and not is_loopback(url.hostname or ""):
             raise ValueError(

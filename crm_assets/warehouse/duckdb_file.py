@@ -72,7 +72,7 @@ class DuckDBFile:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
-            raise NothingStored(f"{self.path} does not exist yet: materialize the assets of group raw first")
+            raise NothingStored(f"{self.path} does not exist yet: materialize the raw assets first")
         if not keep:
             self._kept.close()
         with self._kept.used() if keep else self._opened(read_only=read_only) as connection:

@@ -67,7 +67,9 @@ def test_url_and_key_have_no_default(secrets: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://default.example")
     monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
     monkeypatch.setenv("API_KEY", KEY)
-    assert f"sources.north.{missing} (SOURCES__NORTH__{missing.upper()}) is missing" in error(NORTH)
+    message = error(NORTH)
+    assert f"sources.north.{missing} (SOURCES__NORTH__{missing.upper()}) is missing" in message
+    assert "sandbox" not in message
 
 
 def test_crm_with_a_name_is_never_the_sandbox() -> None:

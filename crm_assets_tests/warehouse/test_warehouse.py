@@ -92,7 +92,7 @@ def test_a_read_only_connection_cannot_write() -> None:
 
 @pytest.mark.usefixtures("warehouse")
 def test_reading_an_empty_warehouse_says_what_to_do_and_creates_none(data_dir: Path) -> None:
-    with pytest.raises(NothingStored, match="materialize the assets of group raw first"):
+    with pytest.raises(NothingStored, match="materialize the raw assets first"):
         statements.read("select 1")
     assert not [*data_dir.glob("*.duckdb")]
 

@@ -129,7 +129,7 @@ def explained(
         yield
     except errors as error:
         if is_about_missing_lake(error):
-            raise NothingStored(f"{address} holds nothing yet: materialize the assets of group raw first") from None
+            raise NothingStored(f"{address} holds nothing yet: materialize the raw assets first") from None
         if is_about_other_files(error):
             raise WarehouseError(
                 address.without_secrets(
