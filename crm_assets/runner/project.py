@@ -192,7 +192,9 @@ class Project:
             for table in source.get("tables") or []:
                 parts = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
                 schema, name = (str(self.plain.value(path, part, line_of(table))) for part in parts)
-                self.sources[source["name"], table["name"]] = Relation(schema, name)
+                if (key := (source["name"], table["name"])) in self.sources:
+                    raise ModelsRefused(f"{path}:{line_of(table)}: {'.'.join(key)} is already listed: keep one entry")
+                self.sources[key] = Relation(schema, name)
 
     def _nodes(self) -> Iterator[Node]:
         unused = dict(self._entries)

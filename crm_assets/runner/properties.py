@@ -57,13 +57,14 @@ ENTRY = _keys(
     "name description docs relation latest_version group access",
     meta={}, tags=(str, list), config=CONFIG, data_tests=TESTS, tests=TESTS, columns=[COLUMN],
 )  # fmt: skip
+OF_SOURCES = _keys("freshness loaded_at_field loaded_at_query event_time", meta={}, tags=(str, list))
 TABLE = _keys(
     "name description identifier loaded_at_field loaded_at_query freshness external meta tags docs quoting",
-    config=CONFIG, columns=[DESCRIBED],
+    config=OF_SOURCES, columns=[DESCRIBED],
 )  # fmt: skip
 SOURCE = _keys(
     "name description schema loader loaded_at_field loaded_at_query freshness meta tags quoting overrides",
-    config=CONFIG, tables=[TABLE],
+    config=OF_SOURCES, tables=[TABLE],
 )  # fmt: skip
 FILE = _keys(
     "version macros exposures groups metrics semantic_models saved_queries analyses",

@@ -188,6 +188,11 @@ WRONG_YAML = {
     "itself": ("models: &all [*all]", "this is nested too deeply, or an alias is part of what it stands for"),
     "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
     "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
+    "source twice": ("sources: [{name: raw, tables: [{name: t}, {name: t}]}]", "raw.t is already listed: keep one"),
+    "disabled source": (
+        "sources: [{name: s, config: {enabled: false}}]",
+        "the key 'enabled' cannot be used: remove it",
+    ),
     "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
 }
 
