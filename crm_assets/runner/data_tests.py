@@ -95,7 +95,7 @@ class DataTest:
 def singular_test(node: Node) -> DataTest:
     """The test of a file."""
     description = node.described(node.properties) or f"No row is found by {node.path.name}."
-    return DataTest(node.stem, SINGULAR, node.path, node.text, node.config, description)
+    return DataTest(node.stem, SINGULAR, node.path, node.text, _given(node.config), description)
 
 
 def read_data_tests(node: Node, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
@@ -182,7 +182,7 @@ def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line:
         kind,
         path,
         text,
-        config,
+        _given(config),
         description or known.passes or " of ".join([kind, *([column["name"]] if column else [])]),
         "" if description else known.fails,
         line,
@@ -199,3 +199,8 @@ def _configured(node: Node, text: str, line: int, arguments: Mapping[str, Any]) 
         given = scope.value(path, arguments, line, braces=False)
         scope.render(path, text, line, arguments={**given, "model": scope["this"]})
     return config.given
+
+
+def _given(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Configuration without nulls: each key has its default then."""
+    return {key: value for key, value in config.items() if value is not None}

@@ -33,6 +33,10 @@ def rows(connection: duckdb.DuckDBPyConnection, table: str = "marts.sales") -> l
         ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 of 5 rows have a day that is not at most 2")),
         ({"error_if": "> 3"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
         ({"warn_if": "> 3", "error_if": "> 3"}, (None, "none fails")),
+        (
+            {"severity": "WARN", "limit": None, "fail_calc": None, "warn_if": None, "error_if": None, "where": None},
+            ("warn", "3 of 5 rows have a day that is not at most 2"),
+        ),
     ],
     ids=str,
 )
