@@ -10,8 +10,8 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.yaml_files import Items, line_of, read_yaml
 
 Spec = Any
-"""A mapping of known keys, a list with the spec of its items, a set of allowed values, a tuple of types, or None:
-anything."""
+"""A mapping of known keys, a list with the spec of its items, a set of allowed values (frozen: in any case of letters),
+a tuple of types, or None: anything."""
 
 KINDS = {
     str: "a text",
@@ -46,7 +46,7 @@ CONFIG = _keys(
     on_schema_change={"append_new_columns"},
     strategy={"timestamp", "check"},
     hard_deletes={"ignore", "invalidate", "new_record"},
-    severity={"error", "warn"},
+    severity=frozenset({"error", "warn"}),
 )
 """The keys of `config` that are supported, or that change nothing here."""
 
@@ -111,8 +111,9 @@ def wrong(value: Any, spec: Spec, path: str, line: int = 1, where: str = "the fi
     kinds = spec if isinstance(spec, tuple) else (type(spec),)
     if spec is None or (value is None and bool not in kinds and not isinstance(spec, list)):
         return
-    if isinstance(spec, set):
-        if str(value).lower() not in spec and "{{" not in str(value):
+    if isinstance(spec, set | frozenset):
+        written = str(value).lower() if isinstance(spec, frozenset) else str(value)
+        if written not in spec and "{{" not in written:
             yield f"{at}: use one of {', '.join(sorted(spec))}"
     elif not isinstance(value, kinds) and not (bool in kinds and "{{" in str(value)):
         yield f"{at}: write {' or '.join(KINDS[kind] for kind in kinds if kind in KINDS)}"
