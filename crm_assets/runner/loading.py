@@ -38,7 +38,7 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     for node in enabled:
         if node.resource_type != "data_tests":
             known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)
-    _refuse(problem for model in known.values() for problem in (*_in_config(model), *_errors(model, "reads")))
+    _refuse(problem for model in known.values() for problem in [*_in_config(model)] or _errors(model, "reads"))
     # What follows needs valid SQL.
     models: dict[str, Model] = {}
     for model in known.values():

@@ -126,6 +126,10 @@ def test_cycle_is_reported_in_reading_order(project: ModelProject) -> None:
 
 WRONG_PROPERTIES = {
     "materialization": ("config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral"),
+    "no model's": (
+        "config: {materialized: seed}",
+        "materialized is 'seed': use one of ephemeral, incremental, table, view",
+    ),
     "capitals": ("config: {materialized: VIEW}", "materialized is 'VIEW': use one of ephemeral"),
     "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
     "dbt's own config": ("config: {merge_update_columns: [a]}", "'merge_update_columns' cannot be used: remove it"),

@@ -1,5 +1,7 @@
 """Seeds: CSV files as tables, whose errors are reported with line and column."""
 
+import json
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -65,6 +67,16 @@ def test_a_value_that_may_mean_several_things_is_a_text(
     build(connection, targets(project, f"note\n{value}\n", "{}"))
 
     assert connection.execute("from seeds.targets").fetchall() == [(value,)]
+
+
+@pytest.mark.parametrize("delimiter", ["||", "", None])
+def test_delimiter_of_another_length_is_refused(project: ModelProject, delimiter: str | None) -> None:
+    properties = json.dumps({"seeds": [{"name": "targets", "config": {"delimiter": delimiter}}]})
+
+    with pytest.raises(
+        ModelsRefused, match=rf"seeds\.yml:1: targets: delimiter is '{re.escape(str(delimiter))}': write one"
+    ):
+        targets(project, "a||b\n", properties)
 
 
 def test_delimiter_is_that_of_the_configuration(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
