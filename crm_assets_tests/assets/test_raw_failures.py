@@ -35,13 +35,16 @@ def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> Non
     assert logged == [(resource,) for resource in sorted(run.materialized)]
 
 
-def test_a_resource_that_recovers_between_two_tries_is_loaded(data_dir: Path) -> None:
+def test_a_resource_that_recovers_between_two_tries_is_loaded(
+    data_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with configured_crm(lists={"open_tasks": tasks(60)}) as crm:
         crm.faults.append(lambda _: Response("", 500) if len(crm.seen) <= 5 else None)
         run = materialize("open_tasks")
     assert run.success
     assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (2, [1, 1, 1, 1, 1, 1, 2])
     assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
+    assert "60 records in 3 requests, 1 of them a retry (full)" in capfd.readouterr().err
 
 
 @pytest.mark.long

@@ -1,5 +1,6 @@
 """Run after run: rows are merged by id, every run is on record, and its numbers are the ones of the requests made."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from dagster import TableSchema
 from starlette.responses import Response
 
+from crm_assets.api import ENDPOINTS
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.scripted_crm import KEY, failing
 
@@ -101,3 +103,16 @@ def test_requests_carry_the_key_in_a_header_and_nowhere_else() -> None:
         assert [name for name, value in seen.headers.items() if KEY in value] == ["api_key"]
         assert seen.params == {"page": str(seen.page), "per_page": "50"}
         assert seen.headers["accept"] == "application/json"
+
+
+def test_what_a_read_records_is_documented(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    _, _, section = page.partition("## What reads and builds record\n")
+    documented = set(re.findall(r"`(crm/\w+|raw\.\w+)`", section.partition("\n## ")[0]))
+    monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
+    with configured_crm(lists={"accounts": accounts(1)}, side_loaded={"users": [{"id": 1}]}):
+        metadata = materialize("accounts").metadata("accounts")
+    tables = rows(data_dir / "crm.duckdb", "select 'raw.' || table_name from duckdb_tables()")
+    of_other_commands = {"raw.model_builds", "raw.forgotten", "raw.personal_data_policy"}
+    recorded = {name for name in metadata if name.startswith("crm/")} | {table for (table,) in tables}
+    assert recorded | of_other_commands == documented | {f"raw.{resource}" for resource in ENDPOINTS}

@@ -90,7 +90,7 @@ class ReadReport:
     @property
     def summary(self) -> str:
         """One line for the run's log."""
-        retries = f" and {self.retries:,} {'retry' if self.retries == 1 else 'retries'}" if self.retries else ""
+        retries = f", {self.retries:,} of them {'a retry' if self.retries == 1 else 'retries'}" if self.retries else ""
         incomplete = f"; incomplete: {self.incomplete_because}" if self.incomplete_because else ""
         read = f"{counted(self.rows_read, 'record')} in {counted(self.requests, 'request')}{retries}"
         return f"{self.resource}: {read} ({self.mode.value}){incomplete}"
