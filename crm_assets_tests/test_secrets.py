@@ -147,6 +147,8 @@ def test_settings_show_no_value_of_a_parameter(
         ("SOURCES__CRM__API_KEY_NAME", "Authorization: Token hush"),
         ("CRM_UI_URL", "ftp://me:hush@ui.example"),
         ("CRM_REPORTS_URL", "ftp://me:hush@ui.example"),
+        ("CRM_REPOSITORY_URL", "https://me:hush@git.example/crm"),
+        ("CRM_REPOSITORY_URL", "ftp://me:hush@git.example/crm"),
         ("CRM_WAREHOUSE", "dbname=lake password=hush"),
         ("CRM_WAREHOUSE", "postgresql://me:hush@db/lake"),
         ("SOURCES__CRM__BASE_URL", "https://me:hush@crm.example"),
@@ -159,6 +161,17 @@ def test_wrong_setting_is_named_without_its_value(name: str, value: str, monkeyp
         resolve_settings()
     assert name in str(raised.value)
     assert "hush" not in str(raised.value)
+
+
+def test_token_in_the_wrong_setting_is_masked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from crm_assets.__main__ import main
+
+    monkeypatch.setenv("CRM_DATA_DIR", "md:crm?motherduck_token=hush-hush")
+    monkeypatch.setenv("CRM_EXECUTOR", "https://me:hush-hush@host.example")
+    main(["settings"])
+    assert "hush" not in capsys.readouterr().out
 
 
 LONG_HOST = f"https://{'x' * 85}.{KEY}.host/"
@@ -188,6 +201,21 @@ def test_the_part_of_a_header_that_is_the_key_is_masked(key: str, monkeypatch: p
     monkeypatch.setenv("SOURCES__CRM__API_KEY", f"Token token={key}")
     find(DEFAULT_CRM)
     assert masked(f"Incorrect key: {key}") == "Incorrect key: ***"
+
+
+@pytest.mark.parametrize(
+    ("header", "secret"),
+    [
+        ('Token token="ab47"', "ab47"),
+        ("Basic bWU6YWI0Nw==", "ab47"),
+        ("Basic bWU6YWI0Nw", "ab47"),
+        (" Basic  bWU6YWI0Nw==", "ab47"),
+    ],
+)
+def test_short_key_in_a_header_is_masked(header: str, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", header)
+    find(DEFAULT_CRM)
+    assert masked(f"Incorrect key: {secret}") == "Incorrect key: ***"
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, model_validator
@@ -91,6 +92,12 @@ def _known_kind(address: SecretStr) -> SecretStr:
     return address
 
 
+def _without_user(address: str) -> str:
+    if "@" in urlsplit(address).netloc:
+        raise ValueError("must not hold a user name, a password or a token: Dagster's UI shows it")
+    return address
+
+
 def setting(default: Any, allowed: str, **rules: Any) -> Any:
     """A setting whose allowed values are said in words. `rules`: those that pydantic checks."""
     return Field(default, json_schema_extra={"allowed": allowed}, **rules)
@@ -106,6 +113,7 @@ Month = Annotated[int, BeforeValidator(_month)]
 Currency = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern="^[A-Za-z]{3}$")]
 Cron = Annotated[str, AfterValidator(_cron)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
+Repository = Annotated[str, StringConstraints(pattern=WEB_URL), AfterValidator(_without_user)]
 Tables = Annotated[SecretStr, AfterValidator(_known_kind)]
 
 
@@ -157,8 +165,9 @@ class DeploymentSettings(Settings):
     reports_url: str | None = setting(None, "a URL without a secret", pattern=WEB_URL)
     """Where a web server serves the folder `reports`, for the link to the sales review in Dagster's UI."""
 
-    repository_url: str | None = setting(None, "a URL such as `https://github.com/acme/crm/blob/main`", pattern=WEB_URL)
-    """The project's folder in a repository, to which assets link. Without it they link to local files."""
+    repository_url: Repository | None = setting(None, "a URL such as `https://github.com/acme/crm/blob/main`")
+    """The project's folder in a repository, to which assets link; without a user name or token. Without it they link to
+    local files."""
 
     keep_runs_days: int = Field(default=30, ge=0, le=3650)
     """Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all."""

@@ -150,7 +150,9 @@ LONGEST = 100
 NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
 """Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
 
-MAY_HOLD_SECRETS = frozenset({*SECRETS, "base_url", "ui_url", "reports_url", "api_key_name", "endpoints"})
+MAY_HOLD_SECRETS = frozenset(
+    {*SECRETS, "base_url", "ui_url", "reports_url", "repository_url", "api_key_name", "endpoints"}
+)
 """Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
 

@@ -119,8 +119,8 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     """All secrets in settings as they were given, and in variables of other programs."""
     yield from key_secrets(str(values.get("api_key", "")))
     yield str(values.get("personal_data_key", ""))
-    for name in ("warehouse", "warehouse_files", "base_url", "ui_url", "reports_url"):
-        yield from warehouse(str(values.get(name, ""))).secrets
+    for name in values.keys() - {"api_key", "notify", "endpoints"}:  # any other can be an address, by mistake at least
+        yield from warehouse(str(values[name])).secrets
     for address in addresses_in(str(values.get("notify", ""))):
         yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
@@ -147,13 +147,14 @@ def addresses_in(text: str) -> list[str]:
 def key_secrets(key: str) -> Iterator[str]:
     """A key; the parts of one such as `Token token=KEY`; the password in one of basic authentication."""
     yield key.strip("\r\n")
-    *words, last = WORD.split(key.strip())
-    yield from (word for word in words if len(word) >= LONG)
-    yield last
-    kind, _, encoded = key.partition(" ")
+    words = [word for word in WORD.split(key) if word]
+    yield from (word for word in words if len(word) >= LONG or word is words[-1])
+    kind, _, encoded = key.strip().partition(" ")
     if kind.lower() == "basic":
+        encoded = encoded.strip(" =")
         try:
-            user, _, password = b64decode(encoded, validate=True).decode().partition(":")
+            padded = encoded + "=" * (-len(encoded) % 4)  # which some servers do without
+            user, _, password = b64decode(padded, validate=True).decode().partition(":")
         except ValueError:
             return
         yield from (password, f"{user}:{password}")
