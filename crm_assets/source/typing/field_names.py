@@ -51,6 +51,12 @@ def snake_case(key: str) -> str:
     return NAMING.normalize_path(key)
 
 
+def column_name(key: str) -> str:
+    """The column name of a key whose record has no other with the same."""
+    name = snake_case(key)
+    return _with_hash(key, name) if AMBIGUOUS.search(key) and key != name else name
+
+
 def without_hash(column: str) -> str:
     """A column's name without the hash that makes it unique."""
     return HASH_SUFFIX.sub("", column)

@@ -20,7 +20,7 @@ from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.field_names import snake_case, without_hash
+from crm_assets.source.typing.field_names import column_name, without_hash
 
 NUMBER = r"[+-]?\s?(\d+|\d{1,3}([ .,'_\u00a0\u202f]\d{3})+)([.,]\d*)?(e[+-]?\d{1,3})?\s?[%\u20ac$\u00a3]?"
 
@@ -65,10 +65,16 @@ def looks_like(data_type: str, text: str) -> bool:
 HASHED_TYPES = frozenset({"text", "json"})
 """Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
 
-AN_OBJECT = re.compile(r"[\[\s\ufeff]*\{\s*[\"'&\\]")
-"""The beginning of an object. If the text is not JSON, its fields cannot be redacted."""
+INVISIBLE = "".join(
+    map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x1680, *range(0x2000, 0x2010), *range(0x2028, 0x2030)))
+) + "".join(map(chr, (*range(0x205F, 0x2070), 0x3000, 0xFEFF)))
+"""Blanks, control characters, marks of width zero or of a direction: what may stand before JSON and is not seen."""
 
-BEFORE_JSON = " \t\r\n\ufeff"
+AN_OBJECT = re.compile(rf"""[{INVISIBLE}"'\\]*(?=[\[{{]).*?\{{[{INVISIBLE}]*["'&\\]""", re.DOTALL)
+"""What begins like JSON and has an object. If it is not JSON, as a text that was cut, fields cannot be redacted."""
+
+FOR_A_URL = re.compile(r"(?:\+|%(?:25)*(?:20|0a|0d|09))*%(?:25)*(?:7b|5b|22|27|5c)", re.IGNORECASE)
+"""The beginning of JSON that is encoded for a URL, once or more often."""
 
 A_HASH = re.compile("[0-9a-f]{64}")
 
@@ -76,7 +82,7 @@ A_NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 """Keys that are shown as names of dropped fields. Others may be data, such as e-mail addresses."""
 
 
-VERSION = 2
+VERSION = 3
 """Changes when other values are redacted than before, so that stored ones are converted."""
 
 
@@ -101,7 +107,7 @@ class Redaction:
         """
         self.dropped: set[str] = set()
         self._policy, self._key = settings.personal_data, settings.hash_key
-        self._listed = frozenset(map(snake_case, settings.personal_data_allowed))
+        self._listed = _listed(settings)
         self._columns = columns
         self._is_hashed = is_hashed
 
@@ -120,10 +126,13 @@ class Redaction:
 
     def keeps(self, field: str) -> bool:
         """Whether a field, or its column, is kept. If not, its name is added to `dropped`."""
-        if field in self._columns or snake_case(without_hash(field)) in self._listed:
+        if field in self._columns or self._lists(field):
             return True
         self.dropped.add(field if A_NAME.fullmatch(field) or is_personal_name(field) else "*")
         return False
+
+    def _lists(self, field: str) -> bool:
+        return not self._listed.isdisjoint(_names_of(field))
 
     def field(self, name: str, value: Any) -> Any:
         """The redacted value of a field that is kept."""
@@ -188,7 +197,7 @@ class Redaction:
     def _object(self, value: dict[str, Any], within: str, is_personal: bool, fields: Collection[str]) -> Any:
         kept: dict[str, Any] = {}
         for field, inner in value.items():
-            listed = snake_case(field) in self._listed
+            listed = self._lists(field)
             if listed or field in fields:
                 hidden = is_personal_name(field) or (is_personal and not listed)
                 kept[field] = self.value(inner, within=within, is_personal=hidden, fields=fields)
@@ -201,7 +210,7 @@ class Redaction:
     def _text(self, text: str, within: str, fields: Collection[str]) -> str | None:
         parsed = json_within(text)
         if parsed is None:
-            if AN_OBJECT.match(text):
+            if AN_OBJECT.match(_decoded(text)):
                 self.dropped.add(f"{within}.*")
                 return None
             return text
@@ -217,16 +226,33 @@ class Redaction:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def _listed(settings: CrmSettings) -> frozenset[str]:
+    return frozenset[str]().union(*map(_names_of, settings.personal_data_allowed))
+
+
+@lru_cache(maxsize=10_000)
+def _names_of(field: str) -> frozenset[str]:
+    """How a field is sent, and how its column is called. Words that dlt gives one name have none of these in common."""
+    return frozenset({field, column_name(without_hash(field))})
+
+
 def json_within(text: str) -> Any:
     """The object, array or string in a text of JSON, also one that is encoded for a URL; None if it is no such text."""
-    text = text.strip(BEFORE_JSON)
-    text = unquote_plus(text) if text.startswith(("%7B", "%5B", "%22", "%7b", "%5b")) else text
+    text = _decoded(text)
     if not text.startswith(("{", "[", '"')):
         return None
     try:
         return parse_json(text.encode())
     except ValueError:
         return None
+
+
+def _decoded(text: str) -> str:
+    """A text that begins with what it means: without what is not seen, and decoded if it is JSON encoded for a URL."""
+    text = text.strip(INVISIBLE)
+    while FOR_A_URL.match(text):
+        text = unquote_plus(text).strip(INVISIBLE)
+    return text
 
 
 def rules(settings: CrmSettings) -> str:
@@ -238,7 +264,7 @@ def rules(settings: CrmSettings) -> str:
         for table, columns in {**lists, **arrays}.items()
         for name, column in columns.items()
     }
-    described = json.dumps([VERSION, declared, sorted(map(snake_case, settings.personal_data_allowed))], sort_keys=True)
+    described = json.dumps([VERSION, declared, sorted(_listed(settings))], sort_keys=True)
     return hashlib.sha256(described.encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ import pytest
 from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import why_rejected
+from crm_assets.source.typing.field_names import column_name
 from crm_assets.source.typing.redaction import Redaction, is_personal_name
 
 MARKED = "Ada Marked"
@@ -77,6 +78,20 @@ def test_a_listed_field_stays_in_any_notation() -> None:
     }
 
 
+@pytest.mark.parametrize(("name", "other"), [("規模", "氏名"), ("размер", "имя"), ("Discount %", "Discount $")])
+def test_a_listed_field_lets_no_other_through(name: str, other: str) -> None:
+    assert left_out({name: 3, other: MARKED, "custom_field": {name: 4, other: MARKED}}, name) == {
+        name: 3,
+        "custom_field": {name: 4},
+    }
+
+
+def test_a_listed_field_keeps_its_stored_column() -> None:
+    one = redaction("leave_out", "размер")
+    assert one.keeps(column_name("размер"))
+    assert not one.keeps(column_name("имя"))
+
+
 def test_allowed_field_named_like_a_personal_one_is_hidden() -> None:
     assert left_out({"E-Mail": MARKED}, "e_mail") == {"E-Mail": None}
     assert MARKED not in str(hashed({"E-Mail": MARKED}, "e_mail"))
@@ -116,6 +131,13 @@ def test_a_text_that_only_looks_like_json_stays() -> None:
         "{&quot;email&quot;: &quot;Ada Marked&quot;}",
         '{\\"email\\": \\"Ada Marked\\"}',
         '[{"email": "Ada Marked"',
+        '["vip", {"email": "Ada Marked"',
+        '"{\\"email\\": \\"Ada Marked',
+        "%7B%22email%22%3A%22Ada%20Marked",
+        "%20%7B%27email%27%3A%27Ada+Marked%27%7D",
+        "%257B%2522email%2522%253A%2522Ada%2520Marked%2522%257D",
+        '\u200b{"email": "Ada Marked"}',
+        '\0{\u2060"email": "Ada Marked"',
         pytest.param("[1," * 2000 + '{"email": "Ada Marked"}' + "]" * 2000, id="deep"),
     ],
 )
