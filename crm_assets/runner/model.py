@@ -264,12 +264,12 @@ class Model(Node):
         depends_on = self.depends_on
         return {model.address: model for model in self.known.values() if model.address in depends_on}
 
-    @property
+    @cached_property
     def asks_for_time(self) -> bool:
         """Whether what it has may depend on when it is built. A seed reads a file."""
         if self.materialized in {"seed", "snapshot"}:
             return self.materialized == "snapshot"
-        return bool(self.config.get("depends_on_today")) or not (is_stable(self.sql) and is_stable(self.later_sql))
+        return bool(self.config.get("depends_on_today")) or not all(map(is_stable, {self.sql, self.later_sql}))
 
     @property
     def shows_side_loads(self) -> bool:
