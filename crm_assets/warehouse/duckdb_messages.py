@@ -14,7 +14,9 @@ HOLDER = re.compile(r"held in (.+?)\. See", re.DOTALL)
 LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 CONFLICT = re.compile(r"conflict|maximum retry count|could not serialize", re.IGNORECASE)
 MEMORY_USED = re.compile(r"\([^/()]+/[^/()]+ used\)")
-REFUSAL = re.compile(r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))")
+REFUSAL = re.compile(
+    r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))|no password supplied"
+)
 STATEMENT_ERRORS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
 EVALUATED = re.compile(r"could not convert|failed to cast", re.IGNORECASE)
 QUOTING = (
@@ -99,7 +101,7 @@ def is_about_other_files(error: Exception) -> bool:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether PostgreSQL answered, and will refuse the next connection as well: a wrong password, no such database."""
+    """Whether PostgreSQL will refuse the next connection as well: a wrong or missing password, no such database."""
     return REFUSAL.search(str(error)) is not None
 
 

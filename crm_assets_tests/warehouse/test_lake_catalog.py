@@ -1,9 +1,11 @@
 """A connection to a lake's catalog that breaks, or cannot be made, loses nothing."""
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import duckdb
 import psycopg
@@ -147,6 +149,32 @@ def test_catalog_that_ends_while_parquet_is_written_is_named(
     ended = "PostgreSQL has ended a session of the lake's catalog. Check that it runs, and run this again"
     assert capsys.readouterr().err.splitlines()[-1].endswith(ended)
     assert [path.name for path in (tmp_path / "published").iterdir()] == [".lock"]
+
+
+def ask_for_passwords(server: socket.socket) -> None:
+    """Answers each client of PostgreSQL that it has to send a password."""
+    with suppress(OSError):  # the server is closed
+        while True:
+            client, _ = server.accept()
+            with client:
+                while client.recv(1024)[4:6] == b"\x04\xd2":  # asks for encryption
+                    client.send(b"N")
+                client.send(b"R\0\0\0\x08\0\0\0\x03")
+                client.recv(1024)
+
+
+def test_catalog_that_wants_a_password_is_not_tried_again(
+    lake: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert lake
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "missing"))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:postgres:host=127.0.0.1 port={server.getsockname()[1]} user=crm")
+        Thread(target=ask_for_passwords, args=[server], daemon=True).start()
+        with configured_crm(lists={"open_tasks": tasks(3)}):
+            run = materialize("open_tasks")
+    assert run.attempts("open_tasks") == 1
+    assert "no password supplied" in run.failure("open_tasks")
 
 
 @pytest.mark.parametrize("proxy", ["bucket"], indirect=True)
