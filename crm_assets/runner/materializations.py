@@ -50,13 +50,21 @@ def materialize(
         require(model, {"unique_key": model.unique_key}, columns_of(connection, f"(\n{select}\n)"))
     if model.materialized == "seed":
         connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
-    new = _merged(connection, model, select) if keep_rows else f"\n{select}"
+    new = _merged(connection, model, select) if keep_rows else _agreed(connection, model, select)
     if model.kind == "table":
         new = with_lake_types(connection, new)
     created = connection.execute(f"create or replace {model.kind} {model.relation} as {new}").fetchall()
     if model.materialized == "seed":
         _refuse_rejected_lines(connection, model)
     return new, created[0][0] if model.kind == "table" else None
+
+
+def _agreed(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
+    """A SELECT with the columns of a table in the order of its contract, as dbt has them. Others fail the contract."""
+    agreed = model.contract if model.materialized in {"table", "incremental"} else None
+    if not agreed or agreed.keys() != columns_of(connection, f"(\n{select}\n)").keys():
+        return f"\n{select}"
+    return f"select {', '.join(map(identifier, agreed))} from (\n{select}\n)"
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:

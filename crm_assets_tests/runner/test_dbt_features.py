@@ -296,6 +296,19 @@ def test_enforced_contract_is_compared_with_the_table(
             build(connection, model)
 
 
+@pytest.mark.parametrize("materialized", ["table", "incremental"])
+def test_contract_says_the_order_of_columns(
+    project: ModelProject, connection: duckdb.DuckDBPyConnection, materialized: str
+) -> None:
+    config = f"config: {{materialized: {materialized}, contract: {{enforced: true}}}}"
+    columns = "columns: [{name: n, data_type: text}, {name: day, data_type: int}]"
+    model = project.mart("select 1 as day, 'a' as n -- both", f"{{{config}, {columns}}}")
+    for _ in range(2):
+        build(connection, model)
+
+    assert set(rows(connection)) == {("a", 1)}
+
+
 @pytest.mark.parametrize(
     ("strategy", "key", "expected"),
     [
