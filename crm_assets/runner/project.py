@@ -25,6 +25,9 @@ FOLDERS: Mapping[str, tuple[str, str]] = {
 
 GENERIC = "tests/generic"
 
+NOT_CALLED = frozenset({"ref", "source", "get_where_subquery"})
+"""Macros of dbt that projects may replace, and that do their work in Python here."""
+
 SNAPSHOT = re.compile(r"\{%-?\s*snapshot\s+(\w+)")
 
 DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
@@ -62,8 +65,8 @@ class Node:
     def named_by(self, macro: str, key: str) -> str:
         """A name, as a macro makes it of a value of the configuration."""
         node = {"name": self.stem, "resource_type": self.resource_type.removesuffix("s"), "config": self.config}
-        with self.project.templates.located(self.path):
-            return str(self.project.plain[macro](self.config.get(key), node)).strip()
+        call = f"{{{{ {macro}(given, node) }}}}"
+        return self.project.plain.render(self.path, call, given=self.config.get(key), node=node).strip()
 
     def described(self, entry: Mapping[str, Any]) -> str:
         """The description in an entry of YAML, with what `doc()` stands for."""
@@ -168,6 +171,8 @@ class Project:
         known: dict[str, Path] = {}  # those above may be replaced
         for path in self._files(".sql", "macros", GENERIC):
             for macro in self.templates.add_macros(path):
+                if macro.name in NOT_CALLED:
+                    raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is not called: remove it, or {FOR_DBT}")
                 if other := known.get(macro.name):
                     raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is also in {other}: rename one of them")
                 known[macro.name] = path

@@ -276,6 +276,14 @@ def test_error_in_a_macro_names_its_file(project: ModelProject) -> None:
         project.mart("select {{ wrong() }} as day")
 
 
+def test_error_in_a_macro_of_names_has_its_line(project: ModelProject) -> None:
+    macro = "{% macro generate_alias_name(custom_alias_name=none, node=none) -%}\n\n{{ node.fqn }}{%- endmacro %}"
+    project.write("macros/names.sql", macro)
+
+    with pytest.raises(ModelsRefused, match=r"macros/names\.sql:3: 'dict object' has no attribute 'fqn'"):
+        project.mart("select 1 as day")
+
+
 @pytest.mark.parametrize(
     ("sql", "message"),
     [

@@ -87,6 +87,11 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
             r"divided\.sql:\d: divided is also in .*a\.sql: rename one of them",
         ),
         ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
+        (
+            "macros/ref.sql",
+            "{# Ours. #}\n{% macro ref(name) %}{{ return(builtins.ref(name)) }}{% endmacro %}",
+            r"macros/ref\.sql:2: ref is not called: remove it, or build the project with dbt",
+        ),
     ],
 )
 def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, text: str, message: str) -> None:
