@@ -164,9 +164,11 @@ class CrmSettings(DeploymentSettings):
             )
         if bool(self.base_url) != bool(self.api_key):
             missing, given = ("api_key", "base_url") if self.base_url else ("base_url", "api_key")
-            first = "Set both to read a real CRM, or neither to use the bundled sandbox"
-            to_do = first if SECTION_IN_USE.get() == SECTION else "Set both: each CRM has its own"
-            raise ValueError(f"{full_name(missing)} is missing, but {setting_name(given)} is set. {to_do}")
+            variable, to_do = setting_name(given), "Set both: each CRM has its own"
+            if SECTION_IN_USE.get() == SECTION:
+                variable += " or API_KEY" if given == "api_key" else ""
+                to_do = "Set both to read a real CRM, or neither to use the bundled sandbox"
+            raise ValueError(f"{full_name(missing)} is missing, but {variable} is set. {to_do}")
         url = urlsplit(self.base_url or "")
         if url.scheme == "http" and not self.allow_http and not is_loopback(url.hostname or ""):
             raise ValueError(

@@ -77,6 +77,12 @@ def test_env_files_are_read_as_people_write_them(line: str, mark: bytes, working
     assert key.get_secret_value() == "a b"
 
 
+def test_key_of_another_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("API_KEY", KEY)
+    with pytest.raises(SettingsError, match="BASE_URL.* is missing, but SOURCES__CRM__API_KEY or API_KEY is set"):
+        resolve_settings()
+
+
 @pytest.fixture(params=["environment", "env file"])
 def set_variables(
     request: pytest.FixtureRequest, working: Path, monkeypatch: pytest.MonkeyPatch
