@@ -66,6 +66,13 @@ def test_records_that_fail_are_counted(
     assert quality(good, check)[1::2] == (failing, affected)
 
 
+def test_amount_of_accounts_is_unknown_if_no_deal_names_one(crm: RawTables) -> None:
+    crm.add("accounts", 1, name="Acme")
+    crm.add("won_deals", 1, base_currency_amount=8)
+
+    assert quality(crm, "accounts without an owner")[1::2] == (1, None)
+
+
 def test_records_that_do_not_count_are_not_checked(crm: RawTables) -> None:
     for resource in ("accounts", "contacts", "won_deals"):
         crm.add(resource, 1, is_deleted=True)

@@ -13,6 +13,7 @@ with deals as (
     from {{ ref('won_deal_overview') }}
 ),
 
+-- What all accounts have won is null if no deal names one.
 accounts as (
     select
         won_amount,
@@ -90,12 +91,13 @@ counted as (
         ('records with a value of another type', 'fitting', 'has_misfit', none),
         ('fields that are not declared', 'fields', 'is_undeclared', none),
     ] %}
+        {% set nothing = 'if(count(won_amount) = count(*), 0, null)' if records == 'accounts' else 0 %}
         select
             {{ loop.index }} as position,
             '{{ name }}' as check_name,
             count({{ failing }}) as checked,
             count(*) filter (where {{ failing }}) as failing,
-            {% if amount %}coalesce(sum({{ amount }}) filter (where {{ failing }}), 0)
+            {% if amount %}coalesce(sum({{ amount }}) filter (where {{ failing }}), {{ nothing }})
             {%- else %}cast(null as decimal(38, 9))
             {%- endif %} as amount_affected
         from {{ records }}
