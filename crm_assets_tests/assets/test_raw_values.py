@@ -159,3 +159,23 @@ def test_access_tokens_are_nowhere_on_the_disk(data_dir: Path) -> None:
     assert not {name for name in columns(database, "won_deals") if "collaboration" in name}
     assert TOKEN not in run.everything_shown
     assert found_in_files([TOKEN], data_dir) == set()
+
+
+@pytest.mark.slow
+def test_access_tokens_of_records_within_records_are_nowhere_on_the_disk(data_dir: Path) -> None:
+    spelled = ("collaboration", "fcWidgetCollaboration", "FC-Widget-Collaboration", "coll@boration")
+    deals = [{"id": n, "name": "Kept", key: {"auth_token": TOKEN}} for n, key in enumerate(spelled)]
+    contacts = [
+        {"id": 1, "deals": deals, "collaboration": "of a contact"},
+        {"id": 2, "custom_field": {"cf_beyond_64_bits": 2**70, "cf_deals": {"first": deals[0]}}},
+        [{"id": 3, "deals": deals}],
+    ]
+    with configured_crm(lists={"contacts": contacts}):
+        run = materialize("contacts")
+    assert run.success
+    database = data_dir / "crm.duckdb"
+    [(kept, own)] = rows(database, "select deals, collaboration from raw.contacts where id = 1")
+    assert json.loads(kept) == [{"id": n, "name": "Kept"} for n in range(len(spelled))]
+    assert own == "of a contact"
+    assert TOKEN not in run.everything_shown
+    assert found_in_files([TOKEN], data_dir) == set()

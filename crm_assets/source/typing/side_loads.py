@@ -1,20 +1,19 @@
 """Side-loaded records: what answers hold besides the records of their list, such as users, with the names of ids."""
 
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
 
-from crm_assets.api import ENDPOINTS, ID, INCLUDE
+from crm_assets.api import ID, INCLUDE
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.http.page import Page, integer_at
-from crm_assets.source.schemas import resource_schema, side_loaded_columns
+from crm_assets.source.schemas import side_loaded_columns
 from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.field_names import snake_case
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.source.typing.redaction import A_NAME, Redaction
+from crm_assets.source.typing.redaction import A_NAME, Redaction, never_stored, without_fields
 
 MAX_ARRAYS = 100
 MAX_RECORDS = 20_000
@@ -77,13 +76,12 @@ class SideLoads:
         return pa.table([pa.array(column) for column in zip(*rows, strict=True)] or [[], [], []], schema=COLUMNS)
 
     def _rows(self) -> Iterator[tuple[str, int, str]]:
-        secrets = {field for resource in ENDPOINTS for field in resource_schema(resource).never_stored}
         redactions = {
             array: Redaction(self._settings, side_loaded_columns(array))
             for array in {array for array, _ in self._records}
         }
         for (array, id_), record in self._records.items():
-            kept = [without_fields(secrets, record)]
+            kept = [without_fields(never_stored(), record)]
             redactions[array].records(kept)
             if keeps_array(self._settings, array, kept[0]):
                 yield array, id_, as_json(kept[0])
@@ -102,15 +100,6 @@ def keeps_array(settings: CrmSettings, array: str, record: Any) -> bool:
 def shown_array(array: str) -> str:
     """An array for messages: its name if it is declared, as others may be data."""
     return f"Side-loaded array {array!r}" if side_loaded_columns(array) else "An undeclared side-loaded array"
-
-
-def without_fields(fields: Container[str], value: Any) -> Any:
-    """A JSON value without these fields, at any depth and in any spelling."""
-    if isinstance(value, list):
-        return [without_fields(fields, item) for item in value]
-    if isinstance(value, dict):
-        return {key: without_fields(fields, item) for key, item in value.items() if snake_case(key) not in fields}
-    return value
 
 
 def _advice() -> str:
