@@ -197,6 +197,10 @@ class Project:
             for table in source.get("tables") or []:
                 parts = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
                 schema, name = (str(self.plain.value(path, part, line_of(table))) for part in parts)
+                for level in (source, source.get("config"), table, table.get("config")):
+                    if "external_location" in ((level or {}).get("meta") or {}):
+                        at = f"{path}:{line_of(table)}: {table['name']}"
+                        raise ModelsRefused(f"{at}: external_location cannot be used: read the file in a model")
                 if (key := (source["name"], table["name"])) in self.sources:
                     raise ModelsRefused(f"{path}:{line_of(table)}: {'.'.join(key)} is already listed: keep one entry")
                 self.sources[key] = Relation(schema, name)

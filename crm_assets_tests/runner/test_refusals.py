@@ -199,6 +199,10 @@ WRONG_YAML = {
     "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
     "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
     "source twice": ("sources: [{name: raw, tables: [{name: t}, {name: t}]}]", "raw.t is already listed: keep one"),
+    "file as a source": (
+        "sources: [{name: s, meta: {external_location: a.csv}, tables: [{name: t}]}]",
+        "t: external_location cannot be used: read the file in a model",
+    ),
     "disabled source": (
         "sources: [{name: s, config: {enabled: false}}]",
         "the key 'enabled' cannot be used: remove it",
