@@ -22,6 +22,9 @@ RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for r
 RESERVED = frozenset({RAW, PRESENT, AUDIT})
 """Schemas whose tables reads and tests make: what is loaded, redacted or dropped in them is not a model's."""
 
+OWNER = re.compile(r"team:.+|[a-z\d._%+-]+@[a-z\d.-]+\.[a-z]{2,7}", re.IGNORECASE | re.ASCII)
+"""Dagster's owners of assets."""
+
 STRATEGIES = {"timestamp": "updated_at", "check": "check_cols"}
 
 
@@ -75,7 +78,7 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
     if model.contract is not None and not (model.contract and all(model.contract.values())):
         yield "config", "an enforced contract is about columns: list them, each with its data_type"
     yield from _problems_of_schema(model.schema)
-    if not re.match("team:|.*@", str(model.owner or "@")):
+    if model.owner is not None and not OWNER.fullmatch(str(model.owner)):
         yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "ephemeral" and [*declared_tests(model)]:
         yield "data_tests", "tests of ephemeral models are not run: write them for models that read it"

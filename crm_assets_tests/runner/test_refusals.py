@@ -143,6 +143,10 @@ WRONG_PROPERTIES = {
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
     "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
+    "owner with a name": (
+        "meta: {owner: Ann <ann@example.com>}",
+        "the owner is 'Ann <ann@example.com>': write team:NAME",
+    ),
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
     "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW', whose tables are not those of models"),
     "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit', whose tables are not"),
