@@ -53,6 +53,14 @@ def tables_read(sql: str) -> frozenset[str]:
     return frozenset(ALIAS.sub("", name).replace('"', "").lower() for name in names)
 
 
+@cache
+def reserved_words() -> frozenset[str]:
+    """The words that are no names without quotes."""
+    with _database().cursor() as connection:
+        found = connection.execute("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'")
+        return frozenset(word for (word,) in found.fetchall())
+
+
 def is_stable(sql: str) -> bool:
     """Whether a query returns the same as long as its tables do: it calls no function of a clock, chance or a file."""
     return _unstable().search(sql) is None

@@ -16,6 +16,7 @@ from jinja2.runtime import Context, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
+from crm_assets.runner.parsing import reserved_words
 from crm_assets.warehouse.names import identifier
 
 BLOCKS = (
@@ -52,7 +53,7 @@ class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
 
     def __new__(cls, schema: str, name: str, sql: str | None = None) -> "Relation":  # noqa: PYI034 # Self is newer
         """Takes its schema and its name."""
-        address = ".".join(part if PLAIN.fullmatch(part) else identifier(part) for part in (schema, name))
+        address = ".".join(map(_quoted, (schema, name)))
         relation = super().__new__(cls, sql or address)
         relation.schema, relation.name = schema, name
         return relation
@@ -61,6 +62,10 @@ class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
     def address(self) -> str:
         """Schema and name without quotes, in lower case, as DuckDB compares them."""
         return f"{self.schema}.{self.name}".lower()
+
+
+def _quoted(name: str) -> str:
+    return name if PLAIN.fullmatch(name) and name not in reserved_words() else identifier(name)
 
 
 class Scope(dict[str, Any]):

@@ -133,6 +133,13 @@ def test_letters_case_makes_no_other_table(project: ModelProject) -> None:
     assert model.depends_on == {"marts.regions"}
 
 
+@pytest.mark.parametrize("word", ["order", "Verkauf 2026"])
+def test_schema_and_table_may_have_any_name(project: ModelProject, word: str) -> None:
+    project.write("marts/a.sql", f"{{{{ config(schema='{word}', alias='{word}') }}}} select 1 as x")
+
+    assert project.mart("select x from {{ ref('a') }}").depends_on == {f"{word}.{word}".lower()}
+
+
 def test_place_of_a_source_may_be_a_template(project: ModelProject) -> None:
     project.write(
         "models/mine.yml",
