@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.counting import counted
 from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
@@ -27,6 +28,14 @@ from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, identifier
 from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"
+
+
+WITHOUT_MESSAGES = """
+update raw.sync_details
+set incomplete_because = regexp_replace(incomplete_because, '[''"].*[''"]', '…', 's')
+where regexp_matches(incomplete_because, '[''"].*[''"]', 's')
+"""
+"""Reasons quote the API's own messages, which may name people."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +145,11 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
 def _raw_tables(
     connection: duckdb.DuckDBPyConnection, settings: CrmSettings, tables: Mapping[str, str], is_hashed: bool
 ) -> list[str]:
-    sentences = []
+    sentences: list[str] = []
     if f"{RAW}.rejected_records" in tables:
         create_left_out(connection)
+    if f"{RAW}.sync_details" in tables and (changed := _count(connection, WITHOUT_MESSAGES)):
+        sentences.append(f"{RAW}.sync_details: messages of the API in {counted(changed, 'row')}")
     for resource in ENDPOINTS:
         redaction = Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed)
         if f"{RAW}.{resource}" in tables:
