@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from dagster import DagsterInstance
 from psycopg.conninfo import make_conninfo
 from starlette.responses import Response
 
@@ -18,6 +19,7 @@ from crm_assets import masking
 from crm_assets.alerts.incidents import LONGEST, Incidents
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem
 from crm_assets.alerts.sending import Message, send
+from crm_assets.definitions import defs
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
 from crm_assets.settings import DEFAULT_CRM, resolve_settings, secrets
@@ -253,6 +255,17 @@ def test_metadata_of_a_run_that_succeeds_are_masked() -> None:
     assert metadata["dagster/table_name"] == "***"
     assert "***" in metadata["crm/rows"]
     assert "3 rows, each with a *** id" in run.everything_shown
+
+
+@pytest.mark.slow
+def test_key_that_the_api_sends_as_a_field_is_masked() -> None:
+    masking.know("a test", ["hush4711hush"])
+    with configured_crm(lists={"open_tasks": [{"id": 1, "hush4711hush": 1}]}):
+        shown = repr(materialize("open_tasks").result.all_events)
+        with DagsterInstance.ephemeral() as instance:
+            shown += repr(defs.resolve_job_def("crm_check").execute_in_process(instance=instance).all_events)
+    assert "TableColumn(name='***'" in shown
+    assert "hush" not in shown
 
 
 def test_an_alert_is_masked() -> None:

@@ -27,12 +27,17 @@ OWN_COLUMNS = {
 
 def masked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Metadata with all secrets masked in its texts."""
-    return {name: _masked(value) for name, value in metadata.items()}
+    return {name: masked_value(value) for name, value in metadata.items()}
 
 
-def _masked(value: Any) -> Any:
+def masked_value(value: Any) -> Any:
+    """A value of metadata, or what one is made from, with all secrets masked in its texts."""
     if isinstance(value, str):
         return masked(value)
+    if isinstance(value, dict):
+        return {masked(str(key)): masked_value(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [*map(masked_value, value)]
     if isinstance(value, dg.MarkdownMetadataValue):
         return dg.MetadataValue.md(masked(value.value))
     return value
@@ -113,7 +118,7 @@ def table_columns(
 
 def _column(name: str, type_: str, nullable: bool, description: str | None, personal: bool) -> dg.TableColumn:
     return dg.TableColumn(
-        name=name,
+        name=masked(name),  # of an undeclared field: the API may send any
         type=type_,
         description=description,
         constraints=dg.TableColumnConstraints(nullable=nullable, unique=name == "id"),

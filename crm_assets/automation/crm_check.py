@@ -5,6 +5,7 @@ from dataclasses import asdict
 import dagster as dg
 
 from crm_assets.assets.failures import failures_explained
+from crm_assets.assets.table_metadata import masked_value
 from crm_assets.connection import CrmConnection
 from crm_assets.console import CONSOLE
 from crm_assets.errors import ApiRefusal
@@ -58,8 +59,8 @@ def _metadata(findings: CrmFindings) -> dict[str, dg.MetadataValue]:
     ]
     columns = dg.TableSchema([dg.TableColumn(name) for name in ("list", "problem", "advice")])
     return {
-        "crm": dg.MetadataValue.text(findings.address),
-        "lists": dg.MetadataValue.table([*map(dg.TableRecord, lists)]),
-        "problems": dg.MetadataValue.table([*map(dg.TableRecord, problems)], columns),
-        "findings": dg.MetadataValue.json(asdict(findings)),
+        "crm": dg.MetadataValue.text(masked_value(findings.address)),
+        "lists": dg.MetadataValue.table([*map(dg.TableRecord, masked_value(lists))]),
+        "problems": dg.MetadataValue.table([*map(dg.TableRecord, masked_value(problems))], columns),
+        "findings": dg.MetadataValue.json(masked_value(asdict(findings))),
     }
