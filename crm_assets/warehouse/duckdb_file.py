@@ -126,7 +126,7 @@ class DuckDBFile:
             writer_lock(self.path, self.wait, self.announce),
             working_folder(self.path.absolute().parent) as spilled,
         ):
-            _unfinished(published_path(self.path)).unlink(missing_ok=True)  # of a process that was killed
+            _unfinished(published_path(self.path).resolve()).unlink(missing_ok=True)  # of a process that was killed
             yield {"temp_directory": str(spilled), **self.config}
 
     @contextmanager
@@ -196,7 +196,19 @@ def rewrite(database: Path, config: Mapping[str, Any], record: Change) -> None:
     Raises:
         OSError: For example, the disk is full.
     """
-    fresh = database.with_suffix(".rewritten.duckdb")
+    published = published_path(database)
+    with rewritten(database, published.resolve(), config, record) as fresh:
+        fresh.replace(published.resolve())
+    _copy(published, database)
+
+
+@contextmanager
+def rewritten(database: Path, target: Path, config: Mapping[str, Any], record: Change | None = None) -> Iterator[Path]:
+    """A file with the same tables and views as a database, and nothing else, for the body to move.
+
+    The arguments are those of `rewrite`. `target`: the file that it is to replace.
+    """
+    fresh = target.with_name(f"{database.stem}.rewritten{database.suffix}")
     _remove(fresh)
     try:
         with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
@@ -204,13 +216,13 @@ def rewrite(database: Path, config: Mapping[str, Any], record: Change) -> None:
             [[catalog]] = connection.execute("select current_database()").fetchall()
             connection.execute(f"copy from database stored to {identifier(catalog)}")
             connection.execute("detach stored")
-            record(connection)
+            if record:
+                record(connection)
         with fresh.open("rb") as written:
             os.fsync(written.fileno())
-        fresh.replace(published_path(database))
+        yield fresh
     finally:
         _remove(fresh)
-    _copy(published_path(database), database)
 
 
 def prepare_rewrite(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -239,9 +251,12 @@ def _unfinished(target: Path) -> Path:
 def _copy(source: Path, target: Path) -> None:
     """Replaces a file by a copy of a database that is closed, with an empty write-ahead log, while the lock is held.
 
+    Of a link to a file, that file is replaced: it would keep its values elsewhere.
+
     Raises:
         OSError: For example, the disk is full. The previous file is still there.
     """
+    target = target.resolve()
     unfinished = _unfinished(target)
     try:
         with source.open("rb") as read, unfinished.open("wb") as written:

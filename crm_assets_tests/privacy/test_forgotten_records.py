@@ -72,6 +72,42 @@ def test_unfinished_copy_of_a_killed_process_is_erased(data_dir: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.file
+@pytest.mark.parametrize("linked", ["crm.duckdb", "crm.published.duckdb"])
+def test_file_behind_a_link_is_erased(data_dir: Path, tmp_path: Path, linked: str) -> None:
+    marks, elsewhere = Marks(), tmp_path / "another disk"
+    elsewhere.mkdir()
+    with configured_crm(lists={"contacts": [marked_contact(1, marks.new())]}):
+        assert materialize("contacts").success
+        shutil.copy(data_dir / "crm.duckdb", data_dir / "crm.published.duckdb")
+        shutil.move(data_dir / linked, elsewhere / linked)
+        (data_dir / linked).symlink_to(elsewhere / linked)
+
+        assert forget("contacts", "1") == 0
+
+    assert (data_dir / linked).is_symlink()
+    assert found_in_files(marks.made, data_dir, elsewhere) == set()
+
+
+@pytest.mark.long
+@pytest.mark.file
+@pytest.mark.usefixtures("lake_extensions")
+def test_catalog_that_is_a_file_is_erased(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marks, catalog = Marks(), tmp_path / "lake" / "crm.ducklake"
+    catalog.parent.mkdir()
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{catalog}")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path / "files"))
+    with configured_crm(lists={"contacts": [marked_contact(1, marks.new()), marked_contact(2, "stays")]}):
+        assert materialize("contacts").success
+        assert found_in_files(marks.made, catalog.parent) == set(marks.made)
+
+        assert forget("contacts", "1") == 0
+
+        assert found_in_files(marks.made, data_dir, catalog.parent, tmp_path / "files") == set()
+        assert materialize("contacts").metadata("contacts")["dagster/row_count"] == 1
+
+
+@pytest.mark.long
 def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]

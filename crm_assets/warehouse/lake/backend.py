@@ -3,6 +3,7 @@
 Readers on any machine see each commit as a whole. Different tables can be written at the same time.
 """
 
+import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import duckdb
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Change, Published
+from crm_assets.warehouse.duckdb_file import rewritten
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, explained, needs_aws
 from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
@@ -127,10 +129,26 @@ class Lake:
             return Published(self.name, is_new=True, version=_snapshot(connection))
 
     def erase(self, record: Change) -> None:
-        """Rewrites files that have deleted rows, and removes old snapshots and their files."""
-        with self.connected(read_only=False) as connection:
-            erase(connection, self._catalog)
-            committed(connection, partial(record, connection))
+        """Rewrites files with deleted rows, and a catalog that is a file. Removes old snapshots and their files."""
+        with private_files(self._mask), self._locked(read_only=False, tables=(), if_free=()) as guard:
+            connected = partial(Reconnecting, partial(self._connected, read_only=False), guard, "ducklake")
+            with connected() as connection:
+                erase(connection, self._catalog)
+            if self.address.dsn is None:
+                self._rewrite_catalog()
+            with connected() as connection:
+                committed(connection, partial(record, connection))
+
+    def _rewrite_catalog(self) -> None:
+        """Replaces a catalog that is a DuckDB file, whose free blocks hold the smallest and largest values of files."""
+        catalog = Path(self.address.catalog).expanduser().resolve()
+        with working_folder(self.working_folder) as spilled:
+            config = {"temp_directory": str(spilled), **self.config}
+            with closing(duckdb.connect(str(catalog), config=config)) as connection:
+                connection.execute("checkpoint")
+            with rewritten(catalog, catalog, config) as fresh:
+                shutil.copymode(catalog, fresh)
+                fresh.replace(catalog)
 
     def maintain(self) -> Mapping[str, int]:
         """Rewrites and merges files, and removes those that only expired snapshots need.
