@@ -52,7 +52,7 @@ def build_sales_review(crm: Crm, models: Iterable[Model]) -> dg.AssetsDefinition
         retry_policy=retry_policy(crm),
         description=DESCRIPTION.format(page=crm.named("sales_review")),
         config_schema={"only_if_changed": ONLY_IF_CHANGED},
-        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "README.md")},
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/sales_review.md")},
     )
     def sales_review(context: dg.AssetExecutionContext, crm_warehouse: Warehouse) -> dg.MaterializeResult[Any]:
         """Creates the review."""
