@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> int:
     for name, value, origin, permitted in rows:
         cells = [text.ljust(width) for text, width in zip((name, value, origin), widths, strict=True)]
         narrow = f"{name}\n    {value}\n    {origin}; {permitted}"
-        print((narrow if is_narrow else "  ".join([*cells, permitted])).replace("`", ""))
+        print(narrow if is_narrow else "  ".join([*cells, permitted]))
     for sentence in wrong:
         print(f"\n{sentence}")
     return 1 if wrong else 0
@@ -51,10 +51,11 @@ def run(arguments: Namespace) -> int:
 
 def _row(name: str, found: Found) -> tuple[str, str, str, str]:
     variable, (value, wrong) = setting_name(name, found.crm.section), alone(found, name)
+    permitted = allowed(name).replace("`", "")  # of Markdown
     if name not in found.values:
-        return variable, shown(value), "default", allowed(name)
+        return variable, shown(value), "default", permitted
     value = "not allowed" if wrong else MASK if name in SECRETS else shown(found.values[name])
-    return variable, value, " and ".join(found.origins[name]), allowed(name)
+    return variable, value, " and ".join(found.origins[name]), permitted
 
 
 def shown(value: Any) -> str:

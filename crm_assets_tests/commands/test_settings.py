@@ -90,3 +90,4 @@ def test_json_has_all_settings_and_problems(
     assert {row["setting"] for row in found["settings"]} >= {setting_name(name) for name in SETTINGS}
     [problem] = found["problems"]
     assert "SOURCES__CRM__PER_PAGE" in problem
+    assert not any("`" in each["allowed"] for each in found["settings"])
