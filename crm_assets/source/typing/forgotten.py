@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_assets.api import ENDPOINTS, ID
+from crm_assets.source.typing.field_names import snake_case
+from crm_assets.source.typing.redaction import json_within
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,26 @@ def id_hash(salt: str, resource: str, id_: int) -> str:
 
 
 def ids_within(record: Any) -> Iterator[int]:
-    """All ids of a rejected record in any form: within lists, as strings, as malformed numbers."""
+    """All ids of a rejected record, in any form: also in lists, in texts of JSON, and in an object around it."""
+    if isinstance(record, str):
+        record = json_within(record)
     if isinstance(record, list):
         for item in record:
             yield from ids_within(item)
     elif isinstance(record, dict):
-        with suppress(TypeError, ValueError, OverflowError):
-            yield int(record.get(ID, ""))
+        own = [value for field, value in record.items() if snake_case(field) == ID]
+        for value in own:
+            yield from _integers(value)
+        if not own and len(record) == 1:
+            yield from ids_within(*record.values())
+
+
+def _integers(value: Any) -> Iterator[int]:
+    """The integers in the place of an id: as a number or a text, also `7.0`, or within an array or object."""
+    if isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _integers(item)
+        return
+    whole, _, fraction = str(value).strip().partition(".")
+    with suppress(ValueError):
+        yield int(whole if not fraction.strip("0") else "")
