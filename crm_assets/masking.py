@@ -21,6 +21,13 @@ SHORTEST, ANYWHERE = 4, 8
 PARTS = re.compile(r"\\+|[^\\]", re.DOTALL)
 CONTROLS: Mapping[str, str] = MappingProxyType({"\n": "n", "\r": "r", "\t": "t"})
 QUOTES = "'\""
+WORD_BEGINS = (
+    r"(?:(?<!\w)|(?<=%[\da-fA-F]{2})|(?<=%25[\da-fA-F]{2})|(?<=\\u[\da-fA-F]{4})|(?<=\\x[\da-fA-F]{2})|(?<=\\[nrt]))"
+)
+"""Also after an escaped character, such as %3D, %253D, \\u003d and \\n."""
+
+WORD_ENDS = r"(?!\w)"
+
 HEX = re.compile(r"[\da-f-]+", re.IGNORECASE)
 """Such a secret, for example a UUID, is the same in capitals."""
 
@@ -109,7 +116,7 @@ def _spelled(secret: str) -> str:
     whole_word = secret.isalnum() and len(secret) < ANYWHERE
     in_hex = f"(?i:{secret.encode(errors='surrogatepass').hex()})"
     encoded = (_in_base64(secret, before) for before in range(3))
-    return "|".join([rf"(?<!\w){text}(?!\w)" if whole_word else text, in_hex, *filter(None, encoded)])
+    return "|".join([f"{WORD_BEGINS}{text}{WORD_ENDS}" if whole_word else text, in_hex, *filter(None, encoded)])
 
 
 def _part(text: str) -> str:
@@ -147,5 +154,5 @@ def _in_base64(secret: str, before: int) -> str:
     whole = b64encode(data).decode().rstrip("=")[before and before + 1 :]
     sure, last = (whole, "") if len(data) % 3 == 0 else (whole[:-1], r"[\w+/-]?=*")
     if len(sure) < ANYWHERE:
-        return "" if before else rf"(?<!\w){re.escape(whole)}(?!\w)"
+        return "" if before else f"{WORD_BEGINS}{re.escape(whole)}{WORD_ENDS}"
     return sure.replace("+", "[+-]").replace("/", r"(?:\\*/|_)") + last

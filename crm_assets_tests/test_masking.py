@@ -72,6 +72,11 @@ def test_only_a_secret_of_hex_digits_is_masked_in_other_case() -> None:
     assert masked(f"{uuid.upper()} CRM_WAREHOUSE", [uuid, other]) == "*** CRM_WAREHOUSE"
 
 
+@pytest.mark.parametrize("before", ["=", "%3D", "%253d", "\\u003d", "\\x3d", "\\n", "\\\\u003D"])
+def test_short_secret_after_an_escaped_character_is_masked(before: str) -> None:
+    assert masked(f"key{before}ab47&x", ["ab47"]) == f"key{before}***&x"
+
+
 def test_short_secrets_leave_ordinary_words_as_they_are() -> None:
     assert masked("a rest of the interest, at rest_api", ["a", "the", "rest"]) == "a *** of the interest, at rest_api"
 
