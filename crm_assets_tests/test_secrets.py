@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
 import pytest
 from dagster import DagsterInstance
 from psycopg.conninfo import make_conninfo
@@ -19,6 +20,7 @@ from crm_assets import masking
 from crm_assets.alerts.incidents import LONGEST, Incidents
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem
 from crm_assets.alerts.sending import Message, send
+from crm_assets.assets.raw import refuse_another_crm
 from crm_assets.definitions import defs
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
@@ -27,6 +29,7 @@ from crm_assets.settings.finding import find
 from crm_assets.source.http.answers import Answer, status_error
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
+from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.scripted_crm import KEY, always, json_response
 from crm_assets_tests.warehouse.statements import configured_lake
 
@@ -244,6 +247,16 @@ def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatc
     assert len(stored) == 2
     assert len(set(stored)) == 1
     assert SECRET not in str(stored)
+
+
+def test_former_token_in_an_address_is_not_shown() -> None:
+    with duckdb.connect() as connection:
+        RawTables(connection)
+        insert = "insert into raw.sync_details values ('contacts', ?, '', '{}', '', 'load_1', null)"
+        connection.execute(insert, ["https://crm.example/hooks/4711abcdefhush4711"])
+        with pytest.raises(CrmAssetsError) as raised:
+            refuse_another_crm(connection, DEFAULT_CRM, "crm.duckdb", "https://crm.example/hooks/new")
+    assert "holds the records of https://crm.example/hooks/***, but" in str(raised.value)
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, r
 from crm_assets.masking import masked
 from crm_assets.privacy.reads import ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
+from crm_assets.settings.secrets import url
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
@@ -239,13 +240,13 @@ def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehous
     Raises:
         SettingsError: It holds some.
     """
-    loaded = loaded_from(connection)
-    if loaded in {None, configured}:
+    loaded = loaded_from(connection) or configured
+    if loaded == configured:
         return
     remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
     option = f" --crm {crm.name}" if crm.name else ""
     raise SettingsError(
-        f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. "
+        f"{warehouse} holds the records of {url(loaded).shown}, but {setting_name('base_url')} is {configured}. "
         f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
         f"crm-assets accept-address{option}"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from crm_assets.errors import SettingsError
 from crm_assets.loading.sync_log import loaded_from
 from crm_assets.settings import resolve_settings, setting_name
+from crm_assets.settings.secrets import url
 from crm_assets.warehouse.lake.moving import move_tables
 from crm_assets.warehouse.lock import writer_lock
 from crm_assets.warehouse.warehouse import Warehouse
@@ -35,11 +36,12 @@ def run(arguments: Namespace) -> int:
             f"CRM_WAREHOUSE is {warehouse.name}. Set it to a lake: ducklake:postgres:dbname=lake host=db"
         )
     with source.read_connection() as connection:  # fails unless it is a database
-        loaded = loaded_from(connection)
-    if loaded not in {None, settings.base_url}:
+        loaded = loaded_from(connection) or settings.source
+    if loaded != settings.source:
         raise SettingsError(
-            f"{file} holds the records of {loaded}, but {setting_name('base_url')} is {settings.base_url}. Records of "
-            "two CRMs must not mix. If it is the same CRM at a new address, set the earlier one until they are moved"
+            f"{file} holds the records of {url(loaded).shown}, but {setting_name('base_url')} is {settings.source}. "
+            "Records of two CRMs must not mix. If it is the same CRM at a new address, set the earlier one until they "
+            "are moved"
         )
     warehouse.lake.probe()
     with writer_lock(file, warehouse.lock_wait, print), warehouse.get_connection() as connection:
