@@ -223,6 +223,23 @@ def test_short_key_in_a_header_is_masked(header: str, secret: str, monkeypatch: 
     assert masked(f"Incorrect key: {secret}") == "Incorrect key: ***"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SOURCES__CRM__ENDPOINTS", json.dumps({"contacts": json.dumps({"params": {"token": "hush-hush"}})})),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS", json.dumps({"params": {"token": "hush-hush"}})),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS", json.dumps({"params": json.dumps({"token": "hush-hush"})})),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS__PARAMS", json.dumps({"token": "hush-hush"})),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS__PARAMS__TOKEN", "hush-hush"),
+        ("SOURCES__CRM__ENDPOINTS__CONTACTS__PATH", "/v1/contacts;token=hush-hush?page_of=1"),
+    ],
+)
+def test_secret_of_an_endpoint_is_masked(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    resolve_settings()
+    assert masked("Unknown token hush-hush") == "Unknown token ***"
+
+
 @pytest.mark.slow
 def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}

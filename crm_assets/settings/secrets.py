@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from crm_assets.settings.documents import table
+from crm_assets.settings.documents import from_json, table
 
 SECRET_NAME = re.compile(
     r"key(?!word)|token|secret|passw|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
@@ -125,18 +125,24 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
         yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
         yield from (part for part in parts if len(part) >= LONG and "." not in part)
-    endpoints = table(values, "endpoints")
-    for endpoint in (table(endpoints, resource) for resource in endpoints):
-        params = table(endpoint, "params")
+    endpoints = _table(values, "endpoints")
+    for endpoint in (_table(endpoints, resource) for resource in endpoints):
+        params = _table(endpoint, "params")
         yield from (str(value) for name, value in params.items() if is_secret(name, value))
         where = str(endpoint.get("path", ""))
-        yield from (value for _, value in parse_qsl(where.partition("?")[2]))
+        _, *queries = re.split("[?;]", where)
+        yield from (value for query in queries for _, value in parse_qsl(query))
         yield from RANDOM.findall(where)
     for name, value in environment.items():
         if SECRET_VARIABLE.search(name) and not NO_SECRET.fullmatch(value):
             yield value
         elif PROXY_VARIABLE.search(name):
             yield from url(value if "://" in value else f"http://{value}").secrets
+
+
+def _table(within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A table within another, which may be given as JSON; empty if there is none."""
+    return table({name: from_json(within.get(name))}, name)
 
 
 def addresses_in(text: str) -> list[str]:
