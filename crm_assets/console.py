@@ -20,6 +20,7 @@ from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLo
 from pydantic import Field
 
 from crm_assets.dagster_internals import process_ended, was_interrupted
+from crm_assets.masking import masked
 from crm_assets.source.reading.report import Progress
 
 CONSOLE = "console"
@@ -111,7 +112,7 @@ class ConsoleHandler(logging.Handler):
         event = _event(record)
         message = EVENT_LINES[event.event_type](event) if event else record.dagster_meta["orig_message"]  # type: ignore[attr-defined]
         level = f"{record.levelname} " if record.levelno > logging.INFO else ""
-        return f"{logging.Formatter().formatTime(record, TIME)} {level}{message}"
+        return masked(f"{logging.Formatter().formatTime(record, TIME)} {level}{message}")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""

@@ -21,6 +21,7 @@ from crm_assets.alerts.incidents import LONGEST, Incidents
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.raw import refuse_another_crm
+from crm_assets.console import ConsoleHandler
 from crm_assets.definitions import defs
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import masked
@@ -296,6 +297,13 @@ def test_key_that_the_api_sends_as_a_field_is_masked() -> None:
             shown += repr(defs.resolve_job_def("crm_check").execute_in_process(instance=instance).all_events)
     assert "TableColumn(name='***'" in shown
     assert "hush" not in shown
+
+
+def test_a_line_of_the_terminal_is_masked() -> None:
+    masking.know("a test", [SECRET])
+    record = logging.LogRecord("", logging.ERROR, "", 1, "", (), None)
+    record.dagster_meta = {"dagster_event": None, "orig_message": f"Failed: {SECRET}"}
+    assert ConsoleHandler().format(record).endswith("Failed: ***")
 
 
 def test_an_alert_is_masked() -> None:
