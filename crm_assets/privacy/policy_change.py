@@ -21,7 +21,7 @@ from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import as_json, varies
-from crm_assets.source.typing.field_names import FURTHER
+from crm_assets.source.typing.field_names import DLT_PREFIX, FURTHER
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, identifier, literal, relation
@@ -131,6 +131,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     removes = configured.personal_data is not PersonalData.keep
     if removes:
         tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
+        dropped += _former_lists(connection, tables)
         sentences += _raw_tables(connection, settings, tables, is_hashed)
         for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
             if address in histories:
@@ -140,6 +141,26 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
                 dropped.append(address)
     set_policy(connection, configured, erased=is_erased(connection) and not removes)
     return PolicyChange([*sentences, CONSEQUENCES[configured.personal_data]], dropped)
+
+
+def _former_lists(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> list[str]:
+    """Drops tables of lists that are not read any more, of whose fields nothing is declared, and dlt's own tables.
+
+    Earlier releases had the latter, with names of fields.
+    """
+    of_dlt = [address for address in tables if address.startswith(f"{RAW}.{DLT_PREFIX}")]
+    for address in of_dlt:
+        connection.execute(f"drop table {relation(address)}")
+    if f"{RAW}.sync_log" not in tables:
+        return of_dlt
+    resources = [name for (name,) in connection.execute("select distinct resource from raw.sync_log").fetchall()]
+    former = sorted({*resources} - ENDPOINTS.keys())
+    for resource in former:
+        connection.execute(f"drop view if exists {relation(f'{PRESENT}.{resource}')}")
+        connection.execute(f"drop table if exists {relation(f'{RAW}.{resource}')}")
+        if f"{RAW}.rejected_records" in tables:
+            connection.execute("delete from raw.rejected_records where resource = ?", [resource])
+    return of_dlt + [address for resource in former if (address := f"{RAW}.{resource}") in tables]
 
 
 def _raw_tables(
