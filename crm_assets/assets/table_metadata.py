@@ -14,6 +14,7 @@ from crm_assets.api import UPDATED_AT
 from crm_assets.loading.changes import Changes
 from crm_assets.loading.raw_tables import raw_table
 from crm_assets.masking import masked
+from crm_assets.runner.templates import Relation
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
 from crm_assets.warehouse.names import RAW, relation
@@ -95,7 +96,8 @@ def raw_metadata(
 
 def rows_statement(address: str) -> dg.MarkdownMetadataValue:
     """The statement that shows the first rows of a table or view."""
-    return dg.MetadataValue.md(f"```sql\nfrom {address} limit 10\n```")
+    schema, _, table = address.partition(".")
+    return dg.MetadataValue.md(f"```sql\nfrom {Relation(schema, table)} limit 10\n```")
 
 
 def table_columns(

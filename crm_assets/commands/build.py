@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import duckdb
 
 from crm_assets.counting import counted
-from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.errors import ModelsRefused, WrongRows
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Build, Outcome, build, run_test, store_failures
 from crm_assets.runner.loading import load_models
@@ -58,15 +58,20 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
             print(f"{model.address}: not built, since it reads {', '.join(missing)}")
             failed.add(model.address)
             continue
-        if not arguments.full_refresh:
-            state = BuildState.of(connection, model.reads, state)
-            if is_current(state, model):
-                print(f"{model.address}: unchanged")
-                continue
-        if made := _built(connection, model, state, full_refresh=arguments.full_refresh):
-            state = made.state
+        try:
+            if not arguments.full_refresh:
+                state = BuildState.of(connection, model.reads, state)
+                if is_current(state, model):
+                    print(f"{model.address}: unchanged")
+                    continue
+            state = _built(connection, model, state, full_refresh=arguments.full_refresh).state
             built.add(model.address)
-        else:
+        except WrongRows as refused:
+            print(refused)
+            _print_failed(refused.outcomes)
+            failed.add(model.address)
+        except ModelsRefused as refused:
+            print(f"{model.address}: {refused}")
             failed.add(model.address)
     variables = variables_of(connection)
     for model in models:
@@ -83,16 +88,11 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
 
 def _built(
     connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool
-) -> Build | None:
-    """Builds a model and prints what came of it. None if it was not built."""
+) -> Build:
+    """Builds a model and prints what came of it."""
     # As in dbt: incremental models only.
     full_refresh &= model.materialized == "incremental"
-    try:
-        built = build(connection, model, full_refresh=full_refresh, known=known)
-    except (ModelError, WrongRows) as error:
-        print(f"{model.address}: {error}" if isinstance(error, ModelError) else error)
-        _print_failed(error.outcomes if isinstance(error, WrongRows) else ())
-        return None
+    built = build(connection, model, full_refresh=full_refresh, known=known)
     rows, tests = counted(built.rows_after, "row"), counted(len(built.outcomes), "test")
     print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
     _print_failed(built.outcomes)

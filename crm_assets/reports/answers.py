@@ -10,6 +10,9 @@ from crm_assets.reports.formats import Formats, half_up, ratio
 NO_TARGET = "no target is set"
 UNKNOWN_CUSTOMERS = "Which customers are quiet is not known: no won deal names a listed account."
 
+UNASSIGNED = "unassigned"
+"""The owner of deals without one, in the marts."""
+
 
 def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
     """Question -> its answer, in the page's order."""
@@ -52,7 +55,9 @@ def _who(review: SalesReview, formats: Formats) -> Iterator[str]:
         yield "Nobody has won anything this year."
         return
     best = owners[0]
-    most = f"{best['owner']} has won the most this year: {formats.money(best['won_amount_this_year'])}"
+    by = f"{best['owner']} has won the most"
+    by = "Most was won in deals without an owner" if best["owner"] == UNASSIGNED else by
+    most = f"{by} this year: {formats.money(best['won_amount_this_year'])}"
     if year["won_amount"] > 0:
         share = formats.share(ratio(best["won_amount_this_year"], year["won_amount"]))
         yield f"{most} of {formats.money(year['won_amount'])}, {share}."

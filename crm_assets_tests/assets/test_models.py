@@ -14,6 +14,7 @@ from dagster import (
 from crm_assets.assets import models as models_module
 from crm_assets.assets.attributes import OWNERS
 from crm_assets.assets.models import model_asset
+from crm_assets.assets.table_metadata import rows_statement
 from crm_assets.loading.side_loaded import SIDE_LOADED
 from crm_assets.settings import Crm
 from crm_assets_tests.assets.model_runs import SALES, execute, failure, run
@@ -102,6 +103,10 @@ def test_materialization_has_a_statement_but_no_value(project: ModelProject) -> 
     shown = metadata(run(project))
     assert shown["crm/rows"] == "```sql\nfrom marts.sales limit 10\n```"
     assert [name for name in ("Ann", "Bob", "Cy", "Dee1") if name in repr(shown)] == []
+
+
+def test_statement_of_a_table_whose_name_has_a_blank_is_quoted() -> None:
+    assert rows_statement("marts.two words").value == '```sql\nfrom marts."two words" limit 10\n```'
 
 
 @pytest.mark.slow

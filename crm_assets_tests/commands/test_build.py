@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.__main__ import main
+from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED
@@ -53,6 +54,21 @@ def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: 
     assert " does not exist. Materialize the assets that it depends on first" in output
     assert "snapshots.accounts_history: not built, since it reads staging.stg_accounts" in output
     assert rows(data_dir / "sandbox.duckdb", "select count(*) > 0 from seeds.sandbox_targets") == [(True,)]
+
+
+def test_a_template_that_fails_when_it_is_built_fails_its_model_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_project.yml").write_text("name: own")
+    (tmp_path / "models/a.sql").write_text("{% if execute %}{{ nothing.that_is_known }}{% endif %} select 1 as i")
+    (tmp_path / "models/b.sql").write_text("select 2 as i")
+    monkeypatch.setattr("crm_assets.commands.build.load_models", lambda: load_models(tmp_path))
+
+    assert build() == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"main.a: {tmp_path}/models/a.sql:1: 'nothing' is undefined")
+    assert second.startswith("main.b: 1 row")
 
 
 def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -164,8 +164,10 @@ def test_first_lines_say_how_far_the_targets_are_reached(reported: Reported) -> 
         assert f"{money(row['won_amount'])} was won {when}, {attained} of the target to date: {ahead}." in reported.page
 
     best, *others = counted.owners(reported)
+    is_nobody = best["owner"] == "unassigned"
+    most = "Most was won in deals without an owner" if is_nobody else f"{best['owner']} has won the most"
     assert (
-        f"{best['owner']} has won the most this year: {money(best['won_amount_this_year'])} of "
+        f"{most} this year: {money(best['won_amount_this_year'])} of "
         f"{money(year['won_amount'])}, {percent(best['won_amount_this_year'], year['won_amount'])}."
     ) in reported.page
     on_target = [row for row in (best, *others) if row["target_this_year"] is not None]

@@ -196,6 +196,14 @@ def test_shares_are_those_of_a_positive_sum(crm: RawTables, amounts: tuple[int, 
     assert {row[2] for row in found["Won in the last 12 months by revenue type"].rows} == {NOT_KNOWN}
 
 
+def test_deals_without_an_owner_are_nobodys_merit(crm: RawTables) -> None:
+    for deal, owner in enumerate((None, None, 7)):
+        crm.add("won_deals", deal, amount=50, closed_date=today(), owner_id=owner)
+
+    page, _ = drawn(crm)
+    assert "Most was won in deals without an owner this year: 100 of 150, 67%." in page
+
+
 @pytest.mark.parametrize("share", ["-0", "-0.00004"])
 def test_share_that_rounds_to_nothing_has_no_sign_in_csv(share: str) -> None:
     table = Table("types", "", [Column("share", "share", "share")], [{"share": Decimal(share)}])
