@@ -16,6 +16,9 @@ from crm_assets.source.schemas import resource_schema
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})
 """Tables without records."""
 
+MESSAGES = "incomplete_because"
+"""A column with the API's own messages, which can name people."""
+
 NAMELESS = frozenset({(SIDE_LOADED, "array_name"), (SIDE_LOADED, "id")})
 """Columns with ids only, in a table whose records may be personal."""
 
@@ -31,7 +34,7 @@ def may_be_personal(table: str, column: str) -> bool:
     Undeclared columns and variant columns may, since they can hold anything.
     """
     resource = table.removeprefix("raw.")
-    if table in HARMLESS or column.startswith("_dlt_"):
+    if (table in HARMLESS and column != MESSAGES) or column.startswith("_dlt_"):
         return False
     if resource not in ENDPOINTS:
         return (table, column) not in NAMELESS

@@ -93,13 +93,15 @@ def _is_copied(node: Node) -> bool:
 
 
 def _hides_columns(part: exp.Expr) -> bool:
-    """Whether sqlglot does not see which columns are meant: a whole row, `columns(…)`, `unpivot`, `email.upper()`."""
+    """Whether sqlglot does not see which columns are meant: a whole row, `columns(…)`, `#2`, `email.upper()`."""
     if isinstance(part, exp.Star):
         return not isinstance(part.parent, exp.Count)
     if isinstance(part, exp.Dot):
         function = part.find_ancestor(exp.Lambda)
         return isinstance(part.this, exp.Identifier) and (function is None or part.this not in function.expressions)
-    return isinstance(part, exp.TableColumn | exp.Columns) or (isinstance(part, exp.Column) and not part.table)
+    return isinstance(part, exp.TableColumn | exp.Columns | exp.PositionalColumn) or (
+        isinstance(part, exp.Column) and not part.table
+    )
 
 
 def _origins(node: Node) -> Iterator[Origin]:

@@ -5,6 +5,7 @@ import json
 import duckdb
 import pytest
 
+from crm_assets.privacy.personal_columns import may_be_personal
 from crm_assets.privacy.policy_change import change_policy
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.answers import Answer, status_error
@@ -25,3 +26,8 @@ def test_message_of_the_api_is_removed_from_the_log(message: str) -> None:
     assert reason.startswith("the API lists no more than 2 pages (contacts, page 3: status 400, …")
     assert "Marked" not in reason
     assert "raw.sync_details: messages of the API in 1 row" in change.sentences
+
+
+def test_copies_of_the_messages_are_personal() -> None:
+    columns = ("incomplete_because", "path")
+    assert [may_be_personal("raw.sync_details", column) for column in columns] == [True, False]

@@ -83,6 +83,7 @@ def test_columns_are_personal_only_if_they_show_an_address(
         "select id, to_json(c) as x from raw.contacts as c",
         "select id, email.upper().lower() as x from raw.contacts",
         "select id, columns('email') from raw.contacts",
+        "select id, #2 as x from (select id, email from raw.contacts)",
         "select id, concat_ws(' ', *columns(*)) as x from (select id, email from raw.contacts)",
         "select id, upper(email).lower() from raw.contacts",
         "select id, value as x from (unpivot (select id, email from raw.contacts) on email into name name value value)",
