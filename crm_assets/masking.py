@@ -143,7 +143,8 @@ def _escaped(character: str) -> str:
     spellings = [
         "".join(f"%(?:25)*{byte:02x}" for byte in data),
         f"&(?:amp;)*(?:{'|'.join([f'#0*{code}', f'#x0*{code:x}', *names])});",
-        rf"(?<!\\)\\+(?:{'|'.join(after_backslashes)})",
+        # Those of a backslash before it may have been taken for its own.
+        rf"(?:(?<!\\)\\+|(?<=\\))(?:{'|'.join(after_backslashes)})",
     ]
     return f"(?i:{'|'.join(spellings)})"
 

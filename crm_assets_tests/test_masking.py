@@ -14,7 +14,7 @@ from crm_assets.masking import MaskedStream, masked
 from crm_assets_tests.test_secrets import PASSWORDS
 
 
-@pytest.mark.parametrize("password", PASSWORDS)
+@pytest.mark.parametrize("password", [*PASSWORDS, "back\\ßlash", "tab\\\tlash", "back\\\\\N{GRINNING FACE}"])
 def test_every_spelling_of_a_secret_is_masked(password: str) -> None:
     text = "\n".join(
         [
