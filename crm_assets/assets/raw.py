@@ -37,6 +37,7 @@ from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.transactions import commits_noted, committed, reading, tables_known
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -136,6 +137,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                 if why_full:
                     context.log.info("%s: reading all pages", why_full)
             with (
+                private_files(),
                 lake.ledger(request.base_url) if lake else nullcontext() as ledger,
                 crm_progress.shown(resource, context.log.info) as watcher,
                 crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,

@@ -3,7 +3,7 @@
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,24 +36,24 @@ class Landing:
 def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
     """The pipeline of one resource, in its own working folder that is removed at the end.
 
+    Files are private while the pipeline is created. Whoever runs it has to keep them so, and not longer: a load writes
+    files of a lake, which are for those who can access its folder.
+
     Args:
         resource: The resource; the pipeline's name depends only on it.
         data_dir: The folder in which working folders are created.
     """
-    with (
-        dlt_context(ProjectContext()),
-        private_files(),
-        _without_percent(data_dir) as parent,
-        working_folder(parent) as folder,
-    ):
-        landed = folder / "landed"
-        landed.mkdir()
-        pipeline = dlt.pipeline(
-            pipeline_name=f"crm_{resource}",
-            pipelines_dir=str(folder),
-            destination=parquet_files(resource, landed),
-            dataset_name=RAW,
-        )
+    with dlt_context(ProjectContext()), ExitStack() as stack:
+        with private_files():
+            folder = stack.enter_context(working_folder(stack.enter_context(_without_percent(data_dir))))
+            landed = folder / "landed"
+            landed.mkdir()
+            pipeline = dlt.pipeline(
+                pipeline_name=f"crm_{resource}",
+                pipelines_dir=str(folder),
+                destination=parquet_files(resource, landed),
+                dataset_name=RAW,
+            )
         # Cursors come from the tables, so dlt needs no state from earlier runs.
         pipeline.config.restore_from_destination = False
         try:

@@ -12,6 +12,7 @@ import pytest
 
 from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.processes import exit_codes, started
 
 SPILLS = {"memory_limit": "30MB", "threads": "1"}
@@ -78,6 +79,25 @@ def test_a_lakes_files_are_for_those_who_can_access_its_folder(
     written = {path: stat.S_IMODE(path.stat().st_mode) for path in files.rglob("*")}
     assert {mode for path, mode in written.items() if path.is_dir()} == {mode}
     assert {mode for path, mode in written.items() if path.is_file()} == {mode & 0o666}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("lake_extensions")
+def test_a_read_loads_files_for_those_who_can_access_the_lake(open_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{open_dir}/catalog.ducklake")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(open_dir / "lake"))
+    files = open_dir / "lake" / "crm"
+    files.mkdir(mode=0o750, parents=True)
+    open_while_reading = []
+    with configured_crm(
+        lists={"open_tasks": tasks(120)},
+        before_page=lambda _: open_while_reading.append(modes(open_dir / "pipelines")),
+    ):
+        assert materialize("open_tasks").success
+    assert open_while_reading == [{}] * 3
+    written = {path: stat.S_IMODE(path.stat().st_mode) for path in (files / "raw").rglob("*")}
+    assert {mode for path, mode in written.items() if path.is_dir()} == {0o750}
+    assert {mode for path, mode in written.items() if path.is_file()} == {0o640}
 
 
 @contextmanager
