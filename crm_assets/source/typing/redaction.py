@@ -73,7 +73,10 @@ INVISIBLE = "".join(
 ) + "".join(map(chr, (*range(0x205F, 0x2070), 0x3000, 0xFEFF)))
 """Blanks, control characters, marks of width zero or of a direction: what may stand before JSON and is not seen."""
 
-AN_OBJECT = re.compile(rf"""[{INVISIBLE}"'\\]*(?=[\[{{]).*?\{{[{INVISIBLE}]*["'&\\]""", re.DOTALL)
+A_KEY = rf"""["'`&\\%\u2018-\u201f]|:?\w[\w.-]*[{INVISIBLE}]*(?::|=>)"""
+"""The beginning of a key, in whatever quotes or without any, as in JavaScript and Ruby."""
+
+AN_OBJECT = re.compile(rf"""[{INVISIBLE}"'\\]*(?=[\[{{]).*?\{{[{INVISIBLE}]*(?:{A_KEY})""", re.DOTALL)
 """What begins like JSON and has an object. If it is not JSON, as a text that was cut, fields cannot be redacted."""
 
 FOR_A_URL = re.compile(r"(?:\+|%(?:25)*(?:20|0a|0d|09))*%(?:25)*(?:7b|5b|22|27|5c)", re.IGNORECASE)

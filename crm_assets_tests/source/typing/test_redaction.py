@@ -113,8 +113,9 @@ def test_a_text_that_is_json_is_looked_into() -> None:
     assert left_out({"tags": '["vip", {"email": "Ada Marked"}]'}) == {"tags": '["vip",{}]'}
 
 
-def test_a_text_that_only_looks_like_json_stays() -> None:
-    assert left_out({"keyword": "[draft] {1}"}) == {"keyword": "[draft] {1}"}
+@pytest.mark.parametrize("text", ["[draft] {1}", "{name}, {first name}", "{ }: {}", "see {a: 1}"])
+def test_a_text_that_only_looks_like_json_stays(text: str) -> None:
+    assert left_out({"keyword": text}) == {"keyword": text}
 
 
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
@@ -138,6 +139,10 @@ def test_a_text_that_only_looks_like_json_stays() -> None:
         "%257B%2522email%2522%253A%2522Ada%2520Marked%2522%257D",
         '\u200b{"email": "Ada Marked"}',
         '\0{\u2060"email": "Ada Marked"',
+        "{email: 'Ada Marked'}",
+        '{:email => "Ada Marked"}',
+        "{%22email%22: %22Ada Marked%22}",
+        "{\N{LEFT DOUBLE QUOTATION MARK}email\N{RIGHT DOUBLE QUOTATION MARK}: Ada Marked}",
         pytest.param("[1," * 2000 + '{"email": "Ada Marked"}' + "]" * 2000, id="deep"),
     ],
 )
