@@ -82,6 +82,9 @@ AN_OBJECT = re.compile(rf"""[{INVISIBLE}"'\\]*(?=[\[{{]).*?\{{[{INVISIBLE}]*(?:{
 FOR_A_URL = re.compile(r"(?:\+|%(?:25)*(?:20|0a|0d|09))*%(?:25)*(?:7b|5b|22|27|5c)", re.IGNORECASE)
 """The beginning of JSON that is encoded for a URL, once or more often."""
 
+ENCODED_AGAIN = re.compile("%(?:25)+")
+"""A percent sign that was encoded, all at once: one after another they would take the square of their number."""
+
 A_HASH = re.compile("[0-9a-f]{64}")
 
 A_NAME = re.compile(r"[^\W\d][\w-]{0,63}")
@@ -292,8 +295,8 @@ def json_within(text: str) -> Any:
 def _decoded(text: str) -> str:
     """A text that begins with what it means: without what is not seen, and decoded if it is JSON encoded for a URL."""
     text = text.strip(INVISIBLE)
-    while FOR_A_URL.match(text):
-        text = unquote_plus(text).strip(INVISIBLE)
+    if FOR_A_URL.match(text):
+        text = unquote_plus(ENCODED_AGAIN.sub("%", text)).strip(INVISIBLE)
     return text
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -137,6 +138,9 @@ def test_a_text_that_only_looks_like_json_stays(text: str) -> None:
         "%7B%22email%22%3A%22Ada%20Marked",
         "%20%7B%27email%27%3A%27Ada+Marked%27%7D",
         "%257B%2522email%2522%253A%2522Ada%2520Marked%2522%257D",
+        pytest.param(
+            quote('{"email": "Ada Marked"}').replace("%", f"%{'25' * 300_000}", 1), id="encoded again and again"
+        ),
         '\u200b{"email": "Ada Marked"}',
         '\0{\u2060"email": "Ada Marked"',
         "{email: 'Ada Marked'}",
