@@ -20,7 +20,7 @@ from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case, without_hash
-from crm_assets.source.typing.redaction import without_fields
+from crm_assets.source.typing.never_stored import without_fields
 from crm_assets.source.typing.side_loads import SideLoads
 
 BATCH_ROWS = 5000

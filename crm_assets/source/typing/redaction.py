@@ -9,81 +9,21 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
-from string import ascii_lowercase, ascii_uppercase
-from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote_plus
-
-import orjson
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.settings import CrmSettings, PersonalData
-from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.field_names import column_name, snake_case, without_hash
-
-NUMBER = r"[+-]?\s?(\d+|\d{1,3}([ .,'_\u00a0\u202f]\d{3})+)([.,]\d*)?(e[+-]?\d{1,3})?\s?[%\u20ac$\u00a3]?"
-
-WORDS = (
-    "jan|january|feb|february|mar|march|apr|april|may|jun|june|jul|july|aug|august|sep|sept|september|oct|october|"
-    "nov|november|dec|december|mon|monday|tue|tues|tuesday|wed|wednesday|thu|thur|thurs|thursday|fri|friday|sat|"
-    "saturday|sun|sunday|utc|gmt|am|pm|t|z|w|st|nd|rd|th|at|of"
-)
-"""The words of written times, in English as in RFC 2822."""
-
-ISO = r"\d{4}-\d\d-\d\d([T ][\d:.,]{5,18}(Z|[+-][\d:]{4,6})?)?"
-"""What nearly all times look like, so this is tried first."""
-
-TIME = rf"{ISO}|(?=.*\d)(?!.*[^.,\dt]\d{{5}})([\d\s.,:;/+\-()]|(?<![a-z])({WORDS})(?![a-z]))+"
-"""With a digit, and without a long group of digits, as telephone numbers have one, but at its beginning or as a
-fraction."""
-
-BOOLEAN = "true|false|yes|no|on|off|t|f|y|n|0|1"
-
-LONGEST = 40
-"""Characters of the longest number or time."""
-
-LOOKS: Mapping[str, re.Pattern[str]] = MappingProxyType(
-    {
-        data_type: re.compile(pattern, re.IGNORECASE | re.ASCII)
-        for data_type, pattern in {
-            **dict.fromkeys(("bigint", "decimal", "double"), NUMBER),
-            **dict.fromkeys(("timestamp", "date"), TIME),
-            "bool": BOOLEAN,
-        }.items()
-    }
-)
-"""Data type of a column -> what its values look like."""
-
-
-def looks_like(data_type: str, text: str) -> bool:
-    """Whether a text is a value of the type in some notation: `1.234,50` is a decimal, `May 5th, 2026` a date."""
-    stripped = text.strip()
-    return not stripped or (len(stripped) <= LONGEST and LOOKS[data_type].fullmatch(stripped) is not None)
-
+from crm_assets.source.typing.field_names import column_name, without_hash
+from crm_assets.source.typing.json_texts import AN_OBJECT, decoded, json_within
+from crm_assets.source.typing.never_stored import without_secrets_within
+from crm_assets.source.typing.notations import looks_like
 
 HASHED_TYPES = frozenset({"text", "json"})
 """Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
-
-INVISIBLE = "".join(
-    map(chr, (*range(0x21), *range(0x7F, 0xA1), 0xAD, 0x1680, *range(0x2000, 0x2010), *range(0x2028, 0x2030)))
-) + "".join(map(chr, (*range(0x205F, 0x2070), 0x3000, 0xFEFF)))
-"""Blanks, control characters, marks of width zero or of a direction: what may stand before JSON and is not seen."""
-
-A_KEY = rf"""["'`&\\%\u2018-\u201f]|:?\w[\w.-]*[{INVISIBLE}]*(?::|=>)"""
-"""The beginning of a key, in whatever quotes or without any, as in JavaScript and Ruby."""
-
-AN_OBJECT = re.compile(rf"""[{INVISIBLE}"'\\]*(?=[\[{{]).*?\{{[{INVISIBLE}]*(?:{A_KEY})""", re.DOTALL)
-"""What begins like JSON and has an object. If it is not JSON, as a text that was cut, fields cannot be redacted."""
-
-FOR_A_URL = re.compile(r"(?:\+|%(?:25)*(?:20|0a|0d|09))*%(?:25)*(?:7b|5b|22|27|5c)", re.IGNORECASE)
-"""The beginning of JSON that is encoded for a URL, once or more often."""
-
-ENCODED_AGAIN = re.compile("%(?:25)+")
-"""A percent sign that was encoded, all at once: one after another they would take the square of their number."""
 
 A_HASH = re.compile("[0-9a-f]{64}")
 
@@ -122,8 +62,7 @@ class Redaction:
 
     def records(self, records: list[Any]) -> None:
         """Redacts the records of a page in place. Records within them lose what is never stored, under any policy."""
-        if _may_have(records, never_stored()):
-            records[:] = map(_without_secrets_within, records)
+        records[:] = without_secrets_within(records)
         if self._policy is not PersonalData.keep:
             records[:] = [self.record(record) for record in records]
 
@@ -221,7 +160,7 @@ class Redaction:
     def _text(self, text: str, within: str, fields: Collection[str]) -> str | None:
         parsed = json_within(text)
         if parsed is None:
-            if AN_OBJECT.match(_decoded(text)):
+            if AN_OBJECT.match(decoded(text)):
                 self.dropped.add(f"{within}.*")
                 return None
             return text
@@ -245,59 +184,6 @@ def _listed(settings: CrmSettings) -> frozenset[str]:
 def _names_of(field: str) -> frozenset[str]:
     """How a field is sent, and how its column is called. Words that dlt gives one name have none of these in common."""
     return frozenset({field, column_name(without_hash(field))})
-
-
-@cache
-def never_stored() -> frozenset[str]:
-    """The fields of all lists that are never stored: a record can hold records of other lists."""
-    return frozenset(field for resource in ENDPOINTS for field in resource_schema(resource).never_stored)
-
-
-FOLDED = bytes.maketrans(ascii_uppercase.encode() + b"+*@|", ascii_lowercase.encode() + b"xxal")
-"""What snake case makes of letters, and of marks that look like some."""
-
-
-def _may_have(records: list[Any], fields: Iterable[str]) -> bool:
-    """Whether a field may be in the records, in any spelling. To look at all of their keys takes five times as long."""
-    try:
-        text = orjson.dumps(records).translate(FOLDED)
-    except orjson.JSONEncodeError:  # an integer of more than 64 bits
-        return True
-    return any(max(field.split("_"), key=len).encode() in text for field in fields)
-
-
-def _without_secrets_within(record: Any) -> Any:
-    if not isinstance(record, dict):
-        return without_fields(never_stored(), record)
-    return {key: without_fields(never_stored(), value) for key, value in record.items()}
-
-
-def without_fields(fields: Container[str], value: Any) -> Any:
-    """A JSON value without these fields, at any depth and in any spelling."""
-    if isinstance(value, list):
-        return [without_fields(fields, item) for item in value]
-    if isinstance(value, dict):
-        return {key: without_fields(fields, item) for key, item in value.items() if snake_case(key) not in fields}
-    return value
-
-
-def json_within(text: str) -> Any:
-    """The object, array or string in a text of JSON, also one that is encoded for a URL; None if it is no such text."""
-    text = _decoded(text)
-    if not text.startswith(("{", "[", '"')):
-        return None
-    try:
-        return parse_json(text.encode())
-    except ValueError:
-        return None
-
-
-def _decoded(text: str) -> str:
-    """A text that begins with what it means: without what is not seen, and decoded if it is JSON encoded for a URL."""
-    text = text.strip(INVISIBLE)
-    if FOR_A_URL.match(text):
-        text = unquote_plus(ENCODED_AGAIN.sub("%", text)).strip(INVISIBLE)
-    return text
 
 
 def rules(settings: CrmSettings) -> str:

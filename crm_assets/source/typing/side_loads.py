@@ -13,7 +13,8 @@ from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.source.typing.redaction import A_NAME, Redaction, never_stored, without_fields
+from crm_assets.source.typing.never_stored import never_stored, without_fields
+from crm_assets.source.typing.redaction import A_NAME, Redaction
 
 MAX_ARRAYS = 100
 MAX_RECORDS = 20_000
