@@ -14,7 +14,7 @@ from dlt.common.destination import Destination
 from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
 
-from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.dlt_context import dlt_context
 from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import link_or_copy, private_files, working_folder
 
@@ -43,7 +43,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         resource: The resource; the pipeline's name depends only on it.
         data_dir: The folder in which working folders are created.
     """
-    with dlt_context(ProjectContext()), ExitStack() as stack:
+    with dlt_context(), ExitStack() as stack:
         with private_files():
             folder = stack.enter_context(working_folder(stack.enter_context(_without_percent(data_dir))))
             landed = folder / "landed"

@@ -12,7 +12,7 @@ from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
 from crm_assets.source.crm_source import list_source
-from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.dlt_context import dlt_context
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
@@ -97,7 +97,7 @@ def take_sample(
         if answers and (wait := _wait_after(answers[-1])) > LONGEST_WAIT:
             return NO_PAGE, f"page {number}: not requested, since the API asks to wait {wait:,.0f} s"
         try:
-            with dlt_context(ProjectContext()):
+            with dlt_context():
                 [page] = list_source(resource, once, session, SinglePagePaginator(), {PAGE: number, **params})
         except ResourceExtractionError as error:
             if isinstance(error.__cause__, ApiError):

@@ -14,7 +14,7 @@ from requests import Session
 
 from crm_assets.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.settings import CrmSettings
-from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.dlt_context import dlt_context
 from crm_assets.source.http.limits import Ledger, limits_of
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
@@ -84,7 +84,7 @@ def crm_read(
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
     session = PageSession(settings, resource, redaction.records, announce)
-    with dlt_context(ProjectContext()), closing(session):
+    with dlt_context(), closing(session):
         paginator = FullReadPaginator(session, resource, settings)
         if state.cursor:
             paginator = IncrementalPaginator(session, resource, settings, state.cursor)

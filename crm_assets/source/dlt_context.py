@@ -11,12 +11,12 @@ from dlt.common.configuration.container import Container
 from dlt.common.configuration.providers import (
     ConfigProvider,
     ConfigTomlProvider,
+    CustomLoaderDocProvider,
     EnvironProvider,
     SecretsTomlProvider,
 )
-from dlt.common.configuration.providers.doc import BaseDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
-from dlt.common.runtime.run_context import RunContext, switched_run_context
+from dlt.common.runtime.run_context import RunContext
 
 from crm_assets.settings.documents import ENVIRONMENT, Document, documents
 
@@ -33,63 +33,32 @@ DEFAULTS = Document(
 """The project's defaults for dlt's own settings."""
 
 
-class DocumentProvider(BaseDocProvider):
-    """One source of the project's settings, as a dlt provider."""
-
-    def __init__(self, document: Document) -> None:
-        """Serves the document's values; no file is read again."""
-        super().__init__(dict(document.tree))
-        self._document = document
-
-    @property
-    def name(self) -> str:
-        """The file, or `the environment`."""
-        return self._document.origin
-
-    @property
-    def supports_secrets(self) -> bool:
-        """Whether secrets may be kept there."""
-        return self._document.may_hold_secrets
-
-    @property
-    def supports_sections(self) -> bool:
-        """True: documents have tables."""
-        return True
-
-
 class ProjectContext(RunContext):
     """A dlt context with the project's sources of settings, then the user's own dlt files, then the defaults."""
-
-    def __init__(self) -> None:
-        """Uses the working folder as the run directory."""
-        super().__init__(None)
 
     def initial_providers(self) -> list[ConfigProvider]:
         """All sources. Files that cannot be read are left out: resolving the project's settings reports them."""
         return [
-            *(
-                EnvironProvider() if document.origin == ENVIRONMENT else DocumentProvider(document)
-                for document in documents()
-            ),
+            *map(_provider, documents()),
             SecretsTomlProvider(self.global_dir),
             ConfigTomlProvider(self.global_dir),
-            DocumentProvider(DEFAULTS),
+            _provider(DEFAULTS),
         ]
 
 
+def _provider(document: Document) -> ConfigProvider:
+    if document.origin == ENVIRONMENT:
+        return EnvironProvider()
+    return CustomLoaderDocProvider(document.origin, lambda: dict(document.tree), document.may_hold_secrets)
+
+
 @contextmanager
-def dlt_context(context: RunContext) -> Iterator[None]:
-    """Makes dlt use `context` while the body runs, and restores the previous one afterwards."""
+def dlt_context() -> Iterator[None]:
+    """Makes dlt read its settings from the project's sources while the body runs."""
     container = Container()
-    if PluggableRunContext in container:
-        if type(container[PluggableRunContext].context) is type(context):
-            yield
-            return
-        with switched_run_context(context):
-            yield
-        return
-    container[PluggableRunContext] = PluggableRunContext(context)
-    try:
+    # Without a context in the container, dlt would make its own, and read files that may be wrong.
+    if PluggableRunContext in container and isinstance(container[PluggableRunContext].context, ProjectContext):
         yield
-    finally:
-        del container[PluggableRunContext]
+    else:
+        with container.injectable_context(PluggableRunContext(ProjectContext(None))):
+            yield

@@ -19,7 +19,7 @@ from dlt.sources.rest_api import rest_api_source
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.loading.landing import landing_pipeline
-from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.dlt_context import dlt_context
 
 PAGES = (object(), object(), object())
 """What the API of these tests lists."""
@@ -156,11 +156,11 @@ def test_dlt_makes_no_context_before_one_is_needed(tmp_path: Path) -> None:
 def test_dlt_asks_a_run_context_for_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("NORMALIZE__WORKERS=3", encoding="utf-8")
-    with dlt_context(ProjectContext()):
+    with dlt_context():
         assert dlt.config["normalize.workers"] == 3, "dlt: a run context's initial_providers are no longer asked"
         assert dlt.config["runtime.dlthub_telemetry"] is False
     (tmp_path / ".env").unlink()
-    with dlt_context(ProjectContext()):
+    with dlt_context():
         assert dlt.config.get("normalize.workers") is None, "dlt: the context before is not put back"
 
 

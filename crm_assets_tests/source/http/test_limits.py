@@ -11,7 +11,7 @@ from requests import Request
 from starlette.responses import Response
 
 from crm_assets.settings import resolve_settings
-from crm_assets.source.dlt_context import ProjectContext, dlt_context
+from crm_assets.source.dlt_context import dlt_context
 from crm_assets.source.http import limits as limits_module
 from crm_assets.source.http.answers import Answer, seconds_until
 from crm_assets.source.http.limits import Limits, Rate, ReadClosed
@@ -134,7 +134,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
     """A CRM with two lists of eighteen pages."""
     lists = {resource: tasks(ROWS) for resource in ("open_tasks", "past_appointments")}
     # dlt has one context for all threads. The read that ends first would remove it from the other.
-    with dlt_context(ProjectContext()), configured_crm(monkeypatch, lists=lists, latency=0.02) as crm:
+    with dlt_context(), configured_crm(monkeypatch, lists=lists, latency=0.02) as crm:
         yield crm
 
 
