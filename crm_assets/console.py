@@ -2,22 +2,16 @@
 
 The console logger has a short line for what was read, loaded, built and checked, and for each failure. Dagster uses it
 if a run's configuration has `loggers: {console: {}}`, as that of all jobs here does. Otherwise Dagster uses its own
-logger, which receives the same messages. The progress is a line that is written over in a terminal, otherwise a log
-line every few seconds.
+logger, which receives the same messages. The progress of a read is a log line every few seconds.
 """
 
 import logging
-import multiprocessing
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import cache
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from dagster import ConfigurableResource, DagsterEvent, DagsterEventType, InitLoggerContext, InitResourceContext, logger
-from pydantic import Field
+from dagster import DagsterEvent, DagsterEventType, InitLoggerContext, logger
 
 from crm_assets.dagster_internals import process_ended, was_interrupted
 from crm_assets.masking import masked
@@ -57,48 +51,8 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = {
 """The events that are shown. The UI has all others."""
 
 
-COLOURS: Mapping[int, str] = {logging.WARNING: "\x1b[33m", logging.ERROR: "\x1b[31m"}
-CLEAR_LINE, NO_COLOUR = "\r\x1b[K", "\x1b[0m"
-
-
-class Terminal:
-    """Log lines, and below them a line for the progress, which is written over."""
-
-    def __init__(self, file: TextIO) -> None:
-        """Shows no progress yet."""
-        self._file = file
-        self._progress = ""
-
-    def print(self, line: str, level: int = logging.INFO) -> None:
-        """Writes a line, in the colour of its level."""
-        if level in COLOURS and not os.environ.get("NO_COLOR"):
-            line = f"{COLOURS[level]}{line}{NO_COLOUR}"
-        self._file.write(f"{CLEAR_LINE}{line}\n{self._progress}")
-        self._file.flush()
-
-    def show_progress(self, text: str) -> None:
-        """Writes over the last progress; an empty text removes it."""
-        self._progress = text[: os.get_terminal_size(self._file.fileno()).columns - 1]
-        self._file.write(f"{CLEAR_LINE}{self._progress}")
-        self._file.flush()
-
-
-@cache
-def terminal() -> Terminal | None:
-    """The terminal that a command was started in; None if standard error is a file or a pipe.
-
-    Call it before the first step: Dagster redirects standard error to a file while a step runs. It is None in worker
-    processes, too (of `dagster dev` and the multiprocess executor): they share a terminal, and would write over each
-    other's progress.
-    """
-    is_plain = os.environ.get("TERM", "dumb") in {"dumb", "unknown"}
-    if is_plain or multiprocessing.parent_process() is not None or not sys.stderr.isatty():
-        return None
-    return Terminal(os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace"))
-
-
 class ConsoleHandler(logging.Handler):
-    """Writes lines to the terminal, above the progress of a read; otherwise to standard error."""
+    """Writes lines to standard error."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Accepts messages of level INFO or higher, and the events in `EVENT_LINES`, whose level is DEBUG."""
@@ -117,11 +71,7 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Writes one line."""
         try:
-            line = self.format(record)
-            if console := terminal():
-                console.print(line, record.levelno)
-            else:
-                sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{self.format(record)}\n")  # as it is now: Dagster redirects it while a step runs
         except Exception:  # noqa: BLE001 # logging handles errors of its own output
             self.handleError(record)
 
@@ -139,43 +89,15 @@ def _event(record: logging.LogRecord) -> DagsterEvent | None:
     return event
 
 
-SECONDS_BETWEEN_FRAMES = 0.1
-
-Log = Callable[[str], object]
+SECONDS_BETWEEN_LINES = 10.0
 
 
-class ReadProgress(ConfigurableResource):  # type: ignore[type-arg]
-    """Shows the progress of reads."""
+class ReadProgress:
+    """Logs the progress of a read every few seconds."""
 
-    seconds_between_lines: float = Field(
-        default=10, ge=0, description="Without a terminal: seconds between two log lines."
-    )
-
-    def setup_for_execution(self, context: InitResourceContext) -> None:
-        """Looks for the terminal before Dagster redirects standard error for the first step."""
-        terminal()
-
-    @contextmanager
-    def shown(self, resource: str, log: Log) -> Iterator["Watcher"]:
-        """Watches one read of `resource` while the body runs. `log` is called with each line."""
-        console = terminal()
-        if not console:
-            yield Watcher(resource, log, log, self.seconds_between_lines)
-            return
-        try:
-            yield Watcher(resource, log, console.show_progress, SECONDS_BETWEEN_FRAMES)
-        finally:
-            with suppress(Exception):  # the terminal may be gone
-                console.show_progress("")
-
-
-class Watcher:
-    """Shows the progress of a read every few seconds."""
-
-    def __init__(self, resource: str, log: Log, show: Log, seconds_between: float) -> None:
-        """Starts the clock of the read."""
-        self._resource, self._log, self._show = resource, log, show
-        self._seconds_between = seconds_between
+    def __init__(self, resource: str, log: Callable[[str], object]) -> None:
+        """Starts the clock of the read. `log` is called with each line."""
+        self._resource, self._log = resource, log
         self._began = self._shown = time.monotonic()
         self._waits = 0
 
@@ -185,12 +107,12 @@ class Watcher:
         self._log(sentence)
 
     def page(self, progress: Progress) -> None:
-        """Shows the progress after a page. Never raises."""
+        """Logs the progress after a page. Never raises."""
         now = time.monotonic()
-        if now - self._shown >= self._seconds_between:
+        if now - self._shown >= SECONDS_BETWEEN_LINES:
             self._shown = now
             with suppress(Exception):  # progress output must never fail a run
-                self._show(f"{self._resource}: {described(progress, now - self._began, self._waits)}")
+                self._log(f"{self._resource}: {described(progress, now - self._began, self._waits)}")
 
 
 def described(progress: Progress, seconds: float, waits: int) -> str:

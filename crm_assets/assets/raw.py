@@ -112,7 +112,6 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
         config: ReadConfig,
         crm_connection: CrmConnection,
         crm_warehouse: Warehouse,
-        crm_progress: ReadProgress,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult | dg.AssetCheckEvaluation]:  # type: ignore[type-arg]
         warehouse, selected = crm_warehouse.of(crm), context.selected_asset_check_keys
         if not context.selected_asset_keys:
@@ -136,11 +135,11 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                     rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
                 if why_full:
                     context.log.info("%s: reading all pages", why_full)
+            progress = ReadProgress(resource, context.log.info)
             with (
                 private_files(),
                 lake.ledger(request.base_url) if lake else nullcontext() as ledger,
-                crm_progress.shown(resource, context.log.info) as watcher,
-                crm_read(resource, settings, replace(state, ledger=ledger), watcher.wait, watcher.page) as read,
+                crm_read(resource, settings, replace(state, ledger=ledger), progress.wait, progress.page) as read,
             ):
                 [result] = DagsterDltResource().run(
                     context=context,

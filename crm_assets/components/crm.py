@@ -22,7 +22,7 @@ from crm_assets.automation.maintenance import build_maintenance
 from crm_assets.automation.schedules import build_schedules, kept_fresh, read_cadences
 from crm_assets.automation.sensors import build_model_sensor, build_publishing_sensor
 from crm_assets.connection import CrmConnection
-from crm_assets.console import CONSOLE, ReadProgress, console_logger
+from crm_assets.console import CONSOLE, console_logger
 from crm_assets.errors import SettingsError
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -31,7 +31,7 @@ from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.warehouse import has_maintenance
 
 # Definitions of several instances are merged, which needs the same objects.
-RESOURCES = {"crm_connection": CrmConnection(), "crm_progress": ReadProgress(), "crm_warehouse": ReportingWarehouse()}
+RESOURCES = {"crm_connection": CrmConnection(), "crm_warehouse": ReportingWarehouse()}
 LOGGERS = {CONSOLE: console_logger}
 
 

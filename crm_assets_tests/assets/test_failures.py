@@ -35,7 +35,6 @@ from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.crm_check import build_check_job
 from crm_assets.automation.maintenance import build_maintenance
 from crm_assets.connection import CrmConnection
-from crm_assets.console import ReadProgress
 from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -138,7 +137,6 @@ def _jobs() -> dict[str, JobDefinition]:
     names = {kind: kind.replace(" ", "_") for kind in selections}
     resources = {
         "crm_connection": CrmConnection(),
-        "crm_progress": ReadProgress(),
         "crm_warehouse": Warehouse(),
     }
     definitions = Definitions(
@@ -168,7 +166,7 @@ def run(kind: str, error: Exception) -> ExecuteInProcessResult:
     FailingWarehouse.error = FailingCrm.error = error
     resources: dict[str, Any] = {"crm_connection": FailingCrm()}
     if kind != "crm check":
-        resources |= {"crm_warehouse": FailingWarehouse(), "crm_progress": ReadProgress()}
+        resources["crm_warehouse"] = FailingWarehouse()
     return _jobs()[kind].execute_in_process(resources=resources, instance=_instance(), raise_on_error=False)
 
 

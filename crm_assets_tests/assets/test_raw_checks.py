@@ -158,7 +158,6 @@ def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
             resources={
                 "crm_warehouse": Warehouse(database=str(database)),
                 "crm_connection": None,
-                "crm_progress": None,
             },
             instance=instance,
             raise_on_error=False,

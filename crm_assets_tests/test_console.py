@@ -1,33 +1,36 @@
-"""The console logger: the lines of a job."""
+"""What a job prints: its lines, and the progress of its reads, which cannot disturb them."""
 
+import logging
 import re
-from typing import Any
+import sys
+from unittest.mock import Mock
 
 import pytest
 from dagster import AssetKey, DagsterInstance
 
+from crm_assets.console import ConsoleHandler, ReadProgress, described
 from crm_assets.definitions import defs
+from crm_assets.source.reading.report import Progress
 from crm_assets_tests.assets.raw_runs import configured_crm, tasks
 from crm_assets_tests.scripted_crm import always, failing, json_response
-
-pytestmark = pytest.mark.slow
+from crm_assets_tests.source import source_reads
 
 TIME = r"\d\d:\d\d:\d\d"
 
 
-def console_lines(resource: str, capsys: pytest.CaptureFixture[str], **run_config: Any) -> list[str]:
+def console_lines(resource: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """Lines of a job that reads one resource."""
     capsys.readouterr()
     with DagsterInstance.ephemeral() as instance:
         defs.resolve_job_def("crm_full_refresh").execute_in_process(
             asset_selection=[AssetKey(["raw", resource])],
-            run_config={"loggers": {"console": {}}, **run_config} if run_config else None,
             instance=instance,
             raise_on_error=False,
         )
     return capsys.readouterr().err.splitlines()
 
 
+@pytest.mark.slow
 def test_a_read_is_one_line_with_counts_seconds_and_checks(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}):
         read, ended = console_lines("open_tasks", capsys)
@@ -38,6 +41,7 @@ def test_a_read_is_one_line_with_counts_seconds_and_checks(capsys: pytest.Captur
     assert re.fullmatch(f"{TIME} Run succeeded", ended)
 
 
+@pytest.mark.slow
 def test_a_failed_check_makes_the_line_a_warning_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "undeclared": "secret of a record"}]}):
         read, *_ = console_lines("open_tasks", capsys)
@@ -45,6 +49,7 @@ def test_a_failed_check_makes_the_line_a_warning_that_names_it(capsys: pytest.Ca
     assert read.endswith("1 of 5 checks failed: declared_schema")
 
 
+@pytest.mark.slow
 def test_a_failure_is_one_line_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm() as crm:
         crm.faults.append(always("open_tasks", lambda: json_response({"message": "Not yours"}, 403)))
@@ -54,6 +59,7 @@ def test_a_failure_is_one_line_with_its_reason(capsys: pytest.CaptureFixture[str
     assert "Run failed" in lines[-1]
 
 
+@pytest.mark.slow
 def test_a_retry_is_announced_with_its_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,13 +71,46 @@ def test_a_retry_is_announced_with_its_reason(
     assert "open_tasks: 1 record in " in read
 
 
-def test_log_lines_show_progress_of_a_read(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_progress_of_a_read_is_logged(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "2")
-    often = {"crm_progress": {"config": {"seconds_between_lines": 0}}}
+    monkeypatch.setattr("crm_assets.console.SECONDS_BETWEEN_LINES", 0)
     with configured_crm(lists={"open_tasks": tasks(5)}):
-        *progress, _, _ = console_lines("open_tasks", capsys, resources=often)
+        *progress, _, _ = console_lines("open_tasks", capsys)
     assert [re.sub(r"[\d,.]+ per second, \d+ s left", "…", line.split(" ", 1)[1]) for line in progress] == [
         "open_tasks: page 1 of 3, 2 of 5 records, …",
         "open_tasks: page 2 of 3, 4 of 5 records, …",
         "open_tasks: page 3 of 3, 5 of 5 records, …",
     ]
+
+
+@pytest.mark.parametrize(
+    ("progress", "waits", "expected"),
+    [
+        (Progress(3, 10, 1500, 5000, 0), 0, "page 3 of 10, 1,500 of 5,000 records, 150 per second, 23 s left"),
+        (Progress(3, None, 1500, None, 0), 0, "page 3, 1,500 records, 150 per second"),
+        (Progress(3, None, 10, None, 2), 1, "page 3, 10 records, 1 per second, retries: 2, waits: 1"),
+        (Progress(4, 3, 7, 6, 0), 0, "page 4 of 4, 7 of 7 records, 1 per second, 0 s left"),
+    ],
+    ids=["counted", "not-counted", "with-retries-and-waits", "longer-than-counted"],
+)
+def test_progress_has_numbers(progress: Progress, waits: int, expected: str) -> None:
+    assert described(progress, seconds=10, waits=waits) == expected
+
+
+def test_nothing_is_expected_of_an_api_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    with source_reads.configured_crm(monkeypatch, lists={"open_tasks": tasks(1)}, with_meta=False):
+        first, *_ = source_reads.read("open_tasks").progress
+    assert (first.pages_expected, first.records_expected) == (None, None)
+
+
+def test_progress_that_cannot_be_logged_fails_no_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crm_assets.console.SECONDS_BETWEEN_LINES", 0)
+    ReadProgress("contacts", Mock(side_effect=OSError("no space left on device"))).page(Progress(1, None, 1, None, 0))
+
+
+def test_terminal_that_is_closed_fails_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = logging.LogRecord("", logging.ERROR, "", 1, "", (), None)
+    record.dagster_meta = {"dagster_event": None, "orig_message": "Failed"}
+    monkeypatch.setattr(sys, "stderr", Mock(write=Mock(side_effect=OSError("Input/output error"))))
+    ConsoleHandler().handle(record)
