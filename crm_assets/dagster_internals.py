@@ -27,11 +27,12 @@ from dagster import (
     DagsterExecutionInterruptedError,
     DagsterInstance,
     DagsterRunStatus,
+    DataProvenance,
     EventLogEntry,
     RetryPolicy,
 )
 from dagster._core.definitions.assets.job.asset_job import IMPLICIT_ASSET_JOB_NAME
-from dagster._core.definitions.data_version import CODE_VERSION_TAG, DATA_VERSION_TAG, get_input_data_version_tag
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
@@ -72,13 +73,12 @@ def is_built_from(
         code_version: The version of its code now; None if it has none.
         inputs: Input -> its last materialization.
     """
-    built = _version_tags(made)
-    same_code = code_version in {None, built.get(CODE_VERSION_TAG)}
-    same_inputs = all(
-        built.get(get_input_data_version_tag(key)) == _version_tags(event).get(DATA_VERSION_TAG)
-        for key, event in inputs.items()
-    )
-    return DATA_VERSION_TAG in built and same_code and same_inputs
+    built = DataProvenance.from_tags(_version_tags(made))
+    if not built or code_version not in {None, built.code_version}:
+        return False
+    versions_then = {key: version.value for key, version in built.input_data_versions.items()}
+    versions_now = {key: _version_tags(event).get(DATA_VERSION_TAG) for key, event in inputs.items()}
+    return versions_now.items() <= versions_then.items()
 
 
 def _version_tags(event: EventLogEntry | None) -> Mapping[str, str]:
