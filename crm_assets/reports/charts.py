@@ -3,11 +3,13 @@
 So a chart is as wide as the text beside it, and its own text stays as large as on the page.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import cached_property
 from itertools import count
 
+from crm_assets.reports.figures import Row
 from crm_assets.reports.tables import Column, Table
 
 LABELS = 8
@@ -17,73 +19,67 @@ UNITS = ((10**12, "tn"), (10**9, "bn"), (10**6, "M"), (10**3, "k"), (1, ""))
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A piece of a bar: the place of its series among the columns that are drawn, and where it starts and ends."""
-
-    series: int
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar: its label, its pieces, and where the mark is that it compares with, if any."""
-
-    label: str
-    pieces: list[Piece]
-    mark: float | None
-
-
-@dataclass(frozen=True)
 class Chart:
-    """A chart of a table.
+    """A chart of a table whose first column has the labels: a bar for each row.
 
     Attributes:
         table: The table.
         series: The columns that are drawn as bars, stacked.
         mark: The column that is drawn as a mark at each bar, if any.
-        bars: A bar for each row.
-        ticks: The ticks of the axis: place and label.
-        every: Of so many bars one has a label, the last one among them, so that there are five at most.
     """
 
     table: Table
-    series: list[Column]
-    mark: Column | None
-    bars: list[Bar]
-    ticks: list[tuple[float, str]]
-    every: int
+    series: Sequence[Column]
+    mark: Column | None = None
+
+    @cached_property
+    def axis(self) -> list[Decimal]:
+        """The values at which the axis has ticks."""
+        ends = [end for row in self.table.rows for both in self._stacked(row) for end in both]
+        marks = [row[self.mark.name] or Decimal(0) for row in self.table.rows] if self.mark else []
+        return axis(min([*ends, *marks], default=Decimal(0)), max([*ends, *marks], default=Decimal(0)))
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """The ticks of the axis: place and label."""
+        return [(self.place(tick), short(tick)) for tick in self.axis]
+
+    @property
+    def every(self) -> int:
+        """Of so many bars one has a label, the last one among them, so that there are five at most."""
+        return -(-len(self.table.rows) // 5)
+
+    def place(self, value: Decimal) -> float:
+        """Where a value is on the axis."""
+        return round(float(100 * (value - self.axis[0]) / (self.axis[-1] - self.axis[0])), 2)
+
+    def pieces(self, row: Row) -> list[tuple[int, float, float]]:
+        """The pieces of a row's bar: the place of the series among those drawn, where it starts and where it ends."""
+        stacked = enumerate(self._stacked(row))
+        return [(series, self.place(low), self.place(high)) for series, (low, high) in stacked if low != high]
+
+    def marked(self, row: Row) -> float | None:
+        """Where the mark of a row's bar is; None without a value."""
+        value = row[self.mark.name] if self.mark else None
+        return None if value is None else self.place(value)
+
+    def _stacked(self, row: Row) -> Iterator[tuple[Decimal, Decimal]]:
+        """From and to of each piece: positive ones upwards from zero, negative ones downwards."""
+        up = down = Decimal(0)
+        for column in self.series:
+            value = row[column.name]
+            if value < 0:
+                down += value
+                yield down, down - value
+            else:
+                up += value
+                yield up - value, up
 
 
-def chart(table: Table, write: Callable[[Column, object], str], series: Sequence[str], mark: str = "") -> Chart:
-    """The chart of a table whose first column has the labels.
-
-    Args:
-        table: The table.
-        write: Writes a value of a column.
-        series: The names of the columns that are drawn as bars.
-        mark: The name of the column that is drawn as a mark.
-    """
+def chart(table: Table, series: Sequence[str], mark: str = "") -> Chart:
+    """The chart of a table. `series` and `mark`: the names of the columns that are drawn."""
     columns = {column.name: column for column in table.columns}
-    stacked = [list(_stacked([row[name] for name in series])) for row in table.rows]
-    marks = [row[mark] if mark else None for row in table.rows]
-    ends = [*(end for pieces in stacked for piece in pieces for end in piece), *(each for each in marks if each)]
-    ticks = axis(Decimal(min(ends, default=0)), Decimal(max(ends, default=0)))
-
-    def place(value: Decimal) -> float:
-        return round(float(100 * (value - ticks[0]) / (ticks[-1] - ticks[0])), 2)
-
-    bars = [
-        Bar(
-            write(table.columns[0], row[table.columns[0].name]),
-            [Piece(number, place(low), place(high)) for number, (low, high) in enumerate(pieces) if low != high],
-            None if compared is None else place(compared),
-        )
-        for row, pieces, compared in zip(table.rows, stacked, marks, strict=True)
-    ]
-    drawn = [columns[name] for name in series]
-    labelled = [(place(tick), short(tick)) for tick in ticks]
-    return Chart(table, drawn, columns.get(mark), bars, labelled, -(-len(bars) // 5))
+    return Chart(table, [columns[name] for name in series], columns.get(mark))
 
 
 def axis(low: Decimal, high: Decimal) -> list[Decimal]:
@@ -106,15 +102,3 @@ def short(number: Decimal) -> str:
 def _steps() -> Iterator[Decimal]:
     for power in count():
         yield from (digit * Decimal(10) ** power for digit in (1, 2, 5))
-
-
-def _stacked(values: Iterable[Decimal]) -> Iterator[tuple[Decimal, Decimal]]:
-    """From and to of each piece: positive ones upwards from zero, negative ones downwards."""
-    up = down = Decimal(0)
-    for value in values:
-        if value < 0:
-            down += value
-            yield down, down - value
-        else:
-            up += value
-            yield up - value, up

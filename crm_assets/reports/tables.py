@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from crm_assets.reports.figures import Row, Rows, SalesReview
+import yaml
+
+from crm_assets.reports.figures import QUERIES, Row, Rows, SalesReview
 from crm_assets.reports.formats import EXACT, ratio
+from crm_assets.yaml_files import FAST_SAFE_LOADER
 
 
 @dataclass(frozen=True)
@@ -46,102 +50,15 @@ class Table:
     rows: Rows
 
 
-def titled(title: str, *columns: Column) -> tuple[str, Sequence[Column]]:
-    """The title of a table and its columns."""
-    return title, columns
+@cache
+def declared_tables() -> Mapping[str, tuple[str, Sequence[Column]]]:
+    """Name of a table -> its title and its columns, as in `sales_review/tables.yaml`."""
+    declared = yaml.load((QUERIES / "tables.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506 # a safe one
+    return {
+        name: (table["title"], [Column(column, *given) for column, given in table["columns"].items()])
+        for name, table in declared.items()
+    }
 
-
-COLUMNS: Mapping[str, tuple[str, Sequence[Column]]] = {
-    "target": titled(
-        "Won against target",
-        Column("period", "period", "text"),
-        Column("won_amount", "won", "amount", "Won to date"),
-        Column("target_to_date", "target to date", "amount", "Target to date"),
-        Column("attainment", "attained", "share", "Attainment"),
-        Column("ahead", "ahead", "change", "Target to date"),
-        Column("target_amount", "target", "amount", "Target"),
-    ),
-    "months": titled(
-        "Won by month, against target",
-        Column("month", "month", "month"),
-        Column("won_amount", "won", "amount", "Won to date"),
-        Column("target_amount", "target", "amount", "Target"),
-    ),
-    "week": titled(
-        "Compared with a week or more before",
-        Column("figure", "figure", "text"),
-        Column("value", "now", "amount"),
-        Column("change", "change", "change"),
-    ),
-    "owners": titled(
-        "Won this year by owner, against target to date",
-        Column("owner", "owner", "text"),
-        Column("won_amount", "won this month", "amount", "Won to date"),
-        Column("attainment", "attained this month", "share", "Attainment"),
-        Column("won_amount_this_year", "won this year", "amount", "Won this year"),
-        Column("target_this_year", "target this year", "amount", "Target this year"),
-        Column("attainment_this_year", "attained this year", "share", "Attainment this year"),
-    ),
-    "types": titled(
-        "Won in the last 12 months by revenue type",
-        Column("revenue_type", "type", "text", "Revenue type"),
-        Column("won_amount_12m", "won in 12 months", "amount", "Won in 12 months"),
-        Column("share", "share", "share", "Won in 12 months"),
-        Column("won_amount_prior_12m", "12 months before", "amount", "Won in the 12 months before"),
-    ),
-    "customers": titled(
-        "The largest customers of the last 12 months",
-        Column("customer", "customer", "text"),
-        Column("owner", "owner", "text"),
-        Column("won_amount_12m", "won in 12 months", "amount", "Won in 12 months"),
-        Column("won_amount_prior_12m", "12 months before", "amount", "Won in the 12 months before"),
-        Column("cumulative_share_12m", "cumulative share", "share", "Concentration"),
-    ),
-    "retention": titled(
-        "Customers who bought again",
-        Column("first_quarter", "first deal in", "quarter"),
-        Column("quarters_since", "quarters since", "count"),
-        Column("customers", "customers", "count", "Customers"),
-        Column("customers_buying", "of these, buying", "count", "Retention"),
-        Column("share_buying", "share", "share", "Retention"),
-    ),
-    "quiet": titled(
-        "Quiet customers, by won amount",
-        Column("customer", "customer", "text"),
-        Column("owner", "owner", "text"),
-        Column("won_amount", "won so far", "amount", "Won amount"),
-        Column("last_activity_on", "last activity", "day", "Last activity"),
-        Column("days_quiet", "days quiet", "count", "Days quiet"),
-        Column("open_tasks", "open tasks", "count", "Open tasks"),
-    ),
-    "backlog": titled(
-        "Open tasks by owner",
-        Column("owner", "owner", "text"),
-        Column("overdue_tasks", "overdue", "count", "Overdue tasks"),
-        Column("due_this_week", "due within 7 days", "count", "Due within 7 days"),
-        Column("due_later", "due later", "count", "Due later"),
-        Column("without_due_date", "without a date", "count", "Without a due date"),
-    ),
-    "meetings": titled(
-        "Meetings by week",
-        Column("week", "week from", "week"),
-        Column("meetings", "meetings", "count", "Meetings"),
-    ),
-    "quality": titled(
-        "Data checks",
-        Column("check_name", "check", "text", "Check of the data"),
-        Column("failing", "failing", "count", "Records failing"),
-        Column("checked", "checked", "count", "Records checked"),
-        Column("share", "share", "share", "Data quality"),
-        Column("amount_affected", "amount affected", "amount", "Amount affected"),
-    ),
-    "reads": titled(
-        "Last complete read of each list",
-        Column("list", "list", "text"),
-        Column("read_at", "read", "instant"),
-    ),
-}
-"""Name of a table -> its title and its columns."""
 
 HEADLINE: Mapping[str, str] = {
     "won_amount_30_days": "Won in 30 days",
@@ -161,7 +78,7 @@ def tables_of(review: SalesReview) -> Mapping[str, Table]:
     parts = {**review.parts, "week": _week(review)}
     return {
         name: Table(name, title, columns, [{**row, **_shares(row, parts[name])} for row in parts[name]])
-        for name, (title, columns) in COLUMNS.items()
+        for name, (title, columns) in declared_tables().items()
     }
 
 

@@ -17,7 +17,7 @@ from dagster import (
 
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.masking import know
-from crm_assets.reports.tables import COLUMNS
+from crm_assets.reports.tables import declared_tables
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.conftest import _tables, crm
@@ -61,7 +61,7 @@ def test_the_page_is_for_its_owner_only(database: Path, data_dir: Path) -> None:
 
     reports = data_dir / "reports"
     modes = {str(path.relative_to(reports)): path.stat().st_mode & 0o777 for path in reports.rglob("*")}
-    files = {"sandbox_sales_review.html", *(f"sandbox_sales_review/{name}.csv" for name in COLUMNS)}
+    files = {"sandbox_sales_review.html", *(f"sandbox_sales_review/{name}.csv" for name in declared_tables())}
     assert modes == {**dict.fromkeys(files, 0o600), "sandbox_sales_review": 0o700}
     assert "Acme" in (data_dir / "reports" / "sandbox_sales_review.html").read_text(encoding="utf-8")
 
