@@ -13,8 +13,8 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.models import ONLY_IF_CHANGED, last_shown
 from crm_assets.errors import NothingStored
 from crm_assets.reports.figures import last_reads, queries, read_figures
-from crm_assets.reports.files import page_path, write_review
 from crm_assets.reports.formats import Formats
+from crm_assets.reports.page import page_path, write_review
 from crm_assets.reports.tables import HEADLINE
 from crm_assets.runner import parsing
 from crm_assets.runner.model import BOOKKEEPING, Model

@@ -3,7 +3,7 @@
 import webbrowser
 from argparse import ArgumentParser, Namespace
 
-from crm_assets.reports.files import stored_page
+from crm_assets.reports.page import stored_page
 from crm_assets.settings import resolve_settings
 
 

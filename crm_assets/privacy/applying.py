@@ -15,7 +15,7 @@ from crm_assets.privacy.histories import histories_of
 from crm_assets.privacy.personal_columns import origins_of, stored_columns
 from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
-from crm_assets.reports.files import csv_folder, page_path
+from crm_assets.reports.page import csv_folder, page_path
 from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind

@@ -11,8 +11,8 @@ from playwright.sync_api import Page
 
 from crm_assets.assets.reports import tables_read
 from crm_assets.reports.figures import read_figures
-from crm_assets.reports.files import write_review
 from crm_assets.reports.formats import Formats
+from crm_assets.reports.page import write_review
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.test_metrics import metrics
 from crm_assets_tests.reports.invented import HOSTILE, LISTS, Records, invented

@@ -14,9 +14,8 @@ import pytest
 
 from crm_assets.assets.reports import tables_read
 from crm_assets.reports.figures import read_figures
-from crm_assets.reports.files import csv_text
 from crm_assets.reports.formats import Formats
-from crm_assets.reports.page import render
+from crm_assets.reports.page import csv_text, render
 from crm_assets.reports.tables import tables_of
 from crm_assets.runner.variables import report_in
 from crm_assets_tests.models.raw_tables import RawTables
