@@ -10,10 +10,9 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.automation.schedules import configured_timezone
 from crm_assets.console import CONSOLE
 from crm_assets.errors import CrmAssetsError, SettingsError
-from crm_assets.reports.answers import answers
 from crm_assets.reports.figures import SalesReview, read_figures
 from crm_assets.reports.formats import Formats
-from crm_assets.reports.page import stored_page
+from crm_assets.reports.page import answers, stored_page
 from crm_assets.reports.tables import tables_of
 from crm_assets.settings import Crm, resolve_settings, setting_at_load
 from crm_assets.warehouse.warehouse import Warehouse

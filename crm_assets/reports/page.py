@@ -1,6 +1,7 @@
 """The page of the sales review, one HTML file that needs no network, no scripts and no other files; its CSV files."""
 
 import csv
+from calendar import monthrange
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO
@@ -8,12 +9,12 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from crm_assets.counting import counted
 from crm_assets.errors import NothingStored
 from crm_assets.masking import masked
-from crm_assets.reports.answers import UNKNOWN_CUSTOMERS, answers
 from crm_assets.reports.charts import chart
 from crm_assets.reports.figures import SalesReview
-from crm_assets.reports.formats import EXACT, Formats
+from crm_assets.reports.formats import EXACT, Formats, half_up, ratio
 from crm_assets.reports.tables import HEADLINE, Column, Table, tables_of
 from crm_assets.settings import Crm, CrmSettings
 
@@ -98,6 +99,34 @@ def write_privately(path: Path, text: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+TEMPLATES = Environment(
+    loader=PackageLoader("crm_assets.reports", "sales_review"),
+    autoescape=select_autoescape(),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+TEMPLATES.globals |= {"counted": counted, "half_up": half_up, "ratio": ratio}
+
+QUESTIONS: Mapping[str, str] = {
+    "Are we on target?": "on_target",
+    "Who brings it in?": "who",
+    "From whom?": "from_whom",
+    "What is at risk?": "at_risk",
+    "Can we trust it?": "trust",
+}
+"""Question -> the macro of `sales_review/answers.txt` that answers it."""
+
+
+def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
+    """Question -> its answer in sentences with numbers, in the page's order."""
+    last_of_month = review.today.replace(day=monthrange(review.today.year, review.today.month)[1])
+    context = {"parts": review.parts, "headline": review.headline, "formats": formats, "last_of_month": last_of_month}
+    macros = TEMPLATES.get_template("answers.txt").make_module(context)
+    lines = {question: getattr(macros, macro)().split("\n") for question, macro in QUESTIONS.items()}
+    return {question: " ".join(filter(None, (line.strip(" ") for line in found))) for question, found in lines.items()}
+
+
 def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str], source: str, folder: str) -> str:
     """The page as HTML.
 
@@ -114,14 +143,7 @@ def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str]
         return str(getattr(formats, column.kind)(value))
 
     metrics = {column.metric for table in tables.values() for column in table.columns} | {*HEADLINE.values()}
-    environment = Environment(
-        loader=PackageLoader("crm_assets.reports", "sales_review"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("page.html").render(
+    return TEMPLATES.get_template("page.html").render(
         review=review,
         answers=answers(review, formats),
         tables=tables,
@@ -136,6 +158,5 @@ def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str]
         folder=folder,
         formats=formats,
         source=source,
-        unknown_customers=UNKNOWN_CUSTOMERS if review.parts["risk"][0]["is_unknown"] else "",
         write=write,
     )
