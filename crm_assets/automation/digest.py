@@ -7,7 +7,7 @@ import dagster as dg
 
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.failures import failures_explained
-from crm_assets.automation.schedules import configured_timezone
+from crm_assets.automation.schedules import schedule
 from crm_assets.console import CONSOLE
 from crm_assets.errors import CrmAssetsError, SettingsError
 from crm_assets.reports.figures import SalesReview, read_figures
@@ -44,19 +44,15 @@ def build_digest(crm: Crm) -> dg.Definitions:
         return dg.Definitions(jobs=[crm_digest])
     if not setting_at_load("notify"):
         warn(NO_ADDRESS)
+    what = "Sends the digest when CRM_DIGEST says."
     try:
-        schedule = dg.ScheduleDefinition(
-            name=crm.named("crm_digest_schedule"),
-            job=crm_digest,
-            cron_schedule=cron,
-            execution_timezone=configured_timezone()[0],
-            description="Sends the digest when CRM_DIGEST says.",
-            default_status=dg.DefaultScheduleStatus.RUNNING,
+        sent = schedule(
+            crm.named("crm_digest_schedule"), crm_digest, cron, what, default_status=dg.DefaultScheduleStatus.RUNNING
         )
     except dg.DagsterInvalidDefinitionError:  # it has five parts, but names a day such as 30 February
         warn(f"CRM_DIGEST is {cron}, which never comes: no digest is sent. Name days that the months have")
         return dg.Definitions(jobs=[crm_digest])
-    return dg.Definitions(jobs=[crm_digest], schedules=[schedule])
+    return dg.Definitions(jobs=[crm_digest], schedules=[sent])
 
 
 def _send(context: dg.OpExecutionContext, crm: Crm, warehouse: Warehouse) -> None:

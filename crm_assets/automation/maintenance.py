@@ -6,7 +6,7 @@ import dagster as dg
 
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.automation.schedules import configured_timezone
+from crm_assets.automation.schedules import schedule
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm
 from crm_assets.warehouse.lake.files import KEPT
@@ -44,13 +44,11 @@ def build_maintenance(crm: Crm) -> dg.Definitions:
         selection=[lake_maintenance],
         description="Merges the lake's small files and expires old snapshots.",
     )
-    timezone, warning = configured_timezone()
-    nightly = dg.ScheduleDefinition(
-        name=crm.named("lake_maintenance_schedule"),
-        job=job,
-        cron_schedule="30 4 * * *",
-        execution_timezone=timezone,
-        description=f"Every night, after the full read: merges small files, expires old snapshots. {warning}".rstrip(),
+    nightly = schedule(
+        crm.named("lake_maintenance_schedule"),
+        job,
+        "30 4 * * *",
+        "Every night, after the full read: merges small files, expires old snapshots.",
         # Each load adds files, so a lake without maintenance becomes slower and slower.
         default_status=dg.DefaultScheduleStatus.RUNNING,
     )

@@ -3,15 +3,16 @@
 How old assets may get before they count as late follows from them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
-from crm_assets.automation.jobs import AssetJob, CrmJobs
+from crm_assets.automation.jobs import AssetJob
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.endpoints import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema
@@ -21,16 +22,17 @@ NIGHTLY = 150
 """The minute of the day at which the nightly full read begins: half past two."""
 
 
-def read_cadences(crm: Crm) -> dict[str, timedelta]:
-    """Resource -> the time between two scheduled reads: `cadence_minutes` in the settings of its endpoint.
+def read_cadences(crm: Crm, resources: Iterable[str], own: Mapping[str, int]) -> dict[str, timedelta]:
+    """Resource -> the time between two scheduled reads.
 
-    A wrong setting is reported by the runs, not here.
+    Args:
+        crm: The CRM.
+        resources: The resources that it loads.
+        own: Resource -> minutes. For others `cadence_minutes` in the settings counts; the runs report a wrong one.
     """
     endpoints: Mapping[str, EndpointSettings] = setting_at_load("endpoints", crm=crm)
-    return {
-        resource: timedelta(minutes=endpoints.get(resource, EndpointSettings()).cadence_minutes)
-        for resource in ENDPOINTS
-    }
+    set_minutes = {resource: endpoints.get(resource, EndpointSettings()).cadence_minutes for resource in resources}
+    return {resource: timedelta(minutes=own.get(resource, minutes)) for resource, minutes in set_minutes.items()}
 
 
 STEP = 12
@@ -60,7 +62,7 @@ def cron(minute: int, cadence: timedelta) -> str:
 
 
 @cache
-def configured_timezone() -> tuple[str, str]:
+def _timezone() -> tuple[str, str]:
     """The time zone in `CRM_SCHEDULE_TIMEZONE`, and a warning if it is wrong, which is logged once: schedules load."""
     warnings: list[str] = []
     timezone = setting_at_load("schedule_timezone", warnings.append)
@@ -69,10 +71,26 @@ def configured_timezone() -> tuple[str, str]:
     return timezone, " ".join(warnings)
 
 
+def schedule(name: str, job: AssetJob, cron_schedule: str, description: str, **options: Any) -> dg.ScheduleDefinition:
+    """A schedule in the configured time zone. If that is wrong, its description says so."""
+    timezone, warning = _timezone()
+    return dg.ScheduleDefinition(
+        name=name,
+        job=job,
+        cron_schedule=cron_schedule,
+        execution_timezone=timezone,
+        description=f"{description} {warning}".rstrip(),
+        **options,
+    )
+
+
 def build_schedules(
-    crm: Crm, jobs: CrmJobs, cadences: Mapping[str, timedelta], start: int
+    crm: Crm, jobs: Mapping[str, AssetJob], cadences: Mapping[str, timedelta], start: int
 ) -> list[dg.ScheduleDefinition]:
     """The schedules of a CRM.
+
+    Those of one resource start incremental reads of it. The sensor `build_what_changed` builds models if anything
+    changed.
 
     Args:
         crm: The CRM.
@@ -81,39 +99,25 @@ def build_schedules(
         start: Minutes by which they start later.
     """
     hour, minute = divmod(NIGHTLY + start, HOUR_MINUTES)
-    timezone, warning = configured_timezone()
-    full_refresh = dg.ScheduleDefinition(
-        name=crm.named("crm_full_refresh_schedule"),
-        job=jobs.full_refresh,
-        cron_schedule=f"{minute} {hour} * * *",
-        execution_timezone=timezone,
-        description=f"Every night: reads all resources in full, to detect vanished records. {warning}".rstrip(),
-    )
-    return [
-        *(
-            _resource_schedule(crm, resource, job, cadences[resource], start)
-            for resource, job in jobs.resources.items()
-        ),
-        full_refresh,
-    ]
+    nightly = "Every night: reads all resources in full, to detect vanished records."
+    full_refresh = crm.named("crm_full_refresh_schedule")
+    schedules = [schedule(full_refresh, jobs["crm_full_refresh"], f"{minute} {hour} * * *", nightly)]
+    for resource, cadence in cadences.items():
+        how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
+        schedules.append(
+            schedule(
+                crm.named(f"{resource}_schedule"),
+                jobs[f"{resource}_sync"],
+                cron(start_minute([*ENDPOINTS].index(resource)) + start, cadence),
+                f"Reads {resource} {how}. A sensor builds models if anything changed.",
+                execution_fn=partial(_read_only, asset_key(crm, f"{RAW}.{resource}")),
+            )
+        )
+    return schedules
 
 
-def _resource_schedule(crm: Crm, resource: str, job: AssetJob, cadence: timedelta, start: int) -> dg.ScheduleDefinition:
-    """Starts incremental reads of a resource. The sensor `build_what_changed` builds models if anything changed."""
-    timezone, warning = configured_timezone()
-    how = "incrementally" if resource_schema(resource).has_updated_at else "in full, since it has no updated_at"
-
-    @dg.schedule(
-        name=crm.named(f"{resource}_schedule"),
-        job=job,
-        cron_schedule=cron(start_minute([*ENDPOINTS].index(resource)) + start, cadence),
-        execution_timezone=timezone,
-        description=f"Reads {resource} {how}. A sensor builds models if anything changed. {warning}".rstrip(),
-    )
-    def read_changes() -> dg.RunRequest:
-        return dg.RunRequest(asset_selection=[asset_key(crm, f"{RAW}.{resource}")])
-
-    return read_changes
+def _read_only(asset: dg.AssetKey, _: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return dg.RunRequest(asset_selection=[asset])
 
 
 MISSED_READS = 3

@@ -1,7 +1,6 @@
 """The component whose instance is a CRM."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -122,26 +121,22 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
         built, published = [*tables, *reports], build_published_database(crm, [*raw, *tables])
         cross_checks = build_model_checks(crm, models, missing)
         jobs = build_jobs(crm, raw, tables, reports, cross_checks)
-        cadences = {name: cadence for name, cadence in self._cadences(crm).items() if name in self.resources}
+        cadences = read_cadences(crm, self.resources, self.cadence_minutes)
         assets = [*raw, *built, published]
         everything = dg.Definitions(
             assets=dg.map_asset_specs(partial(kept_fresh, cadences=cadences), assets),
             asset_checks=cross_checks,
-            jobs=[*jobs.all, build_check_job(crm)],
+            jobs=[*jobs.values(), build_check_job(crm)],
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
             sensors=[
-                build_publishing_sensor(crm, jobs.publish, {asset.key for asset in assets}),
-                build_model_sensor(crm, jobs.build, raw, [*built, published]),
+                build_publishing_sensor(crm, jobs["publish"], {asset.key for asset in assets}),
+                build_model_sensor(crm, jobs["crm_build"], raw, [*built, published]),
             ],
             resources=RESOURCES,
             loggers=LOGGERS,
         )
         further = [*([build_digest(crm)] if reports else []), *([build_maintenance(crm)] if has_maintenance() else [])]
         return dg.Definitions.merge(everything, *further)
-
-    def _cadences(self, crm: Crm) -> Mapping[str, timedelta]:
-        own = {resource: timedelta(minutes=minutes) for resource, minutes in self.cadence_minutes.items()}
-        return read_cadences(crm) | own
 
 
 def buildable(models: Iterable[Model], resources: Collection[str]) -> tuple[list[Model], set[str]]:

@@ -10,10 +10,11 @@ from dagster import (
     JobDefinition,
     define_asset_job,
     failure_hook,
+    in_process_executor,
+    multiprocess_executor,
     success_hook,
 )
 
-from crm_assets.automation.jobs import EXECUTORS
 from crm_assets.definitions import defs
 
 
@@ -36,6 +37,8 @@ FEW = AssetSelection.assets(["raw", "contacts"], ["published", "database"]) | (
     AssetSelection.assets(["marts", "account_ownership"]).upstream()
 )
 
+ON_THIS_MACHINE = {"in_process": in_process_executor, "multiprocess": multiprocess_executor}
+
 PROJECTS = {
     name: Definitions(
         assets=defs.assets,
@@ -44,7 +47,7 @@ PROJECTS = {
         jobs=[define_asset_job("few", FEW, hooks={notes_success, notes_failure})],
         executor=executor,
     )
-    for name, executor in EXECUTORS.items()
+    for name, executor in ON_THIS_MACHINE.items()
 }
 JOBS = {("few", name): project.resolve_job_def("few") for name, project in PROJECTS.items()}
 

@@ -19,7 +19,7 @@ from dagster import (
 )
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.automation.jobs import EXECUTORS, IN_CONTAINERS, configured_executor
+from crm_assets.automation.jobs import EXECUTORS, configured_executor
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
 
@@ -123,28 +123,18 @@ def failed_run(
 
 
 @pytest.mark.parametrize("name", EXECUTORS)
-def test_the_setting_chooses_the_executor(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CRM_EXECUTOR", name)
-    assert configured_executor().name == name
-
-
-@pytest.mark.parametrize("name", IN_CONTAINERS)
-def test_an_executor_with_containers_comes_from_its_extra(
-    name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
-) -> None:
-    module, _ = IN_CONTAINERS[name]
-    pytest.importorskip(module, reason=f"extra {name} is not installed")
+def test_the_setting_chooses_the_executor(name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> None:
+    pytest.importorskip(EXECUTORS[name][0], reason=f"extra {name} is not installed")
     monkeypatch.setenv("CRM_EXECUTOR", name)
     assert configured_executor().name == name
     assert messages == []
 
 
-@pytest.mark.parametrize("name", IN_CONTAINERS)
+@pytest.mark.parametrize("name", ["docker", "k8s"])
 def test_missing_extra_is_a_warning_and_everything_loads(
     name: str, monkeypatch: pytest.MonkeyPatch, messages: list[str]
 ) -> None:
-    module, _ = IN_CONTAINERS[name]
-    monkeypatch.setitem(sys.modules, module, None)  # an import of it fails as if it was not installed
+    monkeypatch.setitem(sys.modules, EXECUTORS[name][0], None)  # an import of it fails as if it was not installed
     monkeypatch.setenv("CRM_EXECUTOR", name)
     assert configured_executor().name == "in_process"
     [warning] = messages
@@ -160,7 +150,7 @@ def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.Monke
     monkeypatch.setenv("CRM_EXECUTOR", "threads")
     assert configured_executor().name == "in_process"
     [warning] = messages
-    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS, *IN_CONTAINERS):
+    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS):
         assert word in warning
 
 
@@ -170,7 +160,7 @@ def test_executors_make_equal_tables_and_publish_once_a_run(
 ) -> None:
     made = []
     with configured_crm(lists=one_each()):
-        for name in EXECUTORS:
+        for name in ("in_process", "multiprocess"):
             monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / name))
             monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
             copy = tmp_path / name / "crm.published.duckdb"
