@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 from dagster import AssetKey, DagsterInstance
 
-from crm_assets.automation.retention import delete_runs_before
+from crm_assets.automation.sensors import delete_runs_before
 from crm_assets.definitions import defs
 
 CHECKS = defs.resolve_asset_graph().asset_check_keys

@@ -4,7 +4,7 @@ import dagster as dg
 
 from crm_assets.alerts.reporting import send_alerts
 from crm_assets.automation.jobs import configured_executor
-from crm_assets.automation.retention import delete_old_runs
+from crm_assets.automation.sensors import delete_old_runs
 from crm_assets.settings import unknown_variables
 
 

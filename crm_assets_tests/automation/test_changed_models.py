@@ -16,7 +16,7 @@ from dagster import (
 )
 from starlette.responses import PlainTextResponse
 
-from crm_assets.automation.retention import delete_runs_before
+from crm_assets.automation.sensors import delete_runs_before
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.automation.changes import RAW, add_record, below, record

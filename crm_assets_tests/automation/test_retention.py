@@ -22,8 +22,8 @@ from dagster import (
     build_sensor_context,
 )
 
-from crm_assets.automation import retention
-from crm_assets.automation.retention import delete_old_runs, delete_runs_before
+from crm_assets.automation import sensors
+from crm_assets.automation.sensors import delete_old_runs, delete_runs_before
 from crm_assets_tests.lake_servers import LakeServers
 
 pytestmark = pytest.mark.slow
@@ -136,7 +136,7 @@ def test_a_run_that_has_not_ended_is_kept(instance: DagsterInstance) -> None:
 
 @pytest.mark.long
 def test_a_tick_deletes_the_oldest_only(instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "AT_A_TIME", 1)
+    monkeypatch.setattr(sensors, "AT_A_TIME", 1)
     _, second, latest = (read(instance, TASKS) for _ in range(3))
     assert delete_all_old(instance) == 1
     assert run_ids(instance) == [second, latest]
