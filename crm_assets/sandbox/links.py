@@ -1,20 +1,27 @@
 """The people and companies of the CRM, and how records are linked to them."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from mimesis import Address, Locale, Person
 
 from crm_assets.sandbox.chance import fraction, mix
 from crm_assets.sandbox.listing import Entry, Listing
-from crm_assets.sandbox.words import FORMS, TRADES, domain
+
+WORDS = SimpleNamespace(**yaml.safe_load(Path(__file__).with_name("words.yaml").read_bytes()))
+"""The words of the CRM."""
 
 FIRST_USER_ID = 402_000_017_001
 STAGE_ID = 402_000_150_567  # of every deal
 INDUSTRY_ID = 402_000_061_001  # of the first trade; the others are consecutive
 CHOICES = {
     "deal_stages": [{"id": STAGE_ID, "name": "Won", "position": 6, "forecast_type": "Closed Won"}],
-    "industry_types": [{"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(TRADES)],
+    "industry_types": [
+        {"id": INDUSTRY_ID + n, "name": trade, "position": n + 1} for n, trade in enumerate(WORDS.trades)
+    ],
 }
 ARRAYS = ("sales_accounts", "users", *CHOICES)  # that can be side-loaded
 
@@ -54,11 +61,11 @@ class Links:
     def company(self, seed: int) -> str:
         """The name of the company with a seed, such as `Bauer Logistics GmbH`."""
         last = self._last[mix(seed, LAST) % LAST_NAMES]
-        return f"{last} {TRADES[self.trade(seed)]} {FORMS[mix(seed, FORM) % len(FORMS)]}"
+        return f"{last} {WORDS.trades[self.trade(seed)]} {WORDS.forms[mix(seed, FORM) % len(WORDS.forms)]}"
 
     def trade(self, seed: int) -> int:
         """The index of a company's trade."""
-        return mix(seed, TRADE) % len(TRADES)
+        return mix(seed, TRADE) % len(WORDS.trades)
 
     def owner_id(self, entry: Entry) -> int | None:
         """The id of the user who owns a record; a few records have no owner."""
@@ -114,3 +121,8 @@ class Links:
 def _pick(listing: Listing, draw: float) -> Entry | None:
     """Picks a record that never leaves its list. Squaring the draw gives a few of them most of the business."""
     return listing.entries[int(listing.lasting * draw**2)] if listing.lasting else None
+
+
+def domain(company: str) -> str:
+    """A company's Internet domain, in the top-level domain reserved for examples."""
+    return "-".join(company.lower().replace("&", "and").split()) + ".example"

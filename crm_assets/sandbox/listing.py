@@ -87,9 +87,7 @@ class Entry(NamedTuple):
 
 
 class Listing:
-    """The records of one list at a time that mostly moves forward.
-
-    Sorted orders and rendered records are cached as long as they are valid.
+    """The records of one list at a time that mostly moves forward. Sorted orders are kept as long as they are valid.
 
     Attributes:
         size: Number of slots.
@@ -97,46 +95,33 @@ class Listing:
         entries: The records now.
     """
 
-    def __init__(self, seed: int, size: int, tempo: Tempo, render: Callable[[Entry, frozenset[str]], bytes]) -> None:
-        """Starts without a time: `move` sets it. `render` writes a record as JSON."""
+    def __init__(self, seed: int, size: int, tempo: Tempo) -> None:
+        """Starts without a time: `move` sets it."""
         self.size = size
         self.lasting = ceil(size * tempo.lasting)
         self.entries: list[Entry] = []
-        self._seed, self._tempo, self._render = seed, tempo, render
-        self._bodies: dict[frozenset[str], dict[int, bytes]] = {}
+        self._seed, self._tempo = seed, tempo
         self._orders: dict[tuple[str, bool], list[Entry]] = {}
         self._now = self._until = 0
 
     def move(self, now: int) -> None:
-        """Sets another time. Entries that did not change are kept."""
+        """Sets another time. Entries that did not change are the same objects."""
         if self._now <= now < self._until:
             return
         if now < self._now or not self.entries:
             self.entries = [self._entry(slot, now) for slot in range(self.size)]
-            self._bodies.clear()
         else:
-            for slot in [entry.slot for entry in self.entries if entry.until <= now]:
-                self.entries[slot] = self._entry(slot, now)
-                for bodies in self._bodies.values():
-                    bodies.pop(slot, None)
+            self.entries = [self._entry(entry.slot, now) if entry.until <= now else entry for entry in self.entries]
         self._orders.clear()
         self._now = now
         self._until = min((entry.until for entry in self.entries), default=NEVER)
 
     def ordered(self, sort: str, *, descending: bool) -> Sequence[Entry]:
         """All entries sorted by one of their attributes, and by id if it is equal."""
-        order = self._orders.get((sort, descending))
-        if order is None:
+        if (sort, descending) not in self._orders:
             order = sorted(self.entries, key=attrgetter(sort, "id"), reverse=descending)
             self._orders[sort, descending] = order
-        return order
-
-    def body(self, entry: Entry, wanted: frozenset[str]) -> bytes:
-        """A record as a JSON object, with the wanted `include` fields."""
-        bodies = self._bodies.setdefault(wanted, {})
-        if entry.slot not in bodies:
-            bodies[entry.slot] = self._render(entry, wanted)
-        return bodies[entry.slot]
+        return self._orders[sort, descending]
 
     def _entry(self, slot: int, now: int) -> Entry:
         """The record in a slot at a given time."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from itertools import count
+from math import inf
 from threading import Thread
 from types import MappingProxyType
 from typing import TypeAlias
@@ -19,6 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crm_assets.sandbox.chance import fraction
+from crm_assets.sandbox.listing import MAX_SLOTS
 from crm_assets.sandbox.world import RESOURCES, World
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -37,24 +39,12 @@ class Faults:
         status: The HTTP status of a failing answer, 400 to 599.
         rate: The share of requests that fail, from 0 to 1.
         retry_after: The `Retry-After` of a failing answer: seconds or an HTTP date.
-
-    Raises:
-        ValueError: If a value is out of its range.
     """
 
     latency: float = 0
     status: int = 503
     rate: float = 0
     retry_after: str | None = None
-
-    def __post_init__(self) -> None:
-        """Checks the ranges."""
-        if not self.latency >= 0:
-            raise ValueError(f"the latency must not be negative: {self.latency}")
-        if self.status not in range(400, 600):
-            raise ValueError(f"a fault's status must be 400 to 599: {self.status}")
-        if not 0 <= self.rate <= 1:
-            raise ValueError(f"the rate of faults must be 0 to 1: {self.rate}")
 
     def answer(self) -> Response:
         """Makes a failing answer."""
@@ -105,6 +95,7 @@ def _error(status: int, message: str, headers: Mapping[str, str] | None = None) 
     return JSONResponse({"errors": {"code": status, "message": [message]}}, status, headers)
 
 
+MAX_UNKNOWN_FIELDS = 1_000
 DEFAULT_ROWS = 4_000
 DEFAULT_SEED = 20_250_101
 
@@ -194,12 +185,23 @@ def serving_sandbox(  # noqa: PLR0913 - each is a setting, passed by its name
         ValueError: If a value is out of range, or a given time is before 2025 or has no time zone.
         OSError: If the port is taken.
     """
+    faults = faults or Faults()
+    for what, value, least, most in (
+        ("rows", rows, 0, MAX_SLOTS),
+        ("unknown fields", unknown_fields, 0, MAX_UNKNOWN_FIELDS),
+        ("share of records with an odd type", odd_types, 0, 1),
+        ("latency", faults.latency, 0, inf),
+        ("rate of faults", faults.rate, 0, 1),
+        ("status of faults", faults.status, 400, 599),
+    ):
+        if not least <= value <= most:
+            raise ValueError(f"{what}: {value:,} is not within {least:,} to {most:,}")
     if isinstance(now, datetime) and now.tzinfo is None:
         raise ValueError(f"the time {now.isoformat()} has no time zone; add Z for UTC")
     clock = now if callable(now) else lambda: now or datetime.now(timezone.utc)
     key = api_key or secrets.token_urlsafe(24)
     world = World(rows, seed, unknown_fields=unknown_fields, odd_types=odd_types, side_load=side_load)
     world.move(int(clock().timestamp()))
-    app = crm_app(world, api_key=key, clock=clock, faults=faults or Faults(), seed=seed, empty_lists=empty_lists)
+    app = crm_app(world, api_key=key, clock=clock, faults=faults, seed=seed, empty_lists=empty_lists)
     with serving(app, port) as base_url:
         yield RunningSandbox(base_url, key)

@@ -1,23 +1,22 @@
 """The generated CRM: five lists at a given time, and the answers to requests for them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from math import ceil
+from typing import Any
 
 import orjson
 
 from crm_assets.sandbox import records
-from crm_assets.sandbox.chance import DAY, mix
-from crm_assets.sandbox.fields import Scene, Table, record_maker
+from crm_assets.sandbox.chance import DAY, fraction, mix
 from crm_assets.sandbox.links import ARRAYS, Links
-from crm_assets.sandbox.listing import MAX_SLOTS, WORLD_BEGIN, Entry, Listing, Tempo
-from crm_assets.sandbox.records import add_unknown_fields, change_a_type
+from crm_assets.sandbox.listing import WORLD_BEGIN, Entry, Listing, Tempo
+from crm_assets.sandbox.records import Scene, Table, record_maker
 
 SORTS = ("id", "created_at", "updated_at")
 PER_PAGE = 25
 MAX_PER_PAGE = 100
-MAX_UNKNOWN_FIELDS = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,22 +69,17 @@ class World:
         self, rows: int, seed: int, *, unknown_fields: int = 0, odd_types: float = 0, side_load: bool = False
     ) -> None:
         """Sets up the lists; records are made on demand. `serving_sandbox` describes the arguments."""
-        if not 0 <= rows <= MAX_SLOTS:
-            raise ValueError(f"the sandbox must have 0 to {MAX_SLOTS:,} rows, not {rows:,}")
-        if not 0 <= unknown_fields <= MAX_UNKNOWN_FIELDS:
-            raise ValueError(f"a record must have 0 to {MAX_UNKNOWN_FIELDS:,} unknown fields, not {unknown_fields:,}")
-        if not 0 <= odd_types <= 1:
-            raise ValueError(f"the share of records with an odd type must be 0 to 1: {odd_types}")
         self._unknown_fields, self._odd_types, self._side_load = unknown_fields, odd_types, side_load
         sizes = {resource: rows * resource.percent // 100 for resource in RESOURCES}
         sizes[CONTACTS] += rows - sum(sizes.values())
         self._listings = {
-            resource: Listing(mix(seed, number), sizes[resource], resource.tempo, partial(self._render, resource))
+            resource: Listing(mix(seed, number), sizes[resource], resource.tempo)
             for number, resource in enumerate(RESOURCES)
         }
         self._makers = {resource: record_maker(resource.table) for resource in RESOURCES}
         self._links = Links(seed, self._listings[ACCOUNTS], self._listings[CONTACTS])
         self._scene = Scene(self._links)
+        self._rendered: dict[tuple[Resource, frozenset[str], int], tuple[Entry, bytes]] = {}
 
     def move(self, now: int) -> None:
         """Sets the time at which the CRM is shown.
@@ -107,34 +101,78 @@ class World:
         page = _positive(params, "page", 1)
         per_page = min(_positive(params, "per_page", PER_PAGE), MAX_PER_PAGE)
         listing, sort, descending = self._listings[resource], "due", False
+        meta = {"total": listing.size}
         if resource.sortable:
             sort = params["sort"] if params.get("sort") in SORTS else SORTS[0]
             descending = params.get("sort_type") == "desc"
+            meta = {"total_pages": ceil(listing.size / per_page), **meta}
         entries = listing.ordered(sort, descending=descending)[(page - 1) * per_page : page * per_page]
         wanted = frozenset(resource.includes.keys() & {*params.get("include", "").split(",")})
-        meta = {"total": listing.size}
-        if resource.sortable:
-            meta = {"total_pages": ceil(listing.size / per_page), **meta}
         added = ARRAYS if self._side_load else [resource.includes[include] for include in wanted]
         arrays = [name for name in ARRAYS if name in added and name != resource.data_key]
         before = {name: self._links.side_loaded(name, entries) for name in arrays}
-        bodies = [orjson.Fragment(listing.body(entry, wanted)) for entry in entries]
+        bodies = [orjson.Fragment(self._body(resource, entry, wanted)) for entry in entries]
         return orjson.dumps({**before, resource.data_key: bodies, "meta": meta})
 
-    def _render(self, resource: Resource, entry: Entry, wanted: frozenset[str]) -> bytes:
-        self._scene.begin(entry)
-        record = self._makers[resource](self._scene)
-        change_a_type(record, entry.seed, self._odd_types)
-        add_unknown_fields(record, entry.seed, self._unknown_fields)
-        body = orjson.dumps(self._links.included(entry, wanted) | record)
-        # A copy is as large as the body; orjson's own buffer is kept at twice that and more.
-        return bytes(memoryview(body))
+    def _body(self, resource: Resource, entry: Entry, wanted: frozenset[str]) -> bytes:
+        """A record as a JSON object, with the wanted `include` fields. It is kept as long as the record is the same."""
+        key = (resource, wanted, entry.slot)
+        rendered, body = self._rendered.get(key, (None, b""))
+        if rendered is not entry:
+            self._scene.begin(entry)
+            record = self._makers[resource](self._scene)
+            change_a_type(record, entry.seed, self._odd_types)
+            add_unknown_fields(record, entry.seed, self._unknown_fields)
+            # A copy is as large as the body; orjson's own buffer is kept at twice that and more.
+            body = bytes(memoryview(orjson.dumps(self._links.included(entry, wanted) | record)))
+            self._rendered[key] = entry, body
+        return body
 
 
 def _positive(params: Mapping[str, str], name: str, default: int) -> int:
-    text = params.get(name)
-    if text is None:
-        return default
+    text = params.get(name, str(default))
     if not (text.isascii() and text.isdecimal()) or int(text) < 1:
         raise ValueError(f"{name} must be a positive integer, not {text[:20]!r}")
     return int(text)
+
+
+ODD, WHICH, UNKNOWN = range(501, 504)
+ONE_NULL_IN = 12
+KEPT = ("id", "updated_at")
+TIME = re.compile(r"\d{4}-\d\d-\d\d(T|$)")
+
+# Stem of a field's name -> makes its value from a random number. Each stem has one type.
+STEMS = (
+    ("region", lambda draw: ("North", "East", "South", "West")[draw % 4]),
+    ("seat_count", lambda draw: draw % 500),
+    ("usage_ratio", lambda draw: draw % 10_000 / 10_000),
+    ("is_partner", lambda draw: draw % 3 == 0),
+    ("billing", lambda draw: {"currency": ("EUR", "USD")[draw % 2], "days": draw % 60, "contact": None}),
+    ("cost_center", lambda draw: f"{draw % 10_000:05d}"),
+    ("renewal_on", lambda draw: f"2027-{draw % 12 + 1:02d}-{draw % 28 + 1:02d}"),
+    ("channels", lambda draw: ["mail", "phone", "chat"][: draw % 4]),
+)
+
+
+def add_unknown_fields(record: dict[str, Any], seed: int, count: int) -> None:
+    """Adds undeclared fields. A field's values have the same JSON type in all records, or are null."""
+    for number in range(1, count + 1):
+        stem, make = STEMS[(number - 1) % len(STEMS)]
+        draw = mix(seed, UNKNOWN, number)
+        record[f"{stem}_{number}"] = make(draw >> 8) if draw % ONE_NULL_IN else None
+
+
+def change_a_type(record: dict[str, Any], seed: int, share: float) -> None:
+    """Changes one field of a share of the records to another JSON type, or a time to a string that is not a time."""
+    if fraction(seed, ODD) < share:
+        names = [name for name, value in record.items() if isinstance(value, int | str) and name not in KEPT]
+        name = names[mix(seed, WHICH) % len(names)]
+        record[name] = _of_another_type(record[name])
+
+
+def _of_another_type(value: int | str) -> int | str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return str(value)
+    return "n/a" if TIME.match(value) else len(value)

@@ -72,18 +72,18 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--rows", "-1"], "0 to 1,000,000 rows"),
-        (["--rows", "1000001"], "0 to 1,000,000 rows"),
+        (["--rows", "-1"], "within 0 to 1,000,000"),
+        (["--rows", "1000001"], "within 0 to 1,000,000"),
         (["--port", "70000"], "port must be 0-65535"),
         (["--now", "yesterday"], "not a time"),
         (["--now", "2024-12-31T00:00:00Z"], "before 2025-01-01"),
         (["--now", "2026-03-18T12:00:00"], "no time zone"),
-        (["--fail-rate", "1.5"], "rate of faults must be 0 to 1"),
-        (["--fail-status", "200"], "400 to 599"),
-        (["--latency", "-1"], "negative"),
-        (["--unknown-fields", "-1"], "0 to 1,000 unknown fields"),
-        (["--odd-types", "1.5"], "odd type must be 0 to 1"),
-        (["--odd-types", "-0.1"], "odd type must be 0 to 1"),
+        (["--fail-rate", "1.5"], "rate of faults: 1.5 is not within 0 to 1"),
+        (["--fail-status", "200"], "within 400 to 599"),
+        (["--latency", "-1"], "within 0 to inf"),
+        (["--unknown-fields", "-1"], "unknown fields: -1 is not within 0 to 1,000"),
+        (["--odd-types", "1.5"], "within 0 to 1"),
+        (["--odd-types", "-0.1"], "within 0 to 1"),
     ],
 )
 def test_a_wrong_option_is_explained(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
