@@ -1,4 +1,17 @@
-"""Serves the sandbox in the foreground: `python -m crm_assets.sandbox`."""
+"""Serve a CRM with generated records on 127.0.0.1, until Ctrl-C.
+
+While the server runs, some records change, some are added and some vanish from their
+list, as in a CRM in use. All of it depends only on the seed and the time.
+The lists are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments.
+
+Examples:
+  python -m crm_assets.sandbox --rows 40000 --now 2026-01-31T12:00:00Z
+      a larger one that never changes: every answer is repeatable
+  python -m crm_assets.sandbox --unknown-fields 5 --odd-types 0.01 --side-load
+      one with undeclared fields and odd types, as real ones have
+  python -m crm_assets.sandbox --fail-status 429 --fail-rate 0.1 --retry-after 2
+      one request in ten fails, and asks to be repeated after two seconds
+"""
 
 import argparse
 import signal
@@ -9,22 +22,6 @@ from threading import Event
 from crm_assets.sandbox.server import DEFAULT_ROWS, DEFAULT_SEED, Faults, serving_sandbox
 
 WAKE = 0.5  # seconds; for platforms where signals do not end a wait
-
-DESCRIPTION = """\
-Serve a CRM with generated records on 127.0.0.1, until Ctrl-C.
-
-While the server runs, some records change, some are added and some vanish from their
-list, as in a CRM in use. All of it depends only on the seed and the time.
-The lists are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments."""
-
-EPILOG = """\
-examples:
-  python -m crm_assets.sandbox --rows 40000 --now 2026-01-31T12:00:00Z
-      a larger one that never changes: every answer is repeatable
-  python -m crm_assets.sandbox --unknown-fields 5 --odd-types 0.01 --side-load
-      one with undeclared fields and odd types, as real ones have
-  python -m crm_assets.sandbox --fail-status 429 --fail-rate 0.1 --retry-after 2
-      one request in ten fails, and asks to be repeated after two seconds"""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m crm_assets.sandbox",
-        description=DESCRIPTION,
-        epilog=EPILOG,
+        description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument_group("the server").add_argument
