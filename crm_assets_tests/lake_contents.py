@@ -29,8 +29,10 @@ def _catalog(dsn: str) -> Iterator[str]:
 
 
 def _files(place: str) -> Iterator[str]:
-    from crm_assets.warehouse.lake.address import allow_s3
-    from crm_assets.warehouse.lake.instance import connected_with  # after forget_the_machine
+    from crm_assets.warehouse.lake.address import (
+        allow_s3,
+        connected_with,  # after forget_the_machine
+    )
 
     with closing(connected_with(("httpfs",), {})) as connection:
         allow_s3(connection)

@@ -10,8 +10,7 @@ import duckdb
 import psycopg
 import pytest
 
-from crm_assets.warehouse.lake.backend import EXTENSIONS
-from crm_assets.warehouse.lake.instance import connected_with
+from crm_assets.warehouse.lake.address import EXTENSIONS, connected_with
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.warehouse.statements import configured_lake, read, write

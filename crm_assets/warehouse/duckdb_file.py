@@ -16,13 +16,16 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseBusy
-from crm_assets.warehouse.backend import Change, Published
+from crm_assets.warehouse.backend import Change, KeptOpen, Published
 from crm_assets.warehouse.duckdb_messages import lock_holder
-from crm_assets.warehouse.kept_open import KeptOpen
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.transactions import Reconnecting
+
+KEPT_SECONDS = 1.0
+"""How long a file stays open for the next model, which takes 50 ms of CPU to open, checkpoint and close. So long others
+may have to wait in addition."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class DuckDBFile:
 
     @cached_property
     def _kept(self) -> KeptOpen[duckdb.DuckDBPyConnection]:
-        return KeptOpen(partial(self._opened, read_only=False))
+        return KeptOpen(partial(self._opened, read_only=False), KEPT_SECONDS)
 
     @contextmanager
     def connected(
@@ -74,21 +77,17 @@ class DuckDBFile:
         if read_only and not self.path.exists():
             raise NothingStored(f"{self.path} does not exist yet: materialize the raw assets first")
         if not keep:
-            self._kept.close()
+            self.close()
         with self._kept.used() if keep else self._opened(read_only=read_only) as connection:
             yield connection
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Closes at the end what is kept open."""
-        try:
-            yield
-        finally:
-            self._kept.close()
+    def close(self) -> None:
+        """Closes what is kept open."""
+        self._kept.close()
 
     def publish(self) -> Published:
         """Copies the file for readers, unless the copy is up to date."""
-        self._kept.close()
+        self.close()
         log, copy = _log(self.path), published_path(self.path)
         is_new = log.exists() or (self.path.exists() and _modified(self.path) != _modified(copy))
         if is_new:
@@ -102,7 +101,7 @@ class DuckDBFile:
 
     def erase(self, record: Change) -> None:
         """Rewrites the file and its published copy."""
-        self._kept.close()
+        self.close()
         with self._locked() as config:
             with self._connected(config, read_only=False) as connection:
                 broken = prepare_rewrite(connection)

@@ -181,7 +181,7 @@ class Warehouse(DuckDBResource):
         backend = self._chosen()
         if self._until_end_of_run is not None:
             if not isinstance(backend, MotherDuck):
-                self._until_end_of_run.enter_context(backend.kept_open())
+                self._until_end_of_run.callback(backend.close)
             self._opened[self._crm.name] = backend
         return backend
 
@@ -202,7 +202,8 @@ class Warehouse(DuckDBResource):
         if configured.startswith(PREFIX):
             files = settings.warehouse_files.get_secret_value() if settings.warehouse_files else ""
             lake = LakeAddress.of(configured, files, name)
-            return Lake(lake, settings.data_dir, self.lock_wait, config, announce)
+            keeps = self._until_end_of_run is not None and lake.dsn is not None
+            return Lake(lake, settings.data_dir, self.lock_wait, config, announce, keeps)
         if configured.startswith(MOTHERDUCK):
             return MotherDuck.of(configured, settings.data_dir, config, name)
         path = Path(configured).expanduser().absolute() if configured else settings.data_dir / "crm.duckdb"

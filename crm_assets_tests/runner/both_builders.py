@@ -19,9 +19,7 @@ from crm_assets.loading.present import present_view
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.model import Model
 from crm_assets.runner.variables import report_in, variables_of
-from crm_assets.warehouse.lake.address import allow_s3, needs_aws
-from crm_assets.warehouse.lake.backend import EXTENSIONS
-from crm_assets.warehouse.lake.instance import connected_with
+from crm_assets.warehouse.lake.address import EXTENSIONS, allow_s3, connected_with, needs_aws
 from crm_assets_tests.data_dirs import LAKES, connected
 from crm_assets_tests.runner.dbt_commands import TIMEZONE, run_dbt
 

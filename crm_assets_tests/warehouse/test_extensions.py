@@ -5,8 +5,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.warehouse.lake import instance as extensions
-from crm_assets.warehouse.lake.instance import connected_with
+from crm_assets.warehouse.lake import address as extensions
+from crm_assets.warehouse.lake.address import connected_with
 
 pytestmark = pytest.mark.slow
 

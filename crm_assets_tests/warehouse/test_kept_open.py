@@ -10,8 +10,8 @@ import pytest
 from dagster import build_init_resource_context
 
 from crm_assets.errors import WarehouseBusy
-from crm_assets.warehouse import kept_open
-from crm_assets.warehouse.kept_open import KeptOpen
+from crm_assets.warehouse import duckdb_file
+from crm_assets.warehouse.backend import KeptOpen
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -27,7 +27,7 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 def in_a_run(database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """The warehouse as a run has it; what it keeps open stays so for a minute."""
-    monkeypatch.setattr(kept_open, "SECONDS", 60)
+    monkeypatch.setattr(duckdb_file, "KEPT_SECONDS", 60)
     with Warehouse(database=str(database)).yield_for_execution(build_init_resource_context()) as warehouse:
         yield warehouse
 
@@ -56,7 +56,7 @@ def test_a_run_keeps_a_file_open_for_the_next_model(in_a_run: Warehouse, databas
 def test_others_get_a_file_that_was_kept_for_its_time(
     in_a_run: Warehouse, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_open, "SECONDS", 0.05)
+    monkeypatch.setattr(duckdb_file, "KEPT_SECONDS", 0.05)
     add(in_a_run, 1)
     with Warehouse(database=str(database), lock_wait=30).get_connection() as connection:
         assert connection.execute("from t").fetchall() == [(1,)]
@@ -115,8 +115,7 @@ def test_a_state_is_forgotten_if_others_could_write(in_a_run: Warehouse, databas
         assert in_a_run.remembered(in_a_run.stamp) is None
 
 
-def test_what_is_in_use_is_closed_at_the_end_of_its_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_open, "SECONDS", 0.01)
+def test_what_is_in_use_is_closed_at_the_end_of_its_use() -> None:
     closed = threading.Event()
 
     @contextmanager
@@ -124,7 +123,7 @@ def test_what_is_in_use_is_closed_at_the_end_of_its_use(monkeypatch: pytest.Monk
         yield "open"
         closed.set()
 
-    kept = KeptOpen(opened)
+    kept = KeptOpen(opened, 0.01)
     with kept.used() as value:
         assert not closed.wait(0.2)
         assert kept.value == value == "open"

@@ -17,7 +17,7 @@ from dagster import build_defs_for_component
 from crm_assets.components import CrmComponent
 from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake.address import LakeAddress
-from crm_assets.warehouse.lake.instance import CATALOG
+from crm_assets.warehouse.lake.files import CATALOG
 from crm_assets.warehouse.lake.marker import read_marker, write_marker
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -93,9 +93,7 @@ def test_anybody_reads_tables_and_views_without_the_project(lake: dict[str, str]
 @contextmanager
 def reader(address: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Somebody with nothing but DuckDB, its extensions and the address."""
-    from crm_assets.warehouse.lake.address import allow_s3
-    from crm_assets.warehouse.lake.backend import EXTENSIONS
-    from crm_assets.warehouse.lake.instance import connected_with
+    from crm_assets.warehouse.lake.address import EXTENSIONS, allow_s3, connected_with
 
     with connected_with(EXTENSIONS, {}) as connection:
         allow_s3(connection)

@@ -6,9 +6,7 @@ from contextlib import contextmanager, suppress
 import duckdb
 import pytest
 
-from crm_assets.warehouse.lake.address import allow_s3
-from crm_assets.warehouse.lake.backend import EXTENSIONS
-from crm_assets.warehouse.lake.instance import connected_with
+from crm_assets.warehouse.lake.address import EXTENSIONS, allow_s3, connected_with
 from crm_assets_tests.lake_servers import LakeServers
 from crm_assets_tests.warehouse.catalog_proxy import catalog_proxy
 

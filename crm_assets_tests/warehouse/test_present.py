@@ -11,7 +11,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.present import show_present
 from crm_assets.loading.raw_tables import declare_table
-from crm_assets.warehouse.lake.instance import connected_with
+from crm_assets.warehouse.lake.address import connected_with
 
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"

@@ -15,12 +15,11 @@ import duckdb
 
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.backend import Change, Published
+from crm_assets.warehouse.backend import Change, KeptOpen, Published
 from crm_assets.warehouse.duckdb_file import rewritten
-from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, explained, needs_aws
+from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, connected_with, explained
 from crm_assets.warehouse.lake.commit import Guard
-from crm_assets.warehouse.lake.files import ROW_GROUPS, erase, maintain, rewrite
-from crm_assets.warehouse.lake.instance import CATALOG, LakeInstance, connected_with
+from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.lock import Announce, writer_lock
 from crm_assets.warehouse.names import identifier, literal
@@ -33,6 +32,8 @@ METADATA = f"__ducklake_metadata_{CATALOG}"
 COMMIT_RETRIES = 100
 """How often DuckLake retries a commit while others commit other tables. Its default of ten is too few."""
 
+ATTACHED = f"select readonly from system.main.duckdb_databases() where database_name = '{CATALOG}'"
+
 NOTHING_INLINED = "data_inlining_row_limit 0"
 """Without it DuckLake keeps small inserts in tables of the catalog, one more for each version of a table. Dropping
 them waits for every reader with an open transaction, and all writers wait for that."""
@@ -40,8 +41,6 @@ them waits for every reader with an open transaction, and all writers wait for t
 ONE_SESSION = "set global pg_pool_max_connections = 1; set global pg_use_ctid_scan = false"
 """Keeps one session of PostgreSQL instead of four, and reads large tables of the catalog in one. Global, since
 connections are cursors of the instance."""
-
-EXTENSIONS = ("ducklake", "postgres_scanner", "httpfs", "aws")
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Lake:
         wait: Seconds to wait for other writers of the same table.
         config: DuckDB's configuration.
         announce: Called with messages about waiting.
+        keeps: Whether its DuckDB instance stays open until `close`: opening one takes up to half a second.
     """
 
     address: LakeAddress
@@ -61,10 +61,11 @@ class Lake:
     wait: float
     config: Mapping[str, Any]
     announce: Announce
+    keeps: bool = False
 
     @cached_property
-    def _instance(self) -> LakeInstance:
-        return LakeInstance(self._connect, self._attach)
+    def _kept(self) -> KeptOpen[duckdb.DuckDBPyConnection]:
+        return KeptOpen(self._connect)
 
     @property
     def name(self) -> str:
@@ -78,10 +79,10 @@ class Lake:
 
     @property
     def stamp(self) -> int | None:
-        """The number of the current snapshot, if connections are kept open: otherwise it takes half a second."""
-        if not self._instance.keeps:
+        """The number of the current snapshot, if the instance is kept open: otherwise it takes half a second."""
+        if not self.keeps:
             return None
-        with private_files(self._mask), self._instance.connected() as connection:
+        with private_files(self._mask), self._connected(read_only=None) as connection:
             return _snapshot(connection)
 
     def probe(self) -> None:
@@ -113,15 +114,9 @@ class Lake:
         ):
             yield connection
 
-    @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Keeps the DuckDB instance open: opening one takes up to half a second."""
-        self._instance.keeps = self.address.dsn is not None
-        try:
-            yield
-        finally:
-            self._instance.keeps = False
-            self._instance.close()
+    def close(self) -> None:
+        """Closes what is kept open."""
+        self._kept.close()
 
     def publish(self) -> Published:
         """Returns the number of the current snapshot. Readers see every commit at once."""
@@ -191,19 +186,23 @@ class Lake:
             locked(self.address.dsn, self.address.schema, tables, if_free, self.wait, self.announce) as (id_, shared),
         ):
             held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=id_))})"
-            yield Guard(held, shared, None if "://" in self.address.files else Path(self.address.files))
+            yield Guard(held, shared, self.address.folder)
 
     @contextmanager
-    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._instance.connected(read_only=read_only) as connection:
+    def _connected(self, *, read_only: bool | None) -> Iterator[duckdb.DuckDBPyConnection]:
+        with (
+            self._kept.used() if self.keeps else self._connect() as instance,
+            closing(instance.cursor()) as connection,
+        ):
+            self._attach(connection, read_only=read_only)
             connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
             yield connection
 
     @property
     def _mask(self) -> int:
         """The mask of new files: those in a folder are for the same people as the folder."""
-        folder = Path(self.address.files)
-        return mask_of(folder) if "://" not in self.address.files and folder.exists() else ALL_BUT_OWNER
+        folder = self.address.folder
+        return mask_of(folder) if folder and folder.exists() else ALL_BUT_OWNER
 
     @property
     def _catalog(self) -> str:
@@ -214,8 +213,11 @@ class Lake:
     def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with (
             working_folder(self.working_folder) as spilled,
-            closing(connected_with(self._extensions, {"temp_directory": str(spilled), **self.config})) as connection,
+            closing(
+                connected_with(self.address.extensions, {"temp_directory": str(spilled), **self.config})
+            ) as connection,
         ):
+            connection.execute(f"set global ducklake_max_retry_count = {COMMIT_RETRIES}")
             if self.address.dsn is not None:
                 connection.execute(ONE_SESSION)
             if self.address.files.startswith("s3://"):
@@ -223,24 +225,21 @@ class Lake:
                     allow_s3(connection)
             yield connection
 
-    @property
-    def _extensions(self) -> list[str]:
-        needed = {
-            "ducklake": True,
-            "postgres_scanner": self.address.dsn is not None,
-            "httpfs": "://" in self.address.files,
-            "aws": "://" in self.address.files and needs_aws(),
-        }
-        return [name for name in EXTENSIONS if needed[name]]
+    def _attach(self, connection: duckdb.DuckDBPyConnection, *, read_only: bool | None) -> None:
+        """Attaches the lake either to read or to write, so that it has one session of PostgreSQL.
 
-    def _attach(self, connection: duckdb.DuckDBPyConnection, read_only: bool) -> None:
+        Args:
+            connection: A connection of its instance.
+            read_only: Which of the two; None: as it is, or else to write.
+        """
+        attached = connection.execute(ATTACHED).fetchall()
+        if attached:
+            if read_only in {None, attached[0][0]}:
+                return
+            connection.execute(f"detach {CATALOG}")
         if read_only:
             self._attach_lake(connection, "read_only")
-        else:
-            self._attach_to_write(connection)
-        connection.execute(f"set ducklake_max_retry_count = {COMMIT_RETRIES}")
-
-    def _attach_to_write(self, connection: duckdb.DuckDBPyConnection) -> None:
+            return
         try:
             self._attach_lake(connection, "create_if_not_exists false")
         except NothingStored:

@@ -11,9 +11,11 @@ from functools import partial
 import duckdb
 
 from crm_assets.warehouse.lake.commit import require_lock
-from crm_assets.warehouse.lake.instance import CATALOG
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed
+
+CATALOG = "lake"
+"""The catalog name under which a lake is attached."""
 
 KEPT = "7 days"
 """How long old snapshots can be read."""
