@@ -98,7 +98,7 @@ def take_sample(
             return NO_PAGE, f"page {number}: not requested, since the API asks to wait {wait:,.0f} s"
         try:
             with dlt_context():
-                [page] = list_source(resource, once, session, SinglePagePaginator(), {PAGE: number, **params})
+                [page] = list_source(session, SinglePagePaginator(), {PAGE: number, **params})
         except ResourceExtractionError as error:
             if isinstance(error.__cause__, ApiError):
                 return NO_PAGE, str(error.__cause__).removeprefix(f"{resource}, ")

@@ -10,7 +10,6 @@ from dlt.extract import DltSource
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from dlt.sources.rest_api import rest_api_source
 from dlt.sources.rest_api.typing import ClientConfig, EndpointResource
-from requests import Session
 
 from crm_assets.api import ENDPOINTS, ID, NEWEST_FIRST, PER_PAGE
 from crm_assets.settings import CrmSettings
@@ -78,16 +77,15 @@ def crm_read(
         on_page: Called with the progress after each page.
     """
     limits = limits_of(settings)
-    if state.ledger is None:
-        limits.count_earlier(state.sent)
-    limits.share(state.ledger)
+    limits.ledger = state.ledger
+    limits.count_earlier(state.sent)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
     session = PageSession(settings, resource, redaction.records, announce)
     with dlt_context(), closing(session):
-        paginator = FullReadPaginator(session, resource, settings)
+        paginator = FullReadPaginator(session)
         if state.cursor:
-            paginator = IncrementalPaginator(session, resource, settings, state.cursor)
+            paginator = IncrementalPaginator(session, state.cursor)
         side_loads = SideLoads(settings, state.forgotten)
         batches = RecordBatches(resource, state.types, side_loads, settings.max_undeclared_columns)
 
@@ -96,7 +94,7 @@ def crm_read(
             return batches.tables(page, is_last=not paginator.has_next_page)
 
         order = NEWEST_FIRST if state.cursor else {}
-        source = list_source(resource, settings, session, paginator, order, step)
+        source = list_source(session, paginator, order, step)
 
         def report() -> ReadReport:
             session.close()  # so that no page that was prefetched in vain is requested after the count
@@ -115,25 +113,22 @@ def crm_read(
         yield Read(source, batches, side_loads, report)
 
 
-def list_source(  # noqa: PLR0913, PLR0917 # all that one list needs
-    resource: str,
-    settings: CrmSettings,
-    session: Session,
+def list_source(
+    session: PageSession,
     paginator: BasePaginator,
     order: Mapping[str, Any],
     step: Callable[[Page], Iterator[Any]] | None = None,
 ) -> DltSource:
-    """One resource as a dlt source of its name. `step` receives each page; without it, pages are the source's items."""
-    client = client_config(settings, session)
-    config = resource_config(resource, settings, paginator, order)
-    if step:
-        config["processing_steps"] = [{"yield_map": step}]
-    return rest_api_source({"client": client, "resources": [config]}, name=resource, max_table_nesting=0)
+    """The list of a session as a dlt source that has the resource's name.
 
-
-def client_config(settings: CrmSettings, session: Session) -> ClientConfig:
-    """The API's address and key, for `rest_api`. `settings` must have both."""
-    return {
+    Args:
+        session: Its settings must have a base URL and a key.
+        paginator: Decides which pages are read.
+        order: Query parameters besides the configured ones and the page size.
+        step: Receives each page. Without it, pages are the source's items.
+    """
+    settings, resource = session.settings, session.resource
+    client: ClientConfig = {
         "base_url": settings.base_url or "",
         "auth": {
             "type": "api_key",
@@ -144,13 +139,7 @@ def client_config(settings: CrmSettings, session: Session) -> ClientConfig:
         "headers": {"Accept": "application/json"},
         "session": session,
     }
-
-
-def resource_config(
-    resource: str, settings: CrmSettings, paginator: BasePaginator, order: Mapping[str, Any]
-) -> EndpointResource:
-    """A resource for `rest_api`. `order`: query parameters besides the configured ones and the page size."""
-    return {
+    config: EndpointResource = {
         "name": resource,
         "primary_key": ID,
         "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
@@ -162,13 +151,15 @@ def resource_config(
             "data_selector": compile_path(ENDPOINTS[resource].data_selector),
             "paginator": paginator,
         },
+        "processing_steps": [{"yield_map": step}] if step else [],
     }
+    return rest_api_source({"client": client, "resources": [config]}, name=resource, max_table_nesting=0)
 
 
 def _with_braces(query: Mapping[str, Any]) -> dict[str, Any]:
     """Query parameters whose braces dlt sends: a filter may be JSON."""
-    return {_doubled(name): _doubled(value) if isinstance(value, str) else value for name, value in query.items()}
+    return {_doubled(name): _doubled(value) for name, value in query.items()}
 
 
-def _doubled(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+def _doubled(value: Any) -> Any:
+    return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value

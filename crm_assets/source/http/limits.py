@@ -66,13 +66,14 @@ class Limits:
     Attributes:
         window: Requests that may be in flight now.
         rates: The rates that are set.
+        ledger: Where requests are counted together with other processes; None if only those of this one count.
     """
 
     def __init__(self, window: int, rates: Sequence[Rate] = ()) -> None:
         """Starts with at most `window` requests in flight."""
         self.window = window
         self.rates = rates
-        self._ledger: Ledger | None = None
+        self.ledger: Ledger | None = None
         self._in_flight = 0
         self._not_before = 0.0
         self._changed = threading.Condition()
@@ -89,47 +90,40 @@ class Limits:
             ReadClosed: `closed` was set.
         """
         with self._changed:
-            announced = ""
-            while (wait := self._wait()) > 0:
+            is_announced = False
+            while (wait := self._until_free() or self._reserve()) > 0:
                 if closed.is_set():
                     raise ReadClosed
-                used_up = next((rate for rate in self.rates if rate.wait(time.monotonic()) >= MIN_WAIT_TO_LOG), None)
-                if used_up and not announced:
-                    announced = f"{setting_name(used_up.setting)} ({used_up.requests}) is used up"
-                    announce(f"{announced}: the next request is sent in {wait:,.0f} s")
+                if wait >= MIN_WAIT_TO_LOG and not is_announced:
+                    is_announced = True
+                    used_up = " or ".join(f"{setting_name(rate.setting)} ({rate.requests})" for rate in self.rates)
+                    announce(f"{used_up} is used up: the next request is sent in {wait:,.0f} s")
                 self._changed.wait(min(wait, INTERRUPTIBLE))
             self._in_flight += 1
-            for rate in self.rates:
-                rate.departures.append(time.monotonic())
             self._changed.notify()
         try:
-            self._reserve(closed, announce)
             yield
         finally:
             with self._changed:
                 self._in_flight -= 1
                 self._changed.notify()
 
-    def _wait(self) -> float:
-        """Seconds until a request may be sent, as far as known now."""
+    def _until_free(self) -> float:
+        """Seconds until the window and the pauses may allow one more request: no more than `INTERRUPTIBLE`."""
         if self._in_flight >= self.window:
             return INTERRUPTIBLE  # a request that ends notifies this thread earlier
+        return min(max(self._not_before - time.monotonic(), 0.0), INTERRUPTIBLE)
+
+    def _reserve(self) -> float:
+        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
+        if self.ledger and self.rates:
+            return self.ledger.reserve(self.rates)
         now = time.monotonic()
-        return max(self._not_before - now, 0.0, *(rate.wait(now) for rate in self.rates))
-
-    def _reserve(self, closed: threading.Event, announce: Callable[[str], object]) -> None:
-        """Waits until the rates allow one more request, counting those of all processes."""
-        announced = False
-        while self._ledger and self.rates and (wait := self._ledger.reserve(self.rates)) > 0:
-            if wait >= MIN_WAIT_TO_LOG and not announced:
-                announced = True
-                announce(f"The rate of all processes is used up: the next request is sent in {wait:,.0f} s")
-            if closed.wait(min(wait, INTERRUPTIBLE)):
-                raise ReadClosed
-
-    def share(self, ledger: Ledger | None) -> None:
-        """Starts to count requests together with other processes, or stops if `ledger` is None."""
-        self._ledger = ledger
+        wait = max((rate.wait(now) for rate in self.rates), default=0.0)
+        if wait <= 0:
+            for rate in self.rates:
+                rate.departures.append(now)
+        return wait
 
     def halve(self) -> None:
         """Halves the window, after a 429."""

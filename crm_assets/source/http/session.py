@@ -67,6 +67,8 @@ class PageSession(Session):
     Never follows a redirect, since the key would be sent along.
 
     Attributes:
+        settings: The settings it reads with.
+        resource: The resource whose pages it fetches.
         requests: Requests sent so far, retries included.
         retries: How many of them were retries.
         answered_at: The API's own time of its first answer, UTC; None if no answer has it.
@@ -97,8 +99,8 @@ class PageSession(Session):
         self.answered_at: datetime | None = None
         self.limits = limits_of(settings)
         self.waits = Waits()
-        self._settings = settings
-        self._resource = resource
+        self.settings = settings
+        self.resource = resource
         self._selector = ENDPOINTS[resource].data_selector
         self._redact = redact
         self._announce = announce
@@ -194,26 +196,22 @@ class PageSession(Session):
         return prepared
 
     def _fetch(self, request: PreparedRequest, number: int) -> Page:
-        where = f"{self._resource}, page {number}"
-        show_message = self._settings.personal_data is PersonalData.keep
+        where = f"{self.resource}, page {number}"
+        show_message = self.settings.personal_data is PersonalData.keep
         try:
             answer: Answer = self._retrying(self._attempt, request, where)
             if answer.status == OK:
-                return self._redacted(
-                    page_of(number, answer, self._selector, self._settings.per_page, show_message=show_message)
-                )
+                page = page_of(number, answer, self._selector, self.settings.per_page, show_message=show_message)
+                self._redact(page.records)
+                return page
         except BadAnswer as error:
             raise BadAnswer(f"{where}: {error}") from None
         except OSError as error:  # requests' own errors derive from it
-            raise no_answer(where, error, self._settings.request_max_attempts) from None
+            raise no_answer(where, error, self.settings.request_max_attempts) from None
         refusal = answers.status_error(where, answer, show_message=show_message)
         if number > 1 and answer.status in answers.BEYOND_THE_END:
             return Page(number, [], refusal=refusal)
         raise refusal
-
-    def _redacted(self, page: Page) -> Page:
-        self._redact(page.records)
-        return page
 
     def _attempt(self, request: PreparedRequest, where: str) -> Answer:
         """Sends the request once. It is in flight until the whole answer is read."""
@@ -225,18 +223,18 @@ class PageSession(Session):
                     raise ReadClosed
                 self.requests += 1
             sent_at = time.monotonic()
-            with attempt(self._settings.request_deadline):
-                response = self._adapter.send(request, timeout=self._settings.request_timeout, **self._environment)
+            with attempt(self.settings.request_deadline):
+                response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
                 content = body(response)
             answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
         self.answered_at = self.answered_at or answers.answered_at(answer.headers)
         try:
             if answer.status == OK:
-                answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self._settings.per_page)
+                answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self.settings.per_page)
         finally:
             self._watch(answer)
-        longest = self._settings.request_max_wait
+        longest = self.settings.request_max_wait
         if answer.status == OK:
             self._pause(answer, min(answer.until_reset, longest))
         elif answer.transient and (answer.retry_after or 0) > longest:
@@ -263,4 +261,4 @@ class PageSession(Session):
     def _pause(self, answer: Answer, seconds: float, *, all_requests: bool = True) -> None:
         """Announces a long wait, and makes all requests wait, not only this one, if `all_requests`."""
         if (not all_requests or self.limits.pause(seconds)) and seconds >= MIN_WAIT_TO_LOG:
-            self._queue_message(f"{self._resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")
+            self._queue_message(f"{self.resource}: {answer.described}, the API asks to wait {seconds:,.0f} s")

@@ -7,7 +7,6 @@ from typing import Any
 from requests import Request
 
 from crm_assets.api import NEWEST_FIRST, UPDATED_AT
-from crm_assets.settings import CrmSettings
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.paginator import FullReadPaginator
@@ -41,14 +40,14 @@ class IncrementalPaginator(FullReadPaginator):
     read begins again without an order: records that change while a sorted list is read move to pages already taken.
     """
 
-    def __init__(self, session: PageSession, resource: str, settings: CrmSettings, cursor: Cursor) -> None:
-        """Starts at page 1; for the arguments see `FullReadPaginator`."""
-        super().__init__(session, resource, settings)
+    def __init__(self, session: PageSession, cursor: Cursor) -> None:
+        """Starts at page 1 of the session's list."""
+        super().__init__(session)
         self.report.mode = ReadMode.incremental
         self._cursor = cursor
         self._last: datetime | None = None
         self._may_be_sorted = False
-        params = settings.endpoint(resource).params
+        params = session.settings.endpoint(session.resource).params
         self._as_configured = {name: params.get(name) for name in NEWEST_FIRST}
 
     def update_request(self, request: Request) -> None:

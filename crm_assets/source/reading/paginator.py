@@ -11,7 +11,7 @@ from requests import Request, Response
 from crm_assets.api import PAGE, PER_PAGE
 from crm_assets.counting import counted
 from crm_assets.errors import BadAnswer
-from crm_assets.settings import CrmSettings, setting_name
+from crm_assets.settings import setting_name
 from crm_assets.source.http.page import Identity, Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
@@ -35,21 +35,15 @@ class FullReadPaginator(BasePaginator):
         report: The report of the read so far. Requests and rejected records are counted elsewhere.
     """
 
-    def __init__(self, session: PageSession, resource: str, settings: CrmSettings) -> None:
-        """Starts at page 1.
-
-        Args:
-            session: Fetches the pages.
-            resource: The resource to read.
-            settings: Say whether the API's total is exact.
-        """
+    def __init__(self, session: PageSession) -> None:
+        """Starts at page 1 of the session's list."""
         super().__init__()
-        self.report = ReadReport(resource)
+        self.report = ReadReport(session.resource)
         self._session = session
-        self._total_is_exact = settings.endpoint(resource).total_is_exact
+        self._total_is_exact = session.settings.endpoint(session.resource).total_is_exact
         self._ids = ReceivedIds()
         self._total_is_trusted, self._total_changed = True, False
-        self._only_first_page, self._per_page = True, settings.per_page
+        self._only_first_page, self._per_page = True, session.settings.per_page
         self._first_page: Identity = ()
         self._pages_read = self._last_page = self._pages_listed = self._unidentified = 0
         self._largest_page = 1

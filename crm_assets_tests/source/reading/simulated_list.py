@@ -218,7 +218,7 @@ def read_list(listed: SimulatedList) -> SimulatedRead:
         patch.setattr(session_module, "wait", network.wait)
         patch.setattr(session_module, "MIN_SECONDS_TO_PREFETCH", 0)
         session = PageSession(settings, "open_tasks", lambda _: None, lambda _: None)
-        paginator = FullReadPaginator(session, "open_tasks", settings)
+        paginator = FullReadPaginator(session)
         # As dlt's RESTClient does it, which takes most of the time.
         request = Request("GET", f"{settings.base_url}/v1/tasks", params={"per_page": settings.per_page})
         paginator.init_request(request)
