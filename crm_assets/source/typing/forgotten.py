@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.source.typing.field_names import snake_case
-from crm_assets.source.typing.json_texts import json_within
+from crm_assets.source.typing.texts import json_within
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,8 @@ from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.field_names import column_name, without_hash
-from crm_assets.source.typing.json_texts import AN_OBJECT, decoded, json_within
 from crm_assets.source.typing.never_stored import without_secrets_within
-from crm_assets.source.typing.notations import looks_like
+from crm_assets.source.typing.texts import AN_OBJECT, decoded, json_within, looks_like
 
 HASHED_TYPES = frozenset({"text", "json"})
 """Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
