@@ -23,7 +23,7 @@ from crm_assets.source.reading.report import OnPage, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import RecordBatches
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.source.typing.redaction import Redaction
+from crm_assets.source.typing.redaction import Redaction, without_never_stored
 from crm_assets.source.typing.side_loads import SideLoads
 
 
@@ -81,7 +81,12 @@ def crm_read(
     limits.count_earlier(state.sent)
     schema = resource_schema(resource)
     redaction = Redaction(settings, schema.columns)
-    session = PageSession(settings, resource, redaction.records, announce)
+
+    def redact(records: list[Any]) -> None:
+        records[:] = without_never_stored(records, schema.never_stored)
+        redaction.records(records)
+
+    session = PageSession(settings, resource, redact, announce)
     with dlt_context(), closing(session):
         paginator = FullReadPaginator(session)
         if state.cursor:
@@ -98,7 +103,6 @@ def crm_read(
 
         def report() -> ReadReport:
             session.close()  # so that no page that was prefetched in vain is requested after the count
-            dropped = sorted(redaction.dropped - schema.never_stored.keys())
             return replace(
                 paginator.report,
                 requests=session.requests,
@@ -107,7 +111,7 @@ def crm_read(
                 seconds_waiting=session.waits.seconds,
                 rejected=batches.rejected,
                 notes=[*paginator.report.notes, *side_loads.notes],
-                dropped_fields=tuple(dropped),
+                dropped_fields=tuple(sorted(redaction.dropped)),
             )
 
         yield Read(source, batches, side_loads, report)

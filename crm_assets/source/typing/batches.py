@@ -1,4 +1,4 @@
-"""Makes Arrow tables from pages. Records without an id are rejected, and secrets are dropped.
+"""Makes Arrow tables from pages. Records without an id are rejected.
 
 A declared field has its declared type. Any other field has the type of its stored column, or a type that is chosen
 once, from its first values. Undeclared fields beyond a limit share one JSON column.
@@ -20,7 +20,6 @@ from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
 from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case, without_hash
-from crm_assets.source.typing.never_stored import without_fields
 from crm_assets.source.typing.side_loads import SideLoads
 
 BATCH_ROWS = 5000
@@ -90,7 +89,6 @@ class RecordBatches:
         self._side_loads = side_loads
         self._declared = frozenset(schema.columns)
         self._max_undeclared = max_undeclared
-        self._never_stored = frozenset(schema.never_stored)
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
         self._values = 0
@@ -131,7 +129,8 @@ class RecordBatches:
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
 
     def _reject(self, page: int, record: Any) -> None:
-        key: tuple[str, str | None] = why_rejected(record), as_json(self._shown(record))
+        is_forgotten = self._side_loads.forgotten.matching_within(self._resource, record)
+        key: tuple[str, str | None] = why_rejected(record), as_json(None if is_forgotten else record)
         if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
         rejected = self._rejected.setdefault(key, RejectedRecord(page, *key))
@@ -143,12 +142,6 @@ class RecordBatches:
         if hashed:
             self.skipped.add(hashed)
         return hashed is not None
-
-    def _shown(self, record: Any) -> Any:
-        """The part of a rejected record that is kept."""
-        if self._side_loads.forgotten.matching_within(self._resource, record):
-            return None
-        return without_fields(self._never_stored, record)
 
     def _table(self, records: list[dict[str, Any]]) -> pa.Table:
         """One row per record, with variant columns for values that do not fit, and dlt's own id."""
@@ -188,8 +181,7 @@ class RecordBatches:
             records = [{key: record[key] for key in record if key not in without} for record in records]
             fields = _fields(records)
         for field, values in zip(fields, _transposed(records, fields), strict=True):
-            if field in columns:
-                yield columns[field], values
+            yield columns[field], values
 
     def _without_columns(self, records: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> set[str]:
         """The new undeclared fields that get no column: their names are too long, or the table has no more columns.
@@ -205,12 +197,9 @@ class RecordBatches:
         return new - set(list(filter((short & valued).__contains__, columns))[: max(0, room)])
 
     def _columns_of(self, fields: Iterable[str], taken: Collection[str]) -> dict[str, str]:
-        """Field -> column, without the fields that are never stored. Undeclared ones get none of the `taken`."""
-        undeclared = [field for field in fields if field not in self._declared and self._is_kept(field)]
+        """Field -> column. Undeclared ones get none of the `taken`."""
+        undeclared = [field for field in fields if field not in self._declared]
         return {name: name for name in fields if name in self._declared} | column_names(undeclared, taken)
-
-    def _is_kept(self, field: str) -> bool:
-        return snake_case(field) not in self._never_stored
 
 
 def why_rejected(record: Any) -> str:

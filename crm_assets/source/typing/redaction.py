@@ -1,4 +1,6 @@
-"""Redacts personal data: leaves them out, or replaces them with keyed hashes, before anything else uses them.
+"""Removes what must not be stored, before anything else uses it: personal data, and fields that are never stored.
+
+Personal data are left out, or replaced with keyed hashes.
 
 An unknown field may hold personal data. So unless `personal_data` is keep, a field is kept only if a schema declares
 it or `personal_data_allowed` lists it. This applies to records and to objects within them, at any depth.
@@ -9,20 +11,19 @@ import hmac
 import json
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
-from functools import cache, lru_cache
+from collections.abc import Collection, Container, Mapping
+from functools import cache, lru_cache, partial
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
+
+import orjson
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
 from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.field_names import column_name, without_hash
-from crm_assets.source.typing.never_stored import without_secrets_within
-from crm_assets.source.typing.texts import AN_OBJECT, decoded, json_within, looks_like
-
-HASHED_TYPES = frozenset({"text", "json"})
-"""Types of columns that can hold a hash. Personal dates and numbers are left out instead."""
+from crm_assets.source.typing.field_names import column_name, snake_case, without_hash
+from crm_assets.source.typing.texts import AN_OBJECT, LOOKS, decoded, json_within, looks_like
 
 A_HASH = re.compile("[0-9a-f]{64}")
 
@@ -60,8 +61,7 @@ class Redaction:
         self._is_hashed = is_hashed
 
     def records(self, records: list[Any]) -> None:
-        """Redacts the records of a page in place. Records within them lose what is never stored, under any policy."""
-        records[:] = without_secrets_within(records)
+        """Redacts the records of a page in place, unless all personal data are kept."""
         if self._policy is not PersonalData.keep:
             records[:] = [self.record(record) for record in records]
 
@@ -85,43 +85,28 @@ class Redaction:
 
     def field(self, name: str, value: Any) -> Any:
         """The redacted value of a field that is kept."""
+        column = self._columns.get(name)
+        is_personal = column.personal if column else is_personal_name(name)
+        fields, data_type = (column.fields, column.data_type) if column else ((), "text")
         try:
-            return self._value_of(name, value)
+            redacted = self.value(value, within=name, is_personal=is_personal, fields=fields, data_type=data_type)
         except RecursionError:  # texts of JSON in each other
             self.dropped.add(f"{name}.*")
-            return None
+            redacted = None
+        # An id that is left out becomes empty, not null: the record is rejected, and the reason names the type.
+        is_left_out_id = name == ID and redacted is None and value is not None
+        return type(value)() if is_left_out_id else redacted
 
-    def _value_of(self, name: str, value: Any) -> Any:
-        column = self._columns.get(name)
-        if column is None:
-            return self.value(value, within=name, is_personal=is_personal_name(name))
-        if column.data_type not in HASHED_TYPES:
-            redacted = None if column.personal else self._number_or_time(name, column.data_type, value)
-            # An id that is left out becomes empty, not null: the record is rejected, and the reason names the type.
-            is_left_out_id = name == ID and redacted is None and value is not None
-            return type(value)() if is_left_out_id else redacted
-        return self.value(value, within=name, is_personal=column.personal, fields=column.fields)
-
-    def _number_or_time(self, name: str, data_type: str, value: Any) -> Any:
-        """A value of a column that is declared as a number, time or boolean: left out unless it looks like one."""
-        if self._policy is PersonalData.keep:
-            return value
-        if isinstance(value, list):
-            items = [self._number_or_time(name, data_type, item) for item in value]
-            return [item for item in items if item is not None] or None
-        if isinstance(value, dict):
-            return self._object(value, name, is_personal=False, fields=()) or None
-        if not isinstance(value, str) or looks_like(data_type, value):
-            return value
-        parsed = json_within(value)
-        redacted = None if parsed is None or isinstance(parsed, str) else self._number_or_time(name, data_type, parsed)
-        if redacted is None:
-            self.dropped.add(f"{name} (no {data_type})")
-            return None
-        return value if redacted == parsed else as_json(redacted)
-
-    def value(self, value: Any, *, within: str, is_personal: bool = False, fields: Collection[str] = ()) -> Any:
-        """Any JSON value, redacted. Used for side-loaded records, too.
+    def value(
+        self,
+        value: Any,
+        *,
+        within: str,
+        is_personal: bool = False,
+        fields: Collection[str] = (),
+        data_type: str = "text",
+    ) -> Any:
+        """Any JSON value, redacted.
 
         Redacts objects and arrays at any depth, and strings that are JSON themselves.
 
@@ -131,19 +116,25 @@ class Redaction:
             is_personal: Whether the whole value is personal, whatever the names of its fields.
             fields: Names of known fields to keep in its objects. Fields that any resource's schema tags as personal are
                 redacted nevertheless.
+            data_type: Of a column for numbers, times or booleans, strings are left out unless they look like one. If it
+                is personal, it is left out: it cannot hold a hash.
         """
-        if self._policy is PersonalData.keep or value is None:
-            return value
+        is_typed = data_type in LOOKS
+        if value is None or (is_personal and is_typed):
+            return None
         if isinstance(value, dict):
-            return self._object(value, within, is_personal, fields)
+            kept = self._object(value, within, is_personal, fields)
+            is_empty = (is_personal or is_typed) and all(inner is None for inner in kept.values())
+            return None if is_empty else kept
         if isinstance(value, list):
-            items = [self.value(item, within=within, is_personal=is_personal, fields=fields) for item in value]
-            return [item for item in items if item is not None] or None if is_personal else items
+            redacted = partial(self.value, within=within, is_personal=is_personal, fields=fields, data_type=data_type)
+            items = list(map(redacted, value))
+            return [item for item in items if item is not None] or None if is_personal or is_typed else items
         if isinstance(value, str):
-            return self._hidden(value) if is_personal else self._text(value, within, fields)
+            return self._hidden(value) if is_personal else self._text(value, within, fields, data_type)
         return None if is_personal else value
 
-    def _object(self, value: dict[str, Any], within: str, is_personal: bool, fields: Collection[str]) -> Any:
+    def _object(self, value: dict[str, Any], within: str, is_personal: bool, fields: Collection[str]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for field, inner in value.items():
             listed = self._lists(field)
@@ -152,19 +143,21 @@ class Redaction:
                 kept[field] = self.value(inner, within=within, is_personal=hidden, fields=fields)
             else:
                 self.dropped.add(f"{within}.*")
-        if is_personal and all(inner is None for inner in kept.values()):
-            return None
         return kept
 
-    def _text(self, text: str, within: str, fields: Collection[str]) -> str | None:
-        parsed = json_within(text)
-        if parsed is None:
-            if AN_OBJECT.match(decoded(text)):
-                self.dropped.add(f"{within}.*")
-                return None
+    def _text(self, text: str, within: str, fields: Collection[str], data_type: str) -> str | None:
+        is_typed = data_type in LOOKS
+        if is_typed and looks_like(data_type, text):
             return text
-        redacted = self.value(parsed, within=within, fields=fields)
-        return text if redacted == parsed else None if redacted is None else as_json(redacted)
+        redacted, parsed = None, json_within(text)
+        if parsed is not None:
+            redacted = self.value(parsed, within=within, fields=fields, data_type=data_type)
+            redacted = text if redacted == parsed else None if redacted is None else as_json(redacted)
+        elif not is_typed and not AN_OBJECT.match(decoded(text)):
+            redacted = text
+        if redacted is None:
+            self.dropped.add(f"{within} (no {data_type})" if is_typed else f"{within}.*")
+        return redacted
 
     def _hidden(self, text: str) -> str | None:
         text = text.strip()  # as the models see it: a hash would make a blank look like an address or a name
@@ -173,6 +166,41 @@ class Redaction:
         if self._is_hashed and A_HASH.fullmatch(text):
             return text
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@cache
+def never_stored() -> frozenset[str]:
+    """The fields of all lists that are never stored: a record can hold records of other lists."""
+    return frozenset(field for resource in ENDPOINTS for field in resource_schema(resource).never_stored)
+
+
+FOLDED = bytes.maketrans(ascii_uppercase.encode() + b"+*@|", ascii_lowercase.encode() + b"xxal")
+"""What snake case makes of letters, and of marks that look like some."""
+
+
+def without_never_stored(records: list[Any], own: Container[str]) -> list[Any]:
+    """Records without the fields `own`, and without those of any list within them."""
+    # To look at all keys takes five times as long.
+    try:
+        text = orjson.dumps(records).translate(FOLDED)
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits
+        text = None
+    if text is not None and not any(max(field.split("_"), key=len).encode() in text for field in never_stored()):
+        return records
+    return [without_fields(own, record, within=never_stored()) for record in records]
+
+
+def without_fields(fields: Container[str], value: Any, *, within: Container[str]) -> Any:
+    """A JSON value without fields of these names in any spelling, and without the fields `within` at any depth."""
+    if isinstance(value, list):
+        return [without_fields(within, item, within=within) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: without_fields(within, item, within=within)
+            for key, item in value.items()
+            if snake_case(key) not in fields
+        }
+    return value
 
 
 def _listed(settings: CrmSettings) -> frozenset[str]:

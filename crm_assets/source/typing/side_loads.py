@@ -13,8 +13,7 @@ from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import side_loaded_columns
 from crm_assets.source.typing.columns import as_json
 from crm_assets.source.typing.forgotten import Forgotten
-from crm_assets.source.typing.never_stored import never_stored, without_fields
-from crm_assets.source.typing.redaction import A_NAME, Redaction
+from crm_assets.source.typing.redaction import A_NAME, Redaction, never_stored, without_never_stored
 
 MAX_ARRAYS = 100
 MAX_RECORDS = 20_000
@@ -82,7 +81,7 @@ class SideLoads:
             for array in {array for array, _ in self._records}
         }
         for (array, id_), record in self._records.items():
-            kept = [without_fields(never_stored(), record)]
+            kept = without_never_stored([record], never_stored())
             redactions[array].records(kept)
             if keeps_array(self._settings, array, kept[0]):
                 yield array, id_, as_json(kept[0])
