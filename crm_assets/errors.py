@@ -152,3 +152,8 @@ class WrongRows(ModelsRefused):
         """Takes what failed, and the outcomes."""
         super().__init__(message)
         self.outcomes = outcomes
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, for messages: 1 row, 1,000 rows."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

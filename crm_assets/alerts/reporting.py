@@ -11,7 +11,7 @@ from pydantic import Field
 from crm_assets.alerts.incidents import Incidents
 from crm_assets.alerts.outcomes import lateness, run_outcome
 from crm_assets.alerts.sending import send
-from crm_assets.counting import counted
+from crm_assets.errors import counted
 from crm_assets.masking import mask_log_records
 from crm_assets.settings import setting_at_load
 from crm_assets.settings.secrets import url

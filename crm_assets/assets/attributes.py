@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from crm_assets.counting import counted
 from crm_assets.dagster_internals import FailuresOnly
+from crm_assets.errors import counted
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
 

@@ -17,9 +17,8 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
-from crm_assets.counting import counted
 from crm_assets.dagster_internals import latest_evaluations
-from crm_assets.errors import WrongRows
+from crm_assets.errors import WrongRows, counted
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns

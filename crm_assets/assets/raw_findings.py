@@ -6,15 +6,14 @@ from functools import cached_property
 
 import duckdb
 
-from crm_assets.counting import counted
+from crm_assets.errors import counted
 from crm_assets.loading.present import unconfirmed
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, raw_table, stored_columns
 from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.settings import setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
-from crm_assets.source.typing.columns import varies
-from crm_assets.source.typing.field_names import FURTHER
+from crm_assets.source.typing.columns import FURTHER, varies
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
 LAST_READ = """

@@ -9,8 +9,7 @@ from crm_assets.assets.table_metadata import masked_value
 from crm_assets.connection import CrmConnection
 from crm_assets.console import CONSOLE
 from crm_assets.errors import ApiRefusal
-from crm_assets.probing.check import CrmFindings
-from crm_assets.probing.report import cost, table
+from crm_assets.probing.check import CrmFindings, cost, table
 from crm_assets.settings import Crm
 
 

@@ -12,8 +12,8 @@ from graphlib import TopologicalSorter
 import dagster as dg
 
 from crm_assets.automation.jobs import AssetJob
-from crm_assets.counting import counted
 from crm_assets.dagster_internals import delete_run, is_built_from, latest_check_runs
+from crm_assets.errors import counted
 from crm_assets.settings import Crm, setting_at_load, setting_name
 
 

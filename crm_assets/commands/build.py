@@ -10,8 +10,7 @@ from datetime import datetime, timezone
 
 import duckdb
 
-from crm_assets.counting import counted
-from crm_assets.errors import ModelsRefused, WrongRows
+from crm_assets.errors import ModelsRefused, WrongRows, counted
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import Build, Outcome, build, run_test, store_failures
 from crm_assets.runner.loading import load_models

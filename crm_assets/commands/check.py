@@ -12,8 +12,7 @@ from dagster import build_init_resource_context
 
 from crm_assets.alerts.sending import unusable
 from crm_assets.connection import CrmConnection
-from crm_assets.probing.check import CrmFindings
-from crm_assets.probing.report import text
+from crm_assets.probing.check import CrmFindings, text
 from crm_assets.settings import setting_name
 from crm_assets.settings.crm import SANDBOX
 from crm_assets.settings.finding import find

@@ -10,8 +10,7 @@ from collections.abc import Collection
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.commands import add_answers, is_confirmed
-from crm_assets.counting import counted
-from crm_assets.errors import CrmAssetsError
+from crm_assets.errors import CrmAssetsError, counted
 from crm_assets.privacy.applying import forget_records, records_to_forget, tables_out_of_reach
 from crm_assets.privacy.forgetting import Stored, forgotten_ids, undo
 from crm_assets.runner.loading import load_models

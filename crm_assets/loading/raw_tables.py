@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.columns import typed_column, variant_name, varies
-from crm_assets.source.typing.field_names import FURTHER
+from crm_assets.source.typing.columns import FURTHER, typed_column, variant_name, varies
 from crm_assets.warehouse.lake_sql import retype
 from crm_assets.warehouse.names import RAW, exist, identifier, relation
 

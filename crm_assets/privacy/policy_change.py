@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.counting import counted
+from crm_assets.errors import counted
 from crm_assets.loading.present import present_view
 from crm_assets.loading.raw_tables import raw_table, stored_columns
 from crm_assets.loading.rejected import create_left_out, keep_distinct
@@ -20,8 +20,7 @@ from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema, side_loaded_columns
-from crm_assets.source.typing.columns import as_json, varies
-from crm_assets.source.typing.field_names import DLT_PREFIX, FURTHER
+from crm_assets.source.typing.columns import DLT_PREFIX, FURTHER, as_json, varies
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, identifier, literal, relation

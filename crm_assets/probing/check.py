@@ -1,8 +1,12 @@
-"""Checks a CRM: at most two requests per list, and the findings from their answers. Writes nothing."""
+"""Checks a CRM with at most two requests per list, and shows the findings, in a terminal and in Dagster.
+
+Writes nothing.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from textwrap import wrap
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.probing import estimates
@@ -79,3 +83,101 @@ def _rate_problems(found: CrmFindings) -> Iterator[Problem]:
         if unsorted := [f"{each.resource}_schedule" for each in found.lists if each.order == "no"]:
             to_do.append(f"turn off {', '.join(unsorted)}, which read all pages")
         yield Problem(None, f"The schedules take {needed}, but {limit} allows {allowed}", "; ".join(to_do))
+
+
+WIDTH = 80
+"""Characters per line of text."""
+
+BOUNDS = {"about": "", "at least": ">= ", "at most": "<= "}
+VERDICTS = {True: "they fit", False: "they do not fit", None: "compare with your plan"}
+
+
+def table(lists: Sequence[ListFindings]) -> list[dict[str, str]]:
+    """One row per list; a dash stands for what is not known."""
+    return [
+        {
+            "list": found.resource,
+            "status": str(found.status or "none"),
+            "latency": f"{found.latency * 1000:,.0f} ms" if found.latency is not None else "-",
+            "records": f"{found.records:,}" if found.records is not None else "-",
+            "sorts": found.order,
+            **{to: f"{found.linked[to]:.0%}" if to in found.linked else "-" for to in ("accounts", "owners")},
+            "full": _requests(found.full),
+            "hourly": _requests(found.hourly),
+        }
+        for found in lists
+    ]
+
+
+def text(findings: CrmFindings) -> Iterator[str]:
+    """The findings as lines."""
+    yield f"{findings.per_page} records per page, up to {findings.max_in_flight} requests at a time"
+    yield ""
+    rows = table(findings.lists)
+    columns = [[name, *(row[name] for row in rows)] for name in rows[0]]
+    aligned = [[cell.rjust(max(map(len, column))) for cell in column] for column in columns[1:]]
+    names = [name.ljust(max(map(len, columns[0]))) for name in columns[0]]
+    yield from map(" ".join, zip(names, *aligned, strict=True))
+    yield "accounts, owners: share of linked records. full, hourly: requests of reads."
+    yield ""
+    if any(each.full for each in findings.lists):
+        yield from (*_costs(findings), "")
+    if fields := [line for each in findings.lists for line in _fields(each)]:
+        yield from ("Fields of the records seen", *fields, "")
+    if findings.problems:
+        yield from ("Problems", *_problems(findings), "")
+    unreadable = ", ".join(findings.unreadable)
+    yield f"Cannot be read completely: {unreadable}" if unreadable else "Every list can be read."
+
+
+def _costs(findings: CrmFindings) -> Iterator[str]:
+    schedules, allowance = findings.schedules, findings.allowance
+    yield f"A full read:          {cost(findings.full)}"
+    yield f"An incremental read:  {cost(findings.hourly)}, an hour after another"
+    reported = "the API does not report it"
+    if allowance:
+        left, limit = ("?" if number is None else f"{number:,}" for number in (allowance.remaining, allowance.limit))
+        period = f"{_duration(allowance.period)}{'' if allowance.period_is_known else ' (assumed)'}"
+        reported = f"{left} of {limit} requests left, for {period}"
+    yield f"Allowance:            {reported}"
+    allowed = f" of {schedules.allowed:,.0f} allowed" if schedules.allowed is not None else ""
+    yield f"Schedules:            {schedules.every_hour:,} requests per hour, with the nightly full read"
+    yield f"                      {schedules.busiest_hour:,}{allowed}: {VERDICTS[schedules.fit]}"
+
+
+def cost(read: Read) -> str:
+    """The requests and the time of a read."""
+    return f"{_requests(read)} requests, at least {_duration(read.seconds)}"
+
+
+def _requests(read: Read | None) -> str:
+    return f"{BOUNDS[read.bound]}{read.requests:,}" if read else "-"
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((3600, "h"), (60, "min")):
+        if seconds >= unit:
+            return f"{seconds / unit:,.1f} {name}".replace(".0 ", " ")
+    return f"{max(1, round(seconds))} s"
+
+
+def _fields(found: ListFindings) -> Iterator[str]:
+    other_types = [f"{name} ({kinds})" for name, kinds in found.other_types.items()]
+    named = {"not declared": found.undeclared, "never sent": found.never_sent, "of another type": other_types}
+    for what, names in named.items():
+        if names:
+            yield from _wrapped(f"{found.resource}, {what} ({len(names)}): {', '.join(names)}", "  ")
+
+
+def _problems(findings: CrmFindings) -> Iterator[str]:
+    """Each problem once, with the lists that have it."""
+    lists: dict[tuple[str, str], list[str]] = {}
+    for each in findings.problems:
+        lists.setdefault((each.problem, each.advice), []).append(each.resource or "all lists")
+    for (problem, advice), names in lists.items():
+        yield from _wrapped(f"{', '.join(names)}: {problem}", "  ")
+        yield from _wrapped(f"-> {advice}", "     ") if advice else ()
+
+
+def _wrapped(line: str, indent: str) -> list[str]:
+    return wrap(line, WIDTH, initial_indent=indent, subsequent_indent=f"{indent}  ", break_on_hyphens=False)

@@ -15,8 +15,7 @@ from crm_assets.settings import PersonalData, setting_name
 from crm_assets.source.http.page import integer_at, json_type
 from crm_assets.source.schemas import Column, resource_schema
 from crm_assets.source.typing.batches import why_rejected
-from crm_assets.source.typing.columns import typed_column
-from crm_assets.source.typing.field_names import column_names, snake_case
+from crm_assets.source.typing.columns import column_names, snake_case, typed_column
 from crm_assets.source.typing.redaction import A_NAME
 
 NOT_SHOWN = "(not shown: may be data)"

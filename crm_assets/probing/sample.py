@@ -11,8 +11,7 @@ from dlt.sources.helpers.rest_client.paginators import SinglePagePaginator
 from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
-from crm_assets.source.crm_source import list_source
-from crm_assets.source.dlt_context import dlt_context
+from crm_assets.source.crm_source import dlt_context, list_source
 from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import PageSession

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from crm_assets.counting import counted
-from crm_assets.errors import NothingStored
+from crm_assets.errors import NothingStored, counted
 from crm_assets.masking import masked
 from crm_assets.reports.charts import chart
 from crm_assets.reports.figures import SalesReview

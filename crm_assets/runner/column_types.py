@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import duckdb
 
-from crm_assets.counting import counted
-from crm_assets.errors import ModelError
+from crm_assets.errors import ModelError, counted
 from crm_assets.runner.model import Model
 from crm_assets.warehouse.names import identifier
 from crm_assets.yaml_files import line_of

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.errors import SchemaRefused
-from crm_assets.source.typing.field_names import can_be_declared, snake_case
+from crm_assets.source.typing.columns import can_be_declared, snake_case
 from crm_assets.yaml_files import Section, line_of, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from crm_assets.source import schemas
 from crm_assets.source.typing import batches
-from crm_assets.source.typing.columns import TYPES
-from crm_assets.source.typing.field_names import column_names
+from crm_assets.source.typing.columns import TYPES, column_names
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir

@@ -19,7 +19,7 @@ from dlt.sources.rest_api import rest_api_source
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.loading.landing import landing_pipeline
-from crm_assets.source.dlt_context import dlt_context
+from crm_assets.source.crm_source import dlt_context
 
 PAGES = (object(), object(), object())
 """What the API of these tests lists."""

@@ -9,8 +9,7 @@ from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
 from crm_assets.api import PAGE, PER_PAGE
-from crm_assets.counting import counted
-from crm_assets.errors import BadAnswer
+from crm_assets.errors import BadAnswer, counted
 from crm_assets.settings import setting_name
 from crm_assets.source.http.page import Identity, Page
 from crm_assets.source.http.session import PageSession

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from functools import partial
 
-from crm_assets.counting import counted
+from crm_assets.errors import counted
 from crm_assets.source.typing.batches import RejectedRecord
 
 

@@ -18,8 +18,17 @@ from crm_assets.api import ID
 from crm_assets.errors import BadAnswer
 from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.columns import as_json, narrowest_type, typed_column, variant_name
-from crm_assets.source.typing.field_names import FURTHER, MAX_NAME_LENGTH, column_names, snake_case, without_hash
+from crm_assets.source.typing.columns import (
+    FURTHER,
+    MAX_NAME_LENGTH,
+    as_json,
+    column_names,
+    narrowest_type,
+    snake_case,
+    typed_column,
+    variant_name,
+    without_hash,
+)
 from crm_assets.source.typing.side_loads import SideLoads
 
 BATCH_ROWS = 5000

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_assets.api import ENDPOINTS, ID
-from crm_assets.source.typing.field_names import snake_case
+from crm_assets.source.typing.columns import snake_case
 from crm_assets.source.typing.texts import json_within
 
 

@@ -21,8 +21,7 @@ import orjson
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
-from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.field_names import column_name, snake_case, without_hash
+from crm_assets.source.typing.columns import as_json, column_name, snake_case, without_hash
 from crm_assets.source.typing.texts import AN_OBJECT, LOOKS, decoded, json_within, looks_like
 
 A_HASH = re.compile("[0-9a-f]{64}")

@@ -11,7 +11,7 @@ from requests import Request
 from starlette.responses import Response
 
 from crm_assets.settings import resolve_settings
-from crm_assets.source.dlt_context import dlt_context
+from crm_assets.source.crm_source import dlt_context
 from crm_assets.source.http import limits as limits_module
 from crm_assets.source.http.answers import Answer, seconds_until
 from crm_assets.source.http.limits import Limits, Rate, ReadClosed

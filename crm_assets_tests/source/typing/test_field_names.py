@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_assets.source.typing.field_names import column_names, snake_case
+from crm_assets.source.typing.columns import column_names, snake_case
 
 DECLARED = frozenset({"name", "amount"})
 keys = st.lists(

@@ -9,7 +9,7 @@ import pytest
 from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import why_rejected
-from crm_assets.source.typing.field_names import column_name
+from crm_assets.source.typing.columns import column_name
 from crm_assets.source.typing.redaction import Redaction, is_personal_name
 
 MARKED = "Ada Marked"
