@@ -24,19 +24,14 @@ ROUNDED = re.compile(rb" (?:0{20}|(?=[0.]{17})0+\.0|0{16,}e|[0.]+e0{4})")
 MAX_DIGITS = 1000
 """Longer integers stay strings: Python refuses to convert some thousands of digits."""
 
-SURROGATES = (b"\\ud", b"\\uD", b"\xed")
-"""The beginnings of surrogates, and of some other characters."""
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""A surrogate, or half of a character that is escaped as two."""
 
 MAX_DEPTH = 254
 """Levels of arrays and objects. orjson writes no more; thousands end Python's functions, and some of DuckDB crash."""
 
 TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|([\[{])|([\]}])', re.DOTALL)
 """A whole string, the beginning of an array or object (group 1), or its end (group 2)."""
-
-ESCAPE = re.compile(
-    rb"(\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\[^u])|\\u[dD][89a-fA-F]..|((?:\xed[\xa0-\xbf].)+)", re.DOTALL
-)
-"""A valid escape (group 1), a lone surrogate, or surrogates encoded in UTF-8 like characters (group 2)."""
 
 
 def parse_json(content: bytes, *, whole_from: int = MAX_DEPTH) -> Any:
@@ -61,14 +56,10 @@ def parse_json(content: bytes, *, whole_from: int = MAX_DEPTH) -> Any:
         if not (any(part in alike for part in SUSPECTS) and ROUNDED.search(alike)):
             return parsed
         is_shallow = True
-    encoding = json.detect_encoding(content)
-    if not encoding.startswith("utf-8"):
-        content = content.decode(encoding, "surrogatepass").encode("utf-8", "surrogatepass")
-    if any(surrogate in content for surrogate in SURROGATES):  # the pattern takes seconds on a large body
-        content = ESCAPE.sub(_whole_characters, content)
-    text = content.decode("utf-8-sig", "surrogatepass")
+    text = content.decode(json.detect_encoding(content), "surrogatepass")
     text = text if is_shallow else _shallow(text, whole_from)
-    return json.loads(text, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
+    parsed = json.loads(text, strict=False, parse_constant=str, parse_int=_integer, parse_float=_float)
+    return _without_lone_surrogates(parsed) if SURROGATE.search(text) else parsed
 
 
 def _shallow(text: str, whole_from: int) -> str:
@@ -101,9 +92,7 @@ def _float(digits: str) -> float | str:
     return digits
 
 
-def _whole_characters(escape: re.Match[bytes]) -> bytes:
-    """Replaces lone surrogates, which cannot be encoded in UTF-8."""
-    if escape[1]:
-        return escape[1]
-    halves = (escape[2] or b"").decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")
-    return halves.decode("utf-16-le", "replace").encode() or "\N{REPLACEMENT CHARACTER}".encode()
+def _without_lone_surrogates(parsed: Any) -> Any:
+    """Replaces surrogates that are no pair, which cannot be encoded in UTF-8."""
+    halves = json.dumps(parsed, ensure_ascii=False).encode("utf-16", "surrogatepass")
+    return json.loads(halves.decode("utf-16", "replace"))
