@@ -9,7 +9,7 @@ import crm_assets
 from crm_assets import errors
 from crm_assets.errors import CrmAssetsError
 
-INTERNAL = {"BrokenBody", "ReadClosed", "_Returned"}
+INTERNAL = {"ReadClosed", "_Returned"}
 """They never leave `source.http` and the rendering of templates."""
 
 

@@ -169,10 +169,10 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     return ApiRefusal(f"{text} {advice or 'The API refuses this request.'}")
 
 
-def wait_too_long(where: str, answer: Answer, longest: float) -> ApiRefusal:
+def wait_too_long(answer: Answer, longest: float) -> ApiRefusal:
     """The error for an API that asks to wait for more than `longest` seconds."""
     return ApiRefusal(
-        f"{where}: {answer.described}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
+        f"{answer.described}, and the API asks to wait {answer.retry_after:,.0f} s, longer than "
         f"{setting_name('request_max_wait')} ({longest:,.0f} s) allows. Run it again later, or raise the setting"
     )
 

@@ -27,7 +27,7 @@ from urllib3.exceptions import ConnectTimeoutError
 
 from crm_assets.errors import BadAnswer
 from crm_assets.settings import setting_name
-from crm_assets.source.http.request_errors import BrokenBody, root_cause
+from crm_assets.source.http.request_errors import broken, root_cause
 
 MAX_ANSWER_BYTES = 64 * 2**20
 """A larger answer is treated as endless, compressed or not: to parse and load it takes over ten times the memory."""
@@ -61,7 +61,7 @@ def body(response: Response) -> bytes:
 
     Raises:
         BadAnswer: It is larger than `MAX_ANSWER_BYTES`, or not compressed although it says so.
-        BrokenBody: It cannot be decompressed. Of an error, the status says enough.
+        ApiUnavailable: It cannot be decompressed. Of an error, the status says enough.
         requests.exceptions.ConnectionError: The attempt's seconds are over.
     """
     content = io.BytesIO()
@@ -76,7 +76,7 @@ def body(response: Response) -> bytes:
         if response.status_code == HTTPStatus.OK:
             if NOT_COMPRESSED in str(root_cause(error)):
                 raise BadAnswer("the answer's body is not what its Content-Encoding says") from None
-            raise BrokenBody("the answer's body is damaged: it cannot be decompressed") from None
+            raise broken("the answer's body is damaged: it cannot be decompressed") from None
     return content.getvalue()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from json import JSONDecodeError
 from typing import Any
 
@@ -16,7 +17,7 @@ from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.request_errors import BrokenBody
+from crm_assets.source.http.request_errors import broken
 
 BIGINT = range(-(2**63), 2**63)
 EXACT_FLOAT = 2**53
@@ -27,6 +28,9 @@ INTEGER = re.compile("0|-?[1-9][0-9]*")
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 """A whole string of JSON."""
+
+STRING_OR_MARK = re.compile(STRING.pattern + rb"|([,{\[])", re.DOTALL)
+"""A whole string, or a character that a value may follow (group 1)."""
 
 MAX_VALUES = 3_000_000
 """An answer with more values, records and fields included, is refused: parsed, they would take gigabytes."""
@@ -96,7 +100,7 @@ def parse_body(answer: Answer) -> Any:
 
     Raises:
         BadAnswer: The body is not JSON, or has too many values. The message says what it is, without values.
-        BrokenBody: It is the beginning of JSON.
+        ApiUnavailable: It is the beginning of JSON.
     """
     if _has_too_many_values(answer.content):
         raise BadAnswer(
@@ -112,7 +116,7 @@ def parse_body(answer: Answer) -> Any:
         with suppress(ValueError):
             return parse_json(content, whole_from=FIELDS)
     if _is_truncated(answer):
-        raise BrokenBody(f"the answer breaks off after {len(answer.content):,} bytes")
+        raise broken(f"the answer breaks off after {len(answer.content):,} bytes")
     kind = answer.headers.get("Content-Type", "no content type").partition(";")[0]
     kind = kind if MEDIA_TYPE.fullmatch(kind) else "unknown content type"
     encoding = answer.headers.get("Content-Encoding", "")  # some APIs send what they were not asked for
@@ -139,20 +143,11 @@ def _has_too_many_values(content: bytes) -> bool:
     """Whether there are more than `MAX_VALUES`, counted before anything is parsed."""
     if len(content) < MAX_VALUES:  # counting them takes as long as a tenth of parsing
         return False
-    if _marks(content, 0, len(content)) <= MAX_VALUES:
+    if content.count(b",") + content.count(b"{") + content.count(b"[") <= MAX_VALUES:
         return False
-    marks = end = 0  # Most may be in texts, where they mean nothing.
-    for string in STRING.finditer(content):
-        marks += _marks(content, end, string.start())
-        end = string.end()
-        if marks > MAX_VALUES:
-            return True
-    return marks + _marks(content, end, len(content)) > MAX_VALUES
-
-
-def _marks(content: bytes, start: int, end: int) -> int:
-    """Characters that may each begin a value."""
-    return content.count(b",", start, end) + content.count(b"{", start, end) + content.count(b"[", start, end)
+    # Most may be in texts, where they mean nothing.
+    marks = (found for found in STRING_OR_MARK.finditer(content) if found[1])
+    return next(islice(marks, MAX_VALUES, None), None) is not None
 
 
 def _is_truncated(answer: Answer) -> bool:

@@ -28,22 +28,6 @@ BUSY_PROXY = re.compile(r"^Tunnel connection failed: (?:408|429|50[0234])\b")
 CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
 
 
-class BrokenBody(exceptions.ConnectionError):
-    """The answer's body breaks off or is damaged, although the connection was closed as usual. The message says how."""
-
-
-def may_recover(error: BaseException) -> bool:
-    """Whether the same request may succeed later."""
-    cause = root_cause(error)
-    if isinstance(error, exceptions.ProxyError):
-        return BUSY_PROXY.search(str(cause)) is not None
-    if isinstance(error, exceptions.SSLError):
-        return isinstance(cause, TRANSIENT_TLS)
-    if isinstance(cause, socket.gaierror):
-        return cause.errno == socket.EAI_AGAIN
-    return isinstance(error, (exceptions.ConnectionError, exceptions.Timeout, exceptions.ChunkedEncodingError))
-
-
 def root_cause(error: BaseException) -> BaseException:
     """The first exception in the chain of causes."""
     while cause := (error.__cause__ or error.__context__):
@@ -51,49 +35,45 @@ def root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def no_answer(where: str, error: OSError, attempts: int) -> ApiError:
-    """The error for a request that got no answer. `attempts`: how often a request is tried if a retry can help."""
-    kind = ApiUnavailable if may_recover(error) else ApiRefusal
-    retried = ", with every retry" if kind is ApiUnavailable and attempts > 1 else ""
-    what_happened = str(error) if isinstance(error, BrokenBody) else _reason(error)
-    return kind(f"{where}: {what_happened}{retried}. {_advice(error)}")
+def broken(what: str) -> ApiUnavailable:
+    """The error for an answer that breaks off or is damaged, although the connection was closed as usual."""
+    return ApiUnavailable(f"{what}. Check {setting_name('base_url')}, and the network of this machine")
 
 
-def _reason(error: OSError) -> str:
-    cause = root_cause(error)
-    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause).rstrip(".")
-    if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, exceptions.ProxyError):
-        return f"the proxy refused the request: {reason}"
-    if isinstance(cause, socket.gaierror):
-        return f"the host name cannot be resolved: {reason}"
-    if isinstance(error, exceptions.SSLError):
-        return f"TLS failed: {reason}"
-    if isinstance(error, exceptions.RequestException) and not isinstance(cause, OSError):
-        not_http = f"the answer is not HTTP ({type(cause).__name__})" if isinstance(cause, HTTPException) else ""
-        is_broken = isinstance(error, exceptions.ChunkedEncodingError)
-        return "the answer breaks off" if is_broken else not_http or f"the connection failed ({type(error).__name__})"
-    return f"the request failed: {reason}"
-
-
-def _advice(error: OSError) -> str:
-    address, cause = setting_name("base_url"), root_cause(error)
+def no_answer(error: OSError) -> ApiError:
+    """The error for a request that got no answer: what happened, what to check, and whether another try may help."""
+    root, address = root_cause(error), setting_name("base_url")
+    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root).rstrip(".")
+    may_recover = isinstance(error, (exceptions.ConnectionError, exceptions.ChunkedEncodingError))
+    what, check = f"the request failed: {reason}", f"Check {address}, and the network of this machine"
     if isinstance(error, PROXY_ERRORS):
-        return "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return (
-            f"Check that {address} has the name that is in the certificate. If your network has a certificate "
-            f"authority of its own, let {CA_VARIABLES} name a file with its certificate"
-        )
-    if isinstance(error, exceptions.SSLError):
-        return f"Check that {address} is an address with https, and the file that {CA_VARIABLES} names, if any"
-    if not isinstance(error, exceptions.RequestException):
-        return f"Check the file that {CA_VARIABLES} names"
-    if isinstance(error, exceptions.Timeout) or isinstance(cause, TimeoutError):
-        limits = f"{setting_name('request_timeout')} and {setting_name('request_deadline')}"
-        return f"Check {address}, and the network of this machine. {limits} say how long to wait"
-    return f"Check {address}, and the network of this machine"
+        may_recover = BUSY_PROXY.search(str(root)) is not None
+        what = f"the proxy cannot be used: {reason}"
+        check = "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
+    elif isinstance(error, exceptions.SSLError):
+        may_recover = isinstance(root, TRANSIENT_TLS)
+        what = f"TLS failed: {reason}"
+        check = f"Check that {address} is an address with https, and the file that {CA_VARIABLES} names, if any"
+        if isinstance(root, ssl.SSLCertVerificationError):
+            check = (
+                f"Check that {address} has the name that is in the certificate. If your network has a certificate "
+                f"authority of its own, let {CA_VARIABLES} name a file with its certificate"
+            )
+    elif isinstance(root, socket.gaierror):
+        may_recover = root.errno == socket.EAI_AGAIN
+        what = f"the host name cannot be resolved: {reason}"
+    elif isinstance(error, exceptions.Timeout) or isinstance(root, TimeoutError):
+        may_recover = True
+        what = "no answer in time"
+        check += f". {setting_name('request_timeout')} and {setting_name('request_deadline')} say how long to wait"
+    elif not isinstance(error, exceptions.RequestException):
+        check = f"Check the file that {CA_VARIABLES} names"
+    elif isinstance(root, HTTPException) and not isinstance(error, exceptions.ChunkedEncodingError):
+        what = f"the answer is not HTTP ({type(root).__name__})"
+    elif not isinstance(root, OSError):
+        is_broken = isinstance(error, exceptions.ChunkedEncodingError)
+        what = "the answer breaks off" if is_broken else f"the connection failed ({type(error).__name__})"
+    return (ApiUnavailable if may_recover else ApiRefusal)(f"{what}. {check}")
 
 
 ERROR_KEYS = ("errors", "error")

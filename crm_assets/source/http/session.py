@@ -17,7 +17,7 @@ import tenacity
 from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.api import ENDPOINTS, PAGE
-from crm_assets.errors import BadAnswer
+from crm_assets.errors import ApiError, ApiUnavailable
 from crm_assets.masking import know
 from crm_assets.settings import CrmSettings, PersonalData, is_loopback
 from crm_assets.settings.names import SECTION_IN_USE
@@ -27,7 +27,7 @@ from crm_assets.source.http.answers import OK, Answer
 from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
 from crm_assets.source.http.limits import INTERRUPTIBLE, ReadClosed, Waits, limits_of
 from crm_assets.source.http.page import Page, page_of, parse_body
-from crm_assets.source.http.request_errors import may_recover, no_answer
+from crm_assets.source.http.request_errors import no_answer
 
 MIN_SECONDS_TO_PREFETCH = 0.003
 """Pages are prefetched if an answer takes at least this many seconds on average."""
@@ -123,7 +123,8 @@ class PageSession(Session):
         self._backoff = tenacity.wait_exponential(multiplier=settings.request_backoff_factor)
         self._retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(settings.request_max_attempts),
-            retry=tenacity.retry_if_exception(may_recover) | tenacity.retry_if_result(lambda answer: answer.transient),
+            retry=tenacity.retry_if_exception_type(ApiUnavailable)
+            | tenacity.retry_if_result(lambda answer: answer.transient),
             wait=self._seconds_before_retry,
             sleep=self._sleep,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
@@ -199,21 +200,20 @@ class PageSession(Session):
         where = f"{self.resource}, page {number}"
         show_message = self.settings.personal_data is PersonalData.keep
         try:
-            answer: Answer = self._retrying(self._attempt, request, where)
+            answer: Answer = self._retrying(self._attempt, request)
             if answer.status == OK:
                 page = page_of(number, answer, self._selector, self.settings.per_page, show_message=show_message)
                 self._redact(page.records)
                 return page
-        except BadAnswer as error:
-            raise BadAnswer(f"{where}: {error}") from None
-        except OSError as error:  # requests' own errors derive from it
-            raise no_answer(where, error, self.settings.request_max_attempts) from None
+        except ApiError as error:
+            retried = ", with every retry" if error.may_recover and self.settings.request_max_attempts > 1 else ""
+            raise type(error)(f"{where}{retried}: {error}") from None
         refusal = answers.status_error(where, answer, show_message=show_message)
         if number > 1 and answer.status in answers.BEYOND_THE_END:
             return Page(number, [], refusal=refusal)
         raise refusal
 
-    def _attempt(self, request: PreparedRequest, where: str) -> Answer:
+    def _attempt(self, request: PreparedRequest) -> Answer:
         """Sends the request once. It is in flight until the whole answer is read."""
         with ExitStack() as in_flight:
             with self.waits.counted():
@@ -223,9 +223,12 @@ class PageSession(Session):
                     raise ReadClosed
                 self.requests += 1
             sent_at = time.monotonic()
-            with attempt(self.settings.request_deadline):
-                response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
-                content = body(response)
+            try:
+                with attempt(self.settings.request_deadline):
+                    response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
+                    content = body(response)
+            except OSError as error:  # requests' own errors derive from it
+                raise no_answer(error) from None
             answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
         self.answered_at = self.answered_at or answers.answered_at(answer.headers)
@@ -238,7 +241,7 @@ class PageSession(Session):
         if answer.status == OK:
             self._pause(answer, min(answer.until_reset, longest))
         elif answer.transient and (answer.retry_after or 0) > longest:
-            raise answers.wait_too_long(where, answer, longest)
+            raise answers.wait_too_long(answer, longest)
         return answer
 
     def _sleep(self, seconds: float) -> None:
