@@ -11,12 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dlt.common.configuration.container import Container
-from dlt.common.configuration.providers import (
-    ConfigProvider,
-    ConfigTomlProvider,
-    EnvironProvider,
-    SecretsTomlProvider,
-)
+from dlt.common.configuration.providers import ConfigProvider, ConfigTomlProvider, EnvironProvider, SecretsTomlProvider
 from dlt.common.configuration.providers.doc import CustomLoaderDocProvider
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 from dlt.common.jsonpath import compile_path
@@ -74,11 +69,7 @@ class Read:
 
 @contextmanager
 def crm_read(
-    resource: str,
-    settings: CrmSettings,
-    state: ReadState,
-    announce: Callable[[str], object],
-    on_page: OnPage,
+    resource: str, settings: CrmSettings, state: ReadState, announce: Callable[[str], object], on_page: OnPage
 ) -> Iterator[Read]:
     """Prepares one read of a resource. No request is sent until its source is iterated.
 
@@ -106,11 +97,12 @@ def crm_read(
         paginator = FullReadPaginator(session)
         if state.cursor:
             paginator = IncrementalPaginator(session, state.cursor)
-        side_loads = SideLoads(settings, state.forgotten)
-        batches = RecordBatches(resource, state.types, side_loads, settings.max_undeclared_columns)
+        side_loads = SideLoads(resource, settings, state.forgotten)
+        batches = RecordBatches(resource, state.types, state.forgotten, settings.max_undeclared_columns)
 
         def step(page: Page) -> Iterator[Any]:
             on_page(paginator.progress())
+            side_loads.add(page)
             return batches.tables(page, is_last=not paginator.has_next_page)
 
         order = NEWEST_FIRST if state.cursor else {}
@@ -161,7 +153,11 @@ def list_source(
     config: EndpointResource = {
         "name": resource,
         "primary_key": ID,
-        "columns": {name: column.hint(name) for name, column in resource_schema(resource).columns.items()},
+        # So that files have all declared columns, also those without a value, and an empty list has a file.
+        "columns": {
+            name: {"name": name, "data_type": column.data_type, "nullable": column.nullable}
+            for name, column in resource_schema(resource).columns.items()
+        },
         "endpoint": {
             # dlt looks for placeholders in braces: in a path twice, in names and values of parameters once.
             "path": settings.path(resource).replace("{", "%7B").replace("}", "%7D"),

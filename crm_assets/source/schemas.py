@@ -1,7 +1,7 @@
 """The declared columns of each resource, from `schemas/<resource>.yaml`.
 
-They become dlt column hints, so that an all-null column exists and an empty list still has a typed table, and Dagster
-column metadata.
+They become hints for dlt, so that files have all of them whatever a list holds, columns of raw tables, and what Dagster
+shows of these.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from dlt.common.schema.typing import TColumnSchema
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -29,7 +28,6 @@ from crm_assets.source.typing.columns import can_be_declared, snake_case
 from crm_assets.yaml_files import Section, line_of, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
-PERSONAL_HINT = "x-personal-data"
 
 REQUIRED_TYPES: Mapping[str, str] = {ID: "bigint", UPDATED_AT: "timestamp"}
 
@@ -52,34 +50,19 @@ class Column(BaseModel):
     personal: StrictBool = False
     fields: tuple[str, ...] = ()
 
-    def hint(self, name: str) -> TColumnSchema:
-        """The column as a dlt hint."""
-        hint: dict[str, Any] = {"name": name, **self.model_dump(include={"data_type", "nullable", "description"})}
-        if self.personal:
-            hint[PERSONAL_HINT] = True
-        return hint  # type: ignore[return-value]  # dlt allows x- hints, its TypedDict does not
 
-
-class Columns(BaseModel):
-    """The declared fields of any records.
+class ResourceSchema(BaseModel):
+    """The declared shape of one resource.
 
     Attributes:
+        description: What a row is, for the asset's description.
         columns: Column name -> column, in the order in which they are shown.
+        never_stored: Field name -> why it is dropped from every record before anything is written.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     columns: dict[str, Column]
-
-
-class ResourceSchema(Columns):
-    """The declared shape of one resource.
-
-    Attributes:
-        description: What a row is, for the asset's description.
-        never_stored: Field name -> why it is dropped from every record before anything is written.
-    """
-
     description: Text
     never_stored: Annotated[dict[str, str], BeforeValidator(lambda given: given or {})] = {}
 
@@ -115,7 +98,7 @@ def resource_schema(resource: str) -> ResourceSchema:
     Raises:
         SchemaRefused: The file is missing or wrong.
     """
-    return _read(resource, ResourceSchema, ResourceSchema)
+    return _read(resource, ResourceSchema)
 
 
 @cache
@@ -126,7 +109,7 @@ def side_loaded_columns(array: str) -> Mapping[str, Column]:
     """
     lists = [resource_schema(name).columns for name, each in ENDPOINTS.items() if each.data_selector == array]
     if not lists:
-        return _side_loaded()[array].columns if array in _side_loaded() else {}
+        return _side_loaded().get(array, {})
     merged = dict(lists[0])
     for name, column in chain.from_iterable(columns.items() for columns in lists[1:]):
         first = merged.setdefault(name, column)
@@ -145,12 +128,12 @@ def side_loaded_arrays() -> list[str]:
 
 
 @cache
-def _side_loaded() -> Mapping[str, Columns]:
-    return _read("side_loaded", Columns, dict[str, Columns])
+def _side_loaded() -> Mapping[str, Mapping[str, Column]]:
+    return _read("side_loaded", dict[str, dict[str, Column]])
 
 
-def _read(name: str, model: type[Columns], content: type[Content]) -> Content:
-    """A validated file of `SCHEMAS_DIR`, whose mappings are of `model` and within it of `Column`."""
+def _read(name: str, content: type[Content]) -> Content:
+    """A validated file of `SCHEMAS_DIR`."""
     path = SCHEMAS_DIR / f"{name}.yaml"
     try:
         document = read_yaml(path, SchemaRefused) or {}
@@ -161,11 +144,11 @@ def _read(name: str, model: type[Columns], content: type[Content]) -> Content:
             "docs/adding_a_resource.md shows"
         ) from None
     except ValidationError as error:
-        problems = sorted(_problem(detail, document, model) for detail in error.errors())
+        problems = sorted(_problem(detail, document) for detail in error.errors())
         raise SchemaRefused("\n".join(f"{path}:{line}: {problem}" for line, problem in problems)) from None
 
 
-def _problem(detail: Any, document: Any, model: type[Columns]) -> tuple[int, str]:
+def _problem(detail: Any, document: Any) -> tuple[int, str]:
     """The line of a validation error, and what is wrong."""
     loc = detail.get("ctx", {}).get("loc", detail["loc"])
     line, within = 1, document
@@ -177,7 +160,7 @@ def _problem(detail: Any, document: Any, model: type[Columns]) -> tuple[int, str
     if detail["type"] == "missing":
         return line, f"{where} is missing: add it"
     if detail["type"] == "extra_forbidden":
-        allowed = Column if "columns" in loc[:-1] else model
+        allowed = ResourceSchema if len(loc) == 1 else Column
         return line, f"{where} cannot be used: use one of {', '.join(allowed.model_fields)}"
     if loc[-1:] == ("[key]",):
         return line, f"a key of {'.'.join(map(str, loc[:-2]))} is not a text: quote it"

@@ -15,7 +15,6 @@ import dlt
 import pyarrow as pa
 
 from crm_assets.api import ID
-from crm_assets.errors import BadAnswer
 from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import (
@@ -29,7 +28,7 @@ from crm_assets.source.typing.columns import (
     variant_name,
     without_hash,
 )
-from crm_assets.source.typing.side_loads import SideLoads
+from crm_assets.source.typing.forgotten import Forgotten
 
 BATCH_ROWS = 5000
 """Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
@@ -73,19 +72,13 @@ class RecordBatches:
         skipped: Hashes of forgotten ids that the CRM still lists.
     """
 
-    def __init__(
-        self,
-        resource: str,
-        stored: Mapping[str, str],
-        side_loads: SideLoads,
-        max_undeclared: int,
-    ) -> None:
+    def __init__(self, resource: str, stored: Mapping[str, str], forgotten: Forgotten, max_undeclared: int) -> None:
         """Starts empty.
 
         Args:
             resource: Whose columns are declared.
             stored: Column -> data type of the table's columns.
-            side_loads: Receives the side-loaded arrays of the pages. Its forgotten records are left out.
+            forgotten: Records that are left out.
             max_undeclared: Undeclared columns that the table may have.
         """
         schema = resource_schema(resource)
@@ -95,7 +88,7 @@ class RecordBatches:
         self.rows = 0
         self.skipped: set[str] = set()
         self._resource = resource
-        self._side_loads = side_loads
+        self._forgotten = forgotten
         self._declared = frozenset(schema.columns)
         self._max_undeclared = max_undeclared
         self._pages_seen: set[int] = set()
@@ -103,23 +96,15 @@ class RecordBatches:
         self._values = 0
 
     def tables(self, page: Page, *, is_last: bool) -> Iterator[Any]:
-        """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one.
-
-        Raises:
-            BadAnswer: There are too many side-loaded records.
-        """
-        try:
-            self._side_loads.add(page)
-            records = self._loadable(page)
-            self._waiting += records
-            self._values += sum(map(len, records))
-            is_enough = len(self._waiting) >= BATCH_ROWS or self._values >= BATCH_VALUES
-            if self._waiting and (is_last or is_enough):
-                batch, self._waiting, self._values = self._waiting, [], 0
-                yield self._table(batch)
-                self.rows += len(batch)
-        except BadAnswer as error:
-            raise BadAnswer(f"{self._resource}, page {page.number}: {error}") from None
+        """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one."""
+        records = self._loadable(page)
+        self._waiting += records
+        self._values += sum(map(len, records))
+        is_enough = len(self._waiting) >= BATCH_ROWS or self._values >= BATCH_VALUES
+        if self._waiting and (is_last or is_enough):
+            batch, self._waiting, self._values = self._waiting, [], 0
+            yield self._table(batch)
+            self.rows += len(batch)
         if is_last and not self.rows:
             # Without it dlt would make no load package, and dagster-dlt would not have a result.
             yield dlt.mark.materialize_table_schema()
@@ -138,7 +123,7 @@ class RecordBatches:
         return [record for id_, record in records if id_ is not None and not self._skips(id_)]
 
     def _reject(self, page: int, record: Any) -> None:
-        is_forgotten = self._side_loads.forgotten.matching_within(self._resource, record)
+        is_forgotten = self._forgotten.matching_within(self._resource, record)
         key: tuple[str, str | None] = why_rejected(record), as_json(None if is_forgotten else record)
         if key not in self._rejected and len(self._rejected) >= MAX_REJECTED:
             key = key[0], None
@@ -147,7 +132,7 @@ class RecordBatches:
             rejected.records += 1
 
     def _skips(self, id_: int) -> bool:
-        hashed = self._side_loads.forgotten.matching(self._resource, id_)
+        hashed = self._forgotten.matching(self._resource, id_)
         if hashed:
             self.skipped.add(hashed)
         return hashed is not None

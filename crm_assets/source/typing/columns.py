@@ -96,7 +96,7 @@ def _with_hash(key: str, name: str) -> str:
     return f"{name.removeprefix(DLT_PREFIX) or 'field'}__h{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-DECIMALS = pa.decimal128(38, 9)
+DECIMALS, DATES = pa.decimal128(38, 9), pa.date32()
 
 DECIMAL = r"^-?(0|[1-9][0-9]{0,28})(\.[0-9]+)?$|^-?[1-9](\.[0-9]{1,9})?[eE][+-]?0?[0-9]$"
 """A string that is a decimal number: no plus, no leading zeros, no underscores, and no more digits than the column has.
@@ -217,14 +217,6 @@ def _decimals(texts: pa.StringArray) -> pa.Array:
     return texts.cast(DECIMALS)
 
 
-def _dates(texts: pa.StringArray) -> pa.Array:
-    return _within_years(texts.cast(pa.date32()))
-
-
-def _timestamps(texts: pa.StringArray) -> pa.Array:
-    return _within_years(instants(texts))
-
-
 def _within_years(times: pa.Array) -> pa.Array:
     found = pc.min_max(times.cast(INSTANTS))
     if not FIRST <= found["min"].as_py() <= found["max"].as_py() <= LAST:
@@ -256,8 +248,8 @@ TYPES: Mapping[str, ArrowType] = {
     "bigint": ArrowType(pa.int64(), int, _as_bigint),
     "double": ArrowType(pa.float64(), float, _as_double),
     "decimal": ArrowType(DECIMALS, str, str, _decimals, re.compile("-?[0-9][0-9.eE+-]*")),
-    "timestamp": ArrowType(INSTANTS, str, str.upper, _timestamps, BEGINS_WITH_YEAR),
-    "date": ArrowType(pa.date32(), str, str.upper, _dates, BEGINS_WITH_YEAR),
+    "timestamp": ArrowType(INSTANTS, str, str.upper, lambda texts: _within_years(instants(texts)), BEGINS_WITH_YEAR),
+    "date": ArrowType(DATES, str, str.upper, lambda texts: _within_years(texts.cast(DATES)), BEGINS_WITH_YEAR),
     "bool": ArrowType(pa.bool_(), bool, _as_bool),
     "json": ArrowType(pa.string(), None, as_json),
 }

@@ -26,15 +26,19 @@ class SideLoads:
     """The side-loaded records of one read.
 
     Pages repeat the same users. Each is kept once, as the last page had it.
-
-    Attributes:
-        forgotten: Records that are left out.
     """
 
-    def __init__(self, settings: CrmSettings, forgotten: Forgotten) -> None:
-        """Starts empty. `settings` have the policy for personal data; `forgotten` records are left out."""
+    def __init__(self, resource: str, settings: CrmSettings, forgotten: Forgotten) -> None:
+        """Starts empty.
+
+        Args:
+            resource: The resource whose pages have them, for messages.
+            settings: The policy for personal data.
+            forgotten: Records that are left out.
+        """
+        self._resource = resource
         self._settings = settings
-        self.forgotten = forgotten
+        self._forgotten = forgotten
         self._records: dict[tuple[str, int], Any] = {}
         self._without_id: Counter[str] = Counter()
 
@@ -45,19 +49,23 @@ class SideLoads:
             BadAnswer: There are too many arrays or records.
         """
         arrays = len(self._without_id.keys() | page.side_loaded.keys())
-        if arrays > MAX_ARRAYS:
-            raise BadAnswer(f"{arrays:,} arrays besides the list. No more than {MAX_ARRAYS} are loaded. {_advice()}")
         records = sum(map(len, page.side_loaded.values()))
-        if records > MAX_RECORDS:
+        too_many = ""
+        if arrays > MAX_ARRAYS:
+            too_many = f"{arrays:,} arrays besides the list. No more than {MAX_ARRAYS} are loaded"
+        elif records > MAX_RECORDS:
+            too_many = f"{records:,} records besides the list. No more than {MAX_RECORDS:,} of a page are loaded"
+        if too_many:
             raise BadAnswer(
-                f"{records:,} records besides the list. No more than {MAX_RECORDS:,} of a page are loaded. {_advice()}"
+                f"{self._resource}, page {page.number}: {too_many}. Check `{INCLUDE}` and the other params of this "
+                f"resource in {setting_name('endpoints')}"
             )
         for array, side_loaded in page.side_loaded.items():
             ids = [integer_at(record, ID) for record in side_loaded]
             self._records.update(
                 ((array, id_), record)
                 for id_, record in zip(ids, side_loaded, strict=True)
-                if id_ is not None and not self.forgotten.matching_array(array, id_)
+                if id_ is not None and not self._forgotten.matching_array(array, id_)
             )
             self._without_id[array] += ids.count(None)
 
@@ -100,7 +108,3 @@ def keeps_array(settings: CrmSettings, array: str, record: Any) -> bool:
 def shown_array(array: str) -> str:
     """An array for messages: its name if it is declared, as others may be data."""
     return f"Side-loaded array {array!r}" if side_loaded_columns(array) else "An undeclared side-loaded array"
-
-
-def _advice() -> str:
-    return f"Check `{INCLUDE}` and the other params of this resource in {setting_name('endpoints')}"
