@@ -91,35 +91,22 @@ _TARGETS = Link("accounts", ("targetables", "targetable_id"))
 ENDPOINTS: Mapping[str, Endpoint] = distinct_lists(
     {
         "accounts": Endpoint(
-            "/v1/accounts",
-            "sales_accounts",
-            links=(_OWNERS,),
-            side_loads={"owner": "users", "industry_type": "industry_types"},
+            "/v1/accounts", "sales_accounts", (_OWNERS,), {"owner": "users", "industry_type": "industry_types"}
         ),
         "contacts": Endpoint(
             "/v1/contacts",
             "contacts",
-            links=(Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"), _OWNERS),
-            side_loads={"owner": "users"},
+            (Link("accounts", ("sales_account_id", "sales_accounts"), "sales_accounts"), _OWNERS),
+            {"owner": "users"},
         ),
         "won_deals": Endpoint(
             "/v1/deals",
             "deals",
-            links=(Link("accounts", ("sales_account_id",), "sales_account"), _OWNERS),
-            side_loads={"owner": "users", "deal_stage": "deal_stages"},
+            (Link("accounts", ("sales_account_id",), "sales_account"), _OWNERS),
+            {"owner": "users", "deal_stage": "deal_stages"},
         ),
-        "open_tasks": Endpoint(
-            "/v1/tasks",
-            "tasks",
-            links=(_TARGETS, _OWNERS),
-            side_loads={"owner": "users"},
-        ),
-        "past_appointments": Endpoint(
-            "/v1/appointments",
-            "appointments",
-            links=(_TARGETS,),
-            side_loads={"creater": "users"},
-        ),
+        "open_tasks": Endpoint("/v1/tasks", "tasks", (_TARGETS, _OWNERS), {"owner": "users"}),
+        "past_appointments": Endpoint("/v1/appointments", "appointments", (_TARGETS,), {"creater": "users"}),
     }
 )
 """Resource name -> endpoint, in the order in which the resources are shown and run."""

@@ -152,30 +152,29 @@ class Waits:
     """Counts each second once in which one or more threads wait.
 
     Attributes:
-        seconds: The seconds so far, without waits that have not ended.
+        seconds: The seconds so far.
     """
 
     def __init__(self) -> None:
         """Nothing waits yet."""
         self.seconds = 0.0
-        self._waiting = 0
-        self._since = 0.0
+        self._waiting, self._changed_at = 0, 0.0
         self._lock = threading.Lock()
 
     @contextmanager
     def counted(self) -> Iterator[None]:
         """The calling thread waits while the body runs."""
-        with self._lock:
-            if not self._waiting:
-                self._since = time.monotonic()
-            self._waiting += 1
+        self._change(1)
         try:
             yield
         finally:
-            with self._lock:
-                self._waiting -= 1
-                if not self._waiting:
-                    self.seconds += time.monotonic() - self._since
+            self._change(-1)
+
+    def _change(self, threads: int) -> None:
+        with self._lock:
+            now = time.monotonic()
+            self.seconds += now - self._changed_at if self._waiting else 0.0
+            self._waiting, self._changed_at = self._waiting + threads, now
 
 
 def limits_of(settings: CrmSettings) -> Limits:

@@ -196,13 +196,11 @@ class FullReadPaginator(BasePaginator):
         """Counts records. Returns how many of a page that is read for the first time are new in this pass."""
         ids = [id_ for id_ in page.ids if id_ is not None]
         new = self._ids.add(ids, self._pass.number if is_first_time else 0)
-        self.report.ids_read = self._ids.total
-        if not is_first_time:
-            self.report.rows_read = self._ids.total + self._unidentified
-            return 0
-        unidentified = self._pass.take(page, new)
+        unidentified = self._pass.take(page, new) if is_first_time else 0
         self._unidentified = max(self._unidentified, self._pass.unidentified)
-        self.report.rows_read = self._ids.total + self._unidentified
+        self.report.ids_read, self.report.rows_read = self._ids.total, self._ids.total + self._unidentified
+        if not is_first_time:
+            return 0
         self._last_page = len(page.records)
         self._largest_page = max(self._largest_page, self._last_page)
         self._pages_listed = max(self._pages_listed, page.number if new else 0)
