@@ -14,7 +14,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
 from crm_assets.automation.jobs import AssetJob
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
-from crm_assets.settings.endpoints import HOUR_MINUTES
+from crm_assets.settings.crm import HOUR_MINUTES
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import RAW
 

@@ -12,9 +12,8 @@ from typing import Any
 
 from crm_assets.alerts.sending import unusable
 from crm_assets.masking import MASK
-from crm_assets.settings.allowed import allowed
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.finding import SECRETS, Found, alone, find, problems
+from crm_assets.settings.finding import SECRETS, Found, allowed, alone, find, problems
 from crm_assets.settings.names import is_about_deployment, setting_name
 from crm_assets.settings.secrets import path, url
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from crm_assets.probing.sample import NO_PAGE, Sample, pages_of
 from crm_assets.settings import CrmSettings
-from crm_assets.settings.endpoints import HOUR_MINUTES
+from crm_assets.settings.crm import HOUR_MINUTES
 from crm_assets.source.http.answers import seconds_until
 from crm_assets.source.http.limits import HOUR, Rate, limits_of
 from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH

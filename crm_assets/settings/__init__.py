@@ -1,7 +1,6 @@
 """All settings: their names and types, where they are read from, and validation. Imports neither Dagster nor dlt."""
 
-from crm_assets.settings.crm import CrmSettings, PersonalData, is_loopback
-from crm_assets.settings.endpoints import EndpointSettings
+from crm_assets.settings.crm import CrmSettings, EndpointSettings, PersonalData, is_loopback
 from crm_assets.settings.finding import resolve_settings, setting_at_load, unknown_variables
 from crm_assets.settings.names import DEFAULT_CRM, Crm, section_in_use, setting_name
 

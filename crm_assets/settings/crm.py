@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pydantic_core
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
-from crm_assets.api import ENDPOINTS
-from crm_assets.settings.deployment import DeploymentSettings, setting
-from crm_assets.settings.endpoints import EndpointSettings, a_table
+from crm_assets.api import ENDPOINTS, PAGE, PER_PAGE
+from crm_assets.settings.deployment import DeploymentSettings, Settings, setting
+from crm_assets.settings.documents import from_json
 from crm_assets.settings.names import SECTION, SECTION_IN_USE, full_name, setting_name
 
 SHORTEST_KEY = 32
@@ -21,6 +21,58 @@ SANDBOX = "the bundled sandbox"
 NEW_KEY = "The command `crm-assets new-key` prints one"
 
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+
+
+HOUR_MINUTES, DAY_MINUTES = 60, 1440
+
+
+def _stays_with_the_api(path: str) -> str:
+    # dlt would send the key to that URL's host.
+    if "://" in path or path.startswith("//"):
+        raise ValueError("must be a path below base_url, such as /contacts/view/4000123, not a URL")
+    return path
+
+
+def _paging_is_ours(params: dict[str, Any]) -> dict[str, Any]:
+    if taken := sorted(params.keys() & {PAGE, PER_PAGE}):
+        raise ValueError(
+            f"{', '.join(taken)} cannot be set here: the paginator counts pages, and per_page is a setting"
+        )
+    return params
+
+
+def _fits_the_clock(minutes: int) -> int:
+    whole = HOUR_MINUTES if minutes <= HOUR_MINUTES else DAY_MINUTES
+    if whole % minutes or (minutes > HOUR_MINUTES and minutes % HOUR_MINUTES):
+        raise ValueError("must divide an hour, such as 15, or be whole hours that divide a day, such as 240")
+    return minutes
+
+
+class EndpointSettings(Settings):
+    """Settings for a single resource.
+
+    Attributes:
+        path: The path below the base URL.
+        params: Extra query parameters.
+        total_is_exact: False if the API counts more records than it lists.
+        cadence_minutes: From one read of its schedule to the next.
+        vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
+    """
+
+    path: Annotated[str, Field(pattern=r"\S"), AfterValidator(_stays_with_the_api)] | None = Field(
+        default=None, json_schema_extra={"allowed": "a path below base_url, such as `/contacts/view/4000123`"}
+    )
+    params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = Field(
+        default={}, json_schema_extra={"allowed": "a table whose values are texts, whole numbers, `true` or `false`"}
+    )
+    total_is_exact: bool = True
+    cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
+    vanishing_share: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def query(self) -> dict[str, str | int]:
+        """The extra parameters as they are sent: true and false in JSON's spelling, not in Python's."""
+        return {name: str(value).lower() if isinstance(value, bool) else value for name, value in self.params.items()}
 
 
 class PersonalData(str, Enum):
@@ -80,7 +132,7 @@ Address = Annotated[str, AfterValidator(_is_a_url)]
 Key = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 HashKey = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_names_from_text)]
-Endpoint = Annotated[EndpointSettings, BeforeValidator(a_table)]
+Endpoint = Annotated[EndpointSettings, BeforeValidator(from_json)]
 Endpoints = Annotated[dict[str, Endpoint], BeforeValidator(_from_json), AfterValidator(_known_resources)]
 
 

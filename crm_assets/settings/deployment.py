@@ -8,11 +8,22 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from crm_assets.settings import secrets
 from crm_assets.settings.documents import default_data_dir
-from crm_assets.settings.endpoints import Settings
 
 MONTHS = tuple(calendar.month_name)
 """The names of months, by number."""
@@ -96,6 +107,20 @@ def _without_user(address: str) -> str:
     if "@" in urlsplit(address).netloc:
         raise ValueError("must not hold a user name, a password or a token: Dagster's UI shows it")
     return address
+
+
+class Settings(BaseModel):
+    """Settings that have the type they are declared with, and no others."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_boolean(cls, value: Any, info: ValidationInfo) -> Any:
+        # pydantic takes true and false for 1 and 0.
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise PydanticCustomError("boolean", "must not be true or false")
+        return value
 
 
 def setting(default: Any, allowed: str, **rules: Any) -> Any:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -16,10 +17,8 @@ from pydantic import ValidationError
 from crm_assets.errors import SettingsError
 from crm_assets.masking import know, masked
 from crm_assets.settings import names
-from crm_assets.settings.allowed import allowed
-from crm_assets.settings.crm import CrmSettings
+from crm_assets.settings.crm import CrmSettings, EndpointSettings
 from crm_assets.settings.documents import Document, documents, from_json, merged, table
-from crm_assets.settings.endpoints import EndpointSettings
 from crm_assets.settings.names import DEFAULT_CRM, SECTION, Crm, full_name
 from crm_assets.settings.secrets import secrets_in
 
@@ -241,3 +240,25 @@ def _sentence(detail: Any, found: Found) -> str:
     )
     given = f"Setting {found.named(top)}{within} in {' and '.join(found.origins.get(top, ()))}"
     return f"{given}{shown}: {reason}."
+
+
+def allowed(name: str) -> str:
+    """Which values a setting, also one of a resource, can have."""
+    schema = properties()[name]
+    if "allowed" in schema:
+        return str(schema["allowed"])
+    kind = schema["anyOf"][0] if "anyOf" in schema else schema
+    if values := kind.get("enum") or ["true", "false"] * (kind["type"] == "boolean"):
+        *others, last = (f"`{value}`" for value in values)
+        return f"{', '.join(others)} or {last}"
+    lowest = f"more than {kind['exclusiveMinimum']:g}" if "exclusiveMinimum" in kind else f"{kind['minimum']:g}"
+    fractions = "" if kind["type"] == "integer" else ", fractions too"
+    return f"{lowest} {'to {:g}'.format(kind['maximum']) if 'maximum' in kind else 'or more'}{fractions}"
+
+
+@cache
+def properties() -> Mapping[str, dict[str, Any]]:
+    """Setting -> its JSON schema."""
+    schema = CrmSettings.model_json_schema(ref_template="{model}")
+    every = {**schema["$defs"]["EndpointSettings"]["properties"], **schema["properties"]}
+    return {name: {**schema["$defs"].get(each.get("$ref"), {}), **each} for name, each in every.items()}

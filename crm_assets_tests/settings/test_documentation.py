@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crm_assets.commands.settings import SETTINGS
-from crm_assets.settings.allowed import allowed, properties
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.deployment import DeploymentSettings
+from crm_assets.settings.finding import allowed, properties
 from crm_assets.settings.names import setting_name, toml_name
 
 PROJECT = Path(__file__).parents[2]
