@@ -18,7 +18,7 @@ import duckdb
 from crm_assets import commands
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
-from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, unknown_variables
+from crm_assets.settings import DEFAULT_CRM, Crm, find, section_in_use
 from crm_assets.warehouse.duckdb_messages import is_lost, is_out_of_memory, reason
 
 COMMANDS = tuple(module.name.replace("_", "-") for module in iter_modules(commands.__path__))
@@ -82,7 +82,7 @@ def _run(argv: Sequence[str]) -> int:
     try:
         arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
         if arguments.command != "settings":  # which reports them itself
-            for sentence in unknown_variables():
+            for sentence in find().unknown:
                 print(sentence, file=sys.stderr)
         with section_in_use(getattr(arguments, "crm", DEFAULT_CRM).section):
             code: int = _module(arguments.command).run(arguments)

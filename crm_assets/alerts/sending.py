@@ -50,9 +50,9 @@ def unusable(found: Found) -> list[str]:
     """A message for each address in the setting `notify` that Apprise cannot use. Sends nothing."""
     addresses = addresses_in(str(found.values.get("notify", "")))
     return [
-        f"Setting {found.named('notify')} in {' and '.join(found.origins['notify'])}: address {number} of "
-        f"{len(addresses)}, of kind {_kind(address)!r}, is not one that Apprise supports, so nothing is sent to it. "
-        "Write it as its service's page in https://github.com/caronc/apprise/wiki says."
+        f"{found.given('notify')}: address {number} of {len(addresses)}, of kind {_kind(address)!r}, is not one that "
+        "Apprise supports, so nothing is sent to it. Write it as its service's page in "
+        "https://github.com/caronc/apprise/wiki says."
         for number, address in enumerate(addresses, 1)
         if address and not _sender(address)
     ]

@@ -13,7 +13,7 @@ from typing import Any
 from crm_assets.alerts.sending import unusable
 from crm_assets.masking import MASK
 from crm_assets.settings.crm import CrmSettings
-from crm_assets.settings.finding import SECRETS, Found, allowed, alone, find, problems
+from crm_assets.settings.finding import SECRETS, Found, allowed, alone, checked, find
 from crm_assets.settings.names import is_about_deployment, setting_name
 from crm_assets.settings.secrets import path, url
 
@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     """Prints a line per setting, then a message for each problem."""
     found = find(arguments.crm)
-    wrong = [*problems(found), *unusable(found)]
+    wrong = [*found.unreadable, *found.errors, *found.unknown, *checked(found)[1], *unusable(found)]
     rows = [COLUMNS, *(_row(name, found) for name in SETTINGS)]
     if arguments.json:
         listed = [dict(zip(COLUMNS, row, strict=True)) for row in rows[1:]]

@@ -1,7 +1,7 @@
 """All settings: their names and types, where they are read from, and validation. Imports neither Dagster nor dlt."""
 
 from crm_assets.settings.crm import CrmSettings, EndpointSettings, PersonalData, is_loopback
-from crm_assets.settings.finding import resolve_settings, setting_at_load, unknown_variables
+from crm_assets.settings.finding import find, resolve_settings, setting_at_load
 from crm_assets.settings.names import DEFAULT_CRM, Crm, section_in_use, setting_name
 
 __all__ = [
@@ -10,10 +10,10 @@ __all__ = [
     "CrmSettings",
     "EndpointSettings",
     "PersonalData",
+    "find",
     "is_loopback",
     "resolve_settings",
     "section_in_use",
     "setting_at_load",
     "setting_name",
-    "unknown_variables",
 ]

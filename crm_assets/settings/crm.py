@@ -1,17 +1,18 @@
 """Settings about the CRM, and the one object that has all settings."""
 
+from collections.abc import Iterator
 from enum import Enum
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import pydantic_core
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from crm_assets.api import ENDPOINTS, PAGE, PER_PAGE
-from crm_assets.settings.deployment import DeploymentSettings, Settings, setting
+from crm_assets.settings.deployment import TRUE_OR_FALSE, DeploymentSettings, Settings, number, setting, whole_number
 from crm_assets.settings.documents import from_json
-from crm_assets.settings.names import SECTION, SECTION_IN_USE, full_name, setting_name
+from crm_assets.settings.names import SECTION, both_names, setting_name
 
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
@@ -21,7 +22,6 @@ SANDBOX = "the bundled sandbox"
 NEW_KEY = "The command `crm-assets new-key` prints one"
 
 HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
-
 
 HOUR_MINUTES, DAY_MINUTES = 60, 1440
 
@@ -48,6 +48,11 @@ def _fits_the_clock(minutes: int) -> int:
     return minutes
 
 
+Path = Annotated[str, Field(pattern=r"\S"), AfterValidator(_stays_with_the_api)]
+Params = Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)]
+Cadence = Annotated[int, AfterValidator(_fits_the_clock)]
+
+
 class EndpointSettings(Settings):
     """Settings for a single resource.
 
@@ -59,15 +64,11 @@ class EndpointSettings(Settings):
         vanishing_share: A full read that lacks more than this share of the rows shown is to be confirmed.
     """
 
-    path: Annotated[str, Field(pattern=r"\S"), AfterValidator(_stays_with_the_api)] | None = Field(
-        default=None, json_schema_extra={"allowed": "a path below base_url, such as `/contacts/view/4000123`"}
-    )
-    params: Annotated[dict[str, str | int | bool], BeforeValidator(from_json), AfterValidator(_paging_is_ours)] = Field(
-        default={}, json_schema_extra={"allowed": "a table whose values are texts, whole numbers, `true` or `false`"}
-    )
-    total_is_exact: bool = True
-    cadence_minutes: Annotated[int, Field(ge=5, le=DAY_MINUTES), AfterValidator(_fits_the_clock)] = HOUR_MINUTES
-    vanishing_share: float = Field(default=0.5, ge=0, le=1)
+    path: Path | None = setting(None, "a path below base_url, such as `/contacts/view/4000123`")
+    params: Params = setting({}, "a table whose values are texts, whole numbers, `true` or `false`")
+    total_is_exact: bool = setting(True, TRUE_OR_FALSE)
+    cadence_minutes: Cadence = whole_number(HOUR_MINUTES, 5, DAY_MINUTES)
+    vanishing_share: float = number(0.5, 1)
 
     @property
     def query(self) -> dict[str, str | int]:
@@ -151,46 +152,46 @@ class CrmSettings(DeploymentSettings):
     api_key_name: str = setting("api_key", "a header's name, such as `Authorization`", pattern=HEADER_NAME)
     """The request header that carries the key."""
 
-    allow_http: bool = False
+    allow_http: bool = setting(False, TRUE_OR_FALSE)
     """Whether the key may be sent unencrypted, to a host without https."""
 
-    per_page: int = Field(default=50, ge=1, le=100)
+    per_page: int = whole_number(50, 1, 100)
     """Records per page."""
 
-    max_in_flight: int = Field(default=8, ge=1, le=64)
+    max_in_flight: int = whole_number(8, 1, 64)
     """Requests in flight at a time. Each 429 halves it."""
 
-    requests_per_minute: int | None = Field(default=None, ge=1)
+    requests_per_minute: int | None = whole_number(None, 1)
     """The most requests per minute, retries included: of one process, or with a lake of all processes."""
 
-    requests_per_hour: int | None = Field(default=None, ge=1)
+    requests_per_hour: int | None = whole_number(None, 1)
     """The same per hour. Requests of earlier runs, from `raw.sync_log`, count."""
 
-    request_max_wait: float = Field(default=3600, ge=0, le=86400)
+    request_max_wait: float = number(3600, 86400)
     """Longest `Retry-After` that is honoured, in seconds. A longer one is an error."""
 
-    request_timeout: float = Field(default=60, gt=0, le=600)
+    request_timeout: float = number(60, 600, may_be_zero=False)
     """Seconds to wait for a connection, and for each next piece of an answer."""
 
-    request_deadline: float = Field(default=300, gt=0, le=3600)
+    request_deadline: float = number(300, 3600, may_be_zero=False)
     """Seconds for a whole attempt, from the host's name to the last byte."""
 
-    request_max_attempts: int = Field(default=4, ge=1, le=10)
+    request_max_attempts: int = whole_number(4, 1, 10)
     """Maximum attempts per request."""
 
-    request_backoff_factor: float = Field(default=2, ge=0, le=60)
+    request_backoff_factor: float = number(2, 60)
     """Seconds before the first retry, then doubled; `Retry-After` comes first."""
 
-    incremental_lag: float = Field(default=300, ge=0, le=86400)
+    incremental_lag: float = number(300, 86400)
     """Seconds that an incremental read goes back before its cursor."""
 
-    asset_retry_delay: float = Field(default=30, ge=0, le=3600)
+    asset_retry_delay: float = number(30, 3600)
     """Seconds before an asset's first retry, then doubled."""
 
-    max_undeclared_columns: int = Field(default=500, ge=0, le=1000)
+    max_undeclared_columns: int = whole_number(500, 0, 1000)
     """Columns of a raw table for undeclared fields. Others share the JSON column `_further_fields`."""
 
-    personal_data: PersonalData = PersonalData.keep
+    personal_data: PersonalData = setting(PersonalData.keep, "`keep`, `leave_out` or `hash`")
     """What happens to columns tagged `personal_data`. `hash` needs the key below. `crm-assets apply-policy` applies a
     change to what is stored."""
 
@@ -207,27 +208,38 @@ class CrmSettings(DeploymentSettings):
     `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish
     at once, 0.5 unless set."""
 
-    @model_validator(mode="after")
-    def _belong_together(self) -> "CrmSettings":
+    def contradictions(self, section: str) -> Iterator[str]:
+        """What is wrong with settings together, each of which is allowed alone. `section`: that of the CRM."""
+
+        def named(name: str) -> str:
+            return both_names(setting_name(name, section))
+
         if self.personal_data is PersonalData.hash and not self.hash_key:
-            raise ValueError(
-                f"{full_name('personal_data_key')} is missing, but personal_data is hash. {NEW_KEY}. Keep it: with "
-                "another key the same value has another hash"
+            yield (
+                f"{named('personal_data_key')} is missing, but personal_data is hash. {NEW_KEY}. Keep it: "
+                "with another key the same value has another hash"
             )
-        if bool(self.base_url) != bool(self.api_key):
-            missing, given = ("api_key", "base_url") if self.base_url else ("base_url", "api_key")
-            variable, to_do = setting_name(given), "Set both: each CRM has its own"
-            if SECTION_IN_USE.get() == SECTION:
-                variable += " or API_KEY" if given == "api_key" else ""
-                to_do = "Set both to read a real CRM, or neither to use the bundled sandbox"
-            raise ValueError(f"{full_name(missing)} is missing, but {variable} is set. {to_do}")
+        missing = [named(name) for name in ("base_url", "api_key") if not getattr(self, name)]
+        if missing and section != SECTION:
+            are = "are" if len(missing) > 1 else "is"
+            yield f"{' and '.join(missing)} {are} missing. Set both: each CRM has its own"
+        elif len(missing) == 1:
+            given = "SOURCES__CRM__BASE_URL" if self.base_url else "SOURCES__CRM__API_KEY or API_KEY"
+            yield (
+                f"{missing[0]} is missing, but {given} is set. Set both to read a real CRM, or neither to use the "
+                "bundled sandbox"
+            )
         url = urlsplit(self.base_url or "")
         if url.scheme == "http" and not self.allow_http and not is_loopback(url.hostname or ""):
-            raise ValueError(
-                f"{full_name('base_url')} must start with https://, or the key would be sent unencrypted. "
-                f"To allow that, set {full_name('allow_http')} to true"
+            yield (
+                f"{named('base_url')} must start with https://, or the key would be sent unencrypted. "
+                f"To allow that, set {named('allow_http')} to true"
             )
-        return self
+        if self.warehouse and self.warehouse.get_secret_value().startswith("ducklake:") and not self.warehouse_files:
+            yield (
+                "CRM_WAREHOUSE_FILES is missing, but CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
+                "files, which all machines can access: a folder, or s3://bucket/crm"
+            )
 
     @property
     def hash_key(self) -> bytes:

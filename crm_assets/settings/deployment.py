@@ -18,7 +18,6 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -128,6 +127,21 @@ def setting(default: Any, allowed: str, **rules: Any) -> Any:
     return Field(default, json_schema_extra={"allowed": allowed}, **rules)
 
 
+def whole_number(default: int | None, lowest: int, highest: int | None = None) -> Any:
+    """A setting that is a whole number."""
+    allowed = f"{lowest} or more" if highest is None else f"{lowest} to {highest}"
+    return setting(default, allowed, ge=lowest, le=highest)
+
+
+def number(default: float, highest: float, *, may_be_zero: bool = True) -> Any:
+    """A setting that is a number from 0, with fractions."""
+    bounds = {"ge": 0, "le": highest} if may_be_zero else {"gt": 0, "le": highest}
+    return setting(default, f"{'' if may_be_zero else 'more than '}0 to {highest}, fractions too", **bounds)
+
+
+TRUE_OR_FALSE = "`true` or `false`"
+
+
 SIZE = r"^([1-9]\d{2,}(\.\d+)? ?M|\d+(\.\d+)? ?[GT])i?B$"
 """100MB or more. The sandbox's models cannot be built with 32MB, since DuckDB reads a CSV file in blocks of 31 MiB."""
 
@@ -165,7 +179,9 @@ class DeploymentSettings(Settings):
     currency: Currency | None = setting(None, "an ISO 4217 code such as `EUR`")
     """The company's currency, which the sales review names."""
 
-    executor: Literal["in_process", "multiprocess", "docker", "k8s"] = "in_process"
+    executor: Literal["in_process", "multiprocess", "docker", "k8s"] = setting(
+        "in_process", "`in_process`, `multiprocess`, `docker` or `k8s`"
+    )
     """Where steps run: in one process, or each in its own process, Docker container or Kubernetes job."""
 
     warehouse: Tables | None = setting(None, "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`")
@@ -194,17 +210,8 @@ class DeploymentSettings(Settings):
     """The project's folder in a repository, to which assets link; without a user name or token. Without it they link to
     local files."""
 
-    keep_runs_days: int = Field(default=30, ge=0, le=3650)
+    keep_runs_days: int = whole_number(30, 0, 3650)
     """Days after which Dagster's runs are deleted, with their events and logs; 0 keeps all."""
 
-    keep_log_days: int = Field(default=730, ge=0, le=36500)
+    keep_log_days: int = whole_number(730, 0, 36500)
     """Days after which rows of the log tables are deleted, unless reads need them; 0 keeps all."""
-
-    @model_validator(mode="after")
-    def _a_lake_has_files(self) -> "DeploymentSettings":
-        if self.warehouse and self.warehouse.get_secret_value().startswith("ducklake:") and not self.warehouse_files:
-            raise ValueError(
-                "CRM_WAREHOUSE_FILES is missing, but CRM_WAREHOUSE is a lake. Set it to the place of its Parquet "
-                "files, which all machines can access: a folder, or s3://bucket/crm"
-            )
-        return self

@@ -52,10 +52,8 @@ class Crm:
                 f"{self.name!r} cannot be the name of a CRM. Give it at most {LONGEST_NAME} lower-case letters, digits "
                 "and single underscores, a letter first"
             )
-        if self.name in RESERVED or self.name.startswith("crm_"):
-            raise SettingsError(
-                f"{self.name!r} cannot be the name of a CRM, since other things have it: choose another"
-            )
+        if self.name in RESERVED or self.name.startswith(DEPLOYMENT_PREFIX):
+            raise SettingsError(f"{self.name!r} cannot be the name of a CRM, since other things have it")
 
     @property
     def section(self) -> str:
@@ -101,7 +99,6 @@ def toml_name(variable: str) -> str:
     return variable.lower().replace("__", ".")
 
 
-def full_name(name: str, section: str = "") -> str:
+def both_names(variable: str) -> str:
     """Both names of a setting, for messages: `sources.crm.per_page (SOURCES__CRM__PER_PAGE)`."""
-    variable = setting_name(name, section)
     return f"{toml_name(variable)} ({variable})"

@@ -14,8 +14,7 @@ from dagster import InitResourceContext, get_dagster_logger
 from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
-from crm_assets.settings import DEFAULT_CRM, Crm, resolve_settings
-from crm_assets.settings.finding import find
+from crm_assets.settings import DEFAULT_CRM, Crm, find, resolve_settings
 from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress

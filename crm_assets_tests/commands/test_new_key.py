@@ -3,7 +3,8 @@
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.settings import CrmSettings
+from crm_assets.errors import SettingsError
+from crm_assets.settings import CrmSettings, resolve_settings
 
 
 def test_each_new_key_is_another_and_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,7 +15,10 @@ def test_each_new_key_is_another_and_is_taken(capsys: pytest.CaptureFixture[str]
         assert CrmSettings.model_validate({"personal_data": "hash", "personal_data_key": key}).hash_key == key.encode()
 
 
-@pytest.mark.parametrize("settings", [{"personal_data": "hash"}, {"personal_data_key": "too short"}])
-def test_a_missing_or_short_key_is_answered_with_the_command(settings: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="crm-assets new-key"):
-        CrmSettings.model_validate(settings)
+@pytest.mark.parametrize(("name", "value"), [("", "hash"), ("_KEY", "too short")], ids=["missing", "short"])
+def test_missing_or_short_key_is_answered_with_the_command(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"SOURCES__CRM__PERSONAL_DATA{name}", value)
+    with pytest.raises(SettingsError, match="crm-assets new-key"):
+        resolve_settings()

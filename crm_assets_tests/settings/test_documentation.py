@@ -11,7 +11,7 @@ import pytest
 from crm_assets.commands.settings import SETTINGS
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.deployment import DeploymentSettings
-from crm_assets.settings.finding import allowed, properties
+from crm_assets.settings.finding import allowed
 from crm_assets.settings.names import setting_name, toml_name
 
 PROJECT = Path(__file__).parents[2]
@@ -30,10 +30,11 @@ DEFAULTS = {
 
 def default(name: str) -> str:
     """A setting's default; `none` without one."""
-    value = properties()[name].get("default")
+    value = CrmSettings.model_fields[name].default
     if name in DEFAULTS:
         return DEFAULTS[name]
-    return "none" if value in (None, []) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    value = getattr(value, "value", value)
+    return "none" if value in (None, ()) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def documented_row(name: str) -> str:

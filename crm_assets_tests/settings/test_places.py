@@ -10,7 +10,7 @@ from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_at_load
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.documents import default_data_dir
-from crm_assets.settings.finding import find, problems
+from crm_assets.settings.finding import checked, find
 from crm_assets.settings.names import setting_name
 from crm_assets_tests.scripted_crm import KEY
 
@@ -223,7 +223,7 @@ def test_long_value_is_masked_and_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
     monkeypatch.setenv("SOURCES__CRM__API_KEY", key := "k1" * 200)
     monkeypatch.setenv("CRM_EXECUTOR", f"{'x' * 90}{key}{'x' * 90}")
-    [sentence] = problems(find())
+    _, [sentence] = checked(find())
     assert len(sentence) < 300
     assert "k1" not in sentence
     assert sentence.endswith("give in_process, multiprocess, docker or k8s.")

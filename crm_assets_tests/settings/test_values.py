@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import SettingsError
-from crm_assets.settings import resolve_settings, unknown_variables
+from crm_assets.settings import find, resolve_settings
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm
 from crm_assets_tests.source.source_reads import configured_crm, read, tasks
 
@@ -139,13 +139,13 @@ def test_names_are_separated_by_commas_or_in_json(text: str, monkeypatch: pytest
 @pytest.mark.parametrize("name", ["CRM_FOO", "CRM_HOME", "CRM_TZ"])
 def test_name_that_is_similar_to_none_gets_no_suggestion(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    assert unknown_variables() == [f"Unknown setting {name} in the environment. `crm-assets settings` lists all"]
+    assert find().unknown == [f"Unknown setting {name} in the environment. `crm-assets settings` lists all"]
 
 
 @pytest.mark.parametrize("name", ["SOURCES__CRM_BASE_URL", "SOURCES_CRM__BASE_URL", "sources_crm_base_url"])
 def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "https://crm.example")
-    [sentence] = unknown_variables()
+    [sentence] = find().unknown
     assert sentence.startswith(f"Unknown setting {name.upper()} in")
     assert sentence.endswith("Did you mean SOURCES__CRM__BASE_URL?")
 
