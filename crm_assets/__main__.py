@@ -4,55 +4,60 @@ import gc
 import os
 import sys
 import traceback
-from argparse import ArgumentParser
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
-from pkgutil import iter_modules
-from typing import Any
+from itertools import chain
 
 import duckdb
 
-from crm_assets import commands
 from crm_assets.errors import CrmAssetsError
 from crm_assets.masking import MaskedStream, mask_log_records
 from crm_assets.settings import DEFAULT_CRM, Crm, find, section_in_use
 from crm_assets.warehouse.duckdb_messages import is_lost, is_out_of_memory, reason
 
-COMMANDS = tuple(module.name.replace("_", "-") for module in iter_modules(commands.__path__))
-DEFAULT = "tables"
+MODULES: Mapping[str, Sequence[str]] = {
+    "configuration": ("check", "settings", "new-key"),
+    "runs": ("run", "report"),
+    "build": ("build",),
+    "stored": ("tables", "publish", "confirm", "accept-address", "move-to-lake"),
+    "privacy": ("forget", "apply-policy"),
+}
+"""Module of `commands` -> its commands."""
 
-NOT_OF_A_CRM = frozenset({"move-to-lake", "run", "new-key"})
-"""The commands without the option `--crm`."""
+COMMANDS = tuple(chain(*MODULES.values()))
+DEFAULT = "tables"
 
 INTERRUPTED, NOT_READ = 130, 141
 """The exit codes of a process that was interrupted with Ctrl-C, or whose output nobody reads, as shells count them."""
 
 
-def _module(command: str) -> Any:
-    return import_module(f"crm_assets.commands.{command.replace('-', '_')}")
-
-
-def command_line(names: Sequence[str] = COMMANDS) -> ArgumentParser:
-    """The parser of these commands, with each command's docstring as its help."""
+def command_line(modules: Iterable[str] = MODULES) -> ArgumentParser:
+    """The parser of the commands in these modules, with each command's docstring as its help."""
     parser = ArgumentParser(
         prog="crm-assets", description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('crm_assets')}")
+    parser.set_defaults(crm=DEFAULT_CRM)
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {DEFAULT}."
     )
-    for name in names:
-        command = _module(name)
-        first_line, *_ = command.__doc__.splitlines()
-        subparser = subparsers.add_parser(name, help=first_line.rstrip("."), description=command.__doc__)
-        if hasattr(command, "add_arguments"):
-            command.add_arguments(subparser)
-        if name not in NOT_OF_A_CRM:  # a name that no CRM can have raises SettingsError when it is parsed
+
+    def add(command: Callable[[Namespace], int], *, of_a_crm: bool = True) -> ArgumentParser:
+        help_text = command.__doc__ or ""
+        first_line = help_text.partition("\n")[0].rstrip(".")
+        subparser = subparsers.add_parser(command.__name__.replace("_", "-"), help=first_line, description=help_text)
+        subparser.set_defaults(run=command)
+        if of_a_crm:  # a name that no CRM can have raises SettingsError when it is parsed
             about = "a CRM with a name (default: the one without)"
             subparser.add_argument("--crm", metavar="NAME", type=Crm, default=DEFAULT_CRM, help=about)
+        return subparser
+
+    for module in modules:
+        import_module(f"crm_assets.commands.{module}").add_commands(add)
     return parser
 
 
@@ -80,12 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(argv: Sequence[str]) -> int:
     command, *_ = argv or [DEFAULT]
     try:
-        arguments = command_line([command] if command in COMMANDS else COMMANDS).parse_args(argv or [command])
+        named = [module for module, commands in MODULES.items() if command in commands]
+        arguments = command_line(named or MODULES).parse_args(argv or [command])
         if arguments.command != "settings":  # which reports them itself
             for sentence in find().unknown:
                 print(sentence, file=sys.stderr)
-        with section_in_use(getattr(arguments, "crm", DEFAULT_CRM).section):
-            code: int = _module(arguments.command).run(arguments)
+        with section_in_use(arguments.crm.section):
+            code: int = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:  # head, for example, has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -23,7 +23,7 @@ TITLES: Mapping[Kind, str] = {Kind.warning: "warning", Kind.late: "late"}
 ADVICE: Mapping[Kind, str] = {
     Kind.step: (
         "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
-        "says, then materialize again. `crm-assets check` shows whether the CRM can be read, and what to set."
+        "says, then materialize again. {check} shows whether the CRM can be read, and what to set."
     ),
     Kind.run: (
         "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
@@ -34,15 +34,15 @@ ADVICE: Mapping[Kind, str] = {
         "The next read checks it again."
     ),
     Kind.warning: (
-        "The tables were written. The page of each check has the rows or fields. `crm-assets check` shows which "
-        "settings to change."
+        "The tables were written. The page of each check has the rows or fields. {check} shows which settings "
+        "to change."
     ),
     Kind.late: (
         "Nothing failed, but nothing ran either. Check that Dagster's daemon runs, and turn the schedule on under "
         "Automation in the UI."
     ),
 }
-"""What a problem means and what to do."""
+"""What a problem means and what to do. `{check}`: the command that checks the CRM."""
 
 
 class Incident(BaseModel):
@@ -128,10 +128,12 @@ def _problem(incident: Incident) -> Message:
     """The message about a new incident."""
     kind, subjects = incident.kind, incident.subjects
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
+    crms = sorted({"/".join(subject.partition(":")[0].split("/")[:-2]) for subject in subjects})
+    check = " and ".join(f"`crm-assets check{f' --crm {crm}' if crm else ''}`" for crm in crms)
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
-        "\n".join([*incident.details, *hit, ADVICE[kind]]),
+        "\n".join([*incident.details, *hit, ADVICE[kind].format(check=check)]),
     )
 
 

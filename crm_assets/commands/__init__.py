@@ -1,15 +1,19 @@
-"""The commands of `crm-assets`: each module is one, and is imported only if it is needed.
+"""The commands of `crm-assets`. A module is imported only if one of its commands is called.
 
-A command's docstring is its help, `add_arguments` declares its arguments, if it has any, and `run` returns the exit
-code. Commands raise expected errors, and `__main__` prints their messages. `__main__` adds the option `--crm`. Here is
-the question of those that destroy data, and the options that answer it.
+Each module adds its commands: functions that return the exit code, with their help as docstring. They raise expected
+errors, and `__main__` prints their messages. Here is the question of those that destroy data, and the options that
+answer it.
 """
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from typing import Any
 
 from crm_assets.errors import CrmAssetsError
+
+Add = Callable[..., ArgumentParser]
+"""Adds a function as a command; `of_a_crm=False`: without the option `--crm`. Returns its parser, for its arguments."""
 
 
 def add_answers(parser: ArgumentParser) -> Any:

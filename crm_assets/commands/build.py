@@ -1,18 +1,16 @@
-"""Build models and run their tests without Dagster, which takes a third of the time.
+"""The command that builds models."""
 
-Models whose inputs, SQL and tests are as at their last build are left alone. Dagster's pages do not show these builds,
-and the published copy stays as it is.
-"""
-
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 import duckdb
 
+from crm_assets.commands import Add
 from crm_assets.errors import ModelsRefused, WrongRows, counted
 from crm_assets.loading.side_loaded import create_side_loaded
-from crm_assets.runner.builds import Build, Outcome, build, run_test, store_failures
+from crm_assets.runner import builds
+from crm_assets.runner.builds import Build, Outcome, run_test, store_failures
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build
@@ -21,8 +19,9 @@ from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """Adds the models."""
+def add_commands(add: Add) -> None:
+    """Adds the command."""
+    parser = add(build)
     parser.add_argument("models", metavar="MODEL", nargs="*", help="such as marts.task_backlog; none: all models")
     parser.add_argument(
         "--full-refresh",
@@ -31,8 +30,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def run(arguments: Namespace) -> int:
-    """Builds the models, each after those it reads, and prints their rows and failed tests. Returns 1 if any failed."""
+def build(arguments: Namespace) -> int:
+    """Build models and run their tests without Dagster, which takes a third of the time.
+
+    Models whose inputs, SQL and tests are as at their last build are left alone. Dagster's pages do not show these
+    builds, and the published copy stays as it is. The exit code is 1 if any model or test has failed.
+    """
     crm = arguments.crm
     known = {model.address: model for model in load_models()}
     chosen = {name.lower() for name in arguments.models} or set(known)
@@ -91,7 +94,7 @@ def _built(
     """Builds a model and prints what came of it."""
     # As in dbt: incremental models only.
     full_refresh &= model.materialized == "incremental"
-    built = build(connection, model, full_refresh=full_refresh, known=known)
+    built = builds.build(connection, model, full_refresh=full_refresh, known=known)
     rows, tests = counted(built.rows_after, "row"), counted(len(built.outcomes), "test")
     print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
     _print_failed(built.outcomes)

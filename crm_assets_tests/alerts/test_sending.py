@@ -4,6 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from crm_assets.alerts.incidents import Incidents
+from crm_assets.alerts.outcomes import Kind, Outcome, Problem
 from crm_assets.alerts.sending import Message, send
 from crm_assets_tests.alerts.receivers import mailbox, webhook
 
@@ -62,3 +64,19 @@ def test_message_is_logged_without_addresses() -> None:
     logged: list[str] = []
     assert send(Message("success", "Title", "Text"), " ", logged.append)
     assert logged == ["Title\nText"]
+
+
+@pytest.mark.parametrize(
+    ("subjects", "commands"),
+    [
+        (["raw/accounts", "job x"], "`crm-assets check` shows"),
+        (["north/raw/accounts:age"], "`crm-assets check --crm north` shows"),
+        (["raw/accounts", "north/raw/accounts"], "`crm-assets check` and `crm-assets check --crm north` shows"),
+    ],
+    ids=["without-name", "with-name", "both"],
+)
+def test_alert_names_the_check_of_its_crm(subjects: list[str], commands: str) -> None:
+    incidents, sent = Incidents(), list[Message]()
+    incidents.settle(Outcome([Problem(Kind.step, subject, "the same", "text", "") for subject in subjects], ()))
+    incidents.report(lambda message: not sent.append(message))  # type: ignore[func-returns-value]
+    assert commands in sent[0].body

@@ -131,7 +131,7 @@ def test_tables_without_the_ids_of_records_are_named(
         "select id as contact_id, account, md5(id::varchar) as hashed, id::varchar as text_id, email "
         "from {{ ref('stg_people') }} where id = 1",
     )
-    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
     with connected(stored, read_only=False) as connection:
         for model in project.models().values():
             build(connection, model)
@@ -167,7 +167,7 @@ def test_only_rows_whose_ids_are_those_of_records_are_erased(
     """Account 2 stays when contact 2 is forgotten, and no key column with contacts' ids is left out."""
     project = ModelProject(tmp_path / "models")
     project.write("marts/people.sql", sql)
-    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
     with connected(stored, read_only=False) as connection:
         connection.execute(
             "drop view present.accounts; create table present.accounts as select 2 as id, 'a' as website"
@@ -186,7 +186,7 @@ def test_tables_that_a_stopped_call_dropped_are_rebuilt(
 ) -> None:
     project = ModelProject(tmp_path / "models")
     project.mart("{{ config(materialized='table') }} select id from {{ source('raw', 'contacts') }}")
-    monkeypatch.setattr("crm_assets.commands.forget.load_models", lambda: load_models(project.folder))
+    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
     with connected(stored, read_only=False) as connection:
         build(connection, project.models()["marts.sales"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.commands.settings import SETTINGS
+from crm_assets.commands.configuration import SETTINGS
 from crm_assets.settings.names import setting_name
 from crm_assets_tests.scripted_crm import KEY
 
@@ -87,7 +87,11 @@ def test_json_has_all_settings_and_problems(
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "0")
     assert main(["settings", "--json"]) == 1
     found = json.loads(capsys.readouterr().out)
-    assert {row["setting"] for row in found["settings"]} >= {setting_name(name) for name in SETTINGS}
+    values = {row["setting"]: row["value"] for row in found["settings"]}
+    assert values.keys() >= {setting_name(name) for name in SETTINGS}
+    unset = ("SOURCES__CRM__BASE_URL", "SOURCES__CRM__API_KEY", "SOURCES__CRM__PERSONAL_DATA_ALLOWED")
+    assert {values[name] for name in unset} == {None}
+    assert values["SOURCES__CRM__PER_PAGE"] == "not allowed"
     [problem] = found["problems"]
     assert "SOURCES__CRM__PER_PAGE" in problem
     assert not any("`" in each["allowed"] for each in found["settings"])

@@ -92,7 +92,9 @@ def test_vanished_rows_are_confirmed_for_one_crm(data_dir: Path, capsys: pytest.
     assert rows(data_dir / "west.duckdb", "select count(*) from present.accounts") == [(30,)]
 
 
-@pytest.mark.parametrize("name", ["tables", "forget contacts 1 --yes", "confirm contacts", "accept-address"])
+@pytest.mark.parametrize(
+    "name", ["tables", "forget contacts 1 --yes", "confirm contacts", "accept-address", "move-to-lake"]
+)
 @pytest.mark.usefixtures("crms")
 def test_command_opens_the_database_of_the_crm(name: str, data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(*name.split(), "--crm", "north") == 1

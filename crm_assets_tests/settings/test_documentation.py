@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.commands.settings import SETTINGS
+from crm_assets.commands.configuration import SETTINGS
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.deployment import DeploymentSettings
 from crm_assets.settings.finding import allowed
