@@ -206,8 +206,8 @@ class PageSession(Session):
                 self._redact(page.records)
                 return page
         except ApiError as error:
-            retried = ", with every retry" if error.may_recover and self.settings.request_max_attempts > 1 else ""
-            raise type(error)(f"{where}{retried}: {error}") from None
+            is_retried = error.may_recover and self.settings.request_max_attempts > 1
+            raise type(error)(f"{where}: {error}{'. Every retry failed as well' if is_retried else ''}") from None
         refusal = answers.status_error(where, answer, show_message=show_message)
         if number > 1 and answer.status in answers.BEYOND_THE_END:
             return Page(number, [], refusal=refusal)

@@ -113,7 +113,7 @@ def test_a_proxy_that_is_busy_is_asked_again(line: bytes, monkeypatch: pytest.Mo
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.invalid")
     with server(answering(line)) as (port, connections):
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        with pytest.raises(ApiUnavailable, match=f"with every retry: .*{line.decode()}.*HTTPS_PROXY"):
+        with pytest.raises(ApiUnavailable, match=f"{line.decode()}.*HTTPS_PROXY.*Every retry failed"):
             read()
     assert len(connections) == 4
 
@@ -131,7 +131,7 @@ def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
-    with pytest.raises(ApiUnavailable, match=r"with every retry: .*Connection refused\. Check SOURCES__CRM__BASE_URL"):
+    with pytest.raises(ApiUnavailable, match=r"Connection refused\. Check SOURCES__CRM__BASE_URL.*Every retry failed"):
         read()
 
 
@@ -152,7 +152,7 @@ def test_broken_http_is_reported_after_every_retry(sent: bytes, error: str, monk
 
     with server(answer) as (port, connections):
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
-        with pytest.raises(ApiUnavailable, match=rf"with every retry: .*{error}\. Check SOURCES__CRM__BASE_URL"):
+        with pytest.raises(ApiUnavailable, match=rf"{error}\. Check SOURCES__CRM__BASE_URL.*Every retry failed"):
             read()
     assert len(connections) == 4
 
