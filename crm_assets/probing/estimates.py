@@ -169,9 +169,7 @@ def schedules(
     every_hour = sum(read.requests * often[resource] for resource, read in hourly.items() if read)
     busiest = every_hour + full.requests
     strictest = min(limits, key=lambda rate: rate.requests / rate.period, default=None)
-    if strictest is None:
-        return Schedules(every_hour, busiest, allowed=None, allowed_by="", fit=None)
-    allowed = strictest.requests * HOUR / strictest.period
+    allowed = strictest.requests * HOUR / strictest.period if strictest else None
     may_be_more = "at least" in {full.bound, *(read.bound if read else "at least" for read in hourly.values())}
-    fit = None if busiest <= allowed and may_be_more else busiest <= allowed
-    return Schedules(every_hour, busiest, allowed, strictest.setting, fit)
+    fit = None if allowed is None or (busiest <= allowed and may_be_more) else busiest <= allowed
+    return Schedules(every_hour, busiest, allowed, strictest.setting if strictest else "", fit)

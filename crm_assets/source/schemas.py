@@ -109,7 +109,7 @@ def side_loaded_columns(array: str) -> Mapping[str, Column]:
     """
     lists = [resource_schema(name).columns for name, each in ENDPOINTS.items() if each.data_selector == array]
     if not lists:
-        return _side_loaded().get(array, {})
+        return side_loaded().get(array, {})
     merged = dict(lists[0])
     for name, column in chain.from_iterable(columns.items() for columns in lists[1:]):
         first = merged.setdefault(name, column)
@@ -122,13 +122,9 @@ def side_loaded_columns(array: str) -> Mapping[str, Column]:
     return merged
 
 
-def side_loaded_arrays() -> list[str]:
-    """The declared side-loaded arrays, without those that have the name of a list."""
-    return list(_side_loaded())
-
-
 @cache
-def _side_loaded() -> Mapping[str, Mapping[str, Column]]:
+def side_loaded() -> Mapping[str, Mapping[str, Column]]:
+    """The declared side-loaded arrays, without those that have the name of a list."""
     return _read("side_loaded", dict[str, dict[str, Column]])
 
 

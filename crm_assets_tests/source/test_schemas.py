@@ -11,7 +11,7 @@ import pytest
 from crm_assets.api import ENDPOINTS, Endpoint, distinct_lists
 from crm_assets.errors import SchemaRefused
 from crm_assets.source import schemas
-from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
+from crm_assets.source.schemas import Column, resource_schema, side_loaded, side_loaded_columns
 from crm_assets.source.typing.columns import TYPES
 
 NOTES = """\
@@ -51,7 +51,7 @@ def forget_schemas() -> None:
     """Lets all files be read again."""
     resource_schema.cache_clear()
     side_loaded_columns.cache_clear()
-    schemas._side_loaded.cache_clear()
+    side_loaded.cache_clear()
 
 
 def test_schema_is_read_as_it_is_written(folder: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_column_may_have_every_type_that_values_can_have() -> None:
 
 
 def test_every_declared_file_is_read() -> None:
-    read = {*ENDPOINTS, *(["side_loaded"] if side_loaded_arrays() else [])}
+    read = {*ENDPOINTS, *(["side_loaded"] if side_loaded() else [])}
     assert {path.stem for path in schemas.SCHEMAS_DIR.iterdir()} == read
     for resource in ENDPOINTS:
         assert resource_schema(resource).has_updated_at

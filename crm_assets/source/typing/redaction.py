@@ -20,7 +20,7 @@ import orjson
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.settings import CrmSettings, PersonalData
-from crm_assets.source.schemas import Column, resource_schema, side_loaded_arrays, side_loaded_columns
+from crm_assets.source.schemas import Column, resource_schema, side_loaded
 from crm_assets.source.typing.columns import as_json, column_name, snake_case, without_hash
 from crm_assets.source.typing.texts import AN_OBJECT, LOOKS, decoded, json_within, looks_like
 
@@ -215,10 +215,9 @@ def _names_of(field: str) -> frozenset[str]:
 def rules(settings: CrmSettings) -> str:
     """A digest of all rules other than `personal_data` and its key. It changes when the rules change."""
     lists = {resource: resource_schema(resource).columns for resource in ENDPOINTS}
-    arrays = {array: side_loaded_columns(array) for array in side_loaded_arrays()}
     declared = {
         f"{table}.{name}": [column.personal, *column.fields]
-        for table, columns in {**lists, **arrays}.items()
+        for table, columns in {**lists, **side_loaded()}.items()
         for name, column in columns.items()
     }
     described = json.dumps([VERSION, declared, sorted(_listed(settings))], sort_keys=True)
