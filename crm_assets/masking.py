@@ -8,8 +8,8 @@ import io
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cache, partial
 from html.entities import html5
 from types import MappingProxyType
 from typing import Any, TextIO
@@ -51,8 +51,8 @@ def masked(text: str, secrets: Collection[str] = ()) -> str:
 def mask_log_records() -> None:
     """Masks all log records that are made from now on, of any library."""
     make = logging.getLogRecordFactory()
-    if not isinstance(make, _MaskedRecords):
-        logging.setLogRecordFactory(_MaskedRecords(make))
+    if not (isinstance(make, partial) and make.func is _masked_record):
+        logging.setLogRecordFactory(partial(_masked_record, make))
 
 
 class MaskedStream(io.TextIOBase):
@@ -80,24 +80,18 @@ class MaskedStream(io.TextIOBase):
         return self._stream.fileno()
 
 
-class _MaskedRecords:
-    """Makes log records whose message and traceback are masked."""
-
-    def __init__(self, make: Any) -> None:
-        self._make = make
-
-    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
-        record: logging.LogRecord = self._make(*args, **kwargs)
-        text = str(record.msg)
-        try:
-            text = record.getMessage()
-        except (TypeError, ValueError):  # logging reports it when the record is formatted
-            return record
-        if (shown := masked(text)) != text:
-            record.msg, record.args = shown, ()
-        if record.exc_info:
-            record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
+def _masked_record(make: Callable[..., logging.LogRecord], *args: Any, **kwargs: Any) -> logging.LogRecord:
+    """A log record whose message and traceback are masked."""
+    record = make(*args, **kwargs)
+    try:
+        text = record.getMessage()
+    except (TypeError, ValueError):  # logging reports it when the record is formatted
         return record
+    if (shown := masked(text)) != text:
+        record.msg, record.args = shown, ()
+    if record.exc_info:
+        record.exc_text = masked(logging.Formatter().formatException(record.exc_info))
+    return record
 
 
 @cache

@@ -101,12 +101,6 @@ def tree(variables: Mapping[str, str]) -> dict[str, Any]:
     return nested
 
 
-def table(within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A table within another; empty if there is none."""
-    found = within.get(name)
-    return found if isinstance(found, Mapping) else {}
-
-
 def from_json(value: Any) -> Any:
     """A table given as JSON; anything else as it is."""
     with suppress(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from crm_assets.settings.documents import from_json, table
+from crm_assets.settings.documents import from_json
 
 SECRET_NAME = re.compile(
     r"key(?!word)|token|secret|passw|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
@@ -142,7 +142,8 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
 
 def _table(within: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """A table within another, which may be given as JSON; empty if there is none."""
-    return table({name: from_json(within.get(name))}, name)
+    found = from_json(within.get(name))
+    return found if isinstance(found, Mapping) else {}
 
 
 def addresses_in(text: str) -> list[str]:
