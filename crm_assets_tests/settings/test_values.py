@@ -75,23 +75,15 @@ WRONG: list[tuple[str, str]] = [
     ("ALLOW_HTTP", "perhaps"),
     ("PER_PAGE", "0"),
     ("PER_PAGE", "101"),
-    ("PER_PAGE", "-1"),
     ("PER_PAGE", "1.5"),
-    ("PER_PAGE", "many"),
-    ("MAX_IN_FLIGHT", "0"),
     ("MAX_IN_FLIGHT", "65"),
     ("REQUESTS_PER_MINUTE", "0"),
-    ("REQUESTS_PER_MINUTE", "fast"),
-    ("REQUEST_MAX_ATTEMPTS", "0"),
     ("REQUEST_MAX_ATTEMPTS", "11"),
     ("REQUEST_BACKOFF_FACTOR", "-1"),
     ("REQUEST_BACKOFF_FACTOR", "nan"),
-    ("REQUEST_BACKOFF_FACTOR", "inf"),
     ("REQUEST_TIMEOUT", "0"),
-    ("REQUEST_TIMEOUT", "soon"),
     ("INCREMENTAL_LAG", "-1"),
     ("ASSET_RETRY_DELAY", "-1"),
-    ("ASSET_RETRY_DELAY", "later"),
     ("PERSONAL_DATA_KEY", "1"),
     ("PERSONAL_DATA_KEY", "a-key-with-31-characters-in-it."),
     ("ENDPOINTS", "not json"),
@@ -176,15 +168,19 @@ def test_a_right_value_is_taken(name: str, value: str, taken: object, monkeypatc
     assert getattr(resolve_settings(), name.removeprefix(PREFIX).removeprefix("CRM_").lower()) == taken
 
 
-def test_the_plain_variable_for_the_key_works(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"API_KEY": KEY},
+        {"API_KEY": "the key of something else", "SOURCES__CRM__API_KEY": KEY},
+        {"SOURCES__CRM__API_KEY": f"{KEY}\r\n"},
+    ],
+    ids=["plain-name", "both-names", "line-end"],
+)
+def test_key_is_sent(crm: ScriptedCrm, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCES__CRM__API_KEY")
-    monkeypatch.setenv("API_KEY", KEY)
-    assert read().ids == list(range(1, 61))
-    assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
-
-
-def test_the_longer_name_of_the_key_comes_first(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_KEY", "the key of something else")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
     assert read().ids == list(range(1, 61))
     assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
 
@@ -210,12 +206,6 @@ def test_header_and_key_are_sent_as_they_are(
     monkeypatch.setenv("SOURCES__CRM__API_KEY", value)
     assert read().ids == list(range(1, 61))
     assert {seen.headers[header.lower()] for seen in crm.seen} == {value}
-
-
-def test_line_end_after_the_key_is_ignored(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", f"{KEY}\r\n")
-    assert read().ids == list(range(1, 61))
-    assert {seen.headers["api_key"] for seen in crm.seen} == {KEY}
 
 
 def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,13 +246,9 @@ def test_braces_in_path_and_parameters_are_sent_as_they_are(value: str, monkeypa
 )
 def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"SOURCES__CRM__ENDPOINTS__{name}", value)
-    assert resolve_settings().endpoint("open_tasks").params == {"filter": "open", "deep": True}
-
-
-def test_other_resources_keep_their_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", '{"accounts": {"params": {"filter": "mine"}}}')
     settings = resolve_settings()
-    assert (settings.path("open_tasks"), settings.endpoint("open_tasks").params) == (ENDPOINTS["open_tasks"].path, {})
+    assert settings.endpoint("open_tasks").params == {"filter": "open", "deep": True}
+    assert (settings.path("accounts"), settings.endpoint("accounts").params) == (ENDPOINTS["accounts"].path, {})
 
 
 @pytest.mark.parametrize(
