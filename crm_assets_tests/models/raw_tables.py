@@ -1,7 +1,7 @@
 """Raw tables with a few rows in them, and the models built on them by the project's own builder."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from graphlib import TopologicalSorter
 from typing import Any
@@ -120,6 +120,24 @@ class RawTables:
         """The same of the one row that it has."""
         [row] = self.rows(address, *columns)
         return row
+
+
+Cases = Mapping[str, Sequence[Any]]
+"""Name of a case -> the columns of its row, and the values that are expected in a model."""
+
+
+def assert_each(crm: RawTables, resource: str, cases: Cases, address: str, *columns: str) -> None:
+    """Adds a row for each case, and compares the columns of a model that has a row for each of them."""
+    for id_, (row, *_) in enumerate(cases.values()):
+        crm.add(resource, id_, **row)
+    assert_shown(crm, cases, address, *columns)
+
+
+def assert_shown(crm: RawTables, cases: Cases, address: str, *columns: str) -> None:
+    """Compares the columns of a model whose rows are those of the cases, in the order of its key."""
+    key = next(iter(models()[address].columns))
+    found = [values for _, *values in crm.rows(address, key, *columns)]
+    assert dict(zip(cases, found, strict=True)) == {name: expected for name, (_, *expected) in cases.items()}
 
 
 def _upstream(addresses: Collection[str]) -> Iterator[str]:

@@ -1,35 +1,24 @@
 """marts.contact_engagement: one row a contact, with its engagement."""
 
 import json
-from datetime import datetime
 
-import pytest
-
-from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.raw_tables import RawTables, assert_each
 from crm_assets_tests.models.times import ago, ahead
 
 ENGAGEMENT = "marts.contact_engagement"
 ANN = json.dumps([{"type": "Contact", "id": 11}])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("last_contact", "engagement"),
-    [
-        pytest.param(ago(days=30), "active", id="30 days"),
-        pytest.param(ago(days=31), "cooling", id="31 days"),
-        pytest.param(ago(days=90), "cooling", id="90 days"),
-        pytest.param(ago(days=91), "dormant", id="91 days"),
-        pytest.param(ahead(days=3), "never", id="still to come"),
-        pytest.param(None, "never", id="unknown"),
-    ],
-)
-def test_engagement_goes_by_the_days_since_last_contact(
-    crm: RawTables, last_contact: datetime | None, engagement: str
-) -> None:
-    crm.add("contacts", 11, last_contacted=last_contact)
-
-    assert crm.row(ENGAGEMENT, "engagement") == (engagement,)
+def test_engagement_goes_by_the_days_since_last_contact(crm: RawTables) -> None:
+    cases = {
+        "30 days": ({"last_contacted": ago(days=30)}, "active"),
+        "31 days": ({"last_contacted": ago(days=31)}, "cooling"),
+        "90 days": ({"last_contacted": ago(days=90)}, "cooling"),
+        "91 days": ({"last_contacted": ago(days=91)}, "dormant"),
+        "still to come": ({"last_contacted": ahead(days=3)}, "never"),
+        "unknown": ({}, "never"),
+    }
+    assert_each(crm, "contacts", cases, ENGAGEMENT, "engagement")
 
 
 def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
@@ -42,16 +31,13 @@ def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
     assert crm.row(ENGAGEMENT, "meetings", "last_meeting_at", "last_contact_at", "open_tasks") == (2, met, met, 1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("account_id", "name"), [(1, "Acme"), (2, "Deleted"), (77, None), (None, None)])
-def test_a_contact_has_the_name_of_an_account_that_is_listed(
-    crm: RawTables, account_id: int | None, name: str | None
-) -> None:
+def test_a_contact_has_the_name_of_an_account_that_is_listed(crm: RawTables) -> None:
     crm.add("accounts", 1, name="Acme")
     crm.add("accounts", 2, name="Deleted", is_deleted=True)
-    crm.add("contacts", 11, sales_account_id=account_id)
+    names = {1: "Acme", 2: "Deleted", 77: None, None: None}
 
-    assert crm.row(ENGAGEMENT, "account_id", "account_name") == (account_id, name)
+    cases = {str(account): ({"sales_account_id": account}, account, name) for account, name in names.items()}
+    assert_each(crm, "contacts", cases, ENGAGEMENT, "account_id", "account_name")
 
 
 def test_contacts_in_the_recycle_bin_are_left_out(crm: RawTables) -> None:

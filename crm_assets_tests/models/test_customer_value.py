@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.raw_tables import RawTables, assert_each
 
 VALUE, RETENTION = "marts.customer_value", "marts.customer_retention_quarterly"
 TODAY = datetime.now(timezone.utc).date()
@@ -22,30 +22,21 @@ def add_deals(crm: RawTables, account: int | None, *won: date | None, amount: in
         crm.add("won_deals", deal, sales_account_id=account, amount=Decimal(amount), closed_date=day)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("won", "status"),
-    [
-        ([90], "new"),
-        ([91], "active"),
-        ([800, 365], "active"),
-        ([366], "lapsed"),
-        ([90, 1], "new"),
-        ([-5], "new"),
-    ],
-)
-def test_status_goes_by_first_and_last_win(crm: RawTables, won: list[int], status: str) -> None:
-    crm.add("accounts", 5)
-    add_deals(crm, 5, *map(ago, won))
+def test_status_goes_by_first_and_last_win(crm: RawTables) -> None:
+    won: dict[str, tuple[list[int | None], str | None, int | None]] = {
+        "90 days ago": ([90], "new", 90),
+        "91 days ago": ([91], "active", 91),
+        "a year ago": ([800, 365], "active", 365),
+        "more than a year ago": ([366], "lapsed", 366),
+        "twice": ([90, 1], "new", 1),
+        "still to come": ([-5], "new", 0),
+        "without any date": ([None], None, None),
+    }
+    for account, (days, *_) in enumerate(won.values()):
+        add_deals(crm, account, *(None if day is None else ago(day) for day in days))
 
-    assert crm.row(VALUE, "status", "days_since_win") == (status, max(won[-1], 0))
-
-
-def test_customer_without_any_date_has_no_status(crm: RawTables) -> None:
-    crm.add("accounts", 5)
-    add_deals(crm, 5, None)
-
-    assert crm.row(VALUE, "won_deals", "status", "days_since_win") == (1, None, None)
+    cases = {name: ({}, len(days), *expected) for name, (days, *expected) in won.items()}
+    assert_each(crm, "accounts", cases, VALUE, "won_deals", "status", "days_since_win")
 
 
 @pytest.mark.slow

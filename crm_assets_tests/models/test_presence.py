@@ -26,22 +26,14 @@ def test_rows_not_seen_by_the_last_complete_read_are_hidden(crm: RawTables, reso
     crm.log(resource, SECOND)
 
     assert shown(crm, resource) == [2]
-
-
-def test_vanished_rows_stay_in_raw(crm: RawTables, resource: str) -> None:
-    crm.log(resource, SECOND)
-
     assert crm.connection.execute(f"select id from raw.{resource} order by id").fetchall() == [(1,), (2,)]
 
 
-def test_an_incomplete_read_hides_nothing(crm: RawTables, resource: str) -> None:
-    crm.log(resource, SECOND, complete=False)
-
-    assert shown(crm, resource) == [1, 2]
-
-
-def test_an_incremental_read_hides_nothing(crm: RawTables, resource: str) -> None:
-    crm.log(resource, SECOND, "incremental")
+@pytest.mark.parametrize(("mode", "complete"), [("full", False), ("incremental", True)])
+def test_any_other_read_hides_nothing(crm: RawTables, resource: str, mode: str, complete: bool) -> None:
+    crm.log(resource, SECOND, mode, complete=complete)
+    for other in ENDPOINTS.keys() - {resource}:
+        crm.log(other, THIRD)
 
     assert shown(crm, resource) == [1, 2]
 
@@ -50,14 +42,6 @@ def test_rows_of_a_load_that_the_log_does_not_know_yet_are_shown(crm: RawTables,
     crm.add(resource, 3, THIRD)
 
     assert shown(crm, resource) == [1, 2, 3]
-
-
-def test_another_resources_read_hides_nothing(crm: RawTables, resource: str) -> None:
-    for other in ENDPOINTS:
-        if other != resource:
-            crm.log(other, THIRD)
-
-    assert shown(crm, resource) == [1, 2]
 
 
 def test_all_rows_are_shown_before_the_first_complete_read(crm: RawTables, resource: str) -> None:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import duckdb
 import pytest
 
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
-from crm_assets_tests.models.reckoning import Record, share, total
+from crm_assets_tests.models.reckoning import Record, grouped, share, total
 from crm_assets_tests.models.sandbox_states import READS, comparable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "questions.md").read_text("utf-8")
@@ -20,19 +19,9 @@ QUERIES = dict(re.findall(r"^## (.*?)\n\n```sql\n(.*?)```\n\n\w", PAGE, re.DOTAL
 Marts = dict[str, list[Record]]
 
 
-def by(rows: list[Record], *keys: str) -> Iterator[tuple[list[Any], list[Record]]]:
-    """Groups of rows."""
-
-    def values(row: Record) -> list[Any]:
-        return [row[key] for key in keys]
-
-    for found, group in groupby(sorted(rows, key=lambda row: str(values(row))), values):
-        yield found, [*group]
-
-
 def sold(marts: Marts) -> Iterator[Record]:
     deals = marts["won_deal_overview"]
-    for (product, industry), group in by(deals, "product", "industry_name"):
+    for (product, industry), group in grouped(deals, "product", "industry_name").items():
         amount = total(deal["won_amount"] for deal in group)
         yield {
             "product": product,
@@ -45,14 +34,10 @@ def sold(marts: Marts) -> Iterator[Record]:
 
 def retained(marts: Marts) -> Iterator[Record]:
     complete = [row for row in marts["customer_retention_quarterly"] if row["is_complete"]]
-    for (quarter,), rows in by(complete, "first_quarter"):
+    for quarter, rows in grouped(complete, "first_quarter").items():
         shares = {row["quarters_since"]: row["share_buying"] for row in rows}
-        yield {
-            "first_quarter": quarter,
-            "customers": rows[0]["customers"],
-            "after_1_quarter": shares.get(1),
-            **{f"after_{since}_quarters": shares.get(since) for since in (2, 3, 4)},
-        }
+        after = {f"after_{since}_quarter{'s' * (since > 1)}": shares.get(since) for since in (1, 2, 3, 4)}
+        yield {"first_quarter": quarter, "customers": rows[0]["customers"], **after}
 
 
 def changed(marts: Marts) -> Iterator[Record]:
