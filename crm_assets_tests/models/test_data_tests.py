@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from crm_assets.api import ENDPOINTS
 from crm_assets_tests.models.raw_tables import RawTables, failing
 
 pytestmark = pytest.mark.slow
@@ -13,23 +14,11 @@ HEALTH = "marts.pipeline_health_daily"
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("resource", "owner"),
-    [
-        ("accounts", "owner_id"),
-        ("contacts", "owner_id"),
-        ("won_deals", "owner_id"),
-        ("open_tasks", "owner_id"),
-        ("past_appointments", "creater_id"),
-    ],
-)
+@pytest.mark.parametrize("resource", ENDPOINTS)
 @pytest.mark.parametrize(("known", "found"), [([7], 1), ([7, 8], 0), ([], 0)])
-def test_owners_are_users_if_users_are_known(
-    crm: RawTables, resource: str, owner: str, known: list[int], found: int
-) -> None:
-    for id_ in (7, 8):
-        row: dict[str, Any] = {owner: id_, "from_date": crm_now(crm)} if owner == "creater_id" else {owner: id_}
-        crm.add(resource, id_, **row)
+def test_owners_are_users_if_users_are_known(crm: RawTables, resource: str, known: list[int], found: int) -> None:
+    held = {"creater_id": [7, 8], "from_date": [crm_now(crm)] * 2}
+    crm.add_each(resource, **(held if resource == "past_appointments" else {"owner_id": [7, 8]}))
     for user in known:
         crm.side_load("users", user)
     crm.build("marts.owner_performance")

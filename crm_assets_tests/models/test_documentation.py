@@ -19,23 +19,17 @@ def test_a_models_description_begins_with_its_grain(model: Model) -> None:
 @pytest.mark.slow
 @pytest.mark.long
 @every_model
-def test_documented_columns_are_those_of_the_table_in_order(crm: RawTables, model: Model) -> None:
-    crm.build(model.address)
+def test_a_model_of_an_empty_crm_has_the_documented_columns(crm: RawTables, model: Model) -> None:
+    """A mart can be built of nothing as well."""
+    rows = crm.rows(model.address, "1")
 
     described = crm.connection.execute(f"describe {model.relation}").fetchall()
     assert [row[0] for row in described] == list(model.columns)
+    if model.address.startswith("marts."):
+        assert len(rows) == OF_AN_EMPTY_CRM.get(model.address, 0)
 
 
 @every_model
 def test_a_models_key_is_tested(model: Model) -> None:
     keys = {"primary_key", "unique", "unique_combination_of_columns"}
     assert keys & {test.kind for test in model.data_tests if test.blocks}
-
-
-@pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.parametrize("address", [address for address in models() if address.startswith("marts.")])
-def test_a_mart_of_an_empty_crm_is_built(crm: RawTables, address: str) -> None:
-    rows = crm.rows(address, "1")
-
-    assert len(rows) == OF_AN_EMPTY_CRM.get(address, 0)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 
-from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
+from crm_assets_tests.models.raw_tables import SECOND, RawTables
 from crm_assets_tests.models.times import ago, utc
 
 OWNERSHIP, CHANGES, DURATIONS = "marts.account_ownership", "marts.won_deal_changes", "marts.task_durations"
@@ -43,16 +43,6 @@ def test_a_deals_changes_have_amounts_and_owners(crm: RawTables) -> None:
         (2, "amount", -20, 7, 7),
         (3, "owner", 0, 7, 8),
     ]
-
-
-def test_a_deal_that_is_reopened_and_won_again_has_rows(crm: RawTables) -> None:
-    crm.add("won_deals", 1, FIRST, amount=100)
-    crm.build("snapshots.won_deals_history")
-    crm.log("won_deals", SECOND)
-    crm.build("snapshots.won_deals_history")
-    crm.change("won_deals", 1, _dlt_load_id=SECOND)
-
-    assert crm.rows(CHANGES, "version", "change") == [(1, "first seen"), (2, "reopened"), (3, "won again")]
 
 
 def test_task_is_open_from_its_entry_until_it_vanishes(crm: RawTables) -> None:

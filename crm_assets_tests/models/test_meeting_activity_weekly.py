@@ -1,7 +1,6 @@
 """marts.meeting_activity_weekly: one row an ISO week and creator with appointments in it."""
 
 import json
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +8,6 @@ from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.times import utc
 
 MEETINGS = "marts.meeting_activity_weekly"
-MONDAY = date(2026, 1, 5)
 
 
 def meet(crm: RawTables, id_: int, start: str | None, end: str | None, *, all_day: bool = False) -> None:
@@ -17,23 +15,6 @@ def meet(crm: RawTables, id_: int, start: str | None, end: str | None, *, all_da
     known: dict[str, Any] = {column: utc(instant) for column, instant in instants.items() if instant}
     named = json.dumps([{"type": "SalesAccount", "id": id_ % 2}])
     crm.add("past_appointments", id_, creater_id=7, is_allday=all_day, targetables=named, **known)
-
-
-def test_a_week_goes_from_monday_to_sunday(crm: RawTables) -> None:
-    meet(crm, 1, "2026-01-05T00:00:00", None)
-    meet(crm, 2, "2026-01-11T23:59:00", None)
-    meet(crm, 3, "2026-01-12T00:00:00", None)
-
-    assert crm.rows(MEETINGS, "week", "iso_week", "meetings") == [
-        (MONDAY, "2026-W02", 2),
-        (date(2026, 1, 12), "2026-W03", 1),
-    ]
-
-
-def test_a_week_belongs_to_the_year_of_its_thursday(crm: RawTables) -> None:
-    meet(crm, 1, "2025-12-29T08:00:00", None)
-
-    assert crm.row(MEETINGS, "iso_week") == ("2026-W01",)
 
 
 def test_only_credible_lengths_add_hours(crm: RawTables) -> None:
