@@ -8,36 +8,22 @@ own copy, and runs their tests; then again without a change, and after a change 
 dbt has already parsed the project, as in daily work. Times are medians of whole processes.
 """
 
-import argparse
-import os
 import re
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
-from sandbox_process import sandbox
+from measuring import CRM_ASSETS, MATERIALIZE, Measured, head, line, measured, medians, parser, sandbox, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
-DAGSTER_DBT = DBT.with_name("dagster")
-MATERIALIZE = [Path(sys.executable).with_name("dagster"), "asset", "materialize", "-m", "crm_assets.definitions"]
+DAGSTER_DBT = str(DBT.with_name("dagster"))
 MODELS = " or ".join(f"group:{folder}" for folder in ("seeds", "staging", "snapshots", "marts"))
 PROJECT = ROOT / "crm_assets" / "dbt"
-KEY = "benchmark"
-HOME, OWN_HOME = "dagster", "dagster_dbt"
-"""Folders of Dagster; that of dagster-dbt has no dagster.yaml, whose class its environment does not have."""
-
 CHANGES = ("everything", "nothing", "one contact")
-NOW = "2026-11-01T00:00:00+00:00"
-
-FOLDERS = ["--project-dir", PROJECT, "--profiles-dir", PROJECT]
-BUILD = [DBT, "build", *FOLDERS]
 
 # As a load that changed one contact would do.
 CHANGE_A_CONTACT = """
@@ -48,87 +34,68 @@ from raw.sync_changes
 where resource = 'contacts';
 """
 
-COMMANDS: Mapping[str, Sequence[str | Path]] = {
-    "`crm-assets build`": [sys.executable, "-m", "crm_assets", "build"],
+FOLDERS = ("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT))
+BUILD = (str(DBT), "build", *FOLDERS)
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "`crm-assets build`": [*CRM_ASSETS, "build"],
     "`dbt build`": BUILD,
     "`dbt build --threads 4`": [*BUILD, "--threads", "4"],
-    "`dagster asset materialize`": [*MATERIALIZE, "--select", MODELS],
-    "`crm-assets run crm_incremental`, which also reads": [
-        sys.executable,
-        "-m",
-        "crm_assets",
-        "run",
-        "crm_incremental",
-    ],
+    "`dagster asset materialize`": [*MATERIALIZE, MODELS],
+    "`crm-assets run crm_incremental`, which also reads": [*CRM_ASSETS, "run", "crm_incremental"],
     "`dagster asset materialize` with dagster-dbt": [
         *(DAGSTER_DBT, "asset", "materialize", "-f", "dagster_dbt_assets.py", "--select", "*")
     ],
 }
 
 
-def measure(command: Sequence[str | Path], folder: Path) -> tuple[float, float, float]:
-    """Runs a command in `folder`. Returns seconds, CPU seconds and peak memory in MiB."""
-    output = folder / "output"
-    environment = {**os.environ, "CRM_DATA_DIR": str(folder), "DLT_DATA_DIR": str(folder)}
-    environment |= {"DBT_TARGET_PATH": str(folder / "dbt"), "DBT_LOG_PATH": str(folder / "dbt")}
-    environment["CRM_DBT_PROJECT"] = str(PROJECT)
-    # What has not changed is left alone only if Dagster has shown it.
-    environment["DAGSTER_HOME"] = str(folder / (OWN_HOME if command[0] == DAGSTER_DBT else HOME))
-    started = time.monotonic()
-    with output.open("wb") as log:
-        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        _, status, used = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if status != 0:
-        sys.exit(f"{command} failed:\n{output.read_text(errors='replace')[-3000:]}")
-    return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-
-
-def alternately(repeat: int, folder: Path) -> Mapping[tuple[str, str], list[tuple[float, float, float]]]:
+def alternately(repeat: int, base_url: str, folder: Path) -> Mapping[tuple[str, str], list[Measured]]:
     """Measures all variants in turn. Returns what has changed and variant -> measurements."""
-    database, raw = folder / "crm.duckdb", folder / "raw.duckdb"
-    for home in (HOME, OWN_HOME):
-        (folder / home).mkdir()
-    (folder / HOME / "dagster.yaml").symlink_to(ROOT / "dagster.yaml")
-    measure([*MATERIALIZE, "--select", "group:raw"], folder)
+    database, raw, home = folder / "crm.duckdb", folder / "raw.duckdb", folder / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").symlink_to(ROOT / "dagster.yaml")
+
+    def run(command: Sequence[str]) -> Measured:
+        environment = settings(base_url, folder) | {"DLT_DATA_DIR": str(folder), "CRM_DBT_PROJECT": str(PROJECT)}
+        environment |= {"DBT_TARGET_PATH": str(folder / "dbt"), "DBT_LOG_PATH": str(folder / "dbt")}
+        # What has not changed is left alone only if Dagster has shown it. dagster-dbt's environment does not have the
+        # class that dagster.yaml names.
+        own_home = home.with_name("dagster_dbt") if command[0] == DAGSTER_DBT else home
+        own_home.mkdir(exist_ok=True)
+        return measured(command, environment | {"DAGSTER_HOME": str(own_home)}, folder)
+
+    run([*MATERIALIZE, "group:raw"])
     shutil.move(database, raw)
     [code] = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "dbt.md").read_text(encoding="utf-8"), re.DOTALL)
     (folder / "dagster_dbt_assets.py").write_text(code, encoding="utf-8")
-    measure([DBT, "parse", *FOLDERS], folder)
-    commands = {variant: command for variant, command in COMMANDS.items() if Path(command[0]).exists()}
-    measured: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    run([str(DBT), "parse", *FOLDERS])
+    runs: dict[tuple[str, str], list[Measured]] = {}
     for _ in range(repeat):
-        for variant, command in commands.items():
+        for variant, command in COMMANDS.items():
+            if not Path(command[0]).exists():
+                continue
             shutil.copy(raw, database)
             for change in CHANGES:
                 if change == "one contact":
                     with duckdb.connect(str(database)) as connection:
                         connection.execute(CHANGE_A_CONTACT)
-                measured.setdefault((change, variant), []).append(measure(command, folder))
-    return measured
+                runs.setdefault((change, variant), []).append(run(command))
+    return runs
 
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each variant")
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
+    options.add_argument("--repeat", type=int, default=3, help="runs of each variant")
+    given = options.parse_args()
     if not DBT.exists():
         sys.exit("dbt is not installed: make .venv-dbt/bin/dbt")
-    with (
-        tempfile.TemporaryDirectory() as name,
-        sandbox(KEY, f"--rows={options.rows}", f"--now={NOW}", "--port=0") as base_url,
-    ):
-        os.environ.update({"SOURCES__CRM__BASE_URL": base_url, "SOURCES__CRM__API_KEY": KEY})
-        measured = alternately(options.repeat, Path(name))
-    print("| records | what has changed | variant | seconds | CPU s | peak MiB |")
-    print("| ---: | --- | --- | ---: | ---: | ---: |")
-    for change in CHANGES:
-        for (of, variant), runs in measured.items():
-            if of == change:
-                wall, cpu, peak = (statistics.median(values) for values in zip(*runs, strict=True))
-                print(f"| {options.rows:,} | {change} | {variant} | {wall:.1f} | {cpu:.1f} | {peak:.0f} |")
+    with tempfile.TemporaryDirectory() as name, sandbox(f"--rows={given.rows}") as base_url:
+        runs = alternately(given.repeat, base_url, Path(name))
+    head("records:", "what has changed", "variant", "seconds:", "CPU s:", "peak MiB:")
+    for change, variant in sorted(runs, key=lambda found: CHANGES.index(found[0])):
+        wall, cpu, peak = medians(runs[change, variant])
+        line(given.rows, change, variant, f"{wall:.1f}", f"{cpu:.1f}", f"{peak:.0f}")
 
 
 if __name__ == "__main__":

@@ -6,11 +6,7 @@ Reads the sandbox in full, advances its clock by some minutes, and reads it incr
 database then shows whether a record is missing or differs, and in which columns.
 """
 
-import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -18,24 +14,18 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import duckdb
-from sandbox_process import sandbox
+from measuring import MATERIALIZE, head, line, measured, parser, sandbox, settings
 
-KEY = "benchmark"
 NOON = datetime(2026, 11, 2, 12, tzinfo=timezone.utc)
-DAGSTER = Path(sys.executable).with_name("dagster")
 RESOURCES = ("accounts", "contacts", "won_deals", "open_tasks", "past_appointments")
 
 
 def sync(base_url: str, data_dir: Path, mode: str) -> None:
     """Materializes the raw assets."""
     config = {"ops": {f"raw__{resource}": {"config": {"mode": mode}} for resource in RESOURCES}}
-    command = [DAGSTER, "asset", "materialize", "-m", "crm_assets.definitions", "--select", "group:raw"]
-    environment = os.environ | {
-        "CRM_DATA_DIR": str(data_dir),
-        "SOURCES__CRM__BASE_URL": base_url,
-        "SOURCES__CRM__API_KEY": KEY,
-    }
-    subprocess.run([*command, "--config-json", json.dumps(config)], env=environment, check=True, capture_output=True)
+    data_dir.mkdir(exist_ok=True)
+    command = [*MATERIALIZE, "group:raw", "--config-json", json.dumps(config)]
+    measured(command, settings(base_url, data_dir), data_dir)
 
 
 def compared(synced: Path, full: Path, changed_since: datetime) -> Iterator[tuple[str | int, ...]]:
@@ -66,26 +56,24 @@ def compared(synced: Path, full: Path, changed_since: datetime) -> Iterator[tupl
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
-    parser.add_argument("--minutes", type=float, default=5, help="time between the two syncs")
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--rows", type=int, default=40_000, help="records over the five lists")
+    options.add_argument("--minutes", type=float, default=5, help="time between the two syncs")
+    given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         synced, full = Path(name, "synced"), Path(name, "full")
-        later = NOON + timedelta(minutes=options.minutes)
-        with sandbox(KEY, f"--rows={options.rows}", f"--now={NOON.isoformat()}", "--port=0") as base_url:
+        later = NOON + timedelta(minutes=given.minutes)
+        with sandbox(f"--rows={given.rows}", f"--now={NOON.isoformat()}") as base_url:
             sync(base_url, synced, "full")
         # The same address: at another one, reads would refuse what may be another CRM.
         port = urlsplit(base_url).port
-        with sandbox(KEY, f"--rows={options.rows}", f"--now={later.isoformat()}", f"--port={port}") as base_url:
+        with sandbox(f"--rows={given.rows}", f"--now={later.isoformat()}", f"--port={port}") as base_url:
             sync(base_url, synced, "incremental")
             sync(base_url, full, "full")
-        print(
-            "| resource | records | changed | mode | requests before | requests after | missing | columns that differ |"
-        )
-        print("| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |")
+        requests = ("requests before:", "requests after:")
+        head("resource", "records:", "changed:", "mode", *requests, "missing:", "columns that differ")
         for row in compared(synced / "crm.duckdb", full / "crm.duckdb", NOON):
-            print("|", " | ".join(f"{cell:,}" if isinstance(cell, int) else cell for cell in row), "|")
+            line(*row)
 
 
 if __name__ == "__main__":

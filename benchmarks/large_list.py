@@ -9,7 +9,6 @@ into an empty warehouse, then read in full again, as each night, with another va
 are the seconds after the last page.
 """
 
-import argparse
 import asyncio
 import json
 import re
@@ -19,17 +18,15 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta, timezone
+from itertools import product
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from measuring import measured
+from measuring import MATERIALIZE, head, line, measured, parser, settings
 
 from crm_assets_tests.lake_servers import lake_servers
 
-KEY = "benchmark"
 NEWEST = datetime(2026, 11, 1, tzinfo=timezone.utc)
-SYNC = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "crm_assets.definitions"]
-SYNC += ["--select", 'key:"raw/contacts"']
 NULLS = (
     "avatar, active_sales_sequences, completed_sales_sequences, team_user_ids, linkedin, web_form_ids, work_email, "
     "medium, external_id, last_seen_chat, first_seen_chat, total_sessions, keyword, unsubscription_reason"
@@ -114,44 +111,34 @@ def measure(kind: str, warehouse: Mapping[str, str], records: int, reads: int) -
     """Reads the list some times; prints a line for each."""
     port = 0
     with tempfile.TemporaryDirectory() as name:
+        folder, file = Path(name), Path(name, "crm.duckdb")
         for version in range(1, reads + 1):
             with served(records, version, port) as port:
-                environment = {
-                    **warehouse,
-                    "CRM_DATA_DIR": name,
-                    "SOURCES__CRM__BASE_URL": f"http://127.0.0.1:{port}",
-                    "SOURCES__CRM__API_KEY": KEY,
-                    "SOURCES__CRM__PER_PAGE": "100",
-                }
-                run = measured(SYNC, environment, Path(name))
+                environment = settings(f"http://127.0.0.1:{port}", folder) | {"SOURCES__CRM__PER_PAGE": "100"}
+                run = measured([*MATERIALIZE, 'key:"raw/contacts"'], {**warehouse, **environment}, folder)
             loaded = re.search(r"read in ([\d.]+) s, loaded in ([\d.]+) s", run.output)
             assert loaded is not None, run.output
-            file = Path(name) / "crm.duckdb"
             size = f"{file.stat().st_size / 1e9:.2f}" if file.exists() else ""
-            print(
-                f"| {records:,} | {kind} | {version} | {run.wall:.0f} | {loaded[1]} | {loaded[2]} | {run.cpu:.0f} "
-                f"| {run.peak:,.0f} | {size} |",
-                flush=True,
-            )
+            times = (f"{run.wall:.0f}", loaded[1], loaded[2], f"{run.cpu:.0f}")
+            line(records, kind, version, *times, f"{run.peak:,.0f}", size)
 
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, nargs="+", default=[1_000_000], help="records of the list")
-    parser.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file"], help="where to")
-    parser.add_argument("--reads", type=int, default=2, help="full reads of each list, one after another")
-    parser.add_argument("--serve", type=int, nargs=3, metavar=("RECORDS", "VERSION", "PORT"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.serve:
-        asyncio.run(serve(*options.serve))
+    options = parser(__doc__)
+    options.add_argument("--records", type=int, nargs="+", default=[1_000_000], help="records of the list")
+    options.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file"], help="where to")
+    options.add_argument("--reads", type=int, default=2, help="full reads of each list, one after another")
+    options.add_argument("--serve", type=int, nargs=3, metavar=("RECORDS", "VERSION", "PORT"), help="for this script")
+    given = options.parse_args()
+    if given.serve:
+        asyncio.run(serve(*given.serve))
         return
-    print("| records | warehouse | read | seconds | read s | loaded s | CPU s | peak MiB | file GB |")
-    print("| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
-    with lake_servers() if "lake" in options.warehouse else nullcontext() as servers:
-        for kind in options.warehouse:
-            for records in options.records:
-                measure(kind, servers.new_lake() if servers and kind == "lake" else {}, records, options.reads)
+    numbers = ("seconds:", "read s:", "loaded s:", "CPU s:", "peak MiB:", "file GB:")
+    head("records:", "warehouse", "read", *numbers)
+    with lake_servers() if "lake" in given.warehouse else nullcontext() as servers:
+        for kind, records in product(given.warehouse, given.records):
+            measure(kind, servers.new_lake() if servers and kind == "lake" else {}, records, given.reads)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,27 @@ hundredth of the rows of each raw table changes, and they are built again: snaps
 earlier rows. "spilled" is the most that DuckDB's temporary files took, measured five times a second.
 """
 
-import argparse
 import json
 import re
-import sys
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import duckdb
-from measuring import Measured, measured
-from sandbox_process import sandbox
+from measuring import (
+    CRM_ASSETS,
+    MATERIALIZE,
+    UNUSUAL,
+    Measured,
+    head,
+    line,
+    measured,
+    parser,
+    sandbox,
+    settings,
+)
 
-KEY = "benchmark"
-WORLD = ("--now=2026-11-01T00:00:00+00:00", "--unknown-fields=5", "--odd-types=0.01", "--side-load", "--port=0")
-BIN = Path(sys.executable).parent
 INCLUDES = {
     "accounts": "owner",
     "contacts": "sales_accounts,owner",
@@ -72,28 +77,22 @@ def replaced(column: str) -> str | None:
 def read(data: Path) -> None:
     """Reads the sandbox."""
     endpoints = {name: {"params": {"include": include}} for name, include in INCLUDES.items()}
-    with sandbox(KEY, "--rows=40000", *WORLD) as base_url:
-        environment = {
-            "CRM_DATA_DIR": str(data),
-            "SOURCES__CRM__BASE_URL": base_url,
-            "SOURCES__CRM__API_KEY": KEY,
-            "SOURCES__CRM__ENDPOINTS": json.dumps(endpoints),
-        }
-        command = [str(BIN / "dagster"), "asset", "materialize", "-m", "crm_assets.definitions"]
-        measured([*command, "--select", "group:raw"], environment, data)
+    with sandbox("--rows=40000", *UNUSUAL) as base_url:
+        environment = settings(base_url, data) | {"SOURCES__CRM__ENDPOINTS": json.dumps(endpoints)}
+        measured([*MATERIALIZE, "group:raw"], environment, data)
 
 
 def multiply(database: Path, copies: int) -> None:
     """Adds copies of the records to the raw tables."""
     with duckdb.connect(str(database), config={"memory_limit": "4GiB"}) as connection:
         connection.execute("set preserve_insertion_order = false")
-        print("| table | rows |\n| --- | ---: |")
+        head("table", "rows:")
         for table in INCLUDES:
             columns = [name for name, *_ in connection.execute(f"describe raw.{table}").fetchall()]
             expressions = ", ".join(filter(None, map(replaced, columns)))
             connection.execute(PER_RESOURCE.format(table=table, replaced=expressions, copies=copies))
             [[rows]] = connection.execute(f"select count(*) from raw.{table}").fetchall()
-            print(f"| {table} | {rows:,} |", flush=True)
+            line(table, rows)
         connection.execute(USERS_AGAIN.format(teams=TEAMS))
     print(f"\nThe raw tables take {database.stat().st_size / 1e9:.1f} GB.\n", flush=True)
 
@@ -129,9 +128,8 @@ def build(data: Path, memory_limit: str) -> tuple[Measured, int]:
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        environment = {"CRM_DATA_DIR": str(data), "CRM_MEMORY_LIMIT": memory_limit}
-        environment |= {"SOURCES__CRM__BASE_URL": "http://127.0.0.1:9", "SOURCES__CRM__API_KEY": KEY}
-        return measured([str(BIN / "crm-assets"), "build"], environment, data), max(spilled)
+        environment = settings("http://127.0.0.1:9", data) | {"CRM_MEMORY_LIMIT": memory_limit}
+        return measured([*CRM_ASSETS, "build"], environment, data), max(spilled)
     finally:
         ended.set()
         thread.join()
@@ -139,31 +137,27 @@ def build(data: Path, memory_limit: str) -> tuple[Measured, int]:
 
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20_000_000, help="raw rows in all")
-    parser.add_argument("--memory-limit", default="4GiB", help="CRM_MEMORY_LIMIT of the build")
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--records", type=int, default=20_000_000, help="raw rows in all")
+    options.add_argument("--memory-limit", default="4GiB", help="CRM_MEMORY_LIMIT of the build")
+    given = options.parse_args()
     found = re.compile(r"^(\S+): ([\d,]+) rows, .* tests, ([\d.]+) s$", re.MULTILINE)
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
+        database = data / "crm.duckdb"
         read(data)
-        multiply(data / "crm.duckdb", options.records // 40_000)
+        multiply(database, given.records // 40_000)
         for title in ("first", "after changes"):
-            run, spilled = build(data, options.memory_limit)
-            print(f"| model, {title} | rows | seconds |\n| --- | ---: | ---: |")
-            for model, rows, seconds in found.findall(run.output):
-                print(f"| {model} | {rows} | {seconds} |")
-            print(
-                "\n| build | seconds | CPU s | peak GiB | spilled GB | file GB |"
-                "\n| --- | ---: | ---: | ---: | ---: | ---: |"
-            )
-            size_now = (data / "crm.duckdb").stat().st_size
-            print(
-                f"| {title} | {run.wall:,.0f} | {run.cpu:,.0f} | {run.peak / 1024:.2f} | {spilled / 1e9:.2f} "
-                f"| {size_now / 1e9:.1f} |\n",
-                flush=True,
-            )
-            change(data / "crm.duckdb")
+            run, spilled = build(data, given.memory_limit)
+            head(f"model, {title}", "rows:", "seconds:")
+            for built in found.findall(run.output):
+                line(*built)
+            print()
+            head("build", "seconds:", "CPU s:", "peak GiB:", "spilled GB:", "file GB:")
+            sizes = (f"{run.peak / 1024:.2f}", f"{spilled / 1e9:.2f}", f"{database.stat().st_size / 1e9:.1f}")
+            line(title, f"{run.wall:,.0f}", f"{run.cpu:,.0f}", *sizes)
+            print(flush=True)
+            change(database)
 
 
 if __name__ == "__main__":

@@ -1,41 +1,40 @@
 """Syncs many CRMs on one lake every hour for days, several at a time: what grows, and who waits, as a Markdown table.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 4 --processes 4 --hours 216 --lists 2 --dagster-every 1
+    PYTHONPATH=. .venv/bin/python benchmarks/many_crms.py --crms 4 --processes 4 --hours 216 --lists 2
 
-In each hour, each CRM reads its lists, in the first one in full, later ones incrementally, an hour later by the clock
-of the sandbox. A process syncs its share of the CRMs one after another, as long as the benchmark lasts, and keeps the
-DuckDB instance of each open. Every 24th sync is a full read and a whole Dagster run, checks included, with an instance
-of its own. The others do the same without Dagster and without checks: their source, requests, loads, locks and commits
-are the product's. Then maintenance of all CRMs runs, and a line of the table says what there is. After it the lake's
-catalog is 24 hours later, so snapshots are kept up to a day longer than by a clock. The lake has its catalog in
-PostgreSQL, one schema for each CRM, and its files in a folder. "sessions" and "wait" (the longest, for any lock in
-PostgreSQL) are the most of ten samples a second since the line before. At the end, or when it has lasted as long as it
-may, each record that the sandbox lists is looked for in the tables of each CRM.
+In each hour, each CRM reads its lists in a Dagster run, in the first one and in each 24th in full, otherwise
+incrementally, an hour later by the clock of the sandbox. A process syncs its share of the CRMs one after another, as
+long as the benchmark lasts, and keeps the DuckDB instance of each open. After 24 hours maintenance of all CRMs runs,
+and a line of the table says what there is. After it the lake's catalog is 24 hours later, so snapshots are kept up to a
+day longer than by a clock. The lake has its catalog in PostgreSQL, one schema for each CRM, and its files in a folder.
+"sessions" and "wait" (the longest, for any lock in PostgreSQL) are the most of ten samples a second since the line
+before. At the end, or when it has lasted as long as it may, each record that the sandbox lists is looked for in the
+tables of each CRM.
 """
 
-import argparse
 import os
 import resource
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
-from subprocess import PIPE
 
 import psycopg
+from lake_sizes import COLUMNS, sizes
+from many_crms_worker import begin, do
+from measuring import head, line, parser
 
 from crm_assets.sandbox.server import serving_sandbox
-from crm_assets_tests.lake_servers import lake_servers
+from crm_assets_tests.lake_servers import dsn_of, lake_servers
 
 BEGIN = datetime(2026, 10, 1, 8, tzinfo=timezone.utc)
 LISTS = ("contacts", "accounts")
-WORKER = Path(__file__).with_name("many_crms_worker.py")
 SAMPLE = """
 select
     count(*),
@@ -43,7 +42,6 @@ select
 from pg_stat_activity
 where datname = current_database() and pid <> pg_backend_pid()
 """
-TABLES = "select schemaname, tablename from pg_tables where schemaname like 'north_%'"
 A_DAY_LATER = (
     "update {0}.ducklake_snapshot set snapshot_time = snapshot_time - interval '24 hours'",
     "update {0}.ducklake_files_scheduled_for_deletion set schedule_start = schedule_start - interval '24 hours'",
@@ -80,78 +78,65 @@ class Samples:
 class Workers:
     """Processes, each with its share of the CRMs."""
 
-    def __init__(
-        self, names: Sequence[str], processes: int, lists: Sequence[str], environment: Mapping[str, str], folder: Path
-    ) -> None:
-        """Starts them."""
-        self._log_of = {}
+    def __init__(self, names: Sequence[str], processes: int, lists: Sequence[str], folder: Path) -> None:
+        """Gives each a folder. The processes start when they have something to do."""
+        self._lists, self._names_of = lists, dict[ProcessPoolExecutor, Sequence[str]]()
         for first in range(processes):
             own = folder / f"worker_{first}"
             own.mkdir()
-            command = [sys.executable, str(WORKER), ",".join(lists), *names[first::processes]]
-            streams = {"stdin": PIPE, "stdout": PIPE, "stderr": (own / "log").open("wb")}
-            process = subprocess.Popen(command, env={**os.environ, **environment}, cwd=own, text=True, **streams)
-            self._log_of[process] = own / "log"
+            self._names_of[ProcessPoolExecutor(1, get_context("spawn"), begin, (own,))] = names[first::processes]
 
     def run(self, what: str) -> float:
         """Does it with each CRM. Returns the CPU seconds of all processes until now."""
-        for process in self._log_of:
-            print(what, file=process.stdin, flush=True)
-        return sum(map(self._cpu, self._log_of))
-
-    def _cpu(self, process: "subprocess.Popen[str]") -> float:
-        assert process.stdout
-        for line in process.stdout:
-            if line.startswith("CPU "):
-                return float(line.removeprefix("CPU "))
-        sys.exit(f"A process failed:\n{self._log_of[process].read_text()[-3000:]}")
+        running = [pool.submit(do, what, names, self._lists) for pool, names in self._names_of.items()]
+        return sum(each.result() for each in running)
 
     def end(self) -> None:
         """Ends them."""
-        for process in self._log_of:
-            process.communicate()
+        for pool in self._names_of:
+            pool.shutdown()
 
 
 def main() -> None:
-    """Prints a line for each round."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--crms", type=int, default=100)
-    parser.add_argument("--processes", type=int, default=20, help="at a time")
-    parser.add_argument("--hours", type=int, default=168, help="syncs of each CRM after the first")
-    parser.add_argument("--lists", type=int, default=1, choices=range(1, len(LISTS) + 1), help="lists of each CRM")
-    parser.add_argument("--dagster-every", type=int, default=24, metavar="HOURS", help="hours from one Dagster run on")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="ends then with a shorter week")
-    parser.add_argument("--rows", type=int, default=200, help="records of the five lists of each CRM")
-    options = parser.parse_args()
-    names, now = [f"north_{number:03}" for number in range(options.crms)], [BEGIN]
+    """Prints a line for each day."""
+    options = parser(__doc__)
+    options.add_argument("--crms", type=int, default=100)
+    options.add_argument("--processes", type=int, default=20, help="at a time")
+    options.add_argument("--hours", type=int, default=168, help="syncs of each CRM after the first")
+    options.add_argument("--lists", type=int, default=1, choices=range(1, len(LISTS) + 1), help="lists of each CRM")
+    options.add_argument("--minutes", type=float, default=float("inf"), help="ends then with a shorter week")
+    options.add_argument("--rows", type=int, default=200, help="records of the five lists of each CRM")
+    given = options.parse_args()
+    names, now = [f"north_{number:03}" for number in range(given.crms)], [BEGIN]
     with ExitStack() as stack:
         servers = stack.enter_context(lake_servers())
-        crm = stack.enter_context(serving_sandbox(rows=options.rows, now=lambda: now[0]))
+        crm = stack.enter_context(serving_sandbox(rows=given.rows, now=lambda: now[0]))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        lake = servers.new_lake() | {"CRM_WAREHOUSE_FILES": str(folder / "lake"), "CRM_DATA_DIR": str(folder)}
+        files = folder / "lake"
+        lake = servers.new_lake() | {"CRM_WAREHOUSE_FILES": str(files), "CRM_DATA_DIR": str(folder)}
         for name in names:
             lake[f"SOURCES__{name.upper()}__BASE_URL"] = crm.base_url
             lake[f"SOURCES__{name.upper()}__API_KEY"] = crm.api_key
-        dsn = lake["CRM_WAREHOUSE"].removeprefix("ducklake:postgres:")
+        os.environ.update(lake)
+        dsn = dsn_of(lake["CRM_WAREHOUSE"])
         samples = Samples(dsn)
         stack.callback(samples.end)
-        workers = Workers(names, options.processes, LISTS[: options.lists], lake, folder)
+        workers = Workers(names, given.processes, LISTS[: given.lists], folder)
         stack.callback(workers.end)
-        print("| hours | CPU s of a run | catalog tables | their rows | files | MiB | sessions | wait s |")
-        print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
-        give_up_at = time.monotonic() + options.minutes * 60
+        head("hours:", "CPU s of a run:", *COLUMNS, "sessions:", "wait s:")
+        give_up_at = time.monotonic() + given.minutes * 60
         cpu = workers.run("full")
         used, runs = 0.0, 0
-        for hour in range(1, options.hours + 1):
+        for hour in range(1, given.hours + 1):
             now[0] += timedelta(hours=1)
-            mode = "incremental" if hour % 24 else "full"
-            before, cpu = cpu, workers.run(mode if hour % options.dagster_every else f"dagster {mode}")
+            before, cpu = cpu, workers.run("incremental" if hour % 24 else "full")
             used, runs = used + cpu - before, runs + len(names)
-            is_last = hour == options.hours or time.monotonic() >= give_up_at
+            is_last = hour == given.hours or time.monotonic() >= give_up_at
             if hour % 24 and not is_last:
                 continue
             cpu = workers.run("maintenance")
-            print(line(hour, used / runs, dsn, folder / "lake", samples), flush=True)
+            sessions, wait = samples.most()
+            line(hour, f"{used / runs:.2f}", *sizes(lake, files), sessions, f"{wait:.1f}")
             used, runs = 0.0, 0
             if is_last:
                 break
@@ -163,20 +148,6 @@ def main() -> None:
     processes = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     total = sum(used.ru_utime + used.ru_stime for used in processes)
     print(f"\nEach record is stored as it is served. All processes, PostgreSQL's included: {total:,.0f} s of CPU.")
-
-
-def line(hour: int, cpu: float, dsn: str, files: Path, samples: Samples) -> str:
-    """A line of the table."""
-    sizes = [path.stat().st_size for path in files.rglob("*.parquet")]
-    with psycopg.connect(dsn) as session:
-        tables = session.execute(TABLES).fetchall()
-        counts = [session.execute(f'select count(*) from "{of}"."{table}"').fetchall() for of, table in tables]
-    rows = sum(count for [[count]] in counts)
-    sessions, wait = samples.most()
-    return (
-        f"| {hour} | {cpu:.2f} | {len(tables):,} | {rows:,} | {len(sizes):,} | {sum(sizes) / 2**20:.1f} "
-        f"| {sessions} | {wait:.1f} |"
-    )
 
 
 if __name__ == "__main__":

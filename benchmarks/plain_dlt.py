@@ -1,8 +1,9 @@
 """Loads the same five lists with plain dlt, as its documentation suggests. Run by raw_sync.py.
 
-Usage: plain_dlt.py BASE_URL KEY DATABASE [LOADER_FILE_FORMAT]
+Usage: plain_dlt.py [LOADER_FILE_FORMAT], with the settings of crm_assets in the environment.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -27,14 +28,16 @@ class CountingAdapter(HTTPAdapter):
         return super().send(*args, **kwargs)
 
 
-def main(base_url: str, key: str, database: Path, file_format: Any = None) -> None:
+def main(file_format: Any = None) -> None:
     """Loads all five lists into a new database."""
+    folder = Path(os.environ["CRM_DATA_DIR"])
+    key = os.environ["SOURCES__CRM__API_KEY"]
     session = Client(raise_for_status=False).session
     session.mount("http://", CountingAdapter())
     source = rest_api_source(
         {
             "client": {
-                "base_url": base_url,
+                "base_url": os.environ["SOURCES__CRM__BASE_URL"],
                 "auth": {"type": "api_key", "name": "api_key", "api_key": key, "location": "header"},
                 "paginator": {"type": "page_number", "base_page": 1, "page_param": "page", "total_path": None},
                 "session": session,
@@ -53,8 +56,8 @@ def main(base_url: str, key: str, database: Path, file_format: Any = None) -> No
     )
     pipeline = dlt.pipeline(
         "plain",
-        pipelines_dir=str(database.parent / "pipelines"),
-        destination=dlt.destinations.duckdb(str(database)),
+        pipelines_dir=str(folder / "pipelines"),
+        destination=dlt.destinations.duckdb(str(folder / "plain.duckdb")),
         dataset_name="raw",
     )
     pipeline.run(source, loader_file_format=file_format)
@@ -62,4 +65,4 @@ def main(base_url: str, key: str, database: Path, file_format: Any = None) -> No
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), *sys.argv[4:])
+    main(*sys.argv[1:])

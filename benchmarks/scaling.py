@@ -9,22 +9,15 @@ the costs of a record are a difference of two runs. Nothing else is measured, an
 give the same day. docs/beyond_one_machine.md says what is left out.
 """
 
-import argparse
 import heapq
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from measuring import Measured, measured
-from sandbox_process import sandbox
+from measuring import MATERIALIZE, UNUSUAL, Measured, head, line, measured, parser, sandbox, settings
 
 from crm_assets_tests.lake_servers import LakeServers, lake_servers
-
-KEY = "benchmark"
-WORLD = ("--now=2026-11-01T00:00:00+00:00", "--unknown-fields=5", "--odd-types=0.01", "--side-load", "--port=0")
-RUN = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize", "-m", "crm_assets.definitions"]
 
 STEPS = 20
 """Steps of a full run that take time: raw tables and models."""
@@ -64,17 +57,17 @@ def costs_of(kind: str, servers: LakeServers, few: int, many: int) -> Costs:
     def run(base_url: str, selection: str, executor: str = "in_process") -> Measured:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            lake = servers.new_lake() | {"CRM_WAREHOUSE_FILES": name} if kind == "lake" else {}
-            settings = {"CRM_DATA_DIR": name, "SOURCES__CRM__BASE_URL": base_url, "SOURCES__CRM__API_KEY": KEY}
-            made = measured([*RUN, "--select", selection], {**lake, **settings, "CRM_EXECUTOR": executor}, folder)
+            environment = settings(base_url, folder) | {"CRM_EXECUTOR": executor}
+            environment |= servers.new_lake() | {"CRM_WAREHOUSE_FILES": name} if kind == "lake" else {}
+            made = measured([*MATERIALIZE, selection], environment, folder)
             files = folder.rglob("*.parquet") if kind == "lake" else folder.glob("crm.duckdb")
             sizes.append(sum(path.stat().st_size for path in files))
             return made
 
-    with sandbox(KEY, f"--rows={few}", *WORLD) as base_url:
+    with sandbox(f"--rows={few}", *UNUSUAL) as base_url:
         raw, all_few = run(base_url, "group:raw"), run(base_url, "*")
         apart = run(base_url, "group:raw", "multiprocess")
-    with sandbox(KEY, f"--rows={many}", *WORLD) as base_url:
+    with sandbox(f"--rows={many}", *UNUSUAL) as base_url:
         raw_many, all_many = run(base_url, "group:raw"), run(base_url, "*")
     read = (raw_many.cpu - raw.cpu) / (many - few)
     model = (all_many.cpu - all_few.cpu) / (many - few) - read
@@ -233,39 +226,32 @@ CHANGES = {
 
 def table(plans: Mapping[str, Plan], costs: Costs) -> None:
     """Prints a line for each plan."""
-    print(
-        "| computed | night | one full run | core hours a day | requests a day | memory | stored | workers busy "
-        "| bottleneck |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    numbers = ("night:", "one full run:", "core hours a day:", "requests a day:", "memory:", "stored:", "workers busy:")
+    head("computed", *numbers, "bottleneck")
     for name, plan in plans.items():
         day = simulate(plan, costs)
-        print(
-            f"| {name} | {day.night / 60:,.1f} min | {day.longest / 60:,.1f} min | {day.cores:,.1f} "
-            f"| {day.requests:,.0f} | {day.memory:.1f} GiB | {costs.stored * plan.records / 1e9:.2f} GB "
-            f"| {day.busy:.0%} | {day.bottleneck} |"
-        )
+        minutes = (f"{seconds / 60:,.1f} min" for seconds in (day.night, day.longest))
+        stored = f"{costs.stored * plan.records / 1e9:.2f} GB"
+        used = (f"{day.cores:,.1f}", f"{day.requests:,.0f}", f"{day.memory:.1f} GiB", stored, f"{day.busy:.0%}")
+        line(name, *minutes, *used, day.bottleneck)
     print()
 
 
 def main() -> None:
     """Prints what was measured, and the tables computed from it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs=2, default=[500, 100_000], help="few records, and many")
-    parser.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file", "lake"])
-    options = parser.parse_args()
+    options = parser(__doc__)
+    options.add_argument("--rows", type=int, nargs=2, default=[500, 100_000], help="few records, and many")
+    options.add_argument("--warehouse", nargs="+", choices=("file", "lake"), default=["file", "lake"])
+    given = options.parse_args()
+    few, many = given.rows
     with lake_servers() as servers:
-        costs = {kind: costs_of(kind, servers, *options.rows) for kind in options.warehouse}
-    print(
-        f"| measured, with {options.rows[0]:,} and {options.rows[1]:,} records | CPU s of a run "
-        "| CPU s of a step's process | µs to read a record | µs in the models | peak MiB | bytes stored |"
-    )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        costs = {kind: costs_of(kind, servers, few, many) for kind in given.warehouse}
+    of_runs = ("CPU s of a run:", "CPU s of a step's process:", "µs to read a record:", "µs in the models:")
+    head(f"measured, with {few:,} and {many:,} records", *of_runs, "peak MiB:", "bytes stored:")
     for kind, found in costs.items():
-        print(
-            f"| {kind} | {found.start:.1f} | {found.step:.1f} | {found.read * 1e6:.0f} | {found.model * 1e6:.0f} "
-            f"| {found.memory * 1024:.0f} | {found.stored:.0f} |"
-        )
+        seconds = (f"{found.start:.1f}", f"{found.step:.1f}")
+        rest = (found.read * 1e6, found.model * 1e6, found.memory * 1024, found.stored)
+        line(kind, *seconds, *(f"{number:.0f}" for number in rest))
     print()
     for kind, found in costs.items():
         print(f"{kind}:\n")

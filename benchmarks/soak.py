@@ -27,21 +27,20 @@ from tempfile import mkdtemp
 from threading import Lock
 
 import duckdb
-from sandbox_process import sandbox
+from measuring import DAGSTER, MATERIALIZE, head, line, parser, sandbox, settings
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import NothingStored
 from crm_assets.warehouse.warehouse import Warehouse
 
-KEY, BEGIN = "soak", datetime(2026, 1, 31, tzinfo=timezone.utc)
+BEGIN = datetime(2026, 1, 31, tzinfo=timezone.utc)
 RUNS_A_ROUND = 4  # of each process
 LONGEST_RUN, SECONDS_A_KILL = 300.0, 60.0
 KILLED, BY_COMMAND, BROKEN = 0.75, 0.15, 0.1  # shares: of the runs, of the runs, of the rounds
 IDS = dict(zip(ENDPOINTS, ("account_id", "contact_id", "deal_id", "task_id", "appointment_id"), strict=True))
 VARYING = {"_dlt_load_id", "_dlt_id", "last_seen_load_id", "taken_at"}  # when, or by which load, a row came
-DAGSTER, LOCATION = str(Path(sys.executable).with_name("dagster")), ("-m", "crm_assets.definitions")
 SELECTED = "__ASSET_JOB"  # the name that Dagster gives it
-JOB = [DAGSTER, "job", "execute", *LOCATION, "-j"]
+JOB = [DAGSTER, "job", "execute", "-m", "crm_assets.definitions", "-j"]
 SEEN_BY_BUILDS = ("account_ownership", "won_deal_changes", "task_durations")  # tell when changes were noticed
 DAILY = {"pipeline_health_daily": "snapshot_date = current_date", **dict.fromkeys(SEEN_BY_BUILDS, "false")}
 IN_PROCESS = """
@@ -167,7 +166,7 @@ def drawn_command(dice: random.Random) -> list[str]:
     if job != SELECTED:
         return [*JOB, job]
     keys = (f'key:"raw/{resource}"' for resource in resources)
-    return [DAGSTER, "asset", "materialize", *LOCATION, "--select", " or ".join(keys) or "*"]
+    return [*MATERIALIZE, " or ".join(keys) or "*"]
 
 
 def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
@@ -182,10 +181,9 @@ def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
 def environment(data: Path, url: str) -> dict[str, str]:
     """The environment of a run, with all of its settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DAGSTER_HOME", "SOURCES__"))}
-    return kept | {
-        "CRM_DATA_DIR": str(data),
-        "SOURCES__CRM__BASE_URL": url,
-        "SOURCES__CRM__API_KEY": KEY,
+    return {
+        **kept,
+        **settings(url, data),
         "SOURCES__CRM__REQUEST_BACKOFF_FACTOR": "0.05",
         "SOURCES__CRM__ASSET_RETRY_DELAY": "0",
         "RUNTIME__DLTHUB_TELEMETRY": "false",
@@ -216,29 +214,30 @@ def play(soak: Soak) -> None:
         now += timedelta(minutes=dice.randint(1, 600))
         faults, broken = drawn_faults(dice)
         where = (f"--port={port}", f"--now={now.isoformat()}")
-        with sandbox(KEY, *world, *where, *faults) as base_url, ThreadPoolExecutor(options.processes) as pool:
+        with sandbox(*world, *where, *faults) as base_url, ThreadPoolExecutor(options.processes) as pool:
             port = int(base_url.rpartition(":")[2])
             seeds = [dice.random() for _ in range(options.processes * RUNS_A_ROUND)]
             list(pool.map(partial(soak.run_one, base_url, broken), seeds))  # the first error cancels the rest
         minutes = (time.monotonic() - started) / 60
         told = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
         print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {told}", file=sys.stderr, flush=True)
-    with sandbox(KEY, *world, *where) as base_url:
+    with sandbox(*world, *where) as base_url:
         rows = soak.finish(base_url)
     print(f"{told}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
-    table = (f"| {table} | {count:,} |" for table, count in rows.items())
-    print("| table | rows, the same as undisturbed |\n| --- | ---: |", *table, sep="\n")
+    head("table", "rows, the same as undisturbed:")
+    for table, count in rows.items():
+        line(table, count)
 
 
 def main() -> None:
     """Runs the soak test. The exit code is 1 if anything is wrong."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=60, help="how long new runs are started")
-    parser.add_argument("--kills", type=int, help="instead of a time: how many kills; at most a minute for each")
-    parser.add_argument("--processes", type=int, default=3, help="runs at once")
-    parser.add_argument("--rows", type=int, default=2000, help="records over the five lists")
-    parser.add_argument("--seed", type=int, default=1, help="of the records and of chance")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--seconds", type=float, default=60, help="how long new runs are started")
+    arguments.add_argument("--kills", type=int, help="instead of a time: how many kills; at most a minute for each")
+    arguments.add_argument("--processes", type=int, default=3, help="runs at once")
+    arguments.add_argument("--rows", type=int, default=2000, help="records over the five lists")
+    arguments.add_argument("--seed", type=int, default=1, help="of the records and of chance")
+    options = arguments.parse_args()
     seconds = options.kills * SECONDS_A_KILL if options.kills else options.seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     folder = Path(mkdtemp(prefix="soak"))

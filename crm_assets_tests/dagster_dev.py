@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import requests
 from dagster import DagsterInstance, DagsterRunStatus
 from dagster_graphql import DagsterGraphQLClient
-from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from crm_assets_tests.lake_servers import free_port
+from crm_assets_tests.waiting import eventually
 
 CHECKOUT = Path(__file__).parents[1]
 DAGSTER = Path(sys.executable).with_name("dagster")
@@ -55,7 +55,7 @@ class DagsterDev:
                 return len(instance.get_ticks(state.instigator_origin_id, state.selector_id))
 
             before = ticks()
-            wait_until(lambda: ticks() >= before + count)
+            eventually(lambda: ticks() >= before + count)
 
     def run(self, *command: str | Path) -> None:
         """Runs one of Dagster's commands beside it, in the same folder."""
@@ -98,41 +98,32 @@ def dagster_dev(project: Path) -> Iterator[DagsterDev]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def answers() -> bool:
+        if process.poll() is not None:
+            told = (project / "dagster_dev.log").read_text(encoding="utf-8")
+            raise RuntimeError(f"dagster dev ended with {process.returncode}:\n{told[-3000:]}")
+        return requests.get(f"{url}/server_info", timeout=10).ok
+
     try:
-        _wait_for(url, process, project / "dagster_dev.log")
+        eventually(answers, patience=120)
         yield DagsterDev(url, project)
     finally:
         _stop(process)
-
-
-@retry(retry=retry_if_result(lambda done: not done), wait=wait_fixed(1), stop=stop_after_delay(600))
-def wait_until(is_so: Callable[[], bool]) -> bool:
-    """Asks every second, for up to ten minutes.
-
-    Raises:
-        tenacity.RetryError: It has not become so.
-    """
-    return is_so()
 
 
 def wait_for_run(dev: DagsterDev, run_id: str) -> DagsterRunStatus:
     """Waits for the end of a run: how it has ended."""
     with dev.instance() as instance:
 
-        def status() -> DagsterRunStatus:
+        def ended() -> DagsterRunStatus | None:
             run = instance.get_run_by_id(run_id)
             assert run is not None
-            return run.status
+            return run.status if run.is_finished else None
 
-        wait_until(lambda: status() in {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED})
-        return status()
-
-
-@retry(retry=retry_if_exception_type(requests.RequestException), wait=wait_fixed(0.5), stop=stop_after_delay(120))
-def _wait_for(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    if process.poll() is not None:
-        raise RuntimeError(f"dagster dev ended with {process.returncode}:\n{log.read_text(encoding='utf-8')[-3000:]}")
-    requests.get(f"{url}/server_info", timeout=10).raise_for_status()
+        status = eventually(ended)
+        assert status is not None
+        return status
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

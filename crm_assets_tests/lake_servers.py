@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import requests
+
+from crm_assets_tests.waiting import eventually
 
 BUCKET = "crm"
 HOST = "127.0.0.1"
@@ -104,7 +106,7 @@ def lake_servers() -> Iterator[LakeServers]:
             )
             s3 = [str(Path(sys.executable).with_name("moto_server")), "-H", HOST, "-p", str(servers.s3_port)]
             started.append(subprocess.Popen(s3, stdout=log, stderr=log))
-        _wait_for(servers)
+        eventually(lambda: _are_there(servers), patience=60, pause=0.1)
         yield servers
     finally:
         for process, ending in zip(started, (END_SESSIONS, signal.SIGTERM), strict=False):
@@ -130,13 +132,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(servers: LakeServers) -> None:
-    import requests
-
-    give_up_at = time.monotonic() + 60
-    while time.monotonic() < give_up_at:
-        with suppress(psycopg.OperationalError, requests.ConnectionError), psycopg.connect(servers.dsn("postgres")):
-            requests.put(f"http://{HOST}:{servers.s3_port}/{BUCKET}", timeout=10).raise_for_status()
-            return
-        time.sleep(0.1)
-    raise TimeoutError("PostgreSQL and the S3 server did not start within a minute")
+def _are_there(servers: LakeServers) -> bool:
+    with suppress(psycopg.OperationalError), psycopg.connect(servers.dsn("postgres")):
+        return requests.put(f"http://{HOST}:{servers.s3_port}/{BUCKET}", timeout=10).ok
+    return False

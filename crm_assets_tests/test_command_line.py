@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, always, json_response, scripted_crm
+from crm_assets_tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -124,8 +124,7 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
         crm.seen.clear()
         crm.holds_back = lambda _: True
         with started(*command, tmp_path=tmp_path, settings=settings | {"CRM_EXECUTOR": executor}) as process:
-            while not crm.seen and process.poll() is None:
-                time.sleep(0.02)
+            eventually(lambda: crm.seen or process.poll() is not None, pause=0.02)
             with DagsterInstance.from_config(str(tmp_path / "home")) as instance:
                 # As Dagster's UI does it: the wish is noted, then the process gets a signal.
                 [run] = instance.get_runs()
@@ -134,7 +133,7 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
                 process.communicate(timeout=60)
                 [run] = instance.get_runs()
         assert (process.returncode != 0, run.status) == (True, DagsterRunStatus.CANCELED)
-        assert processes_of(process) == 0
+        assert eventually(lambda: is_gone(process), patience=60)
         assert list((data_dir / "pipelines").iterdir()) == []
         with Warehouse(lock_wait=0).get_connection() as connection:
             assert connection.execute("select id from raw.accounts").fetchall() == [(1,)]
@@ -143,13 +142,10 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.accounts") == [(2,)]
 
 
-def processes_of(process: "subprocess.Popen[str]", patience: float = 60) -> int:
-    """1 if anything is left of a command that has ended, which may take a moment; otherwise 0."""
-    give_up_at = time.monotonic() + patience
-    while time.monotonic() < give_up_at:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return 0
-        time.sleep(0.05)
-    return 1
+def is_gone(process: "subprocess.Popen[str]") -> bool:
+    """Whether nothing is left of a command that has ended."""
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return True
+    return False

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, AssetSpec, Definitions
 
+from crm_assets.definitions import defs
+
 SNAPSHOT = Path(__file__).with_name("definitions.txt")
 
 LOAD = """
@@ -134,14 +136,10 @@ def picture(definitions: Definitions) -> str:
 
 def test_the_code_location_is_the_one_that_was_reviewed() -> None:
     """After a wanted change: `python -m crm_assets_tests.test_definitions`, and review the difference."""
-    from crm_assets.definitions import defs
-
     assert picture(defs) == SNAPSHOT.read_text(encoding="utf-8")
 
 
 def test_every_asset_has_a_description_and_an_owner() -> None:
-    from crm_assets.definitions import defs
-
     for spec in defs.resolve_all_asset_specs():
         assert len(spec.description or "") > 40, spec.key
         assert spec.owners, spec.key
@@ -152,8 +150,6 @@ def test_every_asset_has_a_description_and_an_owner() -> None:
 
 @pytest.mark.slow
 def test_the_launchpad_offers_the_ways_of_reading_and_no_other() -> None:
-    from crm_assets.definitions import defs
-
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
         asset_selection=[AssetKey(["raw", "open_tasks"])],
@@ -169,14 +165,10 @@ def test_the_launchpad_offers_the_ways_of_reading_and_no_other() -> None:
 
 
 def test_jobs_schedules_and_sensors_have_descriptions() -> None:
-    from crm_assets.definitions import defs as definitions
-
-    jobs = [job for job in definitions.resolve_all_job_defs() if not job.name.startswith("__")]
-    automations = [*(definitions.schedules or []), *(definitions.sensors or [])]
+    jobs = [job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
+    automations = [*(defs.schedules or []), *(defs.sensors or [])]
     assert [each.name for each in (*jobs, *automations) if not each.description] == []
 
 
 if __name__ == "__main__":
-    from crm_assets.definitions import defs as current
-
-    SNAPSHOT.write_text(picture(current), encoding="utf-8")
+    SNAPSHOT.write_text(picture(defs), encoding="utf-8")

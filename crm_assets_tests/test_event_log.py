@@ -1,7 +1,6 @@
 """Dagster's event log with files that stay open: it has the same events, and others see them at once."""
 
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from dagster import (
 
 from crm_assets.dagster_internals import delete_run
 from crm_assets.event_log import EventLog
+from crm_assets_tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -110,10 +110,7 @@ def test_another_process_sees_each_event_at_once(instance: Instance) -> None:
         [record] = own.get_run_records(limit=1)
         for message in ("first", "second"):
             own.report_engine_event(message, record.dagster_run)
-            give_up_at = time.monotonic() + 10
-            while message not in seen and time.monotonic() < give_up_at:
-                time.sleep(0.01)
-            assert message in seen
+            assert eventually(lambda: message in seen, patience=10, pause=0.01)  # noqa: B023 - called at once
         assert len(other.all_logs(run_id)) == number + 2
 
 

@@ -13,8 +13,9 @@ from dagster import AssetKey, DagsterEventType, DagsterInstance
 from crm_assets.definitions import defs
 from crm_assets_tests.alerts.receivers import Webhook, webhook
 from crm_assets_tests.assets.raw_runs import tasks
-from crm_assets_tests.dagster_dev import CHECKOUT, HOME, DagsterDev, dagster_dev, wait_for_run, wait_until
+from crm_assets_tests.dagster_dev import CHECKOUT, HOME, DagsterDev, dagster_dev, wait_for_run
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, scripted_crm
+from crm_assets_tests.waiting import eventually
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1800)]
 
@@ -82,9 +83,9 @@ def test_each_kind_of_incident_is_reported_once_and_its_end_once(
     # The daemon starts a killed run again, which waits for the CRM.
     crm.holds_back = lambda seen: seen.resource == "won_deals"
     killed = dev.submit("won_deals_sync", "raw/won_deals")
-    wait_until(lambda: crm.pages("won_deals") != [])
+    eventually(lambda: crm.pages("won_deals") != [])
     kill(dev, killed)
-    wait_until(lambda: {late, killed_job} <= set(hook.titles))
+    eventually(lambda: {late, killed_job} <= set(hook.titles))
     crm.holds_back = None
 
     crm.faults.append(always("contacts", lambda: json_response({"message": "Not yours"}, 403)))
@@ -92,14 +93,14 @@ def test_each_kind_of_incident_is_reported_once_and_its_end_once(
     for _ in range(2):
         wait_for_run(dev, dev.submit("contacts_sync", "raw/contacts"))
         wait_for_run(dev, dev.submit("open_tasks_sync", "raw/open_tasks"))
-    wait_until(lambda: {failed, warned} <= set(hook.titles))
+    eventually(lambda: {failed, warned} <= set(hook.titles))
     crm.faults.clear()
     crm.lists["open_tasks"].pop()
     for resource in ("contacts", "open_tasks", "accounts"):
         wait_for_run(dev, dev.submit(f"{resource}_sync", f"raw/{resource}"))
 
     everything = ["job won_deals_sync", "raw/accounts", "raw/contacts", "raw/open_tasks"]
-    wait_until(lambda: recovered(hook) == everything)
+    eventually(lambda: recovered(hook) == everything)
     dev.wait_for_ticks("send_alerts", 2)
     assert recovered(hook) == everything
     assert sorted(title for title in hook.titles if not title.startswith(RECOVERED)) == sorted(

@@ -8,8 +8,9 @@ from dagster import AssetKey, DagsterRunStatus
 
 from crm_assets.definitions import defs
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
-from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev, wait_for_run, wait_until
+from crm_assets_tests.dagster_dev import HOME, DagsterDev, dagster_dev, wait_for_run
 from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
+from crm_assets_tests.waiting import eventually
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1800)]
 
@@ -47,7 +48,7 @@ def wait_for_automation(dev: DagsterDev) -> None:
     """Waits until the automation sensor has looked at all that there is, and no run is left to do."""
     dev.wait_for_ticks(SENSOR, 3)
     with dev.instance() as instance:
-        wait_until(lambda: all(run.is_finished for run in instance.get_runs()))
+        eventually(lambda: all(run.is_finished for run in instance.get_runs()))
 
 
 def test_models_are_built_once_per_read_with_changes(dev: DagsterDev, crm: ScriptedCrm) -> None:
@@ -58,7 +59,7 @@ def test_models_are_built_once_per_read_with_changes(dev: DagsterDev, crm: Scrip
 
     add_record(crm, "open_tasks")
     dev.run("schedule", "start", "--workspace", "workspace.yaml", "open_tasks_schedule")
-    wait_until(lambda: builds(dev)[TASKS] == 2)
+    eventually(lambda: builds(dev)[TASKS] == 2)
     dev.run("schedule", "stop", "--workspace", "workspace.yaml", "open_tasks_schedule")
     wait_for_automation(dev)
     followed = once + below(TASKS) + Counter([TASKS])

@@ -3,17 +3,16 @@
 import json
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import requests
 import yaml
 
 from crm_assets_tests.lake_servers import HOST
+from crm_assets_tests.waiting import eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
@@ -25,9 +24,6 @@ DOCKER_CONTEXT = json.loads(BESIDE["environment"]["DAGSTER_CONTAINER_CONTEXT"])[
 
 DAGSTERS = ("code", "web", "daemon")
 """Dagster's services, in the order that `depends_on` starts them in."""
-
-PATIENCE = 240
-"""Seconds to wait at most for what others do."""
 
 
 @dataclass(frozen=True)
@@ -101,19 +97,4 @@ def started(words: Sequence[str | Path], log: Path, healthy: Callable[[], bool],
             yield
         finally:
             process.terminate()
-            process.wait(timeout=PATIENCE)
-
-
-def eventually(look: Callable[[], Any], patience: float = PATIENCE) -> Any:
-    """What `look` finds, as soon as it finds something.
-
-    Raises:
-        TimeoutError: It has found nothing.
-    """
-    give_up_at = time.monotonic() + patience
-    while time.monotonic() < give_up_at:
-        with suppress(requests.ConnectionError):
-            if found := look():
-                return found
-        time.sleep(0.5)
-    raise TimeoutError(f"Nothing was found within {patience} s")
+            process.wait(timeout=240)

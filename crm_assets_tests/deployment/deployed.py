@@ -10,8 +10,9 @@ import pytest
 import requests
 from dagster_graphql import DagsterGraphQLClient
 
-from crm_assets_tests.deployment.compose import DAGSTERS, DEPLOY, SERVICES, Host, Service, eventually
+from crm_assets_tests.deployment.compose import DAGSTERS, DEPLOY, SERVICES, Host, Service
 from crm_assets_tests.lake_servers import HOST, LakeServers, free_port, lake_servers, postgres_folder
+from crm_assets_tests.waiting import eventually
 
 PASSWORDS = {"DAGSTER_POSTGRES_PASSWORD": "pg$ecret#1", "LAKE_POSTGRES_PASSWORD": 'it\'s "another" :one \\'}
 TICKING = "open_tasks_schedule"
@@ -86,7 +87,7 @@ class Deployment:
             now = self.status(run)
             return now if now in {"SUCCESS", "FAILURE", "CANCELED"} else ""
 
-        return str(eventually(ended))
+        return eventually(ended)
 
 
 def asked_for(url: str, query: str, **variables: Any) -> Any:

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.deployment.compose import eventually
 from crm_assets_tests.deployment.deployed import TICKING, Deployment
+from crm_assets_tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.usefixtures("lake_extensions")]
 
@@ -60,7 +60,7 @@ def process_of(deployment: Deployment, run: str) -> str:
 
 
 def test_a_schedule_starts_runs(deployment: Deployment) -> None:
-    started = eventually(lambda: deployment.runs(schedule_name=TICKING), patience=400)
+    started = eventually(lambda: deployment.runs(schedule_name=TICKING))
     assert deployment.end_of(started[-1]["runId"]) == "SUCCESS"
 
 

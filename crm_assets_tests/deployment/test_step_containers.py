@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.deployment.compose import BESIDE, DOCKER_CONTEXT, eventually
+from crm_assets_tests.deployment.compose import BESIDE, DOCKER_CONTEXT
 from crm_assets_tests.deployment.containers import Containers, docker_socket, podman
 from crm_assets_tests.deployment.deployed import Deployment, deployed
+from crm_assets_tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.image,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from crm_assets_tests.models.raw_tables import RawTables, assert_each
+from crm_assets_tests.models.raw_tables import Cases, RawTables, assert_each
 
 VALUE, RETENTION = "marts.customer_value", "marts.customer_retention_quarterly"
 TODAY = datetime.now(timezone.utc).date()
@@ -35,7 +35,7 @@ def test_status_goes_by_first_and_last_win(crm: RawTables) -> None:
     for account, (days, *_) in enumerate(won.values()):
         add_deals(crm, account, *(None if day is None else ago(day) for day in days))
 
-    cases = {name: ({}, len(days), *expected) for name, (days, *expected) in won.items()}
+    cases: Cases = {name: ({}, len(days), *expected) for name, (days, *expected) in won.items()}
     assert_each(crm, "accounts", cases, VALUE, "won_deals", "status", "days_since_win")
 
 

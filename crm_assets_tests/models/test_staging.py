@@ -47,17 +47,17 @@ def test_tags_are_a_list_of_texts_or_null(crm: RawTables) -> None:
 
 
 def test_id_within_a_record_is_a_whole_number(crm: RawTables) -> None:
-    whole = [(number, number) for number in (7, -7, 0)] + [(number, 7) for number in (7.0, "7", "7.0", "7.00")]
+    whole = {7: 7, -7: -7, 0: 0, "7": 7, "7.0": 7, "7.00": 7}
     others = ["7.", "7.01", "07.0", "7_0", "007", " 7", "7\n", "+7", "0x7", "7e1", "", 7.4, True, None, [7], 2**63]
-    cases = {repr(sent): ({"sales_accounts": json.dumps([{"id": sent}])}, id_) for sent, id_ in whole}
-    cases |= {repr(sent): ({"sales_accounts": json.dumps([{"id": sent}])}, None) for sent in others}
-    for id_, sent in enumerate([*(number for number, _ in whole), *others]):
-        crm.add("open_tasks", id_, targetables=json.dumps([{"id": sent, "type": "Deal"}]))
-        crm.side_load("deal_stages", id_, deal_pipeline_id=sent)
+    sent = [*whole.items(), (7.0, 7), *((other, None) for other in others)]
+    for id_, (value, _) in enumerate(sent):
+        crm.add("open_tasks", id_, targetables=json.dumps([{"id": value, "type": "Deal"}]))
+        crm.side_load("deal_stages", id_, deal_pipeline_id=value)
 
+    cases = {repr(value): ({"sales_accounts": json.dumps([{"id": value}])}, id_) for value, id_ in sent}
     assert_each(crm, "contacts", cases, "staging.stg_contacts", "account_id")
     assert_shown(crm, cases, "staging.stg_deal_stages", "pipeline_id")
-    targets = [(task, id_) for task, (_, id_) in enumerate(whole)]
+    targets = [(task, id_) for task, (_, id_) in enumerate(sent) if id_ is not None]
     assert crm.rows("staging.stg_activity_targets", "activity_id", "target_id") == targets
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date
+from typing import Any
 
 from crm_assets_tests.models.raw_tables import RawTables, assert_each
 from crm_assets_tests.models.times import utc
@@ -11,7 +12,13 @@ OVERVIEW = "marts.won_deal_overview"
 
 def test_deal_names_account_owner_stage_and_pipeline(crm: RawTables) -> None:
     crm.add("accounts", 5, name="Acme", country="Germany", industry_type_id=9, territory_id=10)
-    ids = {"owner_id": 7, "deal_stage_id": 8, "deal_pipeline_id": 9, "deal_type_id": 9, "deal_product_id": 9}
+    ids: dict[str, Any] = {
+        "owner_id": 7,
+        "deal_stage_id": 8,
+        "deal_pipeline_id": 9,
+        "deal_type_id": 9,
+        "deal_product_id": 9,
+    }
     crm.add("won_deals", 1, sales_account_id=5, **ids)
     crm.side_load("users", 7, display_name="Ada")
     crm.side_load("deal_stages", 8, name="Won")
