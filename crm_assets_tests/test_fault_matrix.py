@@ -259,6 +259,7 @@ ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
         lambda: body({"error": {"code": 404, "message": "No such page"}}),
         "no more than 2 pages, 100 of 130 records.*code 404",
     ),
+    "204 after page 2": (lambda: Response(status_code=204), "no more than 2 pages, 100 of 130 records.*status 204"),
     "400 after page 2": (lambda: Response("", 400), "no more than 2 pages, 100 of 130 records.*status 400"),
     "404 after page 2": (lambda: Response("", 404), "no more than 2 pages, 100 of 130 records.*status 404"),
     "416 after page 2": (lambda: Response("", 416), "no more than 2 pages, 100 of 130 records.*status 416"),

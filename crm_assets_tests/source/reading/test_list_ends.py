@@ -100,13 +100,3 @@ def test_an_empty_page_is_not_the_end(with_meta: bool, monkeypatch: pytest.Monke
         reading = read()
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.complete
-
-
-def test_no_content_beyond_a_page_is_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
-    def ended(seen: Seen) -> Response | None:
-        return Response(status_code=204) if seen.page > 2 else None
-
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(150)}, with_meta=False, faults=[ended]):
-        reading = read()
-    assert reading.ids == list(range(1, 101))
-    assert "no more than 2 pages" in reading.report.incomplete_because
