@@ -113,7 +113,7 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
     known = [setting_name(name, section) for section in (crm.section, SECTION) for name in CrmSettings.model_fields]
     squeezed = {UNDERSCORES.sub("_", variable) for variable in known}
     for document, values in everything:
-        for variable in values.keys() - {*known}:
+        for variable in (name for name in values if name not in known):
             looks_known = variable.startswith("CRM_") or UNDERSCORES.sub("_", variable) in squeezed
             if variable.startswith(sections) and variable.count("__") == DEPTH:
                 found.errors.append(_unknown(variable, known, document))
