@@ -13,7 +13,7 @@ import pytest
 from crm_assets.warehouse.lake.address import EXTENSIONS, connected_with
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
-from crm_assets_tests.warehouse.statements import configured_lake, read, write
+from crm_assets_tests.warehouse.statements import probe, read, write
 
 pytestmark = pytest.mark.slow
 
@@ -92,6 +92,6 @@ def test_files_are_moved_with_the_documented_commands(tmp_path: Path, monkeypatc
     Path(before).rename(tmp_path / "removed")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", after)
     write("insert into marts.account_overview values (2)")
-    configured_lake().probe()
+    probe()
     Warehouse().erase()
     assert sorted(read("from marts.account_overview")) == [(1,), (2,)]

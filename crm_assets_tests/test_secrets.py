@@ -24,7 +24,7 @@ from crm_assets.source.http.answers import Answer, status_error
 from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.scripted_crm import KEY
-from crm_assets_tests.warehouse.statements import configured_lake
+from crm_assets_tests.warehouse.statements import probe
 
 PASSWORDS = (
     *("Ab&rest", "Ab;rest", "it's quoted", 'dou"ble', "back\\slash", "sl/ash", "per%cent", "at@sign", "co:lon"),
@@ -65,7 +65,7 @@ def test_no_message_about_a_lake_has_its_password(
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path))
     monkeypatch.setenv("PGCONNECT_TIMEOUT", "2")
     with pytest.raises(CrmAssetsError) as raised:
-        configured_lake().probe()
+        probe()
     for part in parts_of(password):
         assert part not in str(raised.value)
 

@@ -129,7 +129,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             )
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 if lake:
-                    lake.probe_with(connection)
+                    lake.probe(connection)
                 begin = partial(begin_read, connection, warehouse, settings, request)
                 with commits_noted():  # apart: an error of the read has to say that no table of records has changed
                     rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))

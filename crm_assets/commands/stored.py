@@ -166,8 +166,8 @@ def move_to_lake(arguments: Namespace) -> int:
             "Records of two CRMs must not mix. If it is the same CRM at a new address, set the earlier one until they "
             "are moved"
         )
-    warehouse.lake.probe()
     with writer_lock(file, warehouse.lock_wait, print), warehouse.get_connection() as connection:
+        warehouse.lake.probe(connection)
         moved = move_tables(connection, file)
     for table in moved:
         print(f"{table.rows:>12,}  {table.address}")

@@ -96,16 +96,23 @@ class DuckDBFile:
                     # Left by a killed process. Opening and closing the database merges it.
                     with self._connected(config, read_only=False):
                         pass
-                _copy(self.path, copy)
+                replace(copy, self.path)
         return Published(str(copy), is_new)
 
     def erase(self, record: Change) -> None:
-        """Rewrites the file and its published copy."""
+        """Rewrites the file and its published copy.
+
+        The database is replaced last: until then, it does not have what `record` notes. If the process is killed, both
+        files are as before or as after.
+        """
         self.close()
-        with self._locked() as config:
+        with self._locked() as config, working_folder(self.path.absolute().parent) as folder:
             with self._connected(config, read_only=False) as connection:
-                broken = prepare_rewrite(connection)
-            rewrite(self.path, config, record)
+                broken = _drop_broken_views(connection)
+                connection.execute("checkpoint")
+            fresh = rewritten(self.path, folder, config, record)
+            replace(published_path(self.path), fresh)
+            replace(self.path, fresh)
         if broken:
             self.announce(f"Dropped views that read missing tables: {', '.join(broken)}")
 
@@ -137,6 +144,7 @@ class DuckDBFile:
                     self.path.chmod(0o600)  # it may have been copied here from a backup
                 # Earlier releases had temporary files here, which stay if the process is killed.
                 shutil.rmtree(f"{self.path}.tmp", ignore_errors=True)
+                self.path.with_suffix(f".rewritten{self.path.suffix}").unlink(missing_ok=True)
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
@@ -180,74 +188,40 @@ def _modified(file: Path) -> int | None:
     return file.stat().st_mtime_ns if file.exists() else None
 
 
-def rewrite(database: Path, config: Mapping[str, Any], record: Change) -> None:
-    """Replaces a database and its published copy by a file with the same tables and views, and nothing else.
+def rewritten(database: Path, folder: Path, config: Mapping[str, Any], record: Change = lambda _: None) -> Path:
+    """Writes a file with the same tables and views as a database, and nothing else. Returns its path.
 
-    DuckDB marks the blocks of deleted data as free, but does not overwrite them until they are reused. The database is
-    replaced last: until then, it does not have what `record` notes. If the process is killed, both files are as before
-    or as after, and the next call removes the unfinished one.
+    DuckDB marks the blocks of deleted data as free, but does not overwrite them until they are reused.
 
     Args:
-        database: Closed after `prepare_rewrite`. The caller must hold the lock.
+        database: Closed, with an empty write-ahead log, and without views that read missing tables.
+        folder: A working folder, which is removed even if the process is killed.
         config: DuckDB's configuration.
         record: Called with the new file, to note in it what is erased.
-
-    Raises:
-        OSError: For example, the disk is full.
     """
-    published = published_path(database)
-    with rewritten(database, published.resolve(), config, record) as fresh:
-        fresh.replace(published.resolve())
-    _copy(published, database)
+    fresh = folder / "rewritten.duckdb"
+    with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
+        connection.execute(f"attach {literal(str(database))} as stored (read_only)")
+        connection.execute("copy from database stored to rewritten")
+        connection.execute("detach stored")
+        record(connection)
+    return fresh
 
 
-@contextmanager
-def rewritten(database: Path, target: Path, config: Mapping[str, Any], record: Change | None = None) -> Iterator[Path]:
-    """A file with the same tables and views as a database, and nothing else, for the body to move.
-
-    The arguments are those of `rewrite`. `target`: the file that it is to replace.
-    """
-    fresh = target.with_name(f"{database.stem}.rewritten{database.suffix}")
-    _remove(fresh)
-    try:
-        with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
-            connection.execute(f"attach {literal(str(database))} as stored (read_only)")
-            [[catalog]] = connection.execute("select current_database()").fetchall()
-            connection.execute(f"copy from database stored to {identifier(catalog)}")
-            connection.execute("detach stored")
-            if record:
-                record(connection)
-        with fresh.open("rb") as written:
-            os.fsync(written.fileno())
-        yield fresh
-    finally:
-        _remove(fresh)
-
-
-def prepare_rewrite(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Empties a database's write-ahead log, and drops views that read missing tables.
-
-    Returns:
-        The views that were dropped.
-    """
+def _drop_broken_views(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Drops the views that read missing tables, and returns them."""
     views = [identifier(schema, name) for schema, name, kind in stored_tables(connection) if kind == "view"]
     broken = [view for view in views if not can_be_read(connection, view)]
     for view in broken:
         connection.execute(f"drop view {view}")
-    connection.execute("checkpoint")
     return broken
-
-
-def _remove(database: Path) -> None:
-    database.unlink(missing_ok=True)
-    database.with_name(f"{database.name}.wal").unlink(missing_ok=True)
 
 
 def _unfinished(target: Path) -> Path:
     return target.with_suffix(".unfinished")
 
 
-def _copy(source: Path, target: Path) -> None:
+def replace(target: Path, source: Path, mode: int = 0o600) -> None:
     """Replaces a file by a copy of a database that is closed, with an empty write-ahead log, while the lock is held.
 
     Of a link to a file, that file is replaced: it would keep its values elsewhere.
@@ -264,7 +238,7 @@ def _copy(source: Path, target: Path) -> None:
             os.fsync(written.fileno())
         # The copy has the database's modification time, which later shows whether it is up to date.
         shutil.copystat(source, unfinished)
-        unfinished.chmod(0o600)
+        unfinished.chmod(mode)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)

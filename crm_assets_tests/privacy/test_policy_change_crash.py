@@ -42,7 +42,7 @@ def while_values_are_converted(data_dir: Path) -> bool:
 
 
 def while_tables_are_copied(data_dir: Path) -> bool:
-    return (data_dir / "crm.rewritten.duckdb").exists()
+    return any((data_dir / "pipelines").glob("*/rewritten.duckdb"))
 
 
 def before_the_database_is_replaced(data_dir: Path) -> bool:
@@ -109,4 +109,4 @@ def test_killed_change_is_finished_by_the_next_call(
     assert found_in_files(MARKS, data_dir) == set()
     assert set(before) - set(rows(database, TABLES)) == set()
     assert rows(database, EMAILS) == [(CONTACTS, 0)]
-    assert not [path for path in data_dir.iterdir() if "rewritten" in path.name or "unfinished" in path.name]
+    assert not [path for path in data_dir.rglob("*") if "rewritten" in path.name or "unfinished" in path.name]

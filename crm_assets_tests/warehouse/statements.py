@@ -20,3 +20,9 @@ def configured_lake() -> Lake:
 def write(sql: str, table: str | None = None, wait: float = 10) -> None:
     with Warehouse(lock_wait=wait).get_connection(tables=[table] if table else []) as connection:
         connection.execute(sql)
+
+
+def probe() -> None:
+    """What a read does before its first request."""
+    with Warehouse().get_connection(tables=["nothing"]) as connection:
+        configured_lake().probe(connection)

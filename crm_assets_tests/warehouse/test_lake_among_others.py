@@ -18,7 +18,7 @@ from crm_assets.errors import WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.lake_servers import HOST, LakeServers, dsn_of, free_port, unprivileged
-from crm_assets_tests.warehouse.statements import configured_lake, read, write
+from crm_assets_tests.warehouse.statements import configured_lake, probe, read, write
 from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def files(request: pytest.FixtureRequest, lake: dict[str, str], tmp_path: Path, 
 @pytest.mark.usefixtures("files")
 @pytest.mark.parametrize(
     "use",
-    [lambda: Warehouse().erase(), lambda: configured_lake().maintain(), lambda: configured_lake().probe()],
+    [lambda: Warehouse().erase(), lambda: configured_lake().maintain(), probe],
     ids=["erase", "maintain", "probe"],
 )
 def test_files_of_another_lake_are_refused_before_writing(
@@ -88,7 +88,7 @@ def test_other_files_than_the_catalog_has_are_explained(monkeypatch: pytest.Monk
     write("create table t as select 1 as i")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "elsewhere"))
     with pytest.raises(WarehouseError, match=r"Set CRM_WAREHOUSE_FILES.*docs/lake.md"):
-        configured_lake().probe()
+        probe()
     assert not (data_dir / "elsewhere").exists()
 
 
@@ -134,7 +134,7 @@ def test_check_sends_as_many_requests_for_any_number_of_files() -> None:
             for i in range(20 * len(sent)):
                 connection.execute(f"insert into {table} values ({i})")
         with storage_proxy(lambda _: None) as seen:
-            configured_lake().probe()
+            probe()
         sent.append(len(seen))
     assert sent[0] == sent[1] > 0
 
@@ -151,7 +151,7 @@ def test_a_pooler_in_transaction_mode_is_named(
             assert read("from t") == [(1,)]
             return
         with pytest.raises(WarehouseUnreachable, match="pooler in transaction mode") as raised:
-            configured_lake().probe()
+            probe()
     assert not raised.value.may_recover
 
 

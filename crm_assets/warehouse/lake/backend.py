@@ -3,7 +3,7 @@
 Readers on any machine see each commit as a whole. Different tables can be written at the same time.
 """
 
-import shutil
+import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ import duckdb
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
 from crm_assets.warehouse.backend import Change, KeptOpen, Published
-from crm_assets.warehouse.duckdb_file import rewritten
+from crm_assets.warehouse.duckdb_file import replace, rewritten
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, connected_with, explained
 from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain, rewrite
@@ -85,18 +85,15 @@ class Lake:
         with private_files(self._mask), self._connected(read_only=None) as connection:
             return _snapshot(connection)
 
-    def probe(self) -> None:
+    def probe(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Writes and deletes a row in the catalog, and a file. Takes no longer if there are more files.
+
+        Args:
+            connection: One of this lake, for writing. A further one would cost 20 ms of CPU.
 
         Raises:
             WarehouseUnreachable: One of them cannot be reached, or refuses; the message says which.
-            WarehouseError: The files would be those of another lake.
         """
-        with self.connected(read_only=False, tables=["nothing"]) as connection:
-            self.probe_with(connection)
-
-    def probe_with(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Does what `probe` does, with a connection of this lake for writing. A further one costs 20 ms of CPU."""
         with explained(self.address, "CRM_WAREHOUSE_FILES"):
             write_and_delete_file(connection, self.address.files)
         with explained(self.address, "CRM_WAREHOUSE"):
@@ -137,13 +134,11 @@ class Lake:
     def _rewrite_catalog(self) -> None:
         """Replaces a catalog that is a DuckDB file, whose free blocks hold the smallest and largest values of files."""
         catalog = Path(self.address.catalog).expanduser().resolve()
-        with working_folder(self.working_folder) as spilled:
-            config = {"temp_directory": str(spilled), **self.config}
+        with working_folder(self.working_folder) as folder:
+            config = {"temp_directory": str(folder), **self.config}
             with closing(duckdb.connect(str(catalog), config=config)) as connection:
                 connection.execute("checkpoint")
-            with rewritten(catalog, catalog, config) as fresh:
-                shutil.copymode(catalog, fresh)
-                fresh.replace(catalog)
+            replace(catalog, rewritten(catalog, folder, config), stat.S_IMODE(catalog.stat().st_mode))
 
     def maintain(self) -> Mapping[str, int]:
         """Rewrites and merges files, and removes those that only expired snapshots need.
