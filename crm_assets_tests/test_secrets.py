@@ -11,8 +11,8 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from crm_assets import masking
-from crm_assets.alerts.incidents import LONGEST, Incidents
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem
+from crm_assets.alerts.reporting import LONGEST, Incidents
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.raw import refuse_another_crm
 from crm_assets.console import ConsoleHandler

@@ -18,8 +18,7 @@ import psycopg
 import pytest
 from dagster import AssetKey, DagsterInstance, build_sensor_context
 
-from crm_assets.alerts.incidents import Incidents
-from crm_assets.alerts.reporting import send_alerts
+from crm_assets.alerts.reporting import Incidents, send_alerts
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
 from crm_assets.sandbox.server import serving_sandbox

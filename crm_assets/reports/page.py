@@ -11,10 +11,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from crm_assets.errors import NothingStored, counted
 from crm_assets.masking import masked
-from crm_assets.reports.charts import chart
 from crm_assets.reports.figures import SalesReview
 from crm_assets.reports.formats import EXACT, Formats, half_up, ratio
-from crm_assets.reports.tables import HEADLINE, Column, Table, tables_of
+from crm_assets.reports.tables import HEADLINE, Column, Table, chart, tables_of
 from crm_assets.settings import Crm, CrmSettings
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
