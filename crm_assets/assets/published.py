@@ -1,4 +1,4 @@
-"""The last step of a run: publishes its tables to readers."""
+"""Steps on a whole database: publishing it to readers, the last step of a run, and maintenance of a lake."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,10 @@ import dagster as dg
 from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.table_metadata import masked_metadata
+from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.duckdb_file import published_path
+from crm_assets.warehouse.lake.files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
 
 PUBLISHED = "published.database"
@@ -59,3 +61,33 @@ def build_published_database(crm: Crm, tables: Sequence[dg.AssetsDefinition]) ->
         return dg.MaterializeResult(metadata=masked_metadata(metadata))
 
     return published_database
+
+
+MAINTENANCE = "lake.maintenance"
+"""The address of the step, as if it were a table."""
+
+
+def build_lake_maintenance(crm: Crm) -> dg.AssetsDefinition:
+    """The asset that maintains a CRM's lake: merges small files, expires old snapshots. A DuckDB file needs none."""
+
+    @dg.asset(
+        key=asset_key(crm, MAINTENANCE),
+        group_name=crm.named("lake"),
+        description=(
+            "Each load adds small Parquet files. This asset merges them, expires snapshots older than "
+            f"{KEPT}, and removes unused files, including those of killed writers. Runs can go on meanwhile."
+        ),
+        metadata={"dagster/code_references": code_references({Path(__file__): "asset"}, "docs/lake.md")},
+        kinds={"ducklake"},
+        owners=OWNERS,
+        retry_policy=retry_policy(crm),
+    )
+    def lake_maintenance(crm_warehouse: Warehouse) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """Maintains the lake. The metadata has the numbers of files and bytes before and after."""
+        with failures_explained(MAINTENANCE, crm):
+            warehouse = crm_warehouse.of(crm)
+            if warehouse.lake is None:
+                raise SettingsError(f"{warehouse.name} is no lake, and needs no maintenance. CRM_WAREHOUSE has changed")
+            return dg.MaterializeResult(metadata=warehouse.lake.maintain())
+
+    return lake_maintenance

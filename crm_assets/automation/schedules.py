@@ -12,6 +12,7 @@ import dagster as dg
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import asset_key
+from crm_assets.assets.published import build_lake_maintenance
 from crm_assets.automation.jobs import AssetJob
 from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.crm import HOUR_MINUTES
@@ -118,6 +119,25 @@ def build_schedules(
 
 def _read_only(asset: dg.AssetKey, _: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(asset_selection=[asset])
+
+
+def build_maintenance(crm: Crm) -> dg.Definitions:
+    """The asset that maintains a CRM's lake, its job, and the job's schedule."""
+    asset = build_lake_maintenance(crm)
+    job = dg.define_asset_job(
+        crm.named("lake_maintenance"),
+        selection=[asset],
+        description="Merges the lake's small files and expires old snapshots.",
+    )
+    nightly = schedule(
+        crm.named("lake_maintenance_schedule"),
+        job,
+        "30 4 * * *",
+        "Every night, after the full read: merges small files, expires old snapshots.",
+        # Each load adds files, so a lake without maintenance becomes slower and slower.
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
+    return dg.Definitions(assets=[asset], jobs=[job], schedules=[nightly])
 
 
 MISSED_READS = 3

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from dagster import AssetKey, DagsterInstance
 
-from crm_assets.automation.digest import digest
+from crm_assets.automation.check_and_digest import digest
 from crm_assets.reports.figures import read_figures
 from crm_assets.reports.formats import Formats
 from crm_assets.settings.crm import SANDBOX

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dagster import DagsterInstance, DefaultScheduleStatus, Definitions, ScheduleDefinition
 
-from crm_assets.automation.digest import build_digest
+from crm_assets.automation.check_and_digest import build_digest
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.alerts.receivers import Webhook, webhook
