@@ -51,16 +51,13 @@ def build_check_job(crm: Crm) -> dg.JobDefinition:
             )
         context.add_output_metadata(metadata)
 
-    @dg.job(
-        name=crm.named("crm_check"),
-        description="Checks whether the CRM can be read, how many requests reads take, and which settings to change. "
-        "Writes no table.",
-        config=dg.RunConfig(loggers={CONSOLE: {}}),
-    )
-    def crm_check() -> None:
-        check_lists()
+    what = "Checks whether the CRM can be read, what reads cost, and which settings to change. Writes no table."
+    return _job_of(crm, "crm_check", what, check_lists)
 
-    return crm_check
+
+def _job_of(crm: Crm, name: str, description: str, op: dg.OpDefinition) -> dg.JobDefinition:
+    graph = dg.GraphDefinition(name=crm.named(name), description=description, node_defs=[op])
+    return graph.to_job(config=dg.RunConfig(loggers={CONSOLE: {}}))
 
 
 def _metadata(findings: CrmFindings) -> dict[str, dg.MetadataValue]:
@@ -69,11 +66,12 @@ def _metadata(findings: CrmFindings) -> dict[str, dg.MetadataValue]:
         {"list": each.resource or "all", "problem": each.problem, "advice": each.advice} for each in findings.problems
     ]
     columns = dg.TableSchema([dg.TableColumn(name) for name in ("list", "problem", "advice")])
+    address, lists, problems, everything = masked_value([findings.address, lists, problems, asdict(findings)])
     return {
-        "crm": dg.MetadataValue.text(masked_value(findings.address)),
-        "lists": dg.MetadataValue.table([*map(dg.TableRecord, masked_value(lists))]),
-        "problems": dg.MetadataValue.table([*map(dg.TableRecord, masked_value(problems))], columns),
-        "findings": dg.MetadataValue.json(masked_value(asdict(findings))),
+        "crm": dg.MetadataValue.text(address),
+        "lists": dg.MetadataValue.table([*map(dg.TableRecord, lists)]),
+        "problems": dg.MetadataValue.table([*map(dg.TableRecord, problems)], columns),
+        "findings": dg.MetadataValue.json(everything),
     }
 
 
@@ -91,24 +89,16 @@ def build_digest(crm: Crm) -> dg.Definitions:
         with failures_explained("crm_digest", crm):
             _send(context, crm, crm_warehouse.of(crm))
 
-    @dg.job(
-        name=crm.named("crm_digest"),
-        description="Sends headline figures and the sales review to the addresses in CRM_NOTIFY.",
-        config=dg.RunConfig(loggers={CONSOLE: {}}),
-    )
-    def crm_digest() -> None:
-        send_digest()
-
+    what = "Sends headline figures and the sales review to the addresses in CRM_NOTIFY."
+    crm_digest = _job_of(crm, "crm_digest", what, send_digest)
     warn = dg.get_dagster_logger().warning
     if not (cron := setting_at_load("digest", warn)):
         return dg.Definitions(jobs=[crm_digest])
     if not setting_at_load("notify"):
         warn(NO_ADDRESS)
-    what = "Sends the digest when CRM_DIGEST says."
+    name, when = crm.named("crm_digest_schedule"), "Sends the digest when CRM_DIGEST says."
     try:
-        sent = schedule(
-            crm.named("crm_digest_schedule"), crm_digest, cron, what, default_status=dg.DefaultScheduleStatus.RUNNING
-        )
+        sent = schedule(name, crm_digest, cron, when, default_status=dg.DefaultScheduleStatus.RUNNING)
     except dg.DagsterInvalidDefinitionError:  # it has five parts, but names a day such as 30 February
         warn(f"CRM_DIGEST is {cron}, which never comes: no digest is sent. Name days that the months have")
         return dg.Definitions(jobs=[crm_digest])
