@@ -82,14 +82,15 @@ def _created(
     formats = Formats(ZoneInfo(settings.reporting_timezone), settings.currency)
     source = "the bundled sandbox, generated" if settings.is_sandbox else f"the CRM {crm.name}".rstrip()
     write_review(page, review, formats, definitions, source)
+    latest = review["headline"][0]
     dg.get_dagster_logger().info(f"Sales review: {page}")
     return dg.MaterializeResult(
         metadata={
             "page": _link(settings, page),
             "crm/version": version,
             "crm/built": True,
-            "figures of": dg.MetadataValue.timestamp(review.taken_at),
-            **{f"crm/{name.removeprefix('crm_')}": float(review.headline[name]) for name in HEADLINE},
+            "figures of": dg.MetadataValue.timestamp(latest["taken_at"]),
+            **{f"crm/{name.removeprefix('crm_')}": float(latest[name]) for name in HEADLINE},
         }
     )
 

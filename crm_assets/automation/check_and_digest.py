@@ -129,9 +129,11 @@ def digest(review: SalesReview, formats: Formats, source: str, page: Path) -> Me
     """The message: totals only, in the words of the page, which is attached and has names."""
     [(question, answer), *_] = answers(review, formats).items()
     lines = [f"{question} {answer}"]
-    since = [formats.day(earlier["snapshot_date"]) for earlier in review.parts["headline"][1:]]
+    latest, *earlier = review["headline"]
+    since = [formats.day(build["snapshot_date"]) for build in earlier]
     for row in tables_of(review)["week"].rows:
         change = f" ({formats.change(row['change'])} since {since[0]})" if since else ""
         lines.append(f"{row['figure']}: {formats.amount(row['value'])}{change}")
-    lines.append(f"Figures of {formats.instant(review.taken_at)}, from {source}. The sales review is attached.")
-    return Message("info", f"crm_assets: sales review of {formats.day(review.today)}", "\n".join(lines), page)
+    title = f"crm_assets: sales review of {formats.day(latest['snapshot_date'])}"
+    lines.append(f"Figures of {formats.instant(latest['taken_at'])}, from {source}. The sales review is attached.")
+    return Message("info", title, "\n".join(lines), page)

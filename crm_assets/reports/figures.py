@@ -1,10 +1,8 @@
 """The figures of the sales review, read from the marts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 
@@ -38,33 +36,9 @@ Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
 
-@dataclass(frozen=True)
-class SalesReview:
-    """The figures of the sales review.
-
-    Attributes:
-        parts: Name of a query in `sales_review/` -> its rows. The first line of each query says what a row is. Amounts
-            are exact.
-    """
-
-    parts: Mapping[str, Rows]
-
-    @property
-    def headline(self) -> Row:
-        """The numbers of the latest build."""
-        return self.parts["headline"][0]
-
-    @property
-    def taken_at(self) -> datetime:
-        """When the marts were built, UTC."""
-        taken_at: datetime = self.headline["taken_at"]
-        return taken_at
-
-    @property
-    def today(self) -> date:
-        """The day of that, in the reporting time zone."""
-        today: date = self.headline["snapshot_date"]
-        return today
+SalesReview: TypeAlias = Mapping[str, Rows]
+"""The figures: name of a query in `sales_review/` -> its rows. The first line of each query says what a row is. Amounts
+are exact. The first row of `headline` has the time of the latest build, `taken_at`, and its day, `snapshot_date`."""
 
 
 def queries() -> Mapping[str, str]:
@@ -81,7 +55,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     connection.execute("begin")
     try:
         connection.execute(f"{LISTS}; {TODAY}")
-        return SalesReview({name: rows(connection, sql) for name, sql in queries().items()})
+        return {name: rows(connection, sql) for name, sql in queries().items()}
     finally:
         connection.execute("rollback")
 

@@ -118,8 +118,9 @@ QUESTIONS: Mapping[str, str] = {
 
 def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
     """Question -> its answer in sentences with numbers, in the page's order."""
-    last_of_month = review.today.replace(day=monthrange(review.today.year, review.today.month)[1])
-    context = {"parts": review.parts, "headline": review.headline, "formats": formats, "last_of_month": last_of_month}
+    today = review["headline"][0]["snapshot_date"]
+    last_of_month = today.replace(day=monthrange(today.year, today.month)[1])
+    context = {"review": review, "formats": formats, "last_of_month": last_of_month}
     macros = TEMPLATES.get_template("answers.txt").make_module(context)
     lines = {question: getattr(macros, macro)().split("\n") for question, macro in QUESTIONS.items()}
     return {question: " ".join(filter(None, (line.strip(" ") for line in found))) for question, found in lines.items()}

@@ -81,7 +81,7 @@ HEADLINE: Mapping[str, str] = {
 
 def tables_of(review: SalesReview) -> Mapping[str, Table]:
     """The tables of a review, in the page's order."""
-    parts = {**review.parts, "week": _week(review)}
+    parts = {**review, "week": _week(review)}
     return {
         name: Table(name, title, columns, [{**row, **_shares(row, parts[name])} for row in parts[name]])
         for name, (title, columns) in declared_tables().items()
@@ -90,7 +90,7 @@ def tables_of(review: SalesReview) -> Mapping[str, Table]:
 
 def _week(review: SalesReview) -> Rows:
     """The numbers of the latest build, with their changes since a week or more before."""
-    now, *before = review.parts["headline"]
+    now, *before = review["headline"]
     return [
         {
             "figure": metric,

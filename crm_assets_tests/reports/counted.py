@@ -80,7 +80,7 @@ def week(reported: Reported) -> Iterator[Record]:
         "Open deals": total(account["open_deals_amount"] for account in accounts.values()),
         "Meetings in 30 days": recent(map(reported.held_on, reported.past_appointments)),
         "Open tasks": len(tasks),
-        "Overdue tasks": sum(bool(task["due_date"]) and task["due_date"] < reported.review.taken_at for task in tasks),
+        "Overdue tasks": sum(bool(task["due_date"]) and task["due_date"] < reported.built_at for task in tasks),
         "Accounts": len(accounts),
         "Contacts": sum(not contact["is_deleted"] for contact in reported.contacts),
     }
@@ -213,7 +213,7 @@ def quiet(reported: Reported) -> Iterator[Record]:
 
 
 def backlog(reported: Reported) -> Iterator[Record]:
-    now, counts = reported.review.taken_at, defaultdict[Any, Counter[str]](Counter)
+    now, counts = reported.built_at, defaultdict[Any, Counter[str]](Counter)
     for task in open_tasks(reported):
         due = task["due_date"]
         later = "due_this_week" if due and due < now + timedelta(days=7) else "due_later"

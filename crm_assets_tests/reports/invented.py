@@ -58,9 +58,15 @@ class Reported:
         return instant.astimezone(self.zone).date()
 
     @property
+    def built_at(self) -> datetime:
+        """When the marts were built."""
+        at: datetime = self.review["headline"][0]["taken_at"]
+        return at
+
+    @property
     def today(self) -> date:
-        """The day on which the marts were built."""
-        return self.day(self.review.taken_at)
+        """The day of that."""
+        return self.day(self.built_at)
 
     @property
     def won(self) -> Records:

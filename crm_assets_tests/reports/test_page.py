@@ -169,7 +169,7 @@ def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, sai
 
     review = reviewed(crm)
     page, _ = drawn(crm)
-    [this_month, this_year] = review.parts["target"]
+    [this_month, this_year] = review["target"]
     assert (this_month["owners_with_target"], this_year["owners_with_target"]) == (0, 0)
     is_this_year = this_year["target_amount"] is not None  # in December the next month is of another year
     assert (f"0 was won since 1 January {today().year}; {said}" in page) == is_this_year
