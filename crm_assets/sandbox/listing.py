@@ -6,12 +6,12 @@ id. All of it depends only on the seed and the time, so the list can be computed
 its history, and it keeps its size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from math import ceil
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from crm_assets.sandbox.chance import DAY, MINUTE, Beat, fraction, last_beat, mix
 
@@ -39,18 +39,28 @@ BRIEF, BRIEF_LIFE = 0.01, 25 * MINUTE  # a few slots' records leave within the h
 EARLY_EVERY, EARLY_SECONDS = 150, 40
 
 
-@dataclass(frozen=True)
-class Tempo:
-    """How the records of one list come and go. Durations are in seconds, shares from 0 to 1.
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """One list of the API, with everything in which it differs from the others. Durations are in seconds.
 
     Attributes:
+        path: Its path.
+        data_key: The answer's key for its records.
+        percent: Its share of the CRM's records.
+        table: Its fields.
+        includes: Value of `include` -> the side-loaded array that it adds.
         life: How long a record stays, on average.
-        lasting: Share of slots whose record never leaves, so that others can link to it.
+        lasting: Share of slots, 0 to 1, whose record never leaves, so that others can link to it.
         lead: The shortest and longest time from a record's creation until it enters the list.
         touched: Whether entering the list changes `updated_at`.
         due: A record's due time from its seed, entering, leaving and version; None unless the list is in that order.
     """
 
+    path: str
+    data_key: str
+    percent: int
+    table: Mapping[str, Any]
+    includes: Mapping[str, str]
     life: int
     lasting: float = 0
     lead: tuple[int, int] = (0, 0)
@@ -95,12 +105,12 @@ class Listing:
         entries: The records now.
     """
 
-    def __init__(self, seed: int, size: int, tempo: Tempo) -> None:
+    def __init__(self, seed: int, size: int, resource: Resource) -> None:
         """Starts without a time: `move` sets it."""
         self.size = size
-        self.lasting = ceil(size * tempo.lasting)
+        self.lasting = ceil(size * resource.lasting)
         self.entries: list[Entry] = []
-        self._seed, self._tempo = seed, tempo
+        self._seed, self._resource = seed, resource
         self._orders: dict[tuple[str, bool], list[Entry]] = {}
         self._now = self._until = 0
 
@@ -125,13 +135,13 @@ class Listing:
 
     def _entry(self, slot: int, now: int) -> Entry:
         """The record in a slot at a given time."""
-        seed, tempo = mix(self._seed, slot), self._tempo
+        seed, resource = mix(self._seed, slot), self._resource
         life = self._life(slot, seed, now)
         record = mix(seed, life.number)
-        least, most = tempo.lead
+        least, most = resource.lead
         created = life.at - least - int((most - least) * fraction(record, LEAD) ** 2) if most else life.at
         version, updated, until = self._update(slot, seed, now)
-        floor = life.at if tempo.touched else created
+        floor = life.at if resource.touched else created
         if updated < floor:
             early = mix(record, EARLY) % EARLY_EVERY == 0
             version, updated = 0, floor - (1 + record % EARLY_SECONDS if early else 0)
@@ -145,7 +155,7 @@ class Listing:
             updated_at=updated,
             version=version,
             computed_at=max(computed.at, life.at),
-            due=tempo.due(record, life.at, life.until, version) if tempo.due else 0,
+            due=resource.due(record, life.at, life.until, version) if resource.due else 0,
             until=min(life.until, until, computed.until),
         )
 
@@ -154,7 +164,7 @@ class Listing:
         if slot < self.lasting:
             return Beat(0, WORLD_BEGIN - 1 - mix(seed, LIFE) % IMPORT_SPAN, NEVER)
         brief = slot >= self.size - ceil(self.size * BRIEF)
-        return last_beat(mix(seed, LIFE), _spread(BRIEF_LIFE if brief else self._tempo.life, seed), now)
+        return last_beat(mix(seed, LIFE), _spread(BRIEF_LIFE if brief else self._resource.life, seed), now)
 
     def _update(self, slot: int, seed: int, now: int) -> Beat:
         """The latest change by a user in a slot."""

@@ -1,6 +1,6 @@
 """The records of the five lists, as tables of fields, with oddities of real installations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import exp
 from typing import Any, TypeAlias
 
@@ -37,7 +37,7 @@ class Scene:
 Maker: TypeAlias = Callable[[Scene], Any]
 """Makes the value of a field, or the values of several related fields."""
 
-Table: TypeAlias = dict[str, Any]
+Table: TypeAlias = Mapping[str, Any]
 """One or several field names, separated by spaces -> their maker, or their value in all records."""
 
 

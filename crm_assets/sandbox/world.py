@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -11,54 +10,33 @@ import orjson
 from crm_assets.sandbox import records
 from crm_assets.sandbox.chance import DAY, fraction, mix
 from crm_assets.sandbox.links import ARRAYS, Links
-from crm_assets.sandbox.listing import WORLD_BEGIN, Entry, Listing, Tempo
-from crm_assets.sandbox.records import Scene, Table, record_maker
+from crm_assets.sandbox.listing import WORLD_BEGIN, Entry, Listing, Resource
+from crm_assets.sandbox.records import Scene, record_maker
 
 SORTS = ("id", "created_at", "updated_at")
 PER_PAGE = 25
 MAX_PER_PAGE = 100
 
 
-@dataclass(frozen=True, eq=False)
-class Resource:
-    """One list of the API, with everything in which it differs from the others.
-
-    Attributes:
-        path: Its path.
-        data_key: The answer's key for its records.
-        percent: Its share of the CRM's records.
-        table: Its fields.
-        tempo: How its records enter, change and leave.
-        includes: Value of `include` -> the side-loaded array that it adds.
-    """
-
-    path: str
-    data_key: str
-    percent: int
-    table: Table
-    tempo: Tempo
-    includes: Mapping[str, str]
-
-    @property
-    def sortable(self) -> bool:
-        """Whether `sort` is honoured. If not, the list is sorted by due time, and `meta` has no number of pages."""
-        return self.tempo.due is None
-
-
-STAYING = Tempo(life=300 * DAY, lasting=0.5)
-WON = Tempo(life=400 * DAY, lead=(2 * DAY, 150 * DAY))
-OPEN = Tempo(life=20 * DAY, due=records.due_date)
-PAST = Tempo(life=400 * DAY, lead=(4 * DAY, 25 * DAY), touched=False, due=records.end_date)
-
 OF_ACCOUNTS = {"owner": "users", "industry_type": "industry_types"}
 OF_CONTACTS = {"sales_accounts": "sales_accounts", "owner": "users"}
 OF_DEALS = {"sales_account": "sales_accounts", "owner": "users", "deal_stage": "deal_stages"}
 
-ACCOUNTS = Resource("/v1/accounts", "sales_accounts", 10, records.ACCOUNT, STAYING, OF_ACCOUNTS)
-CONTACTS = Resource("/v1/contacts", "contacts", 50, records.CONTACT, STAYING, OF_CONTACTS)
-DEALS = Resource("/v1/deals", "deals", 15, records.DEAL, WON, OF_DEALS)
-TASKS = Resource("/v1/tasks", "tasks", 15, records.TASK, OPEN, {"owner": "users"})
-APPOINTMENTS = Resource("/v1/appointments", "appointments", 10, records.APPOINTMENT, PAST, {"creater": "users"})
+ACCOUNTS = Resource("/v1/accounts", "sales_accounts", 10, records.ACCOUNT, OF_ACCOUNTS, life=300 * DAY, lasting=0.5)
+CONTACTS = Resource("/v1/contacts", "contacts", 50, records.CONTACT, OF_CONTACTS, life=300 * DAY, lasting=0.5)
+DEALS = Resource("/v1/deals", "deals", 15, records.DEAL, OF_DEALS, life=400 * DAY, lead=(2 * DAY, 150 * DAY))
+TASKS = Resource("/v1/tasks", "tasks", 15, records.TASK, {"owner": "users"}, life=20 * DAY, due=records.due_date)
+APPOINTMENTS = Resource(
+    "/v1/appointments",
+    "appointments",
+    10,
+    records.APPOINTMENT,
+    {"creater": "users"},
+    life=400 * DAY,
+    lead=(4 * DAY, 25 * DAY),
+    touched=False,
+    due=records.end_date,
+)
 RESOURCES = (ACCOUNTS, CONTACTS, DEALS, TASKS, APPOINTMENTS)
 
 
@@ -73,8 +51,7 @@ class World:
         sizes = {resource: rows * resource.percent // 100 for resource in RESOURCES}
         sizes[CONTACTS] += rows - sum(sizes.values())
         self._listings = {
-            resource: Listing(mix(seed, number), sizes[resource], resource.tempo)
-            for number, resource in enumerate(RESOURCES)
+            resource: Listing(mix(seed, number), sizes[resource], resource) for number, resource in enumerate(RESOURCES)
         }
         self._makers = {resource: record_maker(resource.table) for resource in RESOURCES}
         self._links = Links(seed, self._listings[ACCOUNTS], self._listings[CONTACTS])
@@ -102,7 +79,7 @@ class World:
         per_page = min(_positive(params, "per_page", PER_PAGE), MAX_PER_PAGE)
         listing, sort, descending = self._listings[resource], "due", False
         meta = {"total": listing.size}
-        if resource.sortable:
+        if not resource.due:  # else `sort` is ignored, and `meta` has no number of pages
             sort = params["sort"] if params.get("sort") in SORTS else SORTS[0]
             descending = params.get("sort_type") == "desc"
             meta = {"total_pages": ceil(listing.size / per_page), **meta}
