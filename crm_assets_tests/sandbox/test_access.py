@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from crm_assets.sandbox import serving_sandbox
 from crm_assets_tests.sandbox.client import PATHS, Client
 
 
@@ -26,3 +27,10 @@ def test_lists_are_only_read(crm: Client) -> None:
 
 def test_the_key_is_not_shown_with_the_sandbox(crm: Client) -> None:
     assert crm.sandbox.api_key not in repr(crm.sandbox)
+
+
+def test_a_list_without_records_is_empty_and_counted() -> None:
+    with serving_sandbox(rows=10, empty_lists={"/v1/lost_deals": "deals"}) as sandbox:
+        url, key = f"{sandbox.base_url}/v1/lost_deals", {"api_key": sandbox.api_key}
+        assert requests.get(url, headers=key, timeout=10).json() == {"deals": [], "meta": {"total": 0}}
+        assert requests.get(url, timeout=10).status_code == 401

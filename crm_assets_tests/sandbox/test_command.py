@@ -3,47 +3,48 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import requests
 
 from crm_assets.sandbox.__main__ import main
 
-COMMAND = (sys.executable, "-m", "crm_assets.sandbox")
+
+@contextmanager
+def started(*options: str) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "crm_assets.sandbox", "--port=0", "--key=secret", "--rows=50", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def tasks(base_url: str) -> Any:
+    return requests.get(f"{base_url}/v1/tasks", headers={"api_key": "secret"}, timeout=10).json()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_command_serves_until_it_is_stopped(end: signal.Signals) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "--port", "0", "--key", "secret", "--rows", "50"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            base_url, *settings = (process.stdout.readline().strip() for _ in range(3))
-            answer = requests.get(base_url + "/v1/tasks", headers={"api_key": "secret"}, timeout=10)
-        finally:
-            process.send_signal(end)
-            rest = process.communicate(timeout=10)
-    assert answer.ok
+    with started() as process:
+        assert process.stdout is not None
+        base_url, *settings = (process.stdout.readline().strip() for _ in range(3))
+        assert tasks(base_url)["tasks"]
+        process.send_signal(end)
+        rest = process.communicate(timeout=10)
     assert process.returncode == 0
     assert settings == [f"export SOURCES__CRM__BASE_URL={base_url}", "export SOURCES__CRM__API_KEY=secret"]
     assert rest == ("", "")
 
 
 def test_undeclared_fields_and_odd_types_can_be_requested() -> None:
-    odd = ("--port", "0", "--key", "secret", "--rows", "50", "--unknown-fields", "1", "--odd-types", "1", "--side-load")
-    with subprocess.Popen([*COMMAND, *odd], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            base_url = process.stdout.readline().strip()
-            answer = requests.get(base_url + "/v1/tasks", headers={"api_key": "secret"}, timeout=10).json()
-        finally:
-            process.terminate()
-            process.communicate(timeout=10)
+    with started("--unknown-fields", "1", "--odd-types", "1", "--side-load") as process:
+        assert process.stdout is not None
+        answer = tasks(process.stdout.readline().strip())
     assert "users" in answer
     assert all("region_1" in task for task in answer["tasks"])
 
@@ -52,20 +53,8 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     text = capsys.readouterr().out
-    for option in (
-        "port",
-        "key",
-        "rows",
-        "seed",
-        "now",
-        "unknown-fields",
-        "odd-types",
-        "side-load",
-        "latency",
-        "fail-rate",
-        "fail-status",
-        "retry-after",
-    ):
+    options = "port key rows seed now unknown-fields odd-types side-load latency fail-rate fail-status retry-after"
+    for option in options.split():
         assert f"--{option}" in text
 
 
