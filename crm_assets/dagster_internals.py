@@ -4,7 +4,7 @@
 
 - `FailuresOnly`: Dagster asks an op's retry policy for a delay inside the `except` block of the error that ended the
   attempt, or of the interrupt.
-- `is_built_from`: a materialization's tags have its data version, its code's version and those of its inputs.
+- `is_built_from`: a materialization's tags have its data version, and `DataProvenance` reads the others from them.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
 - `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
