@@ -133,22 +133,28 @@ def test_huge_amounts_are_exact(crm: RawTables) -> None:
     assert len(chart.ticks) == 5
 
 
-def test_what_is_missing_to_the_months_target_is_said(crm: RawTables) -> None:
-    crm.add("won_deals", 1, amount=50, closed_date=today(), owner_id=1)
-    crm.set_targets((today().replace(day=1), 1, 20_000))
+MISSING = "19,950 has to be won by {last_of_month:%-d %B %Y} to reach the month's target of 20,000."
+UNOWNED = "Most was won in deals without an owner this year: 100 of 150, 67%."
 
-    last = (today().replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+
+@pytest.mark.parametrize(
+    ("deals", "target", "said"),
+    [
+        ([(50, 1)], 20_000, MISSING),
+        ([(50, 1), (30, 2)], 20_000, "Owners without a target won 30 of the 80."),
+        ([(50, None), (50, None), (50, 7)], None, UNOWNED),
+    ],
+    ids=["missing to the target", "owners without a target", "deals without an owner"],
+)
+def test_answer_says(deals: list[tuple[int, int | None]], target: int | None, said: str, crm: RawTables) -> None:
+    for number, (amount, owner) in enumerate(deals):
+        crm.add("won_deals", number, amount=amount, closed_date=today(), owner_id=owner)
+    if target:
+        crm.set_targets((today().replace(day=1), 1, target))
+
     page, _ = drawn(crm)
-    assert f"19,950 has to be won by {last:%-d %B %Y} to reach the month's target of 20,000." in page
-
-
-def test_amount_of_owners_without_a_target_is_said(crm: RawTables) -> None:
-    for owner, amount in ((1, 50), (2, 30)):
-        crm.add("won_deals", owner, amount=amount, closed_date=today(), owner_id=owner)
-    crm.set_targets((today().replace(day=1), 1, 20_000))
-
-    page, _ = drawn(crm)
-    assert "Owners without a target won 30 of the 80." in page
+    last_of_month = (today().replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+    assert said.format(last_of_month=last_of_month) in page
 
 
 def test_less_than_half_a_unit_is_not_said(crm: RawTables) -> None:
@@ -193,14 +199,6 @@ def test_shares_are_those_of_a_positive_sum(crm: RawTables, amounts: tuple[int, 
     assert who in page
     assert from_whom in page
     assert {row[2] for row in found["Won in the last 12 months by revenue type"].rows} == {NOT_KNOWN}
-
-
-def test_deals_without_an_owner_are_nobodys_merit(crm: RawTables) -> None:
-    for deal, owner in enumerate((None, None, 7)):
-        crm.add("won_deals", deal, amount=50, closed_date=today(), owner_id=owner)
-
-    page, _ = drawn(crm)
-    assert "Most was won in deals without an owner this year: 100 of 150, 67%." in page
 
 
 @pytest.mark.parametrize("share", ["-0", "-0.00004"])
