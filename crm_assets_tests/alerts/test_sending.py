@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from crm_assets.alerts.incidents import Incidents
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem
+from crm_assets.alerts.reporting import Incidents
 from crm_assets.alerts.sending import Message, send
 from crm_assets_tests.alerts.receivers import mailbox, webhook
 
