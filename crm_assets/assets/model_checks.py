@@ -10,7 +10,7 @@ from crm_assets.masking import masked
 from crm_assets.runner.builds import Outcome, run_test, store_failures
 from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import DBT_COLUMNS, Model, assets_behind
-from crm_assets.runner.variables import report_in, variables_of
+from crm_assets.runner.unchanged import report_in, variables_of
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 

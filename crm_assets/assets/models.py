@@ -23,12 +23,11 @@ from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.runner.builds import Build, Outcome, build, run_test
-from crm_assets.runner.column_types import columns_of
 from crm_assets.runner.lineage import Schemas, known_columns
+from crm_assets.runner.materializations import columns_of
 from crm_assets.runner.model import Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
-from crm_assets.runner.unchanged import BuildState, is_current
-from crm_assets.runner.variables import report_in, variables_of
+from crm_assets.runner.unchanged import BuildState, is_current, report_in, variables_of
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse

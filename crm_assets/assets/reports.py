@@ -16,7 +16,7 @@ from crm_assets.reports.figures import last_reads, queries, read_figures
 from crm_assets.reports.formats import Formats
 from crm_assets.reports.page import page_path, write_review
 from crm_assets.reports.tables import HEADLINE
-from crm_assets.runner import parsing
+from crm_assets.runner import lineage
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.unchanged import version_of_tables
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
@@ -36,7 +36,7 @@ DESCRIPTION = (
 
 def tables_read() -> list[str]:
     """The addresses of the models that the report's queries read."""
-    return sorted(frozenset().union(*map(parsing.tables_read, queries().values())) - BOOKKEEPING)
+    return sorted(frozenset().union(*map(lineage.tables_read, queries().values())) - BOOKKEEPING)
 
 
 def build_sales_review(crm: Crm, models: Iterable[Model]) -> dg.AssetsDefinition:

@@ -13,8 +13,7 @@ from crm_assets.runner import builds
 from crm_assets.runner.builds import Build, Outcome, run_test, store_failures
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build
-from crm_assets.runner.variables import report_in, variables_of
+from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build, report_in, variables_of
 from crm_assets.settings import resolve_settings
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -19,7 +19,7 @@ from crm_assets.reports.page import csv_folder, page_path
 from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.model import Model, asset_behind
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.names import RAW, existing_tables
 from crm_assets.warehouse.private_files import remove_leftovers

@@ -14,14 +14,12 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
-from crm_assets.runner.column_types import columns_of
 from crm_assets.runner.data_tests import SINGULAR, DataTest
-from crm_assets.runner.materializations import materialize
+from crm_assets.runner.materializations import columns_of, materialize
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
-from crm_assets.runner.unchanged import BuildState, record_build, version_of
-from crm_assets.runner.variables import stop_clock
+from crm_assets.runner.unchanged import BuildState, record_build, stop_clock, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier

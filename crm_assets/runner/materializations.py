@@ -1,17 +1,144 @@
-"""How the statements of models are run: views, tables, incremental models and seeds."""
+"""How the statements of models are run: views, tables, incremental models, seeds and snapshots."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import duckdb
 
-from crm_assets.errors import ModelError
-from crm_assets.runner.column_types import columns_of, common_types, require
-from crm_assets.runner.model import Model
+from crm_assets.errors import ModelError, counted
+from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.runner.seeds import UNCLOSED
-from crm_assets.runner.snapshots import take_snapshot
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
 from crm_assets.warehouse.names import identifier
+from crm_assets.yaml_files import line_of
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a table or subquery with their types."""
+    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}
+
+
+def require(model: Model, named: Mapping[str, Sequence[str]], columns: Iterable[str], where: str = "SELECT") -> None:
+    """Checks that columns which the configuration names are there: DuckDB's message would be about its own statement.
+
+    Raises:
+        ModelError: One is missing.
+    """
+    known = {column.lower() for column in columns}
+    for key, name in [(key, name) for key, names in named.items() for name in names]:
+        if str(name).lower() not in known:
+            at = line_of(model.properties) if model.path == model.properties_path else 1
+            remedy = "correct the name" if where == "SELECT" else "rebuild it with full_refresh"
+            raise ModelError(f"{model.path}:{at}: {key} names {name}, but the {where} has no such column: {remedy}")
+
+
+def common_types(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> dict[str, str]:
+    """Columns that have other types in earlier rows than in new ones -> a type that holds the values of both.
+
+    Raises:
+        ModelError: DuckDB's common type would change a value, such as a DOUBLE one of 9007199254740993.
+    """
+    sides = {"earlier": model.relation, "new": f"({select}\n)"}
+    earlier, new = ({name.lower(): type_ for name, type_ in columns_of(connection, s).items()} for s in sides.values())
+    if not (changed := [name for name, type_ in new.items() if earlier.get(name, type_) != type_]):
+        return {}
+    listed = ", ".join(map(identifier, changed))
+    both = " union all by name ".join(f"select {listed} from {side}" for side in sides.values())
+    common = columns_of(connection, f"({both})")
+    for (side, relation), types in zip(sides.items(), (earlier, new), strict=True):
+        for name in changed:
+            column, type_ = identifier(name), common[name]
+            fitting = f"try_cast(try_cast({column} as {type_}) as {types[name]})"
+            wrong = f"select count(*) from {relation} where {fitting} is distinct from {column}"
+            [[count]] = connection.execute(wrong).fetchall()
+            if count:
+                raise ModelError(
+                    f"{model.path}: column {name} is {earlier[name]} in earlier rows and {new[name]} in new ones. As "
+                    f"{type_} {counted(count, f'{side} value')} would change: cast the column to the earlier type, or "
+                    "to varchar; or rebuild the table without its earlier rows, with full_refresh: true"
+                )
+    return common
+
+
+def retype(connection: duckdb.DuckDBPyConnection, table: str, types: dict[str, str]) -> None:
+    """Gives columns other types, as far as the table has them."""
+    stored = columns_of(connection, table)
+    wrong = {name: types[name.lower()] for name, type_ in stored.items() if types.get(name.lower(), type_) != type_}
+    if wrong:
+        casts = ", ".join(f"{identifier(name)}::{type_} as {identifier(name)}" for name, type_ in wrong.items())
+        temporary = "temp " if table.startswith("temp.") else ""
+        connection.execute(f"create or replace {temporary}table {table} as select * replace ({casts}) from {table}")
+
+
+def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
+    """Adds changes to a snapshot's table, or creates it. `statements/snapshot.sql` has the statements."""
+    source = with_lake_types(connection, f"\n{select}")
+    connection.execute(f"create or replace temp table snapshot_source as {source}")
+    columns = columns_of(connection, "snapshot_source")
+    # Those that are called like the snapshot's own are dropped.
+    for column in [column for column in columns if column.lower() in DBT_COLUMNS]:
+        connection.execute(f"alter table snapshot_source drop column {identifier(column)}")
+        del columns[column]
+    connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
+    described = _for_macros(model, columns)
+    if keep_rows:
+        types = common_types(connection, model, statements()["snapshot_types"](described))
+        for table in (model.relation, "temp.snapshot_source"):
+            retype(connection, table, types)
+        described = _for_macros(model, columns_of(connection, "snapshot_source"))
+    listed = ", ".join(f"{c}::{type_} as {c}" for c, type_ in described["columns"].items())
+    again = {**described, "source": f"(select {listed} from ({source}\n))"}
+    if keep_rows:
+        # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
+        stored = {column.lower() for column in columns_of(connection, model.relation)}
+        for column in [column for column in columns if column.lower() not in stored]:
+            connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
+        for changes in ("snapshot_opened", "snapshot_closed"):
+            connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
+        connection.execute(
+            f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
+            "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
+        )
+        connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
+        connection.execute("drop table temp.snapshot_closed; drop table temp.snapshot_opened")
+        made = f"select * from {model.relation} union all by name ({statements()['snapshot_opened'](again)})"
+    else:
+        first = statements()["snapshot_rows"](described)
+        connection.execute(f"create or replace table {model.relation} as {first}")
+        made = statements()["snapshot_rows"](again)
+    connection.execute("drop table temp.snapshot_source")
+    return made
+
+
+def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
+    """What the macros need to know, with quoted names."""
+    config, checked = model.config, model.config.get("check_cols") or []
+    by_time, updated_at = config["strategy"] == "timestamp", config.get("updated_at")
+    # Names may be written in another case of letters.
+    updated_at = next((column for column in columns if column.lower() == str(updated_at).lower()), updated_at)
+    compared = [] if by_time else [*columns] if checked == "all" else checked
+    named = {"unique_key": model.unique_key, "updated_at": [updated_at] if updated_at else [], "check_cols": compared}
+    require(model, named, columns)
+    return {
+        "this": model.relation,
+        "source": "snapshot_source",
+        "key": [*map(identifier, model.unique_key)],
+        "columns": {identifier(column): type_ for column, type_ in columns.items()},
+        "updated_at": identifier(updated_at) if updated_at else None,
+        "checked": [*map(identifier, compared)],
+        "hard_deletes": config.get("hard_deletes"),
+    }
+
+
+def _time(model: Model, *, keep_rows: bool) -> str:
+    """Now, but later than the times of earlier builds: they order a record's rows, and a clock may have been wrong."""
+    now = "now() at time zone 'UTC'"
+    if not keep_rows or model.config.get("updated_at"):
+        return now
+    latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
+    return f"greatest({now}, ({latest}) + interval 1 microsecond)"
+
 
 REASONS: Mapping[str, str] = {
     "CAST": "the value does not have type {type}: correct the value, or the type in column_types",

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
-from crm_assets.runner.parsing import is_stable, tables_read
+from crm_assets.runner.lineage import is_stable, tables_read
 from crm_assets.runner.project import Config, Node
 from crm_assets.runner.seeds import text_columns
 from crm_assets.runner.templates import Relation, Scope, refuse, statements

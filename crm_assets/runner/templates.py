@@ -16,7 +16,7 @@ from jinja2.runtime import Context, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.parsing import reserved_words
+from crm_assets.runner.lineage import reserved_words
 from crm_assets.warehouse.names import identifier
 
 BLOCKS = (

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 import pytest
 
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.data_dirs import empty_database, use_data_dir
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.reckoning import Record

@@ -16,7 +16,7 @@ from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.variables import variables_of
+from crm_assets.runner.unchanged import variables_of
 from crm_assets.source.schemas import resource_schema
 
 FIRST, SECOND, THIRD = "1700000000.5", "1700000100.25", "1700000200.75"

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets.sandbox.world import ACCOUNTS, APPOINTMENTS, CONTACTS, DEALS, TASKS, World
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 from crm_assets_tests.models.reckoning import Record

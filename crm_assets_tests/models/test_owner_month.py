@@ -6,7 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.models.raw_tables import RawTables, failing
 
 MART = "marts.owner_month"

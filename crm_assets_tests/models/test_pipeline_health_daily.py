@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from crm_assets.reports.figures import read_figures
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.models.raw_tables import FIRST, RawTables, failing, models
 from crm_assets_tests.models.times import ago
 

@@ -17,7 +17,7 @@ from crm_assets.reports.figures import read_figures
 from crm_assets.reports.formats import Formats
 from crm_assets.reports.page import csv_text, render
 from crm_assets.reports.tables import tables_of
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.reckoning import half_up, months_later, quarter_of, share, total
 from crm_assets_tests.models.test_metrics import metrics

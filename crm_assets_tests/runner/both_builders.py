@@ -18,7 +18,7 @@ from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.present import present_view
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.model import Model
-from crm_assets.runner.variables import report_in, variables_of
+from crm_assets.runner.unchanged import report_in, variables_of
 from crm_assets.warehouse.lake.address import EXTENSIONS, allow_s3, connected_with, needs_aws
 from crm_assets_tests.data_dirs import LAKES, connected
 from crm_assets_tests.runner.dbt_commands import TIMEZONE, run_dbt

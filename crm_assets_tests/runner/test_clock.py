@@ -9,8 +9,7 @@ import pytest
 from crm_assets.__main__ import main
 from crm_assets.commands import build as build_command
 from crm_assets.runner.builds import build
-from crm_assets.runner.unchanged import BuildState, is_current
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets_tests.assets.model_runs import execute, run
 from crm_assets_tests.runner.model_project import ModelProject
 

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets.runner.builds import Outcome, run_test
-from crm_assets.runner.variables import variables_of
+from crm_assets.runner.unchanged import variables_of
 from crm_assets_tests.runner.model_project import ModelProject
 
 NAME = 'a "quoted" name'

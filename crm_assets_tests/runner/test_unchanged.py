@@ -11,11 +11,10 @@ from crm_assets.errors import ModelError
 from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.side_loaded import create_side_loaded
 from crm_assets.runner.builds import build
+from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
-from crm_assets.runner.parsing import is_stable
-from crm_assets.runner.unchanged import BuildState, is_current
-from crm_assets.runner.variables import report_in
+from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets_tests.runner.model_project import ModelProject
 
 EARLY, LATE = "Pacific/Kiritimati", "Pacific/Pago_Pago"
