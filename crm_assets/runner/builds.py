@@ -15,7 +15,7 @@ import duckdb
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.data_tests import SINGULAR, DataTest
-from crm_assets.runner.materializations import columns_of, materialize
+from crm_assets.runner.materializations import materialize
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
@@ -24,7 +24,6 @@ from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.lake_sql import comment, with_lake_types
 from crm_assets.warehouse.names import identifier
 from crm_assets.warehouse.transactions import committed, reading
-from crm_assets.yaml_files import line_of
 
 AUDIT = "dbt_test__audit"
 """The schema of the rows that tests with `store_failures` found."""
@@ -100,31 +99,25 @@ def build(
     """
     began = time.perf_counter()
     try:
-        passed, rows_before, rows_after, version, state = committed(
-            connection, partial(_build, connection, model, known, full_refresh=full_refresh)
-        )
+        built = committed(connection, partial(_build, connection, model, known, full_refresh=full_refresh))
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
-    outcomes = [*passed]
+    outcomes = [*built.outcomes]
     with reading(connection):
         for test in [test for test in model.own_tests if not test.blocks]:
-            outcomes.append(run_test(connection, model, test, state.variables))
+            outcomes.append(run_test(connection, model, test, built.state.variables))
             if outcomes[-1].problem is not None:
                 with suppress(duckdb.Error):  # it may have ended the transaction
                     connection.rollback()
-        try:
-            rows_after = _count(connection, model.relation) if rows_after is None else rows_after
-        except duckdb.Error as error:  # a view's SELECT runs only now
-            raise ModelError(f"{model.path}: {reason(error)}") from None
     store_failures(connection, model, outcomes)
-    return Build(outcomes, rows_before, rows_after, time.perf_counter() - began, version, state)
+    return replace(built, outcomes=outcomes, seconds=time.perf_counter() - began)
 
 
 def _build(
     connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool
-) -> tuple[list[Outcome], int | None, int | None, str, BuildState]:
-    """Returns the outcomes of the tests of severity error, rows before and after, the version, and the state."""
+) -> Build:
+    """Builds a model and runs its tests of severity error."""
     state = BuildState.of(connection, model.reads, known)
     version = version_of(state, model)
     if model.asks_for_time:
@@ -139,13 +132,11 @@ def _build(
         rows_before = _count(connection, model.relation) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.relation}")
-        made, rows_after = materialize(connection, model, select, keep_rows=keep_rows)
-        _check_contract(connection, model)
+        made = materialize(connection, model, select, keep_rows=keep_rows)
+        # Of a view, an error has the SELECT's line.
+        rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.relation)
     except duckdb.Error as error:
-        problem = explained(model, select, error)
-        if not model.reads <= state.tables.keys():
-            problem = f"{problem.rstrip('.')}. Materialize the assets that it depends on first"
-        raise ModelError(problem) from None
+        raise ModelError(_explained(model, state, select, error)) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
         outcomes.append(run_test(connection, model, test, state.variables))
@@ -161,35 +152,21 @@ def _build(
             f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
-    is_new = model.kind == "view" or rows_after is not None
+    is_new = model.materialized != "snapshot"
     comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, is_new=is_new)
     recorded = record_build(connection, model, version, replaces=model.address in state.versions)
-    return outcomes, rows_before, rows_after, recorded, state.after(model, recorded)
+    return Build(outcomes, rows_before, rows_after, 0, recorded, state.after(model, recorded))
 
 
-def explained(model: Model, select: str, error: duckdb.Error) -> str:
+def _explained(model: Model, state: BuildState, select: str, error: duckdb.Error) -> str:
     """DuckDB's message with the model's file and line instead of the statement's."""
-    if model.materialized == "seed" and (problem := unreadable(model.path, model.delimiter)):
-        return problem
+    if model.materialized == "seed":
+        return unreadable(model.path, error)
     at = line(error)
     # The statement has one line before the SELECT's first line.
     where = f"{model.path}:{model.line_of(select, max(1, at - 1))}" if at else str(model.path)
-    return f"{where}: {reason(error)}"
-
-
-def _check_contract(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Compares the columns and types of a model with an enforced contract."""
-    if model.contract is None:
-        return
-    written = ", ".join(f"null::{type_} as {identifier(name)}" for name, type_ in model.contract.items())
-    agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, model.relation)
-    if wrong := [name for name in {**agreed, **made} if agreed.get(name) != made.get(name)]:
-        differences = "; ".join(
-            f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}" for name in wrong
-        )
-        raise ModelError(
-            f"{model.properties_path}:{line_of(model.properties)}: {model.name} breaks its contract: {differences}"
-        )
+    advice = "" if model.reads <= state.tables.keys() else ". Materialize the assets that it depends on first"
+    return f"{where}: {reason(error).rstrip('.')}{advice}"
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

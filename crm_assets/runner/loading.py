@@ -13,7 +13,6 @@ from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.project import DBT_DIR, Project
 from crm_assets.runner.properties import CONFIG, wrong
-from crm_assets.runner.seeds import header
 from crm_assets.warehouse.names import PRESENT, RAW
 from crm_assets.yaml_files import line_of
 
@@ -89,8 +88,6 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
             yield "strategy", f"strategy {strategy} needs {needed}: add it to config"
         if isinstance(checked, str) and checked != "all":
             yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
-    if model.materialized == "seed":
-        yield from _problems_of_seed(model, config)
 
 
 def _problems_of_schema(schema: str) -> Iterator[tuple[str, str]]:
@@ -98,15 +95,6 @@ def _problems_of_schema(schema: str) -> Iterator[tuple[str, str]]:
         yield "schema", f"the schema is {schema!r}: write one without dots"
     if schema.lower() in RESERVED:
         yield "schema", f"the schema is {schema!r}, whose tables are not those of models: write another one"
-
-
-def _problems_of_seed(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if len(model.delimiter) != 1:
-        yield "delimiter", f"delimiter is {model.delimiter!r}: write one character"
-        return
-    columns = header(model.path, model.delimiter)
-    for column in [name for name in config.get("column_types") or {} if name not in columns]:
-        yield "column_types", f"{model.path.name} has no column {column}: correct the name"
 
 
 def _errors(model: Model, attribute: str) -> Iterator[str]:

@@ -7,10 +7,9 @@ import duckdb
 
 from crm_assets.errors import ModelError, counted
 from crm_assets.runner.model import DBT_COLUMNS, Model
-from crm_assets.runner.seeds import UNCLOSED
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.names import identifier, literal
 from crm_assets.yaml_files import line_of
 
 
@@ -72,14 +71,22 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, types: dict[str, s
 
 
 def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
-    """Adds changes to a snapshot's table, or creates it. `statements/snapshot.sql` has the statements."""
-    source = with_lake_types(connection, f"\n{select}")
+    """Adds changes to a snapshot's table, or creates it, in the format of dbt 1.11.
+
+    `statements/snapshot.sql` has the statements. The SELECT's rows are compared with those that are still valid. If a record changed, its row is closed
+    (`dbt_valid_to`) and a new row added; a new record gets a row, and the row of a deleted record is closed if
+    `hard_deletes` says so. The table is never rebuilt. A second build without changes changes nothing.
+
+    A row is valid from the record's `updated_at`, if the strategy has one and if it is later than all that is known of
+    the record, otherwise from the time of the build. dbt goes by `updated_at` alone: a deleted record that returns
+    unchanged then gets the id and the time of its earlier row, so that two rows share one id.
+    """
+    # Fields that are called like the snapshot's own columns are left out.
+    own = ", ".join(map(literal, sorted(DBT_COLUMNS)))
+    source = f"select columns(lambda name: lower(name) not in ({own})) from (\n{select}\n)"
+    source = with_lake_types(connection, source)
     connection.execute(f"create or replace temp table snapshot_source as {source}")
     columns = columns_of(connection, "snapshot_source")
-    # Those that are called like the snapshot's own are dropped.
-    for column in [column for column in columns if column.lower() in DBT_COLUMNS]:
-        connection.execute(f"alter table snapshot_source drop column {identifier(column)}")
-        del columns[column]
     connection.execute(f"set variable snapshot_time = {_time(model, keep_rows=keep_rows)}")
     described = _for_macros(model, columns)
     if keep_rows:
@@ -87,28 +94,27 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
         for table in (model.relation, "temp.snapshot_source"):
             retype(connection, table, types)
         described = _for_macros(model, columns_of(connection, "snapshot_source"))
-    listed = ", ".join(f"{c}::{type_} as {c}" for c, type_ in described["columns"].items())
+    listed = ", ".join(f"{column}::{type_} as {column}" for column, type_ in described["columns"].items())
     again = {**described, "source": f"(select {listed} from ({source}\n))"}
-    if keep_rows:
-        # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
-        stored = {column.lower() for column in columns_of(connection, model.relation)}
-        for column in [column for column in columns if column.lower() not in stored]:
-            connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
-        for changes in ("snapshot_opened", "snapshot_closed"):
-            connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
-        connection.execute(
-            f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
-            "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
-        )
-        connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
-        connection.execute("drop table temp.snapshot_closed; drop table temp.snapshot_opened")
-        made = f"select * from {model.relation} union all by name ({statements()['snapshot_opened'](again)})"
-    else:
+    if not keep_rows:
         first = statements()["snapshot_rows"](described)
-        connection.execute(f"create or replace table {model.relation} as {first}")
-        made = statements()["snapshot_rows"](again)
-    connection.execute("drop table temp.snapshot_source")
-    return made
+        connection.execute(f"create or replace table {model.relation} as {first}; drop table temp.snapshot_source")
+        return str(statements()["snapshot_rows"](again))
+    # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
+    stored = {column.lower() for column in columns_of(connection, model.relation)}
+    for column in [column for column in columns if column.lower() not in stored]:
+        connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
+    for changes in ("snapshot_opened", "snapshot_closed"):
+        connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
+    connection.execute(
+        f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
+        "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
+    )
+    connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
+    connection.execute(
+        "drop table temp.snapshot_source; drop table temp.snapshot_opened; drop table temp.snapshot_closed"
+    )
+    return f"select * from {model.relation} union all by name ({statements()['snapshot_opened'](again)})"
 
 
 def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
@@ -140,26 +146,11 @@ def _time(model: Model, *, keep_rows: bool) -> str:
     return f"greatest({now}, ({latest}) + interval 1 microsecond)"
 
 
-REASONS: Mapping[str, str] = {
-    "CAST": "the value does not have type {type}: correct the value, or the type in column_types",
-    "MISSING COLUMNS": "the line has fewer values than the header: add the missing ones, or commas for empty ones",
-    "TOO MANY COLUMNS": "the line has more values than the header: quote text that contains a comma",
-    "UNQUOTED VALUE": UNCLOSED,
-    "INVALID ENCODING": "it is not UTF-8: save the file as UTF-8",
-    "LINE SIZE OVER MAXIMUM": "the line is too long: a quote may not be closed",
-}
-"""Error type of DuckDB's CSV reader -> what is wrong, and what to do."""
-
-REJECTED = "select line, column_idx, column_name, error_type::varchar from reject_errors order by all limit 1"
-
-
-def materialize(
-    connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool
-) -> tuple[str, int | None]:
+def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
     """Makes or changes a model's table or view, in a transaction.
 
-    Returns a SELECT of the rows that it has then, which finds them after a rollback, too, and how many a table has that
-    it has created. Of a snapshot the SELECT lacks the ends of rows that are closed now.
+    Returns a SELECT of the rows that it has then, which finds them after a rollback, too. Of a snapshot the SELECT
+    lacks the ends of rows that are closed now.
 
     Args:
         connection: The warehouse, for writing.
@@ -169,29 +160,37 @@ def materialize(
 
     Raises:
         duckdb.Error: DuckDB refused the SQL.
-        ModelError: A seed's file cannot be read, or no type holds both earlier and new values.
+        ModelError: The SELECT breaks the model's contract, or no type holds both earlier and new values.
     """
     if model.materialized == "snapshot":
-        return take_snapshot(connection, model, select, keep_rows=keep_rows), None
+        return take_snapshot(connection, model, select, keep_rows=keep_rows)
+    new = f"\n{select}"
+    if model.contract is not None:
+        _check_contract(connection, model, model.contract, select)
+        if model.kind == "table":  # dbt has the columns in the contract's order
+            new = f"select {', '.join(map(identifier, model.contract))} from (\n{select}\n)"
     if model.materialized == "incremental" and model.unique_key:
         require(model, {"unique_key": model.unique_key}, columns_of(connection, f"(\n{select}\n)"))
-    if model.materialized == "seed":
-        connection.execute("drop table if exists temp.reject_errors; drop table if exists temp.reject_scans")
-    new = _merged(connection, model, select) if keep_rows else _agreed(connection, model, select)
+    if keep_rows:
+        new = _merged(connection, model, select)
     if model.kind == "table":
         new = with_lake_types(connection, new)
-    created = connection.execute(f"create or replace {model.kind} {model.relation} as {new}").fetchall()
-    if model.materialized == "seed":
-        _refuse_rejected_lines(connection, model)
-    return new, created[0][0] if model.kind == "table" else None
+    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
+    return new
 
 
-def _agreed(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
-    """A SELECT with the columns of a table in the order of its contract, as dbt has them. Others fail the contract."""
-    agreed = model.contract if model.materialized in {"table", "incremental"} else None
-    if not agreed or agreed.keys() != columns_of(connection, f"(\n{select}\n)").keys():
-        return f"\n{select}"
-    return f"select {', '.join(map(identifier, agreed))} from (\n{select}\n)"
+def _check_contract(
+    connection: duckdb.DuckDBPyConnection, model: Model, contract: Mapping[str, str | None], select: str
+) -> None:
+    written = ", ".join(f"null::{type_} as {identifier(name)}" for name, type_ in contract.items())
+    agreed, made = columns_of(connection, f"(select {written})"), columns_of(connection, f"(\n{select}\n)")
+    if differences := [
+        f"{name} is {made.get(name, 'missing')}, not {agreed.get(name, 'there')}"
+        for name in {**agreed, **made}
+        if agreed.get(name) != made.get(name)
+    ]:
+        at = f"{model.properties_path}:{line_of(model.properties)}"
+        raise ModelError(f"{at}: {model.name} breaks its contract: {'; '.join(differences)}")
 
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
@@ -205,11 +204,3 @@ def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) ->
         kept = [identifier(column) for column in stored if column.lower() not in new]
     key = [*map(identifier, model.unique_key)]
     return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
-
-
-def _refuse_rejected_lines(connection: duckdb.DuckDBPyConnection, seed: Model) -> None:
-    if found := connection.execute(REJECTED).fetchone():
-        line, position, column, kind = found
-        wanted = (seed.config.get("column_types") or {}).get(column or "", "the one found for the column")
-        problem = REASONS.get(kind, "the line cannot be read: compare it with other lines").format(type=wanted)
-        raise ModelError(f"{seed.path}:{line}: column {column or position}: {problem}")

@@ -10,7 +10,7 @@ from typing import Any
 from crm_assets.runner.data_tests import SINGULAR, DataTest, read_data_tests
 from crm_assets.runner.lineage import is_stable, tables_read
 from crm_assets.runner.project import Config, Node
-from crm_assets.runner.seeds import text_columns
+from crm_assets.runner.seeds import column_types
 from crm_assets.runner.templates import Relation, Scope, refuse, statements
 from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal
 
@@ -92,11 +92,6 @@ class Model(Node):
         key = self.config.get("unique_key") or []
         return [key] if isinstance(key, str) else list(key)
 
-    @property
-    def delimiter(self) -> str:
-        """What is between the values of a seed."""
-        return str(self.config.get("delimiter", ","))
-
     @cached_property
     def description(self) -> str:
         """What a row is."""
@@ -151,10 +146,9 @@ class Model(Node):
     def select_in(self, scope: Scope) -> str:
         """Its SELECT in a scope, which gets what it reads."""
         if self.materialized == "seed":
-            declared = self.config.get("column_types") or {}
-            found = dict.fromkeys(text_columns(self.path, self.delimiter), "varchar")
-            types = {literal(column): literal(type_) for column, type_ in {**found, **declared}.items()}
-            return str(statements()["seed_select"](literal(str(self.path)), types, literal(self.delimiter)))
+            types = column_types(self.path, self.config.get("column_types") or {})
+            columns = {literal(column): literal(type_) for column, type_ in types.items()}
+            return str(statements()["seed_select"](literal(str(self.path)), columns))
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 
     def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:

@@ -30,7 +30,7 @@ LEVELS: Spec = {}
 
 CONFIG = _keys(
     "docs group access persist_docs quote_columns updated_at check_cols warn_if error_if limit fail_calc event_time "
-    "freshness loaded_at_field loaded_at_query delimiter",
+    "freshness loaded_at_field loaded_at_query",
     **dict.fromkeys(("depends_on_today", "full_refresh", "store_failures"), (bool, NoneType)),
     enabled=(bool,),
     schema=(str,),

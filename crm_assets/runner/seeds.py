@@ -1,65 +1,63 @@
-"""What a seed's file says of its columns, before DuckDB reads it."""
+"""What a seed's file says of its columns, and what is wrong with it."""
 
 import csv
 import re
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Collection, Mapping
 from io import StringIO
 from itertools import zip_longest
 from pathlib import Path
 
+import duckdb
+
+from crm_assets.errors import ModelsRefused
 from crm_assets.runner.templates import text_of
+from crm_assets.warehouse.duckdb_messages import reason
 
-NO_TEXT = re.compile(
-    r"|[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\d{4}-\d\d?-\d\d?([t ].*)?|true|false", re.IGNORECASE | re.ASCII
+INTEGER = r"-?(0|[1-9]\d{0,17}|[1-8]\d{18})"
+DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+TIME = rf"{DATE}[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
+TYPES: Mapping[str, re.Pattern[str]] = {
+    "bigint": re.compile(INTEGER),
+    "double": re.compile(rf"({INTEGER}(\.\d*)?|-?\.\d+)([eE][+-]?\d+)?"),
+    "boolean": re.compile("true|false", re.IGNORECASE),
+    "date": re.compile(DATE),
+    "timestamp": re.compile(TIME),
+    "timestamptz": re.compile(rf"{TIME}(Z|[+-]\d\d(:?\d\d)?)"),
+}
+"""Type -> its values. Others are text, such as 007, yes, 01/02/2026 and integers that 64 bits do not hold."""
+
+PROBLEM = re.compile(
+    r"CSV Error on Line: (\d+)\n.*?(Expected Number of Columns[^\n]*|Value with unterminated quote|Invalid unicode|"
+    r'Error when converting column "[^"\n]*")',
+    re.DOTALL,
 )
-"""Nothing, a number, an ISO date or time, or a boolean, as for dbt. DuckDB also takes yes, 0x10 and 2026/02/01."""
+"""The line and the problem in a message of DuckDB's, without the line's values."""
 
-INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
-
-UNCLOSED = "a quote is not closed: close it, and double quotes within text"
+REMEDY = "correct it, or the type in column_types. Lines end in one way, values have closed quotes, and text is UTF-8"
 
 
-def header(path: Path, delimiter: str) -> Sequence[str]:
-    """The names of a seed's columns."""
-    return next(iter(_lines(path, delimiter)), [])
+def column_types(path: Path, declared: Mapping[str, str]) -> dict[str, str]:
+    """The columns of a seed with their types: those that are declared, or the narrowest that hold all values.
 
-
-def text_columns(path: Path, delimiter: str) -> Sequence[str]:
-    """The columns with a value that can only be a text."""
-    columns = [*zip_longest(*_lines(path, delimiter), fillvalue="")]
-    names = [name.lower() for name, *_ in columns]
-    return [
-        name
-        for name, *values in columns
-        # DuckDB gives others another name.
-        if name and names.count(name.lower()) == 1 and any(map(_is_text, values))
-    ]
-
-
-def _is_text(value: str) -> bool:
-    """Whether no other type holds it. DuckDB would round an integer of more than 64 bits."""
-    is_integer = INTEGER.fullmatch(value) is not None
-    return not -(2**63) <= Decimal(value) < 2**63 if is_integer else NO_TEXT.fullmatch(value) is None
-
-
-def unreadable(path: Path, delimiter: str) -> str:
-    """Why DuckDB, which does not say so, cannot tell a seed's lines apart: file, line, what to do. Empty if unknown."""
-    lines, begun = csv.reader(StringIO(text_of(path)), delimiter=delimiter, strict=True), 1
+    Raises:
+        ModelsRefused: A column has a declared type, and is not there.
+    """
     try:
-        for _ in lines:
-            begun = lines.line_num + 1
-    except csv.Error:
-        return f"{path}:{begun}: {UNCLOSED}"
-    content = path.read_bytes()
-    if content.count(b"\r\n") not in {0, content.count(b"\n")}:
-        return f"{path}:1: some lines end as on Windows, and others do not: save the file with one kind of line end"
-    return ""
+        columns = [*zip_longest(*csv.reader(StringIO(text_of(path).removeprefix("\ufeff"))), fillvalue="")]
+    except csv.Error as error:
+        raise ModelsRefused(f"{path}: {error}: {REMEDY}") from None
+    types = {name.strip(): _type_of({*map(str.strip, values)} - {""}) for name, *values in columns if name.strip()}
+    if missing := declared.keys() - types:
+        raise ModelsRefused(f"{path}:1: there is no column {', '.join(missing)}: correct the name in column_types")
+    return {**types, **declared}
 
 
-def _lines(path: Path, delimiter: str) -> list[list[str]]:
-    lines = csv.reader(StringIO(text_of(path).removeprefix("\ufeff")), delimiter=delimiter)
-    try:
-        return [[value.strip() for value in line] for line in lines]
-    except csv.Error:  # which DuckDB explains better, if it cannot read the file either
-        return []
+def _type_of(values: Collection[str]) -> str:
+    fitting = (type_ for type_, pattern in TYPES.items() if values and all(map(pattern.fullmatch, values)))
+    return next(fitting, "varchar")
+
+
+def unreadable(path: Path, error: duckdb.Error) -> str:
+    """Why DuckDB cannot read a seed: file, line, what to do."""
+    found = PROBLEM.search(str(error))
+    return f"{path}:{found[1]}: {found[2]}: {REMEDY}" if found else f"{path}:1: {reason(error)}: {REMEDY}"
