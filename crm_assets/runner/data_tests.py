@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.project import Config, Node, configuring
-from crm_assets.runner.properties import CONFIG, TEST, wrong
+from crm_assets.runner.project import Node
+from crm_assets.runner.properties import refuse_wrong
 from crm_assets.runner.templates import Scope
 from crm_assets.warehouse.names import identifier
 from crm_assets.yaml_files import Items
@@ -98,11 +98,12 @@ def singular_test(node: Node) -> DataTest:
     return DataTest(node.stem, SINGULAR, node.path, node.text, _given(node.config), description)
 
 
-def read_data_tests(node: Node, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
+def read_data_tests(node: Node, scope: Scope, implied: Iterable[tuple[str, str]] = ()) -> list[DataTest]:
     """The tests of a model's YAML entry, those of the model first, then by column.
 
     Args:
         node: The model.
+        scope: What its template can use.
         implied: Columns and kinds of tests that it has in any case.
 
     Raises:
@@ -110,7 +111,7 @@ def read_data_tests(node: Node, implied: Iterable[tuple[str, str]] = ()) -> list
     """
     tests: dict[str, DataTest] = {}
     for column, written, line in (*declared_tests(node), *(({"name": name}, kind, 0) for name, kind in implied)):
-        test = _data_test(node, column, written, line)
+        test = _data_test(node, scope, column, written, line)
         if line and not test.config.get("enabled", True):
             continue
         same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
@@ -133,72 +134,55 @@ def declared_tests(node: Node) -> Iterator[tuple[Mapping[str, Any] | None, Any, 
             yield from ((column, written, line) for written, line in zip(listed, lines, strict=True))
 
 
-def _data_test(node: Node, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:
+def _data_test(node: Node, scope: Scope, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:
     path, kinds = node.properties_path, node.project.templates.kinds
-    at = f"{path}:{line}: {node.stem}: a test of {'column ' + column['name'] if column else 'the model'}"
+    name = column["name"] if column else None
+    at = f"{path}:{line}: {node.stem}: a test of {f'column {name}' if column else 'the model'}"
     if isinstance(written, str):
         written = {written: {}}
     if not isinstance(written, dict) or len(written) != 1:
         raise ModelsRefused(f"{at} is neither KIND nor `KIND: {{arguments: …}}`: {written!r}")
     [(kind, given)] = written.items()
-    given = given or {}
-    known = kinds.get(kind)
-    if known is None:
+    if kind not in kinds:
         raise ModelsRefused(
             f"{at} has the unknown kind {kind!r}: use one of {', '.join(kinds)}, or add it to tests/generic; those of "
             "packages are not supported"
         )
-    if problems := [*wrong(given, TEST, str(path), line, kind)]:
-        raise ModelsRefused("\n".join(problems))
-    arguments = {**(given.get("arguments") or {})}
-    if column and "column_name" not in arguments:
-        arguments["column_name"] = identifier(column["name"]) if column.get("quote") else column["name"]
-    problems = list[str]()
-    if missing := sorted(known.required - arguments.keys()):
-        remedy = "move it to data_tests of a column" if missing == ["column_name"] else "add it below arguments"
-        problems.append(f"{at}: {kind} needs {missing[0]}: {remedy}")
-    if more := sorted(arguments.keys() - {*known.parameters}):
-        taken = ", ".join(name for name in known.parameters if name != "column_name") or "none"
-        remedy = "move it to data_tests of the model" if more == ["column_name"] else f"it takes {taken}"
-        problems.append(f"{at}: {kind} has no argument {more[0]}: {remedy}")
-    if problems:
-        raise ModelsRefused("\n".join(problems))
-    text = f"{{{{ test_{kind}(**arguments) }}}}"
-    config = {
-        **node.project.config("data_tests", path, node.stem),
-        **_configured(node, text, line, arguments),
-        **(given.get("config") or {}),
-    }
-    config = {
-        key: value if key == "where" else node.project.plain.value(path, value, line) for key, value in config.items()
-    }
-    if problems := [*wrong(config, CONFIG, str(path), line, kind)]:
-        raise ModelsRefused("\n".join(problems))
-    columns = arguments.get("combination_of_columns") or ([column["name"]] if column else [])
-    name = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
-    description = node.described(given)
-    return DataTest(
-        re.sub(r"\W", "_", name).strip("_"),
+    known, given = kinds[kind], given or {}
+    refuse_wrong(given, "test", path, line, kind)
+    own = {"column_name": identifier(column["name"]) if column.get("quote") else name} if column else {}
+    arguments = {**own, **(given.get("arguments") or {})}
+    if not known.required <= arguments.keys() <= {*known.parameters}:
+        raise ModelsRefused(
+            f"{at} has the arguments {', '.join(arguments) or 'none'}, but {kind} takes {', '.join(known.parameters)}: "
+            "correct those below arguments. A test with column_name is one of a column, others are of the model"
+        )
+    columns = arguments.get("combination_of_columns") or ([name] if column else [])
+    words = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
+    described = node.described(given)
+    test = DataTest(
+        re.sub(r"\W", "_", words).strip("_"),
         kind,
         path,
-        text,
-        _given(config),
-        description or known.passes or " of ".join([kind, *([column["name"]] if column else [])]),
-        "" if description else known.fails,
+        f"{{{{ test_{kind}(**arguments) }}}}",
+        {},
+        described or known.passes or (f"{kind} of {name}" if column else kind),
+        "" if described else known.fails,
         line,
-        column["name"] if column else None,
+        name,
         {**dict.fromkeys(known.parameters), **arguments},
     )
-
-
-def _configured(node: Node, text: str, line: int, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the macro of a kind configures for its tests."""
-    config, path = Config({}), node.properties_path
-    if node.project.templates.configure:
-        scope = node.project.scope(configuring(config, node.stem))
-        given = scope.value(path, arguments, line, braces=False)
-        scope.render(path, text, line, arguments={**given, "model": scope["this"]})
-    return config.given
+    scope["config"].given.clear()
+    test.query(scope, node.stem)  # a kind's macro may configure its tests
+    config = {
+        **node.project.config("data_tests", path, node.stem),
+        **scope["config"].given,
+        **(given.get("config") or {}),
+    }
+    where = {"where": config["where"]} if "where" in config else {}  # is filled in when it is run
+    config = {**node.project.plain.value(path, config, line), **where}
+    refuse_wrong(config, "config", path, line, kind)
+    return replace(test, config=_given(config))
 
 
 def _given(config: Mapping[str, Any]) -> Mapping[str, Any]:

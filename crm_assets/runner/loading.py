@@ -12,7 +12,6 @@ from crm_assets.runner.builds import AUDIT
 from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.project import DBT_DIR, Project
-from crm_assets.runner.properties import CONFIG, wrong
 from crm_assets.warehouse.names import PRESENT, RAW
 from crm_assets.yaml_files import line_of
 
@@ -63,7 +62,6 @@ def _refuse(problems: Iterable[str]) -> None:
 
 
 def _in_config(model: Model) -> Iterator[str]:
-    yield from wrong(model.config, CONFIG, str(model.properties_path), line_of(model.properties), model.stem)
     levels = (model.properties.get("config") or {}, model.properties)
     for key, problem in _problems(model, model.config):
         line = next((line_of(level, key) for level in levels if key in level), line_of(model.properties))

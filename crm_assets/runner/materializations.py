@@ -73,9 +73,9 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, types: dict[str, s
 def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
     """Adds changes to a snapshot's table, or creates it, in the format of dbt 1.11.
 
-    `statements/snapshot.sql` has the statements. The SELECT's rows are compared with those that are still valid. If a record changed, its row is closed
-    (`dbt_valid_to`) and a new row added; a new record gets a row, and the row of a deleted record is closed if
-    `hard_deletes` says so. The table is never rebuilt. A second build without changes changes nothing.
+    `statements/snapshot.sql` has the statements. The SELECT's rows are compared with those that are still valid. If a
+    record changed, its row is closed (`dbt_valid_to`) and a new row added; a new record gets a row, and the row of a
+    deleted record is closed if `hard_deletes` says so. A second build without changes changes nothing.
 
     A row is valid from the record's `updated_at`, if the strategy has one and if it is later than all that is known of
     the record, otherwise from the time of the build. dbt goes by `updated_at` alone: a deleted record that returns

@@ -133,7 +133,6 @@ class Model(Node):
             "this": self.this,
             "is_incremental": lambda: keep_rows,
             "config": Config(self.config),
-            "model": {"name": self.stem, "alias": self.name, "schema": self.schema, "config": self.config},
         }
         scope = self.project.scope(names, variables)
         scope |= {"ref": partial(self._ref, scope, variables), "source": partial(self._source, scope.reads)}
@@ -151,14 +150,10 @@ class Model(Node):
             return str(statements()["seed_select"](literal(str(self.path)), columns))
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 
-    def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
+    def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str) -> Relation:
         model = self.known.get(names[-1])
-        if model is None and names[-1] in self.project.nodes:
-            refuse(f"{names[-1]} is disabled: enable it, or disable what reads it")
         if model is None or names[:-1] not in {(), (self.project.name,)}:
-            refuse(f"there is no model {'.'.join(names)}: correct the name")
-        if version:
-            refuse("versions of a model are not supported: write a file for each")
+            refuse(f"there is no model {'.'.join(names)}: correct the name, or enable it")
         if model.materialized != "ephemeral":
             scope.reads.add(model.address)
             return model.this
@@ -214,7 +209,7 @@ class Model(Node):
             implied = [(unique, "unique"), *((column, "not_null") for column in self.unique_key)]
         return [
             replace(test, reads=self.read_by(test) - {self.address}, description=test.described(self._loaded[0]))
-            for test in (*read_data_tests(self, implied), *self.singular_tests.get(self.address, ()))
+            for test in (*read_data_tests(self, self._loaded[0], implied), *self.singular_tests.get(self.address, ()))
         ]
 
     def read_by(self, test: DataTest) -> frozenset[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.runner.properties import CONFIG, FILE, FOR_DBT, PROJECT, read_properties, wrong
-from crm_assets.runner.templates import CONFIG_CALL, Relation, Scope, Templates, refuse, text_of
+from crm_assets.runner.properties import FOR_DBT, read_properties, refuse_wrong
+from crm_assets.runner.templates import Relation, Scope, Templates, refuse, text_of
 from crm_assets.yaml_files import line_of
 
 DBT_DIR = Path(__file__).resolve().parent.parent / "dbt"
@@ -29,8 +29,6 @@ NOT_CALLED = frozenset({"ref", "source", "get_where_subquery"})
 """Macros of dbt that projects may replace, and that do their work in Python here."""
 
 SNAPSHOT = re.compile(r"\{%-?\s*snapshot\s+(\w+)")
-
-DOCS = re.compile(r"\{%-?\s*docs\s+(\w+)\s*-?%\}(.*?)\{%-?\s*enddocs\s*-?%\}", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,31 +107,32 @@ class Project:
             ModelsRefused: Something in it is wrong, or not supported.
         """
         self._folder, self.templates = folder, Templates()
-        self._settings = read_properties(folder / "dbt_project.yml", PROJECT)
+        settings = folder / "dbt_project.yml"
+        self._settings = read_properties(settings, settings.name)
         for path in (folder / "packages.yml", folder / "dependencies.yml", *self._files(".py", "models")):
             if path.exists():
                 raise ModelsRefused(f"{path}:1: packages and Python models are not supported: write SQL, or {FOR_DBT}")
-        self._add_macros()
+        self._places: dict[tuple[str, ...], str | Path] = {("macro", name): "dbt" for name in NOT_CALLED}
+        folders = [folder for folder, _ in FOLDERS.values()]
+        for path in sorted(MACROS.glob("*.sql")):
+            self.templates.add_macros(path)  # they may be replaced
+        for path in [*self._files(".sql", "macros", GENERIC), *self._files(".md", *folders, "macros")]:
+            for macro in self.templates.add_macros(path):
+                self._claim(path, macro.lineno, "macro", macro.name)
         self.name = self._settings.get("name")
         if not self.name:
-            raise ModelsRefused(f"{folder / 'dbt_project.yml'}:1: the file has no name: add the project's name")
+            raise ModelsRefused(f"{settings}:1: the file has no name: add the project's name")
         variables = self._settings.get("vars") or {}
         own = variables.get(self.name)
         self._variables = {**variables, **(own if isinstance(own, dict) else {})}
-        self._docs: dict[str, str] = {}
-        folders = [folder for folder, _ in FOLDERS.values()]
-        for path in self._files(".md", *folders, "macros"):
-            self._read_docs(path)
         self.plain = self.scope({})
         self._entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
         self.sources: dict[tuple[str, ...], Relation] = {}
-        for suffix in (".yml", ".yaml"):
-            for path in self._files(suffix, *folders):
-                self._read_entries(path)
+        for path in [*self._files(".yml", *folders), *self._files(".yaml", *folders)]:
+            self._read_entries(path)
         self.nodes: dict[str, Node] = {}
         for node in self._nodes():
-            if other := self.nodes.get(node.stem):
-                raise ModelsRefused(f"{node.path}:1: the name {node.stem} is that of {other.path}: rename one of them")
+            self._claim(node.path, 1, "name", node.stem)
             self.nodes[node.stem] = node
 
     def scope(self, names: Mapping[str, Any], variables: Mapping[str, Any] | None = None) -> Scope:
@@ -141,11 +140,19 @@ class Project:
         var = partial(_looked_up, "variable", {**self._variables, **(variables or {})})
         return self.templates.scope({"var": var, "doc": self._doc, "execute": variables is not None, **names})
 
+    def _claim(self, path: Path, line: int, *name: str) -> None:
+        """Refuses a second macro, entry or file of one name."""
+        if name in self._places:
+            at = f"{path}:{line}"
+            raise ModelsRefused(f"{at}: {' '.join(name)} is also in {self._places[name]}: rename or remove one of them")
+        self._places[name] = path
+
     def _doc(self, *names: str) -> str:
         """A docs block, by its name or by the project's and its name."""
-        if names[:-1] not in {(), (self.name,)}:
-            refuse(f"there is no docs block {'.'.join(names)}: packages are not supported")
-        return str(_looked_up("docs block", self._docs, names[-1]))
+        block = self.plain.get(f"docs_{names[-1]}")
+        if block is None or names[:-1] not in {(), (self.name,)}:
+            refuse(f"there is no docs block {'.'.join(names)}: correct the name, or add it")
+        return str(block()).strip()
 
     def config(self, kind: str, path: Path, name: str) -> dict[str, Any]:
         """What `dbt_project.yml` configures for a file."""
@@ -165,45 +172,21 @@ class Project:
             path for path in found if path.suffix.lower() == suffix and path.name[0] not in ".#~" and path.is_file()
         ]
 
-    def _add_macros(self) -> None:
-        for path in sorted(MACROS.glob("*.sql")):
-            self.templates.add_macros(path)
-        known: dict[str, Path] = {}  # those above may be replaced
-        for path in self._files(".sql", "macros", GENERIC):
-            for macro in self.templates.add_macros(path):
-                if macro.name in NOT_CALLED:
-                    raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is not called: remove it, or {FOR_DBT}")
-                if other := known.get(macro.name):
-                    raise ModelsRefused(f"{path}:{macro.lineno}: {macro.name} is also in {other}: rename one of them")
-                known[macro.name] = path
-
-    def _read_docs(self, path: Path) -> None:
-        text = text_of(path)
-        for found in DOCS.finditer(text):
-            if found[1] in self._docs:
-                at = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
-                raise ModelsRefused(f"{at}: there is another docs block {found[1]}: rename one of them")
-            self._docs[found[1]] = found[2].strip()
-
     def _read_entries(self, path: Path) -> None:
-        document = read_properties(path, FILE)
+        document = read_properties(path, "file")
         for kind in FOLDERS:
             for entry in document.get(kind) or []:
-                other, _ = self._entries.setdefault((kind, entry["name"]), (path, entry))
-                if self._entries[kind, entry["name"]][1] is not entry:
-                    at = f"{path}:{line_of(entry)}"
-                    raise ModelsRefused(f"{at}: {entry['name']} is already listed in {other.name}: keep one entry")
+                self._claim(path, line_of(entry), kind, entry["name"])
+                self._entries[kind, entry["name"]] = (path, entry)
         for source in document.get("sources") or []:
+            if "external_location" in str(source):
+                at = f"{path}:{line_of(source)}: {source['name']}"
+                raise ModelsRefused(f"{at}: external_location cannot be used: read the file in a model")
             for table in source.get("tables") or []:
-                parts = (source.get("schema", source["name"]), table.get("identifier", table["name"]))
-                schema, name = (str(self.plain.value(path, part, line_of(table))) for part in parts)
-                for level in (source, source.get("config"), table, table.get("config")):
-                    if "external_location" in ((level or {}).get("meta") or {}):
-                        at = f"{path}:{line_of(table)}: {table['name']}"
-                        raise ModelsRefused(f"{at}: external_location cannot be used: read the file in a model")
-                if (key := (source["name"], table["name"])) in self.sources:
-                    raise ModelsRefused(f"{path}:{line_of(table)}: {'.'.join(key)} is already listed: keep one entry")
-                self.sources[key] = Relation(schema, name)
+                line, key = line_of(table), (source["name"], table["name"])
+                self._claim(path, line, "source", *key)
+                place = [source.get("schema", source["name"]), table.get("identifier", table["name"])]
+                self.sources[key] = Relation(*map(str, self.plain.value(path, place, line)))
 
     def _nodes(self) -> Iterator[Node]:
         unused = dict(self._entries)
@@ -228,15 +211,15 @@ class Project:
         config = self.config(kind, path, name)
         written = {key: entry[key] for key in ("meta", "tags") if key in entry} | (entry.get("config") or {})
         _configure(config, self.plain.value(properties_path, written, line_of(entry)))
+        refuse_wrong(config, "config", properties_path, line_of(entry), name)
         own = Config(config)
-        if self.templates.configure or CONFIG_CALL.search(text):
-            try:
-                self.scope(configuring(own, name)).render(path, text)
-            except ModelsRefused:
-                if {**config, **own.given}.get("enabled", True):
-                    raise
-        if problems := [*wrong(own.given, CONFIG, str(path), _line_of_config(text), name)]:
-            raise ModelsRefused("\n".join(problems))
+        try:
+            self.scope(_configuring(own)).render(path, text)
+        except ModelsRefused:
+            if {**config, **own.given}.get("enabled", True):
+                raise
+        line = text.count("\n", 0, max(text.find("config"), 0)) + 1
+        refuse_wrong(own.given, "config", path, line, name)
         return Node(self, kind, name, path, text, _configure(config, own.given), entry, properties_path)
 
 
@@ -254,30 +237,15 @@ def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str,
     return configured
 
 
-def _line_of_config(text: str) -> int:
-    """The line of a model on which its configuration is, or 1 if a macro has it."""
-    found = CONFIG_CALL.search(text)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
-
-
 def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) -> Any:
     if name not in known and not default:
         refuse(f"there is no {what} {name}: correct the name, or add it")
     return known.get(name, *default)
 
 
-def configuring(config: Config, name: str) -> Mapping[str, Any]:
-    """What a template of this name can use that is rendered for its configuration alone."""
-    this = _anything()
-    model = {"name": name, "alias": this.name, "schema": this.schema, "config": config}
-    return {
-        "ref": _anything,
-        "source": _anything,
-        "this": this,
-        "is_incremental": bool,
-        "config": config,
-        "model": model,
-    }
+def _configuring(config: Config) -> Mapping[str, Any]:
+    """What a template can use that is rendered for its configuration alone."""
+    return {"ref": _anything, "source": _anything, "this": _anything(), "is_incremental": bool, "config": config}
 
 
 def _anything(*_: Any, **__: Any) -> Relation:

@@ -22,6 +22,8 @@ from crm_assets.warehouse.names import identifier
 BLOCKS = (
     (re.compile(r"(\{%-?\s*)(?:data_)?test\s+(\w+)"), r"\1macro test_\2"),
     (re.compile(r"(\{%-?\s*)end(?:data_)?test\b"), r"\1endmacro"),
+    (re.compile(r"(\{%-?\s*)docs\s+(\w+)"), r"\1macro docs_\2()"),
+    (re.compile(r"(\{%-?\s*)enddocs\b"), r"\1endmacro"),
     (re.compile(r"\{%-?\s*(?:end)?snapshot\b.*?%\}"), ""),
 )
 """dbt's own blocks -> Jinja. A snapshot's name is that of its file."""
@@ -29,9 +31,6 @@ BLOCKS = (
 SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
-
-CONFIG_CALL = re.compile(r"\bconfig\s*\(")
-"""A call that configures a model while its template is rendered."""
 
 EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -117,9 +116,12 @@ class _Environment(SandboxedEnvironment):
 
     def call(self, context: Context, callee: Any, /, *arguments: Any, **named: Any) -> Any:
         """Calls something for a template."""
-        return super().call(
-            context, partial(_call, callee) if isinstance(callee, Macro) else callee, *arguments, **named
-        )
+        try:
+            return super().call(context, callee, *arguments, **named)
+        except _Returned as returned:
+            if isinstance(callee, Macro):
+                return returned.args[0]
+            raise
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,6 @@ class Templates:
 
     Attributes:
         kinds: The kinds of data tests, by name.
-        configure: Whether a macro may call `config`.
     """
 
     def __init__(self) -> None:
@@ -198,12 +199,10 @@ class Templates:
         self.expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
         self._macros: dict[Path, Template] = {}
         self.kinds: dict[str, Kind] = {}
-        self.configure = False
 
     def add_macros(self, path: Path) -> Sequence[nodes.Macro]:
         """Adds the macros and generic tests of a file, and returns them."""
         text = text_of(path)
-        self.configure |= CONFIG_CALL.search(text) is not None
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)
@@ -225,7 +224,7 @@ class Templates:
             context = template.new_context(scope, shared=True)
             with self.located(path):
                 "".join(template.root_render_func(context))
-            scope |= {name: partial(_call, macro) for name, macro in context.vars.items() if isinstance(macro, Macro)}
+            scope |= {name: macro for name, macro in context.vars.items() if isinstance(macro, Macro)}
         return scope
 
     def _compile(self, path: Path, source: str | nodes.Template) -> Template:
@@ -264,10 +263,3 @@ def _in_jinja(text: str) -> str:
     for pattern, replacement in BLOCKS:
         text = pattern.sub(replacement, text)
     return text
-
-
-def _call(macro: Macro, *arguments: Any, **named: Any) -> Any:
-    try:
-        return macro(*arguments, **named)
-    except _Returned as returned:
-        return returned.args[0]

