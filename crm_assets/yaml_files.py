@@ -24,7 +24,7 @@ class Section(dict[str, Any]):
 class Items(list[Any]):
     """A list. `lines` has the first line of each item."""
 
-    lines: tuple[int, ...]
+    lines: tuple[int, ...] = ()
 
 
 def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:

@@ -25,7 +25,7 @@ from crm_assets.privacy.personal_columns import origins_of, personal_columns, st
 from crm_assets.runner.builds import Build, Outcome, build, run_test
 from crm_assets.runner.lineage import Schemas, known_columns
 from crm_assets.runner.materializations import columns_of
-from crm_assets.runner.model import Model, asset_behind
+from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current, report_in, variables_of
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
@@ -88,7 +88,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         check_specs=check_specs(crm, model),
         can_subset=True,  # jobs select no checks
         retry_policy=retry_policy(crm),
-        op_tags=AFTER_OTHERS if model.shows_side_loads else {},
+        op_tags=AFTER_OTHERS if SIDE_LOADED in model.reads else {},
         config_schema={
             "only_if_changed": ONLY_IF_CHANGED,
             **({"full_refresh": FULL_REFRESH} if model.keeps_rows else {}),
@@ -150,7 +150,7 @@ def _unchanged_or_built(  # noqa: PLR0913 # all that a build depends on
         return shown
     with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
-        if model.shows_side_loads:
+        if SIDE_LOADED in model.reads:
             create_side_loaded(connection)  # no raw asset may have been loaded yet
         if warehouse.lake is None:  # others may have written before the file was opened
             stamp = warehouse.stamp
@@ -202,7 +202,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Schemas
     if known is None:
         return known_columns(connection)
     schema, _, table = model.address.partition(".")
-    return {**known, schema: {**known.get(schema, {}), table: columns_of(connection, model.relation)}}
+    return {**known, schema: {**known.get(schema, {}), table: columns_of(connection, model.this)}}
 
 
 def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: Build, schemas: Schemas) -> Result:

@@ -129,12 +129,12 @@ def _build(
     select = model.select(state.variables, keep_rows=keep_rows)
     try:
         connection.execute(f"create schema if not exists {identifier(model.schema)}")
-        rows_before = _count(connection, model.relation) if existing == "table" else None
+        rows_before = _count(connection, model.this) if existing == "table" else None
         if existing not in {None, model.kind}:
-            connection.execute(f"drop {existing} {model.relation}")
+            connection.execute(f"drop {existing} {model.this}")
         made = materialize(connection, model, select, keep_rows=keep_rows)
         # Of a view, an error has the SELECT's line.
-        rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.relation)
+        rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.this)
     except duckdb.Error as error:
         raise ModelError(_explained(model, state, select, error)) from None
     outcomes: list[Outcome] = []
@@ -143,9 +143,8 @@ def _build(
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
-        if model.keeps_rows:  # its table is rolled back
-            scope, rows = model.scope(state.variables), f"({made}\n)"
-            outcomes = [replace(outcome, sql=outcome.test.query(scope, rows)) for outcome in outcomes]
+        scope, rows = model.scope(state.variables), f"({made}\n)"  # the table is rolled back
+        outcomes = [replace(outcome, sql=outcome.test.query(scope, rows)) for outcome in outcomes]
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
@@ -179,16 +178,13 @@ def run_test(
 ) -> Outcome:
     """Runs one test on the model's table or view. `variables`: those of the session."""
     scope = model.scope(variables)
-    # Failing rows of a blocking test are rolled back, so the shown query reads the SELECT instead, if possible.
-    shown = f"(\n{model.select(variables)}\n)" if test.blocks and not model.keeps_rows else model.relation
-    sql = test.query(scope, shown)
     count = test.config.get("fail_calc", "count(*)")
     limits = [test.config.get("warn_if", "!= 0"), test.config.get("error_if", "!= 0")]
-    query = test.query(scope, model.relation)
+    sql = test.query(scope, model.this)
     try:
         [[failing, warns, errs]] = connection.execute(
             f"select failing, failing {limits[0]}, failing {limits[1]} "
-            f"from (select coalesce({count}, 0) as failing from (\n{query}\n) as found)"
+            f"from (select coalesce({count}, 0) as failing from (\n{sql}\n) as found)"
         ).fetchall()
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
@@ -220,5 +216,5 @@ def store_failures(connection: duckdb.DuckDBPyConnection, model: Model, outcomes
 
 def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, scope: Scope) -> str:
     """The number of rows that were tested, with what a row of the model is."""
-    rows = _count(connection, test.tested(scope, model.relation))
+    rows = _count(connection, test.tested(scope, model.this))
     return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.name.startswith('stg_') else 'rows'}"

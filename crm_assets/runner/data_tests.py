@@ -107,18 +107,14 @@ def read_data_tests(node: Node, scope: Scope, implied: Iterable[tuple[str, str]]
         implied: Columns and kinds of tests that it has in any case.
 
     Raises:
-        ModelsRefused: A test has an unknown kind or wrong arguments, or is there twice.
+        ModelsRefused: A test has an unknown kind or wrong arguments.
     """
     tests: dict[str, DataTest] = {}
     for column, written, line in (*declared_tests(node), *(({"name": name}, kind, 0) for name, kind in implied)):
         test = _data_test(node, scope, column, written, line)
         if line and not test.config.get("enabled", True):
             continue
-        same = [other for other in tests.values() if (other.kind, other.column) == (test.kind, test.column)]
-        if any(other.arguments == test.arguments and other.config == test.config for other in same):
-            if line:
-                raise ModelsRefused(f"{test.path}:{line}: {node.stem}: test {test.name} is there twice: remove one")
-        elif line or not same:
+        if line or not any((other.kind, other.column) == (test.kind, test.column) for other in tests.values()):
             number = sum(name.rstrip("_0123456789") == test.name for name in tests) + 1
             name = test.name if test.name not in tests else f"{test.name}_{number}"
             tests[name] = replace(test, name=name)
@@ -129,9 +125,8 @@ def declared_tests(node: Node) -> Iterator[tuple[Mapping[str, Any] | None, Any, 
     """The column, what is written, and the line of each test in a model's YAML entry."""
     for column in (None, *(node.properties.get("columns") or [])):
         for key in ("data_tests", "tests"):
-            listed = (node.properties if column is None else column).get(key) or []
-            lines = listed.lines if isinstance(listed, Items) else [1] * len(listed)
-            yield from ((column, written, line) for written, line in zip(listed, lines, strict=True))
+            listed = (node.properties if column is None else column).get(key) or Items()
+            yield from ((column, written, line) for written, line in zip(listed, listed.lines, strict=True))
 
 
 def _data_test(node: Node, scope: Scope, column: Mapping[str, Any] | None, written: Any, line: int) -> DataTest:

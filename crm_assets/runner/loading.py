@@ -1,7 +1,7 @@
 """Loads the models and validates them, to report errors early and clearly."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,13 @@ RESERVED = frozenset({RAW, PRESENT, AUDIT})
 OWNER = re.compile(r"team:.+|[a-z\d._%+-]+@[a-z\d.-]+\.[a-z]{2,7}", re.IGNORECASE | re.ASCII)
 """Dagster's owners of assets."""
 
-STRATEGIES = {"timestamp": "updated_at", "check": "check_cols"}
+NEEDED: Mapping[str, Sequence[str]] = {
+    "snapshot": ("unique_key", "strategy"),
+    "check": ("check_cols",),
+    "timestamp": ("updated_at",),
+    "merge": ("unique_key",),
+}
+"""Materialization or strategy -> what its configuration has to have."""
 
 
 def load_models(folder: Path = DBT_DIR) -> list[Model]:
@@ -36,8 +42,9 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
     known: dict[str, Model] = {}
     singular: dict[str, list[DataTest]] = {}
     enabled = [node for node in project.nodes.values() if node.config.get("enabled") is not False]
+    tests = [node for node in enabled if node.resource_type == "data_tests"]
     for node in enabled:
-        if node.resource_type != "data_tests":
+        if node not in tests:
             known[node.stem] = Model(**vars(node), known=known, singular_tests=singular)
     _refuse(problem for model in known.values() for problem in [*_in_config(model)] or _errors(model, "reads"))
     # What follows needs valid SQL.
@@ -47,13 +54,11 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
             _refuse([f"{model.path}:1: {model.address} is the table of {other.path}: change a name, alias or schema"])
     sources = RAW_TABLES | {relation.address for relation in project.sources.values()} | models.keys()
     _refuse(problem for model in models.values() for problem in _in_reads(model, sources))
-    models = _ordered(models)
-    for node in enabled:
-        if node.resource_type == "data_tests":
-            test = singular_test(node)
-            singular.setdefault(_owner(test, models), []).append(test)
+    models = _ordered(models, lambda model: model.depends_on)
+    for test in map(singular_test, tests):
+        singular.setdefault(_owner(test, models), []).append(test)
     _refuse(problem for model in models.values() for problem in _errors(model, "data_tests"))
-    return list(_ordered(models, with_tests=True).values())
+    return list(_ordered(models, lambda model: model.depends_on | model.compared_with).values())
 
 
 def _refuse(problems: Iterable[str]) -> None:
@@ -70,29 +75,19 @@ def _in_config(model: Model) -> Iterator[str]:
 
 def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Keys of the configuration with what is wrong."""
-    if not model.unique_key and (model.materialized == "snapshot" or config.get("incremental_strategy") == "merge"):
-        yield "config", f"{model.materialized} needs a unique_key: add the column that identifies a row"
+    for what in (model.materialized, config.get("strategy"), config.get("incremental_strategy")):
+        for key in NEEDED.get(str(what), ()):
+            if not config.get(key):
+                yield "config", f"{what} needs {key}: add it to config"
     if model.contract is not None and not (model.contract and all(model.contract.values())):
         yield "config", "an enforced contract is about columns: list them, each with its data_type"
-    yield from _problems_of_schema(model.schema)
+    if "." in model.schema or model.schema.lower() in RESERVED:
+        without = ", ".join(sorted(RESERVED))
+        yield "schema", f"the schema is {model.schema!r}: write one without dots that is none of {without}"
     if model.owner is not None and not OWNER.fullmatch(str(model.owner)):
         yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "ephemeral" and [*declared_tests(model)]:
         yield "data_tests", "tests of ephemeral models are not run: write them for models that read it"
-    if model.materialized == "snapshot":
-        strategy, checked = config.get("strategy"), config.get("check_cols")
-        needed = STRATEGIES.get(strategy or "", "strategy")
-        if not config.get(needed):
-            yield "strategy", f"strategy {strategy} needs {needed}: add it to config"
-        if isinstance(checked, str) and checked != "all":
-            yield "check_cols", f"check_cols is {checked!r}: write a list of columns, or all"
-
-
-def _problems_of_schema(schema: str) -> Iterator[tuple[str, str]]:
-    if "." in schema:
-        yield "schema", f"the schema is {schema!r}: write one without dots"
-    if schema.lower() in RESERVED:
-        yield "schema", f"the schema is {schema!r}, whose tables are not those of models: write another one"
 
 
 def _errors(model: Model, attribute: str) -> Iterator[str]:
@@ -111,14 +106,10 @@ def _in_reads(model: Model, known: frozenset[str]) -> Iterator[str]:
         yield f"{model.path}:{line}: the model reads {address}, which is neither a source nor a model: correct the name"
 
 
-def _ordered(models: Mapping[str, Model], *, with_tests: bool = False) -> dict[str, Model]:
-    """The models, each after those that it reads, and after those that its blocking tests compare it with."""
-    waits_for = {address: {*model.depends_on} for address, model in models.items()}
-    if with_tests:
-        for address, model in models.items():
-            waits_for[address].update(*(test.reads for test in model.cross_tests if test.blocks))
+def _ordered(models: Mapping[str, Model], waits_for: Callable[[Model], frozenset[str]]) -> dict[str, Model]:
+    """The models, each after those that it waits for."""
     try:
-        order = [*TopologicalSorter({address: sorted(reads) for address, reads in waits_for.items()}).static_order()]
+        order = [*TopologicalSorter({address: sorted(waits_for(m)) for address, m in models.items()}).static_order()]
     except CycleError as error:
         path = error.args[1][::-1]  # graphlib lists it in reverse
         raise ModelsRefused(

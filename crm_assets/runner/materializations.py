@@ -38,7 +38,7 @@ def common_types(connection: duckdb.DuckDBPyConnection, model: Model, select: st
     Raises:
         ModelError: DuckDB's common type would change a value, such as a DOUBLE one of 9007199254740993.
     """
-    sides = {"earlier": model.relation, "new": f"({select}\n)"}
+    sides = {"earlier": model.this, "new": f"({select}\n)"}
     earlier, new = ({name.lower(): type_ for name, type_ in columns_of(connection, s).items()} for s in sides.values())
     if not (changed := [name for name, type_ in new.items() if earlier.get(name, type_) != type_]):
         return {}
@@ -91,30 +91,30 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
     described = _for_macros(model, columns)
     if keep_rows:
         types = common_types(connection, model, statements()["snapshot_types"](described))
-        for table in (model.relation, "temp.snapshot_source"):
+        for table in (model.this, "temp.snapshot_source"):
             retype(connection, table, types)
         described = _for_macros(model, columns_of(connection, "snapshot_source"))
     listed = ", ".join(f"{column}::{type_} as {column}" for column, type_ in described["columns"].items())
     again = {**described, "source": f"(select {listed} from ({source}\n))"}
     if not keep_rows:
         first = statements()["snapshot_rows"](described)
-        connection.execute(f"create or replace table {model.relation} as {first}; drop table temp.snapshot_source")
+        connection.execute(f"create or replace table {model.this} as {first}; drop table temp.snapshot_source")
         return str(statements()["snapshot_rows"](again))
     # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
-    stored = {column.lower() for column in columns_of(connection, model.relation)}
+    stored = {column.lower() for column in columns_of(connection, model.this)}
     for column in [column for column in columns if column.lower() not in stored]:
-        connection.execute(f"alter table {model.relation} add column {identifier(column)} {columns[column]}")
+        connection.execute(f"alter table {model.this} add column {identifier(column)} {columns[column]}")
     for changes in ("snapshot_opened", "snapshot_closed"):
         connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
     connection.execute(
-        f"update {model.relation} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
+        f"update {model.this} as stored set dbt_valid_to = closed.valid_to from snapshot_closed as closed "
         "where stored.dbt_scd_id = closed.dbt_scd_id and stored.dbt_valid_to is null"
     )
-    connection.execute(f"insert into {model.relation} by name select * from snapshot_opened")
+    connection.execute(f"insert into {model.this} by name select * from snapshot_opened")
     connection.execute(
         "drop table temp.snapshot_source; drop table temp.snapshot_opened; drop table temp.snapshot_closed"
     )
-    return f"select * from {model.relation} union all by name ({statements()['snapshot_opened'](again)})"
+    return f"select * from {model.this} union all by name ({statements()['snapshot_opened'](again)})"
 
 
 def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
@@ -123,11 +123,12 @@ def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
     by_time, updated_at = config["strategy"] == "timestamp", config.get("updated_at")
     # Names may be written in another case of letters.
     updated_at = next((column for column in columns if column.lower() == str(updated_at).lower()), updated_at)
-    compared = [] if by_time else [*columns] if checked == "all" else checked
+    compared = [*columns] if checked == "all" else [checked] if isinstance(checked, str) else checked
+    compared = [] if by_time else compared
     named = {"unique_key": model.unique_key, "updated_at": [updated_at] if updated_at else [], "check_cols": compared}
     require(model, named, columns)
     return {
-        "this": model.relation,
+        "this": model.this,
         "source": "snapshot_source",
         "key": [*map(identifier, model.unique_key)],
         "columns": {identifier(column): type_ for column, type_ in columns.items()},
@@ -142,7 +143,7 @@ def _time(model: Model, *, keep_rows: bool) -> str:
     now = "now() at time zone 'UTC'"
     if not keep_rows or model.config.get("updated_at"):
         return now
-    latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.relation}"
+    latest = f"select max(greatest(dbt_valid_from, dbt_valid_to)) from {model.this}"
     return f"greatest({now}, ({latest}) + interval 1 microsecond)"
 
 
@@ -175,7 +176,7 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
         new = _merged(connection, model, select)
     if model.kind == "table":
         new = with_lake_types(connection, new)
-    connection.execute(f"create or replace {model.kind} {model.relation} as {new}")
+    connection.execute(f"create or replace {model.kind} {model.this} as {new}")
     return new
 
 
@@ -195,7 +196,7 @@ def _check_contract(
 
 def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) -> str:
     """Earlier rows and new ones, as `statements/incremental.sql` says."""
-    stored = columns_of(connection, model.relation)
+    stored = columns_of(connection, model.this)
     require(model, {"unique_key": model.unique_key}, stored, "table")
     common_types(connection, model, with_lake_types(connection, f"\n{select}"))
     strategy, kept = model.config.get("incremental_strategy"), list[str]()
@@ -203,4 +204,4 @@ def _merged(connection: duckdb.DuckDBPyConnection, model: Model, select: str) ->
         new = {column.lower() for column in columns_of(connection, f"(\n{select}\n)")}
         kept = [identifier(column) for column in stored if column.lower() not in new]
     key = [*map(identifier, model.unique_key)]
-    return str(statements()["incremental_rows"](model.relation, select, key, kept, strategy))
+    return str(statements()["incremental_rows"](model.this, select, key, kept, strategy))

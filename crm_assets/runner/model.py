@@ -12,7 +12,7 @@ from crm_assets.runner.lineage import is_stable, tables_read
 from crm_assets.runner.project import Config, Node
 from crm_assets.runner.seeds import column_types
 from crm_assets.runner.templates import Relation, Scope, refuse, statements
-from crm_assets.warehouse.names import PRESENT, RAW, identifier, literal
+from crm_assets.warehouse.names import PRESENT, RAW, literal
 
 DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
 """The columns that a snapshot adds, the last one only with hard_deletes: new_record."""
@@ -64,11 +64,6 @@ class Model(Node):
     def address(self) -> str:
         """`schema.name`: its table or view."""
         return self.this.address
-
-    @property
-    def relation(self) -> str:
-        """The same, quoted for SQL statements."""
-        return identifier(self.schema, self.name)
 
     @property
     def materialized(self) -> str:
@@ -129,11 +124,7 @@ class Model(Node):
             variables: Those of the session; None while definitions load.
             keep_rows: Whether it keeps rows of earlier builds.
         """
-        names = {
-            "this": self.this,
-            "is_incremental": lambda: keep_rows,
-            "config": Config(self.config),
-        }
+        names = {"this": self.this, "is_incremental": lambda: keep_rows, "config": Config(self.config)}
         scope = self.project.scope(names, variables)
         scope |= {"ref": partial(self._ref, scope, variables), "source": partial(self._source, scope.reads)}
         return scope
@@ -232,6 +223,11 @@ class Model(Node):
         return [test for test in self.data_tests if test not in own]
 
     @property
+    def compared_with(self) -> frozenset[str]:
+        """The tables that have to be there first, for its blocking tests."""
+        return frozenset().union(*(test.reads for test in self.cross_tests if test.blocks))
+
+    @property
     def code_version(self) -> str:
         """A hash that changes with the SQL or the materialization, so that the UI shows stale tables."""
         content = self.path.read_text(encoding="utf-8") if self.materialized == "seed" else self.sql
@@ -259,8 +255,3 @@ class Model(Node):
         if self.materialized in {"seed", "snapshot"}:
             return self.materialized == "snapshot"
         return bool(self.config.get("depends_on_today")) or not all(map(is_stable, {self.sql, self.later_sql}))
-
-    @property
-    def shows_side_loads(self) -> bool:
-        """Whether it reads side-loaded records."""
-        return SIDE_LOADED in self.reads

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +78,6 @@ class Config(dict[str, Any]):
         super().__init__(configured)
         self.given: dict[str, Any] = {}
 
-    def require(self, name: str) -> Any:
-        """A value, which has to be there."""
-        return _looked_up("configuration", self, name)
-
     def __call__(self, *given: Mapping[str, Any], **more: Any) -> str:
         """Takes values."""
         for mapping in (*given, more):
@@ -137,7 +133,13 @@ class Project:
 
     def scope(self, names: Mapping[str, Any], variables: Mapping[str, Any] | None = None) -> Scope:
         """What a template can use: variables, macros, and these names."""
-        var = partial(_looked_up, "variable", {**self._variables, **(variables or {})})
+        known = {**self._variables, **(variables or {})}
+
+        def var(name: str, *default: Any) -> Any:
+            if name not in known and not default:
+                refuse(f"there is no variable {name}: correct the name, or add it to vars")
+            return known.get(name, *default)
+
         return self.templates.scope({"var": var, "doc": self._doc, "execute": variables is not None, **names})
 
     def _claim(self, path: Path, line: int, *name: str) -> None:
@@ -192,14 +194,14 @@ class Project:
         unused = dict(self._entries)
         for kind, (folder, suffix) in FOLDERS.items():
             for path in self._files(suffix, folder):
-                if not path.is_relative_to(self._folder / GENERIC):
-                    unused.pop((kind, path.stem), None)
-                    text = text_of(path)
-                    for found in SNAPSHOT.finditer(text) if kind == "snapshots" else ():
-                        if found[1] != path.stem:
-                            at = f"{path}:{text.count(chr(10), 0, found.start()) + 1}"
-                            raise ModelsRefused(f"{at}: move snapshot {found[1]} to a file {found[1]}.sql")
-                    yield self._node(kind, path.stem, path, "" if suffix == ".csv" else text)
+                if path.is_relative_to(self._folder / GENERIC):
+                    continue
+                unused.pop((kind, path.stem), None)
+                text = "" if kind == "seeds" else text_of(path)
+                for name in SNAPSHOT.findall(text):
+                    if name != path.stem:
+                        raise ModelsRefused(f"{path}:1: move snapshot {name} to a file {name}.sql")
+                yield self._node(kind, path.stem, path, text)
         for (kind, name), (path, entry) in unused.items():
             if kind != "snapshots" or not entry.get("relation"):
                 remedy = f"add the file{', write relation in it' if kind == 'snapshots' else ''} or remove the entry"
@@ -226,21 +228,14 @@ class Project:
 def _configure(configured: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Adds values: tags, meta and types to those that are there, others in their place."""
     for key, value in more.items():
+        earlier = configured.get(key)
         if key == "tags":
-            configured[key] = [
-                *configured.get(key, []),
-                *(value if isinstance(value, list) else [value] if value else []),
-            ]
+            configured[key] = [*(earlier or []), *([value] if isinstance(value, str) else value or [])]
+        elif key in {"meta", "column_types"}:
+            configured[key] = {**(earlier or {}), **(value or {})}
         else:
-            merged = key in {"meta", "column_types"}
-            configured[key] = {**configured.get(key, {}), **(value or {})} if merged else value
+            configured[key] = value
     return configured
-
-
-def _looked_up(what: str, known: Mapping[str, Any], name: str, *default: Any) -> Any:
-    if name not in known and not default:
-        refuse(f"there is no {what} {name}: correct the name, or add it")
-    return known.get(name, *default)
 
 
 def _configuring(config: Config) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
-from crm_assets.yaml_files import Items, line_of, read_yaml
+from crm_assets.yaml_files import line_of, read_yaml
 
 KNOWN: dict[str, Mapping[str, str]] = read_yaml(Path(__file__).with_name("properties.yml"), ModelsRefused)
 """Section -> key -> kind of its value. The file says what kinds there are."""
@@ -62,14 +62,13 @@ def _wrong(value: Any, kind: str, path: Path, line: int, where: str) -> Iterator
         if shape != "boolean" or "{{" not in str(value):
             yield f"{at}: write {' or '.join(words for _, words in types)}"
     elif section and shape == "list":
-        yield from _wrong_entries(value, section, path, line, where)
+        yield from _wrong_entries(value, section, path, where)
     elif section:
         yield from _wrong_keys(value, section, path, line, where)
 
 
-def _wrong_entries(value: Any, section: str, path: Path, line: int, where: str) -> Iterator[str]:
-    for number, item in enumerate(value):
-        item_line = value.lines[number] if isinstance(value, Items) else line
+def _wrong_entries(value: Any, section: str, path: Path, where: str) -> Iterator[str]:
+    for item, item_line in zip(value, value.lines, strict=True):
         if isinstance(item, dict) and isinstance(item.get("name"), str):
             yield from _wrong_keys(item, section, path, item_line, item["name"])
         else:

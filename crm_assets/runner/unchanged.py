@@ -12,18 +12,9 @@ import duckdb
 
 from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
+from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake.commit import is_shared
 from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, kind_of_catalog, literal
-
-NOW = "coalesce(getvariable('now'), system.main.now())"
-"""The session's time, or that of the clock."""
-
-CLOCK: Mapping[str, str] = {
-    **dict.fromkeys(("now", "get_current_timestamp", "transaction_timestamp"), NOW),
-    **dict.fromkeys(("current_date", "today"), f"{NOW}::date"),
-    "current_localtimestamp": f"{NOW}::timestamp",
-}
-"""Function -> its value. `current_timestamp` and `localtimestamp` call two of them."""
 
 
 def report_in(
@@ -39,14 +30,20 @@ def report_in(
 
 
 def stop_clock(connection: duckdb.DuckDBPyConnection) -> None:
-    """Lets the functions of the clock return the session's time, if it has one."""
+    """Lets the functions of the clock return the session's time, if it has one.
+
+    Models of one run have the same, also at midnight, since temporary macros come before DuckDB's own functions.
+    """
     [[has_time]] = connection.execute("select getvariable('now') is not null").fetchall()
-    for name, value in CLOCK.items() if has_time else ():
-        connection.execute(f"create or replace temp macro {name}() as {value}")
+    if has_time:
+        connection.execute(statements()["stop_clock"]())
 
 
 def variables_of(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
-    """The session's variables; UTC and January if it has none."""
+    """The session's variables, for `var`; UTC and January if it has none.
+
+    Views are read in other sessions, with other time zones. So the values become part of the statement.
+    """
     [[timezone, month]] = connection.execute(
         "select coalesce(getvariable('reporting_timezone'), 'UTC'), coalesce(getvariable('fiscal_year_start'), 1)"
     ).fetchall()
@@ -54,31 +51,6 @@ def variables_of(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Any]:
 
 
 TABLE = "raw.model_builds"
-
-CREATE = """
-create schema if not exists raw;
-create table if not exists raw.model_builds (
-    model varchar not null,
-    version varchar not null,
-    built_at timestamp with time zone not null
-);
-"""
-"""One row per model: the version of its last build. In a lake, simultaneous builds can leave older rows as well."""
-
-BUILT = "select model, if(count(*) = 1, any_value(version), null) from raw.model_builds group by model"
-"""Of several versions it is not known which is the table's: clocks of machines differ. Then the model is built."""
-
-LOADED = "select resource, arg_max(version, _dlt_load_id) from raw.sync_changes group by resource"
-
-SIDE_LOADS = """
-select coalesce(sum(hash(array_name, id, record)), 0)::varchar
-from (
-    select array_name, id, arg_max(record, _dlt_load_id) as record
-    from raw.side_loaded
-    group by all
-)
-"""
-"""Each load adds those that its records refer to, changed or not."""
 
 LAST_LOAD = "select max(_dlt_load_id) from raw.sync_log"
 
@@ -128,7 +100,7 @@ class BuildState:
             tables, columns = existing_tables(connection), None
             versions = _versions(connection, tables)
         if SIDE_LOADED in tables and SIDE_LOADED in reads and SIDE_LOADED not in versions:
-            [[versions[SIDE_LOADED]]] = connection.execute(SIDE_LOADS).fetchall()
+            [[versions[SIDE_LOADED]]] = connection.execute(statements()["side_loaded_version"]()).fetchall()
         variables = variables_of(connection)
         [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
         return cls(tables, versions, variables, today, snapshot, columns)
@@ -147,11 +119,13 @@ class BuildState:
 
 
 def _versions(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> dict[str, str | None]:
-    versions: dict[str, str | None] = dict(connection.execute(BUILT).fetchall()) if TABLE in tables else {}
+    versions: dict[str, str | None] = {}
+    if TABLE in tables:
+        versions |= connection.execute(statements()["built_versions"]()).fetchall()
     if {"raw.sync_changes", "raw.sync_log"} <= set(tables):
         [[last_load]] = connection.execute(LAST_LOAD).fetchall()
         versions |= dict.fromkeys(BOOKKEEPING - {SIDE_LOADED}, str(last_load))
-        for resource, version in connection.execute(LOADED).fetchall():
+        for resource, version in connection.execute(statements()["loaded_versions"]()).fetchall():
             versions |= {f"{RAW}.{resource}": version, f"{PRESENT}.{resource}": version}
     return versions
 
@@ -176,7 +150,7 @@ def version_of(state: BuildState, model: Model) -> str | None:
         return None
     scope = model.scope(state.variables)
     selects = [model.select(state.variables, keep_rows=keep) for keep in sorted({False, model.keeps_rows})]
-    tests = [(test.name, dict(test.config), test.query(scope, model.relation)) for test in model.data_tests]
+    tests = [(test.name, dict(test.config), test.query(scope, model.this)) for test in model.data_tests]
     by_day, is_seed = model.config.get("depends_on_today"), model.materialized == "seed"
     queries = [query for _, _, query in tests] + ([] if is_seed else selects)
     if by_day is None and not all(map(is_stable, queries)):
@@ -210,7 +184,7 @@ def record_build(
     `replaces`: whether an earlier build may be recorded.
     """
     recorded = version or str(uuid4())
-    connection.execute(CREATE)
+    connection.execute(statements()["create_model_builds"]())
     if replaces and not is_shared(connection, TABLE):
         connection.execute("delete from raw.model_builds where model = ?", [model.address])
     connection.execute("insert into raw.model_builds values (?, ?, now())", [model.address, recorded])

