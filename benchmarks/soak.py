@@ -221,7 +221,7 @@ def play(soak: Soak) -> None:
         minutes = (time.monotonic() - started) / 60
         told = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
         print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {told}", file=sys.stderr, flush=True)
-    with sandbox(*world, *where) as base_url:
+    with sandbox(*world, *where, f"--port={port}") as base_url:
         rows = soak.finish(base_url)
     print(f"{told}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
     head("table", "rows, the same as undisturbed:")
