@@ -25,11 +25,10 @@ from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
-from crm_assets.loading.log_tables import LOAD_COUNTER, count_read
 from crm_assets.loading.raw_tables import stored_types
-from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, recent_requests
+from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
-from crm_assets.privacy.reads import ReadRules
+from crm_assets.privacy.policy import ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
 from crm_assets.settings.secrets import url
 from crm_assets.source import schemas
@@ -172,12 +171,11 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                 warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection,
                 little_memory(connection),
             ):
-                loaded = load_package(connection, package)
-                report = loaded.report
+                report, changes, notes = load_package(connection, package)
                 with reading(connection):
-                    metadata = raw_metadata(connection, report, package.load_id, loaded.changes)
+                    metadata = raw_metadata(connection, report, package.load_id, changes)
                     checks = check_results(connection, crm, resource)
-        for sentence in (*report.notes, *loaded.notes):
+        for sentence in (*report.notes, *notes):
             context.log.info(sentence)
         ended = time.perf_counter()
         made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
@@ -196,7 +194,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             asset_key=result.asset_key,
             metadata=masked_metadata(metadata),
             # Each database counts its loads from 1.
-            data_version=dg.DataVersion(f"{loaded.changes.version} of {masked(request.base_url)}"),
+            data_version=dg.DataVersion(f"{changes.version} of {masked(request.base_url)}"),
         )
         yield from reported(checks, selected)
 
@@ -216,23 +214,20 @@ def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one cal
     Returns:
         What it may store, its load id, what is known from earlier reads, and why it is not incremental, if it should.
     """
+    load_id = count_read(connection)
     with tables_known(connection):
         refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
         rules = ReadRules.before_read(connection, warehouse.crm, settings)
-    load_id = count_read(connection)
-    with tables_known(connection):
+        incremental = mode is ReadMode.incremental
+        cursor = read_cursor(connection, resource, request, settings.incremental_lag) if incremental else ""
         is_shared = warehouse.lake is not None and warehouse.lake.is_shared
         state = ReadState(
+            cursor=cursor if isinstance(cursor, Cursor) else None,
             types=stored_types(connection, resource),
             sent=() if is_shared else recent_requests(connection),
             forgotten=rules.forgotten,
         )
-        if mode is ReadMode.full:
-            return rules, load_id, state, ""
-        cursor = read_cursor(connection, resource, request, settings.incremental_lag)
-        if isinstance(cursor, Cursor):
-            return rules, load_id, replace(state, cursor=cursor), ""
-        return rules, load_id, state, cursor
+    return rules, load_id, state, "" if isinstance(cursor, Cursor) else cursor
 
 
 def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, configured: str) -> None:

@@ -40,14 +40,14 @@ def forget(arguments: Namespace) -> int:
     if arguments.undo:
         return _undo(warehouse, resource, ids)
     models = load_models()
-    stored = applying.records_to_forget(warehouse, models, resource, ids)
+    stored, out_of_reach = applying.records_to_forget(warehouse, models, resource, ids)
     print(f"{resource}: {len(stored.ids)} of {counted(len(ids), 'record')} stored")
     for address, rows in stored.rows.items():
         if rows:
             print(f"{address}: {counted(rows, 'row')}")
     if missing := ", ".join(map(str, sorted(ids - {*stored.ids}))):
         print(f"Not stored, but will be skipped when the CRM lists them: {missing}. Are they right?")
-    for address in applying.tables_out_of_reach(warehouse, models, resource):
+    for address in out_of_reach:
         print(
             f"{address} keeps rows of earlier builds that may hold values of the records, and no column tells which. "
             "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows, and call "
@@ -72,10 +72,8 @@ def _id(text: str) -> int:
 def _list(warehouse: Warehouse) -> int:
     with warehouse.read_connection() as connection:
         found = forgotten_ids(connection)
-    for group in found:
-        print(
-            f"{group.at:%Y-%m-%d %H:%M:%S} UTC  {group.resource}: {counted(group.ids, 'id')}, {group.stored:,} stored"
-        )
+    for resource, at, ids, stored in found:
+        print(f"{at:%Y-%m-%d %H:%M:%S} UTC  {resource}: {counted(ids, 'id')}, {stored:,} stored")
     if not found:
         print("No id is forgotten")
     return 0

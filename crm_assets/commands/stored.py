@@ -102,21 +102,21 @@ def confirm(arguments: Namespace) -> int:
     read that finds the same makes it complete, and so does this command.
     """
     # Imported here, as below: it imports dlt, which takes half a second, and `tables` is the most used command.
-    from crm_assets.loading import present
+    from crm_assets.loading import changes
 
     resource, warehouse = arguments.resource, Warehouse().of(arguments.crm)
     with warehouse.read_connection() as connection:  # fails if there is no database
-        found = present.unconfirmed(connection, resource)
+        found = changes.unconfirmed(connection, resource)
     if found is None:
         raise SettingsError(f"{resource}: there is nothing to confirm. No full read lacked most of the rows")
     print(
         f"{resource}: {found.missing:,} of {found.rows:,} rows vanish from the models, since the full read "
-        f"{found.load_id} did not list them. They stay in raw.{resource}"
+        f"{found.doubted} did not list them. They stay in raw.{resource}"
     )
     if arguments.dry_run:
         return 0
     with warehouse.get_connection() as connection:
-        present.confirm(connection, resource)
+        changes.confirm(connection, resource)
     print("Confirmed. Build the models, or wait for the next run")
     return 0
 

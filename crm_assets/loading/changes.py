@@ -1,14 +1,43 @@
-"""The table `raw.sync_changes`: what each load changed, and the resulting data version."""
+"""What a load changes: new, changed and vanished rows, in table `raw.sync_changes`; full reads that lack too many rows.
+
+A full read that lacks most of the rows shown counts as incomplete until it is confirmed: a changed filter or a lost
+permission empties a list for a while, and histories would record that for good. Another full read that finds the same
+confirms such a read, and so does the user.
+"""
 
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 
 from crm_assets.api import ID
-from crm_assets.loading.present import ShownRows, present_since, rows_seen
-from crm_assets.loading.raw_tables import raw_table, stored_columns
-from crm_assets.source.reading.report import ReadMode
-from crm_assets.warehouse.names import identifier
+from crm_assets.loading.raw_tables import own_columns, raw_table
+from crm_assets.loading.sync_log import count_read
+from crm_assets.warehouse.names import RAW, exist, identifier
+from crm_assets.warehouse.transactions import committed
+
+FEW = 20
+"""So many rows may vanish at once, whatever their share."""
+
+LAST_READS = """
+select since, if(doubted > since, doubted, null)
+from (
+    select
+        coalesce(max(_dlt_load_id) filter (where mode = 'full' and complete), '') as since,
+        max(_dlt_load_id) filter (where not complete and rows_missing is not null) as doubted
+    from raw.sync_log
+    left join raw.unconfirmed_reads using (resource, _dlt_load_id)
+    where resource = $resource
+)
+"""
+
+SEEN = """
+select
+    count(*),
+    count(*) filter (where _dlt_load_id < $doubted)
+from {table}
+where _dlt_load_id >= $since and ($before is null or _dlt_load_id < $before)
+"""
 
 STORED = """
 create or replace temp table stored_before as
@@ -31,6 +60,19 @@ left join stored_before on loaded.{id} = stored_before.{id}
 
 LAST_VERSION = "select version from raw.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
 
+OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
+COMPLETE = "update raw.sync_log set complete = true" + OF_READ
+NO_REASON = "update raw.sync_details set incomplete_because = ''" + OF_READ
+VANISHED = "update raw.sync_changes set rows_vanished = $missing" + OF_READ
+
+NEW_VERSION = """
+update raw.sync_changes set version = $version
+where
+    resource = $resource
+    and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_changes where resource = $resource)
+"""
+"""The next load without changes has this version, so the models are built again."""
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -51,34 +93,81 @@ class Changes:
     version: str
 
 
+@dataclass(frozen=True)
+class ShownRows:
+    """The rows of a raw table that are shown.
+
+    Attributes:
+        since: The load from which on rows are shown; empty before the first complete full read.
+        doubted: The last full read since then that is to be confirmed; None if there is none.
+        rows: How many rows there are.
+        missing: How many of them the doubted read lacked.
+    """
+
+    since: str
+    doubted: str | None
+    rows: int
+    missing: int
+
+    @classmethod
+    def counted(cls, connection: duckdb.DuckDBPyConnection, resource: str, before: str | None = None) -> "ShownRows":
+        """Counts them. `before`: only those last seen before this load."""
+        [[since, doubted]] = connection.execute(LAST_READS, {"resource": resource}).fetchall()
+        limits = {"since": since, "doubted": doubted, "before": before}
+        [counts] = connection.execute(SEEN.format(table=raw_table(resource)), limits).fetchall()
+        return cls(since, doubted, *counts)
+
+
 class Comparison:
     """Compares a raw table before and after a load, within the load's transaction.
 
     It compares 64-bit hashes of the rows' values: joining two tables on all columns would take as long as loading them.
     dlt's own columns are left out.
+
+    Attributes:
+        shown: The rows shown before the load.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str, shown: ShownRows) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, resource: str, load_id: str) -> None:
         """Reads the table before rows change. The load must already have added its columns."""
-        self._connection, self._resource, self._load_id, self._shown = connection, resource, load_id, shown
-        columns = [identifier(name) for name in stored_columns(connection, resource) if not name.startswith("_dlt_")]
-        self._names = {"id": ID, "columns": ", ".join(columns), "table": raw_table(resource)}
-        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": shown.since})
+        self._connection, self._resource, self._load_id = connection, resource, load_id
+        self.shown = ShownRows.counted(connection, resource)
+        columns = ", ".join(map(identifier, own_columns(connection, resource)))
+        self._names = {"id": ID, "columns": columns, "table": raw_table(resource)}
+        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self.shown.since})
 
-    def changes(self, mode: ReadMode, *, more_changed: bool) -> Changes:
-        """Computes the changes after the load and stores them. The sync log must already have the load.
+    def missing(self, share: float) -> tuple[int, bool]:
+        """How many of the rows a complete full read lacks, and whether these are too many and nothing confirms it.
+
+        An earlier read that lacked too many confirms this one if neither lacks too many of the other's rows.
 
         Args:
-            mode: Of the read. After an incremental one no row vanishes.
+            share: The share of the rows that may vanish at once.
+        """
+        shown, lacking = self.shown, ShownRows.counted(self._connection, self._resource, self._load_id)
+        if not _too_many(lacking.rows, shown.rows, share):
+            return lacking.rows, False
+        if shown.doubted:
+            lost, listed = lacking.rows - lacking.missing, shown.rows - shown.missing
+            back, found = shown.missing - lacking.missing, shown.rows - lacking.rows
+            if not _too_many(lost, listed, share) and not _too_many(back, found, share):
+                return lacking.rows, False
+        self._connection.execute(
+            "insert into raw.unconfirmed_reads values (?, ?, ?, ?)",
+            [self._resource, shown.rows, lacking.rows, self._load_id],
+        )
+        return lacking.rows, True
+
+    def changes(self, vanished: int, *, more_changed: bool) -> Changes:
+        """Computes the changes after the load and stores them.
+
+        Args:
+            vanished: How many rows are no longer shown.
             more_changed: Whether the load changed anything besides rows.
         """
         [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
-        vanished = 0
-        if mode is ReadMode.full:
-            present = rows_seen(self._connection, self._resource, present_since(self._connection, self._resource))
-            vanished = max(0, self._shown.rows + new + returned - present)
         last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)
@@ -87,3 +176,31 @@ class Comparison:
             [self._resource, new, changed, vanished, returned, found.version, self._load_id],
         )
         return found
+
+
+def _too_many(missing: int, rows: int, share: float) -> bool:
+    return missing > FEW and (missing > share * rows or missing == rows)
+
+
+def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows | None:
+    """The rows shown until a full read is confirmed; None if there is no such read since the last complete one."""
+    if not exist(connection, f"{RAW}.unconfirmed_reads"):
+        return None
+    shown = ShownRows.counted(connection, resource)
+    return shown if shown.doubted else None
+
+
+def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows | None:
+    """Makes the read complete that is to be confirmed: the rows that it lacked vanish. Returns it, if there is one."""
+    return committed(connection, partial(_confirm, connection, resource))
+
+
+def _confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows | None:
+    version, found = count_read(connection), unconfirmed(connection, resource)
+    if found is not None:
+        of_read = {"resource": resource, "load_id": found.doubted}
+        connection.execute(COMPLETE, of_read)
+        connection.execute(NO_REASON, of_read)
+        connection.execute(VANISHED, of_read | {"missing": found.missing})
+        connection.execute(NEW_VERSION, {"resource": resource, "version": version})
+    return found

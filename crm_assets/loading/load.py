@@ -13,11 +13,10 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
+from crm_assets.api import ID, UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.log_tables import create_log_tables, prune_logs
-from crm_assets.loading.present import ShownRows, show_present
-from crm_assets.loading.raw_tables import add_columns, alter, declare_table, fill, moves, raw_table, type_changes
+from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import ListRequest, write_sync_log
 from crm_assets.source.reading.report import ReadMode, ReadReport
@@ -98,19 +97,9 @@ class LoadPackage:
         return [escape(str(file)) for file in self.files]
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """The result of a load.
-
-    Attributes:
-        report: The report of the read. It is incomplete also if too many rows would vanish at once.
-        changes: Rows that are new, changed, vanished or returned.
-        notes: Messages about columns whose type has changed.
-    """
-
-    report: ReadReport
-    changes: Changes
-    notes: Sequence[str]
+Loaded = tuple[ReadReport, Changes, list[str]]
+"""The report of a read, incomplete also if too many rows would vanish at once; what has changed; messages about columns
+whose type has changed."""
 
 
 @contextmanager
@@ -148,16 +137,10 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     create_side_loaded(connection)
     with tables_known(connection):
         package.confirm(connection)
-    for name in ENDPOINTS:  # all: so first loads of two lists into a lake conflict, and the second sees whose it is
-        declare_table(connection, name)
-    converted = type_changes(connection, resource, package.types)
-    alter(connection, resource, converted)
+    declare_tables(connection)
     columns = _columns(connection, package) if package.files else []
-    added = add_columns(connection, resource, columns, package.types)
-    converted += moves(connection, resource, added)
-    fill(connection, resource, converted)
-    shown = ShownRows(connection, resource)
-    comparison = Comparison(connection, resource, package.load_id, shown)
+    added, converted = adapt_columns(connection, resource, package.types, columns)
+    comparison = Comparison(connection, resource, package.load_id)
     if package.files:
         _merge(connection, package, columns)
     other_names = merge_side_loads(connection, package.side_loads, package.load_id)
@@ -166,27 +149,28 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
         declared = resource_schema(resource)
         described = {name: column.description for name, column in declared.columns.items()}
         comment(connection, "table", (RAW, resource), declared.description, described)
-    report = _doubted(package, shown)
+    report, vanished = _confirmed(package, comparison)
     write_sync_log(connection, report, package.request, package.load_id)
-    changes = comparison.changes(report.mode, more_changed=other_names or other_view)
+    changes = comparison.changes(vanished, more_changed=other_names or other_view)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
-    return Loaded(report, changes, [f"raw.{resource}: {change}" for change in converted])
+    return report, changes, [f"raw.{resource}: {change}" for change in converted]
 
 
-def _doubted(package: LoadPackage, shown: ShownRows) -> ReadReport:
-    """The report of the read, which is incomplete if a complete full read lacks too many of the rows shown before."""
+def _confirmed(package: LoadPackage, comparison: Comparison) -> tuple[ReadReport, int]:
+    """The report of the read, which is incomplete if too many rows would vanish, and how many rows vanish."""
     report = package.report
     if report.mode is ReadMode.incremental or not report.complete:
-        return report
-    missing = shown.missing(package.load_id, package.vanishing_share)
-    if not missing:
-        return report
+        return report, 0
+    missing, is_doubted = comparison.missing(package.vanishing_share)
+    if not is_doubted:
+        return report, missing
+    option = f" --crm {package.crm}" if package.crm else ""
     because = (
-        f"{missing:,} of {shown.rows:,} rows would vanish at once. Another full read that finds the same confirms it, "
-        f"and so does: crm-assets confirm {report.resource}{f' --crm {package.crm}' if package.crm else ''}"
+        f"{missing:,} of {comparison.shown.rows:,} rows would vanish at once. Another full read that finds the same "
+        f"confirms it, and so does: crm-assets confirm {report.resource}{option}"
     )
-    return replace(report, incomplete_because=because)
+    return replace(report, incomplete_because=because), 0
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns: Sequence[str]) -> None:
@@ -199,15 +183,13 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns:
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
         connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.patterns})
         chosen += f" and {POSITION} not in (from temp.superseded)"
-    names = ", ".join(map(identifier, [*columns, "_dlt_load_id"]))
-    values = ", ".join(
-        f"{identifier(column)}{'::json' if package.types.get(column) == 'json' else ''}" for column in columns
-    )
     connection.execute(
         f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
     )
+    names = ", ".join(map(identifier, columns))
     connection.execute(
-        f"insert into {table} ({names}) select {values}, $load_id from {RECORDS} where {chosen}", parameters
+        f"insert into {table} by name select {names}, $load_id as _dlt_load_id from {RECORDS} where {chosen}",
+        parameters,
     )
     connection.execute("drop table if exists temp.superseded")
 

@@ -1,59 +1,40 @@
-"""The log tables, with rows for each read: creates and upgrades them, counts reads, and deletes old rows.
+"""The log tables, with rows for each read: creates and upgrades them, adds what a read left out, and deletes old rows.
 
-Load ids are numbers from the warehouse, which order reads whatever the clocks of machines say.
+A record that stays in the CRM's list is rejected by each read, so it has one row, as has a dropped field. Otherwise the
+tables would grow with each read.
 """
 
-import json
-from functools import partial
+from collections.abc import Mapping
+from itertools import product
+from operator import attrgetter
 
 import duckdb
+import pyarrow as pa
 
-from crm_assets.loading.rejected import create_left_out
-from crm_assets.loading.sync_log import READS, ListRequest
+from crm_assets.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadReport
-from crm_assets.warehouse.names import RAW, is_lake
-from crm_assets.warehouse.transactions import commits_noted, committed
+from crm_assets.source.typing.batches import MAX_REJECTED
+from crm_assets.warehouse.names import is_lake
 
-TABLES = ("sync_log", "sync_details", "sync_changes", "rejected_records", "dropped_fields", "unconfirmed_reads")
+TABLES: Mapping[str, str] = {
+    # One row per read: its result. `started_at` is a time of the machine's clock.
+    "sync_log": "mode varchar not null, complete boolean not null, started_at timestamptz not null, "
+    "requests bigint not null, retries bigint not null, rows_read bigint not null, rows_in_source bigint",
+    # Its parameters, and why it is incomplete.
+    "sync_details": "base_url varchar not null, path varchar not null, params json not null, "
+    "incomplete_because varchar not null",
+    # What its load changed. `version` is the load id of the last load that changed anything.
+    "sync_changes": "rows_new bigint not null, rows_changed bigint not null, rows_vanished bigint not null, "
+    "rows_returned bigint not null, version varchar not null",
+    # The full reads that lacked too many of the rows shown before them.
+    "unconfirmed_reads": "rows_shown bigint not null, rows_missing bigint not null",
+    "rejected_records": "page bigint not null, reason varchar not null, record json",
+    "dropped_fields": "field varchar not null",
+}
+"""Log table -> its columns between `resource` and `_dlt_load_id`, in its first release."""
 
-CREATED = """
-create schema if not exists raw;
-create table if not exists raw.sync_log (
-    resource varchar not null,
-    mode varchar not null,
-    complete boolean not null,
-    started_at timestamp with time zone not null,
-    requests bigint not null,
-    retries bigint not null,
-    rows_read bigint not null,
-    rows_in_source bigint,
-    _dlt_load_id varchar not null
-);
-create table if not exists raw.sync_details (
-    resource varchar not null,
-    base_url varchar not null,
-    path varchar not null,
-    params json not null,
-    incomplete_because varchar not null,
-    _dlt_load_id varchar not null,
-    answered_at timestamp with time zone
-);
-alter table raw.sync_details add column if not exists answered_at timestamp with time zone;
-create table if not exists raw.sync_changes (
-    resource varchar not null,
-    rows_new bigint not null,
-    rows_changed bigint not null,
-    rows_vanished bigint not null,
-    rows_returned bigint not null,
-    version varchar not null,
-    _dlt_load_id varchar not null
-);
-create table if not exists raw.unconfirmed_reads (
-    resource varchar not null,
-    rows_shown bigint not null,
-    rows_missing bigint not null,
-    _dlt_load_id varchar not null
-);
+MORE = """
+alter table raw.sync_details add column if not exists answered_at timestamptz;
 create table if not exists raw.load_counter (last_load bigint not null);
 create schema if not exists present;
 create view if not exists present.since as
@@ -62,93 +43,120 @@ from raw.sync_log
 where mode = 'full' and complete
 group by resource
 """
-"""`sync_log`, `sync_details` and `sync_changes` have one row per read: its result, its parameters, and what its load
-changed. `started_at` is a time of the machine's clock, `answered_at` of the API's, in its first answer. `version` is
-the load id of the last load that changed anything. `unconfirmed_reads` has the full reads that lacked too many of the
-rows shown before them, and `present.since` the last complete full read of each resource. `load_counter` has one row,
-the number of the read that began last: a lake has no sequences."""
+"""`answered_at` is a time of the API's clock, in its first answer. `load_counter` has one row, the number of the read
+that began last: a lake has no sequences. `present.since` has the last complete full read of each resource."""
+
+COLUMNS = """
+alter table raw.rejected_records add column first_seen varchar;
+alter table raw.rejected_records add column last_seen varchar;
+alter table raw.rejected_records add column records bigint;
+alter table raw.dropped_fields add column first_seen varchar;
+alter table raw.dropped_fields add column last_seen varchar;
+"""
+"""One row per resource, reason and record, and per resource and field: from which load to which it was seen.
+
+`_dlt_load_id` is the last one as well. `page` is that of the last read, and `records` the number of equal records in
+it. A row without a record stands for those that were not stored."""
+
+DISTINCT_RECORDS = f"""
+with by_load as (
+    select
+        reason, record, _dlt_load_id,
+        min(page) as page,
+        min(coalesce(first_seen, _dlt_load_id)) as first_seen,
+        sum(coalesce(records, 1))::bigint as records
+    from raw.rejected_records
+    where resource = $resource
+    group by reason, record, _dlt_load_id
+)
+
+select
+    $resource as resource, reason, record,
+    arg_max(page, by_load._dlt_load_id) as page,
+    max(by_load._dlt_load_id) as _dlt_load_id,
+    min(first_seen) as first_seen,
+    max(by_load._dlt_load_id) as last_seen,
+    arg_max(records, by_load._dlt_load_id) as records
+from by_load
+group by reason, record
+qualify rank() over (order by last_seen desc) <= {MAX_REJECTED} + 1
+"""
+"""Keeps as many rows as one read may have, and the rest of the oldest read among them."""
+
+DISTINCT_FIELDS = """
+select
+    resource, field,
+    max(_dlt_load_id) as _dlt_load_id,
+    min(coalesce(first_seen, _dlt_load_id)) as first_seen,
+    max(_dlt_load_id) as last_seen
+from raw.dropped_fields
+where resource = $resource
+group by resource, field
+"""
+
+DISTINCT = {"rejected_records": DISTINCT_RECORDS, "dropped_fields": DISTINCT_FIELDS}
+
+ARROW = pa.schema([("page", pa.int64()), ("reason", pa.string()), ("record", pa.string()), ("records", pa.int64())])
 
 BATCH_DAYS = 30
 """In a lake, old rows are deleted together, so many days later: loads that run meanwhile conflict, and start over."""
 
-OLD = f"""
-with {READS},
-
-began as (select least($started_at::timestamptz, $answered_at::timestamptz) as began_at),
-
-oldest_kept as (
-    select min(_dlt_load_id) as load_id
-    from reads
-    cross join began
-    where started_at >= began_at - to_days($days)
-),
-
-needed as (
-    select load_id from last_full
-    union all
-    select max(_dlt_load_id) from reads where not complete
+OLD = """
+with reads as materialized (
+    select _dlt_load_id, mode, complete, started_at
+    from raw.sync_log
+    where resource = $resource
 )
 
-select _dlt_load_id, started_at < began_at - to_days($days + $batch_days)
+select _dlt_load_id, started_at < $began - to_days($days + $batch_days)
 from reads
-cross join began
-cross join oldest_kept
 where
-    _dlt_load_id < oldest_kept.load_id
-    and not exists (select 1 from needed where needed.load_id = _dlt_load_id)
+    _dlt_load_id < (select min(_dlt_load_id) from reads where started_at >= $began - to_days($days))
+    and _dlt_load_id is distinct from (select max(_dlt_load_id) from reads where mode = 'full' and complete)
+    and _dlt_load_id is distinct from (select max(_dlt_load_id) from reads where not complete)
 """
-"""Loads whose reads began too long ago, by the earlier of two clocks, since one may be wrong; and whether they are due.
+"""Loads whose reads began too long ago, and whether they are due.
 
 An incremental read needs the last complete full read, and must know of an incomplete one since."""
 
 PRUNE = "delete from raw.{table} where resource = $resource and _dlt_load_id in (select unnest($old))"
 
-LOAD_COUNTER = f"{RAW}.load_counter"
-
-LAST_LOAD = "select coalesce(max(last_load), 0) from raw.load_counter"
-
-PREFIX = "load_"
-"""Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
-
-DIGITS = 12
-
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist, and gives those of earlier releases their new columns."""
-    connection.execute(CREATED)
-    create_left_out(connection)
+    connection.execute("create schema if not exists raw")
+    for table, columns in TABLES.items():
+        own = f"resource varchar not null, {columns}, _dlt_load_id varchar not null"
+        connection.execute(f"create table if not exists raw.{table} ({own})")
+    connection.execute(MORE)
+    described = connection.execute("from raw.rejected_records limit 0").description or ()
+    if "first_seen" not in {name for name, *_ in described}:
+        connection.execute(COLUMNS)
+        for table, resource in product(DISTINCT, ENDPOINTS):
+            keep_distinct(connection, table, resource)
 
 
-def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
-    """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
-    details = "raw.sync_details"
-    for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
-        kept = ListRequest.of("", path, json.loads(params))
-        if (kept.path, kept.params) != (path, params):
+def keep_distinct(connection: duckdb.DuckDBPyConnection, table: str, resource: str) -> None:
+    """Makes one row of a resource's equal ones, within a transaction."""
+    connection.execute(f"create or replace temp table kept as {DISTINCT[table]}", {"resource": resource})
+    connection.execute(f"delete from raw.{table} where resource = ?", [resource])
+    connection.execute(f"insert into raw.{table} by name from temp.kept; drop table temp.kept")
+
+
+def write_left_out(connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str) -> None:
+    """Stores what a read left out, within the load's transaction."""
+    columns = {name: [*map(attrgetter(name), report.rejected)] for name in ARROW.names}
+    fields = {"field": pa.array(report.dropped_fields, pa.string())}
+    found = {"rejected_records": pa.table(columns, schema=ARROW), "dropped_fields": pa.table(fields)}
+    for table, rows in found.items():
+        if len(rows):
+            connection.register("found", rows)
             connection.execute(
-                f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
-                [kept.path, kept.params, path, params],
+                f"insert into raw.{table} by name select *, ? as resource, ? as _dlt_load_id from found",
+                [report.resource, load_id],
             )
-
-
-def next_load_id(connection: duckdb.DuckDBPyConnection) -> str:
-    """The id of a read that begins now: as a text, greater than all ids before. Creates or upgrades the log tables.
-
-    Args:
-        connection: The warehouse, for writing table `LOAD_COUNTER`, without an open transaction.
-    """
-    with commits_noted():  # apart: an error of the read has to say that no table of records has changed
-        return committed(connection, partial(count_read, connection))
-
-
-def count_read(connection: duckdb.DuckDBPyConnection) -> str:
-    """`next_load_id` within a transaction."""
-    create_log_tables(connection)
-    _digest_secrets(connection)
-    [[last]] = connection.execute(LAST_LOAD).fetchall()
-    connection.execute("delete from raw.load_counter")
-    connection.execute("insert into raw.load_counter values (?)", [last + 1])
-    return f"{PREFIX}{last + 1:0{DIGITS}}"
+            connection.unregister("found")
+            keep_distinct(connection, table, report.resource)
 
 
 def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: int) -> None:
@@ -162,10 +170,10 @@ def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: 
     if not days:
         return
     resource = {"resource": report.resource}
-    began = {"started_at": report.started_at, "answered_at": report.answered_at}
-    limits = {"days": days, "batch_days": BATCH_DAYS if is_lake(connection) else 0}
-    found = connection.execute(OLD, {**resource, **began, **limits}).fetchall()
+    began = min(filter(None, (report.started_at, report.answered_at)))  # one of the two clocks may be wrong
+    limits = {"began": began, "days": days, "batch_days": BATCH_DAYS if is_lake(connection) else 0}
+    found = connection.execute(OLD, resource | limits).fetchall()
     if any(is_due for _, is_due in found):
         old = [load_id for load_id, _ in found]
         for table in TABLES:
-            connection.execute(PRUNE.format(table=table), {**resource, "old": old})
+            connection.execute(PRUNE.format(table=table), resource | {"old": old})

@@ -71,12 +71,10 @@ def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table
     if not len(side_loads):
         return False
     connection.register("side_loads", side_loads)
-    try:
-        [[other]] = connection.execute(OTHER, {"load_id": load_id}).fetchall()
-        connection.execute(ADD, {"load_id": load_id})
-        return bool(other)
-    finally:
-        connection.unregister("side_loads")
+    [[other]] = connection.execute(OTHER, {"load_id": load_id}).fetchall()
+    connection.execute(ADD, {"load_id": load_id})
+    connection.unregister("side_loads")
+    return bool(other)
 
 
 def delete_older(connection: duckdb.DuckDBPyConnection) -> None:

@@ -1,4 +1,7 @@
-"""The log of reads: `raw.sync_log` and `raw.sync_details`."""
+"""The log of reads, `raw.sync_log` and `raw.sync_details`: counts a read, and finds what the next one needs to know.
+
+Load ids are numbers from the warehouse, which order reads whatever the clocks of machines say.
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +13,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import UPDATED_AT
-from crm_assets.loading.rejected import write_left_out
+from crm_assets.loading.log_tables import create_log_tables, write_left_out
 from crm_assets.settings.secrets import is_secret
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
@@ -18,59 +21,25 @@ from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
 
-READS = """
-reads as materialized (
-    select
-        _dlt_load_id,
-        mode,
-        complete,
-        started_at
+CURSOR = """
+with reads as materialized (
     from raw.sync_log
+    left join raw.sync_details using (resource, _dlt_load_id)
     where resource = $resource
 ),
 
 last_full as (select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete)
+
+select
+    (select max(updated_at) from {table}),
+    arg_max(least(started_at, answered_at), _dlt_load_id),
+    bool_or(_dlt_load_id = load_id and base_url = $base_url and path = $path and params::varchar = $params),
+    bool_and(complete)
+from reads
+inner join last_full on _dlt_load_id >= load_id
 """
-"""CTEs: the reads of a resource, and the one that `present.since` has, without reading the log a second time."""
-
-CURSOR = f"""
-with {READS},
-
-details as materialized (
-    select
-        _dlt_load_id,
-        base_url,
-        path,
-        params,
-        answered_at
-    from raw.sync_details
-    where resource = $resource
-),
-
-same_list as (
-    select count(*) > 0 as is_same
-    from details
-    inner join last_full on details._dlt_load_id = last_full.load_id
-    where base_url = $base_url and path = $path and params::varchar = $params
-),
-
-reads_since as (
-    select
-        arg_max(least(reads.started_at, details.answered_at), reads._dlt_load_id) as began,
-        bool_and(reads.complete) as all_complete
-    from reads
-    cross join last_full
-    left join details on reads._dlt_load_id = details._dlt_load_id
-    where reads._dlt_load_id >= last_full.load_id
-),
-
-newest_row as (select max(updated_at) as newest from {{table}})
-
-select newest, began, is_same, all_complete
-from newest_row
-cross join reads_since
-cross join same_list
-"""
+"""The newest row; and of the reads since the last complete full one: when the last began, whether that one was of the
+same list, and whether all are complete."""
 
 DIGEST = "sha256:"
 
@@ -82,6 +51,16 @@ select epoch(now() - started_at), requests
 from raw.sync_log
 where started_at between now() - interval 1 hour and now()
 """
+
+
+LOAD_COUNTER = f"{RAW}.load_counter"
+
+LAST_LOAD = "select coalesce(max(last_load), 0) from raw.load_counter"
+
+PREFIX = "load_"
+"""Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
+
+DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -110,6 +89,32 @@ def _digest(value: Any) -> str:
     return text if text.startswith(DIGEST) else f"{DIGEST}{sha256(text.encode()).hexdigest()[:16]}"
 
 
+def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
+    """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
+    details = "raw.sync_details"
+    for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
+        kept = ListRequest.of("", path, json.loads(params))
+        if (kept.path, kept.params) != (path, params):
+            connection.execute(
+                f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
+                [kept.path, kept.params, path, params],
+            )
+
+
+def count_read(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id of a read that begins now: as a text, greater than all ids before. Creates or upgrades the log tables.
+
+    Args:
+        connection: The warehouse, for writing table `LOAD_COUNTER`, within a transaction.
+    """
+    create_log_tables(connection)
+    _digest_secrets(connection)
+    [[last]] = connection.execute(LAST_LOAD).fetchall()
+    connection.execute("delete from raw.load_counter")
+    connection.execute("insert into raw.load_counter values (?)", [last + 1])
+    return f"{PREFIX}{last + 1:0{DIGITS}}"
+
+
 def write_sync_log(
     connection: duckdb.DuckDBPyConnection, report: ReadReport, request: ListRequest, load_id: str
 ) -> None:
@@ -136,7 +141,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
     if not resource_schema(resource).has_updated_at:
         return f"The schema of {resource} has no {UPDATED_AT}"
     view = f"{PRESENT}.{resource}"
-    if not exist(connection, view, f"{RAW}.sync_details"):
+    if not exist(connection, view):
         return NO_FULL_READ  # nothing is loaded yet
     parameters = {"resource": resource, **asdict(request)}
     cursor = CURSOR.format(table=relation(view))
@@ -172,6 +177,4 @@ def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, 
 
     Reads that seem to begin later than now are left out: a clock was wrong, and it is not known when they began.
     """
-    if not exist(connection, f"{RAW}.sync_log"):
-        return []
     return connection.execute(RECENT).fetchall()

@@ -6,19 +6,15 @@ from functools import partial
 
 import duckdb
 from dagster import get_dagster_logger
-from sqlglot.errors import SqlglotError
 
-from crm_assets.api import ID
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.privacy.forgetting import Keys, Stored, forget, holds_ids, stored_records
-from crm_assets.privacy.histories import histories_of
-from crm_assets.privacy.personal_columns import origins_of, stored_columns
-from crm_assets.privacy.policy import Policy, has_loads, is_erased, set_erased, stored_policy
+from crm_assets.privacy.personal_columns import Histories, histories_of
+from crm_assets.privacy.policy import Policy, has_loads, set_erased, stored_policy
 from crm_assets.privacy.policy_change import change_policy, preview
 from crm_assets.reports.page import csv_folder, page_path
 from crm_assets.runner.builds import AUDIT, build
-from crm_assets.runner.lineage import Schemas, known_columns
-from crm_assets.runner.model import Model, asset_behind
+from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import report_in
 from crm_assets.settings import CrmSettings
 from crm_assets.warehouse.names import RAW, existing_tables
@@ -33,8 +29,8 @@ def pending_change(warehouse: Warehouse, settings: CrmSettings, models: Collecti
         NothingStored: There is no database.
     """
     with warehouse.read_connection() as connection:
-        follows = not has_loads(connection) or stored_policy(connection) == Policy.configured(settings)
-        erased = is_erased(connection)
+        stored, erased = stored_policy(connection)
+        follows = not has_loads(connection) or stored == Policy.configured(settings)
     if follows:
         return [] if erased else ["Removed values are not erased yet: a command was stopped before that"]
     with warehouse.get_connection() as connection:
@@ -64,38 +60,32 @@ def apply_policy(
         announce: Called with messages about models that could not be rebuilt.
     """
     with warehouse.get_connection() as connection:
-        follows = stored_policy(connection) == Policy.configured(settings)
         change = change_policy(connection, settings, histories_of(connection, models))
-        now = datetime.now(timezone.utc)
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
-        rebuild(connection, models, _missing(connection, models) if follows else change.dropped, announce)
-        erased = is_erased(connection)
-    if not erased:
+        dropped = change.dropped if change.sentences else _missing(connection, models)
+        _set_time(connection, settings)
+        rebuild(connection, models, dropped, announce)
+        _, is_erased = stored_policy(connection)
+    if not is_erased:
         erase(warehouse, settings)
 
 
-def records_to_forget(warehouse: Warehouse, models: Collection[Model], resource: str, ids: Collection[int]) -> Stored:
-    """What `forget_records` would erase.
+def records_to_forget(
+    warehouse: Warehouse, models: Collection[Model], resource: str, ids: Collection[int]
+) -> tuple[Stored, Sequence[str]]:
+    """What `forget_records` would erase, and tables in which it cannot find the rows.
+
+    These have rows of earlier builds that may hold values of the resource's records, but not their ids.
 
     Raises:
         NothingStored: There is no database.
     """
     with warehouse.read_connection() as connection:
-        keys = _history_keys(connection, models, resource)
-        return stored_records(connection, resource, ids, keys)
-
-
-def tables_out_of_reach(warehouse: Warehouse, models: Collection[Model], resource: str) -> Sequence[str]:
-    """Tables with rows of earlier builds that may hold values of a resource's records, but not their ids.
-
-    `forget_records` cannot find the rows in them.
-    """
-    with warehouse.read_connection() as connection:
-        keys = _history_keys(connection, models, resource)
         histories = histories_of(connection, models)
+        keys = _history_keys(connection, histories, resource)
+        stored = stored_records(connection, resource, ids, keys)
     readers = [model.address for model in models if f"{RAW}.{resource}" in _all_read(model)]
     named = {address for address, columns in histories.items() if any(column.may_hold_names for column in columns)}
-    return [address for address in readers if address in named and address not in keys]
+    return stored, [address for address in readers if address in named and address not in keys]
 
 
 def _all_read(model: Model) -> Collection[str]:
@@ -114,14 +104,17 @@ def forget_records(
     with warehouse.read_connection():
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
-        keys = _history_keys(connection, models, resource)
-        tables = {address for address, kind in existing_tables(connection).items() if kind == "table"}
-        audits = {address for address in tables if address.startswith(f"{AUDIT}.")}
-        made = audits | {address for model in models if not model.keeps_rows and (address := model.address) in tables}
-        unfinished = [] if is_erased(connection) else _missing(connection, models)
+        keys = _history_keys(connection, histories_of(connection, models), resource)
+        replaced = {model.address for model in models if not model.keeps_rows}
+        made = [
+            address
+            for address, kind in existing_tables(connection).items()
+            if kind == "table" and (address in replaced or address.startswith(f"{AUDIT}."))
+        ]
+        _, is_erased = stored_policy(connection)
+        unfinished = [] if is_erased else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
-        now = datetime.now(timezone.utc)
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
+        _set_time(connection, settings)
         rebuild(connection, models, [*made, *unfinished], get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased
@@ -137,35 +130,21 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     remove_leftovers(warehouse.working_folder)
 
 
-def _history_keys(connection: duckdb.DuckDBPyConnection, models: Iterable[Model], resource: str) -> Keys:
-    """Address of each model with a history of the resource's records -> its columns with their ids."""
-    schemas = known_columns(connection)
-    return {
-        model.address: keys
-        for model in models
-        if model.keeps_rows and stored_columns(model, schemas)
-        if (keys := [k for k in _keys_of(model, resource, schemas) if holds_ids(connection, model.address, k)])
+def _history_keys(connection: duckdb.DuckDBPyConnection, histories: Histories, resource: str) -> Keys:
+    """Address of each table with a history of the resource's records -> its key columns with their ids alone.
+
+    A column with ids of other resources as well does not tell whose they are.
+    """
+    found = {
+        address: [c.name for c in columns if c.ids_of == {resource} and holds_ids(connection, address, c.name)]
+        for address, columns in histories.items()
     }
+    return {address: keys for address, keys in found.items() if keys}
 
 
-def _keys_of(model: Model, resource: str, schemas: Schemas) -> Sequence[str]:
-    """The key columns of a model with ids of a resource alone: one with ids of others does not tell whose they are."""
-    try:
-        return [key for key in model.unique_key if _ids_from(model, key.lower(), schemas) == {f"{RAW}.{resource}"}]
-    except SqlglotError:
-        return []
-
-
-def _ids_from(model: Model, column: str, schemas: Schemas) -> Collection[str]:
-    """The addresses of the raw tables whose ids a column holds, directly or through other models."""
-    found = set[str]()
-    for schema, table, name in origins_of(model, schemas).get(column, ()):
-        address = asset_behind(f"{schema}.{table}")
-        if address in model.parents:
-            found.update(_ids_from(model.parents[address], name, schemas))
-        elif name == ID:
-            found.add(address)
-    return found
+def _set_time(connection: duckdb.DuckDBPyConnection, settings: CrmSettings) -> None:
+    now = datetime.now(timezone.utc)
+    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
 
 
 def rebuild(
@@ -184,9 +163,5 @@ def rebuild(
 
 def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
     """Tables that a killed run may have dropped and not rebuilt."""
-    return _rebuilt(models) - existing_tables(connection).keys()
-
-
-def _rebuilt(models: Iterable[Model]) -> set[str]:
-    """The addresses of tables that each build replaces."""
-    return {model.address for model in models if model.kind == "table" and not model.keeps_rows}
+    rebuilt = {model.address for model in models if model.kind == "table" and not model.keeps_rows}
+    return rebuilt - existing_tables(connection).keys()

@@ -5,19 +5,18 @@ secret key instead would have to be kept for ever: with a new one, forgotten rec
 """
 
 import secrets
-from collections.abc import Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 import duckdb
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.errors import WarehouseError
-from crm_assets.privacy.policy import set_erased
+from crm_assets.privacy.policy import read_forgotten, set_erased
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
-from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, relation
+from crm_assets.source.typing.forgotten import id_hash, ids_within
+from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """
@@ -33,8 +32,6 @@ create table if not exists raw.forgotten (
 """
 """One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it. `was_stored` says
 whether rows were erased."""
-
-FORGOTTEN = "select resource, id_hash, salt from raw.forgotten"
 
 REJECTED_RECORDS = f"{RAW}.rejected_records"
 
@@ -64,6 +61,15 @@ group by all
 order by forgotten_at_utc, resource
 """
 
+REMEMBER = """
+merge into raw.forgotten as known
+using (select unnest($hashes) as id_hash, unnest($stored) as was_stored) as chosen
+on known.resource = $resource and known.id_hash = chosen.id_hash
+when matched then update set was_stored = known.was_stored or chosen.was_stored
+when not matched then insert (resource, id_hash, salt, forgotten_at, was_stored, _dlt_load_id)
+values ($resource, chosen.id_hash, $salt, now(), chosen.was_stored, '')
+"""
+
 Keys = Mapping[str, Sequence[str]]
 """Address of a table with history -> its columns with the ids of a resource."""
 
@@ -76,32 +82,6 @@ class Stored:
 
     rows: Mapping[str, int]
     ids: Collection[int]
-
-
-@dataclass(frozen=True)
-class ForgottenIds:
-    """Ids that were forgotten together. Only hashes of them are kept.
-
-    Attributes:
-        resource: The resource.
-        at: When, UTC.
-        ids: Their number.
-        stored: How many had rows.
-    """
-
-    resource: str
-    at: datetime
-    ids: int
-    stored: int
-
-
-def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
-    """The records that must not be loaded."""
-    if not exist(connection, f"{RAW}.forgotten"):
-        return Forgotten()
-    rows = connection.execute(FORGOTTEN).fetchall()
-    hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
-    return Forgotten(rows[0][2] if rows else "", hashes)
 
 
 def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -> int:
@@ -134,12 +114,22 @@ def forget(
         stored = stored_records(connection, resource, ids, keys)
         for address in made:
             connection.execute(f"drop table {relation(address)}")
-        for address, _, where, parameters in _selections(connection, resource, ids, keys):
-            connection.execute(f"delete from {relation(address)} where {where}", dict(parameters))
+        for address, (_, where) in _selections(connection, resource, keys).items():
+            connection.execute(f"delete from {relation(address)} where {where}", {"ids": [*ids]})
         if texts := _rejected(connection, resource, ids):
             where = "resource = ? and record::varchar in (select unnest(?))"
             connection.execute(f"delete from raw.rejected_records where {where}", [resource, [*texts]])
-        _remember(connection, resource, ids, stored.ids)
+        salt = read_forgotten(connection).salt or secrets.token_hex(32)
+        hashes = sorted((id_hash(salt, resource, id_), id_ in stored.ids) for id_ in ids)
+        connection.execute(
+            REMEMBER,
+            {
+                "resource": resource,
+                "salt": salt,
+                "hashes": [hashed for hashed, _ in hashes],
+                "stored": [was_stored for _, was_stored in hashes],
+            },
+        )
         set_erased(connection, erased=False)
         return stored
 
@@ -149,9 +139,9 @@ def forget(
 def stored_records(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Keys) -> Stored:
     """What `forget` would erase. The arguments are the same; changes nothing."""
     rows, found = {}, set[int]()
-    for address, columns, where, parameters in _selections(connection, resource, ids, keys):
+    for address, (columns, where) in _selections(connection, resource, keys).items():
         counted = connection.execute(
-            f"select [{columns}], count(*) from {relation(address)} where {where} group by all", dict(parameters)
+            f"select [{columns}], count(*) from {relation(address)} where {where} group by all", {"ids": [*ids]}
         ).fetchall()
         rows[address] = sum(count for _, count in counted)
         found.update(*(in_row for in_row, _ in counted))
@@ -161,19 +151,16 @@ def stored_records(connection: duckdb.DuckDBPyConnection, resource: str, ids: Co
     return Stored(rows, found & {*ids})
 
 
-def _selections(
-    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], keys: Keys
-) -> Iterator[tuple[str, str, str, Mapping[str, object]]]:
-    """Address, id columns, condition and its parameters of each table that may have rows of the records."""
-    existing = existing_tables(connection)
+def _selections(connection: duckdb.DuckDBPyConnection, resource: str, keys: Keys) -> Mapping[str, tuple[str, str]]:
+    """Address of each table that may have rows of the records -> its id columns, and the condition of these rows."""
+    found = {}
     for address, columns in {f"{RAW}.{resource}": [ID], **keys}.items():
-        if address in existing:
-            names = [*map(_as_id, columns)]
-            found = " or ".join(f"{name} in (select unnest($ids))" for name in names)
-            yield address, ", ".join(names), found, {"ids": [*ids]}
-    if f"{RAW}.side_loaded" in existing:
-        chosen = {"ids": [*ids], "array": ENDPOINTS[resource].data_selector}
-        yield f"{RAW}.side_loaded", ID, "array_name = $array and id in (select unnest($ids))", chosen
+        names = [*map(_as_id, columns)]
+        found[address] = ", ".join(names), " or ".join(f"{name} in (select unnest($ids))" for name in names)
+    array = literal(ENDPOINTS[resource].data_selector)
+    found[f"{RAW}.side_loaded"] = ID, f"array_name = {array} and id in (select unnest($ids))"
+    existing = existing_tables(connection)
+    return {address: selection for address, selection in found.items() if address in existing}
 
 
 def holds_ids(connection: duckdb.DuckDBPyConnection, address: str, column: str) -> bool:
@@ -196,30 +183,12 @@ def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collect
     return {text: rows for text, rows in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))}
 
 
-def _remember(
-    connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int], stored: Container[int]
-) -> None:
-    known = read_forgotten(connection)
-    salt = known.salt or secrets.token_hex(32)
-    for hashed, was_stored in sorted((id_hash(salt, resource, id_), id_ in stored) for id_ in ids):
-        if hashed not in known.hashes.get(resource, ()):
-            connection.execute(
-                "insert into raw.forgotten (resource, id_hash, salt, forgotten_at, _dlt_load_id, was_stored) "
-                "values (?, ?, ?, now(), '', ?)",
-                [resource, hashed, salt, was_stored],
-            )
-        elif was_stored:
-            connection.execute(
-                "update raw.forgotten set was_stored = true where resource = ? and id_hash = ?", [resource, hashed]
-            )
+def forgotten_ids(connection: duckdb.DuckDBPyConnection) -> Sequence[tuple[str, datetime, int, int]]:
+    """Ids that were forgotten together, the first ones first: resource, when (UTC), how many, and how many had rows.
 
-
-def forgotten_ids(connection: duckdb.DuckDBPyConnection) -> Sequence[ForgottenIds]:
-    """All forgotten ids, the first ones first."""
-    if not exist(connection, f"{RAW}.forgotten"):
-        return []
-    found = connection.execute(BY_TIME).fetchall()
-    return [ForgottenIds(*row) for row in found]
+    Only hashes of them are kept.
+    """
+    return connection.execute(BY_TIME).fetchall() if exist(connection, f"{RAW}.forgotten") else []
 
 
 def undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
@@ -230,17 +199,17 @@ def undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[i
     """
     if not exist(connection, f"{RAW}.forgotten"):
         return 0
-    return committed(connection, partial(_undo, connection, resource, ids))
 
+    def allow() -> int:
+        salt = read_forgotten(connection).salt
+        hashes = {id_hash(salt, resource, id_): id_ for id_ in ids}
+        found = connection.execute(f"select id_hash, was_stored {CHOSEN}", [resource, [*hashes]]).fetchall()
+        if erased := sorted(hashes[hashed] for hashed, was_stored in found if was_stored):
+            raise WarehouseError(
+                f"{resource}: records with these ids were erased, so they stay forgotten: "
+                f"{', '.join(map(str, erased))}. Only ids that were never stored can be undone. Nothing was changed"
+            )
+        connection.execute(f"delete {CHOSEN}", [resource, [*hashes]])
+        return len(found)
 
-def _undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:
-    salt = read_forgotten(connection).salt
-    hashes = {id_hash(salt, resource, id_): id_ for id_ in ids}
-    found = connection.execute(f"select id_hash, was_stored {CHOSEN}", [resource, [*hashes]]).fetchall()
-    if erased := sorted(hashes[hashed] for hashed, was_stored in found if was_stored):
-        raise WarehouseError(
-            f"{resource}: records with these ids were erased, so they stay forgotten: {', '.join(map(str, erased))}. "
-            "Only ids that were never stored can be undone. Nothing was changed"
-        )
-    connection.execute(f"delete {CHOSEN}", [resource, [*hashes]])
-    return len(found)
+    return committed(connection, allow)

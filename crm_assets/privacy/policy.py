@@ -1,15 +1,19 @@
-"""The policy of personal data that stored values follow. It is recorded with them; without a record, it is `keep`.
+"""What may be stored: values that follow the policy of personal data, of records that are not forgotten.
 
-Only the command `apply-policy` gives stored values another policy, since that destroys some of them.
+The policy that stored values follow is recorded with them; without a record, it is `keep`. Only the command
+`apply-policy` gives them another policy, since that destroys some of them.
 """
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import duckdb
 
-from crm_assets.settings import CrmSettings, PersonalData, setting_name
+from crm_assets.errors import SettingsError, WarehouseBusy
+from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
+from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import rules
 from crm_assets.warehouse.names import RAW, exist
 
@@ -23,6 +27,8 @@ create table if not exists raw.personal_data_policy (
 );
 """
 """One row. `is_erased` is false while free blocks of the file may still hold removed values."""
+
+STILL_LISTED = "update raw.forgotten set _dlt_load_id = ? where resource = ? and id_hash in (select unnest(?))"
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,12 @@ def has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute("from raw.sync_log limit 1").fetchone() is not None
 
 
-def stored_policy(connection: duckdb.DuckDBPyConnection) -> Policy:
-    """The policy that all stored values follow."""
-    row = _row(connection)
-    return Policy(PersonalData(row[0]), row[1], row[2]) if row else Policy()
-
-
-def is_erased(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether all removed values are erased for good."""
-    row = _row(connection)
-    return row is None or row[3]
+def stored_policy(connection: duckdb.DuckDBPyConnection) -> tuple[Policy, bool]:
+    """The policy that all stored values follow, and whether all removed values are erased for good."""
+    if not exist(connection, f"{RAW}.personal_data_policy"):
+        return Policy(), True
+    [[personal_data, *digests, is_erased]] = connection.execute("from raw.personal_data_policy").fetchall()
+    return Policy(PersonalData(personal_data), *digests), is_erased
 
 
 def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
@@ -92,10 +94,79 @@ def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased:
 
 def set_erased(connection: duckdb.DuckDBPyConnection, *, erased: bool) -> None:
     """Records whether all removed values are erased for good."""
-    set_policy(connection, stored_policy(connection), erased=erased)
+    policy, _ = stored_policy(connection)
+    set_policy(connection, policy, erased=erased)
 
 
-def _row(connection: duckdb.DuckDBPyConnection) -> tuple[str, str, str, bool] | None:
-    if not exist(connection, f"{RAW}.personal_data_policy"):
-        return None
-    return connection.execute("from raw.personal_data_policy").fetchone()
+def read_forgotten(connection: duckdb.DuckDBPyConnection) -> Forgotten:
+    """The records that must not be loaded."""
+    if not exist(connection, f"{RAW}.forgotten"):
+        return Forgotten()
+    rows = connection.execute("select resource, id_hash, salt from raw.forgotten").fetchall()
+    hashes = {resource: frozenset(h for r, h, _ in rows if r == resource) for resource, *_ in rows}
+    return Forgotten(rows[0][2] if rows else "", hashes)
+
+
+@dataclass(frozen=True)
+class ReadRules:
+    """The rules of one read, as they were when it began.
+
+    Attributes:
+        policy: The policy of the values.
+        forgotten: The records to skip.
+    """
+
+    policy: Policy
+    forgotten: Forgotten
+
+    @classmethod
+    def before_read(cls, connection: duckdb.DuckDBPyConnection, crm: Crm, settings: CrmSettings) -> "ReadRules":
+        """The rules for a read that begins now.
+
+        Raises:
+            SettingsError: Stored data follow another policy than the configured one.
+            WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
+        """
+        command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
+        (stored, is_erased), configured = stored_policy(connection), Policy.configured(settings)
+        if stored != configured and has_loads(connection):
+            raise SettingsError(
+                f"{stored.difference(configured)}. Nothing was read. Set it back, or run: {command}. It shows what it "
+                "changes and destroys, and asks"
+            )
+        if not is_erased:
+            raise WarehouseBusy(
+                "Nothing was read, since values were removed that are not erased from all files yet. Wait for the "
+                f"command that does it. If it was stopped, run: {command}",
+                may_recover=True,
+            )
+        return cls(configured, read_forgotten(connection))
+
+    def confirm(
+        self, connection: duckdb.DuckDBPyConnection, resource: str, skipped: Collection[str], load_id: str
+    ) -> None:
+        """Confirms the rules within the load's transaction. The first load's policy becomes that of the warehouse.
+
+        Args:
+            connection: The warehouse, for writing.
+            resource: The resource read.
+            skipped: Hashes of forgotten ids that the list had.
+            load_id: The id of the load.
+
+        Raises:
+            WarehouseBusy: The policy was changed, or other records are forgotten, since the read began.
+        """
+        stored, _ = stored_policy(connection)
+        if stored != self.policy and has_loads(connection):
+            raise WarehouseBusy(
+                f"{resource}: the policy of personal data was changed while it was being read. Read it again",
+                may_recover=True,
+            )
+        if stored != self.policy:
+            set_policy(connection, self.policy, erased=True)
+        if read_forgotten(connection) != self.forgotten:
+            raise WarehouseBusy(
+                f"{resource}: records were forgotten while they were being read. Read it again", may_recover=True
+            )
+        if skipped:
+            connection.execute(STILL_LISTED, [load_id, resource, [*skipped]])

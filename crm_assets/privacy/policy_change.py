@@ -1,6 +1,6 @@
 """Gives stored values the configured policy: leaves them out or hashes them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import counted
-from crm_assets.loading.present import present_view
-from crm_assets.loading.raw_tables import raw_table, stored_columns
-from crm_assets.loading.rejected import create_left_out, keep_distinct
-from crm_assets.privacy.histories import SCD_ID, Histories, HistoryColumn
-from crm_assets.privacy.policy import Policy, is_erased, set_policy, stored_policy
+from crm_assets.loading.log_tables import create_log_tables, keep_distinct
+from crm_assets.loading.raw_tables import declare_tables, own_columns, present_view, raw_table
+from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.privacy.personal_columns import SCD_ID, Histories, HistoryColumn
+from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
@@ -35,46 +35,6 @@ set incomplete_because = regexp_replace(incomplete_because, '[''"].*[''"]', '…
 where regexp_matches(incomplete_because, '[''"].*[''"]', 's')
 """
 """Reasons quote the API's own messages, which may name people."""
-
-
-@dataclass(frozen=True)
-class StoredColumn:
-    """A column whose values are converted, in the rows selected by `where`."""
-
-    address: str
-    name: str
-    type: str
-    where: str = "true"
-
-    def convert(self, connection: duckdb.DuckDBPyConnection, redacted: Callable[[Any], Any]) -> int:
-        """Replaces each value with the result of `redacted`. Returns the number of changed rows."""
-        name, table = identifier(self.name), relation(self.address)
-        chosen = f"{self.where} and {name} is not null"
-        if self.type not in {TEXT, JSON}:
-            # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
-            return _count(connection, f"update {table} set {name} = null where {chosen}") if redacted(0) is None else 0
-        found = connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
-        changes = [(text, after) for (text,) in found if (after := self._after(text, redacted)) != text]
-        if not changes:
-            return 0
-        schema = pa.schema([("before", pa.string()), ("after", pa.string())])
-        connection.register("changes", pa.table(list(map(pa.array, zip(*changes, strict=True))), schema=schema))
-        try:
-            return _count(
-                connection,
-                f"update {table} set {name} = changes.after::{self.type} from changes "
-                f"where {chosen} and {name}::varchar = changes.before",
-            )
-        finally:
-            connection.unregister("changes")
-
-    def _after(self, text: str, redacted: Callable[[Any], Any]) -> str | None:
-        if self.type == TEXT:
-            after = redacted(text)
-            return after if after is None or isinstance(after, str) else as_json(after)
-        value = parse_json(text.encode())
-        after = redacted(value)
-        return text if after == value else None if after is None else as_json(after)
 
 
 @dataclass(frozen=True)
@@ -123,108 +83,94 @@ def change_policy(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, 
 
 
 def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
-    configured, stored = Policy.configured(settings), stored_policy(connection)
+    configured, (stored, is_erased) = Policy.configured(settings), stored_policy(connection)
     if configured == stored:
         return PolicyChange()
     sentences, dropped = [stored.difference(configured)], []
     removes = configured.personal_data is not PersonalData.keep
     if removes:
+        create_log_tables(connection)
+        create_side_loaded(connection)
+        declare_tables(connection)
         tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
         dropped += _former_lists(connection, tables)
-        sentences += _raw_tables(connection, settings, tables, is_hashed)
+        sentences += _raw_tables(connection, settings, is_hashed)
         for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
             if address in histories:
                 sentences += _history(connection, address, histories[address], settings, is_hashed)
             else:
                 connection.execute(f"drop table {relation(address)}")
                 dropped.append(address)
-    set_policy(connection, configured, erased=is_erased(connection) and not removes)
+    set_policy(connection, configured, erased=is_erased and not removes)
     return PolicyChange([*sentences, CONSEQUENCES[configured.personal_data]], dropped)
 
 
-def _former_lists(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> list[str]:
+def _former_lists(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> list[str]:
     """Drops tables of lists that are not read any more, of whose fields nothing is declared, and dlt's own tables.
 
     Earlier releases had the latter, with names of fields.
     """
-    of_dlt = [address for address in tables if address.startswith(f"{RAW}.{DLT_PREFIX}")]
-    for address in of_dlt:
-        connection.execute(f"drop table {relation(address)}")
-    if f"{RAW}.sync_log" not in tables:
-        return of_dlt
-    resources = [name for (name,) in connection.execute("select distinct resource from raw.sync_log").fetchall()]
-    former = sorted({*resources} - ENDPOINTS.keys())
+    logged = {name for (name,) in connection.execute("select distinct resource from raw.sync_log").fetchall()}
+    former = sorted(logged - ENDPOINTS.keys())
     for resource in former:
         connection.execute(f"drop view if exists {relation(f'{PRESENT}.{resource}')}")
-        connection.execute(f"drop table if exists {relation(f'{RAW}.{resource}')}")
-        if f"{RAW}.rejected_records" in tables:
-            connection.execute("delete from raw.rejected_records where resource = ?", [resource])
-    return of_dlt + [address for resource in former if (address := f"{RAW}.{resource}") in tables]
+    own = {f"{RAW}.{resource}" for resource in former}
+    dropped = [address for address in tables if address in own or address.startswith(f"{RAW}.{DLT_PREFIX}")]
+    for address in dropped:
+        connection.execute(f"drop table {relation(address)}")
+    connection.execute("delete from raw.rejected_records where resource in (select unnest(?))", [former])
+    return dropped
 
 
-def _raw_tables(
-    connection: duckdb.DuckDBPyConnection, settings: CrmSettings, tables: Mapping[str, str], is_hashed: bool
-) -> list[str]:
-    sentences: list[str] = []
-    if f"{RAW}.rejected_records" in tables:
-        create_left_out(connection)
-    if f"{RAW}.sync_details" in tables and (changed := _count(connection, WITHOUT_MESSAGES)):
-        sentences.append(f"{RAW}.sync_details: messages of the API in {counted(changed, 'row')}")
+def _raw_tables(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
+    changed = _count(connection, WITHOUT_MESSAGES)
+    sentences = [f"{RAW}.sync_details: messages of the API in {counted(changed, 'row')}"] if changed else []
     for resource in ENDPOINTS:
         redaction = Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed)
-        if f"{RAW}.{resource}" in tables:
-            sentences += _resource(connection, resource, redaction)
-            if f"{PRESENT}.{resource}" in tables:
-                connection.execute(present_view(connection, resource))
-        if f"{RAW}.rejected_records" in tables:
-            rejected = StoredColumn(f"{RAW}.rejected_records", "record", JSON, f"resource = {literal(resource)}")
-            changed = rejected.convert(connection, redaction.record)
-            sentences += [f"{RAW}.rejected_records: {changed:,} records of {resource}"] if changed else []
-    if f"{RAW}.rejected_records" in tables:
-        keep_distinct(connection)  # records can be equal without their personal data
-    if f"{RAW}.side_loaded" in tables:
-        sentences += _side_loads(connection, settings, is_hashed)
-    return sentences
+        sentences += _resource(connection, resource, redaction)
+        connection.execute(present_view(connection, resource))
+        chosen = f"resource = {literal(resource)}"
+        if changed := _convert(connection, f"{RAW}.rejected_records", "record", JSON, redaction.record, chosen):
+            keep_distinct(connection, "rejected_records", resource)  # may be equal without their personal data
+            sentences.append(f"{RAW}.rejected_records: {changed:,} records of {resource}")
+    return sentences + _side_loads(connection, settings, is_hashed)
 
 
 def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
     sentences, table = [], relation(f"{RAW}.side_loaded")
     for (array,) in connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
-        redaction, where = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed), literal(array)
-        records = StoredColumn(f"{RAW}.side_loaded", "record", JSON, f"array_name = {where}")
-        changed = records.convert(connection, redaction.record)
+        redaction = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed)
+        chosen = f"array_name = {literal(array)}"
+        changed = _convert(connection, f"{RAW}.side_loaded", "record", JSON, redaction.record, chosen)
         sentences += [f"{RAW}.side_loaded: {shown_array(array)}: {changed:,} records"] if changed else []
-        if not keeps_array(settings, array, {"any": "record"}):
-            connection.execute(f"delete from {table} where array_name = {where}")
-        elif not keeps_array(settings, array, {}):
-            connection.execute(f"delete from {table} where array_name = {where} and record::varchar = '{{}}'")
+        if not keeps_array(settings, array, {}):
+            emptied = " and record::varchar = '{}'" if keeps_array(settings, array, {"any": "record"}) else ""
+            connection.execute(f"delete from {table} where {chosen}{emptied}")
     return sentences
 
 
 def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: Redaction) -> list[str]:
     table = f"{RAW}.{resource}"
-    columns = {
-        name: type_ for name, type_ in stored_columns(connection, resource).items() if not name.startswith("_dlt_")
-    }
+    columns = own_columns(connection, resource)
     # DuckDB requires that a transaction drops columns before it changes rows.
     dropped = [name for name in columns if name != FURTHER and not redaction.keeps(varies(name) or name)]
     for name in dropped:
         connection.execute(f"alter table {raw_table(resource)} drop column {identifier(name)}")
     if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
         connection.execute(f"update {raw_table(resource)} set _dlt_id = _dlt_id")
-    changed = {}
-    for name, type_ in columns.items():
-        if name in dropped:
-            continue
-        field = varies(name) or name
-
-        def redacted(value: Any, field: str = field) -> Any:
-            return (redaction.record(value) or None) if field == FURTHER else redaction.field(field, value)
-
-        changed[name] = StoredColumn(table, name, type_).convert(connection, redacted)
+    changed = {
+        name: _convert(connection, table, name, type_, _of_field(redaction, varies(name) or name))
+        for name, type_ in columns.items()
+        if name not in dropped
+    }
     # Their names are not shown: keys can be data.
     sentences = [f"{table}: {len(dropped)} undeclared columns dropped"] if dropped else []
     return sentences + _changed(table, changed)
+
+
+def _of_field(redaction: Redaction, field: str) -> Callable[[Any], Any]:
+    """What becomes of the values of a raw table's column."""
+    return (lambda record: redaction.record(record) or None) if field == FURTHER else partial(redaction.field, field)
 
 
 def _history(
@@ -235,12 +181,12 @@ def _history(
     is_hashed: bool,
 ) -> list[str]:
     layer, _, table = address.partition(".")
-    types, counts = known_columns(connection)[layer][table], {}
-    known = {column.name: column for column in columns}
-    for name, type_ in types.items():
-        if column := known.get(name.lower()):
-            redacted = _redacted(column, address, settings, is_hashed)
-            counts[name] = StoredColumn(address, name, type_).convert(connection, redacted)
+    known = {column.name: _redacted(column, address, settings, is_hashed) for column in columns}
+    counts = {
+        name: _convert(connection, address, name, type_, known[name.lower()])
+        for name, type_ in known_columns(connection)[layer][table].items()
+        if name.lower() in known
+    }
     return _changed(address, counts)
 
 
@@ -253,6 +199,42 @@ def _redacted(column: HistoryColumn, address: str, settings: CrmSettings, is_has
         return partial(Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed).field, field)
     redaction = Redaction(settings, {}, is_hashed=is_hashed)
     return partial(redaction.value, within=address, is_personal=column.is_personal)
+
+
+def _convert(  # noqa: PLR0913, PLR0917 # all are needed
+    connection: duckdb.DuckDBPyConnection,
+    address: str,
+    column: str,
+    type_: str,
+    redacted: Callable[[Any], Any],
+    where: str = "true",
+) -> int:
+    """Replaces each value of a column, in the rows selected, with what becomes of it. Returns how many rows changed."""
+    name, table = identifier(column), relation(address)
+    chosen = f"{where} and {name} is not null"
+    if type_ not in {TEXT, JSON}:
+        # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
+        return _count(connection, f"update {table} set {name} = null where {chosen}") if redacted(0) is None else 0
+    found = connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
+    texts = {text: _redacted_text(text, type_, redacted) for (text,) in found}
+    changes = {text: after for text, after in texts.items() if after != text}
+    if not changes:
+        return 0
+    after = pa.array([*changes.values()], pa.string())
+    connection.register("changes", pa.table({"before": pa.array([*changes], pa.string()), "after": after}))
+    update = f"update {table} set {name} = changes.after::{type_} from changes"
+    changed = _count(connection, f"{update} where {chosen} and {name}::varchar = changes.before")
+    connection.unregister("changes")
+    return changed
+
+
+def _redacted_text(text: str, type_: str, redacted: Callable[[Any], Any]) -> str | None:
+    if type_ == TEXT:
+        after = redacted(text)
+        return after if after is None or isinstance(after, str) else as_json(after)
+    value = parse_json(text.encode())
+    after = redacted(value)
+    return text if after == value else None if after is None else as_json(after)
 
 
 def _changed(address: str, counts: Mapping[str, int]) -> list[str]:

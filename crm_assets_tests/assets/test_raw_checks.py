@@ -10,8 +10,8 @@ from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstanc
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.models import build_model_assets
 from crm_assets.assets.raw import build_raw_assets
-from crm_assets.assets.raw_checks import CHECKS
-from crm_assets.assets.raw_findings import (
+from crm_assets.assets.raw_checks import (
+    CHECKS,
     CheckedTable,
     declared_schema,
     no_rejected_records,
@@ -189,5 +189,5 @@ def test_a_check_that_only_observes_fails_no_run(crm: RawTables, tmp_path: Path)
     result = run(crm, tmp_path / "warehouse.duckdb")
     assert (result.success, built(result)) == (True, True)
     raw = [check for check in result.get_asset_check_evaluations() if check.asset_key.path[0] == "raw"]
-    assert {check.check_name: check.passed for check in raw} == {check.name: check.blocking for check in CHECKS}
+    assert {check.check_name: check.passed for check in raw} == {find.__name__: find is primary_key for find in CHECKS}
     assert {check.severity for check in raw if not check.passed} == {AssetCheckSeverity.WARN}

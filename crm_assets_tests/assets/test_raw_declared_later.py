@@ -229,7 +229,7 @@ def test_a_field_that_is_declared_no_more_stays_as_it_is(declarations: Declarati
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("step", ["fill", "write_sync_log"])
+@pytest.mark.parametrize("step", ["adapt_columns", "write_sync_log"])
 def test_a_load_that_fails_half_way_leaves_everything_as_it_was(
     step: str, declarations: Declarations, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -267,7 +267,7 @@ def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: D
     before = everything(database)
     declarations.declare(score="text")
     with configured_crm(lists={"open_tasks": scores("n1")}):
-        assert exit_codes(started(_killed_after, "fill", declarations.folder)) == [-signal.SIGKILL]
+        assert exit_codes(started(_killed_after, "adapt_columns", declarations.folder)) == [-signal.SIGKILL]
     assert everything(database) == before
     load(*scores("n1"))
     assert found(database) == [("n1", None), ("2", None)]

@@ -13,6 +13,7 @@ from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, mater
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, personal_settings
+from crm_assets_tests.models.raw_tables import FIRST, RawTables
 from crm_assets_tests.scripted_crm import ScriptedCrm
 
 pytestmark = pytest.mark.slow
@@ -182,9 +183,9 @@ def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pyt
 @pytest.mark.file
 def test_sandbox_has_a_policy_of_its_own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with connected(data_dir / "sandbox.duckdb", read_only=False) as connection:
-        connection.execute("create schema raw; create table raw.sync_log (resource varchar)")
-        connection.execute("insert into raw.sync_log values ('contacts')")
-        connection.execute("create table raw.contacts (email varchar); insert into raw.contacts values ('a@b.c')")
+        tables = RawTables(connection)
+        tables.add("contacts", 1, email="a@b.c")
+        tables.log("contacts", FIRST)
     configure(monkeypatch, "leave_out")
     apply_policy()
     assert Warehouse().name.endswith("sandbox.duckdb")

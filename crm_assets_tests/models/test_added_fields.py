@@ -12,7 +12,7 @@ import sqlglot
 from sqlglot import exp
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.loading.present import present_view
+from crm_assets.loading.raw_tables import present_view
 from crm_assets_tests.data_dirs import empty_database
 from crm_assets_tests.models.raw_tables import SECOND, RawTables, models
 from crm_assets_tests.models.times import utc

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from crm_assets.loading.present import present_view
+from crm_assets.loading.raw_tables import present_view
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.times import ahead
 

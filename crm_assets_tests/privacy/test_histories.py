@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from crm_assets.privacy.histories import histories_of
+from crm_assets.privacy.personal_columns import histories_of
 from crm_assets.privacy.policy_change import change_policy
 from crm_assets.runner.builds import build
 from crm_assets.settings import CrmSettings, PersonalData

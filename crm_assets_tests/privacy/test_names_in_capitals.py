@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from crm_assets.privacy.forgetting import forget
-from crm_assets.privacy.histories import HistoryColumn
+from crm_assets.privacy.personal_columns import HistoryColumn
 from crm_assets.privacy.policy_change import change_policy
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets_tests.models.raw_tables import RawTables

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from crm_assets.assets.table_metadata import table_columns
-from crm_assets.privacy.applying import tables_out_of_reach
+from crm_assets.privacy.applying import records_to_forget
 from crm_assets.privacy.personal_columns import personal_columns
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import known_columns
@@ -106,4 +106,5 @@ def test_history_that_cannot_be_traced_is_named(connection: duckdb.DuckDBPyConne
     connection.close()
 
     warehouse = Warehouse(database=str(project.folder.parent / "crm.duckdb"))
-    assert tables_out_of_reach(warehouse, project.models().values(), "contacts") == ["marts.shown"]
+    _, out_of_reach = records_to_forget(warehouse, project.models().values(), "contacts", [1])
+    assert out_of_reach == ["marts.shown"]

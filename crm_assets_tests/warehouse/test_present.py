@@ -7,10 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.api import ENDPOINTS
 from crm_assets.loading.log_tables import create_log_tables
-from crm_assets.loading.present import show_present
-from crm_assets.loading.raw_tables import declare_table
+from crm_assets.loading.raw_tables import declare_tables, show_present
 from crm_assets.warehouse.lake.address import connected_with
 
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
@@ -26,8 +24,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb
     with connected_with(extensions, {}) as connection:
         connection.execute(f"attach '{prefix}{tmp_path}/crm.duckdb' as crm; use crm")
         create_log_tables(connection)
-        for resource in ENDPOINTS:
-            declare_table(connection, resource)
+        declare_tables(connection)
         show_present(connection, "open_tasks", columns_changed=False)
         yield connection
 
