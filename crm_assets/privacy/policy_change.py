@@ -19,7 +19,7 @@ from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.schemas import resource_schema, side_loaded_columns
+from crm_assets.source.schemas import Column, resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import DLT_PREFIX, FURTHER, as_json, varies
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
@@ -92,12 +92,13 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
         create_log_tables(connection)
         create_side_loaded(connection)
         declare_tables(connection)
-        tables, is_hashed = existing_tables(connection), stored.personal_data is PersonalData.hash
+        tables = existing_tables(connection)
         dropped += _former_lists(connection, tables)
-        sentences += _raw_tables(connection, settings, is_hashed)
+        conversion = _Conversion(connection, settings, stored.personal_data is PersonalData.hash)
+        sentences += conversion.of_raw_tables()
         for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
             if address in histories:
-                sentences += _history(connection, address, histories[address], settings, is_hashed)
+                sentences += conversion.of_history(address, histories[address])
             else:
                 connection.execute(f"drop table {relation(address)}")
                 dropped.append(address)
@@ -122,110 +123,106 @@ def _former_lists(connection: duckdb.DuckDBPyConnection, tables: Collection[str]
     return dropped
 
 
-def _raw_tables(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
-    changed = _count(connection, WITHOUT_MESSAGES)
-    sentences = [f"{RAW}.sync_details: messages of the API in {counted(changed, 'row')}"] if changed else []
-    for resource in ENDPOINTS:
-        redaction = Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed)
-        sentences += _resource(connection, resource, redaction)
-        connection.execute(present_view(connection, resource))
-        chosen = f"resource = {literal(resource)}"
-        if changed := _convert(connection, f"{RAW}.rejected_records", "record", JSON, redaction.record, chosen):
-            keep_distinct(connection, "rejected_records", resource)  # may be equal without their personal data
-            sentences.append(f"{RAW}.rejected_records: {changed:,} records of {resource}")
-    return sentences + _side_loads(connection, settings, is_hashed)
+@dataclass(frozen=True)
+class _Conversion:
+    """Gives stored values the configured policy. The methods return sentences on what has changed.
 
+    Attributes:
+        connection: The warehouse, within a transaction.
+        settings: The settings with the policy.
+        is_hashed: Whether the values are hashed now.
+    """
 
-def _side_loads(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, is_hashed: bool) -> list[str]:
-    sentences, table = [], relation(f"{RAW}.side_loaded")
-    for (array,) in connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
-        redaction = Redaction(settings, side_loaded_columns(array), is_hashed=is_hashed)
-        chosen = f"array_name = {literal(array)}"
-        changed = _convert(connection, f"{RAW}.side_loaded", "record", JSON, redaction.record, chosen)
-        sentences += [f"{RAW}.side_loaded: {shown_array(array)}: {changed:,} records"] if changed else []
-        if not keeps_array(settings, array, {}):
-            emptied = " and record::varchar = '{}'" if keeps_array(settings, array, {"any": "record"}) else ""
-            connection.execute(f"delete from {table} where {chosen}{emptied}")
-    return sentences
+    connection: duckdb.DuckDBPyConnection
+    settings: CrmSettings
+    is_hashed: bool
 
+    def of_raw_tables(self) -> list[str]:
+        changed = _count(self.connection, WITHOUT_MESSAGES)
+        sentences = [f"{RAW}.sync_details: messages of the API in {counted(changed, 'row')}"] if changed else []
+        for resource in ENDPOINTS:
+            redaction = self._redaction(resource_schema(resource).columns)
+            sentences += self._of_resource(resource, redaction)
+            self.connection.execute(present_view(self.connection, resource))
+            chosen = f"resource = {literal(resource)}"
+            if changed := self._convert(f"{RAW}.rejected_records", "record", JSON, redaction.record, chosen):
+                keep_distinct(self.connection, "rejected_records", resource)  # may be equal without personal data
+                sentences.append(f"{RAW}.rejected_records: {changed:,} records of {resource}")
+        return sentences + self._of_side_loads()
 
-def _resource(connection: duckdb.DuckDBPyConnection, resource: str, redaction: Redaction) -> list[str]:
-    table = f"{RAW}.{resource}"
-    columns = own_columns(connection, resource)
-    # DuckDB requires that a transaction drops columns before it changes rows.
-    dropped = [name for name in columns if name != FURTHER and not redaction.keeps(varies(name) or name)]
-    for name in dropped:
-        connection.execute(f"alter table {raw_table(resource)} drop column {identifier(name)}")
-    if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
-        connection.execute(f"update {raw_table(resource)} set _dlt_id = _dlt_id")
-    changed = {
-        name: _convert(connection, table, name, type_, _of_field(redaction, varies(name) or name))
-        for name, type_ in columns.items()
-        if name not in dropped
-    }
-    # Their names are not shown: keys can be data.
-    sentences = [f"{table}: {len(dropped)} undeclared columns dropped"] if dropped else []
-    return sentences + _changed(table, changed)
+    def of_history(self, address: str, columns: Sequence[HistoryColumn]) -> list[str]:
+        layer, _, table = address.partition(".")
+        known = {column.name: self._redacted(column, address) for column in columns}
+        types = known_columns(self.connection)[layer][table]
+        return self._of_columns(address, types, {name: known[name.lower()] for name in types if name.lower() in known})
 
+    def _redaction(self, columns: Mapping[str, Column]) -> Redaction:
+        return Redaction(self.settings, columns, is_hashed=self.is_hashed)
 
-def _of_field(redaction: Redaction, field: str) -> Callable[[Any], Any]:
-    """What becomes of the values of a raw table's column."""
-    return (lambda record: redaction.record(record) or None) if field == FURTHER else partial(redaction.field, field)
+    def _of_side_loads(self) -> list[str]:
+        sentences, table = [], f"{RAW}.side_loaded"
+        for (array,) in self.connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
+            redaction, chosen = self._redaction(side_loaded_columns(array)), f"array_name = {literal(array)}"
+            changed = self._convert(table, "record", JSON, redaction.record, chosen)
+            sentences += [f"{table}: {shown_array(array)}: {changed:,} records"] if changed else []
+            if not keeps_array(self.settings, array, {}):
+                emptied = " and record::varchar = '{}'" if keeps_array(self.settings, array, {"any": "record"}) else ""
+                self.connection.execute(f"delete from {table} where {chosen}{emptied}")
+        return sentences
 
+    def _of_resource(self, resource: str, redaction: Redaction) -> list[str]:
+        columns = own_columns(self.connection, resource)
+        # DuckDB requires that a transaction drops columns before it changes rows.
+        dropped = [name for name in columns if name != FURTHER and not redaction.keeps(varies(name) or name)]
+        for name in dropped:
+            self.connection.execute(f"alter table {raw_table(resource)} drop column {identifier(name)}")
+        if dropped:  # A lake's files keep the values of a dropped column until all their rows have been written again.
+            self.connection.execute(f"update {raw_table(resource)} set _dlt_id = _dlt_id")
+        fields = {name: varies(name) or name for name in columns if name not in dropped}
+        redacted: dict[str, Callable[[Any], Any]] = {n: partial(redaction.field, field) for n, field in fields.items()}
+        if FURTHER in fields:
+            redacted[FURTHER] = lambda record: redaction.record(record) or None
+        # Their names are not shown: keys can be data.
+        sentences = [f"{RAW}.{resource}: {len(dropped)} undeclared columns dropped"] if dropped else []
+        return sentences + self._of_columns(f"{RAW}.{resource}", columns, redacted)
 
-def _history(
-    connection: duckdb.DuckDBPyConnection,
-    address: str,
-    columns: Sequence[HistoryColumn],
-    settings: CrmSettings,
-    is_hashed: bool,
-) -> list[str]:
-    layer, _, table = address.partition(".")
-    known = {column.name: _redacted(column, address, settings, is_hashed) for column in columns}
-    counts = {
-        name: _convert(connection, address, name, type_, known[name.lower()])
-        for name, type_ in known_columns(connection)[layer][table].items()
-        if name.lower() in known
-    }
-    return _changed(address, counts)
+    def _redacted(self, column: HistoryColumn, address: str) -> Callable[[Any], Any]:
+        """What becomes of the values of a history's column."""
+        if column.name == SCD_ID:
+            return lambda _: uuid4().hex
+        if column.copy_of:
+            resource, field = column.copy_of
+            return partial(self._redaction(resource_schema(resource).columns).field, field)
+        return partial(self._redaction({}).value, within=address, is_personal=column.is_personal)
 
+    def _of_columns(
+        self, address: str, types: Mapping[str, str], redacted: Mapping[str, Callable[[Any], Any]]
+    ) -> list[str]:
+        counts = {name: self._convert(address, name, types[name], becomes) for name, becomes in redacted.items()}
+        changed = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count)
+        return [f"{address}: values changed in {changed}"] if changed else []
 
-def _redacted(column: HistoryColumn, address: str, settings: CrmSettings, is_hashed: bool) -> Callable[[Any], Any]:
-    """What becomes of the values of a history's column."""
-    if column.name == SCD_ID:
-        return lambda _: uuid4().hex
-    if column.copy_of:
-        resource, field = column.copy_of
-        return partial(Redaction(settings, resource_schema(resource).columns, is_hashed=is_hashed).field, field)
-    redaction = Redaction(settings, {}, is_hashed=is_hashed)
-    return partial(redaction.value, within=address, is_personal=column.is_personal)
-
-
-def _convert(  # noqa: PLR0913, PLR0917 # all are needed
-    connection: duckdb.DuckDBPyConnection,
-    address: str,
-    column: str,
-    type_: str,
-    redacted: Callable[[Any], Any],
-    where: str = "true",
-) -> int:
-    """Replaces each value of a column, in the rows selected, with what becomes of it. Returns how many rows changed."""
-    name, table = identifier(column), relation(address)
-    chosen = f"{where} and {name} is not null"
-    if type_ not in {TEXT, JSON}:
-        # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
-        return _count(connection, f"update {table} set {name} = null where {chosen}") if redacted(0) is None else 0
-    found = connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
-    texts = {text: _redacted_text(text, type_, redacted) for (text,) in found}
-    changes = {text: after for text, after in texts.items() if after != text}
-    if not changes:
-        return 0
-    after = pa.array([*changes.values()], pa.string())
-    connection.register("changes", pa.table({"before": pa.array([*changes], pa.string()), "after": after}))
-    update = f"update {table} set {name} = changes.after::{type_} from changes"
-    changed = _count(connection, f"{update} where {chosen} and {name}::varchar = changes.before")
-    connection.unregister("changes")
-    return changed
+    def _convert(
+        self, address: str, column: str, type_: str, redacted: Callable[[Any], Any], where: str = "true"
+    ) -> int:
+        """Replaces each value of a column, in the rows selected. Returns how many rows changed."""
+        name, table = identifier(column), relation(address)
+        chosen = f"{where} and {name} is not null"
+        if type_ not in {TEXT, JSON}:
+            # Only text and JSON can be redacted in part, or hashed. Values of other types are removed or kept.
+            removed = f"update {table} set {name} = null where {chosen}"
+            return _count(self.connection, removed) if redacted(0) is None else 0
+        found = self.connection.execute(f"select distinct {name}::varchar from {table} where {chosen}").fetchall()
+        texts = {text: _redacted_text(text, type_, redacted) for (text,) in found}
+        changes = {text: after for text, after in texts.items() if after != text}
+        if not changes:
+            return 0
+        after = pa.array([*changes.values()], pa.string())
+        self.connection.register("changes", pa.table({"before": pa.array([*changes], pa.string()), "after": after}))
+        update = f"update {table} set {name} = changes.after::{type_} from changes"
+        changed = _count(self.connection, f"{update} where {chosen} and {name}::varchar = changes.before")
+        self.connection.unregister("changes")
+        return changed
 
 
 def _redacted_text(text: str, type_: str, redacted: Callable[[Any], Any]) -> str | None:
@@ -235,12 +232,6 @@ def _redacted_text(text: str, type_: str, redacted: Callable[[Any], Any]) -> str
     value = parse_json(text.encode())
     after = redacted(value)
     return text if after == value else None if after is None else as_json(after)
-
-
-def _changed(address: str, counts: Mapping[str, int]) -> list[str]:
-    """A sentence on the columns of a table with changed values; none if there are no such columns."""
-    counted = ", ".join(f"{name} ({count:,})" for name, count in counts.items() if count)
-    return [f"{address}: values changed in {counted}"] if counted else []
 
 
 def _count(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
