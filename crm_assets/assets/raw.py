@@ -120,7 +120,10 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             return
         began = time.perf_counter()
 
-        with failures_explained(resource, crm), landing_pipeline(resource, warehouse.working_folder) as landing:
+        with (
+            failures_explained(resource, crm),
+            landing_pipeline(resource, warehouse.working_folder) as (pipeline, landed),
+        ):
             settings = crm_connection.settings(crm)
             lake = warehouse.lake
             request = ListRequest.of(
@@ -143,7 +146,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                 [result] = DagsterDltResource().run(
                     context=context,
                     dlt_source=read.source,
-                    dlt_pipeline=landing.pipeline,
+                    dlt_pipeline=pipeline,
                     dagster_dlt_translator=RawTranslator(crm),
                     loader_file_format="parquet",
                 )
@@ -156,7 +159,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             package = LoadPackage(
                 crm=crm.name,
                 load_id=load_id,
-                files=landing.files,
+                files=sorted(landed.iterdir()),
                 types=read.batches.types,
                 rows=read.batches.rows,
                 side_loads=read.side_loads.table(),

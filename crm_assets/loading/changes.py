@@ -6,7 +6,6 @@ confirms such a read, and so does the user.
 """
 
 from dataclasses import dataclass
-from functools import partial
 
 import duckdb
 
@@ -192,15 +191,15 @@ def unconfirmed(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRo
 
 def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows | None:
     """Makes the read complete that is to be confirmed: the rows that it lacked vanish. Returns it, if there is one."""
-    return committed(connection, partial(_confirm, connection, resource))
 
+    def confirmed() -> ShownRows | None:
+        version, found = count_read(connection), unconfirmed(connection, resource)
+        if found is not None:
+            of_read = {"resource": resource, "load_id": found.doubted}
+            connection.execute(COMPLETE, of_read)
+            connection.execute(NO_REASON, of_read)
+            connection.execute(VANISHED, of_read | {"missing": found.missing})
+            connection.execute(NEW_VERSION, {"resource": resource, "version": version})
+        return found
 
-def _confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows | None:
-    version, found = count_read(connection), unconfirmed(connection, resource)
-    if found is not None:
-        of_read = {"resource": resource, "load_id": found.doubted}
-        connection.execute(COMPLETE, of_read)
-        connection.execute(NO_REASON, of_read)
-        connection.execute(VANISHED, of_read | {"missing": found.missing})
-        connection.execute(NEW_VERSION, {"resource": resource, "version": version})
-    return found
+    return committed(connection, confirmed)

@@ -4,7 +4,6 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,22 +18,9 @@ from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import link_or_copy, private_files, working_folder
 
 
-@dataclass(frozen=True)
-class Landing:
-    """A pipeline whose destination is a folder."""
-
-    pipeline: Pipeline
-    folder: Path
-
-    @property
-    def files(self) -> list[Path]:
-        """The Parquet files that the pipeline has written."""
-        return sorted(self.folder.iterdir())
-
-
 @contextmanager
-def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
-    """The pipeline of one resource, in its own working folder that is removed at the end.
+def landing_pipeline(resource: str, data_dir: Path) -> Iterator[tuple[Pipeline, Path]]:
+    """The pipeline of one resource and the folder of its Parquet files, in a working folder that is removed at the end.
 
     Files are private while the pipeline is created. Whoever runs it has to keep them so, and not longer: a load writes
     files of a lake, which are for those who can access its folder.
@@ -58,7 +44,7 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[Landing]:
         pipeline.config.restore_from_destination = False
         try:
             with _dlt_silent():
-                yield Landing(pipeline, landed)
+                yield pipeline, landed
         finally:
             pipeline.deactivate()
 

@@ -55,7 +55,7 @@ where started_at between now() - interval 1 hour and now()
 
 LOAD_COUNTER = f"{RAW}.load_counter"
 
-LAST_LOAD = "select coalesce(max(last_load), 0) from raw.load_counter"
+NEXT_LOAD = "select coalesce(max(last_load), 0) + 1 from raw.load_counter"
 
 PREFIX = "load_"
 """Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
@@ -109,10 +109,10 @@ def count_read(connection: duckdb.DuckDBPyConnection) -> str:
     """
     create_log_tables(connection)
     _digest_secrets(connection)
-    [[last]] = connection.execute(LAST_LOAD).fetchall()
+    [[number]] = connection.execute(NEXT_LOAD).fetchall()
     connection.execute("delete from raw.load_counter")
-    connection.execute("insert into raw.load_counter values (?)", [last + 1])
-    return f"{PREFIX}{last + 1:0{DIGITS}}"
+    connection.execute("insert into raw.load_counter values (?)", [number])
+    return f"{PREFIX}{number:0{DIGITS}}"
 
 
 def write_sync_log(

@@ -18,7 +18,7 @@ from sqlglot.errors import SqlglotError
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.runner.lineage import Origin, Schemas, column_lineage, copied_columns, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, SIDE_LOADED, Model, asset_behind
-from crm_assets.source.schemas import resource_schema
+from crm_assets.source.schemas import Column, resource_schema
 from crm_assets.warehouse.names import RAW
 
 SCD_ID = "dbt_scd_id"
@@ -44,13 +44,10 @@ def may_be_personal(table: str, column: str) -> bool:
 
     Undeclared columns and variant columns may, since they can hold anything.
     """
-    resource = table.removeprefix("raw.")
     if (table in HARMLESS and column != MESSAGES) or column.startswith("_dlt_"):
         return False
-    if resource not in ENDPOINTS:
-        return (table, column) not in NAMELESS
-    declared = resource_schema(resource).columns.get(column)
-    return declared is None or declared.personal
+    declared = _declared(table, column)
+    return (table, column) not in NAMELESS if declared is None else declared.personal
 
 
 def personal_columns(model: Model, schemas: Schemas) -> Collection[str]:
@@ -178,11 +175,11 @@ def _columns(model: Model, schemas: Schemas) -> Iterator[HistoryColumn]:
     except SqlglotError:
         personal, copies, origins = types.keys(), {}, {}
     for name in types.keys() - DBT_COLUMNS:
-        made_from = [(address.removeprefix(f"{RAW}."), column) for address, column in origins.get(name, ())]
+        made_from = origins.get(name, ())
         # What is taken out of a JSON column may be an undeclared field.
         is_taken_out = name not in copies and any(_is_json(*raw) for raw in made_from)
         is_personal = name in personal or (is_taken_out and HOLDS_TEXT.search(types[name]) is not None)
-        ids_of = {resource for resource, column in made_from if name in keys and column == ID}
+        ids_of = {address.removeprefix(f"{RAW}.") for address, column in made_from if name in keys and column == ID}
         yield HistoryColumn(name, is_personal, copies.get(name), ids_of)
     if SCD_ID in types and not keys.isdisjoint(personal):
         yield HistoryColumn(SCD_ID, is_personal=True)  # a hash of the key without a secret
@@ -195,20 +192,23 @@ def _copies(model: Model, schemas: Schemas) -> Mapping[str, tuple[str, str]]:
     first, later = (_traced(copied_columns, sql, tables_of(model, schemas)) for sql in (model.sql, model.later_sql))
     found = {}
     for column, origin in first.items():
-        if later.get(column) == origin and (copied := _copied(model, origin, schemas)):
-            found[column] = copied
-    return found
+        schema, table, name = origin
+        address = asset_behind(f"{schema}.{table}".lower())
+        if later.get(column) != origin:
+            continue
+        if parent := model.parents.get(address):
+            found[column] = _copies(parent, schemas).get(name.lower())
+        elif _declared(address, name):
+            found[column] = (address.removeprefix(f"{RAW}."), name)
+    return {column: copied for column, copied in found.items() if copied}
 
 
-def _copied(model: Model, origin: Origin, schemas: Schemas) -> tuple[str, str] | None:
-    schema, table, column = origin
-    address = asset_behind(f"{schema}.{table}".lower())
-    if parent := model.parents.get(address):
-        return _copies(parent, schemas).get(column.lower())
+def _declared(address: str, column: str) -> Column | None:
+    """The declared column of a raw table; None for any other."""
     resource = address.removeprefix(f"{RAW}.")
-    return (resource, column) if resource in ENDPOINTS and column in resource_schema(resource).columns else None
+    return resource_schema(resource).columns.get(column) if resource in ENDPOINTS else None
 
 
-def _is_json(resource: str, column: str) -> bool:
-    declared = resource_schema(resource).columns.get(column) if resource in ENDPOINTS else None
+def _is_json(address: str, column: str) -> bool:
+    declared = _declared(address, column)
     return declared is not None and declared.data_type == "json"

@@ -51,10 +51,10 @@ def read(resource: str = "open_tasks") -> Reading:
         with (
             TemporaryDirectory() as folder,
             crm_read(resource, resolve_settings(), ReadState(), announced.append, progress.append) as reading,
-            landing_pipeline(resource, Path(folder)) as landing,
+            landing_pipeline(resource, Path(folder)) as (pipeline, landed),
         ):
-            landing.pipeline.run(reading.source, loader_file_format="parquet")
-            records = [record for file in landing.files for record in parquet.read_table(file).to_pylist()]
+            pipeline.run(reading.source, loader_file_format="parquet")
+            records = [record for file in sorted(landed.iterdir()) for record in parquet.read_table(file).to_pylist()]
     except PipelineStepFailed as error:
         cause: BaseException | None = error
         while cause is not None and not isinstance(cause, ApiError):
