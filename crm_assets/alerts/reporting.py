@@ -17,7 +17,7 @@ from crm_assets.alerts.outcomes import Kind, Outcome, Problem, lateness, named, 
 from crm_assets.alerts.sending import Message, send
 from crm_assets.errors import counted
 from crm_assets.masking import mask_log_records, masked
-from crm_assets.settings import setting_at_load
+from crm_assets.settings import Crm, setting_at_load
 from crm_assets.settings.secrets import url
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -139,7 +139,7 @@ def _problem(incident: Incident) -> Message:
     kind, subjects = incident.kind, incident.subjects
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
     crms = sorted({"/".join(subject.partition(":")[0].split("/")[:-2]) for subject in subjects})
-    check = " and ".join(f"`crm-assets check{f' --crm {crm}' if crm else ''}`" for crm in crms)
+    check = " and ".join(f"`{Crm(crm).command('check')}`" for crm in crms)
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",

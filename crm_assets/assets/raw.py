@@ -157,7 +157,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                 rules.confirm(connection, resource, read.batches.skipped, load_id)
 
             package = LoadPackage(
-                crm=crm.name,
+                crm=crm,
                 load_id=load_id,
                 files=sorted(landed.iterdir()),
                 types=read.batches.types,
@@ -243,9 +243,8 @@ def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehous
     if loaded == configured:
         return
     remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
-    option = f" --crm {crm.name}" if crm.name else ""
     raise SettingsError(
         f"{warehouse} holds the records of {url(loaded).shown}, but {setting_name('base_url')} is {configured}. "
         f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
-        f"crm-assets accept-address{option}"
+        f"{crm.command('accept-address')}"
     )

@@ -19,6 +19,7 @@ from crm_assets.loading.log_tables import create_log_tables, prune_logs
 from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
 from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
 from crm_assets.loading.sync_log import ListRequest, write_sync_log
+from crm_assets.settings import Crm
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
@@ -52,7 +53,7 @@ class LoadPackage:
     """The result of one read, to be loaded.
 
     Attributes:
-        crm: The name of the CRM.
+        crm: The CRM.
         load_id: The id of the read, from `next_load_id`.
         files: Parquet files with the records.
         types: Column -> data type.
@@ -67,7 +68,7 @@ class LoadPackage:
         keep_log_days: Days after which rows of the log tables are deleted; 0 keeps all.
     """
 
-    crm: str
+    crm: Crm
     load_id: str
     files: Sequence[Path]
     types: Mapping[str, str]
@@ -165,10 +166,9 @@ def _confirmed(package: LoadPackage, comparison: Comparison) -> tuple[ReadReport
     missing, is_doubted = comparison.missing(package.vanishing_share)
     if not is_doubted:
         return report, missing
-    option = f" --crm {package.crm}" if package.crm else ""
     because = (
         f"{missing:,} of {comparison.shown.rows:,} rows would vanish at once. Another full read that finds the same "
-        f"confirms it, and so does: crm-assets confirm {report.resource}{option}"
+        f"confirms it, and so does: {package.crm.command(f'confirm {report.resource}')}"
     )
     return replace(report, incomplete_because=because), 0
 

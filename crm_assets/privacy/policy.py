@@ -127,7 +127,7 @@ class ReadRules:
             SettingsError: Stored data follow another policy than the configured one.
             WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
         """
-        command = f"crm-assets apply-policy{f' --crm {crm.name}' if crm.name else ''}"
+        command = crm.command("apply-policy")
         (stored, is_erased), configured = stored_policy(connection), Policy.configured(settings)
         if stored != configured and has_loads(connection):
             raise SettingsError(

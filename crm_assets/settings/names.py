@@ -68,6 +68,10 @@ class Crm:
         """The name of its job, schedule, sensor or asset group, such as `north_publish`."""
         return f"{self.name}_{name}" if self.name else name
 
+    def command(self, words: str) -> str:
+        """A command about it, for messages: `crm-assets confirm contacts --crm north`."""
+        return f"crm-assets {words}{f' --crm {self.name}' if self.name else ''}"
+
 
 DEFAULT_CRM = Crm()
 """The first CRM, without a name."""

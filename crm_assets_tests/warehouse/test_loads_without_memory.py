@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from crm_assets.loading import load as loading
 from crm_assets.loading.load import LOAD_MEMORY, NARROW, LoadPackage, little_memory, load
 from crm_assets.loading.sync_log import ListRequest
+from crm_assets.settings import DEFAULT_CRM
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.source.typing.side_loads import COLUMNS
@@ -63,7 +64,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
     columns["_dlt_id"] = pa.array([load_id] * len(read), pa.string())
     pq.write_table(pa.table(columns), file := folder / f"{load_id}.parquet")
     return LoadPackage(
-        crm="",
+        crm=DEFAULT_CRM,
         load_id=load_id,
         files=[file],
         types={"undeclared": "text"},
