@@ -67,7 +67,7 @@ def publish(arguments: Namespace) -> int:
     and views are also written as Parquet files into FOLDER/current, for readers without DuckDB. manifest.json there
     lists them.
     """
-    from crm_assets.warehouse.parquet import CURRENT, publish_parquet
+    from crm_assets.warehouse.copies import CURRENT, publish_parquet
 
     warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection():
@@ -144,7 +144,7 @@ def move_to_lake(arguments: Namespace) -> int:
     The file is not changed. Materialize the models afterwards: views are not copied.
     """
     from crm_assets.loading.sync_log import loaded_from
-    from crm_assets.warehouse.lake.moving import move_tables
+    from crm_assets.warehouse.copies import move_tables
     from crm_assets.warehouse.lock import writer_lock
 
     settings = resolve_settings(arguments.crm)

@@ -144,7 +144,7 @@ def test_catalog_that_ends_while_parquet_is_written_is_named(
                 other.execute(END_OTHERS)
         return with_parquet_types(connection, relation, replaced)
 
-    monkeypatch.setattr("crm_assets.warehouse.parquet.with_parquet_types", selected)
+    monkeypatch.setattr("crm_assets.warehouse.copies.with_parquet_types", selected)
     assert main(["publish", "--parquet", str(tmp_path / "published")]) == 1
     ended = "PostgreSQL has ended a session of the lake's catalog. Check that it runs, and run this again"
     assert capsys.readouterr().err.splitlines()[-1].endswith(ended)

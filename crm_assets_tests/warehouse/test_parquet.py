@@ -190,7 +190,7 @@ def test_files_of_killed_processes_do_not_pile_up(
     folder = publish(NUMBERED.format(0))
     for day in range(1, 4):
         (folder / f"2026010{day}T000000000000Z").mkdir()
-    monkeypatch.setattr("crm_assets.warehouse.parquet.os.sync", Mock(side_effect=SystemExit))  # as good as killed
+    monkeypatch.setattr("crm_assets.warehouse.copies.os.sync", Mock(side_effect=SystemExit))  # as good as killed
     with pytest.raises(SystemExit):
         publish(NUMBERED.format(1))
     versions = {path.name for path in folder.iterdir()} - {".lock", "current"}
