@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from crm_assets.source.http.page import EXACT_FLOAT
-from crm_assets.source.typing.instants import INSTANTS, instants
+from crm_assets.source.typing.texts import INSTANTS, instants
 
 NAMING = NamingConvention()
 DLT_PREFIX = "_dlt_"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crm_assets.source.typing import columns
 from crm_assets.source.typing.columns import TYPES, as_text, narrowest_type, typed_column
-from crm_assets.source.typing.instants import instants
+from crm_assets.source.typing.texts import instants
 
 EAST = timezone(timedelta(hours=5, minutes=30))
 
