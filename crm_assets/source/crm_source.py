@@ -31,8 +31,7 @@ from crm_assets.source.reading.incremental import Cursor, IncrementalPaginator
 from crm_assets.source.reading.paginator import FullReadPaginator
 from crm_assets.source.reading.report import OnPage, ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.source.typing.batches import RecordBatches
-from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.source.typing.batches import Forgotten, RecordBatches
 from crm_assets.source.typing.redaction import Redaction, without_never_stored
 from crm_assets.source.typing.side_loads import SideLoads
 

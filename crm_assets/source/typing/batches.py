@@ -1,11 +1,13 @@
-"""Makes Arrow tables from pages. Records without an id are rejected.
+"""Makes Arrow tables from pages. Records without an id are rejected, forgotten ones skipped.
 
 A declared field has its declared type. Any other field has the type of its stored column, or a type that is chosen
 once, from its first values. Undeclared fields beyond a limit share one JSON column.
 """
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter
 from secrets import token_urlsafe
@@ -14,7 +16,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
-from crm_assets.api import ID
+from crm_assets.api import ENDPOINTS, ID
 from crm_assets.source.http.page import Page, json_type
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import (
@@ -28,7 +30,7 @@ from crm_assets.source.typing.columns import (
     variant_name,
     without_hash,
 )
-from crm_assets.source.typing.forgotten import Forgotten
+from crm_assets.source.typing.texts import json_within
 
 BATCH_ROWS = 5000
 """Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
@@ -61,6 +63,36 @@ class RejectedRecord:
     reason: str
     record: str | None
     records: int = 0
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """The ids of records to skip.
+
+    Attributes:
+        salt: The salt of this database's hashes.
+        hashes: Resource -> hashes of its forgotten ids.
+    """
+
+    salt: str = ""
+    hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def matching(self, resource: str, id_: int) -> str | None:
+        """The hash of a record's id if it is forgotten, else None."""
+        hashes = self.hashes.get(resource)
+        if not hashes:
+            return None
+        hashed = id_hash(self.salt, resource, id_)
+        return hashed if hashed in hashes else None
+
+    def matching_array(self, array: str, id_: int) -> bool:
+        """Whether a record of a side-loaded array, which may have the name of lists, is forgotten in one of them."""
+        lists = (name for name, endpoint in ENDPOINTS.items() if endpoint.data_selector == array)
+        return any(self.matching(name, id_) for name in lists)
+
+    def matching_within(self, resource: str, record: Any) -> bool:
+        """Whether a rejected record, or a record within it, has a forgotten id in any form."""
+        return bool(self.hashes.get(resource)) and any(self.matching(resource, id_) for id_ in ids_within(record))
 
 
 class RecordBatches:
@@ -174,8 +206,8 @@ class RecordBatches:
             yield FURTHER, [_named(record, columns, without) for record in records]
             records = [{key: record[key] for key in record if key not in without} for record in records]
             fields = _fields(records)
-        for field, values in zip(fields, _transposed(records, fields), strict=True):
-            yield columns[field], values
+        for key, values in zip(fields, _transposed(records, fields), strict=True):
+            yield columns[key], values
 
     def _without_columns(self, records: Sequence[dict[str, Any]], columns: Mapping[str, str]) -> set[str]:
         """The new undeclared fields that get no column: their names are too long, or the table has no more columns.
@@ -203,6 +235,37 @@ def why_rejected(record: Any) -> str:
     if record.get(ID) is None:
         return "no id"
     return f"the id is not a 64-bit integer but {json_type(record[ID])}"
+
+
+def id_hash(salt: str, resource: str, id_: int) -> str:
+    """The salted hash of an id, as hexadecimal digits."""
+    return hashlib.blake2b(f"{resource} {id_}".encode(), key=salt.encode(), digest_size=32).hexdigest()
+
+
+def ids_within(record: Any) -> Iterator[int]:
+    """All ids of a rejected record, in any form: also in lists, in texts of JSON, and in an object around it."""
+    if isinstance(record, str):
+        record = json_within(record)
+    if isinstance(record, list):
+        for item in record:
+            yield from ids_within(item)
+    elif isinstance(record, dict):
+        own = [value for field, value in record.items() if snake_case(field) == ID]
+        for value in own:
+            yield from _integers(value)
+        if not own and len(record) == 1:
+            yield from ids_within(*record.values())
+
+
+def _integers(value: Any) -> Iterator[int]:
+    """The integers in the place of an id: as a number or a text, also `7.0`, or within an array or object."""
+    if isinstance(value, (list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _integers(item)
+        return
+    whole, _, fraction = str(value).strip().partition(".")
+    with suppress(ValueError):
+        yield int(whole if not fraction.strip("0") else "")
 
 
 def _named(record: Mapping[str, Any], columns: Mapping[str, str], fields: set[str]) -> dict[str, Any] | None:

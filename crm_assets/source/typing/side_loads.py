@@ -11,8 +11,8 @@ from crm_assets.errors import BadAnswer
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import side_loaded_columns
+from crm_assets.source.typing.batches import Forgotten
 from crm_assets.source.typing.columns import as_json
-from crm_assets.source.typing.forgotten import Forgotten
 from crm_assets.source.typing.redaction import A_NAME, Redaction, never_stored, without_never_stored
 
 MAX_ARRAYS = 100

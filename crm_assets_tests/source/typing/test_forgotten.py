@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from crm_assets.api import ENDPOINTS, Endpoint
-from crm_assets.source.typing import forgotten
-from crm_assets.source.typing.forgotten import Forgotten, id_hash, ids_within
+from crm_assets.source.typing import batches
+from crm_assets.source.typing.batches import Forgotten, id_hash, ids_within
 
 
 def test_a_side_loaded_record_is_that_of_any_list_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     lost = {"lost_deals": Endpoint("/v1/lost", ENDPOINTS["won_deals"].data_selector)}
-    monkeypatch.setattr(forgotten, "ENDPOINTS", {**ENDPOINTS, **lost})
+    monkeypatch.setattr(batches, "ENDPOINTS", {**ENDPOINTS, **lost})
     ids = Forgotten(
         "salt", {name: frozenset({id_hash("salt", name, id_)}) for id_, name in [(1, "won_deals"), (2, "lost_deals")]}
     )
