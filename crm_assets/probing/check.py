@@ -1,22 +1,40 @@
 """Checks a CRM with at most two requests per list, and shows the findings, in a terminal and in Dagster.
 
-Writes nothing.
+They include what reads and schedules take of the rate limits. Writes nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from textwrap import wrap
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.probing import estimates
-from crm_assets.probing.estimates import Allowance, Read, Schedules
 from crm_assets.probing.findings import ListFindings, Problem, list_findings, list_problems
-from crm_assets.probing.sample import take_sample
+from crm_assets.probing.sample import Allowance, Read, allowance_of, pages_of, take_sample
 from crm_assets.settings import CrmSettings, setting_name
+from crm_assets.settings.crm import HOUR_MINUTES
 from crm_assets.source.http.answers import Answer
-from crm_assets.source.http.limits import HOUR
+from crm_assets.source.http.limits import HOUR, Rate, limits_of
 from crm_assets.source.http.page import LARGEST_PAGE
+
+
+@dataclass(frozen=True)
+class Schedules:
+    """How many requests the schedules need, and how many are allowed.
+
+    Attributes:
+        every_hour: Requests of all incremental reads of an hour.
+        busiest_hour: The same, plus the nightly full read.
+        allowed: Requests allowed per hour by the API's headers and the settings; None without a limit.
+        allowed_by: The setting with the lowest limit; empty if that is the API's, or there is none.
+        fit: Whether the busiest hour stays within the limit; None if not known.
+    """
+
+    every_hour: int
+    busiest_hour: int
+    allowed: float | None
+    allowed_by: str
+    fit: bool | None
 
 
 @dataclass(frozen=True)
@@ -53,16 +71,52 @@ def check_crm(settings: CrmSettings, address: str, now: datetime, announce: Call
     answers: list[Answer] = []
     samples = [take_sample(resource, settings, answers, announce) for resource in ENDPOINTS]
     lists = [list_findings(sample, since) for sample in samples]
-    allowance = next(filter(None, (estimates.allowance_of(answer.headers) for answer in reversed(answers))), None)
-    limits = estimates.rates(settings, allowance)
-    full = estimates.total([each.full for each in lists], limits)
-    hourly = estimates.total([each.hourly for each in lists], limits)
-    schedules = estimates.schedules({each.resource: each.hourly for each in lists}, full, settings, limits)
+    allowance = next(filter(None, (allowance_of(answer.headers) for answer in reversed(answers))), None)
+    limits = _rates(settings, allowance)
+    full = _total([each.full for each in lists], limits)
+    hourly = _total([each.hourly for each in lists], limits)
+    schedules = _schedules({each.resource: each.hourly for each in lists}, full, settings, limits)
     found = CrmFindings(address, settings.per_page, settings.max_in_flight, lists, allowance, full, hourly, schedules)
     problems = [problem for pair in zip(samples, lists, strict=True) for problem in list_problems(*pair)]
     problems = sorted([*problems, *_rate_problems(found)], key=lambda problem: not problem.blocks)
     blocked = {problem.resource for problem in problems if problem.blocks}
     return replace(found, problems=problems, unreadable=[each for each in ENDPOINTS if each in blocked])
+
+
+def _rates(settings: CrmSettings, allowance: Allowance | None) -> list[Rate]:
+    """All rates that limit a read. The API's own has no setting."""
+    own = [Rate("", allowance.limit, allowance.period)] if allowance and allowance.limit else []
+    return [*own, *limits_of(settings).rates]
+
+
+def _total(reads: Sequence[Read | None], limits: Sequence[Rate]) -> Read:
+    """Reads of several lists, one after the other. None stands for one that cannot be read."""
+    requests = sum(read.requests for read in reads if read)
+    bounds = {read.bound if read else "at least" for read in reads} - {"about"}
+    waits = [(pages_of(requests, rate.requests) - 1) * rate.period for rate in limits]
+    seconds = max(sum(read.seconds for read in reads if read), *waits, 0.0)
+    return Read(requests, bounds.pop() if len(bounds) == 1 else "about", seconds)
+
+
+def _schedules(
+    hourly: Mapping[str, Read | None], full: Read, settings: CrmSettings, limits: Sequence[Rate]
+) -> Schedules:
+    """What the schedules take. They read each list incrementally, and once a day all of them in full.
+
+    Args:
+        hourly: List -> its incremental read. There are as many in an hour as `cadence_minutes` says.
+        full: A full read of all lists.
+        settings: Have the cadences.
+        limits: All rates that limit a read.
+    """
+    often = {resource: max(1, HOUR_MINUTES // settings.endpoint(resource).cadence_minutes) for resource in hourly}
+    every_hour = sum(read.requests * often[resource] for resource, read in hourly.items() if read)
+    busiest = every_hour + full.requests
+    strictest = min(limits, key=lambda rate: rate.requests / rate.period, default=None)
+    allowed = strictest.requests * HOUR / strictest.period if strictest else None
+    may_be_more = "at least" in {full.bound, *(read.bound if read else "at least" for read in hourly.values())}
+    fit = None if allowed is None or (busiest <= allowed and may_be_more) else busiest <= allowed
+    return Schedules(every_hour, busiest, allowed, strictest.setting if strictest else "", fit)
 
 
 def _rate_problems(found: CrmFindings) -> Iterator[Problem]:

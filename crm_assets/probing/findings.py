@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from crm_assets.api import ENDPOINTS, ID, INCLUDE, PAGE, UPDATED_AT
-from crm_assets.probing.estimates import Read, full_read, incremental_read
-from crm_assets.probing.sample import NO_PAGE, Order, Sample
+from crm_assets.probing.sample import NO_PAGE, Order, Read, Sample, full_read, incremental_read
 from crm_assets.settings import PersonalData, setting_name
 from crm_assets.source.http.page import integer_at, json_type
 from crm_assets.source.schemas import Column, resource_schema

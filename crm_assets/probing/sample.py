@@ -1,8 +1,13 @@
-"""A sample of one list: at most two pages, read through the real source. It holds values, which findings never do."""
+"""A sample of one list, at most two pages read through the real source, and what it foretells: requests and limits.
 
+A sample holds values, which findings never do.
+"""
+
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from dlt.extract.exceptions import ResourceExtractionError
@@ -12,10 +17,12 @@ from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
 from crm_assets.source.crm_source import dlt_context, list_source
-from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer
+from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer, seconds_until
+from crm_assets.source.http.limits import HOUR
 from crm_assets.source.http.page import Page
-from crm_assets.source.http.session import PageSession
+from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH, PageSession
 from crm_assets.source.reading.incremental import updated_at
+from crm_assets.source.reading.paginator import GUESSED_SHARE
 from crm_assets.source.schemas import resource_schema
 
 LONGEST_WAIT = 10.0
@@ -127,3 +134,109 @@ def _order(records: list[Any]) -> Order:
 def _wait_after(answer: Answer) -> float:
     """Seconds that the API asks to wait before the next request."""
     return {OK: answer.until_reset, TOO_MANY_REQUESTS: answer.retry_after}.get(answer.status) or 0.0
+
+
+Bound = Literal["about", "at least", "at most"]
+"""How exact an estimate is."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """The requests of a read and the seconds that they take, waits for rate limits included, loading excluded.
+
+    Attributes:
+        requests: How many.
+        bound: Whether that is an estimate, or only a lower or upper limit.
+        seconds: From the first request to the last answer.
+    """
+
+    requests: int
+    bound: Bound
+    seconds: float
+
+
+def full_read(sample: Sample) -> Read | None:
+    """A full read of a list; None for a list that was not served.
+
+    A read ends when it has as many records as the API counts, and the last page is shorter than others; otherwise with
+    two empty pages, whose numbers are unknown without a total. A list with fewer records than the total is read twice.
+    """
+    if sample.first is NO_PAGE:
+        return None
+    total, size, last = sample.first.total, len(sample.first.records), sample.last
+    if total is None:
+        return _read(sample, 4, "at least") if last.records else _read(sample, 2 if last is NO_PAGE else 3)
+    pages = total // size + 1 if size else 1
+    if last.refusal:
+        return _read(sample, pages, "at most")
+    if last.records or last is NO_PAGE:
+        return _read(sample, pages)
+    if size < sample.settings.per_page:
+        return _read(sample, pages_of(total, sample.settings.per_page) + 1)  # the first page was a short one
+    return _read(sample, 2 * pages, "at most")
+
+
+def incremental_read(sample: Sample, since: datetime) -> Read | None:
+    """An incremental read of the changes since a time; None for a list that cannot be read so.
+
+    If all records of page 1 were changed since then, the same rate is assumed for later pages. This is an upper limit,
+    since records changed repeatedly count once. A list that is not sorted is read in full.
+    """
+    full = full_read(sample)
+    if sample.order != "yes" or full is None or full.requests == 1:
+        return None if sample.order == "refused" else full
+    times = [at for at in updated_at(sample.first.records) if at is not None]
+    changed = sum(at >= since for at in times)
+    is_all = 0 < changed == len(times)
+    if is_all and (span := times[0] - times[-1]):
+        changed = int(changed * ((times[0] - since) / span))
+    pages = pages_of(max(1, changed), len(sample.first.records)) + 1  # the last one has nothing new
+    pages += pages // GUESSED_SHARE  # fetched ahead in vain
+    if full.bound != "at least":
+        pages = min(pages, full.requests)
+    return _read(sample, pages, "at most" if is_all else "about")
+
+
+def _read(sample: Sample, pages: int, bound: Bound = "about") -> Read:
+    """A read of so many pages: page 1 alone, then `max_in_flight` at a time."""
+    at_a_time = sample.settings.max_in_flight if sample.seconds >= MIN_SECONDS_TO_PREFETCH else 1
+    return Read(pages, bound, sample.seconds * (1 + (pages - 1) / at_a_time))
+
+
+RESET = ("X-RateLimit-Reset", "RateLimit-Reset")
+LIMIT, REMAINING, PERIOD = (
+    re.compile(rf"\b(?:{names})=\s*(\d{{1,15}})\b") for names in ("q|limit|total", "r|remaining", "w")
+)
+"""Numbers in rate-limit headers, old and new, each written as NAME=VALUE. Values may have names of their own."""
+
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """Requests that the API allows.
+
+    Attributes:
+        remaining: How many are left now; None if the API does not say.
+        limit: How many it allows per period; None if it does not say.
+        period: The length of the period in seconds.
+        period_is_known: Whether the API gives the period. If not, an hour is assumed, or a day if the reset is further
+            away.
+    """
+
+    remaining: int | None
+    limit: int | None
+    period: float
+    period_is_known: bool
+
+
+def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
+    """The API's rate limit from an answer's headers; None if they have none."""
+    named = sorted((name.lower(), value) for name, value in headers.items() if "ratelimit" in name.lower())
+    written = " ".join(f"{name}={value}" for name, value in named)  # new names come first, without X-
+    found = [pattern.search(written) for pattern in (LIMIT, REMAINING, PERIOD)]
+    limit, remaining, period = (int(match[1]) if match else None for match in found)
+    if limit is None and remaining is None:
+        return None
+    reset = max(seconds_until(headers, name) or 0.0 for name in RESET)
+    return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else DAY), period_is_known=bool(period))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.probing.check import CrmFindings
-from crm_assets.probing.estimates import Allowance, allowance_of
+from crm_assets.probing.sample import Allowance, allowance_of
 from crm_assets_tests.probing.checked_crm import check, linked, of, problems, tidy_crm
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, always, json_response
 

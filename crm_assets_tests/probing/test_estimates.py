@@ -9,7 +9,7 @@ from dagster import ScheduleDefinition
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets.probing.estimates import Read
+from crm_assets.probing.sample import Read
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.probing.checked_crm import NOW, check, linked, of, tidy_crm
 
