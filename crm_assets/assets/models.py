@@ -19,7 +19,7 @@ from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
 from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows, counted
-from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
 from crm_assets.runner.builds import Build, Outcome, build, run_test

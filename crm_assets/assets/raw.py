@@ -21,11 +21,11 @@ from crm_assets.assets.table_metadata import declared_columns, masked_metadata, 
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
 from crm_assets.errors import SettingsError
-from crm_assets.loading import side_loaded
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
 from crm_assets.loading.raw_tables import stored_types
+from crm_assets.loading.shared_tables import SIDE_LOADED
 from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
 from crm_assets.privacy.policy import ReadRules
@@ -171,7 +171,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                 keep_log_days=settings.keep_log_days,
             )
             with (
-                warehouse.get_connection(tables=package.tables, if_free=[side_loaded.TABLE]) as connection,
+                warehouse.get_connection(tables=package.tables, if_free=[SIDE_LOADED]) as connection,
                 little_memory(connection),
             ):
                 report, changes, notes = load_package(connection, package)

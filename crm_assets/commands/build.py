@@ -8,7 +8,7 @@ import duckdb
 
 from crm_assets.commands import Add
 from crm_assets.errors import ModelsRefused, WrongRows, counted
-from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.runner import builds
 from crm_assets.runner.builds import Build, Outcome, run_test, store_failures
 from crm_assets.runner.loading import load_models

@@ -15,9 +15,14 @@ import pyarrow as pa
 
 from crm_assets.api import ID, UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
-from crm_assets.loading.log_tables import create_log_tables, prune_logs
 from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
-from crm_assets.loading.side_loaded import create_side_loaded, delete_older, merge_side_loads
+from crm_assets.loading.shared_tables import (
+    create_log_tables,
+    create_side_loaded,
+    delete_older,
+    merge_side_loads,
+    prune_logs,
+)
 from crm_assets.loading.sync_log import ListRequest, write_sync_log
 from crm_assets.settings import Crm
 from crm_assets.source.reading.report import ReadMode, ReadReport

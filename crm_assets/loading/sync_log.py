@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import UPDATED_AT
-from crm_assets.loading.log_tables import create_log_tables, write_left_out
+from crm_assets.loading.shared_tables import create_log_tables, write_left_out
 from crm_assets.settings.secrets import is_secret
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor

@@ -15,7 +15,7 @@ from crm_assets.assets import models as models_module
 from crm_assets.assets.attributes import OWNERS
 from crm_assets.assets.models import model_asset
 from crm_assets.assets.table_metadata import rows_statement
-from crm_assets.loading.side_loaded import SIDE_LOADED
+from crm_assets.loading.shared_tables import CREATE_SIDE_LOADED
 from crm_assets.settings import Crm
 from crm_assets_tests.assets.model_runs import SALES, execute, failure, run
 from crm_assets_tests.runner.model_project import ModelProject
@@ -120,7 +120,7 @@ def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> No
 
 @pytest.mark.slow
 def test_side_loaded_records_are_tagged_and_their_ids_are_not(project: ModelProject) -> None:
-    execute(f"{SIDE_LOADED}; insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
+    execute(f"{CREATE_SIDE_LOADED}; insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
 
     assert tagged(run(project)) == ["name"]

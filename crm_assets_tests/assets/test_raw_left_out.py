@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from crm_assets.assets.raw_checks import CheckedTable, no_rejected_records
-from crm_assets.loading.log_tables import write_left_out
+from crm_assets.loading.shared_tables import write_left_out
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED, RejectedRecord
 from crm_assets_tests.assets.raw_runs import Run, apply_policy, configured_crm, materialize, rows, tasks

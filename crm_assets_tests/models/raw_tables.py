@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, present_view
-from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded
 from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model

@@ -14,8 +14,8 @@ from uuid import uuid4
 import duckdb
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.raw_tables import present_view
+from crm_assets.loading.shared_tables import create_log_tables
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import report_in, variables_of

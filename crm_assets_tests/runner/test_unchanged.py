@@ -8,8 +8,7 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError
-from crm_assets.loading.log_tables import create_log_tables
-from crm_assets.loading.side_loaded import create_side_loaded
+from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.loading import load_models

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_assets.loading.log_tables import TABLES, prune_logs
+from crm_assets.loading.shared_tables import LOG_TABLES, prune_logs
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.warehouse.lake.address import connected_with
@@ -64,7 +64,7 @@ def set_back(database: Path, years: int, *load_ids: str) -> None:
 def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]:
     """Log table -> the loads of its rows."""
     found = "select distinct _dlt_load_id from raw.{} where resource = '{}' order by 1"
-    return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in TABLES}
+    return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in LOG_TABLES}
 
 
 @pytest.mark.long
@@ -89,7 +89,7 @@ def test_old_rows_are_deleted_by_a_load(
         materialize("open_tasks")
 
     had = {table for table, loads in before.items() if first in loads}
-    assert had == {*TABLES} - {"unconfirmed_reads"}
+    assert had == {*LOG_TABLES} - {"unconfirmed_reads"}
     assert {table for table, loads in stored(database).items() if first in loads} == (set() if pruned else had)
     assert stored(database, "accounts")["sync_details"] == [other]
     assert rows(database, "select id from present.open_tasks order by id") == [(1,), (2,), (3,)]
@@ -98,7 +98,7 @@ def test_old_rows_are_deleted_by_a_load(
 @pytest.mark.long
 @given(READS)
 def test_pruning_changes_no_later_read(crm: RawTables, reads: Sequence[tuple[ReadMode, bool, int]]) -> None:
-    for table in TABLES:
+    for table in LOG_TABLES:
         crm.connection.execute(f"delete from raw.{table}")
     began = NOW - timedelta(sum(days for *_, days in reads))
     for number, (mode, complete, days) in enumerate(reads):
@@ -133,7 +133,7 @@ def test_old_rows_of_a_lake_are_deleted_once_a_month(tmp_path: Path, days: int, 
 
 
 def test_wrong_clock_of_a_machine_deletes_nothing(crm: RawTables) -> None:
-    for table in TABLES:
+    for table in LOG_TABLES:
         crm.connection.execute(f"delete from raw.{table}")
     log(crm, "1", ReadReport("accounts", started_at=NOW, incomplete_because=""))
     log(crm, "2", ReadReport("accounts", started_at=NOW, incomplete_because=""))

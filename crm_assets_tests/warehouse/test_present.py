@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.loading.log_tables import create_log_tables
 from crm_assets.loading.raw_tables import declare_tables, show_present
+from crm_assets.loading.shared_tables import create_log_tables
 from crm_assets.warehouse.lake.address import connected_with
 
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"

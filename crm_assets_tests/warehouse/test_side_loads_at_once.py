@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crm_assets.loading import load as loading
-from crm_assets.loading.side_loaded import merge_side_loads
+from crm_assets.loading.shared_tables import merge_side_loads
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.warehouse.statements import read

@@ -1,4 +1,4 @@
-"""The log tables, with rows for each read: creates and upgrades them, adds what a read left out, and deletes old rows.
+"""The tables that all resources share: the log tables, with rows for each read, and side-loaded records such as users.
 
 A record that stays in the CRM's list is rejected by each read, so it has one row, as has a dropped field. Otherwise the
 tables would grow with each read.
@@ -14,9 +14,11 @@ import pyarrow as pa
 from crm_assets.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED
+from crm_assets.warehouse.lake.commit import is_shared
 from crm_assets.warehouse.names import is_lake
+from crm_assets.warehouse.transactions import committed
 
-TABLES: Mapping[str, str] = {
+LOG_TABLES: Mapping[str, str] = {
     # One row per read: its result. `started_at` is a time of the machine's clock.
     "sync_log": "mode varchar not null, complete boolean not null, started_at timestamptz not null, "
     "requests bigint not null, retries bigint not null, rows_read bigint not null, rows_in_source bigint",
@@ -125,7 +127,7 @@ PRUNE = "delete from raw.{table} where resource = $resource and _dlt_load_id in 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
     """Creates the log tables, unless they exist, and gives those of earlier releases their new columns."""
     connection.execute("create schema if not exists raw")
-    for table, columns in TABLES.items():
+    for table, columns in LOG_TABLES.items():
         own = f"resource varchar not null, {columns}, _dlt_load_id varchar not null"
         connection.execute(f"create table if not exists raw.{table} ({own})")
     connection.execute(MORE)
@@ -175,5 +177,85 @@ def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: 
     found = connection.execute(OLD, resource | limits).fetchall()
     if any(is_due for _, is_due in found):
         old = [load_id for load_id, _ in found]
-        for table in TABLES:
+        for table in LOG_TABLES:
             connection.execute(PRUNE.format(table=table), resource | {"old": old})
+
+
+SIDE_LOADED = "raw.side_loaded"
+
+CREATE_SIDE_LOADED = """
+create schema if not exists raw;
+create table if not exists raw.side_loaded (
+    array_name varchar not null,
+    id bigint not null,
+    record json not null,
+    _dlt_load_id varchar not null
+);
+"""
+"""One row per record of an array, from the newest read that had it. Rows of records that a read lacks stay: it has only
+those that its own records refer to. Between two transactions of a load, or after simultaneous loads into a lake, there
+can be older rows as well."""
+
+OTHER = """
+with newest as (
+    select array_name, id, arg_max(record, _dlt_load_id) as record, max(_dlt_load_id) as _dlt_load_id
+    from raw.side_loaded
+    group by array_name, id
+)
+
+select count(*) > 0
+from side_loads
+left join newest on side_loads.array_name = newest.array_name and side_loads.id = newest.id
+where newest.record is distinct from side_loads.record::json and coalesce(newest._dlt_load_id, '') <= $load_id
+"""
+
+ADD = """
+insert into raw.side_loaded
+select array_name, id, record::json, $load_id
+from side_loads
+anti join (from raw.side_loaded where _dlt_load_id > $load_id) as newer using (array_name, id)
+"""
+
+DELETE_OLDER = """
+delete from raw.side_loaded
+where
+    (array_name, id, _dlt_load_id) not in (
+        select (array_name, id, max(_dlt_load_id)) from raw.side_loaded group by array_name, id
+    )
+"""
+
+
+def create_side_loaded(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates `raw.side_loaded`, unless it exists."""
+    connection.execute(CREATE_SIDE_LOADED)
+
+
+def merge_side_loads(connection: duckdb.DuckDBPyConnection, side_loads: pa.Table, load_id: str) -> bool:
+    """Adds the side-loaded records of a read, except those that a read had that began later.
+
+    Several resources have the same users. The read that began last has the newest version.
+
+    Args:
+        connection: Within the load's transaction.
+        side_loads: Columns `array_name`, `id` and `record`; each id once per array.
+        load_id: The load id of the read.
+
+    Returns:
+        Whether any record is new or differs from the stored one.
+    """
+    if not len(side_loads):
+        return False
+    connection.register("side_loads", side_loads)
+    [[other]] = connection.execute(OTHER, {"load_id": load_id}).fetchall()
+    connection.execute(ADD, {"load_id": load_id})
+    connection.unregister("side_loads")
+    return bool(other)
+
+
+def delete_older(connection: duckdb.DuckDBPyConnection) -> None:
+    """Deletes all rows of a side-loaded record but the newest, unless another load may be doing so.
+
+    In a transaction of its own: in a lake it conflicts with loads that add rows, which conflict with nothing.
+    """
+    if not is_shared(connection, SIDE_LOADED):
+        committed(connection, lambda: connection.execute(DELETE_OLDER))
