@@ -22,7 +22,7 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.errors import ApiError, ApiUnavailable
-from crm_assets.source.http import bounded
+from crm_assets.source.http import attempts
 from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Unmeasured
@@ -231,7 +231,7 @@ HUGE = {"millions of records", "a hundred thousand side-loaded arrays", "a hundr
 def test_permanent_faults_are_reported_at_once(
     answer: Callable[[], Response], message: str, crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 2**24)
+    monkeypatch.setattr(attempts, "MAX_ANSWER_BYTES", 2**24)
     crm.faults.append(always("open_tasks", answer))
     with pytest.raises(ApiError, match=f"^open_tasks, page [1-9]: .*{message}") as raised:
         read()

@@ -1,8 +1,8 @@
-"""Interprets answers: whether a retry can help, how long to wait before it, and what went wrong."""
+"""Interprets answers: whether they state an error, whether a retry can help, how long to wait, what went wrong."""
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -14,7 +14,6 @@ from crm_assets.masking import masked
 from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.settings.secrets import url
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.request_errors import FIRST_CODE, stated_error, texts
 
 OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -51,6 +50,24 @@ ADVICE = {
     TOO_MANY_REQUESTS: "Set {requests_per_minute} or {requests_per_hour} to what is allowed.",
 }
 """Status -> what to do, with names of settings."""
+
+
+ERROR_KEYS = ("errors", "error")
+FAULT_KEYS = ("errorMessage", "errorType", "errorCode", "error_message", "error_code", "error_description", "fault")
+"""Keys of gateways' errors. They count only in an answer without a list."""
+
+SUCCESS_KEYS = ("success", "ok")
+STATING_KEYS = (*SUCCESS_KEYS, "status", "message")
+CODE_KEYS = ("code", "status", "status_code", "statusCode", "error_code", "errorCode")
+MESSAGE_KEYS = ("errors", "error", "message", "detail", "error_description", "errorMessage", "faultstring", "fault")
+
+FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "false"})
+SUCCEEDED = frozenset({"ok", "success", "successful", "succeeded", "true"})
+NOTHING = frozenset({"", "0", "false", "none", "null", "ok", "success", "no error", "no errors"})
+"""Texts of an `error` that say that there is none."""
+
+FIRST_CODE, FIRST_OWN_CODE = 400, 600
+"""The smallest code of an error, and of those beyond HTTP's that an API has of its own, which may mean success."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +162,67 @@ def with_stated_error(answer: Answer, body: Any, data_selector: str, per_page: i
     return replace(answer, status=status, stated=f"status 200 with an error{f' of code {code}' if code else ''}")
 
 
+def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
+    """The code of the error that a body with status 200 states.
+
+    A list as long as was asked for is whole, whatever else the answer says.
+
+    Args:
+        body: The parsed answer.
+        data_selector: The key of the list.
+        per_page: How many records were asked for.
+
+    Returns:
+        A number of at least 400; 0 for an error without a code; None if the body states no error.
+    """
+    if not isinstance(body, dict):
+        return None
+    records = body.get(data_selector)
+    if isinstance(records, list) and len(records) >= per_page:
+        return None
+    code = max(_codes(body), default=0)
+    failed = (
+        code >= FIRST_CODE
+        or _word(body, "status") in FAILED
+        or any(_word(body, key) in FAILED | {"0"} for key in SUCCESS_KEYS)
+        or any(_is_error(body.get(key)) for key in (*ERROR_KEYS, *(FAULT_KEYS if records is None else ())))
+    )
+    return (code if code >= FIRST_CODE else 0) if failed else None
+
+
+def _codes(body: Any) -> Iterator[int]:
+    """The numbers under `code` and its like, also within `errors` and `error`; 0 for an API's own code of success."""
+    if isinstance(body, list):
+        for part in body:
+            yield from _codes(part)
+    elif isinstance(body, dict):
+        for key in CODE_KEYS:
+            value = body.get(key)
+            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len("12345"):
+                value = int(value)
+            if type(value) is int:
+                is_success = value >= FIRST_OWN_CODE and any(_word(body, key) in SUCCEEDED for key in STATING_KEYS)
+                yield 0 if is_success else value
+        for key in ERROR_KEYS:
+            yield from _codes(body.get(key))
+
+
+def _word(body: dict[str, Any], key: str) -> str:
+    """The text, number or boolean under a key, in lower case."""
+    value = body.get(key)
+    return str(value).strip().lower() if isinstance(value, (str, int)) else ""
+
+
+def _is_error(value: Any) -> bool:
+    """Whether the value of `error` or `errors` is one: not empty at any depth, and without a code of success."""
+    if isinstance(value, dict):
+        codes = list(_codes(value))
+        return any(map(_is_error, value.values())) and not (codes and max(codes) < FIRST_CODE)
+    if isinstance(value, list):
+        return any(map(_is_error, value))
+    return value.strip().lower() not in NOTHING if isinstance(value, str) else bool(value)
+
+
 def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     """The error for a status other than 200, after the last retry.
 
@@ -183,5 +261,17 @@ def api_message(content: bytes) -> str:
         body = parse_json(content)
     except ValueError:
         return ""
-    message = "; ".join(dict.fromkeys(texts(body if isinstance(body, dict) else None)))
+    message = "; ".join(dict.fromkeys(_texts(body if isinstance(body, dict) else None)))
     return masked(message)[:MESSAGE_LENGTH]  # a key that was cut could not be masked
+
+
+def _texts(body: Any) -> Iterator[str]:
+    """The messages of an error's body, in any known form."""
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, list):
+        for part in body:
+            yield from _texts(part)
+    elif isinstance(body, dict):
+        for key in MESSAGE_KEYS:
+            yield from _texts(body.get(key))

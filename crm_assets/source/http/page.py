@@ -16,8 +16,8 @@ from crm_assets.errors import ApiError, BadAnswer
 from crm_assets.masking import masked
 from crm_assets.settings import setting_name
 from crm_assets.source.http.answers import Answer, api_message
+from crm_assets.source.http.attempts import broken
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets.source.http.request_errors import broken
 
 BIGINT = range(-(2**63), 2**63)
 EXACT_FLOAT = 2**53

@@ -24,10 +24,9 @@ from crm_assets.settings.names import SECTION_IN_USE
 from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
-from crm_assets.source.http.bounded import BoundedAdapter, attempt, body
+from crm_assets.source.http.attempts import BoundedAdapter, attempt, body, no_answer
 from crm_assets.source.http.limits import INTERRUPTIBLE, ReadClosed, Waits, limits_of
 from crm_assets.source.http.page import Page, page_of, parse_body
-from crm_assets.source.http.request_errors import no_answer
 
 MIN_SECONDS_TO_PREFETCH = 0.003
 """Pages are prefetched if an answer takes at least this many seconds on average."""

@@ -10,7 +10,7 @@ from itertools import chain, repeat
 import pytest
 
 from crm_assets.errors import ApiUnavailable, BadAnswer
-from crm_assets.source.http import bounded
+from crm_assets.source.http import attempts
 from crm_assets_tests.raw_server import server
 from crm_assets_tests.scripted_crm import KEY
 from crm_assets_tests.source.source_reads import read
@@ -101,7 +101,7 @@ FAST: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize(("begin", "again"), FAST.values(), ids=FAST)
 def test_an_answer_may_not_be_endless(begin: bytes, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "MAX_ANSWER_BYTES", 2**20)
+    monkeypatch.setattr(attempts, "MAX_ANSWER_BYTES", 2**20)
     monkeypatch.setenv("SOURCES__CRM__REQUEST_DEADLINE", "60")
     with server(sending(lambda: chain([begin], repeat(again)))) as (port, connections):
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")

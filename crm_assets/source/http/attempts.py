@@ -1,13 +1,17 @@
-"""Bounds of an attempt: its seconds from looking up the host to the last byte, and the bytes of its answer.
+"""An attempt of a request: its bounds, from looking up the host to the last byte, and the error if no answer comes.
 
 The timeouts of `requests` apply to single socket operations: an answer that arrives a byte at a time never exceeds
 them. They do not cover the name lookup, and restart for each address of the host. So connections here have a deadline.
 They also count bytes before http.client and urllib3 do, which read lines of any length.
+
+Errors without an answer come from the operating system, TLS or a proxy, and cannot hold a record. Only the first cause
+is shown: the exceptions around it quote the request with its parameters.
 """
 
 import io
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -15,19 +19,17 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
-from requests import Response
+from requests import Response, exceptions
 from requests.adapters import HTTPAdapter
-from requests.exceptions import ContentDecodingError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError
 
-from crm_assets.errors import BadAnswer
+from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable, BadAnswer
 from crm_assets.settings import setting_name
-from crm_assets.source.http.request_errors import broken, root_cause
 
 MAX_ANSWER_BYTES = 64 * 2**20
 """A larger answer is treated as endless, compressed or not: to parse and load it takes over ten times the memory."""
@@ -71,7 +73,7 @@ def body(response: Response) -> bytes:
             if content.tell() > MAX_ANSWER_BYTES:
                 response.close()
                 raise _endless(content.tell())
-    except ContentDecodingError as error:
+    except exceptions.ContentDecodingError as error:
         response.close()
         if response.status_code == HTTPStatus.OK:
             if NOT_COMPRESSED in str(root_cause(error)):
@@ -204,3 +206,63 @@ class BoundedAdapter(HTTPAdapter):
         manager: ProxyManager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+
+TRANSIENT_TLS = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+"""The TLS connection was dropped, as any connection can be."""
+
+PROXY_ERRORS = (exceptions.ProxyError, exceptions.InvalidProxyURL, exceptions.InvalidSchema)
+"""The last one means a SOCKS proxy, for which requests needs another package."""
+
+BUSY_PROXY = re.compile(r"^Tunnel connection failed: (?:408|429|50[0234])\b")
+"""Of http.client, about a proxy that does not reach the API now."""
+
+CA_VARIABLES = "REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE"
+
+
+def no_answer(error: OSError) -> ApiError:
+    """The error for a request that got no answer: what happened, what to check, and whether another try may help."""
+    root, address = root_cause(error), setting_name("base_url")
+    reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root).rstrip(".")
+    may_recover = isinstance(error, (exceptions.ConnectionError, exceptions.ChunkedEncodingError))
+    what, check = f"the request failed: {reason}", f"Check {address}, and the network of this machine"
+    if isinstance(error, PROXY_ERRORS):
+        may_recover = BUSY_PROXY.search(str(root)) is not None
+        what = f"the proxy cannot be used: {reason}"
+        check = "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
+    elif isinstance(error, exceptions.SSLError):
+        may_recover = isinstance(root, TRANSIENT_TLS)
+        what = f"TLS failed: {reason}"
+        check = f"Check that {address} is an address with https, and the file that {CA_VARIABLES} names, if any"
+        if isinstance(root, ssl.SSLCertVerificationError):
+            check = (
+                f"Check that {address} has the name that is in the certificate. If your network has a certificate "
+                f"authority of its own, let {CA_VARIABLES} name a file with its certificate"
+            )
+    elif isinstance(root, socket.gaierror):
+        may_recover = root.errno == socket.EAI_AGAIN
+        what = f"the host name cannot be resolved: {reason}"
+    elif isinstance(error, exceptions.Timeout) or isinstance(root, TimeoutError):
+        may_recover = True
+        what = "no answer in time"
+        check += f". {setting_name('request_timeout')} and {setting_name('request_deadline')} say how long to wait"
+    elif not isinstance(error, exceptions.RequestException):
+        check = f"Check the file that {CA_VARIABLES} names"
+    elif isinstance(root, HTTPException) and not isinstance(error, exceptions.ChunkedEncodingError):
+        what = f"the answer is not HTTP ({type(root).__name__})"
+    elif not isinstance(root, OSError):
+        is_broken = isinstance(error, exceptions.ChunkedEncodingError)
+        what = "the answer breaks off" if is_broken else f"the connection failed ({type(error).__name__})"
+    return (ApiUnavailable if may_recover else ApiRefusal)(f"{what}. {check}")
+
+
+def broken(what: str) -> ApiUnavailable:
+    """The error for an answer that breaks off or is damaged, although the connection was closed as usual."""
+    return ApiUnavailable(f"{what}. Check {setting_name('base_url')}, and the network of this machine")
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The first exception in the chain of causes."""
+    while cause := (error.__cause__ or error.__context__):
+        error = cause
+    return error

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.source.http.request_errors import stated_error
+from crm_assets.source.http.answers import stated_error
 
 FULL, SHORT = [{"id": 1}, {"id": 2}], [{"id": 1}]
 FINE = [
