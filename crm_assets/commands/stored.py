@@ -145,7 +145,7 @@ def move_to_lake(arguments: Namespace) -> int:
     """
     from crm_assets.loading.sync_log import loaded_from
     from crm_assets.warehouse.copies import move_tables
-    from crm_assets.warehouse.lock import writer_lock
+    from crm_assets.warehouse.sharing import writer_lock
 
     settings = resolve_settings(arguments.crm)
     if settings.is_sandbox:

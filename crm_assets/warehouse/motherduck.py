@@ -12,7 +12,7 @@ import duckdb
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
-from crm_assets.warehouse.backend import Change, Published
+from crm_assets.warehouse.sharing import Change, Published
 from crm_assets.warehouse.transactions import Reconnecting
 
 

@@ -15,11 +15,11 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from crm_assets.settings import DEFAULT_CRM, Crm, find, resolve_settings
-from crm_assets.warehouse.backend import Change, Published
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.motherduck import MotherDuck
+from crm_assets.warehouse.sharing import Change, Published
 
 MOTHERDUCK = "md:"
 

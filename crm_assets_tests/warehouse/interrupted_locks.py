@@ -9,10 +9,10 @@ from typing import Any
 
 import filelock
 
-from crm_assets.warehouse import lock
-from crm_assets.warehouse.lock import writer_lock
+from crm_assets.warehouse import sharing
+from crm_assets.warehouse.sharing import writer_lock
 
-OURS = {str(Path(lock.__file__)), *map(str, Path(filelock.__file__).parent.glob("*.py"))}
+OURS = {str(Path(sharing.__file__)), *map(str, Path(filelock.__file__).parent.glob("*.py"))}
 """Files in which there are interrupts."""
 
 

@@ -11,7 +11,7 @@ from dagster import build_init_resource_context
 
 from crm_assets.errors import WarehouseBusy
 from crm_assets.warehouse import duckdb_file
-from crm_assets.warehouse.backend import KeptOpen
+from crm_assets.warehouse.sharing import KeptOpen
 from crm_assets.warehouse.warehouse import Warehouse
 
 

@@ -23,7 +23,7 @@ from crm_assets_tests.warehouse import statements
 HOLD_OUR_LOCK = """
 import sys, time
 from pathlib import Path
-from crm_assets.warehouse.lock import writer_lock
+from crm_assets.warehouse.sharing import writer_lock
 with writer_lock(Path(sys.argv[1]), 5, print):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

@@ -18,7 +18,7 @@ import psycopg
 
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.source.http.limits import Rate
-from crm_assets.warehouse.lock import Announce, attempts
+from crm_assets.warehouse.sharing import Announce, attempts
 
 LOCK = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
 SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"

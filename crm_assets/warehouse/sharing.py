@@ -1,20 +1,30 @@
-"""The lock with which one process at a time opens the DuckDB file.
+"""How a database is shared: by processes in turn, by uses that follow each other, and with readers, as published.
 
-It is a lock of the operating system on a file next to the database: it ends with its process, even on `kill -9`.
+The lock for processes is one of the operating system, on a file next to the database: it ends with its process, even on
+`kill -9`.
 """
 
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
+import duckdb
 from filelock import FileLock, Timeout
 
 from crm_assets.errors import WarehouseBusy
+
+T = TypeVar("T")
+
+Change = Callable[[duckdb.DuckDBPyConnection], object]
+"""Changes a database."""
 
 FIRST_MESSAGE_AFTER, MESSAGE_EVERY = 0.05, 10.0
 """Seconds of waiting before the first message, and between messages."""
@@ -88,3 +98,64 @@ def _holder(path: Path) -> str:
         return path.read_text(encoding="utf-8") or "another process"
     except (OSError, ValueError):
         return "another process"
+
+
+class KeptOpen(Generic[T]):
+    """What a context manager opens, and stays open for the next use. An error closes it."""
+
+    def __init__(self, opened: Callable[[], AbstractContextManager[T]], seconds: float | None = None) -> None:
+        """Opens nothing yet.
+
+        Args:
+            opened: The context manager. Another thread may close it.
+            seconds: How long it stays open, or until the end of the use that lasts longer; None: until `close`.
+        """
+        self._opened, self._seconds, self._closing = opened, seconds, ExitStack()
+        self._value: T | None = None
+        self._in_use = threading.RLock()
+
+    @property
+    def value(self) -> T | None:
+        """What is open now."""
+        return self._value
+
+    @contextmanager
+    def used(self) -> Iterator[T]:
+        """What is open, or is opened now."""
+        with self._in_use:
+            if self._value is None:
+                self._value = self._closing.enter_context(self._opened())
+                if self._seconds is not None:
+                    timer = threading.Timer(self._seconds, self.close)
+                    timer.daemon = True
+                    timer.start()
+                    self._closing.callback(timer.cancel)
+            try:
+                yield self._value
+            except BaseException as error:
+                self._close(error)
+                raise
+
+    def close(self) -> None:
+        """Closes it, after its use."""
+        with self._in_use:
+            self._close(None)
+
+    def _close(self, error: BaseException | None) -> None:
+        self._value = None
+        self._closing.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
+@dataclass(frozen=True)
+class Published:
+    """The published state of the tables.
+
+    Attributes:
+        where: A path, or the warehouse's name.
+        is_new: Whether readers see a newer state than before the call.
+        version: The number of the snapshot; None if there are no snapshots.
+    """
+
+    where: str
+    is_new: bool
+    version: int | None = None
