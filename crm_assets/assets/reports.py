@@ -12,8 +12,7 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, ret
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.models import ONLY_IF_CHANGED, last_shown
 from crm_assets.errors import NothingStored
-from crm_assets.reports.figures import last_reads, queries, read_figures
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.figures import Formats, last_reads, queries, read_figures
 from crm_assets.reports.page import page_path, write_review
 from crm_assets.reports.tables import HEADLINE
 from crm_assets.runner import lineage

@@ -17,8 +17,7 @@ from crm_assets.connection import CrmConnection
 from crm_assets.console import CONSOLE
 from crm_assets.errors import ApiRefusal, CrmAssetsError, SettingsError
 from crm_assets.probing.check import CrmFindings, cost, table
-from crm_assets.reports.figures import SalesReview, read_figures
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.figures import Formats, SalesReview, read_figures
 from crm_assets.reports.page import answers, stored_page
 from crm_assets.reports.tables import tables_of
 from crm_assets.settings import Crm, resolve_settings, setting_at_load

@@ -11,8 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from crm_assets.errors import NothingStored, counted
 from crm_assets.masking import masked
-from crm_assets.reports.figures import SalesReview
-from crm_assets.reports.formats import EXACT, Formats, half_up, ratio
+from crm_assets.reports.figures import EXACT, Formats, SalesReview, half_up, ratio
 from crm_assets.reports.tables import HEADLINE, Column, Table, chart, tables_of
 from crm_assets.settings import Crm, CrmSettings
 

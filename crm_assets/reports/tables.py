@@ -12,8 +12,7 @@ from itertools import count
 
 import yaml
 
-from crm_assets.reports.figures import QUERIES, Row, Rows, SalesReview
-from crm_assets.reports.formats import EXACT, ratio
+from crm_assets.reports.figures import EXACT, QUERIES, Row, Rows, SalesReview, ratio
 from crm_assets.yaml_files import FAST_SAFE_LOADER
 
 

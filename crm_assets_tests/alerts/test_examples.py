@@ -8,8 +8,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from crm_assets.automation.check_and_digest import digest
-from crm_assets.reports.figures import read_figures
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.figures import Formats, read_figures
 from crm_assets.settings.crm import SANDBOX
 from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.alerts.test_alerts import refuse

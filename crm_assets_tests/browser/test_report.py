@@ -10,8 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from crm_assets.assets.reports import tables_read
-from crm_assets.reports.figures import read_figures
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.figures import Formats, read_figures
 from crm_assets.reports.page import write_review
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.models.test_metrics import metrics

@@ -13,8 +13,7 @@ import duckdb
 import pytest
 
 from crm_assets.assets.reports import tables_read
-from crm_assets.reports.figures import read_figures
-from crm_assets.reports.formats import Formats
+from crm_assets.reports.figures import Formats, read_figures
 from crm_assets.reports.page import csv_text, render
 from crm_assets.reports.tables import tables_of
 from crm_assets.runner.unchanged import report_in

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from crm_assets.assets.reports import tables_read
-from crm_assets.reports.figures import SalesReview, read_figures
-from crm_assets.reports.formats import NOT_KNOWN, Formats
+from crm_assets.reports.figures import NOT_KNOWN, Formats, SalesReview, read_figures
 from crm_assets.reports.page import csv_text, render
 from crm_assets.reports.tables import HEADLINE, Column, Table, tables_of
 from crm_assets_tests.models.raw_tables import RawTables
