@@ -1,17 +1,31 @@
-"""What all assets have: keys, an owner, retries, links to code, results of checks and a log line about them."""
+"""What an asset has in Dagster: its key, owner, retries, links to code, metadata of its table, results of its checks.
+
+Dagster keeps metadata for as long as it keeps a run, and shows them without a password, so they hold no value of a
+record. Instead, they have the statement that shows rows.
+"""
 
 import logging
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import duckdb
 
+from crm_assets.api import UPDATED_AT
 from crm_assets.dagster_internals import FailuresOnly
 from crm_assets.errors import counted
+from crm_assets.loading.changes import Changes
+from crm_assets.loading.raw_tables import raw_table
+from crm_assets.masking import masked
+from crm_assets.runner.templates import Relation
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
+from crm_assets.source.reading.report import ReadReport
+from crm_assets.source.schemas import ResourceSchema, resource_schema
+from crm_assets.warehouse.names import RAW, relation
 
 
 def asset_key(crm: Crm, address: str) -> dg.AssetKey:
@@ -58,6 +72,115 @@ def _reference(path: Path, label: str) -> dg.LocalFileCodeReference | dg.UrlCode
 def _repository() -> str:
     """The setting `repository_url`, read once and not for each asset."""
     return (setting_at_load("repository_url") or "").rstrip("/")
+
+
+OWN_COLUMNS = {
+    "_dlt_load_id": "The load that saw this record last; `raw.sync_log` has when it was, and what was read.",
+    "_dlt_id": "Row id, regenerated on every load.",
+}
+"""Columns that every raw table has beside its list's fields -> description."""
+
+
+def masked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata with all secrets masked in its texts."""
+    return {name: masked_value(value) for name, value in metadata.items()}
+
+
+def masked_value(value: Any) -> Any:
+    """A value of metadata, or what one is made from, with all secrets masked in its texts."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {masked(str(key)): masked_value(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [*map(masked_value, value)]
+    if isinstance(value, dg.MarkdownMetadataValue):
+        return dg.MetadataValue.md(masked(value.value))
+    return value
+
+
+def declared_columns(schema: ResourceSchema) -> dg.TableSchema:
+    """The declared columns of a raw table, with dlt's type names."""
+    return dg.TableSchema(
+        [_column(name, c.data_type, c.nullable, c.description, c.personal) for name, c in schema.columns.items()]
+    )
+
+
+def raw_metadata(
+    connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, changes: Changes
+) -> Mapping[str, Any]:
+    """The metadata of a raw materialization: the numbers of the read, and the current table."""
+    declared = resource_schema(report.resource).columns
+    address = f"{RAW}.{report.resource}"
+    changed_at = UPDATED_AT if UPDATED_AT in declared else "null::timestamptz"
+    newest = f"max({changed_at}) filter ({changed_at} <= $at)"
+    counts = f"select count(*), epoch($at - {newest}) from {raw_table(report.resource)}"
+    [[rows, lag]] = connection.execute(counts, {"at": report.started_at}).fetchall()
+    metadata: dict[str, Any] = {
+        "crm/mode": report.mode.value,
+        "crm/complete": report.complete,
+        "crm/requests": report.requests,
+        "crm/retries": report.retries,
+        "crm/seconds_waiting": round(report.seconds_waiting, 3),
+        "crm/rows_read": report.rows_read,
+        "crm/rows_rejected": report.rows_rejected,
+        "crm/fields_left_out": len(report.dropped_fields),
+        "crm/load_id": load_id,
+        "crm/rows_before": rows - changes.new,
+        "crm/rows_after": rows,
+        "crm/rows_new": changes.new,
+        "crm/rows_changed": changes.changed,
+        "crm/rows_vanished": changes.vanished,
+        "crm/rows_returned": changes.returned,
+        "crm/rows": rows_statement(address),
+        "dagster/row_count": rows,
+        "dagster/table_name": address,
+        "dagster/column_schema": table_columns(
+            connection,
+            address,
+            descriptions=OWN_COLUMNS | {name: column.description for name, column in declared.items()},
+            personal={name for name, column in declared.items() if column.personal},
+        ),
+    }
+    if report.rows_in_source is not None:
+        metadata["crm/rows_in_source"] = report.rows_in_source
+    if lag is not None:
+        metadata["crm/lag_seconds"] = round(lag)
+    return metadata
+
+
+def rows_statement(address: str) -> dg.MarkdownMetadataValue:
+    """The statement that shows the first rows of a table or view."""
+    schema, _, table = address.partition(".")
+    return dg.MetadataValue.md(f"```sql\nfrom {Relation(schema, table)} limit 10\n```")
+
+
+def table_columns(
+    connection: duckdb.DuckDBPyConnection,
+    address: str,
+    descriptions: Mapping[str, str],
+    personal: Container[str] = (),
+) -> dg.TableSchema:
+    """The columns of a table or view, with DuckDB's types and any descriptions. `personal`: in lower case."""
+    # For information_schema.columns DuckDB binds all views.
+    query = 'select name, type, not "notnull" from pragma_table_info(?)'
+    found = connection.execute(query, [relation(address)]).fetchall()
+    return dg.TableSchema(
+        [
+            _column(name, type_, nullable, descriptions.get(name), name.lower() in personal)
+            for name, type_, nullable in found
+        ]
+    )
+
+
+def _column(name: str, type_: str, nullable: bool, description: str | None, personal: bool) -> dg.TableColumn:
+    return dg.TableColumn(
+        name=masked(name),  # of an undeclared field: the API may send any
+        type=type_,
+        description=description,
+        constraints=dg.TableColumnConstraints(nullable=nullable, unique=name == "id"),
+        tags={"personal_data": ""} if personal else {},
+    )
 
 
 def reported(

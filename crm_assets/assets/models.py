@@ -13,10 +13,19 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import duckdb
 
-from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, reported, retry_policy
+from crm_assets.assets.attributes import (
+    OWNERS,
+    asset_key,
+    code_references,
+    log_with_checks,
+    masked_metadata,
+    reported,
+    retry_policy,
+    rows_statement,
+    table_columns,
+)
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
-from crm_assets.assets.table_metadata import masked_metadata, rows_statement, table_columns
 from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows, counted
 from crm_assets.loading.shared_tables import create_side_loaded

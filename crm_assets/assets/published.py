@@ -5,9 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from crm_assets.assets.attributes import OWNERS, asset_key, code_references, retry_policy
+from crm_assets.assets.attributes import OWNERS, asset_key, code_references, masked_metadata, retry_policy
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, resolve_settings
 from crm_assets.warehouse.duckdb_file import published_path

@@ -14,10 +14,19 @@ from dagster_dlt.translator import DltResourceTranslatorData
 from pydantic import Field
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.assets.attributes import OWNERS, asset_key, code_references, log_with_checks, reported, retry_policy
+from crm_assets.assets.attributes import (
+    OWNERS,
+    asset_key,
+    code_references,
+    declared_columns,
+    log_with_checks,
+    masked_metadata,
+    raw_metadata,
+    reported,
+    retry_policy,
+)
 from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
-from crm_assets.assets.table_metadata import declared_columns, masked_metadata, raw_metadata
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
 from crm_assets.errors import SettingsError

@@ -11,9 +11,8 @@ from functools import cached_property
 import dagster as dg
 import duckdb
 
-from crm_assets.assets.attributes import asset_key
+from crm_assets.assets.attributes import asset_key, masked_metadata
 from crm_assets.assets.failures import explain
-from crm_assets.assets.table_metadata import masked_metadata
 from crm_assets.errors import counted
 from crm_assets.loading.changes import unconfirmed
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, own_columns, raw_table

@@ -12,9 +12,8 @@ from dagster import (
 )
 
 from crm_assets.assets import models as models_module
-from crm_assets.assets.attributes import OWNERS
+from crm_assets.assets.attributes import OWNERS, rows_statement
 from crm_assets.assets.models import model_asset
-from crm_assets.assets.table_metadata import rows_statement
 from crm_assets.loading.shared_tables import CREATE_SIDE_LOADED
 from crm_assets.settings import Crm
 from crm_assets_tests.assets.model_runs import SALES, execute, failure, run

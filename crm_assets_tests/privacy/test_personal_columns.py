@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.assets.table_metadata import table_columns
+from crm_assets.assets.attributes import table_columns
 from crm_assets.privacy.applying import records_to_forget
 from crm_assets.privacy.personal_columns import personal_columns
 from crm_assets.runner.builds import build
