@@ -3,14 +3,11 @@
 The API's total is optional, and evidence only: no total ends a read by itself, or makes it skip records.
 """
 
-import math
-
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
 from crm_assets.api import PAGE, PER_PAGE
-from crm_assets.errors import BadAnswer, counted
-from crm_assets.settings import setting_name
+from crm_assets.errors import BadAnswer
 from crm_assets.source.http.page import Identity, Page
 from crm_assets.source.http.session import PageSession
 from crm_assets.source.reading.report import Progress, ReadMode, ReadReport
@@ -54,14 +51,7 @@ class FullReadPaginator(BasePaginator):
 
     def progress(self) -> Progress:
         """The progress of the read."""
-        total = self.report.rows_in_source if self.report.mode is ReadMode.full else None
-        return Progress(
-            pages=self._pages_read,
-            pages_expected=None if total is None else math.ceil(total / self._largest_page),
-            records=self.report.rows_read,
-            records_expected=total,
-            retries=self._session.retries,
-        )
+        return self.report.progress(self._pages_read, self._largest_page, self._session.retries)
 
     def init_request(self, request: Request) -> None:
         """Asks for page 1."""
@@ -210,9 +200,7 @@ class FullReadPaginator(BasePaginator):
         """Stores the API's total and returns by how much it is lower than that of the page before."""
         if total is None or not self._total_is_trusted or (total == 0 and self._pass.received):
             return 0  # 0 on an empty page is the total of that page, or of a list of which nothing is left
-        fall = max(0, (self._pass.total or 0) - total)
-        self._pass.fallen += fall
-        self._pass.lowest = min(total, total if self._pass.lowest is None else self._pass.lowest)
+        fall = self._pass.fall_to(total)
         if too_low or self._pass.identified + self._pass.unidentified > total + self._pass.fallen:
             self._total_is_trusted, self.report.rows_in_source = False, None
             self.report.notes.append(f"More records received than the API counts ({total}): its total is ignored")
@@ -243,10 +231,7 @@ class FullReadPaginator(BasePaginator):
             self._end(f"page {this.repeated_page} repeated records from earlier pages")
             return
         elif is_short:
-            reason = (
-                f"the API counts {total} records and listed {read}. If it always counts some that it does "
-                f"not list, set total_is_exact to false for {self.report.resource} in {setting_name('endpoints')}"
-            )
+            reason = self.report.short_of(total)
         elif this.has_repeats and found_new and not self._counted_all and (this.is_shuffled or not this.in_order):
             reason = "records were added or moved while the list was read"
         if self.report.mode is ReadMode.incremental:
@@ -296,12 +281,7 @@ class FullReadPaginator(BasePaginator):
             self._end_at_cap(refused.number - 1, str(refused.refusal))
 
     def _end_at_cap(self, pages: int, why: str) -> None:
-        total = "and may count no more" if self._counted_all else f"of {self._total or 'unknown'}"
-        self._end(
-            f"the API lists no more than {counted(pages, 'page')}, {self.report.rows_read} {total} records ({why}). "
-            f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
-            f"{setting_name('per_page')}"
-        )
+        self._end(self.report.capped(pages, why, counted_all=self._counted_all))
         self.report.notes.append(f"Incomplete: {self.report.incomplete_because}")
 
     def _end(self, incomplete_because: str = "") -> None:

@@ -1,5 +1,6 @@
 """The progress of a read, and its report for the sync log, the asset's metadata and the checks."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -7,6 +8,7 @@ from enum import Enum
 from functools import partial
 
 from crm_assets.errors import counted
+from crm_assets.settings import setting_name
 from crm_assets.source.typing.batches import RejectedRecord
 
 
@@ -86,6 +88,39 @@ class ReadReport:
     def complete(self) -> bool:
         """Whether the read reached its end."""
         return not self.incomplete_because
+
+    def progress(self, pages: int, largest_page: int, retries: int) -> Progress:
+        """The progress after so many pages, the largest of which has `largest_page` records."""
+        total = self.rows_in_source if self.mode is ReadMode.full else None
+        return Progress(
+            pages=pages,
+            pages_expected=None if total is None else math.ceil(total / largest_page),
+            records=self.rows_read,
+            records_expected=total,
+            retries=retries,
+        )
+
+    def short_of(self, total: int) -> str:
+        """Why the read is incomplete if the API counts so many records and lists fewer."""
+        return (
+            f"the API counts {total} records and listed {self.rows_read}. If it always counts some that it does "
+            f"not list, set total_is_exact to false for {self.resource} in {setting_name('endpoints')}"
+        )
+
+    def capped(self, pages: int, why: str, *, counted_all: bool) -> str:
+        """Why the read is incomplete if the API serves no more than `pages`.
+
+        Args:
+            pages: The last page with records.
+            why: What the API did after it.
+            counted_all: Whether exactly the records that the API counts were received.
+        """
+        total = "and may count no more" if counted_all else f"of {self.rows_in_source or 'unknown'}"
+        return (
+            f"the API lists no more than {counted(pages, 'page')}, {self.rows_read} {total} records ({why}). "
+            f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
+            f"{setting_name('per_page')}"
+        )
 
     @property
     def summary(self) -> str:

@@ -123,6 +123,13 @@ class ListPass:
         self.empty_page = self.empty_page if page.records else page.number
         return unidentified
 
+    def fall_to(self, total: int) -> int:
+        """Takes note of the API's total. Returns by how much it is lower than that of the page taken last."""
+        fall = max(0, (self.total or 0) - total)
+        self.fallen += fall
+        self.lowest = min(total, total if self.lowest is None else self.lowest)
+        return fall
+
     def watch_repeats(self, page: Page, new: int, added: int, *, is_full: bool) -> None:
         """Notices pages without new records, and records that came twice though none was added before them.
 
