@@ -12,7 +12,7 @@ import dagster as dg
 from crm_assets.alerts.sending import Message, send
 from crm_assets.assets.attributes import masked_value
 from crm_assets.assets.failures import failures_explained
-from crm_assets.automation.schedules import schedule
+from crm_assets.automation.jobs import schedule
 from crm_assets.connection import CrmConnection
 from crm_assets.console import CONSOLE
 from crm_assets.errors import ApiRefusal, CrmAssetsError, SettingsError

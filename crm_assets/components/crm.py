@@ -15,8 +15,7 @@ from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review, tables_read
 from crm_assets.automation.check_and_digest import build_check_job, build_digest
-from crm_assets.automation.jobs import build_jobs
-from crm_assets.automation.schedules import build_maintenance, build_schedules, kept_fresh, read_cadences
+from crm_assets.automation.jobs import build_jobs, build_maintenance, build_schedules, kept_fresh, read_cadences
 from crm_assets.automation.sensors import build_model_sensor, build_publishing_sensor
 from crm_assets.connection import CrmConnection
 from crm_assets.console import CONSOLE, console_logger

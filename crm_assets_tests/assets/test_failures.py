@@ -33,7 +33,7 @@ from crm_assets.assets.published import build_published_database
 from crm_assets.assets.raw import build_raw_assets
 from crm_assets.assets.reports import build_sales_review
 from crm_assets.automation.check_and_digest import build_check_job
-from crm_assets.automation.schedules import build_maintenance
+from crm_assets.automation.jobs import build_maintenance
 from crm_assets.connection import CrmConnection
 from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.loading import load_models

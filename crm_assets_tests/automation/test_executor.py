@@ -19,7 +19,7 @@ from dagster import (
 )
 
 from crm_assets.api import ENDPOINTS
-from crm_assets.automation.jobs import EXECUTORS, configured_executor
+from crm_assets.defs.runs import EXECUTORS, configured_executor
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
 

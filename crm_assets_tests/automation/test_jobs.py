@@ -1,15 +1,16 @@
-"""The jobs: which resources they read, and in which mode."""
+"""The jobs: which resources they read and in which mode, when schedules start them, how old assets may get."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 
+from crm_assets.automation.jobs import STEP, cron, start_minute
 from crm_assets.definitions import defs
+from crm_assets.settings import CrmSettings
 from crm_assets_tests.assets.raw_runs import configured_crm, rows
-
-pytestmark = pytest.mark.slow
 
 UPDATED = "2026-01-01T00:00:00Z"
 
@@ -28,6 +29,7 @@ def modes(data_dir: Path) -> list[tuple[Any, ...]]:
     return rows(data_dir / "crm.duckdb", "select resource, mode from raw.sync_log order by started_at")
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "updated_at": UPDATED}]}) as crm:
@@ -40,6 +42,7 @@ def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> N
     assert [seen.params.get("sort") for seen in crm.seen] == [None, None, "updated_at", "updated_at"]
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     """Somebody turns on a single schedule first: what the other resources feed is not there yet."""
@@ -49,6 +52,7 @@ def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
     assert [event.step_key for event in result.all_events if event.is_step_failure] == []
 
 
+@pytest.mark.slow
 @pytest.mark.long
 def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> None:
     resources = ("accounts", "won_deals")
@@ -62,3 +66,37 @@ def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> No
         (name, "updated_at") for name in resources
     }
     assert [mode for _, mode in modes(data_dir)] == ["full", "full", "incremental", "incremental"]
+
+
+def test_no_two_of_sixty_schedules_start_at_the_same_minute() -> None:
+    minutes = [start_minute(position) for position in range(60)]
+    assert minutes[: 60 // STEP] == list(range(0, 60, STEP))
+    assert sorted(minutes) == list(range(60))
+
+
+@pytest.mark.parametrize(
+    ("cadence", "expected"),
+    [
+        (60, "12 * * * *"),
+        (15, "12,27,42,57 * * * *"),
+        (5, "2,7,12,17,22,27,32,37,42,47,52,57 * * * *"),
+        (240, "12 */4 * * *"),
+    ],
+)
+def test_a_resource_keeps_its_minute_at_every_cadence(cadence: int, expected: str) -> None:
+    assert cron(12, timedelta(minutes=cadence)) == expected
+
+
+@pytest.mark.parametrize("minutes", [7, 90, 300, 0, 2880])
+def test_a_cadence_that_does_not_fit_the_clock_is_refused(minutes: int) -> None:
+    with pytest.raises(ValueError, match="cadence_minutes"):
+        CrmSettings.model_validate({"endpoints": {"accounts": {"cadence_minutes": minutes}}})
+
+
+@pytest.mark.parametrize(
+    ("asset", "hours"), [("raw/accounts", 3), ("staging/stg_accounts", 29), ("published/database", 29)]
+)
+def test_raw_table_may_miss_three_reads_others_a_night_more(asset: str, hours: int) -> None:
+    policy = defs.resolve_asset_graph().get(AssetKey(asset.split("/"))).freshness_policy
+    assert policy is not None
+    assert policy.fail_window.to_timedelta() == timedelta(hours=hours)  # type: ignore[attr-defined]
