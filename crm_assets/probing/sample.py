@@ -17,7 +17,7 @@ from crm_assets.api import NEWEST_FIRST, PAGE
 from crm_assets.errors import ApiError
 from crm_assets.settings import CrmSettings
 from crm_assets.source.crm_source import dlt_context, list_source
-from crm_assets.source.http.answers import OK, TOO_MANY_REQUESTS, Answer, seconds_until
+from crm_assets.source.http.answers import OK, RATE_LIMITS, TOO_MANY_REQUESTS, Answer, seconds_until
 from crm_assets.source.http.limits import HOUR
 from crm_assets.source.http.page import Page
 from crm_assets.source.http.session import MIN_SECONDS_TO_PREFETCH, PageSession
@@ -203,13 +203,10 @@ def _read(sample: Sample, pages: int, bound: Bound = "about") -> Read:
     return Read(pages, bound, sample.seconds * (1 + (pages - 1) / at_a_time))
 
 
-RESET = ("X-RateLimit-Reset", "RateLimit-Reset")
 LIMIT, REMAINING, PERIOD = (
     re.compile(rf"\b(?:{names})=\s*(\d{{1,15}})\b") for names in ("q|limit|total", "r|remaining", "w")
 )
 """Numbers in rate-limit headers, old and new, each written as NAME=VALUE. Values may have names of their own."""
-
-DAY = 24 * HOUR
 
 
 @dataclass(frozen=True)
@@ -238,5 +235,5 @@ def allowance_of(headers: Mapping[str, str]) -> Allowance | None:
     limit, remaining, period = (int(match[1]) if match else None for match in found)
     if limit is None and remaining is None:
         return None
-    reset = max(seconds_until(headers, name) or 0.0 for name in RESET)
-    return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else DAY), period_is_known=bool(period))
+    reset = max(seconds_until(headers, f"{name}-Reset") or 0.0 for name in RATE_LIMITS)
+    return Allowance(remaining, limit, period or (HOUR if reset <= HOUR else 24 * HOUR), period_is_known=bool(period))

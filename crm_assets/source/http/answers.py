@@ -15,7 +15,7 @@ from crm_assets.settings import CrmSettings, setting_name
 from crm_assets.settings.secrets import url
 from crm_assets.source.http.exact_json import parse_json
 
-OK, TOO_MANY_REQUESTS, UNAVAILABLE, LAST_STATUS = 200, 429, 503, 599
+OK, TOO_MANY_REQUESTS, UNAVAILABLE = 200, 429, 503
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 505})
@@ -158,7 +158,7 @@ def with_stated_error(answer: Answer, body: Any, data_selector: str, per_page: i
     code = stated_error(body, data_selector, per_page)
     if code is None:
         return replace(answer, body=body)
-    status = code if FIRST_CODE <= code <= LAST_STATUS else UNAVAILABLE
+    status = code if FIRST_CODE <= code < FIRST_OWN_CODE else UNAVAILABLE
     return replace(answer, status=status, stated=f"status 200 with an error{f' of code {code}' if code else ''}")
 
 
