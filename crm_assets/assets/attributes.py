@@ -25,7 +25,7 @@ from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.names import RAW, relation
+from crm_assets.warehouse.tables import RAW, relation
 
 
 def asset_key(crm: Crm, address: str) -> dg.AssetKey:

@@ -44,8 +44,8 @@ from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
-from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import private_files
+from crm_assets.warehouse.tables import RAW
 from crm_assets.warehouse.transactions import commits_noted, committed, reading, tables_known
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -22,7 +22,7 @@ from crm_assets.settings import Crm, setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import FURTHER, varies
-from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation
 from crm_assets.warehouse.transactions import Commits
 
 LAST_READ = """

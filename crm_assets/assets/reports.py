@@ -20,7 +20,7 @@ from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.unchanged import version_of_tables
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
 from crm_assets.settings.secrets import url
-from crm_assets.warehouse.names import existing_tables
+from crm_assets.warehouse.tables import existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
 SALES_REVIEW = "reports.sales_review"

@@ -19,7 +19,7 @@ from crm_assets.settings import Crm, EndpointSettings, setting_at_load
 from crm_assets.settings.crm import HOUR_MINUTES
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.tables import RAW
 
 AssetJob = Any
 """The result of `define_asset_job`, whose type Dagster does not export."""

@@ -12,7 +12,7 @@ from crm_assets.commands import Add
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_name
 from crm_assets.settings.secrets import url
-from crm_assets.warehouse.names import PRESENT, RAW, can_be_read, existing_tables, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, can_be_read, existing_tables, relation
 from crm_assets.warehouse.warehouse import Warehouse
 
 LAYERS = ("raw", "seeds", "staging", "intermediate", "snapshots", "marts")

@@ -23,7 +23,7 @@ from crm_assets.errors import SettingsError
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.settings import Crm, EndpointSettings
-from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.tables import RAW
 from crm_assets.warehouse.warehouse import has_maintenance
 
 # Definitions of several instances are merged, which needs the same objects.

@@ -12,7 +12,7 @@ import duckdb
 from crm_assets.api import ID
 from crm_assets.loading.raw_tables import own_columns, raw_table
 from crm_assets.loading.sync_log import count_read
-from crm_assets.warehouse.names import RAW, exist, identifier
+from crm_assets.warehouse.tables import RAW, exist, identifier
 from crm_assets.warehouse.transactions import committed
 
 FEW = 20

@@ -14,8 +14,8 @@ from dlt.common.schema.typing import TTableSchema
 from dlt.pipeline.pipeline import Pipeline
 
 from crm_assets.source.crm_source import dlt_context
-from crm_assets.warehouse.names import RAW
 from crm_assets.warehouse.private_files import link_or_copy, private_files, working_folder
+from crm_assets.warehouse.tables import RAW
 
 
 @contextmanager

@@ -29,8 +29,7 @@ from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.lake_sql import comment
-from crm_assets.warehouse.names import RAW, identifier
+from crm_assets.warehouse.tables import RAW, comment, identifier
 from crm_assets.warehouse.transactions import committed, tables_known
 
 LOAD_MEMORY = "128MiB"

@@ -20,8 +20,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import FURTHER, typed_column, variant_name, varies
-from crm_assets.warehouse.lake_sql import retype
-from crm_assets.warehouse.names import PRESENT, RAW, exist, identifier, literal, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, identifier, literal, relation, retype
 
 DUCKDB_TYPES: Mapping[str, str] = {
     "text": "VARCHAR",

@@ -15,7 +15,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.warehouse.lake.commit import is_shared
-from crm_assets.warehouse.names import is_lake
+from crm_assets.warehouse.tables import is_lake
 from crm_assets.warehouse.transactions import committed
 
 LOG_TABLES: Mapping[str, str] = {

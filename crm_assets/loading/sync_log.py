@@ -19,7 +19,7 @@ from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.names import PRESENT, RAW, exist, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation
 
 CURSOR = """
 with reads as materialized (

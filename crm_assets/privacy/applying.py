@@ -17,8 +17,8 @@ from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import report_in
 from crm_assets.settings import CrmSettings
-from crm_assets.warehouse.names import RAW, existing_tables
 from crm_assets.warehouse.private_files import remove_leftovers
+from crm_assets.warehouse.tables import RAW, existing_tables
 from crm_assets.warehouse.warehouse import Warehouse
 
 

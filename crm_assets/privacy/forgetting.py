@@ -16,7 +16,7 @@ from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import read_forgotten, set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.batches import id_hash, ids_within
-from crm_assets.warehouse.names import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
 
 TABLE = """

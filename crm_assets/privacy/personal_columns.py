@@ -19,7 +19,7 @@ from crm_assets.api import ENDPOINTS, ID
 from crm_assets.runner.lineage import Origin, Schemas, column_lineage, copied_columns, known_columns
 from crm_assets.runner.model import DBT_COLUMNS, SIDE_LOADED, Model, asset_behind
 from crm_assets.source.schemas import Column, resource_schema
-from crm_assets.warehouse.names import RAW
+from crm_assets.warehouse.tables import RAW
 
 SCD_ID = "dbt_scd_id"
 

@@ -15,7 +15,7 @@ from crm_assets.errors import SettingsError, WarehouseBusy
 from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.batches import Forgotten
 from crm_assets.source.typing.redaction import rules
-from crm_assets.warehouse.names import RAW, exist
+from crm_assets.warehouse.tables import RAW, exist
 
 TABLE = """
 create schema if not exists raw;

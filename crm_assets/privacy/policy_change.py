@@ -22,7 +22,7 @@ from crm_assets.source.schemas import Column, resource_schema, side_loaded_colum
 from crm_assets.source.typing.columns import DLT_PREFIX, FURTHER, as_json, varies
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
-from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, identifier, literal, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed
 
 TEXT, JSON = "VARCHAR", "JSON"

@@ -21,8 +21,7 @@ from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, stop_clock, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
-from crm_assets.warehouse.lake_sql import comment, with_lake_types
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.tables import comment, identifier, with_lake_types
 from crm_assets.warehouse.transactions import committed, reading
 
 AUDIT = "dbt_test__audit"

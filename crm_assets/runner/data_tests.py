@@ -10,7 +10,7 @@ from crm_assets.errors import ModelsRefused
 from crm_assets.runner.project import Node
 from crm_assets.runner.properties import refuse_wrong
 from crm_assets.runner.templates import Scope
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.tables import identifier
 from crm_assets.yaml_files import Items
 
 SINGULAR = "singular"

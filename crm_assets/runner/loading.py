@@ -12,7 +12,7 @@ from crm_assets.runner.builds import AUDIT
 from crm_assets.runner.data_tests import DataTest, declared_tests, singular_test
 from crm_assets.runner.model import BOOKKEEPING, Model
 from crm_assets.runner.project import DBT_DIR, Project
-from crm_assets.warehouse.names import PRESENT, RAW
+from crm_assets.warehouse.tables import PRESENT, RAW
 from crm_assets.yaml_files import line_of
 
 RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for resource in ENDPOINTS) | BOOKKEEPING

@@ -8,8 +8,7 @@ import duckdb
 from crm_assets.errors import ModelError, counted
 from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.runner.templates import statements
-from crm_assets.warehouse.lake_sql import with_lake_types
-from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.tables import identifier, literal, with_lake_types
 from crm_assets.yaml_files import line_of
 
 

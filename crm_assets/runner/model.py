@@ -12,7 +12,7 @@ from crm_assets.runner.lineage import is_stable, tables_read
 from crm_assets.runner.project import Config, Node
 from crm_assets.runner.seeds import column_types
 from crm_assets.runner.templates import Relation, Scope, refuse, statements
-from crm_assets.warehouse.names import PRESENT, RAW, literal
+from crm_assets.warehouse.tables import PRESENT, RAW, literal
 
 DBT_COLUMNS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"})
 """The columns that a snapshot adds, the last one only with hard_deletes: new_record."""

@@ -17,7 +17,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.lineage import reserved_words
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.tables import identifier
 
 BLOCKS = (
     (re.compile(r"(\{%-?\s*)(?:data_)?test\s+(\w+)"), r"\1macro test_\2"),

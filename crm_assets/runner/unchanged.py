@@ -14,7 +14,7 @@ from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.model import BOOKKEEPING, SIDE_LOADED, Model
 from crm_assets.runner.templates import statements
 from crm_assets.warehouse.lake.commit import is_shared
-from crm_assets.warehouse.names import PRESENT, RAW, existing_tables, kind_of_catalog, literal
+from crm_assets.warehouse.tables import PRESENT, RAW, existing_tables, kind_of_catalog, literal
 
 
 def report_in(

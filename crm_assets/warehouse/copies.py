@@ -22,9 +22,18 @@ from filelock import FileLock
 
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.duckdb_messages import reason
-from crm_assets.warehouse.lake_sql import REPLACED, comment, with_lake_types, with_parquet_types
-from crm_assets.warehouse.names import PRESENT, can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files
+from crm_assets.warehouse.tables import (
+    PRESENT,
+    REPLACED,
+    can_be_read,
+    comment,
+    identifier,
+    literal,
+    stored_tables,
+    with_lake_types,
+    with_parquet_types,
+)
 from crm_assets.warehouse.transactions import committed
 
 FILE = "moved_file"

@@ -17,9 +17,9 @@ import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.duckdb_messages import lock_holder
-from crm_assets.warehouse.names import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
+from crm_assets.warehouse.tables import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.transactions import Reconnecting
 
 KEPT_SECONDS = 1.0

@@ -17,7 +17,7 @@ import tenacity
 from crm_assets.errors import CommitUnconfirmed, CrmAssetsError
 from crm_assets.warehouse.duckdb_messages import is_conflict
 from crm_assets.warehouse.lake.commit import Guard, guarded
-from crm_assets.warehouse.names import identifier, literal
+from crm_assets.warehouse.tables import identifier, literal
 
 VARIABLES = "select name, value, type from system.main.duckdb_variables()"
 """With its whole name, a function is not looked for in a lake's catalog, which takes a transaction."""

@@ -9,7 +9,7 @@ import pytest
 from crm_assets.errors import ModelError, WrongRows
 from crm_assets.runner.builds import build
 from crm_assets.runner.unchanged import report_in
-from crm_assets.warehouse.names import is_lake
+from crm_assets.warehouse.tables import is_lake
 from crm_assets_tests.runner.model_project import ModelProject
 
 INCREMENTAL = """

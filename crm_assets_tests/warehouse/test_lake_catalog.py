@@ -14,7 +14,7 @@ import pytest
 from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed
-from crm_assets.warehouse.lake_sql import with_parquet_types
+from crm_assets.warehouse.tables import with_parquet_types
 from crm_assets.warehouse.transactions import Commits, committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks

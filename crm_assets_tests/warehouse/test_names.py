@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_assets.warehouse.names import existing_tables, identifier, literal, relation
+from crm_assets.warehouse.tables import existing_tables, identifier, literal, relation
 
 # DuckDB takes no null character in a statement.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)

@@ -15,7 +15,7 @@ import pytest
 from dagster import build_init_resource_context
 
 from crm_assets.errors import NothingStored, WarehouseBusy
-from crm_assets.warehouse.names import existing_tables
+from crm_assets.warehouse.tables import existing_tables
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.warehouse import statements

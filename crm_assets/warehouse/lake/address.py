@@ -20,7 +20,7 @@ from crm_assets.masking import masked
 from crm_assets.settings import secrets
 from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
 from crm_assets.warehouse.lake.marker import NOT_FOUND
-from crm_assets.warehouse.names import literal
+from crm_assets.warehouse.tables import literal
 
 PREFIX = "ducklake:"
 POSTGRES = "postgres:"

@@ -20,9 +20,9 @@ from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, con
 from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain, rewrite
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
-from crm_assets.warehouse.names import identifier, literal
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
+from crm_assets.warehouse.tables import identifier, literal
 from crm_assets.warehouse.transactions import Reconnecting, committed
 
 METADATA = f"__ducklake_metadata_{CATALOG}"

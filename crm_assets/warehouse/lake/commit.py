@@ -20,8 +20,8 @@ import duckdb
 
 from crm_assets.errors import CommitUnconfirmed, WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.duckdb_messages import catalog_message, is_conflict, is_denial, is_out_of_memory
-from crm_assets.warehouse.names import literal
 from crm_assets.warehouse.private_files import link_or_copy
+from crm_assets.warehouse.tables import literal
 
 ASIDE = ".crm_assets_commit_"
 """The beginning of the names of folders with second names of files."""

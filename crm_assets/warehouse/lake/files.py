@@ -11,7 +11,7 @@ from functools import partial
 import duckdb
 
 from crm_assets.warehouse.lake.commit import require_lock
-from crm_assets.warehouse.names import identifier
+from crm_assets.warehouse.tables import identifier
 from crm_assets.warehouse.transactions import committed
 
 CATALOG = "lake"

@@ -13,7 +13,7 @@ import duckdb
 import tenacity
 
 from crm_assets.errors import WarehouseError
-from crm_assets.warehouse.names import literal
+from crm_assets.warehouse.tables import literal
 
 MARKER = "crm_assets_lake.json"
 """The marker's name. Its id is empty while the catalog is created. DuckLake removes Parquet files only."""

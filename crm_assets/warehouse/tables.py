@@ -1,0 +1,184 @@
+"""Tables in SQL, in a file as in a lake: quoted names and values, which exist, types that can be stored, comments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+from sqlglot import exp
+
+
+def identifier(*parts: str) -> str:
+    """A quoted name, or the parts of an address."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def relation(address: str) -> str:
+    """The quoted name of a table or view: `"raw"."accounts"` for `raw.accounts`. The table's name may have dots."""
+    schema, table = address[1:].split('".', 1) if address.startswith('"') else address.split(".", 1)
+    return identifier(schema, table)
+
+
+def literal(value: Any) -> str:
+    """A value as DuckDB writes it: a text in quotes, a number, a date, `TRUE`, `NULL`."""
+    if isinstance(value, str):  # sqlglot's dialects take a tenth of a second to load
+        return "'" + value.replace("'", "''") + "'"
+    return exp.convert(value).sql(dialect="duckdb")
+
+
+RAW = "raw"
+"""The schema of the raw tables."""
+
+PRESENT = "present"
+"""The schema of the views of raw tables, without vanished rows."""
+
+TABLES = """
+select schema_name, view_name, 'view' from duckdb_views() where database_name = current_database()
+union all
+select distinct schema_name, table_name, 'table' from {tables}() where database_name = current_database()
+"""
+
+KIND = "select type from duckdb_databases() where database_name = current_database()"
+
+
+def kind_of_catalog(connection: duckdb.DuckDBPyConnection) -> str:
+    """The kind of a connection's default catalog: `duckdb` for a file, `ducklake`, `motherduck`."""
+    if known := getattr(connection, "kind", ""):
+        return str(known)
+    [[kind]] = connection.execute(KIND).fetchall()
+    return str(kind)
+
+
+def is_lake(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a connection's default catalog is a lake."""
+    return kind_of_catalog(connection) == "ducklake"
+
+
+def exist(connection: duckdb.DuckDBPyConnection, *addresses: str) -> bool:
+    """Whether there are these tables and views. An error about a missing one would end a transaction."""
+    return existing_tables(connection).keys() >= set(addresses)
+
+
+def stored_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
+    """Schema, name and kind, `table` or `view`, of all tables and views, sorted."""
+    # `duckdb_columns` lists views as well. But `duckdb_tables` of a lake asks its catalog for the rows of each table.
+    tables = "duckdb_columns" if is_lake(connection) else "duckdb_tables"
+    found = connection.execute(TABLES.format(tables=tables)).fetchall()
+    views = {(schema, name) for schema, name, kind in found if kind == "view"}
+    return sorted(row for row in found if row[2] == "view" or row[:2] not in views)
+
+
+def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Address in lower case, as of models -> `table` or `view`, of all that there are.
+
+    A schema whose name has a dot is in quotes. No model is in such a one.
+    """
+    known: dict[str, str] | None = getattr(connection, "existing", None)  # within `transactions.tables_known`
+    if known:
+        return known
+    found = stored_tables(connection)
+    quoted = ((f'"{schema}"' if "." in schema else schema, table, kind) for schema, table, kind in found)
+    existing = {} if known is None else known
+    existing.update((f"{schema}.{table}".lower(), kind) for schema, table, kind in quoted)
+    return existing
+
+
+def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
+    """Whether all that a view reads is there. `view`: its quoted address."""
+    try:
+        connection.execute(f"describe {view}")
+    except duckdb.Error:
+        return False
+    return True
+
+
+REPLACED: Mapping[str, str] = {
+    "HUGEINT": "decimal(38, 0)",
+    "UHUGEINT": "decimal(38, 0)",
+    "BIT": "varchar",
+    "ENUM": "varchar",
+}
+"""Type -> its replacement in Parquet files and lakes, which holds the same values or refuses them. Parquet would round
+the first two; DuckLake does not support the others, nor unions, which have no replacement."""
+
+
+def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:
+    """A SELECT whose result the default catalog can store exactly. Line numbers do not change, for error messages.
+
+    Raises:
+        duckdb.Error: DuckDB refuses the SELECT.
+    """
+    return with_parquet_types(connection, select) if is_lake(connection) else select
+
+
+def with_parquet_types(
+    connection: duckdb.DuckDBPyConnection, select: str, replaced: Mapping[str, str] = REPLACED
+) -> str:
+    """A SELECT whose result Parquet can store exactly: `select` itself, or one around it."""
+    described = connection.execute(f"describe {select}").fetchall()
+    casts = ", ".join(
+        f"{identifier(column)}::{replaced[base]} as {identifier(column)}"
+        for column, type_, *_ in described
+        if (base := type_.partition("(")[0]) in replaced
+    )
+    return f"select * replace ({casts}) from ({select}\n)" if casts else select
+
+
+def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_: str) -> None:
+    """Gives a column another type, empty. Must come before the transaction changes rows of the table.
+
+    Args:
+        connection: A connection within a transaction.
+        table: The quoted table.
+        column: The column's name.
+        type_: Its new type.
+    """
+    name = identifier(column)
+    if is_lake(connection):
+        connection.execute(f"alter table {table} drop column {name}")
+        connection.execute(f"alter table {table} add column {name} {type_}")
+    else:
+        connection.execute(f"alter table {table} alter column {name} type {type_} using null")
+
+
+COMMENTED = """
+select column_name, coalesce(comment, '')
+from duckdb_columns()
+where database_name = current_database() and schema_name = ? and table_name = ?
+"""
+"""DuckDB binds all views for it again."""
+
+
+def comment(  # noqa: PLR0913 # all are needed, and there are three callers
+    connection: duckdb.DuckDBPyConnection,
+    kind: str,
+    address: tuple[str, str],
+    description: str,
+    columns: Mapping[str, str],
+    *,
+    is_new: bool = False,
+) -> None:
+    """Sets the comments on a table or view and on its columns, unless they are already set.
+
+    DuckDB's UI, DBeaver and Metabase show them.
+
+    Args:
+        connection: The warehouse, for writing.
+        kind: `table` or `view`.
+        address: Its schema and its name.
+        description: What a row is.
+        columns: Column -> description. Columns that the table does not have are ignored.
+        is_new: Whether it has no comments yet.
+    """
+    relation = identifier(*address)
+    statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
+    if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
+        if is_new:
+            stored = {name: "" for name, *_ in connection.execute(f"describe {relation}").fetchall()}
+        else:
+            stored = dict(connection.execute(COMMENTED, address).fetchall())
+        statements += [
+            f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
+            for column, text in columns.items()
+            if stored.get(column) not in {None, text.strip()}
+        ]
+    connection.execute(";\n".join(statements))
