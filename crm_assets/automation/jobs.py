@@ -210,19 +210,16 @@ A_NIGHT = timedelta(hours=26)
 """From one nightly job to the end of the next, which alone materializes models without changed inputs."""
 
 
-def allowed_age(key: dg.AssetKey, cadences: Mapping[str, timedelta]) -> timedelta:
-    """The allowed age of an asset: that of raw tables depends on their schedule, that of others on their inputs.
-
-    `cadences`: resource -> the time between two scheduled reads.
-    """
-    *_, layer, table = key.path
-    if layer == RAW:
-        return MISSED_READS * cadences[table]
-    return A_NIGHT + MISSED_READS * max(cadences.values())
-
-
 def kept_fresh(spec: dg.AssetSpec, cadences: Mapping[str, timedelta]) -> dg.AssetSpec:
-    """The spec of an asset with its freshness policy: a warning after two thirds of the allowed age."""
-    allowed = allowed_age(spec.key, cadences)
+    """The spec of an asset with its freshness policy: a warning after two thirds of the allowed age.
+
+    That of raw tables depends on their schedule, that of others on their inputs.
+
+    Args:
+        spec: The spec.
+        cadences: Resource -> the time between two scheduled reads.
+    """
+    *_, layer, table = spec.key.path
+    allowed = MISSED_READS * cadences[table] if layer == RAW else A_NIGHT + MISSED_READS * max(cadences.values())
     policy = dg.FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 2 / 3)
     return spec.replace_attributes(freshness_policy=policy)

@@ -42,7 +42,6 @@ CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)], " ") | dict.fromkey
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
-
 SalesReview: TypeAlias = Mapping[str, Rows]
 """The figures: name of a query in `sales_review/` -> its rows. The first line of each query says what a row is. Amounts
 are exact. The first row of `headline` has the time of the latest build, `taken_at`, and its day, `snapshot_date`."""
@@ -62,7 +61,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     connection.execute("begin")
     try:
         connection.execute(f"{LISTS}; {TODAY}")
-        return {name: rows(connection, sql) for name, sql in queries().items()}
+        return {name: _rows(connection, sql) for name, sql in queries().items()}
     finally:
         connection.execute("rollback")
 
@@ -70,10 +69,10 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
 def last_reads(connection: duckdb.DuckDBPyConnection) -> Rows:
     """When the last complete read of each list began; None if there was none."""
     connection.execute(LISTS)
-    return rows(connection, queries()["reads"])
+    return _rows(connection, queries()["reads"])
 
 
-def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str) -> Rows:
     """The rows of a query, by names of columns, without control characters."""
     found = connection.execute(sql)
     names = [column[0] for column in found.description or []]
