@@ -12,6 +12,8 @@ from crm_assets.commands import Add
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_name
 from crm_assets.settings.secrets import url
+from crm_assets.warehouse.copies import CURRENT, move_tables, publish_parquet
+from crm_assets.warehouse.sharing import writer_lock
 from crm_assets.warehouse.tables import PRESENT, RAW, can_be_read, existing_tables, relation
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -67,8 +69,6 @@ def publish(arguments: Namespace) -> int:
     and views are also written as Parquet files into FOLDER/current, for readers without DuckDB. manifest.json there
     lists them.
     """
-    from crm_assets.warehouse.copies import CURRENT, publish_parquet
-
     warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection():
         pass  # fails if there is no database
@@ -144,8 +144,6 @@ def move_to_lake(arguments: Namespace) -> int:
     The file is not changed. Materialize the models afterwards: views are not copied.
     """
     from crm_assets.loading.sync_log import loaded_from
-    from crm_assets.warehouse.copies import move_tables
-    from crm_assets.warehouse.sharing import writer_lock
 
     settings = resolve_settings(arguments.crm)
     if settings.is_sandbox:
