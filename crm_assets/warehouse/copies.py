@@ -111,7 +111,7 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         required = {column for column, _, nullable, *_ in stored if nullable == "NO"}
         columns = ", ".join(
             f"{identifier(column)} {type_}{' not null' if column in required else ''}"
-            for column, type_, *_ in connection.execute(f"describe {select}").fetchall()
+            for column, type_ in _types(connection, f"({select})").items()
         )
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
@@ -195,13 +195,13 @@ def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, 
     connection.begin()
     try:
         loads = dict(connection.execute(LOADS).fetchall()) if ("raw", "sync_log") in tables else {}
-        return {"loads": loads, "tables": [_table(connection, *table, version) for table in tables]}
+        return {"loads": loads, "tables": [_written_table(connection, *table, version) for table in tables]}
     finally:
         with suppress(duckdb.Error):  # of a lost connection: the first error is reported
             connection.rollback()
 
 
-def _table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, version: Path) -> dict[str, Any]:
+def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, version: Path) -> dict[str, Any]:
     address = f"{schema}.{name}"
     file = version / f"{quote(address, safe=' ')}.parquet"
     original = f"from {identifier(schema, name)}"
