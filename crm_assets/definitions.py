@@ -1,54 +1,12 @@
-"""The code location: everything in `crm_assets/defs/`, or why it cannot be loaded, in a line for each error."""
+"""The code location: everything in `crm_assets/defs/`."""
 
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-from pydantic import ValidationError
 
 import crm_assets.defs
-from crm_assets.components.crm import CrmComponent
-from crm_assets.errors import CrmAssetsError, SettingsError
-from crm_assets.yaml_files import line_of, read_yaml
-
-TYPE = "crm_assets.components.CrmComponent"
-
-
-def refuse(error: Exception, folder: Path) -> None:
-    """Raises the error to show, if one is known, in place of Dagster's with its traceback and picture of all files.
-
-    Raises:
-        CrmAssetsError: The cause.
-        SettingsError: A `defs.yaml` below the folder is wrong.
-    """
-    root: BaseException = error
-    while root.__cause__:
-        root = root.__cause__
-    if isinstance(root, CrmAssetsError):
-        raise root.with_traceback(None) from None
-    if problems := [problem for path in sorted(folder.rglob("defs.yaml")) for problem in _wrong(path)]:
-        raise SettingsError("\n".join(problems)) from None
-
-
-def _wrong(path: Path) -> Iterator[str]:
-    document = read_yaml(path, SettingsError)
-    kind = document.get("type") if isinstance(document, dict) else None
-    if kind is None or (str(kind).startswith("crm_assets.") and kind != TYPE):
-        yield f"{path}:{line_of(document, 'type')}: type is {kind or 'missing'}: write {TYPE}"
-    elif kind == TYPE:
-        attributes = document.get("attributes") or {}
-        try:
-            CrmComponent.model_validate(attributes)
-        except ValidationError as error:
-            for detail in error.errors():
-                where = list(dict.fromkeys(map(str, detail["loc"]))) or ["attributes"]
-                reason = detail["msg"].removeprefix("Value error, ")
-                if detail["type"] == "extra_forbidden":
-                    reason = f"there are only {', '.join(CrmComponent.model_fields)}"
-                line = line_of(attributes, where[0], line_of(document, "attributes"))
-                yield f"{path}:{line}: {'.'.join(where)}: {reason}"
-
+from crm_assets.components.refusals import refuse
 
 # load_from_defs_folder does the same, but needs the project's pyproject.toml, which an installed package has not.
 with warnings.catch_warnings():

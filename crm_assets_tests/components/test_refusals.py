@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.definitions import TYPE, refuse
+from crm_assets.components.refusals import TYPE, refuse
 from crm_assets.errors import CrmAssetsError, ModelsRefused, SettingsError
 from crm_assets_tests.clones import copy_of_the_project
 
