@@ -248,11 +248,12 @@ def no_answer(error: OSError) -> ApiError:
         check += f". {setting_name('request_timeout')} and {setting_name('request_deadline')} say how long to wait"
     elif not isinstance(error, exceptions.RequestException):
         check = f"Check the file that {CA_VARIABLES} names"
-    elif isinstance(root, HTTPException) and not isinstance(error, exceptions.ChunkedEncodingError):
-        what = f"the answer is not HTTP ({type(root).__name__})"
-    elif not isinstance(root, OSError):
-        is_broken = isinstance(error, exceptions.ChunkedEncodingError)
-        what = "the answer breaks off" if is_broken else f"the connection failed ({type(error).__name__})"
+    elif not isinstance(root, OSError):  # whose reason says it; a closed connection is an HTTPException as well
+        what = f"the connection failed ({type(error).__name__})"
+        if isinstance(error, exceptions.ChunkedEncodingError):
+            what = "the answer breaks off"
+        elif isinstance(root, HTTPException):
+            what = f"the answer is not HTTP ({type(root).__name__})"
     return (ApiUnavailable if may_recover else ApiRefusal)(f"{what}. {check}")
 
 

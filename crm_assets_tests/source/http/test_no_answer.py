@@ -139,6 +139,7 @@ def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest
     ("sent", "error"),
     [
         pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", r"not HTTP \(BadStatusLine\)", id="another protocol"),
+        pytest.param(b"", "closed connection without response", id="nothing"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}", "breaks off", id="less than its length"),
         pytest.param(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}", "breaks off", id="chunks without end"
