@@ -58,7 +58,7 @@ class LoadPackage:
 
     Attributes:
         crm: The CRM.
-        load_id: The id of the read, from `next_load_id`.
+        load_id: The id of the read, from `count_read`.
         files: Parquet files with the records.
         types: Column -> data type.
         rows: Records in the files.

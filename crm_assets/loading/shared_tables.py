@@ -60,7 +60,7 @@ alter table raw.dropped_fields add column last_seen varchar;
 `_dlt_load_id` is the last one as well. `page` is that of the last read, and `records` the number of equal records in
 it. A row without a record stands for those that were not stored."""
 
-DISTINCT_RECORDS = f"""
+DISTINCT_RECORDS = """
 with by_load as (
     select
         reason, record, _dlt_load_id,
@@ -68,7 +68,7 @@ with by_load as (
         min(coalesce(first_seen, _dlt_load_id)) as first_seen,
         sum(coalesce(records, 1))::bigint as records
     from raw.rejected_records
-    where resource = $resource
+    where resource = $resource and {chosen}
     group by reason, record, _dlt_load_id
 )
 
@@ -81,9 +81,7 @@ select
     arg_max(records, by_load._dlt_load_id) as records
 from by_load
 group by reason, record
-qualify rank() over (order by last_seen desc) <= {MAX_REJECTED} + 1
 """
-"""Keeps as many rows as one read may have, and the rest of the oldest read among them."""
 
 DISTINCT_FIELDS = """
 select
@@ -92,11 +90,28 @@ select
     min(coalesce(first_seen, _dlt_load_id)) as first_seen,
     max(_dlt_load_id) as last_seen
 from raw.dropped_fields
-where resource = $resource
+where resource = $resource and {chosen}
 group by resource, field
 """
 
 DISTINCT = {"rejected_records": DISTINCT_RECORDS, "dropped_fields": DISTINCT_FIELDS}
+
+FOUND = {
+    "rejected_records": "(reason, coalesce(record::varchar, '')) in (select (reason, coalesce(record, '')) from found)",
+    "dropped_fields": "field in (select field from found)",
+}
+"""Log table -> the condition of rows of what a read left out."""
+
+SURPLUS = f"""
+delete from raw.rejected_records
+where resource = $resource and _dlt_load_id < (
+    select _dlt_load_id from raw.rejected_records
+    where resource = $resource
+    order by _dlt_load_id desc
+    limit 1 offset {MAX_REJECTED}
+)
+"""
+"""Keeps as many rows of a resource as one read may have, and the rest of the oldest read among them."""
 
 ARROW = pa.schema([("page", pa.int64()), ("reason", pa.string()), ("record", pa.string()), ("records", pa.int64())])
 
@@ -138,10 +153,11 @@ def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
             keep_distinct(connection, table, resource)
 
 
-def keep_distinct(connection: duckdb.DuckDBPyConnection, table: str, resource: str) -> None:
-    """Makes one row of a resource's equal ones, within a transaction."""
-    connection.execute(f"create or replace temp table kept as {DISTINCT[table]}", {"resource": resource})
-    connection.execute(f"delete from raw.{table} where resource = ?", [resource])
+def keep_distinct(connection: duckdb.DuckDBPyConnection, table: str, resource: str, chosen: str = "true") -> None:
+    """Makes one row of a resource's equal ones, within a transaction. `chosen`: the condition of rows to look at."""
+    distinct = DISTINCT[table].format(chosen=chosen)
+    connection.execute(f"create or replace temp table kept as {distinct}", {"resource": resource})
+    connection.execute(f"delete from raw.{table} where resource = ? and {chosen}", [resource])
     connection.execute(f"insert into raw.{table} by name from temp.kept; drop table temp.kept")
 
 
@@ -157,8 +173,10 @@ def write_left_out(connection: duckdb.DuckDBPyConnection, report: ReadReport, lo
                 f"insert into raw.{table} by name select *, ? as resource, ? as _dlt_load_id from found",
                 [report.resource, load_id],
             )
+            keep_distinct(connection, table, report.resource, FOUND[table])  # all rows can be 100 MB
             connection.unregister("found")
-            keep_distinct(connection, table, report.resource)
+    if report.rejected:
+        connection.execute(SURPLUS, {"resource": report.resource})
 
 
 def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: int) -> None:

@@ -144,6 +144,20 @@ def test_reads_with_other_rejected_records_keep_a_bound(crm: RawTables) -> None:
     assert kept.fetchall() == [(["3", "4"],)]
 
 
+def test_read_writes_no_row_of_what_it_did_not_leave_out(crm: RawTables) -> None:
+    write(crm, FIRST, RejectedRecord(1, "no id", '{"n":1}', 1), RejectedRecord(1, "no id", None, 1), fields=["mood"])
+    before = crm.connection.execute("select rowid, * from raw.rejected_records where record is not null").fetchall()
+    field = crm.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
+
+    write(crm, SECOND, RejectedRecord(1, "no id", '{"n":2}', 1), RejectedRecord(1, "no id", None, 4), fields=["seat"])
+
+    rejected = crm.connection.execute("select rowid, * from raw.rejected_records").fetchall()
+    assert before[0] in rejected
+    assert field[0] in crm.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
+    beyond = "select records, first_seen, last_seen from raw.rejected_records where record is null"
+    assert crm.connection.execute(beyond).fetchall() == [(4, FIRST, SECOND)]
+
+
 def test_read_that_began_earlier_changes_only_the_first_load(crm: RawTables) -> None:
     write(crm, SECOND, RejectedRecord(2, "no id", "{}", 5), fields=["mood"])
     write(crm, FIRST, RejectedRecord(1, "no id", "{}", 1), fields=["mood", "seat"])
