@@ -199,6 +199,7 @@ def rewritten(database: Path, folder: Path, config: Mapping[str, Any], record: C
         record: Called with the new file, to note in it what is erased.
     """
     fresh = folder / "rewritten.duckdb"
+    _log(fresh).parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # elsewhere if a folder has a question mark
     with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
         connection.execute(f"attach {literal(str(database))} as stored (read_only)")
         connection.execute("copy from database stored to rewritten")

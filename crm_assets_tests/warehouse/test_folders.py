@@ -25,6 +25,17 @@ def test_data_can_be_kept_below_folders_of_any_name(tmp_path: Path, monkeypatch:
     assert oct(folder.stat().st_mode)[-3:] == "700"
 
 
+def test_data_below_folders_of_any_name_can_be_erased(tmp_path: Path) -> None:
+    warehouse = Warehouse(database=str(tmp_path.joinpath(*NAMES, "crm.duckdb")))
+    with warehouse.get_connection() as connection:
+        connection.execute("create table kept as select 1 as i")
+
+    warehouse.erase(lambda connection: connection.execute("create table noted as select 2 as i"))
+
+    with warehouse.read_connection() as connection:
+        assert connection.execute("from kept, noted").fetchall() == [(1, 2)]
+
+
 @pytest.mark.slow
 def test_the_data_directory_may_be_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
