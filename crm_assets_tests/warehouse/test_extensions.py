@@ -5,8 +5,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from crm_assets.errors import WarehouseUnreachable
 from crm_assets.warehouse.lake import address as extensions
-from crm_assets.warehouse.lake.address import connected_with
+from crm_assets.warehouse.lake.address import LakeAddress, connected_with
+from crm_assets.warehouse.lake.backend import Lake
 
 pytestmark = pytest.mark.slow
 
@@ -27,3 +29,14 @@ def test_extensions_of_packages_are_signed_by_duckdb() -> None:
         assert connection.execute("select current_setting('allow_unsigned_extensions')").fetchall() == [(False,)]
         loaded = "select count(*) from duckdb_extensions() where loaded and extension_name in ('ducklake', 'httpfs')"
         assert connection.execute(loaded).fetchall() == [(2,)]
+
+
+def test_an_extension_that_cannot_be_downloaded_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "_packaged", lambda _: [])
+    config = {"extension_directory": str(tmp_path / "none"), "custom_extension_repository": "http://127.0.0.1:9/"}
+    lake = Lake(LakeAddress(str(tmp_path / "catalog"), str(tmp_path / "files"), ""), tmp_path, 1, config, print)
+    with (
+        pytest.raises(WarehouseUnreachable, match="extension 'ducklake'.* Check CRM_WAREHOUSE"),
+        lake.connected(read_only=False),
+    ):
+        pass

@@ -211,9 +211,10 @@ class Lake:
                 connected_with(self.address.extensions, {"temp_directory": str(spilled), **self.config})
             ) as connection,
         ):
-            connection.execute(f"set global ducklake_max_retry_count = {COMMIT_RETRIES}")
-            if self.address.dsn is not None:
-                connection.execute(ONE_SESSION)
+            with explained(self.address, "CRM_WAREHOUSE"):  # DuckDB may have to download extensions
+                connection.execute(f"set global ducklake_max_retry_count = {COMMIT_RETRIES}")
+                if self.address.dsn is not None:
+                    connection.execute(ONE_SESSION)
             if self.address.files.startswith("s3://"):
                 with explained(self.address, "AWS_ACCESS_KEY_ID and the other AWS_ variables"):
                     allow_s3(connection)
