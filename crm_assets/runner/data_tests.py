@@ -149,8 +149,9 @@ def _data_test(node: Node, scope: Scope, column: Mapping[str, Any] | None, writt
     arguments = {**own, **(given.get("arguments") or {})}
     if not known.required <= arguments.keys() <= {*known.parameters}:
         raise ModelsRefused(
-            f"{at} has the arguments {', '.join(arguments) or 'none'}, but {kind} takes {', '.join(known.parameters)}: "
-            "correct those below arguments. A test with column_name is one of a column, others are of the model"
+            f"{at} has the arguments {', '.join(map(str, arguments)) or 'none'}, but {kind} takes "
+            f"{', '.join(known.parameters)}: correct those below arguments. A test with column_name is one of a "
+            "column, others are of the model"
         )
     columns = arguments.get("combination_of_columns") or ([name] if column else [])
     words = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
@@ -174,7 +175,7 @@ def _data_test(node: Node, scope: Scope, column: Mapping[str, Any] | None, writt
         **scope["config"].given,
         **(given.get("config") or {}),
     }
-    where = {"where": config["where"]} if "where" in config else {}  # is filled in when it is run
+    where = {"where": config.pop("where")} if "where" in config else {}  # is filled in when it is run
     config = {**node.project.plain.value(path, config, line), **where}
     refuse_wrong(config, "config", path, line, kind)
     return replace(test, config=_given(config))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from crm_assets.errors import ModelsRefused
@@ -18,6 +19,7 @@ TYPES: Mapping[str, tuple[type, str]] = {
     "list": (list, "a list below it"),
     "keys": (dict, "keys and values below it"),
     "boolean": (bool, "true or false, without quotes"),
+    "null": (NoneType, "null"),
 }
 
 FOR_DBT = "build the project with dbt, as docs/dbt.md shows"
@@ -59,7 +61,7 @@ def _wrong(value: Any, kind: str, path: Path, line: int, where: str) -> Iterator
         return
     types = [TYPES[name] for name in shape.split(" or ")]
     if not isinstance(value, tuple(type_ for type_, _ in types)):
-        if shape != "boolean" or "{{" not in str(value):
+        if "boolean" not in shape or "{{" not in str(value):
             yield f"{at}: write {' or '.join(words for _, words in types)}"
     elif section and shape == "list":
         yield from _wrong_entries(value, section, path, where)

@@ -15,16 +15,17 @@ from crm_assets.warehouse.duckdb_messages import reason
 
 INTEGER = r"-?(0|[1-9]\d{0,17}|[1-8]\d{18})"
 DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-TIME = rf"{DATE}[T ]\d\d:\d\d(:\d\d(\.\d+)?)?"
+TIME = rf"{DATE}[T ]\d\d:\d\d:\d\d(\.\d+)?"
 TYPES: Mapping[str, re.Pattern[str]] = {
     "bigint": re.compile(INTEGER),
     "double": re.compile(rf"({INTEGER}(\.\d*)?|-?\.\d+)([eE][+-]?\d+)?"),
     "boolean": re.compile("true|false", re.IGNORECASE),
     "date": re.compile(DATE),
-    "timestamp": re.compile(TIME),
+    "timestamp": re.compile(rf"{TIME}|{DATE}[T ]\d\d:\d\d"),
     "timestamptz": re.compile(rf"{TIME}(Z|[+-]\d\d(:?\d\d)?)"),
 }
-"""Type -> its values. Others are text, such as 007, yes, 01/02/2026 and integers that 64 bits do not hold."""
+"""Type -> its values. Others are text, such as 007, yes, 01/02/2026 and integers that 64 bits do not hold. So are times
+with a zone and without seconds, which DuckDB reads as null."""
 
 PROBLEM = re.compile(
     r"CSV Error on Line: (\d+)\n.*?(Expected Number of Columns[^\n]*|Value with unterminated quote|Invalid unicode|"
@@ -40,12 +41,15 @@ def column_types(path: Path, declared: Mapping[str, str]) -> dict[str, str]:
     """The columns of a seed with their types: those that are declared, or the narrowest that hold all values.
 
     Raises:
-        ModelsRefused: A column has a declared type, and is not there.
+        ModelsRefused: A column has a declared type, and is not there; or two have one name.
     """
     try:
         columns = [*zip_longest(*csv.reader(StringIO(text_of(path).removeprefix("\ufeff"))), fillvalue="")]
     except csv.Error as error:
         raise ModelsRefused(f"{path}: {error}: {REMEDY}") from None
+    names = [name.strip().lower() for name, *_ in columns if name.strip()]
+    if not names or len({*names}) < len(names):
+        raise ModelsRefused(f"{path}:1: a column has no name of its own: write a header with one for each column")
     types = {name.strip(): _type_of({*map(str.strip, values)} - {""}) for name, *values in columns if name.strip()}
     if missing := declared.keys() - types:
         raise ModelsRefused(f"{path}:1: there is no column {', '.join(missing)}: correct the name in column_types")

@@ -28,6 +28,9 @@ BLOCKS = (
 )
 """dbt's own blocks -> Jinja. A snapshot's name is that of its file."""
 
+DOCS = re.compile(r"(.*?)(\{%-?\s*docs\s.*?(?:enddocs\s*-?%\}|\Z)|\Z)", re.DOTALL)
+"""What is before a docs block, and the block. Markdown may have braces elsewhere."""
+
 SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
@@ -203,6 +206,8 @@ class Templates:
     def add_macros(self, path: Path) -> Sequence[nodes.Macro]:
         """Adds the macros and generic tests of a file, and returns them."""
         text = text_of(path)
+        if path.suffix == ".md":
+            text = DOCS.sub(lambda found: "\n" * found[1].count("\n") + found[2], text)
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)

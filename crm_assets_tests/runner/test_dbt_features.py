@@ -357,6 +357,24 @@ def test_snapshot_may_be_a_block_in_a_file(project: ModelProject, connection: du
     assert connection.execute("select id from snapshots.history").fetchall() == [(1,)]
 
 
+def test_braces_in_markdown_are_text_outside_of_docs_blocks(project: ModelProject) -> None:
+    project.write("models/README.md", "# Use {#use}\n`{{ ref('x') }}` {% if %}\n")
+    project.write("models/a.md", "## {#b}\n{% docs grain %}One row per day.{% enddocs %}\n{{ x }}\n")
+    model = project.mart("select 1 as day", "description: \"{{ doc('grain') }}\"")
+
+    assert model.description == "One row per day."
+
+
+def test_where_may_read_other_models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    project.write("staging/days.sql", "select 2 as day")
+    where = "day in (select day from {{ ref('days') }}) and day in (select day from {{ this }})"
+    properties = f'columns: [{{name: day, data_tests: [{{not_null: {{config: {{where: "{where}"}}}}}}]}}]'
+    model = project.mart("select * from {{ ref('days') }}", properties)
+    build(connection, project.models()["staging.days"])
+
+    assert [outcome.found for outcome in build(connection, model).outcomes] == ["none fails"]
+
+
 @pytest.mark.parametrize("names", ["'grain'", "'crm', 'grain'"])
 @pytest.mark.parametrize("file", ["models/sales.md", "seeds/sales.md", "macros/sales.md"])
 def test_description_may_be_a_docs_block(project: ModelProject, file: str, names: str) -> None:

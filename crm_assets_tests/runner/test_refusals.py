@@ -187,6 +187,7 @@ WRONG_PROPERTIES = {
         "{config: {contract: {enforced: true}}, columns: [{name: day}]}",
         "an enforced contract is about columns: list them, each with its data_type",
     ),
+    "number as an argument": (TESTED % "unique: {arguments: {1: x}}", "has the arguments column_name, 1, but unique"),
     "no argument": (
         "data_tests: [{expression_is_true: {}}]",
         "expression_is_true takes expression, column_name: correct",
@@ -305,6 +306,11 @@ def test_boolean_of_a_model_is_no_text(project: ModelProject, key: str) -> None:
 
     with pytest.raises(ModelsRefused, match=rf"a\.sql:1: a: {key} is 'false': write true or false, without quotes"):
         project.models()
+
+
+@pytest.mark.parametrize("key", ["depends_on_today", "full_refresh", "store_failures"])
+def test_boolean_may_be_null_as_for_dbt(project: ModelProject, key: str) -> None:
+    assert project.mart("select 1 as day", f"config: {{{key}: null}}").config[key] is None
 
 
 def test_boolean_that_a_template_makes_a_text_is_refused(project: ModelProject) -> None:

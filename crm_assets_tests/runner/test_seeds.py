@@ -1,6 +1,6 @@
 """Seeds: CSV files as tables, whose errors are reported with line and column."""
 
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 
 import duckdb
@@ -65,6 +65,20 @@ def test_a_value_that_may_mean_several_things_is_a_text(
     build(connection, targets(project, f"note\n{value}\n", "{}"))
 
     assert connection.execute("from seeds.targets").fetchall() == [(value,)]
+
+
+def test_a_time_with_a_zone_is_never_lost(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+    build(connection, targets(project, "a,b\n2026-01-05 10:00+02,2026-01-05 10:00:00+02\n", "{}"))
+
+    assert connection.execute("select a, epoch(b) from seeds.targets").fetchall() == [
+        ("2026-01-05 10:00+02", datetime(2026, 1, 5, 8, tzinfo=timezone.utc).timestamp())
+    ]
+
+
+@pytest.mark.parametrize("csv", ["", "a,A\n1,2\n"], ids=["empty", "twice"])
+def test_a_header_without_a_name_for_each_column_is_refused(project: ModelProject, csv: str) -> None:
+    with pytest.raises(ModelsRefused, match=r"targets\.csv:1: a column has no name of its own: write a header"):
+        targets(project, csv, "{}")
 
 
 def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> None:
