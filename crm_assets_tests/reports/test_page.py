@@ -259,6 +259,10 @@ def test_a_single_check_finds_something(crm: RawTables) -> None:
     assert "1 of 12 data checks finds something." in page
 
 
+def test_owners_without_a_month_of_today_have_a_page(busy: RawTables) -> None:
+    assert "Nobody has won anything this year." in page_of({**reviewed(busy), "target": []})
+
+
 def test_an_empty_crm_has_a_page_that_says_so(crm: RawTables) -> None:
     page, _ = drawn(crm)
 
