@@ -13,7 +13,7 @@ from crm_assets.errors import WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
 from crm_assets.warehouse.sharing import Change, Published
-from crm_assets.warehouse.transactions import Reconnecting
+from crm_assets.warehouse.transactions import Reconnecting, committed
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ class MotherDuck:
     def erase(self, record: Change) -> None:
         """Only records the erasure. Old snapshots at MotherDuck expire by its own rules."""
         with self.connected(read_only=False) as connection:
-            record(connection)
+            committed(connection, partial(record, connection))

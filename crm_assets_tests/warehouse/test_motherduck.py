@@ -1,7 +1,11 @@
 """MotherDuck as the warehouse, as far as it can be tried without an account: its configuration, and errors."""
 
+from pathlib import Path
+
+import duckdb
 import pytest
 
+from crm_assets.warehouse.motherduck import MotherDuck
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
 
@@ -36,3 +40,19 @@ def test_generated_records_have_a_database_of_their_own(
 ) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", address)
     assert Warehouse().name == name
+
+
+def test_erasure_is_recorded_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    database = MotherDuck(str(tmp_path / "crm.duckdb"), tmp_path, {})
+    with database.connected(read_only=False) as connection:
+        connection.execute("create table policy as select 'hash' as personal_data")
+
+    def stopped(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("delete from policy")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        database.erase(stopped)
+
+    with database.connected(read_only=True) as connection:
+        assert connection.execute("from policy").fetchall() == [("hash",)]
