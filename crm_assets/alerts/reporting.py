@@ -15,9 +15,9 @@ from typing_extensions import Self
 
 from crm_assets.alerts.outcomes import Kind, Outcome, Problem, lateness, named, run_outcome
 from crm_assets.alerts.sending import Message, send
-from crm_assets.errors import counted
+from crm_assets.errors import SettingsError, counted
 from crm_assets.masking import mask_log_records, masked
-from crm_assets.settings import Crm, setting_at_load
+from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.secrets import url
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -138,13 +138,21 @@ def _problem(incident: Incident) -> Message:
     """The message about a new incident."""
     kind, subjects = incident.kind, incident.subjects
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
-    crms = sorted({"/".join(subject.partition(":")[0].split("/")[:-2]) for subject in subjects})
+    crms = sorted({_crm_of(subject).name for subject in subjects})
     check = " and ".join(f"`{Crm(crm).command('check')}`" for crm in crms)
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
         "\n".join([*incident.details, *hit, ADVICE[kind].format(check=check)]),
     )
+
+
+def _crm_of(subject: str) -> Crm:
+    """The CRM that an asset or check belongs to; the first for others, such as assets that somebody has added."""
+    try:
+        return Crm("/".join(subject.partition(":")[0].split("/")[:-2]))
+    except SettingsError:
+        return DEFAULT_CRM
 
 
 def _recovery(incidents: Sequence[Incident]) -> Message:

@@ -71,9 +71,10 @@ def test_message_is_logged_without_addresses() -> None:
     [
         (["raw/accounts", "job x"], "`crm-assets check` shows"),
         (["north/raw/accounts:age"], "`crm-assets check --crm north` shows"),
+        (["Finance/2026/costs", "marts/own/costs"], "`crm-assets check` shows"),
         (["raw/accounts", "north/raw/accounts"], "`crm-assets check` and `crm-assets check --crm north` shows"),
     ],
-    ids=["without-name", "with-name", "both"],
+    ids=["without-name", "with-name", "of-no-crm", "both"],
 )
 def test_alert_names_the_check_of_its_crm(subjects: list[str], commands: str) -> None:
     incidents, sent = Incidents(), list[Message]()
