@@ -89,7 +89,7 @@ print(rows(database, history.format(111)), rows(database, history.format(6)))
 TESTS = (
     "test_definitions.py",
     "automation/test_crm_check.py",
-    "automation/test_schedules.py",
+    "automation/test_jobs.py",
     "models/test_documentation.py",
 )
 """Tests that look at all resources, jobs, schedules or models."""
