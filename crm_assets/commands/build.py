@@ -8,13 +8,13 @@ import duckdb
 
 from crm_assets.commands import Add
 from crm_assets.errors import ModelsRefused, WrongRows, counted
-from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.runner import builds
 from crm_assets.runner.builds import Build, Outcome, run_test, store_failures
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build, report_in, variables_of
 from crm_assets.settings import resolve_settings
+from crm_assets.warehouse.tables import RAW, exist
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -44,7 +44,11 @@ def build(arguments: Namespace) -> int:
     with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
         now = datetime.now(timezone.utc)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
-        create_side_loaded(connection)  # no raw asset may have been loaded yet
+        if not exist(connection, f"{RAW}.side_loaded"):  # no raw asset has been loaded yet
+            # Imported here: it imports dlt, which takes half a second.
+            from crm_assets.loading.shared_tables import create_side_loaded
+
+            create_side_loaded(connection)
         failed = _build_all(connection, [known[address] for address in known if address in chosen], arguments)
     return 1 if failed else 0
 
