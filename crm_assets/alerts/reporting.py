@@ -138,12 +138,11 @@ def _problem(incident: Incident) -> Message:
     """The message about a new incident."""
     kind, subjects = incident.kind, incident.subjects
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
-    crms = sorted({_crm_of(subject).name for subject in subjects})
-    check = " and ".join(f"`{Crm(crm).command('check')}`" for crm in crms)
+    checks = sorted({_crm_of(subject).command("check") for subject in subjects})
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
-        "\n".join([*incident.details, *hit, ADVICE[kind].format(check=check)]),
+        "\n".join([*incident.details, *hit, ADVICE[kind].format(check=" and ".join(f"`{check}`" for check in checks))]),
     )
 
 
