@@ -4,7 +4,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
+import duckdb
 import yaml
 
 from crm_assets.runner.loading import load_models
@@ -54,3 +56,8 @@ class ModelProject:
         entry = {"name": "sales", **yaml.safe_load(properties)}
         self.write("marts/marts.yml", yaml.safe_dump({"models": [entry]}))
         return self.models()["marts.sales"]
+
+
+def rows(connection: duckdb.DuckDBPyConnection, table: str = "marts.sales") -> list[tuple[Any, ...]]:
+    """All rows of a table, sorted."""
+    return connection.execute(f"from {table} order by all").fetchall()
