@@ -14,6 +14,7 @@ from dagster import DagsterInstance
 from starlette.responses import Response
 
 from crm_assets import masking
+from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
 from crm_assets_tests.data_dirs import connected
@@ -73,6 +74,24 @@ def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatc
     assert len(stored) == 2
     assert len(set(stored)) == 1
     assert SECRET not in str(stored)
+
+
+def test_token_in_the_base_url_is_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, other = "hook4711hook4711hook", "hook4712hook4712hook"
+    paths = {"open_tasks": f"/{token}{ENDPOINTS['open_tasks'].path}"}
+    addresses = "select distinct base_url from raw.sync_details"
+    with configured_crm(lists={"open_tasks": tasks(3)}, paths=paths) as crm, monkeypatch.context() as with_token:
+        with_token.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/{token}")
+        assert materialize("open_tasks").success
+        [(stored,)] = rows(data_dir / "crm.duckdb", addresses)
+        assert token not in stored
+        with connected(data_dir / "crm.duckdb", read_only=False) as connection:  # as an earlier release
+            connection.execute("update raw.sync_details set base_url = ?", [f"{crm.base_url}/{token}"])
+        assert materialize("open_tasks").success
+        assert rows(data_dir / "crm.duckdb", addresses) == [(stored,)]
+        with_token.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/{other}")
+        refused = materialize("open_tasks").failure("open_tasks")
+    assert refused.count(f"{crm.base_url}/*** sha256:") == 2
 
 
 def test_metadata_of_a_run_that_succeeds_are_masked() -> None:

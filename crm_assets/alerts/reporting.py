@@ -147,9 +147,10 @@ def _problem(incident: Incident) -> Message:
 
 
 def _crm_of(subject: str) -> Crm:
-    """The CRM that an asset or check belongs to; the first for others, such as assets that somebody has added."""
+    """The CRM that an asset, check or job belongs to; the first for others, such as somebody's own assets."""
+    is_job, path = subject.startswith("job "), subject.partition(":")[0].split("/")
     try:
-        return Crm("/".join(subject.partition(":")[0].split("/")[:-2]))
+        return Crm(subject[4:].rpartition("_crm_")[0] if is_job else "/".join(path[:-2]))
     except SettingsError:
         return DEFAULT_CRM
 

@@ -39,7 +39,6 @@ from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, l
 from crm_assets.masking import masked
 from crm_assets.privacy.policy import ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
-from crm_assets.settings.secrets import url
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
@@ -253,7 +252,7 @@ def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehous
         return
     remedy = "give another name to the new one" if crm.name else "set CRM_DATA_DIR to a different folder for each"
     raise SettingsError(
-        f"{warehouse} holds the records of {url(loaded).shown}, but {setting_name('base_url')} is {configured}. "
+        f"{warehouse} holds the records of {loaded}, but {setting_name('base_url')} is {configured}. "
         f"Records of two CRMs must not mix: {remedy}. If it is the same CRM at a new address, run: "
         f"{crm.command('accept-address')}"
     )

@@ -11,7 +11,6 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.commands import Add
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings, setting_name
-from crm_assets.settings.secrets import url
 from crm_assets.warehouse.copies import CURRENT, move_tables, publish_parquet
 from crm_assets.warehouse.sharing import writer_lock
 from crm_assets.warehouse.tables import PRESENT, RAW, can_be_read, existing_tables, relation
@@ -125,16 +124,16 @@ def accept_address(arguments: Namespace) -> int:
     """Confirm that the configured URL is the new address of the CRM whose records are stored."""
     from crm_assets.loading import sync_log
 
-    base_url = resolve_settings(arguments.crm).base_url
-    if base_url is None:
+    settings = resolve_settings(arguments.crm)
+    if settings.is_sandbox:
         raise SettingsError("No CRM is configured: set its new address and key first")
     warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection() as connection:  # fails if there is no database
         known = sync_log.loaded_from(connection)
     if known is not None:
         with warehouse.get_connection() as connection:
-            sync_log.accept_address(connection, base_url)
-    print(f"{warehouse.name} now holds the records of {base_url}")
+            sync_log.accept_address(connection, settings.source)
+    print(f"{warehouse.name} now holds the records of {settings.source}")
     return 0
 
 
@@ -160,7 +159,7 @@ def move_to_lake(arguments: Namespace) -> int:
         loaded = loaded_from(connection) or settings.source
     if loaded != settings.source:
         raise SettingsError(
-            f"{file} holds the records of {url(loaded).shown}, but {setting_name('base_url')} is {settings.source}. "
+            f"{file} holds the records of {loaded}, but {setting_name('base_url')} is {settings.source}. "
             "Records of two CRMs must not mix. If it is the same CRM at a new address, set the earlier one until they "
             "are moved"
         )

@@ -7,14 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime, timedelta, timezone
-from hashlib import sha256
 from typing import Any
 
 import duckdb
 
 from crm_assets.api import UPDATED_AT
 from crm_assets.loading.shared_tables import create_log_tables, write_left_out
-from crm_assets.settings.secrets import is_secret
+from crm_assets.settings.secrets import is_secret, url, with_digest
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
@@ -40,8 +39,6 @@ inner join last_full on _dlt_load_id >= load_id
 """
 """The newest row; and of the reads since the last complete full one: when the last began, whether that one was of the
 same list, and whether all are complete."""
-
-DIGEST = "sha256:"
 
 NO_FULL_READ = "No complete full read has been loaded yet"
 """Why a first read is a full one."""
@@ -80,24 +77,25 @@ class ListRequest:
     @classmethod
     def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "ListRequest":
         """Sorts the parameters, so that equal ones compare equal. Of secrets only a digest is kept."""
-        kept = {name: _digest(value) if is_secret(name, value) else value for name, value in params.items()}
-        return cls(base_url, path if path == shown_path(path) else _digest(path), json.dumps(kept, sort_keys=True))
-
-
-def _digest(value: Any) -> str:
-    text = str(value)
-    return text if text.startswith(DIGEST) else f"{DIGEST}{sha256(text.encode()).hexdigest()[:16]}"
+        kept = {
+            name: with_digest(str(value), "") if is_secret(name, value) else value for name, value in params.items()
+        }
+        address = with_digest(base_url, url(base_url).shown)
+        path = with_digest(path, path if path == shown_path(path) else "")
+        return cls(address, path, json.dumps(kept, sort_keys=True))
 
 
 def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
-    """Replaces secrets in parameters and paths, which earlier releases stored as they were, by their digests."""
+    """Replaces secrets in addresses, paths and parameters, which earlier releases stored as they were, by digests."""
     details = "raw.sync_details"
-    for path, params in connection.execute(f"select distinct path, params::varchar from {details}").fetchall():
-        kept = ListRequest.of("", path, json.loads(params))
-        if (kept.path, kept.params) != (path, params):
+    for stored in connection.execute(f"select distinct base_url, path, params::varchar from {details}").fetchall():
+        base_url, path, params = stored
+        kept = astuple(ListRequest.of(base_url, path, json.loads(params)))
+        if kept != stored:
             connection.execute(
-                f"update {details} set path = ?, params = ? where path = ? and params::varchar = ?",
-                [kept.path, kept.params, path, params],
+                f"update {details} set base_url = ?, path = ?, params = ? "
+                "where base_url = ? and path = ? and params::varchar = ?",
+                [*kept, *stored],
             )
 
 
@@ -160,16 +158,16 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
 
 
 def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
-    """The base URL of the CRM that the raw tables come from; None if nothing is loaded yet."""
+    """The address of the CRM that the raw tables come from, as `CrmSettings.source`; None if nothing is loaded yet."""
     if not exist(connection, f"{RAW}.sync_details"):
         return None
     found = connection.execute("select base_url from raw.sync_details order by _dlt_load_id desc limit 1").fetchone()
-    return str(found[0]) if found else None
+    return ListRequest.of(found[0], "", {}).base_url if found else None
 
 
-def accept_address(connection: duckdb.DuckDBPyConnection, base_url: str) -> None:
-    """Stores `base_url` as the new address of the CRM that the records came from."""
-    connection.execute("update raw.sync_details set base_url = ?", [base_url])
+def accept_address(connection: duckdb.DuckDBPyConnection, source: str) -> None:
+    """Stores the new address of the CRM that the records came from."""
+    connection.execute("update raw.sync_details set base_url = ?", [source])
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:

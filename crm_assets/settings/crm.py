@@ -10,6 +10,7 @@ import pydantic_core
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from crm_assets.api import ENDPOINTS, PAGE, PER_PAGE
+from crm_assets.settings import secrets
 from crm_assets.settings.deployment import TRUE_OR_FALSE, DeploymentSettings, Settings, number, setting, whole_number
 from crm_assets.settings.documents import from_json
 from crm_assets.settings.names import SECTION, both_names, setting_name
@@ -253,8 +254,8 @@ class CrmSettings(DeploymentSettings):
 
     @property
     def source(self) -> str:
-        """Which CRM is read: its address, or that it is the sandbox."""
-        return self.base_url or SANDBOX
+        """Which CRM is read: its address, of whose secrets there is a digest, or that it is the sandbox."""
+        return secrets.with_digest(self.base_url, secrets.url(self.base_url).shown) if self.base_url else SANDBOX
 
     def endpoint(self, resource: str) -> EndpointSettings:
         """The settings of `resource`."""

@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -108,6 +109,16 @@ def warehouse(text: str) -> Address:
     kind = next(kind for kind in ("ducklake:postgres:", "ducklake:", "") if text.startswith(kind))
     found = (postgres if kind == "ducklake:postgres:" else url)(text.removeprefix(kind))
     return replace(found, shown=f"{kind}{found.shown}")
+
+
+DIGEST = "sha256:"
+
+
+def with_digest(text: str, shown: str) -> str:
+    """What is shown of a text. If that is not all, a digest is added, so that equal texts stay equal."""
+    if text.lower() == shown.lower() or DIGEST in text:
+        return text
+    return f"{shown} {DIGEST}{sha256(text.encode()).hexdigest()[:16]}".lstrip()
 
 
 def is_secret(name: str, value: Any) -> bool:

@@ -71,10 +71,12 @@ def test_message_is_logged_without_addresses() -> None:
     [
         (["raw/accounts", "job x"], "`crm-assets check` shows"),
         (["north/raw/accounts:age"], "`crm-assets check --crm north` shows"),
+        (["job north_crm_check"], "`crm-assets check --crm north` shows"),
+        (["job crm_check"], "`crm-assets check` shows"),
         (["Finance/2026/costs", "marts/own/costs"], "`crm-assets check` shows"),
         (["raw/accounts", "north/raw/accounts"], "`crm-assets check` and `crm-assets check --crm north` shows"),
     ],
-    ids=["without-name", "with-name", "of-no-crm", "both"],
+    ids=["without-name", "with-name", "job-with-name", "job-without-name", "of-no-crm", "both"],
 )
 def test_alert_names_the_check_of_its_crm(subjects: list[str], commands: str) -> None:
     incidents, sent = Incidents(), list[Message]()
