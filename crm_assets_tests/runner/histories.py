@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import duckdb
 import yaml
 
 from crm_assets.runner.model import Model
@@ -19,20 +18,16 @@ def history(project: ModelProject, **config: Any) -> Model:
     return project.models()["snapshots.history"]
 
 
-def states(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+def states(project: ModelProject) -> list[tuple[Any, ...]]:
     """Record, owner, and whether the row is valid still."""
-    return connection.execute(
+    return project.execute(
         "select id, owner, dbt_valid_to is null from snapshots.history order by id, dbt_valid_from, dbt_valid_to"
-    ).fetchall()
+    )
 
 
-def overlaps(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
+def overlaps(project: ModelProject) -> list[tuple[Any, ...]]:
     """Rows of a record that end before they begin, or after the next one begins."""
-    return connection.execute(
+    return project.execute(
         "select * from (select *, lead(dbt_valid_from) over (partition by id order by dbt_valid_from) as next "
         "from snapshots.history) where dbt_valid_to < dbt_valid_from or coalesce(dbt_valid_to > next, false)"
-    ).fetchall()
-
-
-def everything(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    return connection.execute("from snapshots.history order by all").fetchall()
+    )

@@ -1,7 +1,9 @@
 """A dbt project that a test writes, read and built as the project's own."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import duckdb
 import yaml
 
+from crm_assets.runner.builds import Build, build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.project import DBT_DIR
@@ -21,6 +24,7 @@ class ModelProject:
     """A project in `folder`, with the settings, macros and kinds of tests of the project's own, and no models."""
 
     folder: Path
+    connect: Callable[[], duckdb.DuckDBPyConnection] = duckdb.connect
 
     def __post_init__(self) -> None:
         for name in KEPT:
@@ -57,7 +61,19 @@ class ModelProject:
         self.write("marts/marts.yml", yaml.safe_dump({"models": [entry]}))
         return self.models()["marts.sales"]
 
+    @cached_property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The database that models are built in, empty at first."""
+        return self.connect()
 
-def rows(connection: duckdb.DuckDBPyConnection, table: str = "marts.sales") -> list[tuple[Any, ...]]:
-    """All rows of a table, sorted."""
-    return connection.execute(f"from {table} order by all").fetchall()
+    def build(self, model: Model, *, full_refresh: bool = False) -> Build:
+        """Builds a model."""
+        return build(self.connection, model, full_refresh=full_refresh)
+
+    def execute(self, sql: str, parameters: object = None) -> list[tuple[Any, ...]]:
+        """A statement's rows."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def rows(self, table: str = "marts.sales") -> list[tuple[Any, ...]]:
+        """All rows of a table, sorted."""
+        return self.execute(f"from {table} order by all")

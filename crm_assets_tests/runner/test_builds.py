@@ -19,22 +19,11 @@ columns: [{name: day, description: The day.}]
 DAYS = "columns: [{name: day, description: The day., data_tests: [unique]}]"
 
 
-def rows(connection: duckdb.DuckDBPyConnection) -> list[tuple[Any, ...]]:
-    return connection.execute("from marts.sales order by all").fetchall()
+def test_a_table_is_replaced(project: ModelProject) -> None:
+    project.build(project.mart("select 1 as day"))
+    project.build(project.mart("select 'a' as other"))
 
-
-def kind(connection: duckdb.DuckDBPyConnection) -> str:
-    [[kind]] = connection.execute(
-        "select table_type from information_schema.tables where table_schema = 'marts'"
-    ).fetchall()
-    return str(kind)
-
-
-def test_a_table_is_replaced(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    build(connection, project.mart("select 1 as day"))
-    build(connection, project.mart("select 'a' as other"))
-
-    assert rows(connection) == [("a",)]
+    assert project.rows() == [("a",)]
 
 
 @pytest.mark.slow
@@ -42,46 +31,41 @@ def test_a_table_is_replaced(project: ModelProject, connection: duckdb.DuckDBPyC
     ("before", "after", "now"),
     [("view", "table", "BASE TABLE"), ("table", "view", "VIEW"), ("view", "incremental", "BASE TABLE")],
 )
-def test_a_model_may_change_between_view_and_table(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, before: str, after: str, now: str
-) -> None:
+def test_a_model_may_change_between_view_and_table(project: ModelProject, before: str, after: str, now: str) -> None:
     for materialized in (before, after):
         properties = INCREMENTAL.replace("incremental", materialized)
-        build(connection, project.mart("select 1 as day", properties))
+        project.build(project.mart("select 1 as day", properties))
 
-    assert kind(connection) == now
+    kind = "select table_type from information_schema.tables where table_schema = 'marts'"
+    assert project.execute(kind) == [(now,)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["", ";", " ;\n", "\n-- done"])
 @pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
-def test_a_file_may_end_as_sql_files_do(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, properties: str, end: str
-) -> None:
+def test_a_file_may_end_as_sql_files_do(project: ModelProject, properties: str, end: str) -> None:
     for _ in range(2):
-        build(connection, project.mart(f"select 1 as day{end}", properties))
+        project.build(project.mart(f"select 1 as day{end}", properties))
 
-    assert rows(connection) == [(1,)]
+    assert project.rows() == [(1,)]
 
 
-def test_incremental_model_replaces_rows_by_key(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_incremental_model_replaces_rows_by_key(project: ModelProject) -> None:
     for sql in (
         "select 1 as day, 10 as n",
         "select 1 as day, 11 as n union all select 2, 20",
         "select 2 as day, 21 as n",
     ):
-        build(connection, project.mart(sql, INCREMENTAL))
+        project.build(project.mart(sql, INCREMENTAL))
 
-    assert rows(connection) == [(1, 11), (2, 21)]
+    assert project.rows() == [(1, 11), (2, 21)]
 
 
-def test_an_incremental_build_without_rows_keeps_all(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    build(connection, project.mart("select 1 as day", INCREMENTAL))
-    build(connection, project.mart("select 2 as day where false", INCREMENTAL))
+def test_an_incremental_build_without_rows_keeps_all(project: ModelProject) -> None:
+    project.build(project.mart("select 1 as day", INCREMENTAL))
+    project.build(project.mart("select 2 as day where false", INCREMENTAL))
 
-    assert rows(connection) == [(1,)]
+    assert project.rows() == [(1,)]
 
 
 @pytest.mark.slow
@@ -95,12 +79,12 @@ def test_an_incremental_build_without_rows_keeps_all(
     ],
 )
 def test_earlier_rows_survive_a_change_of_columns(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, expected: list[tuple[Any, ...]]
+    project: ModelProject, later: str, expected: list[tuple[Any, ...]]
 ) -> None:
-    build(connection, project.mart("select 1 as day, 10 as n", INCREMENTAL))
-    build(connection, project.mart(later, INCREMENTAL))
+    project.build(project.mart("select 1 as day, 10 as n", INCREMENTAL))
+    project.build(project.mart(later, INCREMENTAL))
 
-    assert rows(connection) == expected
+    assert project.rows() == expected
 
 
 @pytest.mark.parametrize(
@@ -112,24 +96,20 @@ def test_earlier_rows_survive_a_change_of_columns(
         pytest.param("select null::int as day", "day_not_null: 1 of 2 rows have no day", id="missing"),
     ],
 )
-def test_incremental_model_without_a_key_keeps_its_rows(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, later: str, failed: str
-) -> None:
-    build(connection, project.mart("select 1 as day", INCREMENTAL))
+def test_incremental_model_without_a_key_keeps_its_rows(project: ModelProject, later: str, failed: str) -> None:
+    project.build(project.mart("select 1 as day", INCREMENTAL))
 
     with pytest.raises(WrongRows, match=failed):
-        build(connection, project.mart(later, INCREMENTAL))
-    assert rows(connection) == [(1,)]
+        project.build(project.mart(later, INCREMENTAL))
+    assert project.rows() == [(1,)]
 
 
-def test_rows_that_fail_a_test_never_replace_right_ones(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    build(connection, project.mart("select 1 as day", DAYS))
+def test_rows_that_fail_a_test_never_replace_right_ones(project: ModelProject) -> None:
+    project.build(project.mart("select 1 as day", DAYS))
 
     with pytest.raises(WrongRows, match=r"marts\.sales was not replaced.*day_unique: 1 values of day occur"):
-        build(connection, project.mart("select 2 as day union all select 2", DAYS))
-    assert rows(connection) == [(1,)]
+        project.build(project.mart("select 2 as day union all select 2", DAYS))
+    assert project.rows() == [(1,)]
 
 
 def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelProject, tmp_path: Path) -> None:
@@ -137,7 +117,7 @@ def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelPr
         build(writer, project.mart("select 1 as day", DAYS))
         with pytest.raises(WrongRows):
             build(writer, project.mart("select 2 as day union all select 2", DAYS))
-        assert rows(reader) == [(1,)]
+        assert reader.execute("from marts.sales").fetchall() == [(1,)]
 
 
 @pytest.mark.slow
@@ -155,13 +135,13 @@ def test_rows_that_fail_a_test_are_not_seen_by_others_meanwhile(project: ModelPr
 )
 @pytest.mark.parametrize("properties", ["{}", INCREMENTAL], ids=["table", "incremental"])
 def test_an_error_names_file_and_line_and_changes_nothing(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, message: str, properties: str
+    project: ModelProject, sql: str, message: str, properties: str
 ) -> None:
-    build(connection, project.mart("select 1 as day", properties))
+    project.build(project.mart("select 1 as day", properties))
 
     with pytest.raises(ModelError, match=message):
-        build(connection, project.mart(sql, properties))
-    assert rows(connection) == [(1,)]
+        project.build(project.mart(sql, properties))
+    assert project.rows() == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -173,22 +153,20 @@ def test_an_error_names_file_and_line_and_changes_nothing(
     ids=["select", "table"],
 )
 def test_key_that_is_no_column_is_named_with_the_file(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, before: str, after: str, message: str
+    project: ModelProject, before: str, after: str, message: str
 ) -> None:
-    build(connection, project.mart(before, INCREMENTAL if "day" in before else "config: {materialized: table}"))
+    project.build(project.mart(before, INCREMENTAL if "day" in before else "config: {materialized: table}"))
 
     with pytest.raises(ModelError, match=rf"sales\.sql:1: {message}"):
-        build(connection, project.mart(after, INCREMENTAL))
+        project.build(project.mart(after, INCREMENTAL))
 
 
-def test_the_connection_can_be_used_after_a_failure(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_the_connection_can_be_used_after_a_failure(project: ModelProject) -> None:
     with pytest.raises(ModelError):
-        build(connection, project.mart("select nope"))
-    build(connection, project.mart("select 1 as day"))
+        project.build(project.mart("select nope"))
+    project.build(project.mart("select 1 as day"))
 
-    assert rows(connection) == [(1,)]
+    assert project.rows() == [(1,)]
 
 
 def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) -> None:
@@ -200,32 +178,28 @@ def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) 
 
 
 @pytest.mark.parametrize("materialized", ["table", "view"])
-def test_descriptions_become_comments(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, materialized: str
-) -> None:
+def test_descriptions_become_comments(project: ModelProject, materialized: str) -> None:
     properties = (
         '{description: It\'s one row a day., columns: [{name: day, description: The "day".}], '
         f"config: {{materialized: {materialized}}}}}"
     )
     for _ in range(2):
-        build(connection, project.mart("select 1 as day, 2 as n", properties))
+        project.build(project.mart("select 1 as day, 2 as n", properties))
 
     marts = "where schema_name = 'marts'"
-    [[of_table]] = connection.execute(f"select comment from duckdb_{materialized}s() {marts}").fetchall()
-    of_columns = connection.execute(f"select column_name, comment from duckdb_columns() {marts}").fetchall()
-    described = None if materialized == "view" and is_lake(connection) else 'The "day".'  # a lake cannot
+    [[of_table]] = project.execute(f"select comment from duckdb_{materialized}s() {marts}")
+    of_columns = project.execute(f"select column_name, comment from duckdb_columns() {marts}")
+    described = None if materialized == "view" and is_lake(project.connection) else 'The "day".'  # a lake cannot
     assert (of_table, of_columns) == ("It's one row a day.", [("day", described), ("n", None)])
 
 
-def test_variables_of_the_session_are_part_of_a_view(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    report_in(connection, "Asia/Kolkata", 4)
+def test_variables_of_the_session_are_part_of_a_view(project: ModelProject) -> None:
+    report_in(project.connection, "Asia/Kolkata", 4)
     columns = "'{{ var(\"reporting_timezone\") }}' as day, {{ var('fiscal_year_start') }} as n"
-    build(connection, project.mart(f"select {columns}", "config: {materialized: view}"))
-    report_in(connection, "UTC")
+    project.build(project.mart(f"select {columns}", "config: {materialized: view}"))
+    report_in(project.connection, "UTC")
 
-    assert rows(connection) == [("Asia/Kolkata", 4)]
+    assert project.rows() == [("Asia/Kolkata", 4)]
 
 
 @pytest.mark.parametrize("strategy", ["append", "delete+insert", "merge"])
@@ -238,14 +212,12 @@ def test_variables_of_the_session_are_part_of_a_view(
         ("12345678901234567.89::decimal(20, 2)", "0.5::double"),
     ],
 )
-def test_no_value_is_rounded_where_types_differ(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, strategy: str, earlier: str, new: str
-) -> None:
+def test_no_value_is_rounded_where_types_differ(project: ModelProject, strategy: str, earlier: str, new: str) -> None:
     config = "{{ config(materialized='incremental', unique_key='id', incremental_strategy='" + strategy + "') }}\n"
-    build(connection, project.mart(f"{config}select 1 as id, {earlier} as amount"))
-    before = connection.execute("from marts.sales").fetchall()
+    project.build(project.mart(f"{config}select 1 as id, {earlier} as amount"))
+    before = project.execute("from marts.sales")
 
     with pytest.raises(ModelError, match=r"column amount is .* would change: cast the column"):
-        build(connection, project.mart(f"{config}select 2 as id, {new} as amount"))
+        project.build(project.mart(f"{config}select 2 as id, {new} as amount"))
 
-    assert connection.execute("from marts.sales").fetchall() == before
+    assert project.execute("from marts.sales") == before

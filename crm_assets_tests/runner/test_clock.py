@@ -3,12 +3,10 @@
 import time
 from datetime import datetime, timedelta, timezone
 
-import duckdb
 import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.commands import build as build_command
-from crm_assets.runner.builds import build
 from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets_tests.assets.model_runs import execute, run
 from crm_assets_tests.runner.model_project import ModelProject
@@ -35,38 +33,36 @@ def clocks(project: ModelProject) -> ModelProject:
     return project
 
 
-def test_every_function_of_the_clock_has_the_time(clocks: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    report_in(connection, "Pacific/Kiritimati", now=BEFORE)
+def test_every_function_of_the_clock_has_the_time(clocks: ModelProject) -> None:
+    report_in(clocks.connection, "Pacific/Kiritimati", now=BEFORE)
     for model in clocks.models().values():
-        build(connection, model)
+        clocks.build(model)
 
     for mart in ("first", "second", "third"):
-        found = connection.execute(f"select seen::timestamptz, also::timestamptz, day from marts.{mart}").fetchall()
+        found = clocks.execute(f"select seen::timestamptz, also::timestamptz, day from marts.{mart}")
         assert found == [(BEFORE, BEFORE, BEFORE.date())]
-    assert connection.execute("select dbt_valid_from from snapshots.kept").fetchall() == [
-        (BEFORE.replace(tzinfo=None),)
-    ]
+    assert clocks.execute("select dbt_valid_from from snapshots.kept") == [(BEFORE.replace(tzinfo=None),)]
 
 
-def test_a_view_has_the_time_of_its_reader(clocks: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    report_in(connection, "UTC", now=BEFORE)
-    build(connection, clocks.models()["staging.stg_now"])
-    report_in(connection, "UTC")
+def test_a_view_has_the_time_of_its_reader(clocks: ModelProject) -> None:
+    report_in(clocks.connection, "UTC", now=BEFORE)
+    clocks.build(clocks.models()["staging.stg_now"])
+    report_in(clocks.connection, "UTC")
 
-    [[seen]] = connection.execute("select seen from staging.stg_now").fetchall()
+    [[seen]] = clocks.execute("select seen from staging.stg_now")
     assert seen > MIDNIGHT + timedelta(days=1)
 
 
-def test_a_model_of_the_day_follows_the_session(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_model_of_the_day_follows_the_session(project: ModelProject) -> None:
     project.write("marts/daily.sql", "select current_date as day")
     project.write("marts/marts.yml", DAILY)
     daily = project.models()["marts.daily"]
     current = []
     for now in (BEFORE, MIDNIGHT):
-        report_in(connection, "UTC", now=now)
-        current.append(is_current(BuildState.of(connection, daily.reads), daily))
-        build(connection, daily)
-        current.append(is_current(BuildState.of(connection, daily.reads), daily))
+        report_in(project.connection, "UTC", now=now)
+        current.append(is_current(BuildState.of(project.connection, daily.reads), daily))
+        project.build(daily)
+        current.append(is_current(BuildState.of(project.connection, daily.reads), daily))
     assert current == [False, True, False, True]
 
 

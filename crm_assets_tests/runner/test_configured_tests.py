@@ -3,12 +3,11 @@
 import json
 from typing import Any
 
-import duckdb
 import pytest
 
 from crm_assets.errors import WrongRows
-from crm_assets.runner.builds import AUDIT, build
-from crm_assets_tests.runner.model_project import ModelProject, rows
+from crm_assets.runner.builds import AUDIT
+from crm_assets_tests.runner.model_project import ModelProject
 
 DAYS = "select unnest(range(1, 6)) as day"
 
@@ -36,33 +35,27 @@ def with_test(config: dict[str, Any], kind: str = "accepted_range", **arguments:
     ],
     ids=str,
 )
-def test_configuration_of_a_test_counts(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], found: tuple[str, str]
-) -> None:
-    [outcome] = build(connection, project.mart(DAYS, with_test(config))).outcomes
+def test_configuration_of_a_test_counts(project: ModelProject, config: dict[str, Any], found: tuple[str, str]) -> None:
+    [outcome] = project.build(project.mart(DAYS, with_test(config))).outcomes
 
     assert (outcome.severity, outcome.found) == found
 
 
 @pytest.mark.parametrize("severity", ["warn", "error"])
-def test_failing_rows_are_stored_if_asked_for(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
-) -> None:
+def test_failing_rows_are_stored_if_asked_for(project: ModelProject, severity: str) -> None:
     model = project.mart(DAYS, with_test({"severity": severity, "store_failures": True}))
     try:
-        build(connection, model)
+        project.build(model)
     except WrongRows:
         assert severity == "error"
 
-    assert rows(connection, f"{AUDIT}.sales_day_accepted_range") == [(3,), (4,), (5,)]
+    assert project.rows(f"{AUDIT}.sales_day_accepted_range") == [(3,), (4,), (5,)]
 
 
 @pytest.mark.parametrize("built", [False, True])
 @pytest.mark.parametrize("kind", ["incremental", "snapshot"])
-def test_failing_rows_of_a_refused_history_are_stored(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, kind: str, built: bool
-) -> None:
-    connection.execute("create schema raw; create table raw.accounts as select 1 as id, 10 as score")
+def test_failing_rows_of_a_refused_history_are_stored(project: ModelProject, kind: str, built: bool) -> None:
+    project.execute("create schema raw; create table raw.accounts as select 1 as id, 10 as score")
     text = "select * from {{ source('raw', 'accounts') }}"
     config = {"incremental": {"materialized": "incremental"}, "snapshot": {"strategy": "check", "check_cols": "all"}}[
         kind
@@ -78,29 +71,27 @@ def test_failing_rows_of_a_refused_history_are_stored(
     project.write(f"{folder}/kept.yml", json.dumps({key: [entry]}))
     model = project.models()[f"{folder}.kept"]
     if built:
-        build(connection, model)
-    connection.execute("update raw.accounts set score = 11; insert into raw.accounts values (2, 12), (3, 7)")
+        project.build(model)
+    project.execute("update raw.accounts set score = 11; insert into raw.accounts values (2, 12), (3, 7)")
 
     with pytest.raises(WrongRows) as refused:
-        build(connection, model)
+        project.build(model)
 
-    stored = rows(connection, f"{AUDIT}.kept_score_accepted_range")
+    stored = project.rows(f"{AUDIT}.kept_score_accepted_range")
     assert [row[:2] for row in stored] == [(1, 11), (2, 12)]
     [failed] = [outcome for outcome in refused.value.outcomes if outcome.severity == "error"]
-    assert failed.failing == len(connection.execute(failed.sql).fetchall()) == 2
+    assert failed.failing == len(project.execute(failed.sql)) == 2
 
 
-def test_rows_of_all_tests_are_stored_of_a_refused_first_build(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_rows_of_all_tests_are_stored_of_a_refused_first_build(project: ModelProject) -> None:
     project.add_settings("data_tests: {+store_failures: true}")
     model = project.mart("{{ config(materialized='incremental', unique_key='day') }} select unnest([1, 1]) as day")
 
     with pytest.raises(WrongRows):
-        build(connection, model)
+        project.build(model)
 
-    assert rows(connection, f"{AUDIT}.sales_day_unique") == [(1, 2)]
-    assert rows(connection, f"{AUDIT}.sales_day_not_null") == []
+    assert project.rows(f"{AUDIT}.sales_day_unique") == [(1, 2)]
+    assert project.rows(f"{AUDIT}.sales_day_not_null") == []
 
 
 @pytest.mark.slow
@@ -119,13 +110,12 @@ def test_rows_of_all_tests_are_stored_of_a_refused_first_build(
 )
 def test_configuration_of_a_test_is_dbts(
     project: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     settings: str,
     config: dict[str, Any],
     severity: str | None,
 ) -> None:
     project.add_settings(settings)
-    outcomes = build(connection, project.mart(DAYS, with_test(config))).outcomes
+    outcomes = project.build(project.mart(DAYS, with_test(config))).outcomes
 
     assert {outcome.severity for outcome in outcomes} - {None} == {severity} - {None}
 
@@ -139,7 +129,7 @@ def test_configuration_of_a_test_is_dbts(
     ids=["kind", "its YAML first"],
 )
 def test_kind_of_test_configures_its_tests(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], found: tuple[str, str]
+    project: ModelProject, config: dict[str, Any], found: tuple[str, str]
 ) -> None:
     project.add_settings("data_tests: {+severity: error}")
     project.write(
@@ -151,39 +141,35 @@ def test_kind_of_test_configures_its_tests(
         {% endtest %}
         """,
     )
-    [outcome] = build(connection, project.mart(DAYS, with_test(config, "above", limit=2))).outcomes
+    [outcome] = project.build(project.mart(DAYS, with_test(config, "above", limit=2))).outcomes
 
     assert (outcome.severity, outcome.found) == found
 
 
-def test_kind_of_test_may_have_its_model_last(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_kind_of_test_may_have_its_model_last(project: ModelProject) -> None:
     kind = "{% test odd(column_name, model) %}select * from {{ model }} where {{ column_name }} % 2 = 1{% endtest %}"
     project.write("tests/generic/odd.sql", kind)
     properties = "columns: [{name: day, data_tests: [{odd: {config: {severity: warn}}}]}]"
-    [outcome] = build(connection, project.mart(DAYS, properties)).outcomes
+    [outcome] = project.build(project.mart(DAYS, properties)).outcomes
 
     assert outcome.failing == 3
 
 
-def test_column_of_a_models_test_is_in_its_sentence(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_column_of_a_models_test_is_in_its_sentence(project: ModelProject) -> None:
     test = "{not_null: {arguments: {column_name: 'nullif(day, 3)'}, config: {severity: warn}}}"
-    [outcome] = build(connection, project.mart(DAYS, f"data_tests: [{test}]")).outcomes
+    [outcome] = project.build(project.mart(DAYS, f"data_tests: [{test}]")).outcomes
 
     assert outcome.found == "1 of 5 rows have no nullif(day, 3)"
 
 
-def test_where_is_a_template_in_sentences_too(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_where_is_a_template_in_sentences_too(project: ModelProject) -> None:
     where = "day > {{ var('fiscal_year_start') }}"
-    [outcome] = build(connection, project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
+    [outcome] = project.build(project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
 
     assert outcome.found == "3 of 4 rows have a day that is not at most 2"
 
 
-def test_test_of_ones_own_is_described_by_its_comments(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_test_of_ones_own_is_described_by_its_comments(project: ModelProject) -> None:
     project.write(
         "tests/generic/even.sql",
         """
@@ -194,18 +180,17 @@ def test_test_of_ones_own_is_described_by_its_comments(
         {% endtest %}
         """,
     )
-    [outcome] = build(
-        connection, project.mart(DAYS, with_test({"severity": "warn"}, "even", x=1).replace('"x": 1', ""))
-    ).outcomes
+    properties = with_test({"severity": "warn"}, "even", x=1).replace('"x": 1', "")
+    [outcome] = project.build(project.mart(DAYS, properties)).outcomes
 
     assert (outcome.test.description, outcome.found) == ("Each day is even.", "3 of 5 rows are odd")
 
 
-def test_where_may_read_other_models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_where_may_read_other_models(project: ModelProject) -> None:
     project.write("staging/days.sql", "select 2 as day")
     where = "day in (select day from {{ ref('days') }}) and day in (select day from {{ this }})"
     properties = f'columns: [{{name: day, data_tests: [{{not_null: {{config: {{where: "{where}"}}}}}}]}}]'
     model = project.mart("select * from {{ ref('days') }}", properties)
-    build(connection, project.models()["staging.days"])
+    project.build(project.models()["staging.days"])
 
-    assert [outcome.found for outcome in build(connection, model).outcomes] == ["none fails"]
+    assert [outcome.found for outcome in project.build(model).outcomes] == ["none fails"]

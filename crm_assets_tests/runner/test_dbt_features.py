@@ -3,38 +3,36 @@
 import json
 from typing import Any
 
-import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused
-from crm_assets.runner.builds import build
-from crm_assets_tests.runner.model_project import ModelProject, rows
+from crm_assets_tests.runner.model_project import ModelProject
 
 
-def test_macros_and_variables_are_filled_in(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_macros_and_variables_are_filled_in(project: ModelProject) -> None:
     project.write("macros/doubled.sql", "{% macro _twice(x) %}{{ return(x * 2) }}{% endmacro %}\n")
     project.write("macros/sums.sql", "{% macro sum_of(xs) %}{{ _twice(xs | sum) }}{% endmacro %}\n")
     three = "{% set xs = [1, 2] %}{% for x in range(3, 9) %}{% do xs.append(x) %}{% break %}{% endfor %}"
-    build(connection, project.mart(f"{three}select {{{{ sum_of(xs) }}}} as day, '{{{{ this }}}}' as place"))
+    project.build(project.mart(f"{three}select {{{{ sum_of(xs) }}}} as day, '{{{{ this }}}}' as place"))
 
-    assert rows(connection) == [(12, "marts.sales")]
+    assert project.rows() == [(12, "marts.sales")]
 
 
-def test_macro_returns_a_value_to_one_of_its_file(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_macro_returns_a_value_to_one_of_its_file(project: ModelProject) -> None:
     project.write(
         "macros/sums.sql",
         "{% macro xs() %}{{ return([1, 2]) }}{% endmacro %}"
         "{% macro sum_of_xs() %}{% for x in xs() %}{{ x }} + {% endfor %}0{% endmacro %}",
     )
-    build(connection, project.mart("select {{ sum_of_xs() }} as day"))
+    project.build(project.mart("select {{ sum_of_xs() }} as day"))
 
-    assert rows(connection) == [(3,)]
+    assert project.rows() == [(3,)]
 
 
-def test_variable_may_be_missing_or_null(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    build(connection, project.mart("select {{ var('nope', none) is none }} as day"))
+def test_variable_may_be_missing_or_null(project: ModelProject) -> None:
+    project.build(project.mart("select {{ var('nope', none) is none }} as day"))
 
-    assert rows(connection) == [(True,)]
+    assert project.rows() == [(True,)]
 
 
 @pytest.mark.slow
@@ -43,19 +41,17 @@ def test_variable_may_be_missing_or_null(project: ModelProject, connection: duck
     [("true", False, 1), ("false", True, 2), ("none", False, 2), ("none", True, 1)],
 )
 def test_incremental_model_says_whether_it_is_rebuilt(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, rebuilt: str, full_refresh: bool, kept: int
+    project: ModelProject, rebuilt: str, full_refresh: bool, kept: int
 ) -> None:
     config = "materialized='incremental'" + ("" if rebuilt == "none" else f", full_refresh={rebuilt}")
     model = project.mart(f"{{{{ config({config}) }}}} select 1 as day")
     for _ in range(2):
-        build(connection, model, full_refresh=full_refresh)
+        project.build(model, full_refresh=full_refresh)
 
-    assert len(rows(connection)) == kept
+    assert len(project.rows()) == kept
 
 
-def test_error_in_rendered_sql_names_the_line_of_the_file(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_error_in_rendered_sql_names_the_line_of_the_file(project: ModelProject) -> None:
     sql = """
     {%- set days = [1, 2, 3] -%}
     {#- Several lines
@@ -72,7 +68,7 @@ def test_error_in_rendered_sql_names_the_line_of_the_file(
     from days
     """
     with pytest.raises(ModelError, match=r"sales\.sql:12: Binder Error: .*nope"):
-        build(connection, project.mart(sql))
+        project.build(project.mart(sql))
 
 
 def test_error_in_a_macro_names_its_file(project: ModelProject) -> None:
@@ -99,28 +95,24 @@ def test_error_in_a_macro_of_names_has_its_line(project: ModelProject) -> None:
         ("select 1 as n", "day is missing, not INTEGER; n is INTEGER, not there"),
     ],
 )
-def test_enforced_contract_is_compared_with_the_table(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, message: str | None
-) -> None:
+def test_enforced_contract_is_compared_with_the_table(project: ModelProject, sql: str, message: str | None) -> None:
     model = project.mart(sql, "{config: {contract: {enforced: true}}, columns: [{name: day, data_type: int}]}")
     if message is None:
-        build(connection, model)
+        project.build(model)
     else:
         with pytest.raises(ModelError, match=rf"marts\.yml:\d+: sales breaks its contract: {message}"):
-            build(connection, model)
+            project.build(model)
 
 
 @pytest.mark.parametrize("materialized", ["table", "incremental"])
-def test_contract_says_the_order_of_columns(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, materialized: str
-) -> None:
+def test_contract_says_the_order_of_columns(project: ModelProject, materialized: str) -> None:
     config = f"config: {{materialized: {materialized}, contract: {{enforced: true}}}}"
     columns = "columns: [{name: n, data_type: text}, {name: day, data_type: int}]"
     model = project.mart("select 1 as day, 'a' as n -- both", f"{{{config}, {columns}}}")
     for _ in range(2):
-        build(connection, model)
+        project.build(model)
 
-    assert set(rows(connection)) == {("a", 1)}
+    assert set(project.rows()) == {("a", 1)}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +125,6 @@ def test_contract_says_the_order_of_columns(
 )
 def test_incremental_strategy_decides_about_earlier_rows(
     project: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     strategy: str,
     key: str | None,
     expected: list[tuple[Any, ...]],
@@ -143,12 +134,12 @@ def test_incremental_strategy_decides_about_earlier_rows(
     sql = f"{{% if is_incremental() %}}{later}{{% else %}}select 1 as day, 'a' as name{{% endif %}}"
     model = project.mart(sql, json.dumps({"config": config}))
     for _ in range(2):
-        build(connection, model)
+        project.build(model)
 
-    assert connection.execute("select day, name, n from marts.sales order by all").fetchall() == expected
+    assert project.execute("select day, name, n from marts.sales order by all") == expected
 
 
-def test_snapshot_may_be_a_block_in_a_file(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_snapshot_may_be_a_block_in_a_file(project: ModelProject) -> None:
     project.write(
         "snapshots/history.sql",
         """
@@ -158,9 +149,9 @@ def test_snapshot_may_be_a_block_in_a_file(project: ModelProject, connection: du
         {% endsnapshot %}
         """,
     )
-    build(connection, project.models()["snapshots.history"])
+    project.build(project.models()["snapshots.history"])
 
-    assert connection.execute("select id from snapshots.history").fetchall() == [(1,)]
+    assert project.execute("select id from snapshots.history") == [(1,)]
 
 
 def test_braces_in_markdown_are_text_outside_of_docs_blocks(project: ModelProject) -> None:

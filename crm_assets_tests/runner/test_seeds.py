@@ -3,11 +3,9 @@
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
-import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused
-from crm_assets.runner.builds import build
 from crm_assets.runner.model import Model
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -27,31 +25,27 @@ def targets(project: ModelProject, csv: str, properties: str = TYPES) -> Model:
     return project.models()["seeds.targets"]
 
 
-def test_a_csv_is_a_table_with_the_types_of_its_yaml(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    build(connection, targets(project, 'month,amount,note\n2026-01-01,100.5,"a, ""b"""\n2026-02-01,,\n'))
+def test_a_csv_is_a_table_with_the_types_of_its_yaml(project: ModelProject) -> None:
+    project.build(targets(project, 'month,amount,note\n2026-01-01,100.5,"a, ""b"""\n2026-02-01,,\n'))
 
-    assert connection.execute("from seeds.targets").fetchall() == [
+    assert project.execute("from seeds.targets") == [
         (date(2026, 1, 1), Decimal("100.50"), 'a, "b"'),
         (date(2026, 2, 1), None, None),
     ]
 
 
-def test_a_csv_alone_is_a_seed(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_csv_alone_is_a_seed(project: ModelProject) -> None:
     project.write("seeds/targets.csv", "owner,amount\nann,5\n")
-    build(connection, project.models()["seeds.targets"])
+    project.build(project.models()["seeds.targets"])
 
-    assert connection.execute("from seeds.targets").fetchall() == [("ann", 5)]
+    assert project.execute("from seeds.targets") == [("ann", 5)]
 
 
 @pytest.mark.parametrize("value", ["12345678901234567890", "-9223372036854775809", "9" * 5000], ids=len)
-def test_an_integer_of_more_than_64_bits_is_not_rounded(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
-) -> None:
-    build(connection, targets(project, f"id\n{value}\n1\n", "{}"))
+def test_an_integer_of_more_than_64_bits_is_not_rounded(project: ModelProject, value: str) -> None:
+    project.build(targets(project, f"id\n{value}\n1\n", "{}"))
 
-    assert connection.execute("from seeds.targets").fetchall() == [(value,), ("1",)]
+    assert project.execute("from seeds.targets") == [(value,), ("1",)]
 
 
 OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007", "a#1")
@@ -59,18 +53,16 @@ OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007",
 
 @pytest.mark.slow
 @pytest.mark.parametrize("value", ["01/02/2026", *OTHERS])
-def test_a_value_that_may_mean_several_things_is_a_text(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, value: str
-) -> None:
-    build(connection, targets(project, f"note\n{value}\n", "{}"))
+def test_a_value_that_may_mean_several_things_is_a_text(project: ModelProject, value: str) -> None:
+    project.build(targets(project, f"note\n{value}\n", "{}"))
 
-    assert connection.execute("from seeds.targets").fetchall() == [(value,)]
+    assert project.execute("from seeds.targets") == [(value,)]
 
 
-def test_a_time_with_a_zone_is_never_lost(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    build(connection, targets(project, "a,b\n2026-01-05 10:00+02,2026-01-05 10:00:00+02\n", "{}"))
+def test_a_time_with_a_zone_is_never_lost(project: ModelProject) -> None:
+    project.build(targets(project, "a,b\n2026-01-05 10:00+02,2026-01-05 10:00:00+02\n", "{}"))
 
-    assert connection.execute("select a, epoch(b) from seeds.targets").fetchall() == [
+    assert project.execute("select a, epoch(b) from seeds.targets") == [
         ("2026-01-05 10:00+02", datetime(2026, 1, 5, 8, tzinfo=timezone.utc).timestamp())
     ]
 
@@ -105,15 +97,13 @@ def test_types_of_the_project_and_of_the_entry_add_up(project: ModelProject) -> 
         pytest.param("month,amount\n2026-01-01,5,6\n", "2: Expected Number of Columns: 2 Found: 3", id="too many"),
     ],
 )
-def test_an_error_names_line_and_column_and_the_table_stays(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, csv: str, message: str
-) -> None:
-    build(connection, targets(project, "month,amount\n2026-01-01,1\n"))
+def test_an_error_names_line_and_column_and_the_table_stays(project: ModelProject, csv: str, message: str) -> None:
+    project.build(targets(project, "month,amount\n2026-01-01,1\n"))
 
     for _ in range(2):
         with pytest.raises(ModelError, match=rf"targets\.csv:{message}"):
-            build(connection, targets(project, csv))
-    assert connection.execute("select amount from seeds.targets").fetchall() == [(Decimal(1),)]
+            project.build(targets(project, csv))
+    assert project.execute("select amount from seeds.targets") == [(Decimal(1),)]
 
 
 def test_a_type_of_a_column_that_is_not_there_is_refused(project: ModelProject) -> None:

@@ -1,19 +1,17 @@
 """Singular tests: a SELECT in a file of its own, for rows that should not be."""
 
-import duckdb
 import pytest
 
 from crm_assets.errors import ModelsRefused, WrongRows
-from crm_assets.runner.builds import build
 from crm_assets_tests.runner.model_project import ModelProject
 
 
-def test_test_belongs_to_the_model_that_it_reads(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_test_belongs_to_the_model_that_it_reads(project: ModelProject) -> None:
     project.write("tests/no_sale_on_day_two.sql", "select day from {{ ref('sales') }} where day = 2;\n")
     model = project.mart("select 2 as day")
 
     with pytest.raises(WrongRows, match=r"no_sale_on_day_two: 1 fail: No row is found by no_sale_on_day_two\.sql"):
-        build(connection, model)
+        project.build(model)
 
 
 def test_test_of_several_models_waits_for_all_of_them(project: ModelProject) -> None:

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import duckdb
 import pytest
 
-from crm_assets.runner.builds import build
 from crm_assets_tests.runner.histories import CHECK, TIMESTAMP, history, overlaps, states
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -27,23 +25,20 @@ pytestmark = pytest.mark.usefixtures("accounts")
 )
 def test_a_record_that_is_gone(
     project: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     hard_deletes: str,
     gone: list[tuple[Any, ...]],
     back: list[tuple[Any, ...]],
 ) -> None:
     model = history(project, **CHECK, hard_deletes=hard_deletes)
-    build(connection, model)
-    connection.execute(
-        "create temp table away as from raw.accounts where id = 2; delete from raw.accounts where id = 2"
-    )
+    project.build(model)
+    project.execute("create temp table away as from raw.accounts where id = 2; delete from raw.accounts where id = 2")
     for _ in range(2):
-        build(connection, model)
-        assert states(connection) == gone
-    connection.execute("insert into raw.accounts from away")
-    build(connection, model)
+        project.build(model)
+        assert states(project) == gone
+    project.execute("insert into raw.accounts from away")
+    project.build(model)
 
-    assert states(connection) == back
+    assert states(project) == back
 
 
 @pytest.mark.slow
@@ -61,26 +56,24 @@ def test_a_record_that_is_gone(
     ],
 )
 def test_a_record_that_returns_has_another_row(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, hard_deletes: str, before: str, after: str
+    project: ModelProject, hard_deletes: str, before: str, after: str
 ) -> None:
     model = history(project, **TIMESTAMP, hard_deletes=hard_deletes)
-    connection.execute("update raw.accounts set changed = ? where id = 2", [before])
-    build(connection, model)
+    project.execute("update raw.accounts set changed = ? where id = 2", [before])
+    project.build(model)
     for owner in ("ben", "bea"):
-        connection.execute("delete from raw.accounts where id = 2")
-        build(connection, model)
-        connection.execute("insert into raw.accounts values (2, ?, ?)", [owner, after])
-        connection.execute(
-            "update raw.accounts set owner = ?, changed = changed + interval 1 day where id = 1", [owner]
-        )
-        build(connection, model)
-        build(connection, model)
+        project.execute("delete from raw.accounts where id = 2")
+        project.build(model)
+        project.execute("insert into raw.accounts values (2, ?, ?)", [owner, after])
+        project.execute("update raw.accounts set owner = ?, changed = changed + interval 1 day where id = 1", [owner])
+        project.build(model)
+        project.build(model)
 
     deleted = [("bob", False), ("ben", False)] if hard_deletes == "new_record" else []
     versions = [("bob", False), *deleted[:1], ("ben", False), *deleted[1:], ("bea", True)]
     other = [(1, "ann", False), (1, "ben", False), (1, "bea", True)]
-    assert states(connection) == [*other, *((2, *version) for version in versions)]
-    assert overlaps(connection) == []
+    assert states(project) == [*other, *((2, *version) for version in versions)]
+    assert overlaps(project) == []
 
 
 @pytest.mark.slow
@@ -92,34 +85,30 @@ def test_a_record_that_returns_has_another_row(
         pytest.param(None, id="none", marks=pytest.mark.file),
     ],
 )
-def test_a_checked_change_is_recorded_whatever_its_time(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, changed: str | None
-) -> None:
+def test_a_checked_change_is_recorded_whatever_its_time(project: ModelProject, changed: str | None) -> None:
     model = history(project, **CHECK, updated_at="changed")
     for owner in ("ann", "bob", "ann"):
-        connection.execute("update raw.accounts set owner = ?, changed = ? where id = 1", [owner, changed])
-        build(connection, model)
+        project.execute("update raw.accounts set owner = ?, changed = ? where id = 1", [owner, changed])
+        project.build(model)
 
-    assert states(connection)[:-1] == [(1, "ann", False), (1, "bob", False), (1, "ann", True)]
-    assert overlaps(connection) == []
+    assert states(project)[:-1] == [(1, "ann", False), (1, "bob", False), (1, "ann", True)]
+    assert overlaps(project) == []
 
 
-def test_a_record_without_a_time_is_recorded_once_it_has_one(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_record_without_a_time_is_recorded_once_it_has_one(project: ModelProject) -> None:
     model = history(project, **TIMESTAMP)
     for owner, changed in (("ann", None), ("cleo", None), ("dan", "2026-02-01")):
-        connection.execute("update raw.accounts set owner = ?, changed = ? where id = 1", [owner, changed])
-        build(connection, model)
+        project.execute("update raw.accounts set owner = ?, changed = ? where id = 1", [owner, changed])
+        project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "dan", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "dan", True), (2, "bob", True)]
 
 
-def test_a_record_that_is_gone_is_marked(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_record_that_is_gone_is_marked(project: ModelProject) -> None:
     model = history(project, **CHECK, hard_deletes="new_record")
-    build(connection, model)
-    connection.execute("delete from raw.accounts where id = 2")
-    build(connection, model)
+    project.build(model)
+    project.execute("delete from raw.accounts where id = 2")
+    project.build(model)
 
     marks = "select dbt_is_deleted from snapshots.history where id = 2 order by dbt_valid_from"
-    assert connection.execute(marks).fetchall() == [("False",), ("True",)]
+    assert project.execute(marks) == [("False",), ("True",)]

@@ -2,152 +2,130 @@
 
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.builds import build
-from crm_assets_tests.runner.histories import CHECK, TIMESTAMP, everything, history, states
+from crm_assets_tests.runner.histories import CHECK, TIMESTAMP, history, states
 from crm_assets_tests.runner.model_project import ModelProject
 
 pytestmark = pytest.mark.usefixtures("accounts")
 
 
-def test_the_first_build_opens_a_row_for_each_record(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    build(connection, history(project, **CHECK))
+def test_the_first_build_opens_a_row_for_each_record(project: ModelProject) -> None:
+    project.build(history(project, **CHECK))
 
-    assert states(connection) == [(1, "ann", True), (2, "bob", True)]
-    columns = [column for column, *_ in connection.execute("describe snapshots.history").fetchall()]
+    assert states(project) == [(1, "ann", True), (2, "bob", True)]
+    columns = [column for column, *_ in project.execute("describe snapshots.history")]
     assert columns[3:] == ["dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to"]
 
 
-def test_a_change_closes_the_row_and_opens_another(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_change_closes_the_row_and_opens_another(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    connection.execute(
+    project.build(model)
+    project.execute(
         "update raw.accounts set owner = 'cleo' where id = 1; insert into raw.accounts values (3, 'dan', null)"
     )
-    build(connection, model)
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True), (3, "dan", True)]
-    [(closed, opened)] = connection.execute(
+    assert states(project) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True), (3, "dan", True)]
+    [(closed, opened)] = project.execute(
         "select max(dbt_valid_to), max(dbt_valid_from) from snapshots.history where id = 1"
-    ).fetchall()
+    )
     assert closed == opened
 
 
 @pytest.mark.parametrize("config", [CHECK, TIMESTAMP], ids=["check", "timestamp"])
-def test_a_build_that_sees_no_change_changes_nothing(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any]
-) -> None:
+def test_a_build_that_sees_no_change_changes_nothing(project: ModelProject, config: dict[str, Any]) -> None:
     model = history(project, **config)
-    build(connection, model)
-    before = everything(connection)
-    build(connection, model)
+    project.build(model)
+    before = project.rows("snapshots.history")
+    project.build(model)
 
-    assert everything(connection) == before
+    assert project.rows("snapshots.history") == before
 
 
-def test_a_column_that_is_not_checked_makes_no_change(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_column_that_is_not_checked_makes_no_change(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    connection.execute("update raw.accounts set changed = '2026-02-01'")
-    build(connection, model)
+    project.build(model)
+    project.execute("update raw.accounts set changed = '2026-02-01'")
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", True), (2, "bob", True)]
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "ann"), ("ann", None)])
-def test_a_value_that_comes_or_goes_is_a_change(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, before: str | None, after: str | None
-) -> None:
+def test_a_value_that_comes_or_goes_is_a_change(project: ModelProject, before: str | None, after: str | None) -> None:
     model = history(project, **{**CHECK, "check_cols": "all"})
-    connection.execute("delete from raw.accounts where id = 2; update raw.accounts set owner = ?", [before])
-    build(connection, model)
-    connection.execute("update raw.accounts set owner = ?", [after])
-    build(connection, model)
+    project.execute("delete from raw.accounts where id = 2; update raw.accounts set owner = ?", [before])
+    project.build(model)
+    project.execute("update raw.accounts set owner = ?", [after])
+    project.build(model)
 
-    assert states(connection) == [(1, before, False), (1, after, True)]
+    assert states(project) == [(1, before, False), (1, after, True)]
 
 
-def test_the_timestamp_strategy_goes_by_the_records_own_time(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_the_timestamp_strategy_goes_by_the_records_own_time(project: ModelProject) -> None:
     model = history(project, **TIMESTAMP)
-    build(connection, model)
-    connection.execute("update raw.accounts set owner = 'old', changed = '2025-12-31' where id = 2")
-    connection.execute("update raw.accounts set owner = 'cleo', changed = '2026-02-01' where id = 1")
-    build(connection, model)
+    project.build(model)
+    project.execute("update raw.accounts set owner = 'old', changed = '2025-12-31' where id = 2")
+    project.execute("update raw.accounts set owner = 'cleo', changed = '2026-02-01' where id = 1")
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
-    found = connection.execute("select dbt_valid_from, dbt_valid_to from snapshots.history where id = 1").fetchall()
+    assert states(project) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
+    found = project.execute("select dbt_valid_from, dbt_valid_to from snapshots.history where id = 1")
     changed = datetime(2026, 2, 1)  # noqa: DTZ001 # as dbt keeps it
     assert sorted(found, key=str) == [(datetime(2026, 1, 1), changed), (changed, None)]  # noqa: DTZ001
 
 
 @pytest.mark.parametrize("config", [CHECK, TIMESTAMP], ids=["check", "timestamp"])
-def test_fields_called_like_a_snapshots_columns_change_nothing(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any]
-) -> None:
+def test_fields_called_like_a_snapshots_columns_change_nothing(project: ModelProject, config: dict[str, Any]) -> None:
     model = history(project, **config, hard_deletes="new_record")
-    build(connection, model)
+    project.build(model)
     for column in ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"):
-        connection.execute(f"alter table raw.accounts add column {column} int default 5")
-    before = everything(connection)
-    build(connection, model)
-    assert everything(connection) == before
+        project.execute(f"alter table raw.accounts add column {column} int default 5")
+    before = project.rows("snapshots.history")
+    project.build(model)
+    assert project.rows("snapshots.history") == before
 
-    build(connection, model, full_refresh=True)
-    assert states(connection) == [(1, "ann", True), (2, "bob", True)]
+    project.build(model, full_refresh=True)
+    assert states(project) == [(1, "ann", True), (2, "bob", True)]
 
 
-def test_a_new_column_is_added_and_earlier_rows_stay(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_a_new_column_is_added_and_earlier_rows_stay(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    connection.execute("alter table raw.accounts add column city varchar")
-    connection.execute("update raw.accounts set owner = 'cleo', city = 'Ulm' where id = 1")
-    build(connection, model)
+    project.build(model)
+    project.execute("alter table raw.accounts add column city varchar")
+    project.execute("update raw.accounts set owner = 'cleo', city = 'Ulm' where id = 1")
+    project.build(model)
 
-    found = connection.execute(
-        "select owner, city from snapshots.history where id = 1 order by dbt_valid_from"
-    ).fetchall()
+    found = project.execute("select owner, city from snapshots.history where id = 1 order by dbt_valid_from")
     assert found == [("ann", None), ("cleo", "Ulm")]
 
 
-def test_a_new_checked_column_changes_records_that_have_a_value(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    build(connection, history(project, **CHECK))
-    connection.execute(
+def test_a_new_checked_column_changes_records_that_have_a_value(project: ModelProject) -> None:
+    project.build(history(project, **CHECK))
+    project.execute(
         "alter table raw.accounts add column city varchar; update raw.accounts set city = 'Ulm' where id = 1"
     )
-    build(connection, history(project, **{**CHECK, "check_cols": ["owner", "city"]}))
+    project.build(history(project, **{**CHECK, "check_cols": ["owner", "city"]}))
 
-    assert states(connection) == [(1, "ann", False), (1, "ann", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "ann", True), (2, "bob", True)]
 
 
-def test_names_may_be_in_another_case(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_names_may_be_in_another_case(project: ModelProject) -> None:
     model = history(project, unique_key="ID", strategy="timestamp", updated_at="CHANGED")
-    build(connection, model)
-    connection.execute("update raw.accounts set owner = 'cleo', changed = changed + interval 1 day where id = 1")
-    build(connection, model)
+    project.build(model)
+    project.execute("update raw.accounts set owner = 'cleo', changed = changed + interval 1 day where id = 1")
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
 
 
-def retyped(connection: duckdb.DuckDBPyConnection, column: str) -> None:
-    connection.execute(f"create or replace table raw.accounts as select * replace ({column}) from raw.accounts")
+def retyped(project: ModelProject, column: str) -> None:
+    project.execute(f"create or replace table raw.accounts as select * replace ({column}) from raw.accounts")
 
 
 @pytest.mark.parametrize("config", [CHECK, TIMESTAMP], ids=["check", "timestamp"])
@@ -162,90 +140,87 @@ def retyped(connection: duckdb.DuckDBPyConnection, column: str) -> None:
 )
 def test_a_column_of_another_type_keeps_every_value(
     project: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     config: dict[str, Any],
     type_: str,
     values: list[Any],
 ) -> None:
-    connection.execute("alter table raw.accounts add column score int; update raw.accounts set score = id")
+    project.execute("alter table raw.accounts add column score int; update raw.accounts set score = id")
     model = history(project, **{**config, **({"check_cols": ["score"]} if config == CHECK else {})})
-    build(connection, model)
-    retyped(connection, f"score::{type_} as score")
-    connection.execute("update raw.accounts set score = ?, changed = changed + interval 1 day where id = 1", values[:1])
+    project.build(model)
+    retyped(project, f"score::{type_} as score")
+    project.execute("update raw.accounts set score = ?, changed = changed + interval 1 day where id = 1", values[:1])
     for _ in range(2):
-        build(connection, model)
+        project.build(model)
 
-    found = connection.execute("select score from snapshots.history order by id, dbt_valid_from").fetchall()
+    found = project.execute("select score from snapshots.history order by id, dbt_valid_from")
     earlier, changed, same = [score for (score,) in found]
     assert (str(earlier)[0], changed, same) == ("1", *values)
 
 
-def test_a_column_of_a_narrower_type_is_compared(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_column_of_a_narrower_type_is_compared(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    retyped(connection, "7 as owner")
-    build(connection, model)
+    project.build(model)
+    retyped(project, "7 as owner")
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "7", True), (2, "bob", False), (2, "7", True)]
+    assert states(project) == [(1, "ann", False), (1, "7", True), (2, "bob", False), (2, "7", True)]
 
 
-def test_times_of_another_type_open_no_row_twice(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_times_of_another_type_open_no_row_twice(project: ModelProject) -> None:
     model = history(project, **TIMESTAMP)
-    retyped(connection, "changed::date as changed")
-    build(connection, model)
-    retyped(connection, "changed::timestamp as changed")
-    connection.execute("update raw.accounts set changed = '2026-02-01 10:00', owner = 'cleo' where id = 1")
+    retyped(project, "changed::date as changed")
+    project.build(model)
+    retyped(project, "changed::timestamp as changed")
+    project.execute("update raw.accounts set changed = '2026-02-01 10:00', owner = 'cleo' where id = 1")
     for _ in range(3):
-        build(connection, model)
+        project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
 
 
-def test_a_failed_build_loses_no_history(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_failed_build_loses_no_history(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    before = everything(connection)
+    project.build(model)
+    before = project.rows("snapshots.history")
 
-    connection.execute("update raw.accounts set owner = 'cleo'; insert into raw.accounts values (1, 'dan', null)")
+    project.execute("update raw.accounts set owner = 'cleo'; insert into raw.accounts values (1, 'dan', null)")
     with pytest.raises(WrongRows, match="dbt_scd_id_unique: 1 values of dbt_scd_id occur more than once"):
-        build(connection, model)
-    connection.execute("alter table raw.accounts drop column owner")
+        project.build(model)
+    project.execute("alter table raw.accounts drop column owner")
     with pytest.raises(ModelError, match=r"owner"):
-        build(connection, model)
-    assert everything(connection) == before
+        project.build(model)
+    assert project.rows("snapshots.history") == before
 
 
-def test_full_refresh_starts_from_scratch(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_full_refresh_starts_from_scratch(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    build(connection, model)
-    connection.execute("update raw.accounts set owner = 'cleo'")
-    build(connection, model, full_refresh=True)
+    project.build(model)
+    project.execute("update raw.accounts set owner = 'cleo'")
+    project.build(model, full_refresh=True)
 
-    assert states(connection) == [(1, "cleo", True), (2, "cleo", True)]
+    assert states(project) == [(1, "cleo", True), (2, "cleo", True)]
 
 
-def test_key_of_several_columns_distinguishes_records(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_key_of_several_columns_distinguishes_records(project: ModelProject) -> None:
     model = history(project, **{**CHECK, "unique_key": ["id", "changed"]})
-    connection.execute("insert into raw.accounts values (1, 'ann', '2026-02-01')")
-    build(connection, model)
-    connection.execute("update raw.accounts set owner = 'cleo' where changed = '2026-02-01'")
-    build(connection, model)
+    project.execute("insert into raw.accounts values (1, 'ann', '2026-02-01')")
+    project.build(model)
+    project.execute("update raw.accounts set owner = 'cleo' where changed = '2026-02-01'")
+    project.build(model)
 
-    assert states(connection) == [(1, "ann", False), (1, "ann", True), (1, "cleo", True), (2, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "ann", True), (1, "cleo", True), (2, "bob", True)]
 
 
-def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Path) -> None:
+@pytest.mark.file
+def test_two_connections_write_a_change_once(project: ModelProject) -> None:
     model = history(project, **CHECK)
-    with duckdb.connect(str(tmp_path / "w.duckdb")) as first, first.cursor() as second:
-        first.execute("create schema raw; create table raw.accounts as select 1 as id, 'ann' as owner")
-        build(first, model)
-        first.execute("update raw.accounts set owner = 'bob'")
-        build(first, model)
+    project.build(model)
+    project.execute("update raw.accounts set owner = 'cleo' where id = 1")
+    with project.connection.cursor() as second:
+        project.build(model)
         build(second, model)
 
-        assert states(first) == [(1, "ann", False), (1, "bob", True)]
+    assert states(project) == [(1, "ann", False), (1, "cleo", True), (2, "bob", True)]
 
 
 @pytest.mark.parametrize(
@@ -253,10 +228,10 @@ def test_two_connections_write_a_change_once(project: ModelProject, tmp_path: Pa
     [(CHECK, "unique_key", ["id", "nope"]), (TIMESTAMP, "updated_at", "nope"), (CHECK, "check_cols", ["nope"])],
 )
 def test_configured_column_that_does_not_exist_is_named(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, config: dict[str, Any], key: str, value: object
+    project: ModelProject, config: dict[str, Any], key: str, value: object
 ) -> None:
     with pytest.raises(ModelError, match=rf"history\.yml:2: {key} names nope, but the SELECT has no such column"):
-        build(connection, history(project, **{**config, key: value}))
+        project.build(history(project, **{**config, key: value}))
 
 
 WRONG_CONFIG = {

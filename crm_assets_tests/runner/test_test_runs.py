@@ -3,11 +3,10 @@
 import json
 from typing import Any
 
-import duckdb
 import pytest
 
 from crm_assets.errors import WrongRows
-from crm_assets.runner.builds import Outcome, build, run_test
+from crm_assets.runner.builds import Outcome, run_test
 from crm_assets.runner.unchanged import variables_of
 from crm_assets_tests.runner.model_project import ModelProject
 
@@ -21,22 +20,22 @@ Test = str | dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
-def sales(connection: duckdb.DuckDBPyConnection) -> None:
+def sales(project: ModelProject) -> None:
     """The table `marts.sales` with the rows above."""
-    connection.execute(f"create schema marts; create table marts.sales as {ROWS}")
+    project.execute(f"create schema marts; create table marts.sales as {ROWS}")
 
 
-def run(project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test) -> Outcome:
+def run(project: ModelProject, column: str | None, test: Test) -> Outcome:
     """What a test of a column, or of the whole model, finds."""
     columns = [{"name": name, "description": "A column.", "quote": True} for name in ("Key", NAME, "n")]
     tested = [{**it, "data_tests": [test]} if it["name"] == column else it for it in columns]
     model = project.mart(ROWS, json.dumps({"columns": tested, "data_tests": [] if column else [test]}))
-    return run_test(connection, model, model.data_tests[0], variables_of(connection))
+    return run_test(project.connection, model, model.data_tests[0], variables_of(project.connection))
 
 
-def failing(connection: duckdb.DuckDBPyConnection, outcome: Outcome) -> list[tuple[Any, ...]]:
+def failing(project: ModelProject, outcome: Outcome) -> list[tuple[Any, ...]]:
     """The rows that the SQL of an outcome finds."""
-    return connection.execute(f"from (\n{outcome.sql}\n) order by all").fetchall()
+    return project.execute(f"from (\n{outcome.sql}\n) order by all")
 
 
 FAILING = {
@@ -64,14 +63,13 @@ FAILING = {
 @pytest.mark.parametrize(("column", "test", "rows"), FAILING.values(), ids=FAILING)
 def test_rows_fail(
     project: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     column: str | None,
     test: Test,
     rows: list[tuple[Any, ...]],
 ) -> None:
-    found = run(project, connection, column, test)
+    found = run(project, column, test)
 
-    assert (found.problem, found.failing, failing(connection, found)) == (None, len(rows), rows)
+    assert (found.problem, found.failing, failing(project, found)) == (None, len(rows), rows)
 
 
 @pytest.mark.slow
@@ -91,10 +89,8 @@ def test_rows_fail(
         ("n", {"not_null": {"description": "Each has\nan n.\n"}}, "2 fail: Each has an n."),
     ],
 )
-def test_failing_rows_are_described(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str, test: Test, sentence: str
-) -> None:
-    assert run(project, connection, column, test).found == sentence
+def test_failing_rows_are_described(project: ModelProject, column: str, test: Test, sentence: str) -> None:
+    assert run(project, column, test).found == sentence
 
 
 PASSING = {
@@ -111,44 +107,38 @@ PASSING = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("column", "test"), PASSING.values(), ids=PASSING)
-def test_rows_pass(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test
-) -> None:
-    assert run(project, connection, column, test).passed
+def test_rows_pass(project: ModelProject, column: str | None, test: Test) -> None:
+    assert run(project, column, test).passed
 
 
-def test_missing_values_make_equal_combinations(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    found = run(project, connection, None, {COMBINATION: {"arguments": {"combination_of_columns": ["n"]}}})
+def test_missing_values_make_equal_combinations(project: ModelProject) -> None:
+    found = run(project, None, {COMBINATION: {"arguments": {"combination_of_columns": ["n"]}}})
 
-    assert failing(connection, found) == [(None, 2)]
+    assert failing(project, found) == [(None, 2)]
 
 
 @pytest.mark.parametrize("severity", ["error", "warn"])
-def test_the_sql_that_is_shown_finds_the_rows(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, severity: str
-) -> None:
+def test_the_sql_that_is_shown_finds_the_rows(project: ModelProject, severity: str) -> None:
     would_end_a_literal = "b' or true --"
     test: Test = {
         "accepted_values": {"arguments": {"values": ["a", would_end_a_literal]}, "config": {"severity": severity}}
     }
 
-    found = run(project, connection, NAME, test)
-    assert connection.execute(found.sql).fetchall() == [(2, "b", -5), (3, "b", None)]
+    found = run(project, NAME, test)
+    assert project.execute(found.sql) == [(2, "b", -5), (3, "b", None)]
 
 
-def test_the_rows_that_were_refused_are_found_without_the_table(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    connection.execute("drop table marts.sales")
+def test_the_rows_that_were_refused_are_found_without_the_table(project: ModelProject) -> None:
+    project.execute("drop table marts.sales")
     with pytest.raises(WrongRows) as refused:
-        build(connection, project.mart(ROWS, "columns: [{name: n, data_tests: [not_null]}]"))
+        project.build(project.mart(ROWS, "columns: [{name: n, data_tests: [not_null]}]"))
 
     [outcome] = refused.value.outcomes
-    assert failing(connection, outcome) == [(3, "b", None), (4, None, None)]
+    assert failing(project, outcome) == [(3, "b", None), (4, None, None)]
 
 
-def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
-    found = run(project, connection, "n", {EXPRESSION: {"arguments": {"expression": "> nope"}}})
+def test_a_test_that_cannot_be_run_says_why(project: ModelProject) -> None:
+    found = run(project, "n", {EXPRESSION: {"arguments": {"expression": "> nope"}}})
 
     assert found.found.startswith('could not be run: Binder Error: Referenced column "nope" not found')
     assert not found.passed
@@ -168,7 +158,5 @@ def test_a_test_that_cannot_be_run_says_why(project: ModelProject, connection: d
         ),
     ],
 )
-def test_a_check_is_named_after_its_test(
-    project: ModelProject, connection: duckdb.DuckDBPyConnection, column: str | None, test: Test, name: str
-) -> None:
-    assert run(project, connection, column, test).test.name == name
+def test_a_check_is_named_after_its_test(project: ModelProject, column: str | None, test: Test, name: str) -> None:
+    assert run(project, column, test).test.name == name

@@ -9,7 +9,6 @@ import pytest
 
 from crm_assets.errors import ModelError
 from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded
-from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -47,15 +46,15 @@ def see_user(connection: duckdb.DuckDBPyConnection, load_id: str, name: str) -> 
 
 
 @pytest.fixture
-def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> ModelProject:
+def models(project: ModelProject) -> ModelProject:
     """Two lists that were loaded, and models of one of them that were built."""
-    create_log_tables(connection)
+    create_log_tables(project.connection)
     for resource in ("won_deals", "accounts"):
-        connection.execute(f"create table raw.{resource} as select 1 as id")
-        load(connection, resource, "load_1", "load_1")
-    create_side_loaded(connection)
-    see_user(connection, "load_1", "Ann")
-    report_in(connection, EARLY)
+        project.execute(f"create table raw.{resource} as select 1 as id")
+        load(project.connection, resource, "load_1", "load_1")
+    create_side_loaded(project.connection)
+    see_user(project.connection, "load_1", "Ann")
+    report_in(project.connection, EARLY)
     project.write("staging/stg_deals.sql", "select id from {{ source('raw', 'won_deals') }}")
     project.write("marts/sales.sql", "select id from {{ ref('stg_deals') }}")
     project.write("marts/daily.sql", "select id, current_date as day from {{ ref('stg_deals') }}")
@@ -63,16 +62,16 @@ def models(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> Mode
     project.write("staging/stg_names.sql", "select record from {{ source('raw', 'side_loaded') }}")
     project.write("seeds/targets.csv", "month\n1\n")
     for model in project.models().values():
-        build(connection, model)
+        project.build(model)
     return project
 
 
-def built_again(project: ModelProject, connection: duckdb.DuckDBPyConnection) -> list[str]:
+def built_again(project: ModelProject) -> list[str]:
     """The names of the models that are not current, in order. They are built."""
     changed: list[Model] = []
     for model in project.models().values():
-        if not is_current(BuildState.of(connection, model.reads), model):
-            build(connection, model)
+        if not is_current(BuildState.of(project.connection, model.reads), model):
+            project.build(model)
             changed.append(model)
     return [model.name for model in changed]
 
@@ -95,23 +94,21 @@ def edit(path: Path, old: str, new: str) -> None:
         pytest.param("seeds/targets.csv", "1", "2", ["targets"], id="a seed"),
     ],
 )
-def test_changed_files_are_built(
-    models: ModelProject, connection: duckdb.DuckDBPyConnection, file: str, old: str, new: str, expected: list[str]
-) -> None:
+def test_changed_files_are_built(models: ModelProject, file: str, old: str, new: str, expected: list[str]) -> None:
     edit(models.folder / file, old, new)
-    assert sorted(built_again(models, connection)) == sorted(expected)
-    assert built_again(models, connection) == []
+    assert sorted(built_again(models)) == sorted(expected)
+    assert built_again(models) == []
 
 
-def test_changed_type_of_a_contract_is_compared(models: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_changed_type_of_a_contract_is_compared(models: ModelProject) -> None:
     contract = "models: [{name: agreed, config: {contract: {enforced: true}}, columns: [{name: id, data_type: int}]}]"
     file = models.write("marts/agreed.yml", contract)
     models.write("marts/agreed.sql", "select id from {{ ref('stg_deals') }}")
-    assert built_again(models, connection) == ["agreed"]
+    assert built_again(models) == ["agreed"]
 
     edit(file, "int", "bigint")
     with pytest.raises(ModelError, match="agreed breaks its contract: id is INTEGER, not BIGINT"):
-        built_again(models, connection)
+        built_again(models)
 
 
 def next_day(connection: duckdb.DuckDBPyConnection) -> None:
@@ -143,23 +140,20 @@ CHANGES = {
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_changed_data_are_built(
     models: ModelProject,
-    connection: duckdb.DuckDBPyConnection,
     change: Callable[[duckdb.DuckDBPyConnection], object],
     expected: list[str],
 ) -> None:
-    change(connection)
-    assert sorted(built_again(models, connection)) == expected
+    change(models.connection)
+    assert sorted(built_again(models)) == expected
 
 
-def test_table_of_somebody_else_is_always_read_again(
-    models: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
-    connection.execute("create schema theirs; create table theirs.rates as select 1 as rate")
+def test_table_of_somebody_else_is_always_read_again(models: ModelProject) -> None:
+    models.execute("create schema theirs; create table theirs.rates as select 1 as rate")
     models.write("models/rates.yml", "sources: [{name: theirs, tables: [{name: rates}]}]")
     models.write("marts/rates.sql", "select rate from {{ source('theirs', 'rates') }}")
     models.write("marts/rated.sql", "select rate from {{ ref('rates') }}")
-    assert built_again(models, connection) == ["rates", "rated"]
-    assert built_again(models, connection) == ["rates", "rated"]
+    assert built_again(models) == ["rates", "rated"]
+    assert built_again(models) == ["rates", "rated"]
 
 
 @pytest.mark.slow
@@ -176,21 +170,21 @@ def test_table_of_somebody_else_is_always_read_again(
     ],
 )
 def test_models_that_depend_on_more_than_tables_are_built_again(
-    models: ModelProject, connection: duckdb.DuckDBPyConnection, sql: str, expected: list[str]
+    models: ModelProject, sql: str, expected: list[str]
 ) -> None:
     models.write("marts/extra.sql", f"select id, {sql} from (select id, null::date as updated_at from raw.won_deals)")
-    built_again(models, connection)
-    assert built_again(models, connection) == expected
+    built_again(models)
+    assert built_again(models) == expected
 
 
-def test_test_with_a_clock_is_run_again(models: ModelProject, connection: duckdb.DuckDBPyConnection) -> None:
+def test_test_with_a_clock_is_run_again(models: ModelProject) -> None:
     edit(
         models.folder / "models/marts/marts.yml",
         "[unique]",
         "[{expression_is_true: {arguments: {expression: < epoch(now())}}}]",
     )
-    built_again(models, connection)
-    assert built_again(models, connection) == ["sales"]
+    built_again(models)
+    assert built_again(models) == ["sales"]
 
 
 @pytest.mark.parametrize("call", ["age(id)", "current_localtimestamp()", "current_localtime()", "getvariable('x')"])
@@ -198,13 +192,11 @@ def test_clocks_that_duckdb_calls_consistent_are_none(call: str) -> None:
     assert not is_stable(f"select {call} from deals")
 
 
-def test_model_marked_as_independent_of_the_day_is_left_alone(
-    models: ModelProject, connection: duckdb.DuckDBPyConnection
-) -> None:
+def test_model_marked_as_independent_of_the_day_is_left_alone(models: ModelProject) -> None:
     edit(models.folder / "models/marts/marts.yml", "depends_on_today: true", "depends_on_today: false")
-    built_again(models, connection)
-    report_in(connection, LATE)
-    assert built_again(models, connection) == []
+    built_again(models)
+    report_in(models.connection, LATE)
+    assert built_again(models) == []
 
 
 def test_models_of_the_project_say_whether_they_depend_on_the_day() -> None:
