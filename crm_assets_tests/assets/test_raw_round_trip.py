@@ -26,6 +26,7 @@ odd_texts = st.sampled_from(
     [
         *("007", "+7", "7", "-0", "0.50", "1e3", "true", "yes", "NaN", "null", "", "[1]", '{"a":1}', "soon"),
         *("2024-01-05", "2024-01-05T10:00:00Z", "2024-01-05T10:00:00+05:30", "0001-01-01T00:00:00+05:30"),
+        *("NULL", "nul \x00 character", "  two\nlines\tand 'quotes' \"of\" \\ both; kinds  ", "x" * 20_000),
     ]
 )
 scalars = (

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from crm_assets.api import ENDPOINTS
+from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
-from crm_assets_tests.assets.test_raw_values import RESOURCES, declared
 
 DUCKDB_TYPES = {
     "text": "VARCHAR",
@@ -24,14 +25,13 @@ def test_empty_lists_leave_empty_tables_of_the_declared_shape(data_dir: Path) ->
     with configured_crm():
         run = materialize()
     assert run.success
-    for resource in RESOURCES:
+    for resource in ENDPOINTS:
         found = columns(data_dir / "crm.duckdb", resource)
         assert {name: found.pop(name) for name in ("_dlt_load_id", "_dlt_id")} == dict.fromkeys(
             ("_dlt_load_id", "_dlt_id"), "VARCHAR"
         )
-        assert found == {
-            name: DUCKDB_TYPES[column["data_type"]] for name, column in declared(resource)["columns"].items()
-        }
+        declared = resource_schema(resource).columns
+        assert found == {name: DUCKDB_TYPES[column.data_type] for name, column in declared.items()}
         assert rows(data_dir / "crm.duckdb", f"select count(*) from raw.{resource}") == [(0,)]
         metadata = run.metadata(resource)
         assert (metadata["dagster/row_count"], metadata["crm/rows_read"], metadata["crm/rows_in_source"]) == (0, 0, 0)
