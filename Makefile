@@ -77,7 +77,7 @@ ON_A_LAKE := \
 		commands/test_apply_policy.py commands/test_forget.py privacy/test_*.py warehouse/test_crash.py \
 		warehouse/test_lake_files.py \
 		runner/test_builds.py runner/test_test_runs.py runner/test_unchanged.py runner/test_seeds.py runner/test_snapshots.py \
-		runner/test_snapshot_deletes.py models/test_history.py models/test_presence.py models/test_staging.py models/test_vanished.py)
+		runner/test_snapshot_deletes.py models/test_history.py models/test_staging.py models/test_vanished.py)
 
 # Those of them for each kind of statement, not for each kind of answer.
 MAINLY_ON_A_LAKE := \

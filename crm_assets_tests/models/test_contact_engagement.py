@@ -21,16 +21,6 @@ def test_engagement_goes_by_the_days_since_last_contact(crm: RawTables) -> None:
     assert_each(crm, "contacts", cases, ENGAGEMENT, "engagement")
 
 
-def test_meetings_and_tasks_that_name_the_contact_count(crm: RawTables) -> None:
-    met = ago(days=3)
-    crm.add("contacts", 11)
-    crm.add("past_appointments", 51, targetables=ANN, from_date=met)
-    crm.add("past_appointments", 52, targetables=ANN, from_date=ahead(days=1))
-    crm.add("open_tasks", 31, targetables=ANN)
-
-    assert crm.row(ENGAGEMENT, "meetings", "last_meeting_at", "last_contact_at", "open_tasks") == (2, met, met, 1)
-
-
 def test_a_contact_has_the_name_of_an_account_that_is_listed(crm: RawTables) -> None:
     crm.add("accounts", 1, name="Acme")
     crm.add("accounts", 2, name="Deleted", is_deleted=True)

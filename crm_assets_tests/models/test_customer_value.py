@@ -39,17 +39,20 @@ def test_status_goes_by_first_and_last_win(crm: RawTables) -> None:
     assert_each(crm, "accounts", cases, VALUE, "won_deals", "status", "days_since_win")
 
 
-@pytest.mark.slow
-def test_each_customer_has_its_sums(crm: RawTables) -> None:
-    crm.add("accounts", 5, name="Acme", owner_id=7)
-    crm.side_load("users", 7, display_name="Ada")
-    add_deals(crm, 5, ago(700), ago(400), ago(30), None)
-    add_deals(crm, 5, ago(-3), amount=1)
+def test_no_share_is_of_a_sum_below_zero(crm: RawTables) -> None:
+    for account, amount in ((5, 10), (6, -30)):
+        crm.add("accounts", account)
+        add_deals(crm, account, ago(10), amount=amount)
 
-    columns = ("account_name", "owner_name", "won_deals", "won_amount", "won_amount_12m", "won_amount_prior_12m")
-    assert crm.row(VALUE, *columns) == ("Acme", "Ada", 5, 41, 10, 20)
-    days = ("first_won_on", "last_won_on", "median_days_between_deals")
-    assert crm.row(VALUE, *days) == (ago(700), ago(-3), 300)
+    assert crm.rows(VALUE, "revenue_rank_12m", "cumulative_share_12m") == [(1, None), (2, None)]
+
+
+def test_a_mistyped_year_adds_no_thousand_quarters(crm: RawTables) -> None:
+    crm.add("accounts", 5)
+    add_deals(crm, 5, date(202, 1, 9), ago(10), date(9999, 1, 9))
+
+    rows = crm.rows(RETENTION, "won_deals")
+    assert (len(rows), sum(deals for (deals,) in rows)) == (123, 3)
 
 
 @pytest.mark.slow
@@ -62,60 +65,3 @@ def test_deals_without_a_listed_account_are_one_row(crm: RawTables) -> None:
     columns = ("account_id", "account_name", "won_deals", "won_amount", "status", "revenue_rank_12m")
     assert crm.row(VALUE, *columns) == (None, "Deals without a listed account", 3, 30, None, None)
     assert crm.row(VALUE, "median_days_between_deals", "cumulative_share_12m") == (None, None)
-
-
-def test_no_share_is_of_a_sum_below_zero(crm: RawTables) -> None:
-    for account, amount in ((5, 10), (6, -30)):
-        crm.add("accounts", account)
-        add_deals(crm, account, ago(10), amount=amount)
-
-    assert crm.rows(VALUE, "revenue_rank_12m", "cumulative_share_12m") == [(1, None), (2, None)]
-
-
-def test_shares_are_of_all_revenue_of_12_months(crm: RawTables) -> None:
-    for account in (5, 6, 7, 8):
-        crm.add("accounts", account)
-    for account, amount in ((5, 10), (6, 30), (7, 10)):
-        add_deals(crm, account, ago(10), amount=amount)
-    add_deals(crm, None, ago(10), amount=50)
-    add_deals(crm, 8, ago(400), amount=1000)
-
-    assert crm.rows(VALUE, "account_id", "revenue_rank_12m", "cumulative_share_12m") == [
-        (5, 2, Decimal("0.4")),
-        (6, 1, Decimal("0.3")),
-        (7, 3, Decimal("0.5")),
-        (8, None, None),
-        (None, None, None),
-    ]
-
-
-@pytest.mark.slow
-def test_quarters_without_a_deal_are_shown(crm: RawTables) -> None:
-    for account in (5, 6, 7):
-        crm.add("accounts", account)
-    add_deals(crm, 5, date(2025, 1, 1), date(2025, 3, 31), date(2025, 8, 1))
-    add_deals(crm, 6, date(2025, 2, 1))
-    add_deals(crm, 7, date(2025, 4, 1))
-    add_deals(crm, None, date(2025, 1, 1))
-
-    columns = ("first_quarter", "quarters_since", "customers", "customers_buying", "won_amount", "share_buying")
-    rows = crm.rows(RETENTION, *columns)
-    january, april = date(2025, 1, 1), date(2025, 4, 1)
-    assert rows[:4] == [
-        (january, 0, 2, 2, 30, 1),
-        (january, 1, 2, 0, 0, 0),
-        (january, 2, 2, 1, 10, Decimal("0.5")),
-        (january, 3, 2, 0, 0, 0),
-    ]
-    assert next(row[1:] for row in rows if row[0] == april) == (0, 1, 1, 10, 1)
-    last = (TODAY.year - 2025) * 4 + (TODAY.month - 1) // 3
-    assert [row[1] for row in rows] == [*range(last + 1), *range(last)]
-    assert [done for (_, done) in crm.rows(RETENTION, "quarter", "is_complete")][-2:] == [False, False]
-
-
-def test_a_mistyped_year_adds_no_thousand_quarters(crm: RawTables) -> None:
-    crm.add("accounts", 5)
-    add_deals(crm, 5, date(202, 1, 9), ago(10), date(9999, 1, 9))
-
-    rows = crm.rows(RETENTION, "won_deals")
-    assert (len(rows), sum(deals for (deals,) in rows)) == (123, 3)

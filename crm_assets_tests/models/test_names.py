@@ -1,41 +1,6 @@
 """Names next to ids, from side-loaded records."""
 
-from typing import Any
-
-import pytest
-
 from crm_assets_tests.models.raw_tables import RawTables
-from crm_assets_tests.models.times import ago, utc
-
-ADA = 402_000_017_001
-
-OWNED: dict[str, tuple[str, dict[str, Any]]] = {
-    "account_overview": ("accounts", {}),
-    "contact_engagement": ("contacts", {}),
-    "won_revenue_monthly": ("won_deals", {"created_at": ago(days=1)}),
-    "task_backlog": ("open_tasks", {}),
-    "meeting_activity_weekly": ("past_appointments", {"creater_id": ADA, "end_date": utc("2026-01-05T10:00:00")}),
-    "owner_performance": ("accounts", {}),
-    "account_ownership": ("accounts", {}),
-    "won_deal_changes": ("won_deals", {}),
-    "task_durations": ("open_tasks", {}),
-    "owner_month": ("won_deals", {"created_at": ago(days=1)}),
-}
-"""Mart -> the list that its users own records of, and a record."""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mart", OWNED)
-def test_mart_names_users_where_they_are_side_loaded(crm: RawTables, mart: str) -> None:
-    resource, row = OWNED[mart]
-    owner = "creator" if "creater_id" in row else "owner"
-    crm.add(resource, 1, **(row if owner == "creator" else {"owner_id": ADA, **row}))
-    columns = (f"{owner}_id", f"{owner}_name")
-
-    assert crm.rows(f"marts.{mart}", *columns) == [(ADA, None)]
-    crm.side_load("users", ADA, display_name="Ada")
-    crm.side_load("users", ADA + 1, display_name="Bob")
-    assert (ADA, "Ada") in crm.rows(f"marts.{mart}", *columns)
 
 
 def test_an_accounts_industry_territory_and_parent_have_names(crm: RawTables) -> None:

@@ -37,12 +37,6 @@ def test_deal_names_account_owner_stage_and_pipeline(crm: RawTables) -> None:
     assert crm.row(OVERVIEW, "product", "industry_name", "territory_name") == ("Seats", "Retail", "North")
 
 
-def test_deal_is_shown_without_names(crm: RawTables) -> None:
-    crm.add("won_deals", 1, sales_account_id=5, owner_id=7, deal_stage_id=8)
-
-    assert crm.row(OVERVIEW, "deal_id", "account_name", "owner_name", "stage_name") == (1, None, None, None)
-
-
 def test_a_deleted_deal_is_left_out(crm: RawTables) -> None:
     crm.add("won_deals", 1, is_deleted=True)
 
@@ -105,3 +99,9 @@ def test_a_listed_account_is_not_deleted(crm: RawTables) -> None:
 
     cases = {str(account): ({"sales_account_id": account}, account == 5) for account in (5, 6, 7, None)}
     assert_each(crm, "won_deals", cases, OVERVIEW, "has_listed_account")
+
+
+def test_deal_is_shown_without_names(crm: RawTables) -> None:
+    crm.add("won_deals", 1, sales_account_id=5, owner_id=7, deal_stage_id=8)
+
+    assert crm.row(OVERVIEW, "deal_id", "account_name", "owner_name", "stage_name") == (1, None, None, None)
