@@ -11,6 +11,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -174,6 +175,20 @@ def scripted_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
         yield crm
     finally:
         del _answering[name]
+
+
+@contextmanager
+def configured_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
+    """A scripted CRM that the environment points at while the body runs."""
+    with scripted_crm(**arguments) as crm, pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in crm.settings().items():
+            monkeypatch.setenv(name, value)
+        yield crm
+
+
+def tasks(count: int, first: int = 1) -> list[dict[str, Any]]:
+    """Tasks with consecutive ids."""
+    return [{"id": id_, "title": f"Task {id_}"} for id_ in range(first, first + count)]
 
 
 _answering: dict[str, Starlette] = {}

@@ -18,7 +18,8 @@ RUN = """
 from pathlib import Path
 from dagster import AssetKey, DagsterInstance
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 deals = [{"id": 7, "amount": "7.50", "closed_date": "2026-01-02", "updated_at": "2026-01-03T00:00:00Z"}]
 with configured_crm(lists={"lost_deals": deals}), DagsterInstance.ephemeral() as instance:
@@ -63,7 +64,8 @@ RUN_NOTES = """
 from pathlib import Path
 from dagster import DagsterInstance
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 notes = [{"id": i, "text": f"Note {i}", "author_id": 7} for i in range(1, 121)]
 with configured_crm(lists={"notes": notes}) as crm, DagsterInstance.ephemeral() as instance:

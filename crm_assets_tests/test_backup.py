@@ -14,9 +14,8 @@ from dagster import AssetKey, DagsterInstance
 
 from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

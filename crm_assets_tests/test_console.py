@@ -11,8 +11,7 @@ from dagster import AssetKey, DagsterInstance
 from crm_assets.console import ConsoleHandler, ReadProgress, described
 from crm_assets.definitions import defs
 from crm_assets.source.reading.report import Progress
-from crm_assets_tests.assets.raw_runs import configured_crm, tasks
-from crm_assets_tests.scripted_crm import always, failing, json_response
+from crm_assets_tests.scripted_crm import always, configured_crm, failing, json_response, tasks
 from crm_assets_tests.source import source_reads
 
 TIME = r"\d\d:\d\d:\d\d"
@@ -98,8 +97,8 @@ def test_progress_has_numbers(progress: Progress, waits: int, expected: str) -> 
     assert described(progress, seconds=10, waits=waits) == expected
 
 
-def test_nothing_is_expected_of_an_api_that_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    with source_reads.configured_crm(monkeypatch, lists={"open_tasks": tasks(1)}, with_meta=False):
+def test_nothing_is_expected_of_an_api_that_does_not_count() -> None:
+    with configured_crm(lists={"open_tasks": tasks(1)}, with_meta=False):
         first, *_ = source_reads.read("open_tasks").progress
     assert (first.pages_expected, first.records_expected) == (None, None)
 

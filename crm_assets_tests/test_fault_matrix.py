@@ -23,10 +23,10 @@ from starlette.responses import Response
 
 from crm_assets.errors import ApiError, ApiUnavailable
 from crm_assets.source.http import attempts
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.faulty_answers import Dropped, Endless, HungUp, Unmeasured
-from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, failing, json_response
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, configured_crm, failing, json_response, tasks
 from crm_assets_tests.source.source_reads import read
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.data_dirs import connected, use_data_dir
+from crm_assets_tests.scripted_crm import configured_crm
 
 
 def body(content: bytes) -> Response:

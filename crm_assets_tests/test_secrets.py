@@ -21,9 +21,8 @@ from crm_assets.masking import masked
 from crm_assets.settings import DEFAULT_CRM, resolve_settings, secrets
 from crm_assets.settings.finding import find
 from crm_assets.source.http.answers import Answer, status_error
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.models.raw_tables import RawTables
-from crm_assets_tests.scripted_crm import KEY
+from crm_assets_tests.scripted_crm import KEY, configured_crm
 from crm_assets_tests.warehouse.statements import probe
 
 PASSWORDS = (

@@ -16,9 +16,9 @@ from starlette.responses import Response
 from crm_assets import masking
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.scripted_crm import KEY, always, configured_crm, json_response, tasks
 from crm_assets_tests.test_secrets import ENVIRONMENT, SECRET
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,7 @@ import pytest
 from dagster import DagsterInstance
 
 from crm_assets_tests.alerts.receivers import Webhook, webhook
-from crm_assets_tests.assets.raw_runs import configured_crm
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from crm_assets.alerts.reporting import TAG
 from crm_assets_tests.alerts.receivers import Webhook
-from crm_assets_tests.assets.raw_runs import materialize, tasks
-from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
+from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, tasks
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,8 @@ from dagster import AssetKey, DagsterEventType, DagsterInstance
 
 from crm_assets.definitions import defs
 from crm_assets_tests.alerts.receivers import Webhook, webhook
-from crm_assets_tests.assets.raw_runs import tasks
 from crm_assets_tests.dagster_dev import CHECKOUT, HOME, DagsterDev, dagster_dev, wait_for_run
-from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, scripted_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, scripted_crm, tasks
 from crm_assets_tests.waiting import eventually
 
 pytestmark = [pytest.mark.daemon, pytest.mark.timeout(1800)]

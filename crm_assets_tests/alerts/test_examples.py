@@ -13,11 +13,11 @@ from crm_assets.settings.crm import SANDBOX
 from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.alerts.test_alerts import refuse
 from crm_assets_tests.alerts.test_sensor import Daemon, kill_a_run
-from crm_assets_tests.assets.raw_runs import materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.models.conftest import built
 from crm_assets_tests.models.reckoning import Record
 from crm_assets_tests.models.recomputed.crm import ZONE
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, tasks
 
 pytestmark = pytest.mark.slow
 

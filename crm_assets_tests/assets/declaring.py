@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from crm_assets.source import schemas
-from crm_assets_tests.assets.raw_runs import Run, columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import Run, columns, materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 
 class Declarations:

@@ -1,13 +1,11 @@
 """Materializes raw assets in this process, and inspects what a run stored."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
 
 from crm_assets.__main__ import main
@@ -16,7 +14,6 @@ from crm_assets.definitions import defs
 from crm_assets.privacy.applying import rebuild
 from crm_assets.runner.loading import load_models
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 
 @dataclass(frozen=True)
@@ -121,17 +118,3 @@ def columns(database: Path, resource: str) -> dict[str, str]:
             f"where table_schema = 'raw' and table_name = '{resource}' order by ordinal_position",
         )
     )
-
-
-@contextmanager
-def configured_crm(**arguments: Any) -> Iterator[ScriptedCrm]:
-    """A scripted CRM that the environment points at while the body runs."""
-    with scripted_crm(**arguments) as crm, pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in crm.settings().items():
-            monkeypatch.setenv(name, value)
-        yield crm
-
-
-def tasks(count: int, first: int = 1) -> list[dict[str, Any]]:
-    """Tasks with consecutive ids."""
-    return [{"id": id_, "title": f"Task {id_}"} for id_ in range(first, first + count)]

@@ -16,8 +16,9 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.assets.failures import disk_error
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
+from crm_assets_tests.scripted_crm import configured_crm
 
 READ = """
 from crm_assets_tests.assets.raw_runs import materialize

@@ -15,11 +15,11 @@ from crm_assets.loading.sync_log import ListRequest, read_cursor, write_sync_log
 from crm_assets.settings import resolve_settings
 from crm_assets.source.http import limits
 from crm_assets.source.reading.report import ReadReport
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
 from crm_assets_tests.processes import exit_codes, started
-from crm_assets_tests.scripted_crm import KEY, Seen, json_response, scripted_crm
+from crm_assets_tests.scripted_crm import KEY, Seen, configured_crm, json_response, scripted_crm, tasks
 from crm_assets_tests.source.source_reads import read
 
 pytestmark = pytest.mark.slow

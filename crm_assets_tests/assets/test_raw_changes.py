@@ -8,9 +8,9 @@ import pytest
 from dagster import AssetKey
 from starlette.responses import Response
 
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize
+from crm_assets_tests.assets.raw_runs import Run, materialize
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import failing
+from crm_assets_tests.scripted_crm import configured_crm, failing
 
 pytestmark = pytest.mark.slow
 

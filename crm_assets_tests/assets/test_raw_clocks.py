@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from crm_assets.source.http import limits
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected, use_data_dir
-from crm_assets_tests.scripted_crm import Seen
+from crm_assets_tests.scripted_crm import Seen, configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

@@ -17,9 +17,10 @@ from crm_assets.loading.raw_tables import DUCKDB_TYPES
 from crm_assets.source import schemas
 from crm_assets.source.typing.columns import TYPES
 from crm_assets_tests.assets.declaring import Declarations, found, load, scores
-from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.processes import exit_codes, started
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

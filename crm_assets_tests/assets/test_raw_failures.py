@@ -6,9 +6,9 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.api import ENDPOINTS
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import always, json_response
+from crm_assets_tests.scripted_crm import always, configured_crm, json_response, tasks
 
 pytestmark = pytest.mark.slow
 

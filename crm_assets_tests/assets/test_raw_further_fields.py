@@ -10,7 +10,8 @@ import pytest
 from crm_assets.source import schemas
 from crm_assets.source.typing import batches
 from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
-from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, configured_crm
 
 pytestmark = pytest.mark.slow
 

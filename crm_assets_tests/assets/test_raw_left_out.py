@@ -13,9 +13,10 @@ from crm_assets.assets.raw_checks import CheckedTable, no_rejected_records
 from crm_assets.loading.shared_tables import write_left_out
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED, RejectedRecord
-from crm_assets_tests.assets.raw_runs import Run, apply_policy, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import Run, apply_policy, materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

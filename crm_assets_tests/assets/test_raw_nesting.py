@@ -6,7 +6,8 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.errors import ApiError
-from crm_assets_tests.assets.raw_runs import build_models, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import build_models, materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.source.source_reads import read
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from crm_assets.source.schemas import resource_schema
-from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import apply_policy, materialize, rows
 from crm_assets_tests.marked_records import found_in_files
+from crm_assets_tests.scripted_crm import configured_crm
 
 CONTACT = {
     "id": 1,

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 REJECTED = [
     "just text",

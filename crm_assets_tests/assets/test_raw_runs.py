@@ -10,8 +10,8 @@ from dagster import TableSchema
 from starlette.responses import Response
 
 from crm_assets.api import ENDPOINTS
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
-from crm_assets_tests.scripted_crm import KEY, failing
+from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.scripted_crm import KEY, configured_crm, failing, tasks
 
 pytestmark = pytest.mark.slow
 

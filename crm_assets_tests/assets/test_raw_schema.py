@@ -6,7 +6,8 @@ import pytest
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.source.schemas import resource_schema
-from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import columns, materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 DUCKDB_TYPES = {
     "text": "VARCHAR",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import Seen
+from crm_assets_tests.scripted_crm import Seen, configured_crm, tasks
 from crm_assets_tests.source.source_reads import read
 
 pytestmark = pytest.mark.slow

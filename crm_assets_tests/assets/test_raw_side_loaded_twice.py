@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import configured_crm, rows, tasks
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = [pytest.mark.slow, pytest.mark.file]  # loads of a lake may leave older rows
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.marked_records import found_in_files
+from crm_assets_tests.scripted_crm import configured_crm
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.marked"  # noqa: S105 - stands for one that must not be stored
 

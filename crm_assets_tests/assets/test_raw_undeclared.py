@@ -12,8 +12,9 @@ import pytest
 
 from crm_assets.loading import load as loading
 from crm_assets.source.typing import batches
-from crm_assets_tests.assets.raw_runs import columns, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

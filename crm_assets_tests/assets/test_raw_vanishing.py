@@ -11,10 +11,10 @@ from dagster import AssetCheckSeverity
 
 from crm_assets.__main__ import main
 from crm_assets.loading.changes import Comparison
-from crm_assets_tests.assets.raw_runs import Run, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, THIRD, RawTables
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 pytestmark = pytest.mark.slow
 

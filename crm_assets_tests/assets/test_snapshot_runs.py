@@ -10,9 +10,10 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.data_dirs import is_being_written
 from crm_assets_tests.processes import exit_codes, started
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

@@ -18,9 +18,8 @@ from starlette.responses import PlainTextResponse
 
 from crm_assets.automation.sensors import delete_runs_before
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
-from crm_assets_tests.scripted_crm import ScriptedCrm, always, scripted_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, scripted_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
 

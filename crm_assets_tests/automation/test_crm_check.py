@@ -8,9 +8,8 @@ from dagster import DagsterInstance, ExecuteInProcessResult
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.probing.checked_crm import linked
-from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.scripted_crm import KEY, always, configured_crm, json_response
 
 
 def execute() -> ExecuteInProcessResult:

@@ -20,8 +20,8 @@ from dagster import (
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.defs.runs import EXECUTORS, configured_executor
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
-from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, json_response
 
 pytestmark = pytest.mark.slow
 

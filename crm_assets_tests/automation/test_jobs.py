@@ -10,7 +10,8 @@ from dagster import AssetKey, DagsterInstance, ExecuteInProcessResult
 from crm_assets.automation.jobs import STEP, cron, start_minute
 from crm_assets.definitions import defs
 from crm_assets.settings import CrmSettings
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 UPDATED = "2026-01-01T00:00:00Z"
 

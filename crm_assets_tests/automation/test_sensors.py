@@ -14,8 +14,7 @@ from dagster import (
 )
 
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm
-from crm_assets_tests.scripted_crm import always, json_response
+from crm_assets_tests.scripted_crm import always, configured_crm, json_response
 
 publish_after_failed_runs: Any = defs.resolve_sensor_def("publish_after_failed_runs")
 

@@ -9,12 +9,12 @@ import pytest
 from crm_assets.__main__ import main
 from crm_assets.privacy.policy import set_erased
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import apply_policy, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import apply_policy, materialize, rows
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, personal_settings
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 pytestmark = pytest.mark.slow
 

@@ -7,9 +7,10 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED
+from crm_assets_tests.scripted_crm import configured_crm
 
 
 def build(*models: str) -> int:

@@ -9,9 +9,8 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.api import ENDPOINTS
-from crm_assets_tests.assets.raw_runs import configured_crm
 from crm_assets_tests.probing.checked_crm import linked
-from crm_assets_tests.scripted_crm import KEY, always, json_response
+from crm_assets_tests.scripted_crm import KEY, always, configured_crm, json_response
 
 MARK = "marked-value-8151"
 

@@ -15,7 +15,7 @@ import pytest
 
 from crm_assets.__main__ import COMMANDS, main
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import configured_crm
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture[str]) -> None:

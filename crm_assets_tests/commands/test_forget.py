@@ -8,12 +8,12 @@ import pytest
 from crm_assets.__main__ import INTERRUPTED, main
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
-from crm_assets_tests.assets.raw_runs import configured_crm, forget, materialize, rows
+from crm_assets_tests.assets.raw_runs import forget, materialize, rows
 from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import marked_contact
 from crm_assets_tests.runner.model_project import ModelProject
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 
 def command(*arguments: str) -> int:

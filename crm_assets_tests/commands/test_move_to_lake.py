@@ -8,8 +8,9 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

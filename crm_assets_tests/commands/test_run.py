@@ -12,7 +12,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crm_assets.__main__ import INTERRUPTED, main
-from crm_assets_tests.assets.raw_runs import configured_crm
+from crm_assets_tests.scripted_crm import configured_crm
 
 
 @pytest.mark.slow

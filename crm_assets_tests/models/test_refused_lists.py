@@ -6,8 +6,8 @@ import pytest
 from dagster import DagsterInstance
 
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
-from crm_assets_tests.scripted_crm import always, json_response
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import always, configured_crm, json_response
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import configured_crm, rows
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.assets.raw_runs import rows
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 CHAIN = [
     AssetKey(["raw", "won_deals"]),

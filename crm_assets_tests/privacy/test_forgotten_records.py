@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import build_models, configured_crm, forget, materialize, rows
+from crm_assets_tests.assets.raw_runs import build_models, forget, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

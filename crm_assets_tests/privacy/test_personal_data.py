@@ -12,7 +12,7 @@ from dagster import AssetKey, DagsterInstance
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.definitions import defs
-from crm_assets_tests.assets.raw_runs import build_models, configured_crm, rows
+from crm_assets_tests.assets.raw_runs import build_models, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import (
     UPDATED,
@@ -22,7 +22,7 @@ from crm_assets_tests.marked_records import (
     marked_side_loads,
     personal_settings,
 )
-from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, failing, json_response
 
 pytestmark = pytest.mark.slow
 

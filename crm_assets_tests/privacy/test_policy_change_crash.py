@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import apply_policy, build_models, configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import apply_policy, build_models, materialize, rows
 from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
+from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 

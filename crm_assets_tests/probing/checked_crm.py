@@ -9,8 +9,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.probing.findings import ListFindings, Problem
 from crm_assets.settings import resolve_settings
-from crm_assets_tests.assets.raw_runs import configured_crm
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
 

@@ -11,15 +11,15 @@ from pydantic import SecretStr
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import SettingsError
 from crm_assets.settings import find, resolve_settings
-from crm_assets_tests.scripted_crm import KEY, ScriptedCrm
-from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, configured_crm, tasks
+from crm_assets_tests.source.source_reads import read
 
 PREFIX = "SOURCES__CRM__"
 
 
 @pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}) as crm:
+def crm() -> Iterator[ScriptedCrm]:
+    with configured_crm(lists={"open_tasks": tasks(60)}) as crm:
         yield crm
 
 
@@ -216,7 +216,7 @@ def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.Monk
             "params": {"filter": "open", "deep": True, "level": 2, "q": "a b&c"},
         }
     }
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120), "accounts": [{"id": 1}]}, paths=paths) as crm:
+    with configured_crm(lists={"open_tasks": tasks(120), "accounts": [{"id": 1}]}, paths=paths) as crm:
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/crm/sales/")
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps(endpoints))
         assert read().ids == list(range(1, 121))
@@ -230,7 +230,7 @@ def test_path_and_parameters_of_a_resource_are_settings(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("value", ['{"status": "open"}', "{id}", "{{id}}", "}"])
 def test_braces_in_path_and_parameters_are_sent_as_they_are(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = "/v1/tasks/{open}"  # for the scripted CRM any name, in place of which these braces come
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(1)}, paths={"open_tasks": path}) as crm:
+    with configured_crm(lists={"open_tasks": tasks(1)}, paths={"open_tasks": path}) as crm:
         endpoint = {"path": path, "params": {"filter": value, "{a}": "b"}}
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": endpoint}))
         assert read().ids == [1]

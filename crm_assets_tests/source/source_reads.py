@@ -1,8 +1,6 @@
 """Reads one resource through the real source, as far as Parquet files: no warehouse, which would only cost time."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +16,6 @@ from crm_assets.settings import resolve_settings
 from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.http.limits import Limits
 from crm_assets.source.reading.report import Progress, ReadReport
-from crm_assets_tests.scripted_crm import ScriptedCrm, scripted_crm
 
 IN_TURN = {"SOURCES__CRM__MAX_IN_FLIGHT": "1"}
 """The setting for one request at a time, where a test looks at their order."""
@@ -61,20 +58,6 @@ def read(resource: str = "open_tasks") -> Reading:
             cause = cause.__cause__ or cause.__context__
         raise (cause or error) from None
     return Reading(reading.report(), records, announced, progress)
-
-
-@contextmanager
-def configured_crm(monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Iterator[ScriptedCrm]:
-    """A scripted CRM that the environment points at."""
-    with scripted_crm(**arguments) as crm:
-        for name, value in crm.settings().items():
-            monkeypatch.setenv(name, value)
-        yield crm
-
-
-def tasks(count: int) -> list[dict[str, Any]]:
-    """Tasks with ids from 1."""
-    return [{"id": id_, "title": f"Task {id_}"} for id_ in range(1, count + 1)]
 
 
 def pauses_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:

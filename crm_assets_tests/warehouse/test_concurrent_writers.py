@@ -17,10 +17,10 @@ import pytest
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
 from crm_assets_tests.processes import exit_codes, started
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
 
 KILLS = int(os.environ.get("KILLS", "2"))
 

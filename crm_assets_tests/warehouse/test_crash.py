@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import is_being_written
 from crm_assets_tests.processes import exit_codes, started
-from crm_assets_tests.scripted_crm import ScriptedCrm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,9 @@ from dagster import build_init_resource_context
 
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
+from crm_assets_tests.scripted_crm import configured_crm
 
 MARKED = "select count(*) from duckdb_databases() where database_name = 'marker'"
 

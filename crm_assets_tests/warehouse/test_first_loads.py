@@ -9,10 +9,10 @@ import pytest
 from crm_assets.loading import load
 from crm_assets.loading.sync_log import write_sync_log
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers
 from crm_assets_tests.processes import exit_codes, started
-from crm_assets_tests.scripted_crm import scripted_crm
+from crm_assets_tests.scripted_crm import scripted_crm, tasks
 
 pytestmark = pytest.mark.slow
 

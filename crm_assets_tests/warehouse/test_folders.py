@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm
 
 NAMES = ["O'Brien", "100%s %d", "env=prod", "a?b#1", "Zoë [x] *", "a;b --", "$HOME", '{y} "quoted"', "~", "back\\slash"]
 

@@ -21,9 +21,10 @@ from crm_assets.warehouse.lake.files import CATALOG
 from crm_assets.warehouse.lake.marker import read_marker, write_marker
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import dsn_of
 from crm_assets_tests.processes import FORKED, exit_codes, started
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.statements import read, write
 
 pytestmark = pytest.mark.slow

@@ -16,8 +16,9 @@ import pytest
 
 from crm_assets.errors import WarehouseError, WarehouseUnreachable
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import HOST, LakeServers, dsn_of, free_port, unprivileged
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.statements import configured_lake, probe, read, write
 from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 

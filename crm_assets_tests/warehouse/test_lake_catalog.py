@@ -17,8 +17,9 @@ from crm_assets.errors import CommitUnconfirmed
 from crm_assets.warehouse.tables import with_parquet_types
 from crm_assets.warehouse.transactions import Commits, committed
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.catalog_proxy import CatalogProxy, catalog_proxy
 from crm_assets_tests.warehouse.statements import read, write
 

@@ -14,9 +14,10 @@ import pytest
 from crm_assets.errors import WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake import files
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_contents import lake_texts
 from crm_assets_tests.lake_servers import dsn_of
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.statements import configured_lake, read, write
 
 pytestmark = pytest.mark.slow

@@ -11,7 +11,8 @@ from crm_assets.assets.failures import explain
 from crm_assets.loading.load import NARROW
 from crm_assets.warehouse.transactions import Commits
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.statements import read, write
 from crm_assets_tests.warehouse.storage_proxy import storage_proxy
 

@@ -14,9 +14,10 @@ from crm_assets.loading.shared_tables import LOG_TABLES, prune_logs
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.warehouse.lake.address import connected_with
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,8 @@ import pytest
 
 from crm_assets.warehouse.motherduck import MotherDuck
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 
 @pytest.mark.parametrize(

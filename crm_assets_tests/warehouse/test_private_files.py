@@ -12,8 +12,9 @@ import pytest
 
 from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.processes import exit_codes, started
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 SPILLS = {"memory_limit": "30MB", "threads": "1"}
 MANY_ROWS = "create temp table spilled as select md5(range::varchar) as note from range(1_500_000)"

@@ -1,8 +1,6 @@
 """The published copy: a step of its own, put in its place at once, never in a reader's way."""
 
-import os
 import shutil
-import stat
 from pathlib import Path
 
 import duckdb
@@ -11,7 +9,8 @@ from dagster import AssetKey
 
 from crm_assets.definitions import defs
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, rows, tasks
+from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 
@@ -81,15 +80,3 @@ def test_failed_copy_fails_its_step_and_keeps_the_old_copy(data_dir: Path, monke
     assert rows(data_dir / "crm.duckdb", COUNT) == [(4,)]
     assert rows(data_dir / "crm.published.duckdb", COUNT) == [(3,)]
     assert not list(data_dir.glob("*.unfinished"))
-
-
-def test_files_with_records_are_their_owners_alone(data_dir: Path) -> None:
-    data_dir.mkdir(mode=0o755)
-    before = os.umask(0o022)
-    try:
-        with configured_crm(lists={"open_tasks": tasks(3)}):
-            assert materialize("open_tasks").success and published()
-    finally:
-        os.umask(before)
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_dir.iterdir() if path.is_file()}
-    assert {mode & 0o077 for mode in modes.values()} == {0}, modes

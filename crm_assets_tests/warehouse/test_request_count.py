@@ -7,8 +7,9 @@ import pytest
 
 from crm_assets.source.http.limits import Rate
 from crm_assets.warehouse.lake.coordination import counted_requests
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 

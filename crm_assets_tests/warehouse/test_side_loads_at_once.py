@@ -6,8 +6,9 @@ import pytest
 
 from crm_assets.loading import load as loading
 from crm_assets.loading.shared_tables import merge_side_loads
-from crm_assets_tests.assets.raw_runs import configured_crm, materialize, tasks
+from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.processes import exit_codes, started
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.statements import read
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("lake")]

@@ -14,16 +14,16 @@ from starlette.responses import Response
 
 from crm_assets.errors import BadAnswer
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets_tests.scripted_crm import ScriptedCrm
-from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
+from crm_assets_tests.source.source_reads import read
 
 PERSON = "Jane Doe"
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
 @pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+def crm() -> Iterator[ScriptedCrm]:
+    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         yield crm
 
 

@@ -16,8 +16,8 @@ from crm_assets.source.http import limits as limits_module
 from crm_assets.source.http.answers import Answer, seconds_until
 from crm_assets.source.http.limits import Limits, Rate, ReadClosed
 from crm_assets.source.http.session import PageSession
-from crm_assets_tests.scripted_crm import ScriptedCrm, failing, json_response
-from crm_assets_tests.source.source_reads import configured_crm, pauses_of, read, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, failing, json_response, tasks
+from crm_assets_tests.source.source_reads import pauses_of, read
 
 ROWS = 900
 WINDOW = 8
@@ -130,11 +130,11 @@ def read_both() -> None:
 
 
 @pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+def crm() -> Iterator[ScriptedCrm]:
     """A CRM with two lists of eighteen pages."""
     lists = {resource: tasks(ROWS) for resource in ("open_tasks", "past_appointments")}
     # dlt has one context for all threads. The read that ends first would remove it from the other.
-    with dlt_context(), configured_crm(monkeypatch, lists=lists, latency=0.02) as crm:
+    with dlt_context(), configured_crm(lists=lists, latency=0.02) as crm:
         yield crm
 
 
@@ -221,13 +221,6 @@ def test_waits_until_a_time_follow_the_clock_of_the_api(reset: str) -> None:
     assert seconds_until({"Date": "Wed, 21 Oct 2015 07:28:00 GMT", "Reset": reset}, "Reset") == 7
 
 
-def test_pages_are_fetched_while_others_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(2000)}, latency=0.1) as crm:
-        read()
-        assert sorted(crm.pages("open_tasks")) == list(range(1, 42))
-        assert 4 <= crm.most_in_flight <= 8
-
-
 def test_no_request_is_sent_after_they_are_counted(crm: ScriptedCrm) -> None:
     """A page that was prefetched in vain can still wait for its turn."""
     session = PageSession(resolve_settings(), "open_tasks", lambda _: None, lambda _: None)
@@ -239,8 +232,8 @@ def test_no_request_is_sent_after_they_are_counted(crm: ScriptedCrm) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pages", [1, 3, 40])
-def test_list_without_a_total_takes_few_requests_in_vain(monkeypatch: pytest.MonkeyPatch, pages: int) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(pages * 50)}, with_meta=False) as crm:
+def test_list_without_a_total_takes_few_requests_in_vain(pages: int) -> None:
+    with configured_crm(lists={"open_tasks": tasks(pages * 50)}, with_meta=False) as crm:
         read()
         asked = crm.pages("open_tasks")
         assert set(range(1, pages + 3)) <= set(asked)

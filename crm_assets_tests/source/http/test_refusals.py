@@ -11,15 +11,15 @@ from starlette.routing import Route
 
 from crm_assets.errors import ApiRefusal
 from crm_assets.sandbox.server import serving
-from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, json_response
-from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, configured_crm, json_response, tasks
+from crm_assets_tests.source.source_reads import read
 
 SECRET_OF_A_BODY = "somebody@example.com"  # noqa: S105 - stands for what must not be shown
 
 
 @pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+def crm() -> Iterator[ScriptedCrm]:
+    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         yield crm
 
 

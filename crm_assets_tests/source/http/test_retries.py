@@ -12,15 +12,15 @@ from starlette.responses import Response
 from crm_assets.errors import ApiRefusal, ApiUnavailable
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Late
-from crm_assets_tests.scripted_crm import ScriptedCrm, always, failing, json_response
-from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, failing, json_response, tasks
+from crm_assets_tests.source.source_reads import IN_TURN, read
 
 
 @pytest.fixture
 def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
     for name, value in IN_TURN.items():
         monkeypatch.setenv(name, value)
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(130)}) as crm:
+    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         yield crm
 
 
@@ -147,17 +147,10 @@ def test_number_of_attempts_is_a_setting(crm: ScriptedCrm, status: int, monkeypa
     assert raised.value.may_recover
 
 
-def test_a_last_page_that_fails_is_not_taken_for_the_end(crm: ScriptedCrm) -> None:
-    crm.faults.append(lambda seen: Response("", 500) if seen.page == 3 else None)
-    with pytest.raises(ApiUnavailable, match="open_tasks, page 3: status 500"):
-        read()
-    assert crm.pages("open_tasks") == [1, 2, 3, 3, 3, 3]
-
-
 @pytest.mark.parametrize("most", [1, 3])
 def test_no_more_requests_are_in_flight_than_allowed(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", str(most))
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(900)}, latency=0.03) as crm:
+    with configured_crm(lists={"open_tasks": tasks(900)}, latency=0.03) as crm:
         reading = read()
     assert crm.most_in_flight == most
     assert reading.ids == list(range(1, 901))

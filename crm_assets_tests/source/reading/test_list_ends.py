@@ -6,8 +6,8 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.errors import ApiUnavailable
-from crm_assets_tests.scripted_crm import Fault, Seen, failing, json_response
-from crm_assets_tests.source.source_reads import configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import Fault, Seen, configured_crm, failing, json_response, tasks
+from crm_assets_tests.source.source_reads import read
 
 
 @pytest.mark.slow
@@ -20,11 +20,9 @@ from crm_assets_tests.source.source_reads import configured_crm, read, tasks
         pytest.param(100, {}, False, id="no total, after a full page"),
     ],
 )
-def test_null_past_the_end_ends_the_list(
-    rows: int, meta: dict[str, Any], complete: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_null_past_the_end_ends_the_list(rows: int, meta: dict[str, Any], complete: bool) -> None:
     past_the_end = {"tasks": None, **meta}
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, with_meta=bool(meta)) as crm:
+    with configured_crm(lists={"open_tasks": tasks(rows)}, with_meta=bool(meta)) as crm:
         crm.faults.append(lambda seen: json_response(past_the_end) if seen.page > -(-rows // 50) else None)
         reading = read()
     assert reading.report.complete is complete
@@ -44,11 +42,9 @@ def refused_behind(rows: int, status: int) -> Fault:
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 @pytest.mark.parametrize("status", [404, 500])
 @pytest.mark.parametrize("rows", [1, 30, 100, 120])
-def test_list_that_ends_before_a_refused_page_is_complete(
-    rows: int, status: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_list_that_ends_before_a_refused_page_is_complete(rows: int, status: int, with_meta: bool) -> None:
     faults = [refused_behind(rows, status)]
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, with_meta=with_meta, faults=faults) as crm:
+    with configured_crm(lists={"open_tasks": tasks(rows)}, with_meta=with_meta, faults=faults) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, rows + 1))
     assert reading.report.complete
@@ -56,26 +52,26 @@ def test_list_that_ends_before_a_refused_page_is_complete(
 
 
 @pytest.mark.parametrize("total", [None, lambda _seen, _true: 100], ids=["no-meta", "capped"])
-def test_a_cap_that_refuses_pages_is_not_the_end(total: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cap_that_refuses_pages_is_not_the_end(total: Any) -> None:
     def capped(seen: Seen) -> Response | None:
         behind = seen.page * int(seen.params["per_page"]) > 100
         return json_response({"message": "Too deep"}, 400) if behind else None
 
     lists = {"open_tasks": tasks(300)}
-    with configured_crm(monkeypatch, lists=lists, with_meta=bool(total), total=total, faults=[capped]):
+    with configured_crm(lists=lists, with_meta=bool(total), total=total, faults=[capped]):
         reading = read()
     assert set(reading.ids) == set(range(1, 101))
     assert "no more than 2 pages" in reading.report.incomplete_because
 
 
 @pytest.mark.parametrize("page_sizes", [(), (50, 20, 50, 50)], ids=["full-pages", "short-page-before"])
-def test_page_that_always_fails_is_not_the_end(page_sizes: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_that_always_fails_is_not_the_end(page_sizes: tuple[int, ...]) -> None:
     def broken(seen: Seen) -> Response | None:
         return Response(status_code=500) if seen.page == 3 else None
 
     lists = {"open_tasks": tasks(170)}
     with (
-        configured_crm(monkeypatch, lists=lists, with_meta=False, page_sizes=page_sizes, faults=[broken]),
+        configured_crm(lists=lists, with_meta=False, page_sizes=page_sizes, faults=[broken]),
         pytest.raises(ApiUnavailable, match="open_tasks, page 3: status 500"),
     ):
         read()
@@ -83,10 +79,10 @@ def test_page_that_always_fails_is_not_the_end(page_sizes: tuple[int, ...], monk
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 @pytest.mark.parametrize("page", [1, 3])
-def test_an_empty_page_before_others_is_read_again(page: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_page_before_others_is_read_again(page: int, with_meta: bool) -> None:
     meta = {"meta": {"total": 270}} if with_meta else {}
     fault = failing("open_tasks", page=page, answers=[json_response({"tasks": [], **meta})])
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(270)}, with_meta=with_meta, faults=[fault]) as crm:
+    with configured_crm(lists={"open_tasks": tasks(270)}, with_meta=with_meta, faults=[fault]) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 271))
     assert reading.report.complete
@@ -94,9 +90,9 @@ def test_an_empty_page_before_others_is_read_again(page: int, with_meta: bool, m
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_an_empty_page_is_not_the_end(with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_page_is_not_the_end(with_meta: bool) -> None:
     lists, sizes = {"open_tasks": tasks(170)}, (50, 50, 0, 50, 20)
-    with configured_crm(monkeypatch, lists=lists, with_meta=with_meta, page_sizes=sizes):
+    with configured_crm(lists=lists, with_meta=with_meta, page_sizes=sizes):
         reading = read()
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.complete

@@ -6,8 +6,8 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets.errors import BadAnswer
-from crm_assets_tests.scripted_crm import Seen, always, json_response
-from crm_assets_tests.source.source_reads import IN_TURN, configured_crm, read, tasks
+from crm_assets_tests.scripted_crm import Seen, always, configured_crm, json_response, tasks
+from crm_assets_tests.source.source_reads import IN_TURN, read
 
 
 @pytest.fixture
@@ -39,10 +39,9 @@ def test_each_page_is_asked_for_once_and_in_order(
     with_total: list[int],
     without_total: list[int],
     with_meta: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lists = {"open_tasks": tasks(rows)}
-    with configured_crm(monkeypatch, lists=lists, page_sizes=page_sizes, with_meta=with_meta) as crm:
+    with configured_crm(lists=lists, page_sizes=page_sizes, with_meta=with_meta) as crm:
         reading = read()
     assert crm.pages("open_tasks") == (with_total if with_meta else without_total)
     assert reading.ids == list(range(1, rows + 1))
@@ -51,18 +50,18 @@ def test_each_page_is_asked_for_once_and_in_order(
     assert (reading.report.requests, reading.report.retries) == (len(crm.seen), 0)
 
 
-def test_total_far_beyond_a_short_list_takes_few_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_total_far_beyond_a_short_list_takes_few_requests() -> None:
     lists = {"open_tasks": tasks(30)}
-    with configured_crm(monkeypatch, lists=lists, total=lambda _seen, _true: 2**63 - 1, latency=0.02) as crm:
+    with configured_crm(lists=lists, total=lambda _seen, _true: 2**63 - 1, latency=0.02) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 31))
     assert "counts 9223372036854775807 records and listed 30" in reading.report.incomplete_because
     assert len(crm.seen) <= 6
 
 
-def test_larger_pages_than_asked_for_that_repeat_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_larger_pages_than_asked_for_that_repeat_are_loaded() -> None:
     whole = {"tasks": tasks(70)}
-    with configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
+    with configured_crm(faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 71))
     assert "no more than 1 page," in reading.report.incomplete_because
@@ -72,10 +71,8 @@ def test_larger_pages_than_asked_for_that_repeat_are_loaded(monkeypatch: pytest.
 @pytest.mark.slow
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 @pytest.mark.parametrize("rows", [130, 1000], ids=["few-pages", "many-pages"])
-def test_several_pages_at_a_time_are_asked_for_once_each(
-    rows: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, with_meta=with_meta, latency=0.01) as crm:
+def test_several_pages_at_a_time_are_asked_for_once_each(rows: int, with_meta: bool) -> None:
+    with configured_crm(lists={"open_tasks": tasks(rows)}, with_meta=with_meta, latency=0.01) as crm:
         reading = read()
     pages = -(-rows // 50)
     asked = sorted(crm.pages("open_tasks"))
@@ -97,15 +94,15 @@ def test_the_page_size_is_a_setting(
 ) -> None:
     if setting:
         monkeypatch.setenv("SOURCES__CRM__PER_PAGE", setting)
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120)}) as crm:
+    with configured_crm(lists={"open_tasks": tasks(120)}) as crm:
         reading = read()
     assert {seen.params["per_page"] for seen in crm.seen} == {asked}
     assert crm.pages("open_tasks") == pages
     assert len(reading.records) == 120
 
 
-def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(60)}, side_loaded={"users": [{"id": 1}]}):
+def test_arrays_that_come_along_are_not_taken_for_the_records() -> None:
+    with configured_crm(lists={"open_tasks": tasks(60)}, side_loaded={"users": [{"id": 1}]}):
         reading = read()
     assert reading.ids == list(range(1, 61))
     assert {record["title"] for record in reading.records} == {f"Task {id_}" for id_ in range(1, 61)}
@@ -127,40 +124,18 @@ def test_arrays_that_come_along_are_not_taken_for_the_records(monkeypatch: pytes
         pytest.param(lambda _seen, _true: -1, id="negative"),
     ],
 )
-def test_a_wrong_total_loses_nothing(total: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(170)}, total=total) as crm:
+def test_a_wrong_total_loses_nothing(total: Any) -> None:
+    with configured_crm(lists={"open_tasks": tasks(170)}, total=total) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.rows_read == 170
     assert len(crm.seen) < 150
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("in_flight", ["1", "8"])
-@pytest.mark.parametrize(
-    "total",
-    [
-        pytest.param(lambda _seen, true: min(true, 1000), id="capped"),
-        pytest.param(lambda seen, true: max(0, min(50, true - 50 * (seen.page - 1))), id="of-the-page"),
-        pytest.param(lambda seen, true: min(true, 50 * seen.page), id="so-far"),
-    ],
-)
-@pytest.mark.parametrize("rows", [1730, pytest.param(1000, marks=pytest.mark.slow)])
-def test_a_total_that_is_too_low_ends_no_read(
-    rows: int, total: Any, in_flight: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", in_flight)
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(rows)}, total=total, latency=0.003) as crm:
-        reading = read()
-    assert reading.ids == list(range(1, rows + 1))
-    assert reading.report.complete
-    assert len(crm.seen) <= 1.25 * rows / 50 + 2
-
-
-def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_api_that_ignores_the_page_is_noticed() -> None:
     same = {"tasks": tasks(50)}
     with (
-        configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(same))]) as crm,
+        configured_crm(faults=[always("open_tasks", lambda: json_response(same))]) as crm,
         pytest.raises(BadAnswer, match=r"open_tasks, page \d.* ignore the query parameter `page`") as raised,
     ):
         read()
@@ -169,42 +144,42 @@ def test_an_api_that_ignores_the_page_is_noticed(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_cap_that_repeats_the_last_page_is_incomplete(with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cap_that_repeats_the_last_page_is_incomplete(with_meta: bool) -> None:
     def capped(seen: Seen) -> Response | None:
         meta = {"meta": {"total": 300}} if with_meta else {}
         return json_response({"tasks": tasks(150)[100:], **meta}) if seen.page > 3 else None
 
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[capped]):
+    with configured_crm(lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[capped]):
         reading = read()
     assert set(reading.ids) == set(range(1, 151))
     assert "no more than 3 pages" in reading.report.incomplete_because
 
 
-def test_repeated_short_last_page_ends_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_short_last_page_ends_the_list() -> None:
     def clamped(seen: Seen) -> Response | None:
         return json_response({"tasks": tasks(120)[100:]}) if seen.page > 3 else None
 
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(120)}, with_meta=False, faults=[clamped]):
+    with configured_crm(lists={"open_tasks": tasks(120)}, with_meta=False, faults=[clamped]):
         reading = read()
     assert set(reading.ids) == set(range(1, 121))
     assert reading.report.complete
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
-def test_page_sent_instead_of_another_is_incomplete(with_meta: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_sent_instead_of_another_is_incomplete(with_meta: bool) -> None:
     def repeating(seen: Seen) -> Response | None:
         meta = {"meta": {"total": 300}} if with_meta else {}
         return json_response({"tasks": tasks(100)[50:], **meta}) if seen.page == 3 else None
 
-    with configured_crm(monkeypatch, lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[repeating]):
+    with configured_crm(lists={"open_tasks": tasks(300)}, with_meta=with_meta, faults=[repeating]):
         reading = read()
     assert reading.report.rows_read == 250
     assert not reading.report.complete
 
 
-def test_ignored_page_with_a_right_total_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ignored_page_with_a_right_total_is_complete() -> None:
     whole = {"tasks": tasks(70), "meta": {"total": 70}}
-    with configured_crm(monkeypatch, faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
+    with configured_crm(faults=[always("open_tasks", lambda: json_response(whole))]) as crm:
         reading = read()
     assert set(reading.ids) == set(range(1, 71))
     assert crm.pages("open_tasks")[0] == 1
@@ -215,13 +190,13 @@ WITHOUT_IDS = [{"id": f"u-{n}"} for n in range(150)]
 
 
 @pytest.mark.parametrize("shown", ["first", "last", "in turn"])
-def test_pages_without_usable_ids_that_repeat_end_the_read(shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_without_usable_ids_that_repeat_end_the_read(shown: str) -> None:
 
     def repeating(seen: Seen) -> Response | None:
         page = {"first": 0, "last": min(seen.page, 3) - 1, "in turn": (seen.page - 1) % 3}[shown]
         return json_response({"tasks": [] if seen.page > 40 else WITHOUT_IDS[50 * page :][:50]})
 
-    with configured_crm(monkeypatch, faults=[repeating]) as crm:
+    with configured_crm(faults=[repeating]) as crm:
         if shown == "first":
             with pytest.raises(BadAnswer, match="ignore the query parameter `page`"):
                 read()
