@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from crm_assets.source.typing import batches
 from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import configured_crm, tasks
@@ -90,8 +91,12 @@ def test_set_aside_records_are_shown_in_no_event(loaded: Loaded) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("with_meta", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["meta", "no-meta"])
-def test_newest_of_repeated_records_is_kept(with_meta: bool, data_dir: Path) -> None:
+@pytest.mark.parametrize("batch_rows", [1, batches.BATCH_ROWS])
+@pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
+def test_newest_of_repeated_records_is_kept(
+    with_meta: bool, batch_rows: int, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_ROWS", batch_rows)
     records = [*DOUBLED[:2], *tasks(60, first=1000), *DOUBLED[2:]]
     with configured_crm(lists={"open_tasks": records}, with_meta=with_meta):
         run = materialize("open_tasks")

@@ -134,9 +134,9 @@ class RecordBatches:
         self._values += sum(map(len, records))
         is_enough = len(self._waiting) >= BATCH_ROWS or self._values >= BATCH_VALUES
         if self._waiting and (is_last or is_enough):
-            batch, self._waiting, self._values = self._waiting, [], 0
-            yield self._table(batch)
-            self.rows += len(batch)
+            table, self._waiting, self._values = self._table(self._waiting), [], 0
+            self.rows += len(table)  # before the table is yielded: dlt asks for the next page first
+            yield table
         if is_last and not self.rows:
             # Without it dlt would make no load package, and dagster-dlt would not have a result.
             yield dlt.mark.materialize_table_schema()
