@@ -78,10 +78,12 @@ class ResourceSchema(BaseModel):
         for name, data_type in REQUIRED_TYPES.items():
             if name in self.columns and self.columns[name].data_type != data_type:
                 raise _wrong(("columns", name, "data_type"), f"it must be {data_type!r}")
-        for name in self.columns:
+        for name, column in self.columns.items():
             if not can_be_declared(name):
-                column = snake_case(name) if can_be_declared(snake_case(name)) else "another name"
-                raise _wrong(("columns", name), f"a column cannot have this name: use {column}")
+                other = snake_case(name) if can_be_declared(snake_case(name)) else "another name"
+                raise _wrong(("columns", name), f"a column cannot have this name: use {other}")
+            if not column.nullable and name != ID:
+                raise _wrong(("columns", name, "nullable"), f"leave it out: records may lack any field but {ID}")
         for name in self.columns.keys() & self.never_stored.keys():
             raise _wrong(("never_stored", name), "it is in columns, too: keep one of them")
         return self

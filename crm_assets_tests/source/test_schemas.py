@@ -74,6 +74,7 @@ def test_schema_is_read_as_it_is_written(folder: Path) -> None:
         ("data_type: text", "data_typ: text", 7, f"columns.text.data_typ cannot be used: use one of {ATTRIBUTES}"),
         ("data_type: text", "data_typ: text", 6, "columns.text.data_type is missing: add it"),
         ("personal: true", "personal: maybe", 9, "columns.text.personal is 'maybe': it must be a valid boolean"),
+        ("personal: true", "nullable: false", 9, "columns.text.nullable is False: leave it out: records may lack any"),
         ("    description: The note.\n", "", 6, "columns.text.description is missing: add it"),
         ("description: The note.", "description: ' '", 8, "columns.text.description is ' ': String should have at"),
         ("fields: [id, type]", "fields: id", 13, "columns.links.fields is 'id': it must be a valid tuple"),
