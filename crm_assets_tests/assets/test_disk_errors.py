@@ -18,7 +18,7 @@ from crm_assets.__main__ import main
 from crm_assets.assets.failures import disk_error
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
-from crm_assets_tests.scripted_crm import configured_crm
+from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 READ = """
 from crm_assets_tests.assets.raw_runs import materialize
@@ -55,6 +55,15 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
     assert (when == "while loading") == ("crm.duckdb" in message)
     assert PERSON not in message
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(1,)]
+
+
+@pytest.mark.slow
+def test_first_read_on_a_full_disk_leaves_no_broken_file() -> None:
+    with configured_crm(lists={"open_tasks": tasks(1)}):
+        receiver, sender = FORKED.Pipe(duplex=False)
+        started(read_with_small_files, 8_000, sender).join()
+        assert "File too large" in receiver.recv()[1]
+        assert materialize("open_tasks").success
 
 
 def forget_with_small_files(sender: Connection) -> None:
