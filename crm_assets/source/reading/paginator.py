@@ -3,6 +3,8 @@
 The API's total is optional, and evidence only: no total ends a read by itself, or makes it skip records.
 """
 
+from math import ceil
+
 from dlt.sources.helpers.rest_client.paginators import BasePaginator
 from requests import Request, Response
 
@@ -51,7 +53,9 @@ class FullReadPaginator(BasePaginator):
 
     def progress(self) -> Progress:
         """The progress of the read."""
-        return self.report.progress(self._pages_read, self._largest_page, self._session.retries)
+        total = self.report.rows_in_source if self.report.mode is ReadMode.full else None
+        pages = None if total is None else ceil(total / self._largest_page)
+        return Progress(self._pages_read, pages, self.report.rows_read, total, self._session.retries)
 
     def init_request(self, request: Request) -> None:
         """Asks for page 1."""

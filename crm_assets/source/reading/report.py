@@ -1,6 +1,5 @@
 """The progress of a read, and its report for the sync log, the asset's metadata and the checks."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -88,17 +87,6 @@ class ReadReport:
     def complete(self) -> bool:
         """Whether the read reached its end."""
         return not self.incomplete_because
-
-    def progress(self, pages: int, largest_page: int, retries: int) -> Progress:
-        """The progress after so many pages, the largest of which has `largest_page` records."""
-        total = self.rows_in_source if self.mode is ReadMode.full else None
-        return Progress(
-            pages=pages,
-            pages_expected=None if total is None else math.ceil(total / largest_page),
-            records=self.rows_read,
-            records_expected=total,
-            retries=retries,
-        )
 
     def short_of(self, total: int) -> str:
         """Why the read is incomplete if the API counts so many records and lists fewer."""
