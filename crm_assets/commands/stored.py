@@ -166,7 +166,7 @@ def move_to_lake(arguments: Namespace) -> int:
     with writer_lock(file, warehouse.lock_wait, print), warehouse.get_connection() as connection:
         warehouse.lake.probe(connection)
         moved = move_tables(connection, file)
-    for table in moved:
-        print(f"{table.rows:>12,}  {table.address}")
+    for address, rows in moved.items():
+        print(f"{rows:>12,}  {address}")
     print(f"\n{warehouse.name} has the same values as {file}: all were compared")
     return 0

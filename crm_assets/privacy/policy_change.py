@@ -23,7 +23,7 @@ from crm_assets.source.typing.columns import DLT_PREFIX, FURTHER, as_json, varie
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.tables import PRESENT, RAW, existing_tables, identifier, literal, relation
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import committed, rolled_back
 
 TEXT, JSON = "VARCHAR", "JSON"
 
@@ -60,11 +60,8 @@ CONSEQUENCES: Mapping[PersonalData, str] = {
 
 def preview(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:
     """What `change_policy` would do: does it in a transaction, and rolls that back. The arguments are the same."""
-    connection.begin()
-    try:
+    with rolled_back(connection):
         return _change(connection, settings, histories)
-    finally:
-        connection.rollback()
 
 
 def change_policy(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histories: Histories) -> PolicyChange:

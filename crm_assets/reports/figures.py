@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.warehouse.transactions import reading
 
 QUERIES = Path(__file__).with_name("sales_review")
 
@@ -58,12 +59,9 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
     Raises:
         duckdb.CatalogException: The marts have not been built.
     """
-    connection.execute("begin")
-    try:
+    with reading(connection):
         connection.execute(f"{LISTS}; {TODAY}")
         return {name: _rows(connection, sql) for name, sql in queries().items()}
-    finally:
-        connection.execute("rollback")
 
 
 def last_reads(connection: duckdb.DuckDBPyConnection) -> Rows:

@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import stat
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -34,7 +32,7 @@ from crm_assets.warehouse.tables import (
     with_lake_types,
     with_parquet_types,
 )
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import committed, rolled_back
 
 FILE = "moved_file"
 """The catalog name under which the file is attached."""
@@ -61,16 +59,10 @@ order by view_name <> 'since'
 """The others read view `since`."""
 
 
-@dataclass(frozen=True)
-class Moved:
-    """A copied table: its address and its number of rows."""
-
-    address: str
-    rows: int
-
-
-def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
+def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
     """Copies all tables of a file, in one transaction that is committed only if all values are equal.
+
+    Returns the address of each table, and its number of rows.
 
     Of the views, only those of schema `present` are copied: models create the others. Primary keys and defaults, which
     the project's tables do not have, are not copied.
@@ -87,7 +79,7 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved
     return moved
 
 
-def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
+def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
     # After a failed transaction it is not attached any more.
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
     found = connection.execute(TABLES).fetchall()
@@ -95,14 +87,15 @@ def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> list[Moved]:
     if taken:
         listed = ", ".join(sorted(".".join(address) for address in taken))
         raise WarehouseError(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
-    moved = [_move_table(connection, *row) for row in found]
+    moved = {f"{row[0]}.{row[1]}": _move_table(connection, *row) for row in found}
     connection.execute(f"create schema if not exists {PRESENT}")
     for (statement,) in connection.execute(PRESENT_VIEWS).fetchall():
         connection.execute(statement)
     return moved
 
 
-def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, description: str | None) -> Moved:
+def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, description: str | None) -> int:
+    """Copies a table. Returns its number of rows."""
     name = identifier(schema, table)
     try:
         select = with_lake_types(connection, f"select * from {FILE}.{name}")
@@ -126,7 +119,7 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
     if description:
         of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
         comment(connection, "table", (schema, table), description, of_columns, is_new=True)
-    return Moved(f"{schema}.{table}", rows)
+    return int(rows)
 
 
 CURRENT, MANIFEST = "current", "manifest.json"
@@ -192,13 +185,9 @@ def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, 
         for schema, name, kind in stored_tables(connection)
         if kind != "view" or can_be_read(connection, identifier(schema, name))
     ]
-    connection.begin()
-    try:
+    with rolled_back(connection):
         loads = dict(connection.execute(LOADS).fetchall()) if ("raw", "sync_log") in tables else {}
         return {"loads": loads, "tables": [_written_table(connection, *table, version) for table in tables]}
-    finally:
-        with suppress(duckdb.Error):  # of a lost connection: the first error is reported
-            connection.rollback()
 
 
 def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str, version: Path) -> dict[str, Any]:

@@ -102,10 +102,16 @@ def reading(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     Args:
         connection: A connection without an open transaction. The body must change nothing.
     """
+    with rolled_back(connection), tables_known(connection):
+        yield
+
+
+@contextmanager
+def rolled_back(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Runs the body in a transaction that is rolled back at the end."""
     connection.execute("begin transaction")
     try:
-        with tables_known(connection):
-            yield
+        yield
     finally:
         with suppress(duckdb.Error):  # an error may have ended the transaction, and is reported itself
             connection.rollback()
