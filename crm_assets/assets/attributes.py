@@ -106,6 +106,10 @@ def declared_columns(schema: ResourceSchema) -> dg.TableSchema:
     )
 
 
+OF_READ = ("complete", "requests", "retries", "rows_read", "rows_rejected")
+"""Numbers of a read that are shown as they are."""
+
+
 def raw_metadata(
     connection: duckdb.DuckDBPyConnection, report: ReadReport, load_id: str, changes: Changes
 ) -> Mapping[str, Any]:
@@ -118,20 +122,13 @@ def raw_metadata(
     [[rows, lag]] = connection.execute(counts, {"at": report.started_at}).fetchall()
     metadata: dict[str, Any] = {
         "crm/mode": report.mode.value,
-        "crm/complete": report.complete,
-        "crm/requests": report.requests,
-        "crm/retries": report.retries,
+        **{f"crm/{name}": getattr(report, name) for name in OF_READ},
         "crm/seconds_waiting": round(report.seconds_waiting, 3),
-        "crm/rows_read": report.rows_read,
-        "crm/rows_rejected": report.rows_rejected,
         "crm/fields_left_out": len(report.dropped_fields),
         "crm/load_id": load_id,
         "crm/rows_before": rows - changes.new,
         "crm/rows_after": rows,
-        "crm/rows_new": changes.new,
-        "crm/rows_changed": changes.changed,
-        "crm/rows_vanished": changes.vanished,
-        "crm/rows_returned": changes.returned,
+        **{f"crm/rows_{name}": getattr(changes, name) for name in ("new", "changed", "vanished", "returned")},
         "crm/rows": rows_statement(address),
         "dagster/row_count": rows,
         "dagster/table_name": address,

@@ -1,6 +1,7 @@
 """Steps on a whole database: publishing it to readers, the last step of a run, and maintenance of a lake."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
@@ -50,14 +51,8 @@ def build_published_database(crm: Crm, tables: Sequence[dg.AssetsDefinition]) ->
         """Publishes, unless nothing has changed."""
         with failures_explained(PUBLISHED, crm):
             published = crm_warehouse.of(crm).publish()
-        metadata: dict[str, str | int | bool] = {
-            "crm/source": resolve_settings(crm).source,
-            "where": published.where,
-            "is_new": published.is_new,
-        }
-        if published.version is not None:
-            metadata["version"] = published.version
-        return dg.MaterializeResult(metadata=masked_metadata(metadata))
+        shown = {name: value for name, value in asdict(published).items() if value is not None}
+        return dg.MaterializeResult(metadata=masked_metadata({"crm/source": resolve_settings(crm).source, **shown}))
 
     return published_database
 
