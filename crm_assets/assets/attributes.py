@@ -81,19 +81,14 @@ OWN_COLUMNS = {
 """Columns that every raw table has beside its list's fields -> description."""
 
 
-def masked_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Metadata with all secrets masked in its texts."""
-    return {name: masked_value(value) for name, value in metadata.items()}
-
-
-def masked_value(value: Any) -> Any:
-    """A value of metadata, or what one is made from, with all secrets masked in its texts."""
+def masked_metadata(value: Any) -> Any:
+    """Metadata, a value of it, or what one is made from, with all secrets masked in its texts."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, dict):
-        return {masked(str(key)): masked_value(inner) for key, inner in value.items()}
+        return {masked(str(key)): masked_metadata(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [*map(masked_value, value)]
+        return [*map(masked_metadata, value)]
     if isinstance(value, dg.MarkdownMetadataValue):
         return dg.MetadataValue.md(masked(value.value))
     return value

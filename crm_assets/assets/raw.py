@@ -3,7 +3,7 @@
 import time
 from collections.abc import Collection, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -61,17 +61,15 @@ class ReadConfig(dg.Config):
     )
 
 
+@dataclass
 class RawTranslator(DagsterDltTranslator):
-    """Describes a dlt resource as the Dagster asset `raw/<resource>` of a CRM."""
+    """Describes the one dlt resource of a read as its asset."""
 
-    def __init__(self, crm: Crm) -> None:
-        """Takes the CRM."""
-        super().__init__()
-        self.crm = crm
+    spec: dg.AssetSpec
 
     def get_asset_spec(self, data: DltResourceTranslatorData) -> dg.AssetSpec:
-        """The asset spec of a resource."""
-        return raw_spec(self.crm, data.resource.name)
+        """The asset spec of the resource."""
+        return self.spec
 
 
 def raw_spec(crm: Crm, resource: str) -> dg.AssetSpec:
@@ -155,7 +153,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                     context=context,
                     dlt_source=read.source,
                     dlt_pipeline=pipeline,
-                    dagster_dlt_translator=RawTranslator(crm),
+                    dagster_dlt_translator=RawTranslator(spec),
                     loader_file_format="parquet",
                 )
             read_at = time.perf_counter()

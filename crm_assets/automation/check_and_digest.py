@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from crm_assets.alerts.sending import Message, send
-from crm_assets.assets.attributes import masked_value
+from crm_assets.assets.attributes import masked_metadata
 from crm_assets.assets.failures import failures_explained
 from crm_assets.automation.jobs import schedule
 from crm_assets.connection import CrmConnection
@@ -65,7 +65,7 @@ def _metadata(findings: CrmFindings) -> dict[str, dg.MetadataValue]:
         {"list": each.resource or "all", "problem": each.problem, "advice": each.advice} for each in findings.problems
     ]
     columns = dg.TableSchema([dg.TableColumn(name) for name in ("list", "problem", "advice")])
-    address, lists, problems, everything = masked_value([findings.address, lists, problems, asdict(findings)])
+    address, lists, problems, everything = masked_metadata([findings.address, lists, problems, asdict(findings)])
     return {
         "crm": dg.MetadataValue.text(address),
         "lists": dg.MetadataValue.table([*map(dg.TableRecord, lists)]),
