@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from random import Random
-from typing import NamedTuple, TypeVar
-
-_T = TypeVar("_T")
+from typing import Any, NamedTuple
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -43,7 +41,7 @@ class Dice(Random):
     It uses only `random`, the one method with the same results in every release of Python.
     """
 
-    def pick(self, items: Sequence[_T]) -> _T:
+    def pick(self, items: Sequence[Any]) -> Any:
         """Draws one of the items."""
         return items[int(self.random() * len(items))]
 
