@@ -16,7 +16,7 @@ CrmAssetsError
 │   └── CommitUnconfirmed    all of a transaction was written, or nothing                       (may recover)
 └── ModelsRefused          model files are wrong
     ├── NotSelect            a file's SQL is not one SELECT
-    ├── ModelError           a model's SQL could not be run
+    ├── ModelError           a model's SQL could not be run                                     (may recover if said)
     └── WrongRows            a model's new rows failed its data tests
 ```
 
@@ -127,9 +127,9 @@ class ModelsRefused(CrmAssetsError):
         line: The line of the YAML file, where the message does not have it yet.
     """
 
-    def __init__(self, message: str = "", line: int = 1) -> None:
-        """Takes what is wrong, and the line."""
-        super().__init__(message)
+    def __init__(self, message: str = "", line: int = 1, *, may_recover: bool = False) -> None:
+        """Takes what is wrong, the line, and whether the same attempt may succeed later."""
+        super().__init__(message, may_recover=may_recover)
         self.line = line
 
 

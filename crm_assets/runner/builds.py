@@ -135,7 +135,8 @@ def _build(
         # Of a view, an error has the SELECT's line.
         rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.this)
     except duckdb.Error as error:
-        raise ModelError(_explained(model, state, select, error)) from None
+        message = _explained(model, state, select, error)
+        raise ModelError(message, may_recover=isinstance(error, duckdb.InternalException)) from None
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
         outcomes.append(run_test(connection, model, test, state.variables))

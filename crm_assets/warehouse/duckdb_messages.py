@@ -56,6 +56,10 @@ def reason(error: duckdb.Error) -> str:
         return text
     if isinstance(error, QUOTING) or WITHOUT_VALUES.search(text):
         return NUMBER.sub("…", QUOTED.sub("'…'", text))
+    if isinstance(error, duckdb.InternalException):  # some come from a race of threads
+        return (
+            "DuckDB failed with an internal error: run this again. Its message is not shown, since it may hold values"
+        )
     return f"{text.partition(':')[0]}. DuckDB's message is not shown, since it may hold values"
 
 

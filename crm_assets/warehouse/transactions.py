@@ -113,8 +113,13 @@ def rolled_back(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(duckdb.Error):  # an error may have ended the transaction, and is reported itself
+        try:
             connection.rollback()
+        except duckdb.FatalException as error:  # an internal error, after which the instance refuses everything
+            if isinstance(connection, Reconnecting):
+                connection.discard(error)
+        except duckdb.Error:  # an error may have ended the transaction, and is reported itself
+            pass
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -167,6 +168,20 @@ def test_the_connection_can_be_used_after_a_failure(project: ModelProject) -> No
     project.build(project.mart("select 1 as day"))
 
     assert project.rows() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("error", "may_recover"), [(duckdb.InternalException, True), (duckdb.OutOfRangeException, False)]
+)
+def test_an_internal_error_of_duckdb_may_not_come_back(
+    project: ModelProject, monkeypatch: pytest.MonkeyPatch, error: type[duckdb.Error], may_recover: bool
+) -> None:
+    monkeypatch.setattr("crm_assets.runner.builds.materialize", Mock(side_effect=error("INTERNAL Error: 5")))
+    with pytest.raises(ModelError) as raised:
+        project.build(project.mart("select 1 as day"))
+
+    assert raised.value.may_recover is may_recover
+    assert ("run this again" in str(raised.value)) is may_recover
 
 
 def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) -> None:

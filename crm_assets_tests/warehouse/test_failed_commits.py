@@ -1,14 +1,16 @@
 """After a failed commit, nothing goes on in the same DuckDB instance, and every value is as it was sent."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
+from typing import cast
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 from dagster import build_init_resource_context
 
-from crm_assets.warehouse.transactions import committed
+from crm_assets.warehouse.transactions import Reconnecting, committed, reading
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
@@ -72,6 +74,15 @@ def test_retried_transaction_runs_in_a_new_instance(data_dir: Path) -> None:
         committed(connection, body)
     assert marked == [True, False]
     assert rows(data_dir / "crm.duckdb", "from t") == [(1,)]
+
+
+def test_fatal_error_while_reading_is_followed_by_a_new_instance() -> None:
+    refused = Mock(**{"rollback.side_effect": duckdb.FatalException})
+    instances = iter([cast("duckdb.DuckDBPyConnection", refused), duckdb.connect()])
+    with Reconnecting(lambda: closing(next(instances))) as connection:
+        with reading(connection):
+            pass
+        assert connection.execute("select 1").fetchall() == [(1,)]
 
 
 def test_new_instance_has_the_session_s_variables(data_dir: Path) -> None:

@@ -32,6 +32,11 @@ customers as (
     group by account_id
 ),
 
+total as (
+    select sum(won_amount_12m) as won_amount_12m
+    from customers
+),
+
 ranked as (
     select
         account_id,
@@ -68,10 +73,9 @@ select
         else 'lapsed'
     end as status,
     ranked.revenue_rank_12m,
-    {{ share(
-        'ranked.cumulative_amount_12m', 'greatest(sum(customers.won_amount_12m) over (), 0)'
-    ) }} as cumulative_share_12m
+    {{ share('ranked.cumulative_amount_12m', 'greatest(total.won_amount_12m, 0)') }} as cumulative_share_12m
 from customers
+cross join total
 left join ranked on customers.account_id = ranked.account_id
 left join {{ ref('stg_accounts') }} as accounts on customers.account_id = accounts.account_id
 left join {{ ref('stg_users') }} as owners on accounts.owner_id = owners.user_id

@@ -26,14 +26,22 @@ accounts as (
     where account_id is not null
 ),
 
--- If no contact has an address, addresses are left out (personal_data), and there is nothing to check.
-contacts as (
-    select
-        case
-            when count(coalesce(email, work_email)) over () > 0 then coalesce(email, work_email) is null
-        end as has_no_address
+addresses as (
+    select coalesce(email, work_email) as address
     from {{ ref('stg_contacts') }}
     where not is_deleted
+),
+
+known as (
+    select count(address) as addresses
+    from addresses
+),
+
+-- If no contact has an address, addresses are left out (personal_data), and there is nothing to check.
+contacts as (
+    select case when known.addresses > 0 then addresses.address is null end as has_no_address
+    from addresses
+    cross join known
 ),
 
 tasks as (
