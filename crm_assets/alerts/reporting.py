@@ -21,8 +21,8 @@ from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.secrets import url
 from crm_assets.warehouse.warehouse import Warehouse
 
-LONGEST = 1500
-"""The most characters about one problem. Chat services truncate messages of more than a few thousand."""
+LONGEST, MOST = 1500, 20
+"""The most characters about one problem, and the most such texts and links in an alert, whose title counts the rest."""
 
 IN_TITLE = 3
 """The most assets that a title names."""
@@ -129,7 +129,7 @@ class Incidents(BaseModel):
         self.incidents += [] if found else [incident]
         incident.subjects.append(problem.subject)
         incident.unsolved.append(problem.subject)
-        if not incident.is_reported:
+        if not incident.is_reported and len(incident.details) < MOST:
             # A secret that was cut could not be masked.
             incident.details = list(dict.fromkeys([*incident.details, masked(problem.text)[:LONGEST], problem.link]))
 

@@ -61,10 +61,14 @@ def unusable(found: Found) -> list[str]:
 def _sender(address: str) -> Any:
     """What sends to an address; None if Apprise cannot use it."""
     # Imported here: most runs send no alert.
-    from apprise import Apprise
+    from apprise import Apprise, OverflowMode
 
     sender = Apprise()
-    return sender if sender.add(address) else None
+    known = sender.add(address)
+    for service in sender:
+        if service.overflow_mode == OverflowMode.UPSTREAM:  # with which Discord and Telegram refuse long messages
+            service.overflow_mode = OverflowMode.SPLIT
+    return sender if known else None
 
 
 def _kind(address: str) -> str:

@@ -42,7 +42,7 @@ class Webhook:
 def webhook() -> Iterator[Webhook]:
     """A webhook that runs while the body does."""
     hook = Webhook()
-    with serving(Starlette(routes=[Route("/secret-of-the-webhook", hook.take, methods=["POST"])])) as url:
+    with serving(Starlette(routes=[Route("/{path:path}", hook.take, methods=["POST"])])) as url:
         hook.address = url.replace("http://", "json://") + "/secret-of-the-webhook"
         yield hook
 

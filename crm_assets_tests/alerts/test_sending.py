@@ -25,6 +25,16 @@ def test_all_addresses_get_a_message_even_if_one_fails(capfd: pytest.CaptureFixt
     assert "secret-of" not in said
 
 
+def test_long_message_arrives_in_parts_where_a_service_takes_only_short_ones() -> None:
+    lines = [f"raw/accounts: finding {number} of a check" for number in range(500)]
+    with webhook() as hook:
+        address = hook.address.replace("json://", "mmost://").replace("secret-of-the-webhook", "a" * 26)
+        assert send(Message("warning", "Title", "\n".join(lines)), address, print)
+    parts = [sent["text"] for sent in hook.received]
+    assert max(map(len, parts)) <= 4000
+    assert "".join("".join(parts).split()).count("ofacheck") == 500
+
+
 @pytest.mark.parametrize("wanted", ["", "&format=html", "&format=markdown", "&format=text"])
 def test_markup_in_an_alert_stays_text(wanted: str) -> None:
     text = '<a href="https://evil.example">Log in</a> <img src=x> [here](https://evil.example) **&amp;**\n<b>next</b>'
@@ -83,3 +93,13 @@ def test_alert_names_the_check_of_its_crm(subjects: list[str], commands: str) ->
     incidents.settle(Outcome([Problem(Kind.step, subject, "the same", "text", "") for subject in subjects], ()))
     incidents.report(lambda message: not sent.append(message))  # type: ignore[func-returns-value]
     assert commands in sent[0].body
+
+
+def test_alert_about_hundreds_of_tables_describes_the_first() -> None:
+    incidents, sent = Incidents(), list[Message]()
+    found = [Problem(Kind.check, f"marts/m{n}:unique", "run", f"marts/m{n}: found", f"/marts/m{n}") for n in range(300)]
+    incidents.settle(Outcome(found, ()))
+    incidents.report(lambda message: not sent.append(message))  # type: ignore[func-returns-value]
+    [message] = sent
+    assert message.title.endswith("marts/m0, marts/m1, marts/m2 and 297 more")
+    assert message.body.count("found") == 10
