@@ -175,8 +175,9 @@ DAEMON_SILENT = 120
 OVERLAP = timedelta(minutes=10)
 """How much later than its end a run may become visible, with the difference between the clocks of two machines."""
 
-TAG = "crm_assets/incidents"
-"""The tag of runs that report themselves, with all open incidents."""
+TAG, LAST = "crm_assets/incidents", 20
+"""The tag of runs that report themselves, with all open incidents, and in how many of the last runs it is looked for:
+runs of other jobs, and those that ended while another one went on, do not have it."""
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
@@ -237,9 +238,10 @@ class ReportingWarehouse(Warehouse):
 
 
 def _report_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    """Reports a run. Open incidents are in a tag of an earlier step's report, or of the last run that has ended."""
+    """Reports a run. Open incidents are in a tag of an earlier step's report, or of the last run that had to report."""
     try:
-        stored = [instance.get_run_by_id(run.run_id), *instance.get_runs(dg.RunsFilter(statuses=ENDED), limit=1)]
+        ended = instance.get_run_records(dg.RunsFilter(statuses=ENDED), limit=LAST, order_by="update_timestamp")
+        stored = [instance.get_run_by_id(run.run_id), *(record.dagster_run for record in ended)]
         before = [each.tags[TAG] for each in stored if each and TAG in each.tags]
         incidents = Incidents.read(before[0] if before else None)
         incidents.settle(run_outcome(instance, run, _ui()))

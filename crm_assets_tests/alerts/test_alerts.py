@@ -1,5 +1,6 @@
 """Runs without a daemon report themselves: one alert for each cause, and one when it is over."""
 
+import dagster as dg
 import pytest
 from dagster import DagsterInstance
 from starlette.responses import Response
@@ -32,6 +33,22 @@ def test_a_failure_is_reported_once_and_its_recovery_once(
         assert materialize("open_tasks", instance=instance).success
     assert hook.titles[1:] == ["crm_assets: recovered: raw/open_tasks"]
     assert [alert["type"] for alert in hook.received] == ["failure", "success"]
+
+
+def test_a_run_of_another_job_between_changes_nothing(
+    hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance
+) -> None:
+    @dg.job
+    def other() -> None:
+        """One without tables, such as `crm_check`."""
+
+    refuse(crm)
+    for _ in range(2):
+        assert not materialize("open_tasks", instance=instance).success
+        assert other.execute_in_process(instance=instance).success
+    crm.faults.clear()
+    assert materialize("open_tasks", instance=instance).success
+    assert hook.titles == [REFUSED, "crm_assets: recovered: raw/open_tasks"]
 
 
 def test_a_cause_that_hits_many_assets_is_one_alert(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:
