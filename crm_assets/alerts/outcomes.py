@@ -89,7 +89,7 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         why, is_explained = _reason(entry.get_dagster_event(), key, broken)
         # A revoked key is one cause in all runs that it hits. Of an unexplained error no one knows that.
         cause = f"{key.path[:-2] if key and is_explained else run.run_id} {why}"
-        text = why + (f"\nNot built because of it: {named(skipped)}" if skipped else "")
+        text = why + (f"\nNot built in this run: {named(skipped)}" if skipped else "")
         subjects = [key.to_user_string() if key else job, *map(_name, broken)]
         problems += [Problem(Kind.step, subject, cause, text, link) for subject in subjects]
     if not failed:

@@ -37,13 +37,13 @@ def build(arguments: Namespace) -> int:
     """
     crm = arguments.crm
     known = {model.address: model for model in load_models()}
-    chosen = {name.lower() for name in arguments.models} or set(known)
+    addresses = {name: each.address for model in known.values() for name, each in model.known.items()}
+    chosen = {addresses.get(name, name.lower()) for name in arguments.models} or set(known)
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
     with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
-        now = datetime.now(timezone.utc)
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         if not exist(connection, f"{RAW}.side_loaded"):  # no raw asset has been loaded yet
             # Imported here: it imports dlt, which takes half a second.
             from crm_assets.loading.shared_tables import create_side_loaded
@@ -79,9 +79,8 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
             print(f"{model.address}: {refused}")
             failed.add(model.address)
     variables = variables_of(connection)
-    for model in models:
-        tests = [] if model.address in failed else model.cross_tests
-        tests = [test for test in tests if not built.isdisjoint({model.address, *test.reads})]
+    for model in [each for each in models if each.address not in failed]:
+        tests = [test for test in model.cross_tests if not built.isdisjoint({model.address, *test.reads})]
         outcomes = [run_test(connection, model, test, variables) for test in tests]
         store_failures(connection, model, outcomes)
         _print_failed(outcomes, f"{model.address}: ")

@@ -86,7 +86,8 @@ def _wrong_keys(value: Any, section: str, path: Path, line: int, where: str) -> 
             yield from _wrong(value[key], kind, path, line_of(value, key, line), f"{where}: {key}")
         else:
             close = get_close_matches(str(key), known, 1, 0.8)
-            remedy = KNOWN["remedies"].get(str(key).removeprefix("+")) or (
-                f"did you mean {close[0]}?" if close else f"remove it, or {FOR_DBT}"
-            )
+            below = "config" if key in KNOWN["config"] else "arguments"
+            instead = f"move it below {below}" if below in known else f"remove it, or {FOR_DBT}"
+            remedy = f"did you mean {close[0]}?" if close else instead
+            remedy = KNOWN["remedies"].get(str(key).removeprefix("+"), remedy)
             yield f"{path}:{line_of(value, key, line)}: {where}: the key {key!r} cannot be used: {remedy}"

@@ -72,6 +72,19 @@ def test_a_template_that_fails_when_it_is_built_fails_its_model_alone(
     assert second.startswith("main.b: 1 row")
 
 
+def test_a_model_may_be_named_without_its_schema(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_project.yml").write_text("name: own")
+    (tmp_path / "models/a.sql").write_text("{{ config(alias='b') }} select 1 as i")
+    (tmp_path / "models/b.sql").write_text("{{ config(schema='other') }} select 2 as i")
+    monkeypatch.setattr("crm_assets.commands.build.load_models", lambda: load_models(tmp_path))
+
+    assert build("a") == 0
+    assert capsys.readouterr().out.startswith("main.b: 1 row")
+
+
 def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert build("marts.nope") == 1
 

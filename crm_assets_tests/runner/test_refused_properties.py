@@ -19,6 +19,7 @@ WRONG_PROPERTIES = {
     "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
     "dbt's own config": ("config: {merge_update_columns: [a]}", "'merge_update_columns' cannot be used: remove it"),
     "config without keys": ("config: incremental", "config is 'incremental': write keys and values"),
+    "beside config": ("materialized: view", "'materialized' cannot be used: move it below config"),
     "misspelt": ("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?"),
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
@@ -42,7 +43,7 @@ WRONG_PROPERTIES = {
     "kind of test": ("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of"),
     "two kinds in one": ("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor"),
     "column's test on the model": ("data_tests: [unique]", "A test with column_name is one of a column"),
-    "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used"),
+    "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used: move it below arguments"),
     "beside": (TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config"),
     "of a test": (TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?"),
     "argument": (

@@ -46,7 +46,7 @@ ADVICE = {
     401: "Check {api_key} and, for the header it goes into, {api_key_name}.",
     403: "The user that {api_key} belongs to may not see this list.",
     404: "Check {base_url} and this resource's path in {endpoints}.",
-    422: "Check this resource's params in {endpoints}.",
+    **dict.fromkeys([400, 422], "Check {per_page}, and this resource's path and params in {endpoints}."),
     TOO_MANY_REQUESTS: "Set {requests_per_minute} or {requests_per_hour} to what is allowed.",
 }
 """Status -> what to do, with names of settings."""
