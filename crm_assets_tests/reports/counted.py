@@ -1,15 +1,15 @@
-"""The rows that the tables of the sales review should have, counted from the invented records."""
+"""The rows that the tables of the sales review should have, counted from the marts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
-from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
-from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.models.reckoning import (
     Record,
     fiscal_year_from,
+    grouped,
     half_up,
     months_later,
     quarter_of,
@@ -20,269 +20,174 @@ from crm_assets_tests.reports.invented import LISTS, Reported
 
 NAMES = {1: "Ada", 2: "Ada", 3: "Bob", 4: "unassigned", 5: "Ada", 6: "Cy & <Co>"}
 APRIL = 4
-ONE_DAY = timedelta(days=1)
-
-
-def won(reported: Reported, after: date = date.min, to: date | None = None, **having: Any) -> Decimal:
-    """What was won after a day, up to today or another day."""
-    return total(
-        deal["base_currency_amount"]
-        for deal in reported.won
-        if after < deal["closed_date"] <= (to or reported.today)
-        and all(deal[name] == value for name, value in having.items())
-    )
 
 
 def year_from(reported: Reported) -> date:
     return fiscal_year_from(reported.today, APRIL)
 
 
-def to_date(reported: Reported, month: date, amount: int) -> Decimal:
-    """The part of a month's target that is due."""
-    days = (months_later(month) - month).days
-    return half_up(Decimal(amount) * min((reported.today - month).days + 1, days) / days, 2)
+def summed(rows: Iterable[Record], column: str) -> Any:
+    return total(row[column] for row in rows if row[column] is not None)
+
+
+def picked(row: Record, *columns: str) -> Record:
+    """Some columns, with shares rounded."""
+    shares = {name for name in columns if "share" in name and row[name] is not None}
+    return {name: half_up(row[name], 4) if name in shares else row[name] for name in columns}
+
+
+def owner_of(row: Record) -> str:
+    return str(row["owner_name"] or row["owner_id"] or "unassigned")
+
+
+def labelled(rows: list[Record]) -> Iterator[tuple[str, Record]]:
+    """Rows of owners, each with the owner's name. Two users of one name have their ids as well."""
+    names = [row["owner_name"] or row["owner"] for row in rows]
+    for name, row in zip(names, rows, strict=True):
+        yield f"{name} ({row['owner']})" if names.count(name) > 1 else name, row
 
 
 def target(reported: Reported) -> Iterator[Record]:
-    for period, first in {"this month": reported.today.replace(day=1), "this year": year_from(reported)}.items():
-        due = [(to_date(reported, month, amount), amount) for month, _, amount in reported.targets if month >= first]
-        amount, target = won(reported, first - ONE_DAY), total(part for part, _ in due)
+    months = reported.marts["owner_month"]
+    periods = {
+        "this month": [row for row in months if row["month"] == reported.this_month],
+        "this year": [row for row in months if row["fiscal_year_from"] == year_from(reported)],
+    }
+    for period, rows in periods.items():
+        amount, due = summed(rows, "won_amount_to_date"), summed(rows, "target_to_date")
         yield {
             "period": period,
             "won_amount": amount,
-            "target_to_date": target,
-            "attainment": share(amount, target),
-            "ahead": amount - target,
-            "target_amount": sum(whole for _, whole in due),
+            "target_to_date": due,
+            "attainment": share(amount, due),
+            "ahead": amount - due,
+            "target_amount": summed(rows, "target_amount"),
         }
 
 
 def months(reported: Reported) -> Iterator[Record]:
-    targets = Counter[date]()
-    for month, _, amount in reported.targets:
-        targets[month] += amount
+    of_month = grouped(reported.marts["owner_month"], "month")
     for ago in range(23, -1, -1):
-        month = months_later(reported.today.replace(day=1), -ago)
-        brought = won(reported, month - ONE_DAY, min(months_later(month) - ONE_DAY, reported.today))
-        yield {"month": month, "won_amount": brought, "target_amount": targets[month] or None}
+        month = months_later(reported.this_month, -ago)
+        rows = of_month.get(month, [])
+        yield {
+            "month": month,
+            "won_amount": summed(rows, "won_amount_to_date"),
+            "target_amount": summed(rows, "target_amount") or None,
+        }
+
+
+FIGURES = {
+    "Won in 30 days": "won_amount_30_days",
+    "Deals won in 30 days": "won_deals_30_days",
+    "Open deals": "crm_open_deals_amount",
+    "Meetings in 30 days": "appointments_30_days",
+    "Open tasks": "open_tasks",
+    "Overdue tasks": "overdue_tasks",
+    "Accounts": "accounts",
+    "Contacts": "contacts",
+}
 
 
 def week(reported: Reported) -> Iterator[Record]:
-    a_month_ago = reported.today - timedelta(days=30)
-
-    def recent(days: Iterable[date]) -> int:
-        return sum(a_month_ago < day <= reported.today for day in days)
-
-    accounts, tasks = listed(reported), open_tasks(reported)
-    numbers = {
-        "Won in 30 days": won(reported, a_month_ago),
-        "Deals won in 30 days": recent(deal["closed_date"] for deal in reported.won),
-        "Open deals": total(account["open_deals_amount"] for account in accounts.values()),
-        "Meetings in 30 days": recent(map(reported.held_on, reported.past_appointments)),
-        "Open tasks": len(tasks),
-        "Overdue tasks": sum(bool(task["due_date"]) and task["due_date"] < reported.built_at for task in tasks),
-        "Accounts": len(accounts),
-        "Contacts": sum(not contact["is_deleted"] for contact in reported.contacts),
-    }
-    for name, value in numbers.items():
-        yield {"figure": name, "value": value, "change": len(accounts) - 17 if name == "Accounts" else 0}
+    days = {row["snapshot_date"]: row for row in reported.marts["pipeline_health_daily"]}
+    before = days[max(day for day in days if day <= reported.today - timedelta(days=7))]
+    for figure, column in FIGURES.items():
+        value = days[reported.today][column]
+        yield {"figure": figure, "value": value, "change": value - before[column]}
 
 
 def owners(reported: Reported) -> Iterator[Record]:
-    month, year = reported.today.replace(day=1), year_from(reported)
-    due = defaultdict[Any, dict[date, Decimal]](dict)
-    for first, user, whole in reported.targets:
-        due[user][first] = to_date(reported, first, whole)
-    rows: list[Record] = []
-    for owner, label in {1: "Ada (1)", 2: "Ada (2)", None: "unassigned", 3: "Bob", 6: "Cy & <Co>"}.items():
-        this_year = [part for first, part in due[owner].items() if first >= year]
-        amount = won(reported, year - ONE_DAY, owner_id=owner)
-        in_month = won(reported, month - ONE_DAY, owner_id=owner)
-        rows.append(
-            {
-                "owner": label,
-                "won_amount": in_month,
-                "attainment": share(in_month, due[owner].get(month)),
-                "won_amount_this_year": amount,
-                "target_this_year": total(this_year) if this_year else None,
-                "attainment_this_year": share(amount, total(this_year)),
-            }
-        )
-    yield from sorted(rows, key=lambda row: -row["won_amount_this_year"])
+    rows = [
+        row
+        for row in reported.marts["owner_month"]
+        if row["month"] == reported.this_month and (row["won_deals_this_year"] or row["target_this_year"] is not None)
+    ]
+    for label, row in labelled(sorted(rows, key=lambda row: (-row["won_amount_this_year"], row["owner"]))):
+        yield {
+            "owner": label,
+            "won_amount": row["won_amount_to_date"],
+            "attainment": share(row["won_amount_to_date"], row["target_to_date"]),
+            "won_amount_this_year": row["won_amount_this_year"],
+            "target_this_year": row["target_this_year"],
+            "attainment_this_year": share(row["won_amount_this_year"], row["target_this_year"]),
+        }
 
 
 def types(reported: Reported) -> Iterator[Record]:
-    of_type, last = defaultdict[str, list[Record]](list), dict[int, date]()
-    for deal in sorted(reported.won, key=lambda deal: deal["closed_date"]):  # stable: by id within a day
-        account, day = deal["sales_account_id"], deal["closed_date"]
-        if account is None:
-            of_type["unknown"].append(deal)
-            continue
-        before = last.get(account)
-        of_type["first" if before is None else "won back" if (day - before).days > 365 else "repeat"].append(deal)
-        last[account] = day
-    year, two_years = years_ago(reported, 1), years_ago(reported, 2)
-    for name in ("first", "repeat", "won back", "unknown"):
-        amounts = [
-            total(deal["base_currency_amount"] for deal in of_type[name] if first < deal["closed_date"] <= end)
-            for first, end in ((year, reported.today), (two_years, year))
-        ]
+    deals = reported.marts["won_deal_overview"]
+    ends = [months_later(reported.today, -12 * years) for years in range(3)]
+    years = [
+        grouped((deal for deal in deals if first < deal["won_on"] <= last), "revenue_type")
+        for last, first in pairwise(ends)
+    ]
+    everything = total(summed(of_type, "won_amount") for of_type in years[0].values())
+    for name in ("first", "repeat", "won back", None):
+        this, last = (summed(of_year.get(name, []), "won_amount") for of_year in years)
         yield {
-            "revenue_type": name,
-            "won_amount_12m": amounts[0],
-            "share": share(amounts[0], won(reported, year)),
-            "won_amount_prior_12m": amounts[1],
+            "revenue_type": name or "unknown",
+            "won_amount_12m": this,
+            "share": share(this, everything),
+            "won_amount_prior_12m": last,
         }
-
-
-def years_ago(reported: Reported, years: int) -> date:
-    return months_later(reported.today, -12 * years)
-
-
-def listed(reported: Reported) -> dict[int, Record]:
-    """The accounts that are shown, by id."""
-    return {id_: account for id_, account in enumerate(reported.accounts) if not account["is_deleted"]}
-
-
-def open_tasks(reported: Reported) -> list[Record]:
-    return [task for task in reported.open_tasks if task["status"] == 0]
-
-
-def owner_of(account: Record) -> str:
-    return NAMES.get(account["owner_id"], str(account["owner_id"] or "unassigned"))
-
-
-def brought(reported: Reported, account: int) -> Decimal:
-    """All that a customer has brought, and will."""
-    return won(reported, to=date.max, sales_account_id=account)
 
 
 def customers(reported: Reported) -> Iterator[Record]:
-    year = years_ago(reported, 1)
-    recent = {id_: won(reported, year, sales_account_id=id_) for id_ in listed(reported)}
-    ranked = sorted(recent, key=lambda id_: (-recent[id_], id_))[:10]
-    for rank, id_ in enumerate(ranked, 1):
-        yield {
-            "customer": reported.accounts[id_]["name"],
-            "owner": owner_of(reported.accounts[id_]),
-            "won_amount_12m": recent[id_],
-            "won_amount_prior_12m": won(reported, years_ago(reported, 2), year, sales_account_id=id_),
-            "cumulative_share_12m": share(total(recent[id_] for id_ in ranked[:rank]), won(reported, year)),
-        }
-
-
-def bought_in(reported: Reported) -> dict[int, set[date]]:
-    """Customer -> the quarters in which it bought."""
-    found = defaultdict[int, set[date]](set)
-    for deal in reported.won:
-        if deal["sales_account_id"] in listed(reported):
-            found[deal["sales_account_id"]].add(quarter_of(deal["closed_date"]))
-    return found
+    ranked = [row for row in reported.marts["customer_value"] if row["revenue_rank_12m"]]
+    for row in sorted(ranked, key=lambda row: row["revenue_rank_12m"])[:10]:
+        amounts = picked(row, "won_amount_12m", "won_amount_prior_12m", "cumulative_share_12m")
+        yield {"customer": row["account_name"], "owner": owner_of(row), **amounts}
 
 
 def retention(reported: Reported) -> Iterator[Record]:
-    for ago in range(7, -1, -1):
-        first = months_later(quarter_of(reported.today), -3 * ago)
-        cohort = [quarters for quarters in bought_in(reported).values() if min(quarters) == first]
-        for since in range(ago + 1) if cohort else ():
-            buying = sum(months_later(first, 3 * since) in quarters for quarters in cohort)
-            yield {
-                "first_quarter": first,
-                "quarters_since": since,
-                "customers": len(cohort),
-                "customers_buying": buying,
-                "share_buying": share(buying, len(cohort)),
-            }
+    first = months_later(quarter_of(reported.today), -21)
+    rows = [
+        row
+        for row in reported.marts["customer_retention_quarterly"]
+        if row["first_quarter"] >= first and row["quarter"] <= reported.today
+    ]
+    for row in sorted(rows, key=lambda row: (row["first_quarter"], row["quarters_since"])):
+        yield picked(row, "first_quarter", "quarters_since", "customers", "customers_buying", "share_buying")
+
+
+def paying(reported: Reported) -> list[Record]:
+    """The accounts that have brought something."""
+    rows = reported.marts["account_overview"]
+    return [row for row in rows if row["account_id"] is not None and row["won_amount"] > 0]
 
 
 def quiet(reported: Reported) -> Iterator[Record]:
-    found = []
-    for id_, account in listed(reported).items():
-        amount, last = brought(reported, id_), account["last_contacted"] and reported.day(account["last_contacted"])
-        if last and (reported.today - last).days > 90 and amount > 0:
-            found.append((-amount, id_, account, last))
-    for negative, _, account, last in sorted(found, key=lambda row: row[:2])[:15]:
-        yield {
-            "customer": account["name"],
-            "owner": owner_of(account),
-            "won_amount": -negative,
-            "last_activity_on": last,
-            "days_quiet": (reported.today - last).days,
-            "open_tasks": 0,
-        }
+    rows = [row for row in paying(reported) if row["last_activity_on"] and row["days_quiet"] > 90]
+    for row in sorted(rows, key=lambda row: (-row["won_amount"], row["account_id"]))[:15]:
+        shown = picked(row, "won_amount", "last_activity_on", "days_quiet", "open_tasks")
+        yield {"customer": row["account_name"], "owner": owner_of(row), **shown}
 
 
 def backlog(reported: Reported) -> Iterator[Record]:
-    now, counts = reported.built_at, defaultdict[Any, Counter[str]](Counter)
-    for task in open_tasks(reported):
-        due = task["due_date"]
-        later = "due_this_week" if due and due < now + timedelta(days=7) else "due_later"
-        counts[task["owner_id"]]["without_due_date" if due is None else "overdue_tasks" if due < now else later] += 1
-    labels = {1: "Ada (1)", 2: "Ada (2)", 5: "Ada (5)", 4: "unassigned (4)", None: "unassigned (unassigned)"}
-
-    def rank(owner: int | None) -> tuple[int, int, str]:
-        return -counts[owner]["overdue_tasks"], -counts[owner].total(), str(owner or "unassigned")
-
-    *_, others = ranked = sorted(counts, key=rank)
-    for owner in ranked[12:-1]:
-        counts[others] += counts[owner]
-    for owner in [*ranked[:12], others]:
-        label = labels.get(owner, NAMES.get(owner or 0, str(owner)))
-        columns = ("overdue_tasks", "due_this_week", "due_later", "without_due_date")
-        yield {
-            "owner": f"{len(ranked) - 12} other owners" if owner == others else label,
-            **{column: counts[owner][column] for column in columns},
-        }
+    rows = sorted(
+        reported.marts["task_backlog"], key=lambda row: (-row["overdue_tasks"], -row["open_tasks"], row["owner"])
+    )
+    shown = defaultdict[str, Counter[str]](Counter)
+    for place, (label, row) in enumerate(labelled(rows)):
+        for column in ("overdue_tasks", "due_this_week", "due_later", "without_due_date"):
+            shown[label if place < 12 else f"{len(rows) - 12} other owners"][column] += row[column]
+    for owner, counts in shown.items():
+        yield {"owner": owner, **counts}
 
 
 def meetings(reported: Reported) -> Iterator[Record]:
-    held = Counter(day - timedelta(days=day.weekday()) for day in map(reported.held_on, reported.past_appointments))
+    of_week = grouped(reported.marts["meeting_activity_weekly"], "week")
     monday = reported.today - timedelta(days=reported.today.weekday())
     for week in (monday - timedelta(weeks=weeks) for weeks in range(25, -1, -1)):
-        yield {"week": week, "meetings": held[week]}
+        yield {"week": week, "meetings": sum(row["meetings"] for row in of_week.get(week, []))}
 
 
 def quality(reported: Reported) -> Iterator[Record]:
-    accounts, tasks = listed(reported), open_tasks(reported)
-    names = Counter(account["name"] for account in accounts.values())
-    of_accounts = [brought(reported, id_) for id_ in accounts]
-    deals = [deal["base_currency_amount"] for deal in reported.won]
-    fields = sum(len(resource_schema(resource).columns) for resource in LISTS)
-    # Check: what fails of what was checked, None where it was not; and amounts.
-    checks: dict[str, tuple[Iterable[bool | None], list[Decimal] | None]] = {
-        "deals without a listed account": ((deal["sales_account_id"] not in accounts for deal in reported.won), deals),
-        "deals without an amount in the company's currency": ((False for _ in deals), deals),
-        "deals without a closing date": ((False for _ in deals), deals),
-        "deals dated in the future": ((deal["closed_date"] > reported.today for deal in reported.won), deals),
-        "accounts without an owner": ((account["owner_id"] is None for account in accounts.values()), of_accounts),
-        "accounts without a contact": ((None for _ in accounts), of_accounts),
-        "accounts with the name of another": (
-            (names[account["name"]] > 1 if account["name"] else None for account in accounts.values()),
-            of_accounts,
-        ),
-        "contacts without an e-mail address": ((), None),  # none has one
-        "open tasks without a due date": ((task["due_date"] is None for task in tasks), None),
-        "open tasks without an owner": ((task["owner_id"] is None for task in tasks), None),
-        "records with a value of another type": ((False for name in LISTS for _ in getattr(reported, name)), None),
-        "fields that are not declared": ((True for _ in range(fields)), None),
-    }
-    rows: list[Record] = []
-    for name, (found, amounts) in checks.items():
-        fails = [*found]
-        checked = [each for each in fails if each is not None]
-        affected = [amount for each, amount in zip(fails, amounts or [], strict=False) if each]
-        rows.append(
-            {
-                "check_name": name,
-                "failing": sum(checked),
-                "checked": len(checked),
-                "share": share(sum(checked), len(checked)),
-                "amount_affected": None if amounts is None else total(affected),
-            }
-        )
-    yield from sorted(
-        rows, key=lambda row: (row["share"] is None, -(row["share"] or 0), -row["failing"], row["check_name"])
-    )
+    def rank(row: Record) -> tuple[Any, ...]:
+        return row["share"] is None, -(row["share"] or 0), -row["failing"], row["check_name"]
+
+    for row in sorted(reported.marts["data_quality"], key=rank):
+        yield picked(row, "check_name", "failing", "checked", "share", "amount_affected")
 
 
 def reads(reported: Reported) -> Iterator[Record]:

@@ -47,36 +47,23 @@ class Reported:
     open_tasks: Records = field(default_factory=list)
     past_appointments: Records = field(default_factory=list)
     targets: list[tuple[date, int, int]] = field(default_factory=list)
+    marts: Mapping[str, Records] = field(init=False)
     review: SalesReview = field(init=False)
     read_at: datetime = field(init=False)
     page: str = field(init=False)
     tables: Mapping[str, Table] = field(init=False)
     figures: dict[str, Figure] = field(init=False)
 
-    def day(self, instant: datetime) -> date:
-        """The day of an instant in the reporting time zone."""
-        return instant.astimezone(self.zone).date()
-
-    @property
-    def built_at(self) -> datetime:
-        """When the marts were built."""
-        at: datetime = self.review["headline"][0]["taken_at"]
-        return at
-
     @property
     def today(self) -> date:
-        """The day of that."""
-        return self.day(self.built_at)
+        """The day on which the marts were built, in the reporting time zone."""
+        built_at: datetime = self.review["headline"][0]["taken_at"]
+        return built_at.astimezone(self.zone).date()
 
     @property
-    def won(self) -> Records:
-        """The deals that count."""
-        return [deal for deal in self.won_deals if not deal["is_deleted"]]
-
-    def held_on(self, appointment: dict[str, Any]) -> date:
-        """The day of an appointment: of a whole-day entry, sent as midnight in UTC, that of UTC."""
-        start: datetime = appointment["from_date"]
-        return start.date() if appointment["is_allday"] else self.day(start)
+    def this_month(self) -> date:
+        """The month of that."""
+        return self.today.replace(day=1)
 
 
 def invented(zone: ZoneInfo) -> Reported:
@@ -99,7 +86,7 @@ def invented(zone: ZoneInfo) -> Reported:
             }
         )
     made.contacts = [{"owner_id": dice.pick(OWNERS), "is_deleted": dice.happens(0.1)} for _ in range(30)]
-    today = made.day(now)
+    today = now.astimezone(zone).date()
     for _ in range(400):
         made.won_deals.append(
             {
