@@ -291,7 +291,7 @@ def test_list_that_ends_early_is_loaded_and_a_check_says_why(crm: ScriptedCrm, d
     run = materialize("open_tasks")
     assert run.success
     assert run.metadata("open_tasks")["crm/complete"] is False
-    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "complete_read"]
+    check = run.check("complete_read")
     assert not check.passed
     assert re.search(reason, check.description or "")
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(100,)]

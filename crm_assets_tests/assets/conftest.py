@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from crm_assets_tests.assets.declaring import Declarations
+from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.runner.model_project import ModelProject
 
 
@@ -39,3 +41,10 @@ def accounts(data_dir: Path) -> None:
     data_dir.mkdir()
     with Warehouse().get_connection() as connection:
         connection.execute("create schema raw; create table raw.accounts as select 1 as id union all select 2")
+
+
+@pytest.fixture
+def tables() -> Iterator[RawTables]:
+    """Raw tables as declared, empty, in memory."""
+    with duckdb.connect() as connection:
+        yield RawTables(connection)

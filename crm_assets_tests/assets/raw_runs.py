@@ -6,7 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetKey, DagsterEventType, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
+from dagster import (
+    AssetCheckEvaluation,
+    AssetKey,
+    DagsterEventType,
+    DagsterInstance,
+    Definitions,
+    ExecuteInProcessResult,
+    JobDefinition,
+)
 
 from crm_assets.__main__ import main
 from crm_assets.api import ENDPOINTS
@@ -56,6 +64,11 @@ class Run:
         user_failure = event.step_failure_data.user_failure_data
         assert user_failure is not None, event.step_failure_data.error
         return user_failure.description or ""
+
+    def check(self, name: str) -> AssetCheckEvaluation:
+        """What a check has found, of the one asset that was read."""
+        [found] = [found for found in self.result.get_asset_check_evaluations() if found.check_name == name]
+        return found
 
     @property
     def everything_shown(self) -> str:

@@ -15,7 +15,7 @@ from crm_assets.loading.sync_log import ListRequest, read_cursor, write_sync_log
 from crm_assets.settings import resolve_settings
 from crm_assets.source.http import limits
 from crm_assets.source.reading.report import ReadReport
-from crm_assets_tests.assets.raw_runs import Run, materialize, rows
+from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
 from crm_assets_tests.processes import exit_codes, started
@@ -30,12 +30,6 @@ from raw.{resource}
 where _dlt_load_id >= (select max(_dlt_load_id) from raw.sync_log where mode = 'full' and complete)
 """
 """Rows that staging shows."""
-
-
-def check(run: Run, name: str) -> tuple[bool, str]:
-    """What a check of the run found: whether it passed, and what it says."""
-    [found] = [found for found in run.result.get_asset_check_evaluations() if found.check_name == name]
-    return found.passed, found.description or ""
 
 
 def endpoints(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
@@ -55,10 +49,10 @@ def test_list_shorter_than_its_total_lets_nothing_vanish(listed: int, database: 
     assert run.success
     assert run.metadata("open_tasks")["crm/complete"] is False
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(170,)]
-    passed, sentence = check(run, "complete_read")
-    assert not passed
+    check = run.check("complete_read")
+    assert not check.passed
     for word in (f"counts 170 records and listed {listed}", "total_is_exact", "SOURCES__CRM__ENDPOINTS"):
-        assert word in sentence
+        assert word in (check.description or "")
 
 
 def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +63,7 @@ def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkey
         crm.seen.clear()
         run = materialize("open_tasks")
     assert run.metadata("open_tasks")["crm/complete"] is True
-    assert check(run, "complete_read")[0]
+    assert run.check("complete_read").passed
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
     assert crm.pages("open_tasks").count(1) == 1
 
@@ -81,7 +75,7 @@ def test_whole_list_after_a_short_one_counts_again(database: Path) -> None:
             materialize("open_tasks")
         crm.total = None
         run = materialize("open_tasks")
-    assert check(run, "complete_read")[0]
+    assert run.check("complete_read").passed
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
 
 
@@ -116,11 +110,11 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     assert rows(database, PRESENT.format(resource="open_tasks")) == [(150,)]
     assert run.metadata("open_tasks")["crm/complete"] is False
     assert run.attempts("open_tasks") == 1
-    passed, sentence = check(run, "complete_read")
-    assert not passed
+    check = run.check("complete_read")
+    assert not check.passed
     pages = "1 page" if cap == 1 else f"{cap} pages"
     for word in (f"no more than {pages}, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
-        assert word in sentence
+        assert word in (check.description or "")
 
 
 @pytest.mark.file

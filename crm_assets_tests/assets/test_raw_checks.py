@@ -1,9 +1,7 @@
 """The checks of the raw assets: what they find, report and block."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
 from dagster import AssetCheckSeverity, AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult, materialize
 
@@ -24,23 +22,14 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 
 
-@pytest.fixture
-def crm() -> Iterator[RawTables]:
-    """Raw tables as declared, empty, in a file's stead."""
-    tables = RawTables(duckdb.connect())
-    yield tables
-    tables.connection.close()
+def log(tables: RawTables, load: str, mode: str = "full", *, in_source: int | None, complete: bool = True) -> None:
+    tables.log("open_tasks", load, mode, complete=complete)
+    tables.connection.execute("update raw.sync_log set rows_in_source = ? where _dlt_load_id = ?", [in_source, load])
 
 
-def log(crm: RawTables, load: str, mode: str = "full", *, in_source: int | None, complete: bool = True) -> None:
-    crm.log("open_tasks", load, mode, complete=complete)
-    crm.connection.execute("update raw.sync_log set rows_in_source = ? where _dlt_load_id = ?", [in_source, load])
-
-
-def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
-    assert [declared_schema(CheckedTable(crm.connection, resource)).passed for resource in ENDPOINTS] == [True] * len(
-        ENDPOINTS
-    )
+def test_the_declared_columns_are_no_drift(tables: RawTables) -> None:
+    found = {resource: declared_schema(CheckedTable(tables.connection, resource)).passed for resource in ENDPOINTS}
+    assert found == dict.fromkeys(ENDPOINTS, True)
 
 
 @pytest.mark.parametrize(
@@ -54,27 +43,27 @@ def test_the_declared_columns_are_no_drift(crm: RawTables) -> None:
         pytest.param("alter column status type varchar", "of another type than declared: status (VARCHAR)", id="type"),
     ],
 )
-def test_schema_drift_is_reported(crm: RawTables, change: str, sentence: str) -> None:
-    crm.connection.execute(f"alter table raw.open_tasks {change}")
+def test_schema_drift_is_reported(tables: RawTables, change: str, sentence: str) -> None:
+    tables.connection.execute(f"alter table raw.open_tasks {change}")
 
-    finding = declared_schema(CheckedTable(crm.connection, "open_tasks"))
+    finding = declared_schema(CheckedTable(tables.connection, "open_tasks"))
     assert not finding.passed
     assert finding.sentence.startswith(sentence)
 
 
-def test_ids_of_their_own_make_a_primary_key(crm: RawTables) -> None:
-    crm.add("open_tasks", 1)
-    crm.add("open_tasks", 2)
+def test_ids_of_their_own_make_a_primary_key(tables: RawTables) -> None:
+    tables.add("open_tasks", 1)
+    tables.add("open_tasks", 2)
 
-    assert primary_key(CheckedTable(crm.connection, "open_tasks")).passed
+    assert primary_key(CheckedTable(tables.connection, "open_tasks")).passed
 
 
-def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
-    crm.connection.execute("alter table raw.open_tasks alter column id drop not null")
+def test_a_missing_or_repeated_id_makes_none(tables: RawTables) -> None:
+    tables.connection.execute("alter table raw.open_tasks alter column id drop not null")
     for id_ in (1, 1, None):
-        crm.connection.execute("insert into raw.open_tasks (id) values (?)", [id_])
+        tables.connection.execute("insert into raw.open_tasks (id) values (?)", [id_])
 
-    finding = primary_key(CheckedTable(crm.connection, "open_tasks"))
+    finding = primary_key(CheckedTable(tables.connection, "open_tasks"))
     assert not finding.passed
     assert finding.sentence.startswith("rows without id: 1, rows that repeat another's id: 1")
 
@@ -89,13 +78,13 @@ def test_a_missing_or_repeated_id_makes_none(crm: RawTables) -> None:
     ],
 )
 def test_rows_seen_by_a_full_read_are_compared(
-    crm: RawTables, in_source: int | None, passed: bool, sentence: str
+    tables: RawTables, in_source: int | None, passed: bool, sentence: str
 ) -> None:
-    crm.add("open_tasks", 1, FIRST)  # vanished
-    crm.add("open_tasks", 2, SECOND)
-    log(crm, SECOND, in_source=in_source)
+    tables.add("open_tasks", 1, FIRST)  # vanished
+    tables.add("open_tasks", 2, SECOND)
+    log(tables, SECOND, in_source=in_source)
 
-    finding = rows_match_source(CheckedTable(crm.connection, "open_tasks"))
+    finding = rows_match_source(CheckedTable(tables.connection, "open_tasks"))
     assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
@@ -107,45 +96,45 @@ def test_rows_seen_by_a_full_read_are_compared(
         pytest.param(3, False, "2 rows, but the API counts 3", id="more in the list"),
     ],
 )
-def test_incremental_read_may_leave_rows_over(crm: RawTables, in_source: int, passed: bool, sentence: str) -> None:
-    crm.add("open_tasks", 1, FIRST)
-    crm.add("open_tasks", 2, SECOND)
-    log(crm, FIRST, in_source=1)
-    log(crm, SECOND, "incremental", in_source=in_source)
+def test_incremental_read_may_leave_rows_over(tables: RawTables, in_source: int, passed: bool, sentence: str) -> None:
+    tables.add("open_tasks", 1, FIRST)
+    tables.add("open_tasks", 2, SECOND)
+    log(tables, FIRST, in_source=1)
+    log(tables, SECOND, "incremental", in_source=in_source)
 
-    finding = rows_match_source(CheckedTable(crm.connection, "open_tasks"))
+    finding = rows_match_source(CheckedTable(tables.connection, "open_tasks"))
     assert (finding.passed, finding.sentence.startswith(sentence)) == (passed, True)
 
 
-def reject(crm: RawTables, load: str) -> None:
-    crm.connection.execute(
+def reject(tables: RawTables, load: str) -> None:
+    tables.connection.execute(
         "insert into raw.rejected_records (resource, page, reason, record, _dlt_load_id) "
         "values ('open_tasks', 1, 'no id', '{\"title\": \"Call Ann\"}', ?)",
         [load],
     )
 
 
-def test_rejected_records_are_reported_by_reason_and_never_shown(crm: RawTables) -> None:
-    log(crm, FIRST, in_source=None)
-    reject(crm, FIRST)
-    reject(crm, FIRST)
+def test_rejected_records_are_reported_by_reason_and_never_shown(tables: RawTables) -> None:
+    log(tables, FIRST, in_source=None)
+    reject(tables, FIRST)
+    reject(tables, FIRST)
 
-    finding = no_rejected_records(CheckedTable(crm.connection, "open_tasks"))
+    finding = no_rejected_records(CheckedTable(tables.connection, "open_tasks"))
     assert (finding.passed, finding.numbers) == (False, {"no id": 2})
     assert "Ann" not in finding.sentence
 
 
-def test_records_set_aside_by_an_earlier_read_are_history(crm: RawTables) -> None:
-    reject(crm, FIRST)
-    log(crm, FIRST, in_source=None)
-    log(crm, SECOND, in_source=None)
+def test_records_set_aside_by_an_earlier_read_are_history(tables: RawTables) -> None:
+    reject(tables, FIRST)
+    log(tables, FIRST, in_source=None)
+    log(tables, SECOND, in_source=None)
 
-    assert no_rejected_records(CheckedTable(crm.connection, "open_tasks")).passed
+    assert no_rejected_records(CheckedTable(tables.connection, "open_tasks")).passed
 
 
-def run(crm: RawTables, database: Path) -> ExecuteInProcessResult:
+def run(tables: RawTables, database: Path) -> ExecuteInProcessResult:
     """Runs the checks of open tasks and builds their staging model, on the tables as they are."""
-    crm.connection.execute(
+    tables.connection.execute(
         f"attach '{database}' as warehouse; copy from database memory to warehouse; detach warehouse"
     )
     staging = AssetKey(["staging", "stg_open_tasks"])
@@ -169,24 +158,24 @@ def built(result: ExecuteInProcessResult) -> bool:
 
 
 @pytest.mark.slow
-def test_a_broken_primary_key_keeps_the_models_from_being_built(crm: RawTables, tmp_path: Path) -> None:
-    crm.add("open_tasks", 1)
-    crm.add("open_tasks", 1)
+def test_a_broken_primary_key_keeps_the_models_from_being_built(tables: RawTables, tmp_path: Path) -> None:
+    tables.add("open_tasks", 1)
+    tables.add("open_tasks", 1)
 
-    result = run(crm, tmp_path / "warehouse.duckdb")
+    result = run(tables, tmp_path / "warehouse.duckdb")
     assert (result.success, built(result)) == (False, False)
 
 
 @pytest.mark.slow
-def test_a_check_that_only_observes_fails_no_run(crm: RawTables, tmp_path: Path) -> None:
-    crm.connection.execute(
+def test_a_check_that_only_observes_fails_no_run(tables: RawTables, tmp_path: Path) -> None:
+    tables.connection.execute(
         "drop table raw.rejected_records; drop table raw.sync_details; "
         "alter table raw.open_tasks add column mood varchar"
     )
-    crm.add("open_tasks", 1)
-    log(crm, FIRST, in_source=9)
+    tables.add("open_tasks", 1)
+    log(tables, FIRST, in_source=9)
 
-    result = run(crm, tmp_path / "warehouse.duckdb")
+    result = run(tables, tmp_path / "warehouse.duckdb")
     assert (result.success, built(result)) == (True, True)
     raw = [check for check in result.get_asset_check_evaluations() if check.asset_key.path[0] == "raw"]
     assert {check.check_name: check.passed for check in raw} == {find.__name__: find is primary_key for find in CHECKS}

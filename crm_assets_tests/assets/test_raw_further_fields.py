@@ -86,7 +86,7 @@ def test_first_fields_have_columns_and_a_check_counts_others(database: Path, mon
     assert {"first": "BIGINT", "foo_bar": "VARCHAR", FURTHER: "JSON"}.items() <= columns(database, "open_tasks").items()
     kept = rows(database, f"select id, {FURTHER}::varchar from raw.open_tasks order by id")
     assert kept == [(1, f'{{"third":{2**70}}}'), (2, '{"fourth":{"b":1}}')]
-    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "declared_schema"]
+    check = run.check("declared_schema")
     assert not check.passed
     assert "not declared: first, foo_bar; not declared, in _further_fields: fourth, third" in (check.description or "")
     assert check.metadata["not declared, in _further_fields"].value == 2
@@ -98,7 +98,7 @@ def test_a_field_with_a_very_long_name_has_no_column(database: Path) -> None:
     assert columns(database, "open_tasks").keys() >= {shorter, FURTHER}
     kept = rows(database, f"select id, {FURTHER}::varchar from raw.open_tasks order by id")
     assert kept == [(1, f'{{"{longer}":1,"{longest}":{2**70}}}'), (2, None)]
-    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "declared_schema"]
+    check = run.check("declared_schema")
     assert len(check.description or "") < 1000
 
 

@@ -1,12 +1,11 @@
 """What reads leave out is stored once, whatever the number of reads, and each read counts all of it."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import duckdb
 import pytest
 
 from crm_assets.assets.raw_checks import CheckedTable, no_rejected_records
@@ -42,28 +41,20 @@ alter table raw.dropped_fields drop column last_seen;
 """
 
 
-@pytest.fixture
-def crm() -> Iterator[RawTables]:
-    """Empty raw tables."""
-    tables = RawTables(duckdb.connect())
-    yield tables
-    tables.connection.close()
-
-
 def bad(title: str) -> dict[str, Any]:
     return {"id": title, "title": title}
 
 
 def check(run: Run) -> tuple[bool, str, dict[str, Any]]:
     """Whether the check of rejected records passed, its sentence and its numbers."""
-    [found] = [e for e in run.result.get_asset_check_evaluations() if e.check_name == "no_rejected_records"]
+    found = run.check("no_rejected_records")
     return found.passed, str(found.description), {name: value.value for name, value in found.metadata.items()}
 
 
-def write(crm: RawTables, load_id: str, *rejected: RejectedRecord, fields: Sequence[str] = ()) -> None:
-    crm.log("open_tasks", load_id)
+def write(tables: RawTables, load_id: str, *rejected: RejectedRecord, fields: Sequence[str] = ()) -> None:
+    tables.log("open_tasks", load_id)
     report = ReadReport("open_tasks", rejected=rejected, dropped_fields=tuple(fields))
-    write_left_out(crm.connection, report, load_id)
+    write_left_out(tables.connection, report, load_id)
 
 
 @pytest.mark.long
@@ -136,38 +127,40 @@ def test_records_beyond_the_bound_are_counted(data_dir: Path, monkeypatch: pytes
     assert sentence.endswith("except 14 that were not stored: it keeps 50,000 different ones of a read")
 
 
-def test_reads_with_other_rejected_records_keep_a_bound(crm: RawTables) -> None:
+def test_reads_with_other_rejected_records_keep_a_bound(tables: RawTables) -> None:
     for number in range(5):
         most = [RejectedRecord(1, "no id", f'{{"n":{n},"read":{number}}}', 1) for n in range(MAX_REJECTED * 2 // 3)]
-        write(crm, str(number), *most)
+        write(tables, str(number), *most)
 
-    kept = crm.connection.execute("select list(distinct last_seen order by last_seen) from raw.rejected_records")
+    kept = tables.connection.execute("select list(distinct last_seen order by last_seen) from raw.rejected_records")
     assert kept.fetchall() == [(["3", "4"],)]
 
 
-def test_read_writes_no_row_of_what_it_did_not_leave_out(crm: RawTables) -> None:
-    write(crm, FIRST, RejectedRecord(1, "no id", '{"n":1}', 1), RejectedRecord(1, "no id", None, 1), fields=["mood"])
-    before = crm.connection.execute("select rowid, * from raw.rejected_records where record is not null").fetchall()
-    field = crm.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
+def test_read_writes_no_row_of_what_it_did_not_leave_out(tables: RawTables) -> None:
+    write(tables, FIRST, RejectedRecord(1, "no id", '{"n":1}', 1), RejectedRecord(1, "no id", None, 1), fields=["mood"])
+    before = tables.connection.execute("select rowid, * from raw.rejected_records where record is not null").fetchall()
+    field = tables.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
 
-    write(crm, SECOND, RejectedRecord(1, "no id", '{"n":2}', 1), RejectedRecord(1, "no id", None, 4), fields=["seat"])
+    write(
+        tables, SECOND, RejectedRecord(1, "no id", '{"n":2}', 1), RejectedRecord(1, "no id", None, 4), fields=["seat"]
+    )
 
-    rejected = crm.connection.execute("select rowid, * from raw.rejected_records").fetchall()
+    rejected = tables.connection.execute("select rowid, * from raw.rejected_records").fetchall()
     assert before[0] in rejected
-    assert field[0] in crm.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
+    assert field[0] in tables.connection.execute("select rowid, * from raw.dropped_fields").fetchall()
     beyond = "select records, first_seen, last_seen from raw.rejected_records where record is null"
-    assert crm.connection.execute(beyond).fetchall() == [(4, FIRST, SECOND)]
+    assert tables.connection.execute(beyond).fetchall() == [(4, FIRST, SECOND)]
 
 
-def test_read_that_began_earlier_changes_only_the_first_load(crm: RawTables) -> None:
-    write(crm, SECOND, RejectedRecord(2, "no id", "{}", 5), fields=["mood"])
-    write(crm, FIRST, RejectedRecord(1, "no id", "{}", 1), fields=["mood", "seat"])
-    write(crm, THIRD, fields=["seat"])
+def test_read_that_began_earlier_changes_only_the_first_load(tables: RawTables) -> None:
+    write(tables, SECOND, RejectedRecord(2, "no id", "{}", 5), fields=["mood"])
+    write(tables, FIRST, RejectedRecord(1, "no id", "{}", 1), fields=["mood", "seat"])
+    write(tables, THIRD, fields=["seat"])
 
     rejected = "select page, records, first_seen, last_seen, _dlt_load_id from raw.rejected_records"
-    assert crm.connection.execute(rejected).fetchall() == [(2, 5, FIRST, SECOND, SECOND)]
+    assert tables.connection.execute(rejected).fetchall() == [(2, 5, FIRST, SECOND, SECOND)]
     dropped = "select field, first_seen, last_seen, _dlt_load_id from raw.dropped_fields order by field"
-    assert crm.connection.execute(dropped).fetchall() == [
+    assert tables.connection.execute(dropped).fetchall() == [
         ("mood", FIRST, SECOND, SECOND),
         ("seat", FIRST, THIRD, THIRD),
     ]

@@ -86,16 +86,6 @@ def test_total_is_unknown_if_the_api_has_none(data_dir: Path) -> None:
     assert rows(data_dir / "crm.duckdb", "select rows_in_source from raw.sync_log") == [(None,)]
 
 
-def test_read_short_of_the_total_is_loaded_and_settles(data_dir: Path) -> None:
-    """An API that counts records it does not list must not be read for ever, nor its rows be lost."""
-    with configured_crm(lists={"open_tasks": tasks(70)}, total=lambda _seen, true: true + 5) as crm:
-        run = materialize("open_tasks")
-    assert run.success
-    assert len(crm.seen) < 12
-    assert run.metadata("open_tasks")["crm/rows_in_source"] == 75
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(70,)]
-
-
 def test_requests_carry_the_key_in_a_header_and_nowhere_else() -> None:
     with configured_crm(lists={"open_tasks": tasks(60)}) as crm:
         assert materialize("open_tasks").success

@@ -9,6 +9,7 @@ import pytest
 from crm_assets.runner.loading import load_models
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
+from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import Seen, configured_crm, tasks
 from crm_assets_tests.source.source_reads import read
 
@@ -191,3 +192,15 @@ def test_same_address_has_the_same_hash_in_every_column(monkeypatch: pytest.Monk
 
     [(hashed,)] = rows(database, "select email from raw.contacts")
     assert kept(database)["users", 7]["email"] == hashed
+
+
+@pytest.mark.long
+@pytest.mark.file  # loads of a lake may leave older rows
+def test_user_that_two_processes_bring_at_once_is_kept_once(database: Path) -> None:
+    users = [{"id": id_, "display_name": f"User {id_}"} for id_ in range(1, 51)]
+    with configured_crm(lists={"open_tasks": tasks(300), "contacts": tasks(300)}, side_loaded={"users": users}):
+        assert exit_codes(*(started(materialize, resource) for resource in ("open_tasks", "contacts"))) == [0, 0]
+
+    found = "select count(*), count(distinct id), list(distinct _dlt_load_id) from raw.side_loaded"
+    [(newest,)] = rows(database, "select max(_dlt_load_id) from raw.sync_log having count(*) = 2")
+    assert rows(database, found) == [(50, 50, [newest])]

@@ -5,7 +5,6 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-import duckdb
 import pytest
 from dagster import AssetCheckSeverity
 
@@ -44,14 +43,6 @@ def crm(loaded: Path, data_dir: Path) -> Iterator[ScriptedCrm]:
         if not (data_dir / "crm.duckdb").exists():  # a lake cannot be copied with its folder
             assert materialize("won_deals").success
         yield crm
-
-
-@pytest.fixture
-def tables() -> Iterator[RawTables]:
-    """Empty raw tables."""
-    tables = RawTables(duckdb.connect())
-    yield tables
-    tables.connection.close()
 
 
 def full_read(tables: RawTables, load_id: str, ids: Collection[int], share: float = 0.5) -> bool:
@@ -117,7 +108,7 @@ def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, d
     assert shown(data_dir) == [*range(100), 200]
     owners = rows(data_dir / "crm.duckdb", "select owner_id, count(*) from present.won_deals group by all order by 1")
     assert owners == [(7, 99), (8, 2)]
-    [check] = [c for c in run.result.get_asset_check_evaluations() if c.check_name == "complete_read"]
+    check = run.check("complete_read")
     assert (check.passed, check.severity) == (False, AssetCheckSeverity.ERROR)
     assert "98 of 100 rows would vanish at once" in (check.description or "")
     assert "crm-assets confirm won_deals" in (check.description or "")
@@ -172,10 +163,6 @@ def test_second_read_that_finds_something_else_does_not_confirm(
     assert full_read(tables, FOURTH, second)
 
 
-def command(*arguments: str) -> int:
-    return main([*arguments])
-
-
 @pytest.mark.long
 def test_command_confirms_what_the_last_full_read_found(
     crm: ScriptedCrm, data_dir: Path, capsys: pytest.CaptureFixture[str]
@@ -184,13 +171,13 @@ def test_command_confirms_what_the_last_full_read_found(
     read(crm, deals(1, 2))
     before = rows(data_dir / "crm.duckdb", latest)
 
-    assert command("confirm", "won_deals", "--dry-run") == 0
+    assert main(["confirm", "won_deals", "--dry-run"]) == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
     assert len(shown(data_dir)) == 100
-    assert command("confirm", "won_deals") == 0
+    assert main(["confirm", "won_deals"]) == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
     assert shown(data_dir) == [1, 2]
-    assert command("confirm", "won_deals") == 1
+    assert main(["confirm", "won_deals"]) == 1
     assert "nothing to confirm" in capsys.readouterr().err
 
     confirmed = rows(data_dir / "crm.duckdb", latest)
@@ -203,7 +190,7 @@ def test_command_confirms_what_the_last_full_read_found(
 
 @pytest.mark.file
 def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("confirm", "won_deals") == 1
+    assert main(["confirm", "won_deals"]) == 1
     assert "does not exist yet" in capsys.readouterr().err
 
 
@@ -213,7 +200,7 @@ def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm, data_dir: 
     history = "select deal_id, dbt_valid_from, dbt_valid_to from snapshots.won_deals_history order by all"
 
     def recorded() -> list[Any]:
-        assert command("build", "staging.stg_won_deals", "snapshots.won_deals_history") == 0
+        assert main(["build", "staging.stg_won_deals", "snapshots.won_deals_history"]) == 0
         return rows(data_dir / "crm.duckdb", history)
 
     before = recorded()

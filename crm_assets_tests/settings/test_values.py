@@ -37,14 +37,6 @@ def error() -> str:
     return str(raised.value)
 
 
-def test_wrong_settings_are_reported_before_any_request(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "0")
-    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "none")
-    with pytest.raises(SettingsError, match=r"(?s)PER_PAGE.*MAX_IN_FLIGHT"):
-        read()
-    assert crm.seen == []
-
-
 @pytest.mark.parametrize("missing", ["BASE_URL", "API_KEY"])
 @pytest.mark.parametrize("value", [None, ""], ids=["not-set", "empty"])
 @pytest.mark.usefixtures("real_crm")

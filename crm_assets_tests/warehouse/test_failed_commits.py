@@ -12,9 +12,8 @@ from dagster import build_init_resource_context
 
 from crm_assets.warehouse.transactions import Reconnecting, committed, reading
 from crm_assets.warehouse.warehouse import Warehouse
-from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.data_dirs import connected
-from crm_assets_tests.scripted_crm import configured_crm
 
 MARKED = "select count(*) from duckdb_databases() where database_name = 'marker'"
 
@@ -106,16 +105,3 @@ def test_failed_transaction_closes_connections_of_a_lake() -> None:
                 committed(connection, lambda: go_wrong(connection))
         with warehouse.get_connection(tables=["t"]) as connection:
             assert not is_marked(connection)
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_load_that_runs_out_of_memory_changes_no_other_record(data_dir: Path) -> None:
-    people = [{"id": n, "first_name": f"Good{n}"} for n in (1, 2, 3)]
-    with configured_crm(lists={"contacts": people}) as crm:
-        assert materialize("contacts").success
-        crm.lists["contacts"] = [*people, {"id": 9, "first_name": "A" * 50_000_000}]
-        assert materialize("contacts").success
-    stored = dict(rows(data_dir / "crm.duckdb", "select id, first_name from raw.contacts"))
-    assert stored.pop(9) == "A" * 50_000_000
-    assert stored == {1: "Good1", 2: "Good2", 3: "Good3"}

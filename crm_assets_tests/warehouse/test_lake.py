@@ -48,17 +48,6 @@ def writing_elsewhere(table: str) -> Iterator[BaseProcess]:
 
 
 @pytest.mark.usefixtures("lake")
-def test_a_read_loads_into_the_lake_and_nothing_into_a_file(data_dir: Any) -> None:
-    with configured_crm(lists={"open_tasks": tasks(70)}) as crm:
-        assert materialize("open_tasks").success
-        crm.lists["open_tasks"] = [{"id": 70, "title": "Changed"}, *tasks(3, first=71)]
-        assert materialize("open_tasks").success
-        found = read("select count(*), count(distinct id), max(title) filter (id = 70) from raw.open_tasks")
-    assert found == [(73, 73, "Changed")]
-    assert not list(data_dir.glob("*.duckdb"))
-
-
-@pytest.mark.usefixtures("lake")
 def test_an_incremental_read_adds_no_version_of_the_schema() -> None:
     versions = f"select max(schema_version), max(snapshot_id) from ducklake_snapshots('{CATALOG}')"
     at = "2026-01-01T00:00:00Z"
@@ -196,30 +185,14 @@ def test_a_transaction_that_conflicts_is_made_again() -> None:
     assert read("from t") == [(12,)]
 
 
-@pytest.mark.long
-@pytest.mark.usefixtures("lake")
-def test_many_writers_of_one_table_lose_nothing() -> None:
-    write("create table t (writer bigint, n bigint)")
-
-    def write_some(writer: int) -> None:
-        for n in range(4):
-            with Warehouse(lock_wait=120).get_connection(tables=["t"]) as connection:
-                committed(connection, lambda n=n: connection.execute("insert into t values (?, ?)", [writer, n]))  # type: ignore[misc]
-
-    with ThreadPoolExecutor(4) as threads:
-        assert len([*threads.map(write_some, range(4))]) == 4
-    assert read("select count(*), count(distinct (writer, n)) from t") == [(16, 16)]
-
-
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
         pytest.param("CRM_WAREHOUSE", "ducklake:postgres:host=127.0.0.1 port=1 password=hush dbname=lake", "port=1"),
         pytest.param("CRM_WAREHOUSE", "ducklake:postgres:postgresql://me:hush@127.0.0.1:1/lake", "127.0.0.1"),
-        pytest.param("CRM_WAREHOUSE_FILES", "s3://no-such-bucket/lake", "s3://no-such-bucket/lake"),
         pytest.param("CRM_WAREHOUSE_FILES", "/proc/nowhere", "/proc/nowhere"),
     ],
-    ids=["no-server", "no-server-at-a-url", "no-bucket", "no-folder"],
+    ids=["no-server", "no-server-at-a-url", "no-folder"],
 )
 def test_unreachable_lake_is_an_error_before_any_request(
     setting: str, value: str, words: str, lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
@@ -241,6 +214,7 @@ def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, dat
     with configured_crm(lists={"open_tasks": tasks(3)}):
         assert materialize("open_tasks").success
         assert read("select count(*) from raw.open_tasks") == [(3,)]
+    assert not list(data_dir.glob("*.duckdb"))
 
 
 @pytest.mark.parametrize(

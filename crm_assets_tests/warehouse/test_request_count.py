@@ -7,9 +7,7 @@ import pytest
 
 from crm_assets.source.http.limits import Rate
 from crm_assets.warehouse.lake.coordination import counted_requests
-from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
-from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 pytestmark = pytest.mark.slow
 
@@ -49,15 +47,3 @@ def test_each_crm_has_an_allowance_of_its_own(dsn: str) -> None:
         with counted_requests(dsn, crm) as count:
             assert count.reserve(rate) == 0
             assert count.reserve(rate) > 0
-
-
-@pytest.mark.long
-def test_the_requests_of_a_read_are_counted(servers: LakeServers, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = servers.new_lake() | {"SOURCES__CRM__REQUESTS_PER_HOUR": "500"}
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    with configured_crm(lists={"open_tasks": tasks(120)}) as crm:
-        assert materialize("open_tasks").success
-        with counted_requests(dsn_of(settings["CRM_WAREHOUSE"]), crm.base_url) as count:
-            assert count.reserve([Rate("requests_per_hour", len(crm.seen), 3600)]) > 0
-            assert count.reserve([Rate("requests_per_hour", len(crm.seen) + 1, 3600)]) == 0
