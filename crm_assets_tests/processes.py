@@ -1,9 +1,10 @@
-"""Processes that begin with the project imported: the imports take longer than what most of them do."""
+"""Processes: commands, and functions in processes that begin with the project imported, which would take longer."""
 
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -41,3 +42,8 @@ def exit_codes(*processes: ForkServerProcess) -> list[int | None]:
     for process in processes:
         process.join()
     return [process.exitcode for process in processes]
+
+
+def completed(command: Sequence[str | Path], **options: Any) -> "subprocess.CompletedProcess[str]":
+    """A command that has ended, with what it printed."""
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)

@@ -2,13 +2,13 @@
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
+from crm_assets_tests.processes import completed
 
 pytestmark = pytest.mark.slow
 
@@ -135,15 +135,7 @@ def python(copy: Path, *arguments: str) -> str:
         "CRM_DATA_DIR": str(copy / "data"),
         "SOURCES__CRM__ASSET_RETRY_DELAY": "0",
     }
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=copy,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+    done = completed([sys.executable, *arguments], cwd=copy, env=environment, timeout=280)
     assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
     return done.stdout
 

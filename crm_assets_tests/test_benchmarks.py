@@ -1,12 +1,12 @@
 """The benchmarks of `make bench` run, with few records. Their figures are in docs/speed.md."""
 
-import subprocess
 import sys
 from collections.abc import Sequence
 
 import pytest
 
 from crm_assets_tests.clones import PROJECT
+from crm_assets_tests.processes import completed
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.long]
 def rows_of(script: str, *options: str) -> Sequence[Sequence[str]]:
     """The table that a benchmark prints, without its head."""
     command = [sys.executable, f"benchmarks/{script}", *options]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=300)
+    done = completed(command, cwd=PROJECT, timeout=300)
     assert done.returncode == 0, done.stderr
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()[2:]]
 

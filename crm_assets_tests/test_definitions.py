@@ -10,6 +10,7 @@ import pytest
 from dagster import AssetKey, AssetSpec, DagsterInvalidConfigError, Definitions
 
 from crm_assets.definitions import defs
+from crm_assets_tests.processes import completed
 
 SNAPSHOT = Path(__file__).with_name("definitions.txt")
 
@@ -69,15 +70,12 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     folder.chmod(0o500)
-    process = subprocess.run(
+    process = completed(
         [sys.executable, "-B", "-c", LOAD],
         cwd=folder,
         env={"PATH": os.defpath, "HOME": "/proc/nowhere", "PYTHONPATH": str(Path(__file__).parents[1])}
         | (WRONG if request.param else {}),
-        capture_output=True,
-        text=True,
         timeout=60,
-        check=False,
     )
     sys.stdout.write(process.stderr)
     return Loaded(process, folder)

@@ -13,7 +13,7 @@ import pytest
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
 from crm_assets_tests.lake_servers import free_port
-from crm_assets_tests.processes import UNPRIVILEGED, can_be_denied
+from crm_assets_tests.processes import UNPRIVILEGED, can_be_denied, completed
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, scripted_crm
 
 pytestmark = pytest.mark.slow
@@ -34,17 +34,14 @@ def run(
     *command: str, folder: Path, code: Path, umask: int = 0o022, home: str = ""
 ) -> "subprocess.CompletedProcess[str]":
     """Runs a command in a folder, with the package from `code` and nothing else in the environment."""
-    return subprocess.run(
+    return completed(
         command,
         cwd=folder,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "PYTHONDONTWRITEBYTECODE": "1"}
         | {"DAGSTER_HOME": str(code / "dagster_home")}
         | ({"HOME": home} if home else {}),
         umask=umask,
-        capture_output=True,
-        text=True,
         timeout=280,
-        check=False,
     )
 
 
@@ -174,5 +171,5 @@ def test_alerts_link_to_the_port_that_make_dev_serves() -> None:
     instead = [f"BIN={BIN}", "DAGSTER=printenv CRM_UI_URL #"]
     command = ["make", "-o", ".venv/runtime", "-o", ".dagster/dagster.yaml", "dev", f"PORT={port}", *instead]
     environment = {name: value for name, value in os.environ.items() if name != "CRM_UI_URL"}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    done = completed(command, cwd=PROJECT, env=environment)
     assert f"\nhttp://127.0.0.1:{port}\n" in done.stdout

@@ -3,7 +3,6 @@
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr
@@ -17,7 +16,7 @@ import pytest
 from crm_assets.__main__ import main
 from crm_assets.assets.failures import disk_error
 from crm_assets_tests.assets.raw_runs import materialize, rows
-from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, started
+from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, completed, started
 from crm_assets_tests.scripted_crm import configured_crm, tasks
 
 READ = """
@@ -122,12 +121,8 @@ def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:
     folder = tmp_path / "read-only"
     folder.mkdir(mode=0o500)
     with configured_crm(lists={"open_tasks": [{"id": 1}]}) as crm:
-        done = subprocess.run(
-            [*UNPRIVILEGED, sys.executable, "-c", READ],
-            env=os.environ | crm.settings() | {"CRM_DATA_DIR": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
+        done = completed(
+            [*UNPRIVILEGED, sys.executable, "-c", READ], env=os.environ | crm.settings() | {"CRM_DATA_DIR": str(folder)}
         )
         assert crm.seen == []
     message = done.stdout.rstrip().splitlines()[-1]

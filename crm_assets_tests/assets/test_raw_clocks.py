@@ -14,6 +14,7 @@ import pytest
 from crm_assets.source.http import limits
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected, use_data_dir
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import Seen, configured_crm, tasks
 
 pytestmark = pytest.mark.slow
@@ -206,7 +207,7 @@ def tables(clock: Path, folder: Path, clocks: Sequence[int]) -> tuple[Any, ...]:
             crm.lists["open_tasks"] = tasks_at(number)
             command = [sys.executable, "-c", RUN, "incremental" if number == 1 else "full"]
             environment = os.environ | {"LD_PRELOAD": str(clock), "SECONDS_AHEAD": str(seconds)}
-            ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+            ended = completed(command, env=environment)
             assert ended.returncode == 0, ended.stderr
         assert shown(folder) == as_listed(crm.lists["open_tasks"])
     database = folder / "crm.duckdb"

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from starlette.responses import Response
 
 from crm_assets_tests.data_dirs import connected
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import scripted_crm
 
 pytestmark = [
@@ -37,9 +37,7 @@ def peak(answer: Callable[[], Response], data_dir: Path, **environment: str) -> 
     with scripted_crm() as crm:
         crm.faults.append(lambda seen: answer() if seen.page == 1 else None)
         environment = {**os.environ, **crm.settings(), "CRM_DATA_DIR": str(data_dir), **environment}
-        done = subprocess.run(
-            [sys.executable, "-c", RUN], env=environment, capture_output=True, text=True, timeout=300, check=False
-        )
+        done = completed([sys.executable, "-c", RUN], env=environment, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     success, kilobytes = done.stdout.split()[-2:]
     return success == "True", int(kilobytes) // 1024

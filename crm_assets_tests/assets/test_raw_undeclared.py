@@ -1,7 +1,6 @@
 """Fields that no schema declares: the first values choose a column's type, and every later value is kept as sent."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -14,6 +13,7 @@ from crm_assets.loading import load as loading
 from crm_assets.source.typing import batches
 from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
@@ -107,13 +107,7 @@ def test_the_end_of_time_is_read_in_every_time_zone() -> None:
             "from crm_assets_tests.assets.raw_runs import materialize;"
             "print(materialize('accounts', mode='incremental').metadata('accounts')['crm/mode'])"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=os.environ | crm.settings() | {"TZ": "Asia/Tokyo"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = completed([sys.executable, "-c", code], env=os.environ | crm.settings() | {"TZ": "Asia/Tokyo"})
     assert done.stdout.endswith("incremental\n"), done.stderr[-2000:]
 
 

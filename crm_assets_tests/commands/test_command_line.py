@@ -15,6 +15,7 @@ import pytest
 
 from crm_assets.__main__ import COMMANDS, main
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import configured_crm
 
 
@@ -30,7 +31,7 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(("name", "modules"), [("settings", ["configuration"]), ("tables", ["stored"])])
 def test_only_the_module_of_a_command_is_imported(name: str, modules: list[str]) -> None:
     code = f"import sys; from crm_assets.__main__ import main; main(['{name}']); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = completed([sys.executable, "-c", code])
     prefix = "crm_assets.commands."
     loaded = done.stdout.splitlines()[-1].split()
     assert [module.removeprefix(prefix) for module in loaded if module.startswith(prefix)] == modules
@@ -134,7 +135,7 @@ def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> N
 def test_ascii_terminal_shows_what_it_can() -> None:
     environment = os.environ | {"PYTHONIOENCODING": "ascii", "CRM_DATA_DIR": "/größe"}
     command = [sys.executable, "-m", "crm_assets", "tables"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = completed(command, env=environment)
     assert "/gr??e/sandbox.duckdb does not exist yet" in done.stderr
 
 

@@ -1,7 +1,6 @@
 """The attributes of the component, and a second instance as a second folder."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from crm_assets.api import ENDPOINTS
 from crm_assets.components import CrmComponent
 from crm_assets_tests.clones import PROJECT, copy_of_the_project
+from crm_assets_tests.processes import completed
 
 PAGE = PROJECT / "docs" / "several_crms.md"
 
@@ -77,14 +77,7 @@ def test_second_crm_is_one_file(tmp_path: Path) -> None:
     (copy / path).parent.mkdir()
     (copy / path).write_text(instance, encoding="utf-8")
     code = "from crm_assets.definitions import defs; print(*defs.resolve_asset_graph().get_all_asset_keys(), sep='\\n')"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=copy,
-        env={"PYTHONPATH": str(copy)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = completed([sys.executable, "-c", code], cwd=copy, env={"PYTHONPATH": str(copy)})
     assert done.returncode == 0, done.stderr
     found = done.stdout.splitlines()
     assert len([line for line in found if "'north'" in line]) * 2 == len(found)

@@ -1,7 +1,6 @@
 """The component in another dg project, which has this package installed from a wheel."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.clones import copy_of_the_project
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import KEY, scripted_crm
 
 pytestmark = [pytest.mark.slow, pytest.mark.file, pytest.mark.timeout(900)]
@@ -43,14 +43,11 @@ def defs():
 
 def run(*command: str, folder: Path, **variables: str) -> str:
     """What a command prints."""
-    done = subprocess.run(
+    done = completed(
         [str(Path(sys.executable).with_name(command[0])), *command[1:]],
         cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "VIRTUAL_ENV": sys.prefix, **variables},
-        capture_output=True,
-        text=True,
         timeout=600,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,6 +1,5 @@
 """A wrong `defs.yaml` is one line for each error, in place of Dagster's traceback."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from crm_assets.components.refusals import TYPE, refuse
 from crm_assets.errors import CrmAssetsError, ModelsRefused, SettingsError
 from crm_assets_tests.clones import copy_of_the_project
+from crm_assets_tests.processes import completed
 
 ATTRIBUTE = f"type: {TYPE}\n\nattributes:\n  "
 
@@ -55,7 +55,7 @@ def test_command_that_loads_definitions_says_nothing_else(tmp_path: Path) -> Non
     path = project / "crm_assets" / "defs" / "crm" / "defs.yaml"
     path.write_text(f"{ATTRIBUTE}nam: north\n", encoding="utf-8")
     command = [sys.executable, "-m", "crm_assets", "run", "crm_check"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    done = completed(command, cwd=project)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"{path}:4: nam: ")
     assert "Traceback" not in done.stderr

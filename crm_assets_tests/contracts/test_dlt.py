@@ -1,7 +1,6 @@
 """Undocumented behaviour of dlt that the project uses. A failure names what an upgrade has changed."""
 
 import logging
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from requests import PreparedRequest, Request, Response, Session
 
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.source.crm_source import dlt_context
+from crm_assets_tests.processes import completed
 
 PAGES = (object(), object(), object())
 """What the API of these tests lists."""
@@ -149,7 +149,7 @@ def test_dlt_makes_no_context_before_one_is_needed(tmp_path: Path) -> None:
     (tmp_path / ".dlt").mkdir()
     (tmp_path / ".dlt" / "config.toml").write_text("not TOML", encoding="utf-8")
     code = "import crm_assets.definitions, dlt"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = completed([sys.executable, "-c", code], cwd=tmp_path)
     assert done.returncode == 0, f"dlt: it reads the working folder's files when it is imported: {done.stderr[-2000:]}"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets_tests.deployment.compose import Service, started
+from crm_assets_tests.processes import completed
 
 # crun starts no container where controllers of both versions are mounted. A namespace of its own sees the second only.
 ONLY_CGROUP2 = [
@@ -29,7 +30,7 @@ def podman(*arguments: str | Path) -> str:
     Raises:
         RuntimeError: It failed.
     """
-    done = subprocess.run([*PODMAN, *arguments], capture_output=True, text=True, check=False)
+    done = completed([*PODMAN, *arguments])
     if done.returncode:
         raise RuntimeError(f"podman {arguments[0]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return done.stdout

@@ -2,7 +2,6 @@
 
 import os
 import stat
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from crm_assets_tests.marked_records import (
     marked_side_loads,
     personal_settings,
 )
+from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, failing, json_response
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def change_policy(crm: ScriptedCrm, policy: str) -> str:
 def shown_by(module: str, settings: Mapping[str, str]) -> str:
     """What a terminal shows of a module that runs with arguments."""
     command, environment = [sys.executable, "-m", *module.split()], {**os.environ, **settings}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    run = completed(command, env=environment)
     assert run.returncode == 0, run.stderr[-3000:]
     return run.stdout + run.stderr
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crm_assets.runner.project import DBT_DIR
+from crm_assets_tests.processes import completed
 
 ROOT = Path(__file__).parents[2]
 DBT = ROOT / ".venv-dbt" / "bin" / "dbt"
@@ -22,7 +23,7 @@ def run_dbt(
     """Runs dbt, or a program beside it, on a database. Returns what it prints."""
     zone = f"{{reporting_timezone: {TIMEZONE}}}"
     options = ["--project-dir", str(project), "--profiles-dir", str(project), "--no-use-colors", "--vars", zone]
-    ran: subprocess.CompletedProcess[str] = subprocess.run(
+    ran: subprocess.CompletedProcess[str] = completed(
         [str(DBT.with_name(program)), *arguments, *(options if program == "dbt" else [])],
         cwd=database.parent,
         env={
@@ -35,9 +36,6 @@ def run_dbt(
             "DBT_LOG_PATH": str(database.parent / "target"),
             **(environment or {}),
         },
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

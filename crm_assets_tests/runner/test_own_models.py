@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from crm_assets.errors import ModelsRefused
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.project import DBT_DIR
+from crm_assets_tests.processes import completed
 
 MATERIALIZE = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", "crm_assets.definitions", "--select"]
 MART = """
@@ -84,13 +84,10 @@ def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_d
     selection = 'key:"raw/accounts" or key:"staging/stg_accounts" or key:"seeds/regions"'
     more = 'key:"snapshots/regions_history" or key:"marts/accounts_by_region"'
     for _ in range(2):
-        done = subprocess.run(
+        done = completed(
             [*MATERIALIZE, f"{selection} or {more}"],
             cwd=dbt.parents[1],
             env={**os.environ, "PYTHONPATH": str(dbt.parents[1]), "DAGSTER_HOME": ""},
-            capture_output=True,
-            text=True,
-            check=False,
         )
         assert done.returncode == 0, done.stderr[-3000:]
 

@@ -18,6 +18,7 @@ from crm_assets.errors import NothingStored, WarehouseBusy
 from crm_assets.warehouse.tables import existing_tables
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.processes import completed
 from crm_assets_tests.warehouse import statements
 
 HOLD_OUR_LOCK = """
@@ -180,7 +181,7 @@ def test_a_killed_process_leaves_nothing_to_wait_for(database: Path) -> None:
 def test_an_interrupt_at_any_line_leaves_nothing_locked(database: Path) -> None:
     # In a process of its own: an interrupt within `filelock` can leave what that keeps for all threads locked.
     command = [sys.executable, "-m", "crm_assets_tests.warehouse.interrupted_locks", str(database)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = completed(command)
     assert done.returncode == 0, done.stderr[-3000:]
     assert int(done.stdout) > 20
 
