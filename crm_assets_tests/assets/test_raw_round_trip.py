@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crm_assets.source import schemas
 from crm_assets.source.typing import batches
-from crm_assets.source.typing.columns import TYPES, column_names
+from crm_assets.source.typing.columns import FURTHER, TYPES, column_names
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
@@ -88,10 +88,15 @@ def same(sent: Any, found: Any, type_: str) -> bool:
     reads=reads_of_pages,
     declared=st.sets(st.sampled_from(list(TYPES))),
     batch_rows=st.sampled_from([1, 3, 5000]),
+    most=st.lists(st.sampled_from([0, 2, 20, 500]), min_size=3, max_size=3),
 )
 @settings(max_examples=6)
 def test_every_value_comes_back(
-    declarations: Declarations, reads: list[list[list[dict[str, Any]]]], declared: set[str], batch_rows: int
+    declarations: Declarations,
+    reads: list[list[list[dict[str, Any]]]],
+    declared: set[str],
+    batch_rows: int,
+    most: list[int],
 ) -> None:
     declarations.declare(**{f"declared_{data_type}": data_type for data_type in declared})
     taken = schemas.resource_schema("open_tasks").columns
@@ -103,7 +108,8 @@ def test_every_value_comes_back(
     ):
         use_data_dir(monkeypatch, Path(folder))
         monkeypatch.setattr(batches, "BATCH_ROWS", batch_rows)
-        for pages in reads:
+        for pages, most_columns in zip(reads, most, strict=False):
+            monkeypatch.setenv("SOURCES__CRM__MAX_UNDECLARED_COLUMNS", str(most_columns))
             crm.page_sizes = [len(page) for page in pages]
             crm.lists["open_tasks"] = [
                 content | {"id": len(sent) + n} for n, content in enumerate(c for page in pages for c in page)
@@ -120,8 +126,12 @@ def test_every_value_comes_back(
         for key, value in record.items():
             name = names.get(key, key)
             found, variant = row.get(name), row.get(f"{name}__v_text")
+            further = json.loads(row.get(FURTHER) or "{}")
             if value is None:
                 assert (found, variant) == (None, None), (key, types.get(name))
+            elif name in further:
+                assert (found, variant) == (None, None)
+                assert same(value, json.dumps(further[name]), "JSON"), (key, value, further[name])
             elif variant is not None:
                 assert found is None
                 assert same(value, variant, "VARCHAR"), (key, value, variant)

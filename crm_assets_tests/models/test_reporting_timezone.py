@@ -55,30 +55,12 @@ def test_days_to_win_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) 
 
 
 @pytest.mark.slow
-def test_meetings_are_held_in_the_week_of_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
-    tables.add_each("past_appointments", from_date=INSTANTS)
-
-    days = [day(instant, zone) for instant in INSTANTS]
-    meetings = Counter(day - timedelta(days=day.weekday()) for day in days)
-    expected = [(week, week.strftime("%G-W%V"), count) for week, count in sorted(meetings.items())]
-    assert tables.rows("marts.meeting_activity_weekly", "week", "iso_week", "meetings") == expected
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_days_since_something_happened_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
+def test_days_overdue_are_counted_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
     today = day(now(tables), zone)
-    tables.add_each("accounts", last_contacted=INSTANTS)
-    tables.add_each("contacts", last_contacted=INSTANTS)
     tables.add_each("open_tasks", owner_id=range(len(INSTANTS)), due_date=INSTANTS)
 
     expected = [(id_, (today - day(instant, zone)).days) for id_, instant in enumerate(INSTANTS)]
-    for mart, key, days in [
-        ("account_overview", "account_id", "days_since_last_activity"),
-        ("contact_engagement", "contact_id", "days_since_last_contact"),
-        ("task_backlog", "owner_id", "days_overdue_at_most"),
-    ]:
-        assert tables.rows(f"marts.{mart}", key, days) == expected, mart
+    assert tables.rows("marts.task_backlog", "owner_id", "days_overdue_at_most") == expected
 
 
 def test_a_week_ahead_ends_at_the_same_time_of_day_in_the_zone(tables: RawTables, zone: ZoneInfo) -> None:
@@ -87,16 +69,6 @@ def test_a_week_ahead_ends_at_the_same_time_of_day_in_the_zone(tables: RawTables
     tables.add("open_tasks", 2, due_date=in_a_week.astimezone(timezone.utc) + timedelta(minutes=55))
 
     assert tables.row("marts.task_backlog", "due_this_week", "due_later") == (1, 1)
-
-
-def test_the_daily_snapshot_is_of_the_zones_day(tables: RawTables, zone: ZoneInfo) -> None:
-    today = day(now(tables), zone)
-    midnight = datetime(today.year, today.month, today.day, tzinfo=zone).astimezone(timezone.utc)
-    for id_, instant in enumerate([midnight - timedelta(days=29) + timedelta(hours=2), midnight - timedelta(days=30)]):
-        tables.add("past_appointments", id_, from_date=instant)
-
-    columns = ("snapshot_date", "appointments_30_days")
-    assert tables.row("marts.pipeline_health_daily", *columns) == (today, 1)
 
 
 def test_a_view_means_the_same_to_a_reader_of_another_time_zone(tables: RawTables, zone: ZoneInfo) -> None:

@@ -143,11 +143,3 @@ def personal_texts(data_dir: Path) -> list[str]:
     """What the personal columns of contacts hold under an earlier policy: hashes are personal data as well."""
     found = rows(data_dir / "crm.duckdb", "select email, display_name, first_name from raw.contacts")
     return [text for row in found for text in row if text is not None and len(text) > 30]
-
-
-@pytest.mark.long
-def test_the_search_finds_stored_values(data_dir: Path, tmp_path: Path) -> None:
-    marks = Marks()
-    with configured_crm(lists=marked_lists(marks)):
-        sync(tmp_path / "home", "keep", "contacts")
-    assert len(found_in_files(marks.made, data_dir)) > 30
