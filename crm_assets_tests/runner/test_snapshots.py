@@ -1,6 +1,6 @@
 """Snapshots: history as dbt keeps it, which neither a failure nor a second run can spoil."""
 
-from datetime import datetime
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,8 @@ import pytest
 
 from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.builds import build
-from crm_assets_tests.runner.histories import CHECK, TIMESTAMP, history, states
+from crm_assets.runner.unchanged import report_in
+from crm_assets_tests.runner.histories import CHECK, TIMESTAMP, history, overlaps, states
 from crm_assets_tests.runner.model_project import ModelProject
 
 pytestmark = pytest.mark.usefixtures("accounts")
@@ -190,6 +191,17 @@ def test_a_failed_build_loses_no_history(project: ModelProject) -> None:
     with pytest.raises(ModelError, match=r"owner"):
         project.build(model)
     assert project.rows("snapshots.history") == before
+
+
+def test_clock_that_goes_back_ends_no_row_before_it_begins(project: ModelProject) -> None:
+    model = history(project, **CHECK)
+    for day, owner in ((3, "ann"), (1, "bea"), (2, "cleo")):
+        report_in(project.connection, "UTC", now=datetime(2026, 3, day, tzinfo=timezone.utc))
+        project.execute("update raw.accounts set owner = ? where id = 1", [owner])
+        project.build(model)
+
+    assert states(project)[:-1] == [(1, "ann", False), (1, "bea", False), (1, "cleo", True)]
+    assert overlaps(project) == []
 
 
 def test_full_refresh_starts_from_scratch(project: ModelProject) -> None:

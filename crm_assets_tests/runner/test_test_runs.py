@@ -38,70 +38,71 @@ def failing(project: ModelProject, outcome: Outcome) -> list[tuple[Any, ...]]:
     return project.execute(f"from (\n{outcome.sql}\n) order by all")
 
 
-FAILING = {
-    "unique: a value twice": (NAME, "unique", [("b", 2)]),
-    "not_null: a missing value": (NAME, "not_null", [(4, None, None)]),
-    "accepted_values: another": (
+def of(kind: str, **arguments: Any) -> Test:
+    """A test with arguments."""
+    return {kind: {"arguments": arguments}}
+
+
+FOUND = of("relationships", to="ref('sales')", field="Key")
+FAILING: dict[str, tuple[str | None, Test, list[tuple[Any, ...]], str]] = {
+    "unique": (NAME, "unique", [("b", 2)], f"1 values of {NAME} occur more than once"),
+    "not_null": (NAME, "not_null", [(4, None, None)], f"1 of 4 rows have no {NAME}"),
+    "accepted_values": (
         NAME,
-        {"accepted_values": {"arguments": {"values": ["a"]}}},
+        of("accepted_values", values=["a"]),
         [(2, "b", -5), (3, "b", None)],
+        f"2 of 4 rows have an {NAME} that is none of ['a']",
     ),
-    "relationships: not found": (
+    "relationships": (
         "n",
-        {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
+        FOUND,
         [(1, "a", 10), (2, "b", -5)],
+        "2 of 4 rows have a n that is not found in marts.sales",
     ),
-    "expression: untrue": ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, [(2, "b", -5)]),
-    "expression of the model: untrue": (None, {EXPRESSION: {"arguments": {"expression": "n <> 10"}}}, [(1, "a", 10)]),
-    "accepted_range: too little": ("n", {RANGE: {"arguments": {"min_value": 0}}}, [(2, "b", -5)]),
-    "accepted_range: too much": ("n", {RANGE: {"arguments": {"max_value": 9}}}, [(1, "a", 10)]),
-    "unique_combination: twice": (None, {COMBINATION: {"arguments": {"combination_of_columns": [QUOTED]}}}, [("b", 2)]),
+    "expression": ("n", of(EXPRESSION, expression="> 0"), [(2, "b", -5)], "1 of 4 rows do not fulfil: n > 0"),
+    "expression of the model": (
+        None,
+        of(EXPRESSION, expression="n <> 10"),
+        [(1, "a", 10)],
+        "1 of 4 rows do not fulfil: n <> 10",
+    ),
+    "too little": ("n", of(RANGE, min_value=0), [(2, "b", -5)], "1 of 4 rows have a n that is not at least 0"),
+    "too much": ("n", of(RANGE, max_value=9), [(1, "a", 10)], "1 of 4 rows have a n that is not at most 9"),
+    "combination": (
+        None,
+        of(COMBINATION, combination_of_columns=[QUOTED]),
+        [("b", 2)],
+        f"1 combinations of {[QUOTED]} occur more than once",
+    ),
+    "described": (
+        "n",
+        {"not_null": {"description": "Each has\nan n.\n"}},
+        [(3, "b", None), (4, None, None)],
+        "2 fail: Each has an n.",
+    ),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("column", "test", "rows"), FAILING.values(), ids=FAILING)
+@pytest.mark.parametrize(("column", "test", "rows", "sentence"), FAILING.values(), ids=FAILING)
 def test_rows_fail(
-    project: ModelProject,
-    column: str | None,
-    test: Test,
-    rows: list[tuple[Any, ...]],
+    project: ModelProject, column: str | None, test: Test, rows: list[tuple[Any, ...]], sentence: str
 ) -> None:
     found = run(project, column, test)
 
     assert (found.problem, found.failing, failing(project, found)) == (None, len(rows), rows)
+    assert found.found == sentence
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("column", "test", "sentence"),
-    [
-        ("n", "not_null", "2 of 4 rows have no n"),
-        (NAME, "unique", f"1 values of {NAME} occur more than once"),
-        ("n", {"accepted_values": {"arguments": {"values": [10]}}}, "1 of 4 rows have a n that is none of [10]"),
-        (
-            "n",
-            {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}},
-            "2 of 4 rows have a n that is not found in marts.sales",
-        ),
-        ("n", {RANGE: {"arguments": {"max_value": 9}}}, "1 of 4 rows have a n that is not at most 9"),
-        ("n", {EXPRESSION: {"arguments": {"expression": "> 0"}}}, "1 of 4 rows do not fulfil: n > 0"),
-        ("n", {"not_null": {"description": "Each has\nan n.\n"}}, "2 fail: Each has an n."),
-    ],
-)
-def test_failing_rows_are_described(project: ModelProject, column: str, test: Test, sentence: str) -> None:
-    assert run(project, column, test).found == sentence
-
-
-PASSING = {
+PASSING: dict[str, tuple[str | None, Test]] = {
     "unique": ("Key", "unique"),
     "unique: nulls are no values": ("n", "unique"),
     "not_null": ("Key", "not_null"),
-    "accepted_values: null passes": (NAME, {"accepted_values": {"arguments": {"values": ["a", "b"]}}}),
-    "relationships": ("Key", {"relationships": {"arguments": {"to": "ref('sales')", "field": "Key"}}}),
-    "expression: null passes": ("n", {EXPRESSION: {"arguments": {"expression": "<> 0"}}}),
-    "accepted_range: limits are allowed": ("n", {RANGE: {"arguments": {"min_value": -5, "max_value": "Key + 9"}}}),
-    "unique_combination": (None, {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}}),
+    "accepted_values: null passes": (NAME, of("accepted_values", values=["a", "b"])),
+    "relationships": ("Key", FOUND),
+    "expression: null passes": ("n", of(EXPRESSION, expression="<> 0")),
+    "accepted_range: limits are allowed": ("n", of(RANGE, min_value=-5, max_value="Key + 9")),
+    "unique_combination": (None, of(COMBINATION, combination_of_columns=["Key", "n"])),
 }
 
 
@@ -112,7 +113,7 @@ def test_rows_pass(project: ModelProject, column: str | None, test: Test) -> Non
 
 
 def test_missing_values_make_equal_combinations(project: ModelProject) -> None:
-    found = run(project, None, {COMBINATION: {"arguments": {"combination_of_columns": ["n"]}}})
+    found = run(project, None, of(COMBINATION, combination_of_columns=["n"]))
 
     assert failing(project, found) == [(None, 2)]
 
@@ -138,7 +139,7 @@ def test_the_rows_that_were_refused_are_found_without_the_table(project: ModelPr
 
 
 def test_a_test_that_cannot_be_run_says_why(project: ModelProject) -> None:
-    found = run(project, "n", {EXPRESSION: {"arguments": {"expression": "> nope"}}})
+    found = run(project, "n", of(EXPRESSION, expression="> nope"))
 
     assert found.found.startswith('could not be run: Binder Error: Referenced column "nope" not found')
     assert not found.passed
@@ -149,10 +150,10 @@ def test_a_test_that_cannot_be_run_says_why(project: ModelProject) -> None:
     [
         pytest.param("n", "unique", "n_unique", id="of a column"),
         pytest.param("n", {"not_null": {"name": "n_is_there"}}, "n_is_there", id="its own"),
-        pytest.param("n", {RANGE: {"arguments": {"min_value": 1}}}, "n_accepted_range", id="of dbt_utils"),
+        pytest.param("n", of(RANGE, min_value=1), "n_accepted_range", id="of dbt_utils"),
         pytest.param(
             None,
-            {COMBINATION: {"arguments": {"combination_of_columns": ["Key", "n"]}}},
+            of(COMBINATION, combination_of_columns=["Key", "n"]),
             "Key_n_unique",
             id="of several columns",
         ),
