@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crm_assets.source import schemas
+from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, materialize, rows
 from crm_assets_tests.scripted_crm import configured_crm
 
@@ -84,3 +85,15 @@ def test_policies_of_personal_data_apply_to_the_column(database: Path, monkeypat
     load({"id": 2} | record | {"id": 2})
     kept = rows(database, f"select id, {FURTHER}::varchar from raw.open_tasks order by id")
     assert kept == [(1, '{"seats":{"seats":4}}'), (2, '{"seats":{"seats":4}}')]
+
+
+def test_further_fields_move_into_columns_that_are_added(
+    database: Path, declarations: Declarations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(MOST, "0")
+    load({"id": 1, "a": 7, "b": "x", "c": 2**70}, {"id": 3, "b": "9"})
+    monkeypatch.setenv(MOST, "1")
+    declarations.declare(b="bigint")
+    load({"id": 2, "a": 8})
+    stored = f"select a, b, b__v_text, {FURTHER}::varchar from raw.open_tasks order by id"
+    assert rows(database, stored) == [(7, None, "x", f'{{"c":{2**70}}}'), (8, None, None, None), (None, 9, None, None)]
