@@ -1,4 +1,4 @@
-"""marts.owner_month: one row an owner and month, with won deals, targets and the fiscal year to date."""
+"""Marts of owners: their months and targets, and all that they have done. `recomputed` counts their figures."""
 
 from calendar import monthrange
 from datetime import date, datetime, timedelta, timezone
@@ -8,6 +8,7 @@ import pytest
 
 from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.models.raw_tables import RawTables, failing
+from crm_assets_tests.models.times import ago
 
 MART = "marts.owner_month"
 TODAY = datetime.now(timezone.utc).date()
@@ -130,3 +131,25 @@ def test_deals_without_any_date_have_a_row_beside_this_month(crm: RawTables) -> 
     crm.add("won_deals", 1, owner_id=7, amount=Decimal(5))
 
     assert crm.rows(MART, "month", "won_amount") == [(THIS_MONTH, 0), (None, 5)]
+
+
+PERFORMANCE = "marts.owner_performance"
+
+
+def test_an_owner_with_meetings_only_has_a_row(crm: RawTables) -> None:
+    crm.add("past_appointments", 1, creater_id=7, from_date=ago(days=1))
+
+    assert crm.rows(PERFORMANCE, "owner_id", "won_deals", "won_amount", "meetings_30_days") == [(7, 0, 0, 1)]
+
+
+def test_meetings_of_an_unknown_user_are_unassigned(crm: RawTables) -> None:
+    crm.add("past_appointments", 1, from_date=ago(days=1))
+
+    assert crm.rows(PERFORMANCE, "owner", "meetings_30_days") == [("unassigned", 1)]
+
+
+def test_who_may_no_longer_sign_in_is_marked(crm: RawTables) -> None:
+    crm.add("accounts", 1, owner_id=7)
+    crm.side_load("users", 7, display_name="Ada", is_active=False)
+
+    assert crm.row(PERFORMANCE, "owner_name", "owner_is_active") == ("Ada", False)
