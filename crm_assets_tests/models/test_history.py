@@ -23,14 +23,6 @@ def test_an_account_has_a_row_for_each_owner_that_was_seen(crm: RawTables) -> No
     ]
 
 
-def test_an_account_that_vanished_has_no_owner_since(crm: RawTables) -> None:
-    crm.add("accounts", 1, owner_id=7)
-    crm.build("snapshots.accounts_history")
-    crm.log("accounts", SECOND)
-
-    assert crm.rows(OWNERSHIP, "owner_id", "is_current") == [(7, False)]
-
-
 def test_a_deals_changes_have_amounts_and_owners(crm: RawTables) -> None:
     crm.add("won_deals", 1, owner_id=7, amount=100)
     crm.build("snapshots.won_deals_history")

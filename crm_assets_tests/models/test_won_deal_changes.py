@@ -17,18 +17,6 @@ LEFT = {"gone": "reopened", "bin": "deleted"}
 BACK = {"gone": "won again", "bin": "restored"}
 
 
-def test_a_deal_in_the_bin_takes_its_amount_with_it(crm: RawTables) -> None:
-    for deal, amount in enumerate([1000, 500, 200, 100, 50]):
-        crm.add("won_deals", deal, amount=amount)
-    crm.build(HISTORY)
-    crm.change("won_deals", 1, amount=1500)
-    crm.change("won_deals", 0, is_deleted=True)
-
-    assert amounts(crm) == 1850
-    changes = crm.rows(CHANGES, "deal_id", "change", "amount_change")
-    assert [row for row in changes if row[1] != "first seen"] == [(0, "deleted", -1000), (1, "amount", 1000)]
-
-
 @pytest.mark.slow
 @pytest.mark.long
 def test_changes_are_those_of_each_deals_states(crm: RawTables) -> None:
