@@ -26,17 +26,11 @@ from dagster import (
 )
 
 from crm_assets import errors
-from crm_assets.api import ENDPOINTS
 from crm_assets.assets.model_checks import build_model_checks
-from crm_assets.assets.models import build_model_assets
-from crm_assets.assets.published import build_published_database
-from crm_assets.assets.raw import build_raw_assets
-from crm_assets.assets.reports import build_sales_review
-from crm_assets.automation.check_and_digest import build_check_job
 from crm_assets.automation.jobs import build_maintenance
 from crm_assets.connection import CrmConnection
+from crm_assets.definitions import defs
 from crm_assets.probing.check import CrmFindings
-from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -114,59 +108,42 @@ def _compared_models() -> Collection[Model]:
         return project.models().values()
 
 
+_ASSETS = {
+    "raw": "raw/accounts",
+    "view": "staging/stg_accounts",
+    "table": "marts/account_overview",
+    "seed": "seeds/sandbox_targets",
+    "snapshot": "snapshots/accounts_history",
+    "published": "published/database",
+    "report": "reports/sales_review",
+    "maintenance": "lake/maintenance",
+}
+KINDS = (*_ASSETS, "raw checks", "model check", "crm check")
+
+
 @cache
 def _jobs() -> dict[str, JobDefinition]:
     """Kind of asset or check -> a job that runs one."""
-    models = load_models()
-    by_address = {model.address: model for model in models}
-    raw = build_raw_assets(DEFAULT_CRM, ENDPOINTS)
-    built = {asset.key: asset for asset in build_model_assets(DEFAULT_CRM, models)}
     [comparison] = build_model_checks(DEFAULT_CRM, _compared_models())
-    accounts = AssetKey(["raw", "accounts"])
-    kinds = {kind: next(model for model in models if model.materialized == kind) for kind in ("view", "table", "seed")}
-    kinds["snapshot"] = by_address[next(address for address in by_address if address.startswith("snapshots."))]
-    selections = {
-        "raw": AssetSelection.assets(accounts),
-        "raw checks": AssetSelection.checks(AssetCheckKey(accounts, "primary_key")),
-        **{kind: AssetSelection.assets(AssetKey(model.address.split("."))) for kind, model in kinds.items()},
+    selections = {kind: AssetSelection.assets(asset.split("/")) for kind, asset in _ASSETS.items()} | {
+        "raw checks": AssetSelection.checks(AssetCheckKey(AssetKey(["raw", "accounts"]), "primary_key")),
         "model check": AssetSelection.checks(comparison),
-        "published": AssetSelection.assets(AssetKey(["published", "database"])),
-        "report": AssetSelection.assets(AssetKey(["reports", "sales_review"])),
-        "maintenance": AssetSelection.assets(AssetKey(["lake", "maintenance"])),
     }
     names = {kind: kind.replace(" ", "_") for kind in selections}
-    resources = {
-        "crm_connection": CrmConnection(),
-        "crm_warehouse": Warehouse(),
-    }
     definitions = Definitions(
-        assets=[
-            *raw,
-            *built.values(),
-            build_published_database(DEFAULT_CRM, raw),
-            build_sales_review(DEFAULT_CRM, []),
-            *(build_maintenance(DEFAULT_CRM).assets or ()),
-        ],
+        assets=[*(defs.assets or ()), *(build_maintenance(DEFAULT_CRM).assets or ())],
         asset_checks=[comparison],
         jobs=[define_asset_job(names[kind], selection) for kind, selection in selections.items()],
-        resources=resources,
+        resources=defs.resources,
     )
     jobs = {kind: definitions.resolve_job_def(name) for kind, name in names.items()}
-    return {**jobs, "crm check": build_check_job(DEFAULT_CRM)}
-
-
-KINDS = (
-    *("raw", "raw checks", "view", "table", "seed", "snapshot", "model check"),
-    *("published", "report", "maintenance", "crm check"),
-)
+    return {**jobs, "crm check": defs.resolve_job_def("crm_check")}
 
 
 def run(kind: str, error: Exception) -> ExecuteInProcessResult:
     """Runs one asset or check, in which an error is raised."""
     FailingWarehouse.error = FailingCrm.error = error
-    resources: dict[str, Any] = {"crm_connection": FailingCrm()}
-    if kind != "crm check":
-        resources["crm_warehouse"] = FailingWarehouse()
+    resources = {"crm_connection": FailingCrm(), "crm_warehouse": FailingWarehouse()}
     return _jobs()[kind].execute_in_process(resources=resources, instance=_instance(), raise_on_error=False)
 
 
