@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from dagster import (
-    AssetSelection,
-    DagsterInstance,
-    Definitions,
-    ExecuteInProcessResult,
-    build_defs_for_component,
-)
+from dagster import AssetSelection, DagsterInstance, Definitions, ExecuteInProcessResult, build_defs_for_component
 
 from crm_assets.components import CrmComponent
 from crm_assets.sandbox.server import RunningSandbox, serving_sandbox

@@ -37,11 +37,7 @@ def database(servers: LakeServers) -> Iterator[str]:
 
 @pytest.fixture(params=["bucket", "folder"])
 def a_lake(
-    request: pytest.FixtureRequest,
-    servers: LakeServers,
-    database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, servers: LakeServers, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
     """The settings of a CRM with a lake, in a bucket or in a folder, and a mart from the day before yesterday."""
     settings = servers.new_lake() | {

@@ -3,14 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import (
-    AssetCheckEvaluation,
-    AssetKey,
-    AssetSelection,
-    DagsterInstance,
-    ExecuteInProcessResult,
-    materialize,
-)
+from dagster import AssetCheckEvaluation, AssetKey, AssetSelection, DagsterInstance, ExecuteInProcessResult, materialize
 
 from crm_assets.assets.model_checks import build_model_checks
 from crm_assets.assets.models import build_model_assets

@@ -4,12 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import (
-    AssetKey,
-    AssetsDefinition,
-    DagsterInvalidConfigError,
-    ExecuteInProcessResult,
-)
+from dagster import AssetKey, AssetsDefinition, DagsterInvalidConfigError, ExecuteInProcessResult
 
 from crm_assets.assets import models as models_module
 from crm_assets.assets.attributes import OWNERS, rows_statement

@@ -95,9 +95,7 @@ def test_the_view_of_an_earlier_release_changes_the_data_version(data_dir: Path)
         assert version(materialize(RESOURCE)) == second
 
 
-def test_times_lag_and_allowance_are_numbers_for_plots(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_times_lag_and_allowance_are_numbers_for_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
     an_hour_ago = datetime.now(timezone.utc) - timedelta(hours=1)
     records = [account(1, updated_at=an_hour_ago.isoformat()), account(2, updated_at="2999-01-01T00:00:00Z")]

@@ -8,12 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import (
-    AssetKey,
-    DagsterInstance,
-    DagsterRunStatus,
-    build_sensor_context,
-)
+from dagster import AssetKey, DagsterInstance, DagsterRunStatus, build_sensor_context
 from starlette.responses import PlainTextResponse
 
 from crm_assets.automation.sensors import delete_runs_before

@@ -10,13 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from dagster import (
-    DagsterInstance,
-    JobExecutionResult,
-    ReexecutionOptions,
-    build_reconstructable_job,
-    execute_job,
-)
+from dagster import DagsterInstance, JobExecutionResult, ReexecutionOptions, build_reconstructable_job, execute_job
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.defs.runs import EXECUTORS, configured_executor

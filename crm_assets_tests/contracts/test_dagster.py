@@ -33,13 +33,7 @@ from dagster import (
 )
 
 from crm_assets.console import EVENT_LINES
-from crm_assets.dagster_internals import (
-    FailuresOnly,
-    delete_run,
-    is_built_from,
-    latest_evaluations,
-    process_ended,
-)
+from crm_assets.dagster_internals import FailuresOnly, delete_run, is_built_from, latest_evaluations, process_ended
 
 
 @contextmanager

@@ -9,11 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.warehouse.duckdb_messages import (
-    line,
-    lock_holder,
-    reason,
-)
+from crm_assets.warehouse.duckdb_messages import line, lock_holder, reason
 
 
 @pytest.fixture

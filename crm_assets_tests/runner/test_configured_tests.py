@@ -109,10 +109,7 @@ def test_rows_of_all_tests_are_stored_of_a_refused_first_build(project: ModelPro
     ],
 )
 def test_configuration_of_a_test_is_dbts(
-    project: ModelProject,
-    settings: str,
-    config: dict[str, Any],
-    severity: str | None,
+    project: ModelProject, settings: str, config: dict[str, Any], severity: str | None
 ) -> None:
     project.add_settings(settings)
     outcomes = project.build(project.mart(DAYS, with_test(config))).outcomes

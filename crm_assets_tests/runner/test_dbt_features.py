@@ -124,10 +124,7 @@ def test_contract_says_the_order_of_columns(project: ModelProject, materialized:
     ],
 )
 def test_incremental_strategy_decides_about_earlier_rows(
-    project: ModelProject,
-    strategy: str,
-    key: str | None,
-    expected: list[tuple[Any, ...]],
+    project: ModelProject, strategy: str, key: str | None, expected: list[tuple[Any, ...]]
 ) -> None:
     config = {"materialized": "incremental", "incremental_strategy": strategy, **({"unique_key": key} if key else {})}
     later = "select 1 as day, 5 as n union all select 2, 6"

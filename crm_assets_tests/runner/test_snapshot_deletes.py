@@ -24,10 +24,7 @@ pytestmark = pytest.mark.usefixtures("accounts")
     ],
 )
 def test_a_record_that_is_gone(
-    project: ModelProject,
-    hard_deletes: str,
-    gone: list[tuple[Any, ...]],
-    back: list[tuple[Any, ...]],
+    project: ModelProject, hard_deletes: str, gone: list[tuple[Any, ...]], back: list[tuple[Any, ...]]
 ) -> None:
     model = history(project, **CHECK, hard_deletes=hard_deletes)
     project.build(model)

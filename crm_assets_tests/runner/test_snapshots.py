@@ -140,10 +140,7 @@ def retyped(project: ModelProject, column: str) -> None:
     ],
 )
 def test_a_column_of_another_type_keeps_every_value(
-    project: ModelProject,
-    config: dict[str, Any],
-    type_: str,
-    values: list[Any],
+    project: ModelProject, config: dict[str, Any], type_: str, values: list[Any]
 ) -> None:
     project.execute("alter table raw.accounts add column score int; update raw.accounts set score = id")
     model = history(project, **{**config, **({"check_cols": ["score"]} if config == CHECK else {})})

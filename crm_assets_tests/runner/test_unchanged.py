@@ -139,9 +139,7 @@ CHANGES = {
 @pytest.mark.long
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_changed_data_are_built(
-    models: ModelProject,
-    change: Callable[[duckdb.DuckDBPyConnection], object],
-    expected: list[str],
+    models: ModelProject, change: Callable[[duckdb.DuckDBPyConnection], object], expected: list[str]
 ) -> None:
     change(models.connection)
     assert sorted(built_again(models)) == expected

@@ -34,9 +34,7 @@ def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str | None]]
 
 
 @pytest.mark.long
-def test_row_is_shown_if_seen_since_the_last_complete_read(
-    warehouse: duckdb.DuckDBPyConnection,
-) -> None:
+def test_row_is_shown_if_seen_since_the_last_complete_read(warehouse: duckdb.DuckDBPyConnection) -> None:
     for id_, load in enumerate(("1", "2", "3"), 1):
         warehouse.execute(ADD, [id_, "Call", load])
     for resource, mode, complete, load in [

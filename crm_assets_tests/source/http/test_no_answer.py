@@ -165,9 +165,7 @@ def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
         read()
 
 
-def test_truncated_answer_without_a_length_is_retried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_truncated_answer_without_a_length_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = b'{"tasks": [{"id": 1}, {"id": 2}], "meta": {"total": 2}}'
     bodies = [whole[:20], b"", whole, b'{"tasks": [], "meta": {"total": 2}}']
 

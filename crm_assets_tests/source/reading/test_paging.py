@@ -34,11 +34,7 @@ SHAPES = [
 @pytest.mark.parametrize(("rows", "page_sizes", "with_total", "without_total"), SHAPES)
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 def test_each_page_is_asked_for_once_and_in_order(
-    rows: int,
-    page_sizes: tuple[int, ...],
-    with_total: list[int],
-    without_total: list[int],
-    with_meta: bool,
+    rows: int, page_sizes: tuple[int, ...], with_total: list[int], without_total: list[int], with_meta: bool
 ) -> None:
     lists = {"open_tasks": tasks(rows)}
     with configured_crm(lists=lists, page_sizes=page_sizes, with_meta=with_meta) as crm:
