@@ -69,8 +69,17 @@ def _warehouse(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def _environment() -> Iterator[None]:
+    """Comes back, in whichever order a test and what it uses have changed the same variable."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def data_dir(_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data directory of one test, which runs in a folder without settings."""
     folder = tmp_path / "data"
     monkeypatch.chdir(tmp_path)

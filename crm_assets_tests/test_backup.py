@@ -17,7 +17,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 CHECKOUT = Path(__file__).parents[1]
 SECTION = (CHECKOUT / "docs" / "backup.md").read_text("utf-8").split("\n## Backup\n")[1].split("\n## ")[0]
@@ -76,7 +76,6 @@ def reads() -> list[tuple[str, int]]:
         return connection.execute(counted).fetchall()
 
 
-@pytest.mark.long
 def test_reads_continue_from_a_restored_file(crm: ScriptedCrm, project: Path) -> None:
     build("raw/accounts")
     crm.lists["accounts"].pop()
@@ -94,7 +93,6 @@ def test_reads_continue_from_a_restored_file(crm: ScriptedCrm, project: Path) ->
         assert run in [each.run_id for each in instance.get_runs()]
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("crm")
 def test_a_backup_can_be_made_while_a_run_has_the_database(project: Path) -> None:
     build("raw/accounts", "published/database")
@@ -105,7 +103,6 @@ def test_a_backup_can_be_made_while_a_run_has_the_database(project: Path) -> Non
         assert copy.execute("select count(*) from raw.accounts").fetchall() == [(2,)]
 
 
-@pytest.mark.long
 def test_reads_continue_from_a_restored_lake(
     crm: ScriptedCrm, project: Path, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.warehouse.statements import probe, read, write
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 CHECKOUT = Path(__file__).parents[1]
 SECTION = (CHECKOUT / "docs/lake.md").read_text("utf-8").split("\n## More than one machine\n")[1].split("\n## ")[0]
@@ -57,7 +57,6 @@ def a_lake(
     return str(request.param)
 
 
-@pytest.mark.long
 def test_read_only_role_reads_with_the_documented_statements(a_lake: str, database: str, servers: LakeServers) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(ROLE.encode())
@@ -76,7 +75,6 @@ def test_read_only_role_reads_with_the_documented_statements(a_lake: str, databa
             connection.execute("create schema lake.theirs")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("a_lake", ["folder"], indirect=True)
 @pytest.mark.usefixtures("a_lake")
 def test_files_are_moved_with_the_documented_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

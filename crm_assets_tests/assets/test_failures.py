@@ -34,6 +34,7 @@ from crm_assets.probing.check import CrmFindings
 from crm_assets.runner.model import Model
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.assets.model_runs import failure
 from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.test_errors import classes
 
@@ -152,14 +153,6 @@ def _instance() -> DagsterInstance:
     return DagsterInstance.ephemeral()
 
 
-def description(result: ExecuteInProcessResult) -> str:
-    """What the failure says."""
-    [event] = [event for event in result.all_events if event.is_step_failure]
-    failure = event.step_failure_data.user_failure_data
-    assert failure is not None, event.step_failure_data.error
-    return failure.description or ""
-
-
 def is_retried(result: ExecuteInProcessResult) -> bool:
     """Whether a step was tried again."""
     return any(event.event_type is DagsterEventType.STEP_UP_FOR_RETRY for event in result.all_events)
@@ -180,7 +173,7 @@ def each(errors: Collection[str]) -> list[tuple[str, str]]:
 def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
     raised, may_recover = SHOWN[error]
     result = run(kind, raised)
-    assert "What to do" in description(result)
+    assert "What to do" in failure(result)
     if kind not in WITHOUT_RETRIES:
         assert is_retried(result) == may_recover
 
@@ -189,6 +182,6 @@ def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:
 @pytest.mark.parametrize(("error", "kind"), each(HIDDEN))
 def test_an_error_that_may_hold_records_is_not_shown(error: str, kind: str) -> None:
     result = run(kind, HIDDEN[error])
-    assert f".{type(HIDDEN[error]).__name__} at " in description(result)
-    assert "The tables have not changed" in description(result)
+    assert f".{type(HIDDEN[error]).__name__} at " in failure(result)
+    assert "The tables have not changed" in failure(result)
     assert PERSON not in "\n".join(map(repr, result.all_events))

@@ -2,26 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from crm_assets.source import schemas
-from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import Run, apply_policy, columns, materialize, rows
+from crm_assets_tests.assets.declaring import Declarations, load
+from crm_assets_tests.assets.raw_runs import apply_policy, columns, rows
 from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
 
 MOST, FURTHER = "SOURCES__CRM__MAX_UNDECLARED_COLUMNS", "_further_fields"
-
-
-def load(*records: dict[str, Any]) -> Run:
-    """Reads a list of these."""
-    with configured_crm(lists={"open_tasks": list(records)}, page_sizes=[2] * len(records)):
-        run = materialize("open_tasks")
-    assert run.success, run.failure("open_tasks")
-    return run
 
 
 def test_first_fields_have_columns_and_a_check_counts_others(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,7 +169,7 @@ def test_tokens_of_side_loaded_deals_are_never_stored(database: Path) -> None:
     assert kept(database) == {("deals", 3): {"id": 3, "name": "Won", "more": [{}]}}
 
 
-@pytest.mark.parametrize("policy", ["leave_out", pytest.param("hash", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_personal_data_to_leave_out_never_reach_the_disk(
     monkeypatch: pytest.MonkeyPatch, data_dir: Path, database: Path, policy: str
 ) -> None:

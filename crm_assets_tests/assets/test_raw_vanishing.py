@@ -139,7 +139,7 @@ def test_second_read_that_finds_the_same_confirms(tables: RawTables, found: list
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("mode", [pytest.param("full", marks=pytest.mark.slow), "incremental"])
+@pytest.mark.parametrize("mode", ["full", "incremental"])
 def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, data_dir: Path, mode: str) -> None:
     assert not is_complete(read(crm, deals(*range(10))))
     run = read(crm, deals(*range(3, 14), 200), mode)

@@ -12,6 +12,7 @@ from crm_assets.automation.check_and_digest import build_digest
 from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.alerts.receivers import Webhook, webhook
+from crm_assets_tests.assets.model_runs import failure
 from crm_assets_tests.assets.test_reports import database, drawn
 from crm_assets_tests.models.conftest import _tables, crm
 
@@ -31,11 +32,6 @@ def sent(database: Path) -> Any:
     job = Definitions.merge(build_digest(Crm()), warehouse).resolve_job_def("crm_digest")
     with DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(instance=instance, raise_on_error=False)
-
-
-def failure(result: Any) -> str:
-    [event] = [event for event in result.all_events if event.is_step_failure]
-    return str(event.step_failure_data.user_failure_data.description)
 
 
 @pytest.mark.slow

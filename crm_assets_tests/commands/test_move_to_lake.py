@@ -97,10 +97,9 @@ def test_value_that_a_lake_cannot_hold_is_refused_with_its_table(
 
 
 @pytest.mark.usefixtures("lake", "file")
-def test_file_of_another_crm_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:  # undone before the fixture takes its own value back
-        monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://another.example")
-        assert moved() == 1
+def test_file_of_another_crm_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://another.example")
+    assert moved() == 1
     assert "must not mix" in capsys.readouterr().err
     with Warehouse().get_connection() as connection:
         assert connection.execute("from information_schema.tables").fetchall() == []

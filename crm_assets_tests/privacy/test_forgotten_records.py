@@ -11,7 +11,7 @@ from crm_assets_tests.assets.raw_runs import build_models, forget, materialize, 
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
 from crm_assets_tests.scripted_crm import configured_crm
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def load_marked(marks: Marks) -> list[Any]:
@@ -33,7 +33,6 @@ def everywhere(marks: Marks) -> dict[str, Any]:
     return {**declared, "cf_note": new(), "nested": [[{new(): new()}]], "encoded": json.dumps(json.dumps({new(): 1}))}
 
 
-@pytest.mark.long
 def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     marks, database = Marks(), data_dir / "crm.duckdb"
     with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
@@ -59,7 +58,6 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
 
 
-@pytest.mark.long
 @pytest.mark.file
 def test_unfinished_copy_of_a_killed_process_is_erased(data_dir: Path) -> None:
     marks = Marks()
@@ -72,7 +70,6 @@ def test_unfinished_copy_of_a_killed_process_is_erased(data_dir: Path) -> None:
     assert found_in_files(marks.made, data_dir) == set()
 
 
-@pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("linked", ["crm.duckdb", "crm.published.duckdb"])
 def test_file_behind_a_link_is_erased(data_dir: Path, tmp_path: Path, linked: str) -> None:
@@ -90,7 +87,6 @@ def test_file_behind_a_link_is_erased(data_dir: Path, tmp_path: Path, linked: st
     assert found_in_files(marks.made, data_dir, elsewhere) == set()
 
 
-@pytest.mark.long
 @pytest.mark.file
 @pytest.mark.usefixtures("lake_extensions")
 def test_catalog_that_is_a_file_is_erased(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +104,6 @@ def test_catalog_that_is_a_file_is_erased(data_dir: Path, tmp_path: Path, monkey
         assert materialize("contacts").metadata("contacts")["dagster/row_count"] == 1
 
 
-@pytest.mark.long
 def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
     database = data_dir / "crm.duckdb"
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
@@ -124,7 +119,6 @@ def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> Non
     assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
 
 
-@pytest.mark.long
 def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}):
         assert materialize("contacts").success
@@ -136,7 +130,6 @@ def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> No
     assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
 
 
-@pytest.mark.long
 def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"contacts": [marked_contact(1, "a")]}) as crm:
@@ -148,7 +141,6 @@ def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -
     assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
 
 
-@pytest.mark.long
 def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     marks = Marks()
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}) as crm:
@@ -160,7 +152,6 @@ def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
     assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
 
 
-@pytest.mark.long
 def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:
         assert materialize("contacts").success

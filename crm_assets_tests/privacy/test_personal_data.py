@@ -24,7 +24,7 @@ from crm_assets_tests.marked_records import (
 from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, failing, json_response
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def by_command(crm: ScriptedCrm, dagster_home: Path, policy: str) -> str:
@@ -60,7 +60,6 @@ def sync(dagster_home: Path, policy: str, *resources: str) -> str:
         return "\n".join(entry.user_message for entry in instance.all_logs(result.run_id))
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy: str) -> None:
     marks = Marks()
@@ -80,7 +79,6 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
 
 
 @pytest.mark.file
-@pytest.mark.long
 def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp_path: Path) -> None:
     marks = Marks()
     lists = marked_lists(marks)
@@ -92,7 +90,6 @@ def test_dagster_keeps_no_marked_value_even_if_the_tables_do(data_dir: Path, tmp
     assert found_in_files(marks.made, tmp_path / "home") == set()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("before", "after"),
     [
@@ -127,7 +124,6 @@ def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, b
     assert [path for path in data_dir.glob("*.duckdb") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
-@pytest.mark.long
 def test_a_table_that_no_model_makes_is_dropped_and_named(data_dir: Path, tmp_path: Path) -> None:
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)) as crm:

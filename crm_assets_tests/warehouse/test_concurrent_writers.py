@@ -24,7 +24,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
 
 KILLS = int(os.environ.get("KILLS", "2"))
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 + 60 * KILLS)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900 + 60 * KILLS)]
 
 BEFORE, AFTER = 100, 250
 
@@ -81,7 +81,6 @@ def watched() -> Iterator[set[tuple[int, int]]]:
         watching.join()
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("crm")
 def test_concurrent_loads_of_five_resources_succeed() -> None:
     with watched() as seen:
@@ -95,7 +94,6 @@ def test_concurrent_loads_of_five_resources_succeed() -> None:
     assert reads == [(1 + 3,)]
 
 
-@pytest.mark.long
 def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> None:
     resources = [*ENDPOINTS][:3]
     for resource in resources:
@@ -108,7 +106,6 @@ def test_rejected_records_of_loads_at_once_are_stored_once(crm: ScriptedCrm) -> 
         assert found.fetchall() == [(resource, True) for resource in sorted(resources)]
 
 
-@pytest.mark.long
 def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) -> None:
     chance = random.Random(7)  # noqa: S311 # the same moments each time, as parts of what a read takes
     began = time.monotonic()
@@ -129,7 +126,6 @@ def test_processes_killed_at_random_lose_and_double_nothing(crm: ScriptedCrm) ->
     assert rows_and_ids("open_tasks") == {(grown, grown)}
 
 
-@pytest.mark.long
 def test_an_hourly_allowance_holds_for_all_processes_together(
     crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,8 @@ from crm_assets.loading.raw_tables import declare_tables, show_present
 from crm_assets.loading.shared_tables import create_log_tables
 from crm_assets.warehouse.lake.address import connected_with
 
+pytestmark = pytest.mark.long
+
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
 
@@ -33,7 +35,6 @@ def shown(connection: duckdb.DuckDBPyConnection) -> list[tuple[int, str | None]]
     return connection.execute("select id, title from present.open_tasks order by id").fetchall()
 
 
-@pytest.mark.long
 def test_row_is_shown_if_seen_since_the_last_complete_read(warehouse: duckdb.DuckDBPyConnection) -> None:
     for id_, load in enumerate(("1", "2", "3"), 1):
         warehouse.execute(ADD, [id_, "Call", load])
@@ -48,7 +49,6 @@ def test_row_is_shown_if_seen_since_the_last_complete_read(warehouse: duckdb.Duc
     assert shown(warehouse) == [(2, "Call"), (3, "Call")]
 
 
-@pytest.mark.long
 def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyConnection) -> None:
     spaces = "".join(filter(str.isspace, map(chr, range(sys.maxunicode))))
     for id_, title in enumerate((" Call ", "  ", "", "\tCall\nBack\r\n", spaces, f"{spaces}a{spaces}b\0{spaces}"), 1):
@@ -58,7 +58,6 @@ def test_texts_are_trimmed_and_empty_ones_are_null(warehouse: duckdb.DuckDBPyCon
     assert titles == ["Call", None, None, "Call\nBack", None, f"a{spaces}b\0"]
 
 
-@pytest.mark.long
 def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column due_date__v_text varchar")
     warehouse.execute(ADD, [1, "Call", "1"])
@@ -68,7 +67,6 @@ def test_a_value_that_does_not_fit_its_column_is_shown_unchanged(warehouse: duck
     assert warehouse.execute("select due_date__v_text from present.open_tasks").fetchall() == [(" soon ",)]
 
 
-@pytest.mark.long
 def test_a_view_stays_until_columns_or_their_types_change(warehouse: duckdb.DuckDBPyConnection) -> None:
     view = "select view_oid from duckdb_views() where view_name = 'open_tasks'"
     before = warehouse.execute(view).fetchall()
@@ -79,7 +77,6 @@ def test_a_view_stays_until_columns_or_their_types_change(warehouse: duckdb.Duck
     assert warehouse.execute(view).fetchall() != before
 
 
-@pytest.mark.long
 def test_a_column_of_a_later_load_is_shown(warehouse: duckdb.DuckDBPyConnection) -> None:
     warehouse.execute("alter table raw.open_tasks add column priority bigint")
     show_present(warehouse, "open_tasks", columns_changed=False)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -14,17 +13,11 @@ from starlette.responses import Response
 
 from crm_assets.errors import BadAnswer
 from crm_assets.source.http.exact_json import parse_json
-from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, tasks
 from crm_assets_tests.source.source_reads import read
 
 PERSON = "Jane Doe"
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-
-
-@pytest.fixture
-def crm() -> Iterator[ScriptedCrm]:
-    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
-        yield crm
 
 
 def body(content: Any) -> bytes:

@@ -1,7 +1,6 @@
 """Permanent errors: what is shown of them. `test_fault_matrix.py` has their statuses."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from starlette.applications import Starlette
@@ -11,16 +10,10 @@ from starlette.routing import Route
 
 from crm_assets.errors import ApiRefusal
 from crm_assets.sandbox.server import serving
-from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, configured_crm, json_response, tasks
+from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, always, json_response
 from crm_assets_tests.source.source_reads import read
 
 SECRET_OF_A_BODY = "somebody@example.com"  # noqa: S105 - stands for what must not be shown
-
-
-@pytest.fixture
-def crm() -> Iterator[ScriptedCrm]:
-    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
-        yield crm
 
 
 def test_a_refusal_in_the_middle_names_its_page(crm: ScriptedCrm) -> None:

@@ -1,7 +1,7 @@
 """How long and how often retries wait. `test_fault_matrix.py` has the faults that are retried."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -16,12 +16,10 @@ from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, f
 from crm_assets_tests.source.source_reads import IN_TURN, read
 
 
-@pytest.fixture
-def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedCrm]:
+@pytest.fixture(autouse=True)
+def _in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in IN_TURN.items():
         monkeypatch.setenv(name, value)
-    with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
-        yield crm
 
 
 def gaps(crm: ScriptedCrm) -> list[float]:
