@@ -29,7 +29,7 @@ elements as (
     select
         activity_type,
         activity_id,
-        unnest(case when json_type(targets) = 'ARRAY' then try_cast(targets as json[]) end) as element
+        unnest(from_json(targets, '[{"id": "VARCHAR", "type": "VARCHAR"}]')) as element
     from activities
 ),
 
@@ -37,8 +37,8 @@ listed as (
     select
         activity_type,
         activity_id,
-        json_extract_string(element, '$.type') as target_type,
-        {{ whole_number("json_extract_string(element, '$.id')") }} as target_id
+        element['type'] as target_type,
+        {{ whole_number("element['id']") }} as target_id
     from elements
 ),
 

@@ -6,10 +6,10 @@ with contacts as (
         sales_account_id as own_account_id,
         -- Accounts sent along, in the contact's row: a join would be computed for every other column, too.
         list_transform(
-            case when json_type(sales_accounts) = 'ARRAY' then try_cast(sales_accounts as json[]) end,
+            from_json(sales_accounts, '[{"id": "VARCHAR", "is_primary": "VARCHAR"}]'),
             lambda sent: {
-                'id': {{ whole_number("json_extract_string(sent, '$.id')") }},
-                'is_primary': coalesce(json_extract_string(sent, '$.is_primary') = 'true', false)
+                'id': {{ whole_number("sent['id']") }},
+                'is_primary': coalesce(sent['is_primary'] = 'true', false)
             }
         ) as sent_accounts,
         owner_id,
