@@ -37,6 +37,9 @@ PLAIN_KEY = "API_KEY"
 UNDERSCORES = re.compile("_+")
 """One underscore instead of two is an easy mistake, with which the sandbox would be read without a word."""
 
+OF_DBT = ("CRM_DATABASE", "CRM_DBT_PROJECT")
+"""Variables that docs/dbt.md sets for dbt."""
+
 DEPTH = 2
 """The number of `__` in the name of a setting about the CRM. What has more is within a setting."""
 
@@ -111,9 +114,10 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
             found.add(name, values.get(variable), variable, document)
     sections = tuple(f"SOURCES__{section.upper()}__" for section in (crm.section, SECTION))
     known = [setting_name(name, section) for section in (crm.section, SECTION) for name in CrmSettings.model_fields]
+    expected = {*known, *OF_DBT}
     squeezed = {UNDERSCORES.sub("_", variable) for variable in known}
     for document, values in everything:
-        for variable in (name for name in values if name not in known):
+        for variable in (name for name in values if name not in expected):
             looks_known = variable.startswith("CRM_") or UNDERSCORES.sub("_", variable) in squeezed
             if variable.startswith(sections) and variable.count("__") == DEPTH:
                 found.errors.append(_unknown(variable, known, document))

@@ -11,7 +11,7 @@ import pytest
 from crm_assets.commands.configuration import SETTINGS
 from crm_assets.settings.crm import CrmSettings
 from crm_assets.settings.deployment import DeploymentSettings
-from crm_assets.settings.finding import allowed
+from crm_assets.settings.finding import allowed, find
 from crm_assets.settings.names import setting_name, toml_name
 
 PROJECT = Path(__file__).parents[2]
@@ -81,3 +81,10 @@ def test_the_example_has_no_other_names() -> None:
     variables = set(re.findall(r"^# ([A-Z_]+)=", text, re.MULTILINE))
     assert variables
     assert variables <= {setting_name(name) for name in SETTINGS}
+
+
+def test_documented_variables_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = "".join(page.read_text("utf-8") for page in (PROJECT / "docs").glob("*.md"))
+    for name in set(re.findall(r"\b(CRM_[A-Z_]+)=", pages)):
+        monkeypatch.setenv(name, "x")
+    assert find().unknown == []
