@@ -14,13 +14,13 @@ from crm_assets.commands import Add
 from crm_assets.masking import MASK
 from crm_assets.settings import setting_name
 from crm_assets.settings.crm import SANDBOX, CrmSettings, EndpointSettings
+from crm_assets.settings.deployment import DeploymentSettings
 from crm_assets.settings.finding import SECRETS, Found, allowed, alone, checked, find
-from crm_assets.settings.names import is_about_deployment
 from crm_assets.settings.secrets import path, url
 
 COLUMNS = ("setting", "value", "from", "allowed")
 
-SETTINGS = tuple(sorted(CrmSettings.model_fields, key=is_about_deployment))
+SETTINGS = tuple(sorted(CrmSettings.model_fields, key=lambda name: name in DeploymentSettings.model_fields))
 """All settings in the order in which they are shown: those about the CRM first."""
 
 

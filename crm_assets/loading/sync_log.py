@@ -77,11 +77,9 @@ class ListRequest:
     @classmethod
     def of(cls, base_url: str, path: str, params: Mapping[str, Any]) -> "ListRequest":
         """Sorts the parameters, so that equal ones compare equal. Of secrets only a digest is kept."""
-        kept = {
-            name: with_digest(str(value), "") if is_secret(name, value) else value for name, value in params.items()
-        }
+        kept = {name: with_digest(str(value)) if is_secret(name, value) else value for name, value in params.items()}
         address = with_digest(base_url, url(base_url).shown)
-        path = with_digest(path, path if path == shown_path(path) else "")
+        path = path if path == shown_path(path) else with_digest(path)
         return cls(address, path, json.dumps(kept, sort_keys=True))
 
 
@@ -89,8 +87,7 @@ def _digest_secrets(connection: duckdb.DuckDBPyConnection) -> None:
     """Replaces secrets in addresses, paths and parameters, which earlier releases stored as they were, by digests."""
     details = "raw.sync_details"
     for stored in connection.execute(f"select distinct base_url, path, params::varchar from {details}").fetchall():
-        base_url, path, params = stored
-        kept = astuple(ListRequest.of(base_url, path, json.loads(params)))
+        kept = astuple(ListRequest.of(stored[0], stored[1], json.loads(stored[2])))
         if kept != stored:
             connection.execute(
                 f"update {details} set base_url = ?, path = ?, params = ? "

@@ -1,5 +1,6 @@
 """Removes values of stored data for good, of a policy or of forgotten records, and rebuilds the models."""
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import partial
@@ -124,8 +125,11 @@ def erase(warehouse: Warehouse, settings: CrmSettings) -> None:
     """Erases removed values from all files: tables, the published copy, reports, what killed runs left."""
     # Reports show data of the tables. The next run creates them again.
     page = page_path(settings, warehouse.crm)
-    for file in [*page.parent.glob(f"{page.stem}.*"), *csv_folder(page).glob("*")]:
-        file.unlink(missing_ok=True)
+    for path in [*page.parent.glob(f"{page.stem}.*"), *csv_folder(page).glob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)  # such as the copies that Jupyter keeps in .ipynb_checkpoints
+        else:
+            path.unlink(missing_ok=True)
     warehouse.erase(partial(set_erased, erased=True))
     remove_leftovers(warehouse.working_folder)
 

@@ -37,8 +37,7 @@ PLAIN_KEY = "API_KEY"
 UNDERSCORES = re.compile("_+")
 """One underscore instead of two is an easy mistake, with which the sandbox would be read without a word."""
 
-OF_DBT = ("CRM_DATABASE", "CRM_DBT_PROJECT")
-"""Variables that docs/dbt.md sets for dbt."""
+OF_DBT = ("CRM_DATABASE", "CRM_DBT_PROJECT")  # docs/dbt.md sets them
 
 DEPTH = 2
 """The number of `__` in the name of a setting about the CRM. What has more is within a setting."""

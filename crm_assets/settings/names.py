@@ -77,11 +77,6 @@ DEFAULT_CRM = Crm()
 """The first CRM, without a name."""
 
 
-def is_about_deployment(name: str) -> bool:
-    """Whether a setting is about this machine, not about the CRM."""
-    return name in DeploymentSettings.model_fields
-
-
 @contextmanager
 def section_in_use(section: str) -> Iterator[None]:
     """Makes messages about settings name those of one CRM while the body runs, in its thread."""
@@ -95,7 +90,7 @@ def section_in_use(section: str) -> Iterator[None]:
 def setting_name(name: str, section: str = "") -> str:
     """The environment variable of a setting, for messages. `section`: if not that of the CRM that is used now."""
     about_crm = f"{SOURCES}__{section or SECTION_IN_USE.get()}__"
-    return f"{DEPLOYMENT_PREFIX if is_about_deployment(name) else about_crm}{name}".upper()
+    return f"{DEPLOYMENT_PREFIX if name in DeploymentSettings.model_fields else about_crm}{name}".upper()
 
 
 def toml_name(variable: str) -> str:

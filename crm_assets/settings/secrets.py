@@ -114,7 +114,7 @@ def warehouse(text: str) -> Address:
 DIGEST = "sha256:"
 
 
-def with_digest(text: str, shown: str) -> str:
+def with_digest(text: str, shown: str = "") -> str:
     """What is shown of a text. If that is not all, a digest is added, so that equal texts stay equal."""
     if text.lower() == shown.lower() or DIGEST in text:
         return text

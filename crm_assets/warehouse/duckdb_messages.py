@@ -34,6 +34,7 @@ NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
 DENIAL = re.compile(r"ERROR:\s+(permission denied|must be owner|cannot execute .* in a read-only transaction)")
 LOST = re.compile("server closed the connection|terminating connection|no connection to the server")
 MISSING_LAKE = "creating a new DuckLake is explicitly disabled"
+OTHER_FILES = "does not match existing data path"
 
 
 def lock_holder(error: duckdb.Error) -> str | None:
@@ -92,16 +93,6 @@ def is_out_of_memory(error: BaseException) -> bool:
 def is_lost(error: BaseException) -> bool:
     """Whether PostgreSQL has ended a session of a lake's catalog, as when it restarts."""
     return isinstance(error, duckdb.Error) and LOST.search(str(error)) is not None
-
-
-def is_about_missing_lake(error: Exception) -> bool:
-    """Whether the lake to read does not exist yet."""
-    return MISSING_LAKE in str(error)
-
-
-def is_about_other_files(error: Exception) -> bool:
-    """Whether a lake's catalog has its files elsewhere than the settings say."""
-    return "does not match existing data path" in str(error)
 
 
 def is_refusal(error: Exception) -> bool:

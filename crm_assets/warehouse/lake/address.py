@@ -18,7 +18,7 @@ import duckdb
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
-from crm_assets.warehouse.duckdb_messages import is_about_missing_lake, is_about_other_files, is_denial, is_refusal
+from crm_assets.warehouse.duckdb_messages import MISSING_LAKE, OTHER_FILES, is_denial, is_refusal
 from crm_assets.warehouse.lake.marker import NOT_FOUND
 from crm_assets.warehouse.tables import literal
 
@@ -176,9 +176,9 @@ def explained(
     try:
         yield
     except errors as error:
-        if is_about_missing_lake(error):
+        if MISSING_LAKE in str(error):
             raise NothingStored(f"{address} holds nothing yet: materialize the raw assets first") from None
-        if is_about_other_files(error):
+        if OTHER_FILES in str(error):
             raise WarehouseError(
                 address.without_secrets(
                     f"{error} Set CRM_WAREHOUSE_FILES to where the lake has its files. docs/lake.md describes how to "
