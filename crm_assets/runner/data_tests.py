@@ -77,7 +77,7 @@ class DataTest:
     def failure(self, scope: Scope, failing: int, rows: str) -> str:
         """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
         if not self.fails:
-            return f"{failing:,} fail: {' '.join(self.description.split())}"
+            return f"{failing:,} fail: {' '.join(self.description.split()).removesuffix('.')}"
         return self._sentence(scope, self.fails, failing=f"{failing:,}", rows=rows)
 
     def _sentence(self, scope: Scope, template: str, **counts: str) -> str:

@@ -78,7 +78,7 @@ FAILING: dict[str, tuple[str | None, Test, list[tuple[Any, ...]], str]] = {
         "n",
         {"not_null": {"description": "Each has\nan n.\n"}},
         [(3, "b", None), (4, None, None)],
-        "2 fail: Each has an n.",
+        "2 fail: Each has an n",
     ),
 }
 
