@@ -133,7 +133,9 @@ class Comparison:
         self.shown = ShownRows.counted(connection, resource)
         columns = ", ".join(map(identifier, own_columns(connection, resource)))
         self._names = {"id": ID, "columns": columns, "table": raw_table(resource)}
-        connection.execute(STORED.format(**self._names), {"load_id": load_id, "since": self.shown.since})
+        # Of a table without rows, a lake's catalog would be asked once per column.
+        stored = self._names if self.shown.since or self.shown.rows else {**self._names, "columns": "0"}
+        connection.execute(STORED.format(**stored), {"load_id": load_id, "since": self.shown.since})
 
     def missing(self, share: float) -> tuple[int, bool]:
         """How many of the rows a complete full read lacks, and whether these are too many and nothing confirms it.

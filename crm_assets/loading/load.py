@@ -113,9 +113,10 @@ def little_memory(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
     `load` sets them itself, since it may repeat a transaction in a new instance. An error closes the instance.
     """
-    [[memory]] = connection.execute("select system.main.current_setting('memory_limit')").fetchall()
+    limits = "select system.main.current_setting('memory_limit'), system.main.current_setting('threads')"
+    [[memory, threads]] = connection.execute(limits).fetchall()
     yield
-    connection.execute(f"set memory_limit = '{memory}'; reset threads; reset preserve_insertion_order")
+    connection.execute(f"set memory_limit = '{memory}'; set threads = {threads}; reset preserve_insertion_order")
 
 
 def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:

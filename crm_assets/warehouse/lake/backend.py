@@ -41,6 +41,13 @@ ONE_SESSION = "set global pg_pool_max_connections = 1; set global pg_use_ctid_sc
 """Keeps one session of PostgreSQL instead of four, and reads large tables of the catalog in one. Global, since
 connections are cursors of the instance."""
 
+THREADS = """
+select if(coalesce(sum(file_size_bytes), 0) < 64 * 1024 * 1024, 'set threads = 1', 'reset threads')
+from {catalog}.ducklake_data_file
+where end_snapshot is null
+"""
+"""A small lake is used with one thread: of several, one asks the catalog, and another waits for it without a pause."""
+
 
 @dataclass(frozen=True)
 class Lake:
@@ -270,6 +277,8 @@ class Lake:
             options = (f"metadata_schema {literal(self.address.schema)}", *options)
         with explained(self.address, "CRM_WAREHOUSE"):
             connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
+            [[threads]] = connection.execute(THREADS.format(catalog=self._catalog)).fetchall()
+            connection.execute(threads)
 
 
 def _snapshot(connection: duckdb.DuckDBPyConnection) -> int:
