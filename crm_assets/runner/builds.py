@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 
@@ -19,9 +20,9 @@ from crm_assets.runner.materializations import materialize
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.templates import Scope
-from crm_assets.runner.unchanged import BuildState, record_build, stop_clock, version_of
+from crm_assets.runner.unchanged import BuildState, record_build, shape_of, stop_clock, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
-from crm_assets.warehouse.tables import comment, identifier, with_lake_types
+from crm_assets.warehouse.tables import comment, identifier, is_lake, with_lake_types
 from crm_assets.warehouse.transactions import committed, reading
 
 AUDIT = "dbt_test__audit"
@@ -118,7 +119,8 @@ def _build(
 ) -> Build:
     """Builds a model and runs its tests of severity error."""
     state = BuildState.of(connection, model.reads, known)
-    version = version_of(state, model)
+    shape = shape_of(state, model)
+    version = version_of(state, model) or f"{uuid4()}-{shape}"
     if model.asks_for_time:
         stop_clock(connection)
     existing = state.tables.get(model.address)
@@ -131,7 +133,8 @@ def _build(
         rows_before = _count(connection, model.this) if existing == "table" else None
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.this}")
-        made = materialize(connection, model, select, keep_rows=keep_rows)
+        same = existing == model.kind and is_lake(connection) and shape in (state.versions.get(model.address) or "")
+        made, kept = materialize(connection, model, select, keep_rows=keep_rows, same=same)
         # Of a view, an error has the SELECT's line.
         rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.this)
     except duckdb.Error as error:
@@ -151,8 +154,9 @@ def _build(
             f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
-    is_new = model.materialized != "snapshot"
-    comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, is_new=is_new)
+    if not (same and kept):
+        is_new = model.materialized != "snapshot"
+        comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, is_new=is_new)
     recorded = record_build(connection, model, version, replaces=model.address in state.versions)
     return Build(outcomes, rows_before, rows_after, 0, recorded, state.after(model, recorded))
 

@@ -69,7 +69,9 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, types: dict[str, s
         connection.execute(f"create or replace {temporary}table {table} as select * replace ({casts}) from {table}")
 
 
-def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
+def take_snapshot(
+    connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool
+) -> tuple[str, bool]:
     """Adds changes to a snapshot's table, or creates it, in the format of dbt 1.11.
 
     `statements/snapshot.sql` has the statements. The SELECT's rows are compared with those that are still valid. If a
@@ -98,10 +100,11 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
     if not keep_rows:
         first = statements()["snapshot_rows"](described)
         connection.execute(f"create or replace table {model.this} as {first}; drop table temp.snapshot_source")
-        return str(statements()["snapshot_rows"](again))
+        return str(statements()["snapshot_rows"](again)), False
     # Earlier rows have null in a new column. dbt counts one that is compared as a change of every record.
     stored = {column.lower() for column in columns_of(connection, model.this)}
-    for column in [column for column in columns if column.lower() not in stored]:
+    added = [column for column in columns if column.lower() not in stored]
+    for column in added:
         connection.execute(f"alter table {model.this} add column {identifier(column)} {columns[column]}")
     for changes in ("snapshot_opened", "snapshot_closed"):
         connection.execute(f"create or replace temp table {changes} as {statements()[changes](described)}")
@@ -113,7 +116,7 @@ def take_snapshot(connection: duckdb.DuckDBPyConnection, model: Model, select: s
     connection.execute(
         "drop table temp.snapshot_source; drop table temp.snapshot_opened; drop table temp.snapshot_closed"
     )
-    return f"select * from {model.this} union all by name ({statements()['snapshot_opened'](again)})"
+    return f"select * from {model.this} union all by name ({statements()['snapshot_opened'](again)})", not added
 
 
 def _for_macros(model: Model, columns: dict[str, str]) -> dict[str, Any]:
@@ -146,17 +149,21 @@ def _time(model: Model, *, keep_rows: bool) -> str:
     return f"greatest({now}, ({latest}) + interval 1 microsecond)"
 
 
-def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool) -> str:
+def materialize(
+    connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool, same: bool
+) -> tuple[str, bool]:
     """Makes or changes a model's table or view, in a transaction.
 
-    Returns a SELECT of the rows that it has then, which finds them after a rollback, too. Of a snapshot the SELECT
-    lacks the ends of rows that are closed now.
+    Returns a SELECT of the rows that it has then, which finds them after a rollback, too, and whether its columns have
+    kept their comments. Of a snapshot the SELECT lacks the ends of rows that are closed now.
 
     Args:
         connection: The warehouse, for writing.
         model: The model.
         select: Its SELECT. `explained` relies on exactly one line before its first line.
         keep_rows: Whether there are earlier rows to keep.
+        same: Whether a lake has it with the same comments, and a view with the same SELECT. If its columns are the same
+            as well, it is kept: after each change of the schema all processes read the whole catalog again.
 
     Raises:
         duckdb.Error: DuckDB refused the SQL.
@@ -175,8 +182,13 @@ def materialize(connection: duckdb.DuckDBPyConnection, model: Model, select: str
         new = _merged(connection, model, select)
     if model.kind == "table":
         new = with_lake_types(connection, new)
-    connection.execute(f"create or replace {model.kind} {model.this} as {new}")
-    return new
+    same = same and not keep_rows and columns_of(connection, model.this) == columns_of(connection, f"({new}\n)")
+    if not same:
+        connection.execute(f"create or replace {model.kind} {model.this} as {new}")
+    elif model.kind == "table":
+        connection.execute(f"truncate {model.this}")
+        connection.execute(f"insert into {model.this} {new}")
+    return new, same
 
 
 def _check_contract(

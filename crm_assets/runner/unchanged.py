@@ -165,7 +165,14 @@ def version_of(state: BuildState, model: Model) -> str | None:
         "tests": tests,
         "day": state.today if by_day else None,
     }
-    return hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
+    hashed = hashlib.sha256(json.dumps(depends_on, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{hashed}-{shape_of(state, model)}"
+
+
+def shape_of(state: BuildState, model: Model) -> str:
+    """The end of its version: a hash of what a table or view has besides rows and columns."""
+    select = model.select(state.variables) if model.kind == "view" else ""
+    return hashlib.sha256(json.dumps([select, model.description, dict(model.columns)]).encode()).hexdigest()[:16]
 
 
 def version_of_tables(connection: duckdb.DuckDBPyConnection, addresses: Iterable[str]) -> str | None:

@@ -48,6 +48,16 @@ def test_maintenance_rewrites_files_of_which_most_rows_are_deleted(deleted: int,
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
+def test_maintenance_counts_the_rows_that_plans_expect() -> None:
+    write("create table t as select range as i from range(1000)")
+    for _ in range(3):
+        write("truncate t; insert into t select range from range(500)")
+    configured_lake().maintain()
+    assert "~500 rows" in read("explain from t")[0][1]
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("lake")
 def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     write(
         "create table t as select range as i, 'a' || range as note, {'part': 'p' || range} as nested from range(1000)"

@@ -9,6 +9,7 @@ from dagster import DagsterInstance, materialize
 
 from crm_assets.__main__ import main
 from crm_assets.assets.models import build_model_assets
+from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.privacy.applying import rebuild
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
@@ -89,6 +90,45 @@ def test_a_value_is_stored_exactly(project: ModelProject, value: str, stored: st
     with Warehouse().get_connection() as connection:
         build(connection, project.mart(f"select {value} as day"))
     assert read("select day::varchar from marts.sales") == [(stored,)]
+
+
+VERSION = "select max(schema_version) from __ducklake_metadata_lake.sandbox.ducklake_snapshot"
+
+DESCRIBED = "{description: Sales., columns: [{name: day, description: A day.}]}"
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize(
+    ("kind", "day", "description", "changes"),
+    [
+        pytest.param("table", "id", "Sales.", False, id="same table"),
+        pytest.param("view", "id", "Sales.", False, id="same view"),
+        pytest.param("table", "id::varchar", "Sales.", True, id="types"),
+        pytest.param("view", "id + 1", "Sales.", True, id="select"),
+        pytest.param("table", "id", "All sales.", True, id="comments"),
+    ],
+)
+def test_a_built_model_changes_the_schema_if_it_differs(
+    project: ModelProject, kind: str, day: str, description: str, *, changes: bool
+) -> None:
+    def built(day: str, described: str) -> None:
+        sql = f"{{{{ config(materialized='{kind}') }}}} select {day} as day from raw.side_loaded"
+        build(connection, project.mart(sql, described))
+
+    with Warehouse().get_connection() as connection:
+        create_side_loaded(connection)
+        connection.execute("insert into raw.side_loaded values ('users', 1, '{}', 'load_1')")
+        built("id", DESCRIBED)
+        before = connection.execute(VERSION).fetchall()
+        connection.execute("insert into raw.side_loaded values ('users', 2, '{}', 'load_1')")
+        built(day, DESCRIBED.replace("Sales.", description))
+        assert (connection.execute(VERSION).fetchall() != before) is changes
+        fresh = connection.execute(f"select {day} from raw.side_loaded order by all").fetchall()
+        assert connection.execute("from marts.sales order by all").fetchall() == fresh
+        of_table = f"select comment from duckdb_{kind}s() where {kind}_name = 'sales'"
+        assert connection.execute(of_table).fetchall() == [(description,)]
+        of_column = "select comment from duckdb_columns() where table_name = 'sales'"
+        assert connection.execute(of_column).fetchall() == [("A day." if kind == "table" else None,)]
 
 
 @pytest.mark.usefixtures("lake")

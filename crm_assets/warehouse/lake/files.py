@@ -2,7 +2,8 @@
 
 Afterwards it computes the smallest and largest value of each column, in the lake's catalog, from those of its files.
 DuckLake only widens these bounds, so they keep deleted values. When it rewrites files, it can also lose them; the next
-insert then sets them to those of the new rows, and queries miss older rows.
+insert then sets them to those of the new rows, and queries miss older rows. The number of a table's rows, by which
+DuckDB plans statements, only grows, so it is counted as well.
 """
 
 from collections.abc import Mapping
@@ -106,6 +107,18 @@ where
     and (stored.min_value is distinct from renewed.min_value or stored.max_value is distinct from renewed.max_value)
 """
 
+COUNTED = """
+update {catalog}.ducklake_table_stats as stored
+set record_count = counted.rows
+from (
+    select table_id, sum(record_count)::bigint as rows
+    from {catalog}.ducklake_data_file
+    where end_snapshot is null
+    group by table_id
+) as counted
+where stored.table_id = counted.table_id and stored.record_count <> counted.rows
+"""
+
 OF_DROPPED_COLUMNS = """
 delete from {catalog}.ducklake_table_column_stats
 where
@@ -168,6 +181,7 @@ def _files(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 def _renew_bounds(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Recomputes all bounds, with the lock of the whole lake. No table may have rows in the catalog, not in files."""
+    connection.execute(COUNTED.format(catalog=catalog))
     connection.execute(OF_DROPPED_COLUMNS.format(catalog=catalog))
     for (named,) in connection.execute(TYPES.format(catalog=catalog)).fetchall():
         type_ = named if named.startswith("decimal") else COMPARED_AS.get(named, "varchar")
