@@ -80,8 +80,8 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, 
 
 
 def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
-    # After a failed transaction it is not attached any more.
-    connection.execute(f"attach {literal(str(file))} as {FILE} (read_only)")
+    # After a failed transaction it is not attached any more. A lake without tables is used with one thread.
+    connection.execute(f"attach {literal(str(file))} as {FILE} (read_only); reset threads")
     found = connection.execute(TABLES).fetchall()
     taken = {(schema, table) for schema, table, _ in found} & {row[:2] for row in stored_tables(connection)}
     if taken:

@@ -16,6 +16,7 @@ from dagster import build_defs_for_component
 
 from crm_assets.components import CrmComponent
 from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
+from crm_assets.warehouse.lake import backend
 from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.lake.files import CATALOG
 from crm_assets.warehouse.lake.marker import read_marker, write_marker
@@ -58,6 +59,15 @@ def test_an_incremental_read_adds_no_version_of_the_schema() -> None:
         [(after, last)] = read(versions)
     assert last > first
     assert after == before
+
+
+@pytest.mark.usefixtures("lake")
+def test_only_a_small_lake_is_used_with_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = "select current_setting('threads')"
+    write("create table t as select 1 as i")
+    assert read(threads) == [(1,)]
+    monkeypatch.setattr(backend, "THREADS", backend.THREADS.replace("64 * 1024 * 1024", "1"))
+    assert read(threads) == duckdb.connect().execute(threads).fetchall()
 
 
 @pytest.mark.long
