@@ -106,17 +106,15 @@ def forget_records(
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
         keys = _history_keys(connection, histories_of(connection, models), resource)
-        replaced = {model.address for model in models if not model.keeps_rows}
-        made = [
-            address
-            for address, kind in existing_tables(connection).items()
-            if kind == "table" and (address in replaced or address.startswith(f"{AUDIT}."))
-        ]
+        tables = {address for address, kind in existing_tables(connection).items() if kind == "table"}
+        kept = tables & {model.address for model in models if model.keeps_rows}
+        of_models = {model.address for model in models}
+        made = [table for table in tables - kept if table in of_models or table.startswith(f"{AUDIT}.")]
         _, is_erased = stored_policy(connection)
         unfinished = [] if is_erased else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
         _set_time(connection, settings)
-        rebuild(connection, models, [*made, *unfinished], get_dagster_logger().warning)
+        rebuild(connection, models, [*made, *unfinished, *kept], get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased
 

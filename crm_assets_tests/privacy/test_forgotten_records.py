@@ -46,6 +46,7 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert found_in_files(marks.made, data_dir) == set()
         assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
         assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
+        assert rows(database, "select contacts from marts.pipeline_health_daily") == [(2,)]
         if database.exists():  # a lake has no published copy
             assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(2,)]
 
