@@ -18,12 +18,12 @@ DOUBLED = [
 ]
 
 
-@pytest.mark.parametrize("batch_rows", [1, batches.BATCH_ROWS])
+@pytest.mark.parametrize("limit", ["BATCH_ROWS", "BATCH_BYTES"])
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 def test_newest_of_repeated_records_is_kept(
-    with_meta: bool, batch_rows: int, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    with_meta: bool, limit: str, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "BATCH_ROWS", batch_rows)
+    monkeypatch.setattr(batches, limit, 1)
     records = [*DOUBLED[:2], *tasks(60, first=1000), *DOUBLED[2:]]
     with configured_crm(lists={"open_tasks": records}, with_meta=with_meta):
         run = materialize("open_tasks")

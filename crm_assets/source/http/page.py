@@ -69,6 +69,7 @@ class Page:
         total: Records in the whole list by the API's count; None if the answer has none.
         refusal: Why the API did not send this page although it sent earlier ones; None if it sent it.
         side_loaded: The other arrays of the answer, by name, as the API sent them, not redacted.
+        size: Bytes of the answer.
     """
 
     number: int
@@ -76,6 +77,7 @@ class Page:
     total: int | None = None
     refusal: ApiError | None = None
     side_loaded: Mapping[str, list[Any]] = field(default_factory=dict)
+    size: int = 0
 
     @property
     def failure(self) -> ApiError | None:
@@ -198,7 +200,8 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
             f"the query parameter `{PER_PAGE}`. If its pages are that large, set {setting_name('per_page')} to that"
         )
     side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
-    return Page(number, records, total if total is not None and total >= 0 else None, side_loaded=side_loaded)
+    total = total if total is not None and total >= 0 else None
+    return Page(number, records, total, side_loaded=side_loaded, size=len(answer.content))
 
 
 def _keys(body: Any) -> str:

@@ -35,8 +35,8 @@ from crm_assets.source.typing.texts import json_within
 BATCH_ROWS = 5000
 """Records per Arrow table. Making one takes about as long for fifty rows as for thousands."""
 
-BATCH_VALUES = 500_000
-"""Values per Arrow table: a page of wide records has hundreds of thousands."""
+BATCH_BYTES = 8 * 2**20
+"""Bytes of the answers for an Arrow table: parsed, an answer of many small values takes ten times its size."""
 
 POSITION = "_dlt_position"
 """The column for the order in which records were received. It is not stored."""
@@ -125,16 +125,15 @@ class RecordBatches:
         self._max_undeclared = max_undeclared
         self._pages_seen: set[int] = set()
         self._waiting: list[dict[str, Any]] = []
-        self._values = 0
+        self._bytes = 0
 
     def tables(self, page: Page, *, is_last: bool) -> Iterator[Any]:
         """Takes the next page. Yields an Arrow table if enough records have come, or the page is the last one."""
-        records = self._loadable(page)
-        self._waiting += records
-        self._values += sum(map(len, records))
-        is_enough = len(self._waiting) >= BATCH_ROWS or self._values >= BATCH_VALUES
+        self._waiting += self._loadable(page)
+        self._bytes += page.size
+        is_enough = len(self._waiting) >= BATCH_ROWS or self._bytes >= BATCH_BYTES
         if self._waiting and (is_last or is_enough):
-            table, self._waiting, self._values = self._table(self._waiting), [], 0
+            table, self._waiting, self._bytes = self._table(self._waiting), [], 0
             self.rows += len(table)  # before the table is yielded: dlt asks for the next page first
             yield table
         if is_last and not self.rows:
