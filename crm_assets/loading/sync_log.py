@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.api import UPDATED_AT
+from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.shared_tables import create_log_tables, write_left_out
 from crm_assets.settings.secrets import is_secret, url, with_digest
 from crm_assets.settings.secrets import path as shown_path
@@ -41,7 +42,8 @@ inner join last_full on _dlt_load_id >= load_id
 same list, and whether all are complete."""
 
 NO_FULL_READ = "No complete full read has been loaded yet"
-"""Why a first read is a full one."""
+NO_TIME = f"No loaded record has a time in {UPDATED_AT}"
+"""Why a read is a full one."""
 
 RECENT = """
 select epoch(now() - started_at), requests
@@ -138,6 +140,8 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
     view = f"{PRESENT}.{resource}"
     if not exist(connection, view):
         return NO_FULL_READ  # nothing is loaded yet
+    if stored_types(connection, resource).get(UPDATED_AT) != "timestamp":
+        return NO_TIME  # it was declared after the last load
     parameters = {"resource": resource, **asdict(request)}
     cursor = CURSOR.format(table=relation(view))
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
@@ -145,7 +149,7 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
         NO_FULL_READ: began is None,
         "The path or the parameters of the list have changed since its last complete full read": not is_same,
         "A read was incomplete since the last complete full read": not all_complete,
-        f"No loaded record has a time in {UPDATED_AT}": newest is None,
+        NO_TIME: newest is None,
     }
     if any(reasons.values()):
         return next(reason for reason, is_so in reasons.items() if is_so)

@@ -272,6 +272,21 @@ def test_list_without_updated_at_is_always_read_in_full(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("stored", [{}, {"updated_at": "2026-11-01T09:00:00Z"}], ids=["missing", "text"])
+def test_read_after_updated_at_was_declared_is_full(
+    stored: dict[str, str], data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
+) -> None:
+    declarations.leave_out("updated_at")
+    with configured_crm(lists={"open_tasks": [{"id": 1} | stored]}) as crm:
+        assert materialize("open_tasks").success
+        declarations.declare()
+        crm.lists["open_tasks"] = [{"id": 1, "updated_at": "2026-11-02T09:00:00Z"}]
+        assert "No loaded record has a time in updated_at: reading all pages" in messages(capfd, "open_tasks")
+        assert "reading all pages" not in messages(capfd, "open_tasks")
+    assert rows(data_dir / "crm.duckdb", "select day(updated_at) from raw.open_tasks") == [(2,)]
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("times", [("9999-12-31T00:00:00Z", "2000-01-01T00:00:00Z"), ("soon", None)], ids=str)
 def test_last_of_repeated_ids_is_kept_without_updated_at(
     data_dir: Path, declarations: Declarations, times: tuple[Any, Any]
