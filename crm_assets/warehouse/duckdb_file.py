@@ -138,10 +138,11 @@ class DuckDBFile:
     def _connected(self, config: Mapping[str, Any], *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.path.exists():  # created as a whole: a part of a file, on a full disk, is no database
-            fresh = _new(Path(config["temp_directory"]))
+            fresh = _unfinished(self.path.resolve())
+            fresh.unlink(missing_ok=True)
             duckdb.connect(str(fresh)).close()
             _log(self.path).unlink(missing_ok=True)  # of a database that was moved away
-            replace(self.path, fresh)
+            fresh.replace(self.path.resolve())
         with closing(self._connect(config, read_only=read_only)) as connection:
             if not read_only:
                 with suppress(PermissionError):  # another user's file
@@ -203,20 +204,14 @@ def rewritten(database: Path, folder: Path, config: Mapping[str, Any], record: C
         config: DuckDB's configuration.
         record: Called with the new file, to note in it what is erased.
     """
-    fresh = _new(folder)
+    fresh = folder / "rewritten.duckdb"
+    _log(fresh).parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # elsewhere if a folder has a question mark
     with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
         connection.execute(f"attach {literal(str(database))} as stored (read_only)")
         connection.execute("copy from database stored to rewritten")
         connection.execute("detach stored")
         record(connection)
     return fresh
-
-
-def _new(folder: Path) -> Path:
-    """The path of a new database in a working folder."""
-    database = folder / "rewritten.duckdb"
-    _log(database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # elsewhere if a folder has a question mark
-    return database
 
 
 def _drop_broken_views(connection: duckdb.DuckDBPyConnection) -> list[str]:
