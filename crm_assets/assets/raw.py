@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 import dagster as dg
@@ -165,7 +166,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             package = LoadPackage(
                 crm=crm,
                 load_id=load_id,
-                files=sorted(landed.iterdir()),
+                files=[escape(str(file)) for file in sorted(landed.iterdir())],
                 types=read.batches.types,
                 rows=read.batches.rows,
                 side_loads=read.side_loads.table(),

@@ -31,7 +31,9 @@ def landing_pipeline(resource: str, data_dir: Path) -> Iterator[tuple[Pipeline, 
     """
     with dlt_context(), ExitStack() as stack:
         with private_files():
-            folder = stack.enter_context(working_folder(stack.enter_context(_without_percent(data_dir))))
+            if "%" in str(data_dir.resolve()):  # dlt would take the path for a format string
+                data_dir = Path(stack.enter_context(TemporaryDirectory(prefix="crm_assets_")))
+            folder = stack.enter_context(working_folder(data_dir))
             landed = folder / "landed"
             landed.mkdir()
             pipeline = dlt.pipeline(
@@ -82,13 +84,3 @@ def _dlt_silent() -> Iterator[None]:
             yield
     finally:
         logger.removeFilter(nothing)
-
-
-@contextmanager
-def _without_percent(data_dir: Path) -> Iterator[Path]:
-    """The data directory, or a temporary one if dlt would take its path for a format string."""
-    if "%" not in str(data_dir.resolve()):
-        yield data_dir
-        return
-    with TemporaryDirectory(prefix="crm_assets_") as elsewhere:
-        yield Path(elsewhere)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from glob import escape
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -18,7 +16,6 @@ from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
 from crm_assets.loading.shared_tables import (
     create_log_tables,
-    create_side_loaded,
     delete_older,
     merge_side_loads,
     prune_logs,
@@ -59,7 +56,7 @@ class LoadPackage:
     Attributes:
         crm: The CRM.
         load_id: The id of the read, from `count_read`.
-        files: Parquet files with the records.
+        files: Parquet files with the records, as glob patterns for DuckDB.
         types: Column -> data type.
         rows: Records in the files.
         side_loads: The side-loaded records, from `SideLoads.table`.
@@ -74,7 +71,7 @@ class LoadPackage:
 
     crm: Crm
     load_id: str
-    files: Sequence[Path]
+    files: Sequence[str]
     types: Mapping[str, str]
     rows: int
     side_loads: pa.Table
@@ -95,11 +92,6 @@ class LoadPackage:
     def has_repeated_ids(self) -> bool:
         """Whether some records were received more than once."""
         return self.rows + self.rows_forgotten > self.report.ids_read
-
-    @property
-    def patterns(self) -> list[str]:
-        """The files as glob patterns for DuckDB."""
-        return [escape(str(file)) for file in self.files]
 
 
 Loaded = tuple[ReadReport, Changes, list[str]]
@@ -140,7 +132,6 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
     connection.execute(limits)
     resource = package.report.resource
     create_log_tables(connection)
-    create_side_loaded(connection)
     with tables_known(connection):
         package.confirm(connection)
     declare_tables(connection)
@@ -180,13 +171,13 @@ def _confirmed(package: LoadPackage, comparison: Comparison) -> tuple[ReadReport
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns: Sequence[str]) -> None:
     table = raw_table(package.report.resource)
-    parameters = {"files": package.patterns, "load_id": package.load_id}
+    parameters = {"files": package.files, "load_id": package.load_id}
     newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
     chosen = f"{ID} not in ({newer})"
     if package.has_repeated_ids:
         is_dated = resource_schema(package.report.resource).has_updated_at
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
-        connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.patterns})
+        connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.files})
         chosen += f" and {POSITION} not in (from temp.superseded)"
     connection.execute(
         f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
@@ -201,5 +192,5 @@ def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns:
 
 def _columns(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> list[str]:
     """The columns of the package's files, without the position, and the load id that dlt adds to files without rows."""
-    described = connection.execute(f"from {RECORDS} limit 0", {"files": package.patterns}).description
+    described = connection.execute(f"from {RECORDS} limit 0", {"files": package.files}).description
     return [column for column, *_ in described or () if column not in {POSITION, "_dlt_load_id"}]

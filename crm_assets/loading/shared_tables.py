@@ -140,8 +140,8 @@ PRUNE = "delete from raw.{table} where resource = $resource and _dlt_load_id in 
 
 
 def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates the log tables, unless they exist, and gives those of earlier releases their new columns."""
-    connection.execute("create schema if not exists raw")
+    """Creates all tables, unless they exist, and gives log tables of earlier releases their new columns."""
+    create_side_loaded(connection)
     for table, columns in LOG_TABLES.items():
         own = f"resource varchar not null, {columns}, _dlt_load_id varchar not null"
         connection.execute(f"create table if not exists raw.{table} ({own})")

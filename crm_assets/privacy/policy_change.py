@@ -12,7 +12,7 @@ import pyarrow as pa
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import counted
 from crm_assets.loading.raw_tables import declare_tables, own_columns, present_view, raw_table
-from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded, keep_distinct
+from crm_assets.loading.shared_tables import create_log_tables, keep_distinct
 from crm_assets.privacy.personal_columns import SCD_ID, Histories, HistoryColumn
 from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
@@ -86,7 +86,6 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     removes = configured.personal_data is not PersonalData.keep
     if removes:
         create_log_tables(connection)
-        create_side_loaded(connection)
         declare_tables(connection)
         tables = existing_tables(connection)
         dropped += _former_lists(connection, tables)

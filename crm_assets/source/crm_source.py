@@ -93,9 +93,7 @@ def crm_read(
 
     session = PageSession(settings, resource, redact, announce)
     with dlt_context(), closing(session):
-        paginator = FullReadPaginator(session)
-        if state.cursor:
-            paginator = IncrementalPaginator(session, state.cursor)
+        paginator = IncrementalPaginator(session, state.cursor) if state.cursor else FullReadPaginator(session)
         side_loads = SideLoads(resource, settings, state.forgotten)
         batches = RecordBatches(resource, state.types, state.forgotten, settings.max_undeclared_columns)
 
@@ -104,8 +102,7 @@ def crm_read(
             side_loads.add(page)
             return batches.tables(page, is_last=not paginator.has_next_page)
 
-        order = NEWEST_FIRST if state.cursor else {}
-        source = list_source(session, paginator, order, step)
+        source = list_source(session, paginator, NEWEST_FIRST if state.cursor else {}, step)
 
         def report() -> ReadReport:
             session.close()  # so that no page that was prefetched in vain is requested after the count

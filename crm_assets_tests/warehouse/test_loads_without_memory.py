@@ -66,7 +66,7 @@ def package_of(read: Records, folder: Path, load_id: str) -> LoadPackage:
     return LoadPackage(
         crm=DEFAULT_CRM,
         load_id=load_id,
-        files=[file],
+        files=[str(file)],
         types={"undeclared": "text"},
         rows=len(read),
         side_loads=COLUMNS.empty_table(),

@@ -199,9 +199,8 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
             f"{len(records):,} records, more than twice the {per_page} that were asked for. The API seems to ignore "
             f"the query parameter `{PER_PAGE}`. If its pages are that large, set {setting_name('per_page')} to that"
         )
-    side_loaded = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
-    total = total if total is not None and total >= 0 else None
-    return Page(number, records, total, side_loaded=side_loaded, size=len(answer.content))
+    others = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
+    return Page(number, records, total if (total or 0) >= 0 else None, side_loaded=others, size=len(answer.content))
 
 
 def _keys(body: Any) -> str:
