@@ -29,6 +29,7 @@ print(run.attempts("open_tasks"), run.failure("open_tasks"))
 def read_with_small_files(limit: int, sender: Connection) -> None:
     """A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    sys.dont_write_bytecode = True  # Python would leave a part of a file
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     run = materialize("open_tasks")
     sender.send((run.attempts("open_tasks"), run.failure("open_tasks")))
@@ -68,6 +69,7 @@ def test_first_read_on_a_full_disk_leaves_no_broken_file() -> None:
 def forget_with_small_files(sender: Connection) -> None:
     """A command in such a process."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    sys.dont_write_bytecode = True  # Python would leave a part of a file
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
     with redirect_stderr(StringIO()) as shown:
         code = main(["forget", "open_tasks", "1", "--yes"])
