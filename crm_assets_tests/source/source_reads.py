@@ -17,9 +17,6 @@ from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.http.limits import Limits
 from crm_assets.source.reading.report import Progress, ReadReport
 
-IN_TURN = {"SOURCES__CRM__MAX_IN_FLIGHT": "1"}
-"""The setting for one request at a time, where a test looks at their order."""
-
 
 @dataclass
 class Reading:

@@ -13,13 +13,9 @@ from crm_assets.errors import ApiRefusal, ApiUnavailable
 from crm_assets.source.http.session import PageSession
 from crm_assets_tests.faulty_answers import Late
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, failing, json_response, tasks
-from crm_assets_tests.source.source_reads import IN_TURN, read
+from crm_assets_tests.source.source_reads import read
 
-
-@pytest.fixture(autouse=True)
-def _in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in IN_TURN.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("_in_turn")
 
 
 def gaps(crm: ScriptedCrm) -> list[float]:

@@ -70,8 +70,8 @@ def test_a_record_that_changes_places_with_the_last_one_is_missed_by_none(crm: S
     assert reading.report.complete
 
 
-def test_a_record_listed_twice_on_its_page_has_not_moved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "1")
+@pytest.mark.usefixtures("_in_turn")
+def test_a_record_listed_twice_on_its_page_has_not_moved() -> None:
     twice = [task for task in tasks(50) for _ in range(2)]
     with configured_crm(lists={"open_tasks": twice}, with_meta=False) as crm:
         reading = read()

@@ -7,14 +7,7 @@ from starlette.responses import Response
 
 from crm_assets.errors import BadAnswer
 from crm_assets_tests.scripted_crm import Seen, always, configured_crm, json_response, tasks
-from crm_assets_tests.source.source_reads import IN_TURN, read
-
-
-@pytest.fixture
-def _in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in IN_TURN.items():
-        monkeypatch.setenv(name, value)
-
+from crm_assets_tests.source.source_reads import read
 
 SHAPES = [
     pytest.param(0, (), [1], [1, 2], id="empty"),
