@@ -6,7 +6,6 @@ rows, and models that depend on it are not built. Tests of severity warn run aft
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -104,12 +103,9 @@ def build(
         store_failures(connection, model, refused.outcomes)
         raise
     outcomes = [*built.outcomes]
-    with reading(connection):
-        for test in [test for test in model.own_tests if not test.blocks]:
+    for test in [test for test in model.own_tests if not test.blocks]:
+        with reading(connection):
             outcomes.append(run_test(connection, model, test, built.state.variables))
-            if outcomes[-1].problem is not None:
-                with suppress(duckdb.Error):  # it may have ended the transaction
-                    connection.rollback()
     store_failures(connection, model, outcomes)
     return replace(built, outcomes=outcomes, seconds=time.perf_counter() - began)
 
