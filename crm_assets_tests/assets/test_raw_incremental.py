@@ -223,7 +223,6 @@ def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> s
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("data_dir")
 def test_log_says_why_an_incremental_read_is_a_full_one(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -243,7 +242,6 @@ def test_log_says_why_an_incremental_read_is_a_full_one(
         )
 
 
-@pytest.mark.usefixtures("data_dir")
 def test_any_spelling_of_an_instant_is_a_cursor(capfd: pytest.CaptureFixture[str]) -> None:
     listed = [account(i, -60 * i) for i in range(1, 201)]
     listed = [{**record, "updated_at": f"{NOON - timedelta(hours=record['id']):%G-W%V-%uT%H,0}Z"} for record in listed]
