@@ -15,7 +15,7 @@ import pytest
 from dagster import build_defs_for_component
 
 from crm_assets.components import CrmComponent
-from crm_assets.errors import CrmAssetsError, WarehouseBusy, WarehouseUnreachable
+from crm_assets.errors import CrmAssetsError, NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake import backend
 from crm_assets.warehouse.lake.address import LakeAddress
 from crm_assets.warehouse.lake.files import CATALOG
@@ -221,6 +221,8 @@ def test_unreachable_lake_is_an_error_before_any_request(
 def test_a_lake_of_files_alone_can_be_tried(monkeypatch: pytest.MonkeyPatch, data_dir: Any) -> None:
     monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/crm.ducklake")
     monkeypatch.setenv("CRM_WAREHOUSE_FILES", f"{data_dir}/lake's files")
+    with pytest.raises(NothingStored):
+        read("select 1")
     with configured_crm(lists={"open_tasks": tasks(3)}):
         assert materialize("open_tasks").success
         assert read("select count(*) from raw.open_tasks") == [(3,)]

@@ -176,7 +176,7 @@ def explained(
     try:
         yield
     except errors as error:
-        if MISSING_LAKE in str(error):
+        if MISSING_LAKE.search(str(error)):
             raise NothingStored(f"{address} holds nothing yet: materialize the raw assets first") from None
         if OTHER_FILES in str(error):
             raise WarehouseError(
