@@ -150,7 +150,7 @@ def _crm_of(subject: str) -> Crm:
     """The CRM that an asset, check or job belongs to; the first for others, such as somebody's own assets."""
     is_job, path = subject.startswith("job "), subject.partition(":")[0].split("/")
     try:
-        return Crm(subject[4:].rpartition("_crm_")[0] if is_job else "/".join(path[:-2]))
+        return Crm(subject.removeprefix("job ").rpartition("_crm_")[0] if is_job else "/".join(path[:-2]))
     except SettingsError:
         return DEFAULT_CRM
 

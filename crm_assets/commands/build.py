@@ -37,7 +37,7 @@ def build(arguments: Namespace) -> int:
     """
     crm = arguments.crm
     known = {model.address: model for model in load_models()}
-    addresses = {name: each.address for model in known.values() for name, each in model.known.items()}
+    addresses = {model.stem: address for address, model in known.items()}
     chosen = {addresses.get(name, name.lower()) for name in arguments.models} or set(known)
     if unknown := sorted(chosen - set(known)):
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")

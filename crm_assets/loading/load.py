@@ -15,7 +15,7 @@ from crm_assets.api import ID, UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
 from crm_assets.loading.shared_tables import (
-    create_log_tables,
+    create_shared_tables,
     delete_older,
     merge_side_loads,
     prune_logs,
@@ -131,7 +131,7 @@ def load(connection: duckdb.DuckDBPyConnection, package: LoadPackage) -> Loaded:
 def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: str = "") -> Loaded:
     connection.execute(limits)
     resource = package.report.resource
-    create_log_tables(connection)
+    create_shared_tables(connection)
     with tables_known(connection):
         package.confirm(connection)
     declare_tables(connection)

@@ -139,8 +139,8 @@ An incremental read needs the last complete full read, and must know of an incom
 PRUNE = "delete from raw.{table} where resource = $resource and _dlt_load_id in (select unnest($old))"
 
 
-def create_log_tables(connection: duckdb.DuckDBPyConnection) -> None:
-    """Creates all tables, unless they exist, and gives log tables of earlier releases their new columns."""
+def create_shared_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates the tables that resources share, unless they exist, and adds new columns to older log tables."""
     create_side_loaded(connection)
     for table, columns in LOG_TABLES.items():
         own = f"resource varchar not null, {columns}, _dlt_load_id varchar not null"

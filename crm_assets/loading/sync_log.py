@@ -13,7 +13,7 @@ import duckdb
 
 from crm_assets.api import UPDATED_AT
 from crm_assets.loading.raw_tables import stored_types
-from crm_assets.loading.shared_tables import create_log_tables, write_left_out
+from crm_assets.loading.shared_tables import create_shared_tables, write_left_out
 from crm_assets.settings.secrets import is_secret, url, with_digest
 from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
@@ -104,7 +104,7 @@ def count_read(connection: duckdb.DuckDBPyConnection) -> str:
     Args:
         connection: The warehouse, for writing table `LOAD_COUNTER`, within a transaction.
     """
-    create_log_tables(connection)
+    create_shared_tables(connection)
     _digest_secrets(connection)
     [[number]] = connection.execute(NEXT_LOAD).fetchall()
     connection.execute("delete from raw.load_counter")

@@ -12,7 +12,7 @@ import pyarrow as pa
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import counted
 from crm_assets.loading.raw_tables import declare_tables, own_columns, present_view, raw_table
-from crm_assets.loading.shared_tables import create_log_tables, keep_distinct
+from crm_assets.loading.shared_tables import create_shared_tables, keep_distinct
 from crm_assets.privacy.personal_columns import SCD_ID, Histories, HistoryColumn
 from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
@@ -85,7 +85,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     sentences, dropped = [stored.difference(configured)], []
     removes = configured.personal_data is not PersonalData.keep
     if removes:
-        create_log_tables(connection)
+        create_shared_tables(connection)
         declare_tables(connection)
         tables = existing_tables(connection)
         dropped += _former_lists(connection, tables)

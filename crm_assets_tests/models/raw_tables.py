@@ -10,7 +10,7 @@ import duckdb
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, present_view
-from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded
+from crm_assets.loading.shared_tables import create_shared_tables
 from crm_assets.runner.builds import build, run_test
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -41,8 +41,7 @@ class RawTables:
         self._targets: list[Sequence[Any]] = []
         self.connection = connection
         self.connection.execute("set TimeZone = 'UTC'")
-        create_log_tables(self.connection)
-        create_side_loaded(self.connection)
+        create_shared_tables(self.connection)
         for resource in ENDPOINTS:
             columns = ", ".join(
                 f'"{name}" {DUCKDB_TYPES[column.data_type]}'

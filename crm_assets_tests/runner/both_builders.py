@@ -15,7 +15,7 @@ import duckdb
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.loading.raw_tables import present_view
-from crm_assets.loading.shared_tables import create_log_tables
+from crm_assets.loading.shared_tables import create_shared_tables
 from crm_assets.runner.builds import Outcome, build, run_test
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import report_in, variables_of
@@ -54,7 +54,7 @@ def take_over(raw: Path, database: Path, instant: str) -> None:
         ).fetchall()
         for (table,) in tables:
             connection.execute(f"create or replace table raw.{table} as from read.raw.{table}")
-        create_log_tables(connection)
+        create_shared_tables(connection)
         for resource in ENDPOINTS:
             connection.execute(present_view(connection, resource))
         connection.execute(f"create or replace macro main.now() as timestamptz '{instant}'")

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from crm_assets.errors import ModelError
-from crm_assets.loading.shared_tables import create_log_tables, create_side_loaded
+from crm_assets.loading.shared_tables import create_shared_tables
 from crm_assets.runner.lineage import is_stable
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
@@ -48,11 +48,10 @@ def see_user(connection: duckdb.DuckDBPyConnection, load_id: str, name: str) -> 
 @pytest.fixture
 def models(project: ModelProject) -> ModelProject:
     """Two lists that were loaded, and models of one of them that were built."""
-    create_log_tables(project.connection)
+    create_shared_tables(project.connection)
     for resource in ("won_deals", "accounts"):
         project.execute(f"create table raw.{resource} as select 1 as id")
         load(project.connection, resource, "load_1", "load_1")
-    create_side_loaded(project.connection)
     see_user(project.connection, "load_1", "Ann")
     report_in(project.connection, EARLY)
     project.write("staging/stg_deals.sql", "select id from {{ source('raw', 'won_deals') }}")

@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from crm_assets.loading.raw_tables import declare_tables, show_present
-from crm_assets.loading.shared_tables import create_log_tables
+from crm_assets.loading.shared_tables import create_shared_tables
 from crm_assets.warehouse.lake.address import connected_with
 
 pytestmark = pytest.mark.long
@@ -25,7 +25,7 @@ def warehouse(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[duckdb
     extensions, prefix = (["ducklake"], "ducklake:") if request.param == "lake" else ([], "")
     with connected_with(extensions, {}) as connection:
         connection.execute(f"attach '{prefix}{tmp_path}/crm.duckdb' as crm; use crm")
-        create_log_tables(connection)
+        create_shared_tables(connection)
         declare_tables(connection)
         show_present(connection, "open_tasks", columns_changed=False)
         yield connection
