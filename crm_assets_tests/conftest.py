@@ -54,6 +54,14 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests are slow."""
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker("slow")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Lets the tests of reads be run on the other kind of warehouse."""
     parser.addoption("--warehouse", choices=["file", "lake"], default="file", help="where reads load (default: a file)")

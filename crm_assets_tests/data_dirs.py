@@ -1,5 +1,6 @@
 """The data directory of a test, and its warehouse: a file in it, or a lake with `--warehouse lake`."""
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -28,13 +29,16 @@ def use_data_dir(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
             monkeypatch.setenv(name, value)
 
 
-def connected(database: Path, *, read_only: bool = True) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    """A connection to a data directory's warehouse, by the path that a file would have."""
+def connected(
+    database: Path | None = None, *, read_only: bool = True
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """A connection to a warehouse by the path that a file would have; to the data directory's, unless one is given."""
     # After forget_the_machine, as all of the project.
     from crm_assets.warehouse.duckdb_file import DuckDBFile
     from crm_assets.warehouse.lake.address import LakeAddress
     from crm_assets.warehouse.lake.backend import Lake
 
+    database = database or Path(os.environ["CRM_DATA_DIR"]) / "crm.duckdb"
     settings = LAKES.get(database.parent)
     if settings is None:
         return DuckDBFile(database, 10, {}, print).connected(read_only=read_only)

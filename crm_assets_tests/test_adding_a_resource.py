@@ -15,7 +15,6 @@ pytestmark = pytest.mark.slow
 PAGE = PROJECT / "docs" / "adding_a_resource.md"
 
 RUN = """
-from pathlib import Path
 from dagster import AssetKey, DagsterInstance
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import rows
@@ -25,7 +24,7 @@ deals = [{"id": 7, "amount": "7.50", "closed_date": "2026-01-02", "updated_at": 
 with configured_crm(lists={"lost_deals": deals}), DagsterInstance.ephemeral() as instance:
     defs.resolve_job_def("lost_deals_sync").execute_in_process(instance=instance)
     defs.resolve_job_def("crm_check").execute_in_process(instance=instance)
-print(rows(Path("data/crm.duckdb"), "select deal_id, amount = 7.5, lost_on::varchar from staging.stg_lost_deals"))
+print(rows("select deal_id, amount = 7.5, lost_on::varchar from staging.stg_lost_deals"))
 """
 
 NOTES = {
@@ -61,7 +60,6 @@ models:
 """A list whose records do not tell when they were changed: file in the package -> its content."""
 
 RUN_NOTES = """
-from pathlib import Path
 from dagster import DagsterInstance
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import rows
@@ -81,11 +79,10 @@ with configured_crm(lists={"notes": notes}) as crm, DagsterInstance.ephemeral() 
     assert sorted(crm.pages("notes")) == [1, 2, 3]
     assert not any("sort" in seen.params for seen in crm.seen)
     assert run("crm_check")
-database = Path("data/crm.duckdb")
-shown = dict(rows(database, "select note_id, body from staging.stg_notes"))
+shown = dict(rows("select note_id, body from staging.stg_notes"))
 assert shown == {note["id"]: note["text"] for note in notes}
 history = "select author_id, dbt_valid_to is null from snapshots.notes_history where note_id = {} order by all"
-print(rows(database, history.format(111)), rows(database, history.format(6)))
+print(rows(history.format(111)), rows(history.format(6)))
 """
 
 TESTS = (

@@ -17,7 +17,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 CHECKOUT = Path(__file__).parents[1]
 SECTION = (CHECKOUT / "docs" / "backup.md").read_text("utf-8").split("\n## Backup\n")[1].split("\n## ")[0]

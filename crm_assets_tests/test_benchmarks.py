@@ -8,7 +8,7 @@ import pytest
 from crm_assets_tests.clones import PROJECT
 from crm_assets_tests.processes import completed
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 def rows_of(script: str, *options: str) -> Sequence[Sequence[str]]:

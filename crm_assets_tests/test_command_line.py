@@ -76,8 +76,8 @@ def test_one_asset_of_the_sandbox_is_materialized_alone(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "data" / "crm.duckdb").exists()
     database = tmp_path / "data" / "sandbox.duckdb"
-    [(count,)] = rows(database, "select count(*) from raw.open_tasks")
-    assert rows(database, "select resource, complete, rows_read from raw.sync_log") == [("open_tasks", True, count)]
+    [(count,)] = rows("select count(*) from raw.open_tasks", database)
+    assert rows("select resource, complete, rows_read from raw.sync_log", database) == [("open_tasks", True, count)]
     assert count > 100
 
 
@@ -91,7 +91,7 @@ def test_failing_resource_exits_with_an_error_without_the_key(tmp_path: Path) ->
     assert "contacts, page 1: status 403, 'Not yours'" in done.stderr
     assert "won_deals, page 1: status 500, 'Out of order'" in done.stderr
     assert (len(crm.pages("contacts")), len(crm.pages("won_deals"))) == (1, 16)
-    assert rows(tmp_path / "data" / "crm.duckdb", "select resource from raw.sync_log order by all") == [
+    assert rows("select resource from raw.sync_log order by all", tmp_path / "data" / "crm.duckdb") == [
         ("accounts",),
         ("open_tasks",),
         ("past_appointments",),
@@ -139,7 +139,7 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
             assert connection.execute("select id from raw.accounts").fetchall() == [(1,)]
         crm.holds_back = None
         assert materialize("accounts").success
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.accounts") == [(2,)]
+    assert rows("select count(*) from raw.accounts") == [(2,)]
 
 
 def is_gone(process: "subprocess.Popen[str]") -> bool:

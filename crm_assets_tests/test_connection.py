@@ -37,18 +37,17 @@ def test_the_sandbox_lives_as_long_as_the_run(outcome: str, data_dir: Path, mess
     assert threads() == running_before
     assert not (data_dir / "crm.duckdb").exists()
     if outcome == "success":
-        [(count,)] = rows(data_dir / "sandbox.duckdb", "select count(*) from raw.past_appointments")
+        [(count,)] = rows("select count(*) from raw.past_appointments", data_dir / "sandbox.duckdb")
         metadata = run.metadata("past_appointments")
         assert 0 < count == metadata["crm/rows_read"] == metadata["crm/rows_in_source"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_each_run_has_a_sandbox_of_its_own(data_dir: Path, messages: list[str]) -> None:
     for _ in range(2):
         assert materialize("open_tasks").success
     assert len(ports(messages)) == 2
-    assert rows(data_dir / "sandbox.duckdb", "select count(*) from raw.sync_log where complete") == [(2,)]
+    assert rows("select count(*) from raw.sync_log where complete", data_dir / "sandbox.duckdb") == [(2,)]
 
 
 def test_a_missing_sandbox_is_named_with_the_remedies(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,8 +95,8 @@ def test_make_demo_shows_a_line_an_asset_and_the_tables_last(clone: Path) -> Non
     for table in (*(f"raw.{resource}" for resource in RESOURCES), "marts.won_revenue_monthly"):
         assert table in "\n".join(tables)
     assert database == f"{clone}/data/crm.duckdb"
-    assert rows(clone / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
-    assert rows(clone / "data" / "crm.duckdb", "select distinct mode, complete from raw.sync_log") == [("full", True)]
+    assert rows("select count(*) from staging.stg_open_tasks", clone / "data" / "crm.duckdb") == [(2,)]
+    assert rows("select distinct mode, complete from raw.sync_log", clone / "data" / "crm.duckdb") == [("full", True)]
 
 
 @pytest.mark.long
@@ -120,7 +120,7 @@ def test_installed_package_uses_the_working_folder(installed: Path, crm: Scripte
     (tmp_path / ".env").write_text(f"SOURCES__CRM__API_KEY={KEY}\n", encoding="utf-8")
     read = run(*READ_TASKS, '+key:"staging/stg_open_tasks"', folder=tmp_path, code=installed)
     assert read.returncode == 0, read.stderr[-3000:]
-    assert rows(tmp_path / "data" / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
+    assert rows("select count(*) from staging.stg_open_tasks", tmp_path / "data" / "crm.duckdb") == [(2,)]
     script = str(installed / "bin" / "crm-assets")
     shown = run(script, "tables", folder=tmp_path, code=installed)
     assert str(tmp_path / "data" / "crm.duckdb") in shown.stdout
@@ -140,7 +140,7 @@ def test_a_project_folder_that_cannot_be_written_to(crm: ScriptedCrm, tmp_path: 
         read = run(*UNPRIVILEGED, *READ_TASKS, '+key:"staging/stg_open_tasks"', folder=folder, code=folder)
         shown = run(*UNPRIVILEGED, *TABLES, folder=folder, code=folder)
     assert read.returncode == 0, read.stderr[-3000:]
-    assert rows(data / "crm.duckdb", "select count(*) from staging.stg_open_tasks") == [(2,)]
+    assert rows("select count(*) from staging.stg_open_tasks", data / "crm.duckdb") == [(2,)]
     assert str(data / "crm.duckdb") in shown.stdout
 
 

@@ -123,7 +123,7 @@ def test_transient_faults_leave_no_trace(disturbed: tuple[ScriptedCrm, Run, Path
     assert run.success
     retries = sum(times for _, times in PASSING.values())
     assert (run.attempts("open_tasks"), run.metadata("open_tasks")["crm/retries"]) == (1, retries)
-    found = rows(database, "select id, title from raw.open_tasks order by id")
+    found = rows("select id, title from raw.open_tasks order by id", database)
     assert found == [(record["id"], record["title"]) for record in NOW]
 
 
@@ -241,7 +241,7 @@ def test_permanent_faults_are_reported_at_once(
     assert PERSON not in str(raised.value)
 
 
-def test_permanent_fault_leaves_the_table_and_shows_no_record(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_permanent_fault_leaves_the_table_and_shows_no_record(crm: ScriptedCrm) -> None:
     answer, message = AT_ONCE["no data key"]
     assert materialize("open_tasks").success
     crm.faults.append(always("open_tasks", answer))
@@ -251,7 +251,7 @@ def test_permanent_fault_leaves_the_table_and_shows_no_record(crm: ScriptedCrm, 
     assert re.search(message, run.failure("open_tasks"))
     for hidden in (PERSON, KEY):
         assert hidden not in run.everything_shown
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(130,)]
+    assert rows("select count(*) from raw.open_tasks") == [(130,)]
 
 
 ENDS_EARLY: dict[str, tuple[Callable[[], Response], str]] = {
@@ -285,7 +285,7 @@ def test_list_that_ends_early_is_read_so_far(answer: Callable[[], Response], rea
     assert set(reading.ids) == set(range(1, 101))
 
 
-def test_list_that_ends_early_is_loaded_and_a_check_says_why(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_list_that_ends_early_is_loaded_and_a_check_says_why(crm: ScriptedCrm) -> None:
     answer, reason = ENDS_EARLY["404 after page 2"]
     crm.faults.append(lambda seen: answer() if seen.page > 2 else None)
     run = materialize("open_tasks")
@@ -294,4 +294,4 @@ def test_list_that_ends_early_is_loaded_and_a_check_says_why(crm: ScriptedCrm, d
     check = run.check("complete_read")
     assert not check.passed
     assert re.search(reason, check.description or "")
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(100,)]
+    assert rows("select count(*) from raw.open_tasks") == [(100,)]

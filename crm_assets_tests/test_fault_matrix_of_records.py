@@ -138,7 +138,6 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
     return Loaded(run, rejected, {row["id"]: row for row in found})
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("record", "reason"), SET_ASIDE.values(), ids=SET_ASIDE)
 def test_records_that_cannot_be_loaded_are_rejected(record: Any, reason: str, loaded: Loaded) -> None:

@@ -15,7 +15,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.lake_servers import HOST, LakeServers, postgres_folder
 from crm_assets_tests.warehouse.statements import probe, read, write
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 CHECKOUT = Path(__file__).parents[1]
 SECTION = (CHECKOUT / "docs/lake.md").read_text("utf-8").split("\n## More than one machine\n")[1].split("\n## ")[0]

@@ -52,43 +52,43 @@ def test_an_answer_that_repeats_the_key_does_not_show_it(answer: str) -> None:
     assert KEY[:8] not in run.everything_shown
 
 
-def test_secret_parameters_are_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_parameters_are_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}
     with configured_crm(lists={"open_tasks": tasks(3)}):
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": {"params": params}}))
         assert materialize("open_tasks").success
-    [(stored,)] = rows(data_dir / "crm.duckdb", "select params from raw.sync_details")
+    [(stored,)] = rows("select params from raw.sync_details")
     assert json.loads(stored)["filter"] == "open"
     assert SECRET not in stored
 
 
-def test_stored_secrets_are_replaced_by_the_next_load(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_secrets_are_replaced_by_the_next_load(monkeypatch: pytest.MonkeyPatch) -> None:
     params = {"auth": SECRET, "filter": "open"}
     with configured_crm(lists={"open_tasks": tasks(3)}):
         monkeypatch.setenv("SOURCES__CRM__ENDPOINTS", json.dumps({"open_tasks": {"params": params}}))
         assert materialize("open_tasks").success
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("update raw.sync_details set params = ?", [json.dumps(params, sort_keys=True)])
         assert materialize("open_tasks").success
-    stored = rows(data_dir / "crm.duckdb", "select params::varchar from raw.sync_details")
+    stored = rows("select params::varchar from raw.sync_details")
     assert len(stored) == 2
     assert len(set(stored)) == 1
     assert SECRET not in str(stored)
 
 
-def test_token_in_the_base_url_is_not_stored(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_token_in_the_base_url_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     token, other = "hook4711hook4711hook", "hook4712hook4712hook"
     paths = {"open_tasks": f"/{token}{ENDPOINTS['open_tasks'].path}"}
     addresses = "select distinct base_url from raw.sync_details"
     with configured_crm(lists={"open_tasks": tasks(3)}, paths=paths) as crm, monkeypatch.context() as with_token:
         with_token.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/{token}")
         assert materialize("open_tasks").success
-        [(stored,)] = rows(data_dir / "crm.duckdb", addresses)
+        [(stored,)] = rows(addresses)
         assert token not in stored
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:  # as an earlier release
+        with connected(read_only=False) as connection:  # as an earlier release
             connection.execute("update raw.sync_details set base_url = ?", [f"{crm.base_url}/{token}"])
         assert materialize("open_tasks").success
-        assert rows(data_dir / "crm.duckdb", addresses) == [(stored,)]
+        assert rows(addresses) == [(stored,)]
         with_token.setenv("SOURCES__CRM__BASE_URL", f"{crm.base_url}/{other}")
         refused = materialize("open_tasks").failure("open_tasks")
     assert refused.count(f"{crm.base_url}/*** sha256:") == 2

@@ -79,7 +79,7 @@ def database(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest
         if kind == "lake":
             with lakes_on(request.getfixturevalue("servers")):
                 use_data_dir(monkeypatch, data_dir)
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute(tables.read_text(encoding="utf-8").replace("BASE_URL", crm.base_url))
         yield data_dir / "crm.duckdb"
 

@@ -53,7 +53,7 @@ def scores(*values: Any, first: int = 1) -> list[dict[str, Any]]:
     return [{"id": id_, "score": value} for id_, value in enumerate(values, first)]
 
 
-def found(database: Path, column: str = "score") -> list[tuple[Any, Any]]:
+def found(column: str = "score") -> list[tuple[Any, Any]]:
     """What is in a column and in the variant beside it, by id."""
-    variant = f"{column}__v_text" if f"{column}__v_text" in columns(database, "open_tasks") else "null"
-    return rows(database, f"select {column}, {variant} from raw.open_tasks order by id")
+    variant = f"{column}__v_text" if f"{column}__v_text" in columns("open_tasks") else "null"
+    return rows(f"select {column}, {variant} from raw.open_tasks order by id")

@@ -103,10 +103,10 @@ def forget(resource: str, *ids: str) -> int:
     return main(["forget", resource, *ids, "--yes"])
 
 
-def build_models(database: Path) -> None:
+def build_models() -> None:
     """Builds all models, as a change of stored values does."""
     models = load_models()
-    with connected(database, read_only=False) as connection:
+    with connected(read_only=False) as connection:
         rebuild(connection, models, [model.address for model in models], print)
 
 
@@ -116,18 +116,12 @@ def _instance() -> DagsterInstance:
     return DagsterInstance.ephemeral()
 
 
-def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
-    """What a query gives, in a session in UTC."""
+def rows(sql: str, database: Path | None = None) -> list[tuple[Any, ...]]:
+    """What a query gives, in a session in UTC; of the data directory's warehouse, unless another is given."""
     with connected(database) as connection:
         return connection.execute(sql).fetchall()
 
 
-def columns(database: Path, resource: str) -> dict[str, str]:
+def columns(resource: str, database: Path | None = None) -> dict[str, str]:
     """Column name -> DuckDB type of a raw table."""
-    return dict(
-        rows(
-            database,
-            "select column_name, data_type from information_schema.columns "
-            f"where table_schema = 'raw' and table_name = '{resource}' order by ordinal_position",
-        )
-    )
+    return {name: type_ for name, type_, *_ in rows(f"describe raw.{resource}", database)}

@@ -40,7 +40,7 @@ PERSON = "Confidential Person"
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("limit", "when"), [(2_000, "while reading"), (200_000, "while loading")])
-def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
+def test_a_full_disk(limit: int, when: str) -> None:
     task = {"updated_at": "2026-01-01T00:00:00Z", "title": PERSON * 200}
     with configured_crm(lists={"open_tasks": [{"id": 1, **task}]}) as crm:
         assert materialize("open_tasks").success
@@ -54,7 +54,7 @@ def test_a_full_disk(limit: int, when: str, data_dir: Path) -> None:
     assert "CRM_DATA_DIR" in message
     assert (when == "while loading") == ("crm.duckdb" in message)
     assert PERSON not in message
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(1,)]
+    assert rows("select count(*) from raw.open_tasks") == [(1,)]
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def forget_with_small_files(sender: Connection) -> None:
 
 
 @pytest.mark.slow
-def test_a_full_disk_under_a_command(data_dir: Path) -> None:
+def test_a_full_disk_under_a_command() -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "title": PERSON}]}):
         assert materialize("open_tasks").success
         receiver, sender = FORKED.Pipe(duplex=False)
@@ -86,7 +86,7 @@ def test_a_full_disk_under_a_command(data_dir: Path) -> None:
     assert (code, shown.count("\n")) == (1, 1)
     assert "File too large" in shown
     assert "CRM_DATA_DIR" in shown
-    assert rows(data_dir / "crm.duckdb", "select id from raw.open_tasks") == [(1,)]
+    assert rows("select id from raw.open_tasks") == [(1,)]
 
 
 @pytest.mark.parametrize("below", ["", "/below"], ids=["itself", "a folder above it"])
@@ -103,7 +103,6 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) -> None:
@@ -116,7 +115,6 @@ def test_a_damaged_database(damage: Callable[[bytes], bytes], data_dir: Path) ->
     assert database.read_bytes() == damaged
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @can_be_denied
 def test_a_data_directory_that_may_not_be_written_to(tmp_path: Path) -> None:

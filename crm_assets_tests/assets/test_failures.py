@@ -167,7 +167,6 @@ def each(errors: Collection[str]) -> list[tuple[str, str]]:
     return sorted({*zip(errors, cycle(KINDS), strict=False), *zip(cycle(errors), KINDS, strict=False)})
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("error", "kind"), each(SHOWN))
 def test_an_error_with_advice_is_shown_in_full(error: str, kind: str) -> None:

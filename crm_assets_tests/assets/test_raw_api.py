@@ -41,21 +41,21 @@ def endpoints(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("listed", [100, 1])
-def test_list_shorter_than_its_total_lets_nothing_vanish(listed: int, database: Path) -> None:
+def test_list_shorter_than_its_total_lets_nothing_vanish(listed: int) -> None:
     with configured_crm(lists={"open_tasks": tasks(170)}, total=lambda _seen, _true: 170) as crm:
         assert materialize("open_tasks").metadata("open_tasks")["crm/complete"] is True
         crm.lists["open_tasks"] = tasks(listed)
         run = materialize("open_tasks")
     assert run.success
     assert run.metadata("open_tasks")["crm/complete"] is False
-    assert rows(database, PRESENT.format(resource="open_tasks")) == [(170,)]
+    assert rows(PRESENT.format(resource="open_tasks")) == [(170,)]
     check = run.check("complete_read")
     assert not check.passed
     for word in (f"counts 170 records and listed {listed}", "total_is_exact", "SOURCES__CRM__ENDPOINTS"):
         assert word in (check.description or "")
 
 
-def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inexact_total_does_not_make_a_read_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     endpoints(monkeypatch, open_tasks={"total_is_exact": False})
     with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, _true: 170) as crm:
         materialize("open_tasks")
@@ -64,11 +64,11 @@ def test_an_inexact_total_does_not_make_a_read_incomplete(database: Path, monkey
         run = materialize("open_tasks")
     assert run.metadata("open_tasks")["crm/complete"] is True
     assert run.check("complete_read").passed
-    assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
+    assert rows(PRESENT.format(resource="open_tasks")) == [(60,)]
     assert crm.pages("open_tasks").count(1) == 1
 
 
-def test_whole_list_after_a_short_one_counts_again(database: Path) -> None:
+def test_whole_list_after_a_short_one_counts_again() -> None:
     with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, true: max(true, 100)) as crm:
         for listed in (100, 60):
             crm.lists["open_tasks"] = tasks(listed)
@@ -76,7 +76,7 @@ def test_whole_list_after_a_short_one_counts_again(database: Path) -> None:
         crm.total = None
         run = materialize("open_tasks")
     assert run.check("complete_read").passed
-    assert rows(database, PRESENT.format(resource="open_tasks")) == [(60,)]
+    assert rows(PRESENT.format(resource="open_tasks")) == [(60,)]
 
 
 # A list that is cut at a page
@@ -97,7 +97,7 @@ def capped(page: int, status: int) -> Any:
     [(20, 400, True), (1, 404, True), (2, 416, False)],
 )
 def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
-    cap: int, status: int, with_meta: bool, database: Path, monkeypatch: pytest.MonkeyPatch
+    cap: int, status: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "5")
     with configured_crm(lists={"open_tasks": tasks(150)}, with_meta=with_meta) as crm:
@@ -106,8 +106,8 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
         crm.lists["open_tasks"] = [task | {"title": "Changed"} for task in tasks(150)]
         run = materialize("open_tasks")
     assert run.success
-    assert rows(database, "select count(*) from raw.open_tasks where title = 'Changed'") == [(5 * cap,)]
-    assert rows(database, PRESENT.format(resource="open_tasks")) == [(150,)]
+    assert rows("select count(*) from raw.open_tasks where title = 'Changed'") == [(5 * cap,)]
+    assert rows(PRESENT.format(resource="open_tasks")) == [(150,)]
     assert run.metadata("open_tasks")["crm/complete"] is False
     assert run.attempts("open_tasks") == 1
     check = run.check("complete_read")
@@ -224,32 +224,30 @@ def test_another_list_is_read_in_full_once(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.long
 @pytest.mark.parametrize(("resource", "mode"), [("accounts", "incremental"), ("contacts", "full")])
 def test_records_of_another_crm_are_not_mixed_in(
-    mode: str, resource: str, database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mode: str, resource: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with scripted_crm(lists={"accounts": contacts(3)}) as one, scripted_crm(lists={resource: contacts(5)}) as other:
         for name, value in one.settings().items():
             monkeypatch.setenv(name, value)
         assert materialize("accounts").success
-        before = rows(database, "from raw.accounts order by id")
+        before = rows("from raw.accounts order by id")
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", other.base_url)
         run = materialize(resource, mode=mode)
         assert not run.success
         assert (run.attempts(resource), other.seen) == (1, [])
         for word in (one.base_url, other.base_url, "CRM_DATA_DIR", "accept-address"):
             assert word in run.failure(resource)
-        assert rows(database, "from raw.accounts order by id") == before
-        assert rows(database, "select count(*) from raw.sync_log") == [(1,)]
+        assert rows("from raw.accounts order by id") == before
+        assert rows("select count(*) from raw.sync_log") == [(1,)]
 
         assert main(["accept-address"]) == 0
         assert other.base_url in capsys.readouterr().out
         run = materialize(resource, mode=mode)
     assert run.success
-    assert rows(database, f"select count(*) from raw.{resource}") == [(5,)]
+    assert rows(f"select count(*) from raw.{resource}") == [(5,)]
 
 
-def test_another_crm_that_is_loaded_during_a_first_read_is_not_mixed_in(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_crm_that_is_loaded_during_a_first_read_is_not_mixed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     with scripted_crm(lists={"accounts": contacts(3)}) as one, scripted_crm(lists={"accounts": contacts(5)}) as other:
         other.holds_back = lambda _: True
         for name, value in other.settings().items():
@@ -262,8 +260,8 @@ def test_another_crm_that_is_loaded_during_a_first_read_is_not_mixed_in(
         other.holds_back = None
         assert exit_codes(process) == [0]
     assert len(other.seen) > 0
-    assert rows(database, "select count(*) from raw.accounts") == [(3,)]
-    assert rows(database, "select base_url from raw.sync_details") == [(one.base_url,)]
+    assert rows("select count(*) from raw.accounts") == [(3,)]
+    assert rows("select base_url from raw.sync_details") == [(one.base_url,)]
 
 
 def test_trailing_slash_makes_no_other_crm(monkeypatch: pytest.MonkeyPatch) -> None:

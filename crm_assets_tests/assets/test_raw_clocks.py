@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +18,18 @@ STORED_IDS = ("open_tasks", "sync_log", "sync_details", "sync_changes")
 DAY = 86400
 
 
-def shown(data_dir: Path) -> list[Any]:
+def shown() -> list[Any]:
     """The tasks that staging models see."""
-    return rows(data_dir / "crm.duckdb", "select id, title from present.open_tasks order by id")
+    return rows("select id, title from present.open_tasks order by id")
 
 
 def as_listed(records: Sequence[Mapping[str, Any]]) -> list[Any]:
     return sorted((record["id"], record["title"]) for record in records)
 
 
-def as_of_earlier_release(data_dir: Path, load_id: str, ahead: timedelta) -> None:
+def as_of_earlier_release(load_id: str, ahead: timedelta) -> None:
     """Makes the one read of a database that of a release whose load ids were times of the clock."""
-    with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+    with connected(read_only=False) as connection:
         for table in STORED_IDS:
             connection.execute(f"update raw.{table} set _dlt_load_id = ?", [load_id])
         connection.execute("update raw.sync_changes set version = ?", [load_id])
@@ -40,25 +39,25 @@ def as_of_earlier_release(data_dir: Path, load_id: str, ahead: timedelta) -> Non
 
 @pytest.mark.long
 @pytest.mark.parametrize("load_id", ["1764418512.1234567", "2080000000.1", "999999999.25"])
-def test_load_ids_are_above_those_of_any_clock(data_dir: Path, load_id: str) -> None:
+def test_load_ids_are_above_those_of_any_clock(load_id: str) -> None:
     with configured_crm(lists={"open_tasks": tasks(30)}) as crm:
         materialize("open_tasks")
-        as_of_earlier_release(data_dir, load_id, timedelta(days=2))
+        as_of_earlier_release(load_id, timedelta(days=2))
         crm.lists["open_tasks"] = [*tasks(20, first=5)[1:], {"id": 5, "title": "changed"}, *tasks(3, first=40)]
         run = materialize("open_tasks")
 
-        assert shown(data_dir) == as_listed(crm.lists["open_tasks"])
+        assert shown() == as_listed(crm.lists["open_tasks"])
     assert [run.metadata("open_tasks")[f"crm/rows_{what}"] for what in ("new", "changed", "vanished")] == [3, 1, 10]
-    ids = rows(data_dir / "crm.duckdb", "select _dlt_load_id from raw.sync_log order by _dlt_load_id")
+    ids = rows("select _dlt_load_id from raw.sync_log order by _dlt_load_id")
     assert ids[0] == (load_id,)
 
 
 @pytest.mark.long
-def test_load_ids_increase_with_the_beginning_of_reads(data_dir: Path) -> None:
+def test_load_ids_increase_with_the_beginning_of_reads() -> None:
     with configured_crm(lists={"open_tasks": tasks(3), "accounts": tasks(3)}):
         materialize("open_tasks", "accounts")
         materialize("open_tasks")
-    ids = rows(data_dir / "crm.duckdb", "select _dlt_load_id from raw.sync_log order by started_at")
+    ids = rows("select _dlt_load_id from raw.sync_log order by started_at")
     assert ids == sorted(set(ids))
     assert len({len(load_id) for (load_id,) in ids}) == 1
 
@@ -70,7 +69,7 @@ def test_load_id_is_no_change_of_a_table() -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(days=2)], ids=str)
-def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+def test_change_during_a_read_is_found_later(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "10")
     monkeypatch.setenv("SOURCES__CRM__INCREMENTAL_LAG", "0")
     monkeypatch.setenv("SOURCES__CRM__MAX_IN_FLIGHT", "1")
@@ -90,19 +89,19 @@ def test_change_during_a_read_is_found_later(data_dir: Path, monkeypatch: pytest
         crm.before_page = change
         materialize("accounts")
         crm.before_page = None
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("update raw.sync_log set started_at = started_at + ?", [ahead])
         run = materialize("accounts", mode="incremental")
 
         assert run.metadata("accounts")["crm/mode"] == "incremental"
-        assert rows(data_dir / "crm.duckdb", "select name from raw.accounts where id = 1") == [("changed",)]
+        assert rows("select name from raw.accounts where id = 1") == [("changed",)]
 
 
 @pytest.mark.file  # a lake has a ledger of its own
-def test_requests_in_the_future_do_not_use_up_a_rate(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_in_the_future_do_not_use_up_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     with configured_crm(lists={"open_tasks": tasks(30)}):
         materialize("open_tasks")
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("update raw.sync_log set started_at = now() + interval 2 days, requests = 100")
         limits._limits.cache_clear()  # as in another process, where nothing was sent yet
         monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "100")

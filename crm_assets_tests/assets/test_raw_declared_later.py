@@ -25,9 +25,9 @@ from crm_assets_tests.scripted_crm import configured_crm
 pytestmark = pytest.mark.slow
 
 
-def everything(database: Path) -> list[Any]:
+def everything(database: Path | None = None) -> list[Any]:
     """All columns and rows of the raw tables' own."""
-    return [columns(database, "open_tasks"), rows(database, "from raw.open_tasks order by id")]
+    return [columns("open_tasks", database), rows("from raw.open_tasks order by id", database)]
 
 
 STORED: dict[str, list[Any]] = {
@@ -121,12 +121,12 @@ def test_stored_values_are_converted_as_if_always_declared_so(
 
 
 @pytest.mark.long
-def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Declarations, database: Path) -> None:
+def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Declarations) -> None:
     load(*scores(1))
     load(*scores(1, 0.5, "007", "2024-01-05", {"a": 1}))
     declarations.declare(score="decimal")
     load()
-    assert found(database) == [
+    assert found() == [
         (Decimal(1), None),
         (Decimal("0.5"), None),
         (None, "007"),
@@ -135,27 +135,27 @@ def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Decla
     ]
     declarations.declare(score="json")
     load()
-    column, beside = zip(*found(database), strict=True)
+    column, beside = zip(*found(), strict=True)
     assert set(beside) == {None}
     assert list(map(json.loads, column)) == [1, "0.5", "007", "2024-01-05", {"a": 1}]
     declarations.declare(score="text")
     load()
-    assert found(database) == [(text, None) for text in ("1", "0.5", "007", "2024-01-05", '{"a":1}')]
+    assert found() == [(text, None) for text in ("1", "0.5", "007", "2024-01-05", '{"a":1}')]
 
 
-def test_field_spelled_otherwise_follows_the_declaration(declarations: Declarations, database: Path) -> None:
+def test_field_spelled_otherwise_follows_the_declaration(declarations: Declarations) -> None:
     load({"id": 1, "leadScore": 1}, {"id": 2, "lead-score": 2})
     declarations.declare(lead_score="decimal")
     load({"id": 3, "leadScore": 0.5}, {"id": 4, "lead-score": "soon"})
-    assert found(database, "lead_score") == [(1, None), (2, None), (Decimal("0.5"), None), (None, "soon")]
-    assert not [name for name in columns(database, "open_tasks") if name.startswith("lead_score__h")]
+    assert found("lead_score") == [(1, None), (2, None), (Decimal("0.5"), None), (None, "soon")]
+    assert not [name for name in columns("open_tasks") if name.startswith("lead_score__h")]
 
 
-def test_field_spelled_otherwise_beside_the_declared_one_has_its_own_column(database: Path) -> None:
+def test_field_spelled_otherwise_beside_the_declared_one_has_its_own_column() -> None:
     load({"id": 1, "title": "declared"}, {"id": 2, "Title": "another"})
     load({"id": 3, "Title": "null is left out"})
-    [own] = [name for name in columns(database, "open_tasks") if name.startswith("title__h")]
-    assert rows(database, f"select title, {own} from raw.open_tasks order by id") == [
+    [own] = [name for name in columns("open_tasks") if name.startswith("title__h")]
+    assert rows(f"select title, {own} from raw.open_tasks order by id") == [
         ("declared", None),
         (None, "another"),
         (None, "null is left out"),
@@ -177,29 +177,29 @@ def test_the_log_names_changes_and_shows_no_value(
     assert ", was " not in capfd.readouterr().err
 
 
-def test_a_field_that_is_declared_no_more_stays_as_it_is(declarations: Declarations, database: Path) -> None:
+def test_a_field_that_is_declared_no_more_stays_as_it_is(declarations: Declarations) -> None:
     declarations.declare(score="decimal")
     load(*scores("1.5", "x"))
     declarations.declare()
     load(*scores(2, "y", first=3))
-    assert columns(database, "open_tasks")["score"] == DUCKDB_TYPES["decimal"]
-    assert found(database) == [(Decimal("1.5"), None), (None, "x"), (Decimal(2), None), (None, "y")]
+    assert columns("open_tasks")["score"] == DUCKDB_TYPES["decimal"]
+    assert found() == [(Decimal("1.5"), None), (None, "x"), (Decimal(2), None), (None, "y")]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("step", ["adapt_columns", "write_sync_log"])
 def test_a_load_that_fails_half_way_leaves_everything_as_it_was(
-    step: str, declarations: Declarations, database: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, declarations: Declarations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(*scores(1, 2))
-    before = everything(database)
+    before = everything()
     declarations.declare(score="text")
     with monkeypatch.context() as patch, configured_crm(lists={"open_tasks": scores("n1")}):
         patch.setattr(loading, step, partial(_after, getattr(loading, step), _fail))
         assert not materialize("open_tasks").success
-    assert everything(database) == before
+    assert everything() == before
     load(*scores("n1"))
-    assert found(database) == [("n1", None), ("2", None)]
+    assert found() == [("n1", None), ("2", None)]
 
 
 def _after(step: Any, then: Any, *arguments: Any) -> None:
@@ -220,12 +220,12 @@ def _killed_after(step: str, folder: Path) -> None:
         materialize("open_tasks")
 
 
-def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: Declarations, database: Path) -> None:
+def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: Declarations) -> None:
     load(*scores(1, 2))
-    before = everything(database)
+    before = everything()
     declarations.declare(score="text")
     with configured_crm(lists={"open_tasks": scores("n1")}):
         assert exit_codes(started(_killed_after, "adapt_columns", declarations.folder)) == [-signal.SIGKILL]
-    assert everything(database) == before
+    assert everything() == before
     load(*scores("n1"))
-    assert found(database) == [("n1", None), ("2", None)]
+    assert found() == [("n1", None), ("2", None)]

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 PERSON = "Jane Doe"
 
 
-def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> None:
+def test_silent_resource_is_retried_and_others_are_loaded() -> None:
     lists = {
         "open_tasks": tasks(3),
         "accounts": [{"id": 1}],
@@ -31,47 +31,44 @@ def test_silent_resource_is_retried_and_others_are_loaded(data_dir: Path) -> Non
     assert {run.attempts(resource) for resource in run.materialized} == {1}
     for word in ("contacts, page 1", "500", "Out of order"):
         assert word in run.failure("contacts")
-    logged = rows(data_dir / "crm.duckdb", "select resource from raw.sync_log order by all")
+    logged = rows("select resource from raw.sync_log order by all")
     assert logged == [(resource,) for resource in sorted(run.materialized)]
 
 
-def test_a_resource_that_recovers_between_two_tries_is_loaded(
-    data_dir: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_resource_that_recovers_between_two_tries_is_loaded(capfd: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"open_tasks": tasks(60)}) as crm:
         crm.faults.append(lambda _: Response("", 500) if len(crm.seen) <= 5 else None)
         run = materialize("open_tasks")
     assert run.success
     assert (run.attempts("open_tasks"), crm.pages("open_tasks")) == (2, [1, 1, 1, 1, 1, 1, 2])
-    assert rows(data_dir / "crm.duckdb", "select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
+    assert rows("select requests, retries, rows_read from raw.sync_log") == [(3, 1, 60)]
     assert "60 records in 3 requests, 1 of them a retry (full)" in capfd.readouterr().err
 
 
 @pytest.mark.long
-def test_a_read_that_fails_half_way_leaves_the_table_as_it_was(data_dir: Path) -> None:
-    database = data_dir / "crm.duckdb"
+def test_a_read_that_fails_half_way_leaves_the_table_as_it_was() -> None:
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         assert materialize("open_tasks").success
-        before = rows(database, "select * from raw.open_tasks order by id")
+        before = rows("select * from raw.open_tasks order by id")
         crm.lists["open_tasks"] = [{"id": id_, "title": "Changed"} for id_ in range(1, 131)]
         crm.faults.append(lambda seen: Response("", 403) if seen.page == 3 else None)
         assert not materialize("open_tasks").success
-        assert rows(database, "select * from raw.open_tasks order by id") == before
-        assert rows(database, "select count(*) from raw.sync_log") == [(1,)]
+        assert rows("select * from raw.open_tasks order by id") == before
+        assert rows("select count(*) from raw.sync_log") == [(1,)]
         crm.faults.clear()
         assert materialize("open_tasks").success
-    assert rows(database, "select distinct title from raw.open_tasks") == [("Changed",)]
+    assert rows("select distinct title from raw.open_tasks") == [("Changed",)]
 
 
 @pytest.mark.long
 @pytest.mark.file  # a lake has no indexes
 def test_a_load_that_duckdb_refuses_shows_no_record(
-    data_dir: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Somebody made a column unique by hand: DuckDB's message holds the value that comes twice."""
     with configured_crm() as crm:
         assert materialize("open_tasks").success
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("create unique index titles on raw.open_tasks (title)")
         crm.lists["open_tasks"] = [{"id": 1, "title": PERSON}, {"id": 2, "title": PERSON}]
         run = materialize("open_tasks")
@@ -80,7 +77,7 @@ def test_a_load_that_duckdb_refuses_shows_no_record(
     output = capfd.readouterr()
     for text in (run.everything_shown, caplog.text, output.out, output.err):
         assert PERSON not in text
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]
+    assert rows("select count(*) from raw.sync_log") == [(1,)]
 
 
 def test_wrong_setting_is_reported_before_any_request(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,14 +91,14 @@ def test_wrong_setting_is_reported_before_any_request(data_dir: Path, monkeypatc
 
 
 @pytest.mark.long
-def test_error_after_the_commit_says_the_table_was_updated(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_after_the_commit_says_the_table_was_updated(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise KeyError(PERSON)
 
     monkeypatch.setattr("crm_assets.assets.raw.raw_metadata", broken)
     with configured_crm(lists={"open_tasks": tasks(3)}):
         run = materialize("open_tasks")
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.open_tasks") == [(3,)]
+    assert rows("select count(*) from raw.open_tasks") == [(3,)]
     assert "The tables had been updated before" in run.failure("open_tasks")
     assert "have not changed" not in run.everything_shown
     assert PERSON not in run.everything_shown
@@ -115,14 +112,14 @@ def test_a_refusal_by_the_api_says_nothing_of_an_update() -> None:
 
 
 @pytest.mark.file
-def test_wrong_statement_is_shown_with_its_place_not_retried(data_dir: Path) -> None:
+def test_wrong_statement_is_shown_with_its_place_not_retried() -> None:
     """Somebody replaced a table by a view, so that a statement of the load is refused."""
     with configured_crm(lists={"open_tasks": tasks(3)}):
         assert materialize("open_tasks").success
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("alter table raw.sync_log drop column rows_in_source")
         run = materialize("open_tasks")
     assert run.attempts("open_tasks") == 1
     for words in ("open_tasks: Binder Error: ", "crm_assets/loading/", ".py:", "The tables have not changed"):
         assert words in run.failure("open_tasks")
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.sync_log") == [(1,)]
+    assert rows("select count(*) from raw.sync_log") == [(1,)]

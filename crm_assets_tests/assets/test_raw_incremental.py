@@ -59,9 +59,9 @@ def crm(monkeypatch: pytest.MonkeyPatch, loaded: Path, data_dir: Path) -> Iterat
         yield crm
 
 
-def names(data_dir: Path) -> dict[int, str]:
+def names() -> dict[int, str]:
     """Id -> name of the accounts in the table."""
-    found = rows(data_dir / "crm.duckdb", "select id, name from raw.accounts")
+    found = rows("select id, name from raw.accounts")
     assert len(found) == len(dict(found)), "an account is there twice"
     return dict(found)
 
@@ -71,12 +71,12 @@ def as_served(crm: ScriptedCrm) -> dict[int, str]:
     return {record["id"]: record["name"] for record in crm.lists["accounts"]}
 
 
-def test_incremental_read_stops_at_a_page_already_loaded(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_incremental_read_stops_at_a_page_already_loaded(crm: ScriptedCrm) -> None:
     for id_ in range(50, 62):
         change(crm, id_, minutes=id_)
     run = materialize("accounts", mode="incremental")
     assert crm.pages("accounts") == [1, 2, 3]
-    assert names(data_dir) == as_served(crm)
+    assert names() == as_served(crm)
     assert run.metadata("accounts")["crm/mode"] == "incremental"
     assert run.metadata("accounts")["crm/complete"] is True
 
@@ -87,17 +87,15 @@ def test_nothing_new_costs_two_requests_for_the_newest(crm: ScriptedCrm) -> None
     assert {(seen.params["sort"], seen.params["sort_type"]) for seen in crm.seen} == {("updated_at", "desc")}
 
 
-def test_a_tie_across_a_page_border_is_read_to_its_end(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_a_tie_across_a_page_border_is_read_to_its_end(crm: ScriptedCrm) -> None:
     for id_ in range(100, 125):
         change(crm, id_, minutes=-60)  # just as new as the newest that is loaded
     materialize("accounts", mode="incremental")
-    assert names(data_dir) == as_served(crm)
+    assert names() == as_served(crm)
 
 
 @pytest.mark.parametrize("with_meta", [True, False], ids=["totals", "no-totals"])
-def test_a_tie_in_another_order_for_each_page_hides_no_change(
-    crm: ScriptedCrm, data_dir: Path, *, with_meta: bool
-) -> None:
+def test_a_tie_in_another_order_for_each_page_hides_no_change(crm: ScriptedCrm, *, with_meta: bool) -> None:
     crm.with_meta = with_meta
     for id_ in range(100, 125):
         change(crm, id_, minutes=60)  # longer after the others than the lag: the next read does not go back so far
@@ -106,11 +104,11 @@ def test_a_tie_in_another_order_for_each_page_hides_no_change(
         accounts=chance.sample(others, len(others)) if "sort" in seen.params else others
     )
     run = materialize("accounts", mode="incremental")
-    assert names(data_dir) == as_served(crm)
+    assert names() == as_served(crm)
     assert run.metadata("accounts")["crm/complete"] is True
 
 
-def test_a_tie_whose_end_is_repeated_hides_no_change(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_a_tie_whose_end_is_repeated_hides_no_change(crm: ScriptedCrm) -> None:
     records = crm.lists["accounts"]
     del records[191:]
     for id_ in range(1, 192):
@@ -122,13 +120,13 @@ def test_a_tie_whose_end_is_repeated_hides_no_change(crm: ScriptedCrm, data_dir:
 
     crm.before_page = swap
     materialize("accounts", mode="incremental")
-    assert {id_: name for id_, name in names(data_dir).items() if id_ < 192} == as_served(crm)
+    assert {id_: name for id_, name in names().items() if id_ < 192} == as_served(crm)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("lag", "is_seen"), [(600, True), (0, False)], ids=["within the lag", "without a lag"])
 def test_a_record_that_shows_late_is_found_within_the_lag(
-    crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch, lag: int, *, is_seen: bool
+    crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch, lag: int, *, is_seen: bool
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__INCREMENTAL_LAG", str(lag))
     for id_ in range(100, 100 + 2 * PER_PAGE):
@@ -137,10 +135,10 @@ def test_a_record_that_shows_late_is_found_within_the_lag(
     for id_ in range(150, 150 + 2 * PER_PAGE):
         change(crm, id_, minutes=-60 - 5)
     materialize("accounts", mode="incremental")
-    assert (names(data_dir) == as_served(crm)) is is_seen
+    assert (names() == as_served(crm)) is is_seen
 
 
-def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm) -> None:
     for id_ in range(50, 80):
         change(crm, id_, minutes=id_)
 
@@ -152,11 +150,11 @@ def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm, dat
     crm.before_page = change_one_more
     materialize("accounts", mode="incremental")
     materialize("accounts", mode="incremental")
-    assert names(data_dir) == as_served(crm)
+    assert names() == as_served(crm)
 
 
 @pytest.mark.parametrize("page", [2, 4])
-def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, data_dir: Path, page: int) -> None:
+def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, page: int) -> None:
     for id_ in range(50, 95):
         change(crm, id_, minutes=id_)
 
@@ -168,12 +166,12 @@ def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, data_dir
     crm.before_page = remove
     run = materialize("accounts", mode="incremental")
     assert run.metadata("accounts")["crm/mode"] == "incremental"
-    assert as_served(crm).items() <= names(data_dir).items()
+    assert as_served(crm).items() <= names().items()
     assert len(crm.pages("accounts")) < PAGES / 2
 
 
 @pytest.mark.parametrize("order", ["by id", "ascending"])
-def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, data_dir: Path, order: str) -> None:
+def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, order: str) -> None:
     crm.sorts = frozenset()
     accounts = crm.lists["accounts"]
     if order == "ascending":
@@ -183,11 +181,11 @@ def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm
     accounts[150] = {**accounts[150], "name": "changed", "updated_at": (NOON + timedelta(days=1)).isoformat()}
     run = materialize("accounts", mode="incremental")
     assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 2))
-    assert names(data_dir) == as_served(crm)
+    assert names() == as_served(crm)
     assert run.metadata("accounts")["crm/mode"] == "full"
 
 
-def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm) -> None:
     """The newest record has left a sorted list, which looks as if it were not sorted; then the last one is changed."""
     crm.with_meta = False
     del crm.lists["accounts"][0]
@@ -201,7 +199,7 @@ def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm, dat
     run = materialize("accounts", mode="incremental")
     assert run.metadata("accounts")["crm/mode"] == "full"
     assert run.metadata("accounts")["crm/complete"] is True
-    shown = dict(rows(data_dir / "crm.duckdb", "select id, name from present.accounts"))
+    shown = dict(rows("select id, name from present.accounts"))
     assert shown == as_served(crm)
     assert {"sort" in seen.params for seen in crm.seen if seen.page > 2} == {False}
 
@@ -253,7 +251,7 @@ def test_any_spelling_of_an_instant_is_a_cursor(capfd: pytest.CaptureFixture[str
 
 
 def test_list_without_updated_at_is_always_read_in_full(
-    data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
+    declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:
     declarations.leave_out("updated_at")
     listed = [{"id": i, "title": f"Task {i}"} for i in range(1, 121)]
@@ -265,14 +263,14 @@ def test_list_without_updated_at_is_always_read_in_full(
         assert "The schema of open_tasks has no updated_at: reading all pages" in messages(capfd, "open_tasks")
         assert crm.pages("open_tasks") == [1, 2, 3]
         assert all("sort" not in seen.params for seen in crm.seen)
-    shown = dict(rows(data_dir / "crm.duckdb", "select id, title from present.open_tasks"))
+    shown = dict(rows("select id, title from present.open_tasks"))
     assert shown == {task["id"]: task["title"] for task in listed}
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("stored", [{}, {"updated_at": "2026-11-01T09:00:00Z"}], ids=["missing", "text"])
 def test_read_after_updated_at_was_declared_is_full(
-    stored: dict[str, str], data_dir: Path, declarations: Declarations, capfd: pytest.CaptureFixture[str]
+    stored: dict[str, str], declarations: Declarations, capfd: pytest.CaptureFixture[str]
 ) -> None:
     declarations.leave_out("updated_at")
     with configured_crm(lists={"open_tasks": [{"id": 1} | stored]}) as crm:
@@ -281,14 +279,12 @@ def test_read_after_updated_at_was_declared_is_full(
         crm.lists["open_tasks"] = [{"id": 1, "updated_at": "2026-11-02T09:00:00Z"}]
         assert "No loaded record has a time in updated_at: reading all pages" in messages(capfd, "open_tasks")
         assert "reading all pages" not in messages(capfd, "open_tasks")
-    assert rows(data_dir / "crm.duckdb", "select day(updated_at) from raw.open_tasks") == [(2,)]
+    assert rows("select day(updated_at) from raw.open_tasks") == [(2,)]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("times", [("9999-12-31T00:00:00Z", "2000-01-01T00:00:00Z"), ("soon", None)], ids=str)
-def test_last_of_repeated_ids_is_kept_without_updated_at(
-    data_dir: Path, declarations: Declarations, times: tuple[Any, Any]
-) -> None:
+def test_last_of_repeated_ids_is_kept_without_updated_at(declarations: Declarations, times: tuple[Any, Any]) -> None:
     declarations.leave_out("updated_at")
     repeated = [{"id": 1, "title": title, "updated_at": at} for title, at in zip(("first", "last"), times, strict=True)]
     with configured_crm(lists={"open_tasks": repeated}):
@@ -296,4 +292,4 @@ def test_last_of_repeated_ids_is_kept_without_updated_at(
         assert run.success
         assert "crm/lag_seconds" not in run.metadata("open_tasks")
         assert materialize("open_tasks", mode="incremental").success
-    assert rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks") == [(1, "last")]
+    assert rows("select id, title from raw.open_tasks") == [(1, "last")]

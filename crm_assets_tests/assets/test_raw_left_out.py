@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +57,7 @@ def write(tables: RawTables, load_id: str, *rejected: RejectedRecord, fields: Se
 
 
 @pytest.mark.long
-def test_rejected_record_is_stored_once(data_dir: Path) -> None:
+def test_rejected_record_is_stored_once() -> None:
     with configured_crm(
         lists={"open_tasks": [*tasks(2), bad("stays"), bad("leaves")], "accounts": [bad("stays")]}
     ) as c:
@@ -69,7 +68,7 @@ def test_rejected_record_is_stored_once(data_dir: Path) -> None:
         run = materialize("open_tasks")
         materialize("accounts")
 
-    assert rows(data_dir / "crm.duckdb", SEEN) == [
+    assert rows(SEEN) == [
         ("comes", 2, 3, 3, True),
         ("leaves", 1, 1, 1, True),
         ("stays", 1, 4, 4, True),
@@ -79,48 +78,48 @@ def test_rejected_record_is_stored_once(data_dir: Path) -> None:
     assert check(run)[2] == {"the id is not a 64-bit integer but a string": 2}
 
 
-def test_equal_rejected_records_are_one_row_and_all_counted(data_dir: Path) -> None:
+def test_equal_rejected_records_are_one_row_and_all_counted() -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1}, *[{"title": "same"}] * 7, None, None]}):
         materialize("open_tasks")
         run = materialize("open_tasks")
 
-    found = rows(data_dir / "crm.duckdb", "select record::varchar, records from raw.rejected_records order by records")
+    found = rows("select record::varchar, records from raw.rejected_records order by records")
     assert found == [("null", 2), ('{"title":"same"}', 7)]
     assert run.metadata("open_tasks")["crm/rows_rejected"] == 9
     assert check(run)[2] == {"no id": 7, "not an object but null": 2}
 
 
-def test_record_that_is_loaded_later_is_no_longer_counted(data_dir: Path) -> None:
+def test_record_that_is_loaded_later_is_no_longer_counted() -> None:
     with configured_crm(lists={"open_tasks": [bad("one")]}) as c:
         materialize("open_tasks")
         c.lists["open_tasks"] = tasks(1)
         run = materialize("open_tasks")
 
     assert check(run)[:2] == (True, "no record was rejected")
-    assert rows(data_dir / "crm.duckdb", SEEN) == [("one", 1, 1, 1, True)]
+    assert rows(SEEN) == [("one", 1, 1, 1, True)]
 
 
 @pytest.mark.long
-def test_list_without_usable_ids_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_without_usable_ids_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
     with configured_crm(lists={"open_tasks": [bad(str(UUID(int=number))) for number in range(20_000)]}):
         for _ in range(2):
             run = materialize("open_tasks")
 
     stored = "select count(*), count(distinct record::varchar), count(distinct last_seen) from raw.rejected_records"
-    assert rows(data_dir / "crm.duckdb", stored) == [(20_000, 20_000, 1)]
+    assert rows(stored) == [(20_000, 20_000, 1)]
     assert run.metadata("open_tasks")["crm/rows_rejected"] == 20_000
 
 
 @pytest.mark.long
-def test_records_beyond_the_bound_are_counted(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_beyond_the_bound_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "100")
     beyond = [{"n": number} for number in range(MAX_REJECTED + 12)]
     with configured_crm(lists={"open_tasks": [*beyond, {"n": 0}, {"n": MAX_REJECTED}, "text"]}):
         run = materialize("open_tasks")
 
     stored = "select count(record), sum(records)::bigint from raw.rejected_records"
-    assert rows(data_dir / "crm.duckdb", stored) == [(MAX_REJECTED, len(beyond) + 3)]
+    assert rows(stored) == [(MAX_REJECTED, len(beyond) + 3)]
     assert run.metadata("open_tasks")["crm/rows_rejected"] == len(beyond) + 3
     _, sentence, numbers = check(run)
     assert numbers == {"no id": len(beyond) + 2, "not an object but a string": 1, "not stored": 14}
@@ -167,13 +166,12 @@ def test_read_that_began_earlier_changes_only_the_first_load(tables: RawTables) 
 
 
 @pytest.mark.long
-def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
-    database = data_dir / "crm.duckdb"
+def test_tables_of_an_earlier_release_are_upgraded() -> None:
     with configured_crm(
         lists={"open_tasks": [{"id": 1}, bad("stays"), bad("leaves")], "accounts": [bad("other")]}
     ) as c:
         materialize("open_tasks", "accounts")
-        with connected(database, read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute(EARLIER_RELEASE)
             for load in ("1700000000.5", "1600000000.5", "1600000000.5"):
                 connection.execute(
@@ -189,16 +187,14 @@ def test_tables_of_an_earlier_release_are_upgraded(data_dir: Path) -> None:
     assert before.numbers == {"the id is not a 64-bit integer but a string": 2}
     assert check(run)[2] == {"the id is not a 64-bit integer but a string": 1}
     seen = "select json_extract_string(record, 'title'), page, first_seen, records from raw.rejected_records order by 1"
-    assert rows(database, seen) == [(title, 1, "1600000000.5", 1) for title in ("leaves", "other", "stays")]
-    assert rows(database, "select * from raw.dropped_fields") == [
+    assert rows(seen) == [(title, 1, "1600000000.5", 1) for title in ("leaves", "other", "stays")]
+    assert rows("select * from raw.dropped_fields") == [
         ("open_tasks", "mood", "1700000000.5", "1600000000.5", "1700000000.5")
     ]
 
 
 @pytest.mark.long
-def test_records_that_are_equal_without_personal_data_become_one(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_records_that_are_equal_without_personal_data_become_one(monkeypatch: pytest.MonkeyPatch) -> None:
     people = [{"display_name": name, "email": name} for name in ("Ann", "Bob", "Cy")]
     with configured_crm(lists={"contacts": people}) as c:
         materialize("contacts")
@@ -207,15 +203,15 @@ def test_records_that_are_equal_without_personal_data_become_one(
         c.lists["contacts"].pop()
         run = materialize("contacts")
 
-    [(record, records)] = rows(data_dir / "crm.duckdb", "select record::varchar, records from raw.rejected_records")
+    [(record, records)] = rows("select record::varchar, records from raw.rejected_records")
     assert (json.loads(record), records) == ({"display_name": None, "email": None}, 2)
     assert check(run)[2] == {"no id": 2}
 
 
-def test_dropped_field_is_stored_once(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropped_field_is_stored_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
     with configured_crm(lists={"open_tasks": [{"id": 1, "mood": "low"}]}):
         for _ in range(2):
             materialize("open_tasks")
-    found = rows(data_dir / "crm.duckdb", "select field, last_seen > first_seen from raw.dropped_fields")
+    found = rows("select field, last_seen > first_seen from raw.dropped_fields")
     assert found == [("mood", True)]

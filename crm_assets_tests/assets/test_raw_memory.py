@@ -16,7 +16,6 @@ from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import scripted_crm
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux"),
 ]
@@ -63,7 +62,7 @@ def test_undeclared_fields_take_little_memory(records: int, fields: int, most: i
     success, memory = peak(page(*wide(records, fields)), data_dir)
     assert success
     assert memory < most
-    with connected(data_dir / "crm.duckdb") as connection:
+    with connected() as connection:
         [[further, last]] = connection.execute(
             f"select len(json_keys(_further_fields)), _further_fields->>'f_{fields - 1}' from raw.open_tasks limit 1"
         ).fetchall()

@@ -1,7 +1,5 @@
 """Values that are nested very deeply are loaded, as their text, and nothing else is lost with them."""
 
-from pathlib import Path
-
 import pytest
 from starlette.responses import Response
 
@@ -35,7 +33,7 @@ USERS = [f'{{"id": {depth}, "name": {nested(depth)}}}' for depth in DEPTHS]
 META = f'{{"total": {len(RECORDS) + len(WITHOUT_ID)}, "took": {nested(DEPTHS[-1])}}}'
 
 
-def test_all_records_around_deep_ones_are_stored(database: Path) -> None:
+def test_all_records_around_deep_ones_are_stored() -> None:
     page = f'{{"users": [{", ".join(USERS)}], "contacts": [{", ".join(RECORDS + WITHOUT_ID)}], "meta": {META}}}'
     with configured_crm() as crm:
         crm.faults.append(lambda seen: answer(page if seen.page == 1 else '{"contacts": []}'))
@@ -44,25 +42,23 @@ def test_all_records_around_deep_ones_are_stored(database: Path) -> None:
     assert run.success, run.failure("contacts")
     assert run.metadata("contacts")["crm/rows_in_source"] == len(RECORDS + WITHOUT_ID)
     stored = "select first_name, tags::varchar, cf_new::varchar from raw.contacts order by id"
-    assert rows(database, stored) == [
+    assert rows(stored) == [
         (None, None, "{}"),
         *((nested(depth), as_json(depth), nested(depth)) for depth in DEPTHS),
     ]
-    assert rows(database, "select record::varchar from raw.side_loaded order by id") == [
+    assert rows("select record::varchar from raw.side_loaded order by id") == [
         (f'{{"id":{depth},"name":{as_json(depth)}}}',) for depth in DEPTHS
     ]
-    assert set(rows(database, "select record::varchar from raw.rejected_records")) == {
+    assert set(rows("select record::varchar from raw.rejected_records")) == {
         (nested(250),),
         *((f'{{"last_name":{as_json(depth)}}}',) for depth in DEPTHS),
     }
-    build_models(database)
-    assert rows(database, "select count(*) from staging.stg_contacts") == [(len(RECORDS),)]
+    build_models()
+    assert rows("select count(*) from staging.stg_contacts") == [(len(RECORDS),)]
 
 
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
-def test_deep_values_are_left_out_with_personal_data(
-    database: Path, monkeypatch: pytest.MonkeyPatch, policy: str
-) -> None:
+def test_deep_values_are_left_out_with_personal_data(monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "k" * 40)
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_ALLOWED", '["cf_new"]')
@@ -75,9 +71,9 @@ def test_deep_values_are_left_out_with_personal_data(
         crm.faults.append(lambda seen: answer(page if seen.page == 1 else '{"contacts": []}'))
         assert materialize("contacts").success
 
-    stored = str(rows(database, "from raw.contacts")) + str(rows(database, "from raw.side_loaded"))
+    stored = str(rows("from raw.contacts")) + str(rows("from raw.side_loaded"))
     assert "Marked" not in stored
-    assert rows(database, "select count(*) from raw.contacts") == [(len(DEPTHS),)]
+    assert rows("select count(*) from raw.contacts") == [(len(DEPTHS),)]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)

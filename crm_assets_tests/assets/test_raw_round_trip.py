@@ -118,8 +118,8 @@ def test_every_value_comes_back(
             run = materialize("open_tasks")
             assert run.success, run.failure("open_tasks")
         database = Path(folder) / "crm.duckdb"
-        types = columns(database, "open_tasks")
-        stored = dict(zip(sent, rows(database, "from raw.open_tasks order by id"), strict=True))
+        types = columns("open_tasks", database)
+        stored = dict(zip(sent, rows("from raw.open_tasks order by id", database), strict=True))
     for id_, record in sent.items():
         row = dict(zip(types, stored[id_], strict=True))
         names = column_names([key for key in record if key not in taken], taken)

@@ -27,31 +27,30 @@ def account(id_: int, changed_at: datetime, name: str = "Account") -> dict[str, 
     return {"id": id_, "name": f"{name} {id_}", "updated_at": changed_at.isoformat()}
 
 
-def test_a_second_run_updates_adds_and_keeps(data_dir: Path) -> None:
-    database = data_dir / "crm.duckdb"
+def test_a_second_run_updates_adds_and_keeps() -> None:
     with configured_crm(lists={"accounts": accounts(60)}) as crm:
         first = materialize("accounts")
         changed = account(2, START + timedelta(hours=1), "Changed")
         crm.lists["accounts"] = [account(61, START), changed, *accounts(60)[2:]]
         second = materialize("accounts")
     assert first.success and second.success
-    found = dict(rows(database, "select id, name from raw.accounts"))
+    found = dict(rows("select id, name from raw.accounts"))
     # Account 1 vanished from the list; the raw table keeps all.
     assert found == {id_: f"Account {id_}" for id_ in range(1, 62)} | {2: "Changed 2"}
-    assert rows(database, "select count(*), count(distinct id) from raw.accounts") == [(61, 61)]
-    last_seen = dict(rows(database, "select _dlt_load_id, count(*) from raw.accounts group by all"))
+    assert rows("select count(*), count(distinct id) from raw.accounts") == [(61, 61)]
+    last_seen = dict(rows("select _dlt_load_id, count(*) from raw.accounts group by all"))
     loads = [first.metadata("accounts")["crm/load_id"], second.metadata("accounts")["crm/load_id"]]
     assert last_seen == {loads[0]: 1, loads[1]: 60}
     log = (
         "select resource, mode, complete, requests, retries, rows_read, rows_in_source, _dlt_load_id from raw.sync_log"
     )
-    assert rows(database, f"{log} order by started_at") == [
+    assert rows(f"{log} order by started_at") == [
         ("accounts", "full", True, 2, 0, 60, 60, loads[0]),
         ("accounts", "full", True, 2, 0, 60, 60, loads[1]),
     ]
 
 
-def test_metadata_describe_the_read(data_dir: Path) -> None:
+def test_metadata_describe_the_read() -> None:
     before = datetime.now(timezone.utc)
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         answers = [Response("", 503), Response("", 503), Response("", 429, headers={"Retry-After": "1"})]
@@ -73,17 +72,17 @@ def test_metadata_describe_the_read(data_dir: Path) -> None:
     assert (columns["id"].type, columns["id"].constraints.nullable) == ("BIGINT", False)
     assert (columns["due_date"].type, columns["due_date"].constraints.nullable) == ("TIMESTAMP WITH TIME ZONE", True)
     assert columns["due_date"].description == "When the task is due; may change, and the list is ordered by it."
-    [(started_at,)] = rows(data_dir / "crm.duckdb", "select started_at from raw.sync_log")
+    [(started_at,)] = rows("select started_at from raw.sync_log")
     assert before <= started_at.astimezone(timezone.utc) <= datetime.now(timezone.utc)
 
 
-def test_total_is_unknown_if_the_api_has_none(data_dir: Path) -> None:
+def test_total_is_unknown_if_the_api_has_none() -> None:
     with configured_crm(lists={"open_tasks": tasks(50)}, with_meta=False) as crm:
         metadata = materialize("open_tasks").metadata("open_tasks")
     assert crm.pages("open_tasks") == [1, 2, 3]
     assert "crm/rows_in_source" not in metadata
     assert metadata["crm/complete"] is True
-    assert rows(data_dir / "crm.duckdb", "select rows_in_source from raw.sync_log") == [(None,)]
+    assert rows("select rows_in_source from raw.sync_log") == [(None,)]
 
 
 def test_requests_carry_the_key_in_a_header_and_nowhere_else() -> None:
@@ -95,14 +94,14 @@ def test_requests_carry_the_key_in_a_header_and_nowhere_else() -> None:
         assert seen.headers["accept"] == "application/json"
 
 
-def test_what_a_read_records_is_documented(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_read_records_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
     _, _, section = page.partition("## What reads and builds record\n")
     documented = set(re.findall(r"`(crm/\w+|raw\.\w+)`", section.partition("\n## ")[0]))
     monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
     with configured_crm(lists={"accounts": accounts(1)}, side_loaded={"users": [{"id": 1}]}):
         metadata = materialize("accounts").metadata("accounts")
-    tables = rows(data_dir / "crm.duckdb", "select 'raw.' || table_name from duckdb_tables()")
+    tables = rows("select 'raw.' || table_name from duckdb_tables()")
     of_other_commands = {"raw.model_builds", "raw.forgotten", "raw.personal_data_policy"}
     recorded = {name for name in metadata if name.startswith("crm/")} | {table for (table,) in tables}
     assert recorded | of_other_commands == documented | {f"raw.{resource}" for resource in ENDPOINTS}

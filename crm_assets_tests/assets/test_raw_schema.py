@@ -1,7 +1,5 @@
 """The raw tables have their declared shape from the first run on, and keep it when a list becomes empty."""
 
-from pathlib import Path
-
 import pytest
 
 from crm_assets.api import ENDPOINTS
@@ -20,35 +18,35 @@ DUCKDB_TYPES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_empty_lists_leave_empty_tables_of_the_declared_shape(data_dir: Path) -> None:
+def test_empty_lists_leave_empty_tables_of_the_declared_shape() -> None:
     with configured_crm():
         run = materialize()
     assert run.success
     for resource in ENDPOINTS:
-        found = columns(data_dir / "crm.duckdb", resource)
+        found = columns(resource)
         assert {name: found.pop(name) for name in ("_dlt_load_id", "_dlt_id")} == dict.fromkeys(
             ("_dlt_load_id", "_dlt_id"), "VARCHAR"
         )
         declared = resource_schema(resource).columns
         assert found == {name: DUCKDB_TYPES[column.data_type] for name, column in declared.items()}
-        assert rows(data_dir / "crm.duckdb", f"select count(*) from raw.{resource}") == [(0,)]
+        assert rows(f"select count(*) from raw.{resource}") == [(0,)]
         metadata = run.metadata(resource)
         assert (metadata["dagster/row_count"], metadata["crm/rows_read"], metadata["crm/rows_in_source"]) == (0, 0, 0)
         assert metadata["crm/complete"] is True
 
 
 @pytest.mark.slow
-def test_a_list_that_becomes_empty_keeps_its_table_and_rows(data_dir: Path) -> None:
+def test_a_list_that_becomes_empty_keeps_its_table_and_rows() -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "title": "Once"}]}) as crm:
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = []
         run = materialize("open_tasks")
     assert run.success
-    assert rows(data_dir / "crm.duckdb", "select id, title from raw.open_tasks") == [(1, "Once")]
-    assert rows(data_dir / "crm.duckdb", "select id from present.open_tasks") == []
+    assert rows("select id, title from raw.open_tasks") == [(1, "Once")]
+    assert rows("select id from present.open_tasks") == []
     assert (run.metadata("open_tasks")["dagster/row_count"], run.metadata("open_tasks")["crm/rows_read"]) == (1, 0)
-    assert rows(
-        data_dir / "crm.duckdb", "select complete, rows_read, rows_in_source from raw.sync_log order by started_at"
-    ) == [(True, 1, 1), (True, 0, 0)]
+    assert rows("select complete, rows_read, rows_in_source from raw.sync_log order by started_at") == [
+        (True, 1, 1),
+        (True, 0, 0),
+    ]

@@ -27,10 +27,9 @@ def test_access_tokens_are_nowhere_on_the_disk(data_dir: Path) -> None:
     ):
         run = materialize("won_deals")
     assert run.success
-    database = data_dir / "crm.duckdb"
-    assert rows(database, "select count(*) from raw.won_deals") == [(3,)]
-    assert rows(database, "select count(*) from raw.rejected_records") == [(3,)]
-    assert not {name for name in columns(database, "won_deals") if "collaboration" in name}
+    assert rows("select count(*) from raw.won_deals") == [(3,)]
+    assert rows("select count(*) from raw.rejected_records") == [(3,)]
+    assert not {name for name in columns("won_deals") if "collaboration" in name}
     assert TOKEN not in run.everything_shown
     assert found_in_files([TOKEN], data_dir) == set()
 
@@ -47,8 +46,7 @@ def test_access_tokens_of_records_within_records_are_nowhere_on_the_disk(data_di
     with configured_crm(lists={"contacts": contacts}):
         run = materialize("contacts")
     assert run.success
-    database = data_dir / "crm.duckdb"
-    [(kept, own)] = rows(database, "select deals, collaboration from raw.contacts where id = 1")
+    [(kept, own)] = rows("select deals, collaboration from raw.contacts where id = 1")
     assert json.loads(kept) == [{"id": n, "name": "Kept"} for n in range(len(spelled))]
     assert own == "of a contact"
     assert TOKEN not in run.everything_shown

@@ -68,14 +68,14 @@ def loaded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.mark.long
 def test_the_first_values_choose_the_type_for_good(loaded: Path) -> None:
-    types = columns(loaded, "open_tasks")
+    types = columns("open_tasks", loaded)
     assert {field: type_ for field, (_, type_) in FIRST.items()}.items() <= types.items()
     variants = {name: type_ for name, type_ in types.items() if "__v_" in name}
     assert variants == dict.fromkeys(["seat__v_text", "active__v_text", "ratio__v_text"], "VARCHAR")
 
 
 def test_a_later_value_is_in_its_column_or_as_text_beside_it(loaded: Path) -> None:
-    assert rows(loaded, FOUND) == [
+    assert rows(FOUND, loaded) == [
         (7, None, True, None, 0.5, None, "2024-01-05T10:00:00Z", '{"a":1}'),
         (12, None, True, None, 2.0**53, None, "", '[1,"x"]'),
         (None, "007", None, "yes", None, str(2**53 + 1), "0.5", str(2**70)),
@@ -83,7 +83,7 @@ def test_a_later_value_is_in_its_column_or_as_text_beside_it(loaded: Path) -> No
 
 
 @pytest.mark.long
-def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) -> None:
+def test_instants_at_both_ends_of_time_stop_no_incremental_read() -> None:
     at = ["9999-12-31T23:59:59-05:00", "9999-12-31T23:59:59Z", "2026-05-01T12:00:00Z", "0001-01-01T00:00:00+05:30"]
     records = [{"id": id_, "updated_at": text} for id_, text in enumerate(at)]
     with configured_crm(lists={"accounts": records}):
@@ -91,7 +91,7 @@ def test_instants_at_both_ends_of_time_stop_no_incremental_read(data_dir: Path) 
             True
         ] * 3
     stored = "select updated_at, updated_at__v_text from raw.accounts order by id"
-    assert rows(data_dir / "crm.duckdb", stored) == [
+    assert rows(stored) == [
         (None, at[0]),
         (datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone.utc), None),
         (datetime(2026, 5, 1, 12, tzinfo=timezone.utc), None),
@@ -115,14 +115,14 @@ def test_the_end_of_time_is_read_in_every_time_zone() -> None:
 def test_key_that_is_always_null_has_no_column_until_a_value(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = [{"id": id_, "title": "As it was", "unknown": None} for id_ in range(1, 4)]
     database = load(data_dir, [empty, empty])
-    assert "unknown" not in columns(database, "open_tasks")
-    assert rows(database, "select id, title from raw.open_tasks order by id") == [(n, "As it was") for n in (1, 2, 3)]
+    assert "unknown" not in columns("open_tasks", database)
+    assert rows("select id, title from raw.open_tasks order by id", database) == [(n, "As it was") for n in (1, 2, 3)]
 
     monkeypatch.setattr(batches, "BATCH_ROWS", 1)
     valued = [{"id": 4, "unknown": 4}, {"id": 5, "unknown": None}, {"id": 6, "unknown": "x"}]
     load(data_dir, [[*empty, *valued]], page_sizes=[3, 1, 1, 1])
-    assert columns(database, "open_tasks")["unknown"] == "BIGINT"
-    assert rows(database, "select unknown, unknown__v_text from raw.open_tasks order by id") == [
+    assert columns("open_tasks", database)["unknown"] == "BIGINT"
+    assert rows("select unknown, unknown__v_text from raw.open_tasks order by id", database) == [
         *[(None, None)] * 3,
         (4, None),
         (None, None),
@@ -132,24 +132,24 @@ def test_key_that_is_always_null_has_no_column_until_a_value(data_dir: Path, mon
 
 def test_a_field_named_like_a_variant_column_is_always_text(data_dir: Path) -> None:
     database = load(data_dir, [[{"id": 1, "title__v_text": "mine"}], [{"id": 2, "title__v_text": 5}]])
-    [column] = [name for name in columns(database, "open_tasks") if "__v_" in name]
-    assert rows(database, f'select "{column}" from raw.open_tasks order by id') == [("mine",), ("5",)]
+    [column] = [name for name in columns("open_tasks", database) if "__v_" in name]
+    assert rows(f'select "{column}" from raw.open_tasks order by id', database) == [("mine",), ("5",)]
 
 
 def test_column_name_does_not_depend_on_other_records(data_dir: Path) -> None:
     alone = [{"id": 1, "title__v_text": "mine", "_dlt_id": "mine", "": "mine"}]
-    apart = columns(load(data_dir / "apart", [alone]), "open_tasks")
+    apart = columns("open_tasks", load(data_dir / "apart", [alone]))
     together = load(data_dir / "together", [[*alone, {"id": 2, "Seat": 1}, {"id": 3, "seat": 2}]])
-    added = set(columns(together, "open_tasks")) - set(apart)
+    added = set(columns("open_tasks", together)) - set(apart)
     assert added == {"seat"}
-    assert rows(together, "select seat from raw.open_tasks order by id") == [(None,), (1,), (2,)]
+    assert rows("select seat from raw.open_tasks order by id", together) == [(None,), (1,), (2,)]
 
 
-def test_commit_out_of_memory_is_retried_with_more(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_out_of_memory_is_retried_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand columns take the 128 MiB that a load has; a hundred take less."""
     monkeypatch.setattr(loading, "NARROW", loading.NARROW.replace(loading.LOAD_MEMORY, "16MiB"))
     with configured_crm(lists={"open_tasks": [{"id": 1} | {f"field_{n}": n for n in range(100)}]}) as crm:
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = [{"id": 2, "new": 5}]
         assert materialize("open_tasks").success
-    assert rows(data_dir / "crm.duckdb", "select id, new from raw.open_tasks order by id") == [(1, None), (2, 5)]
+    assert rows("select id, new from raw.open_tasks order by id") == [(1, None), (2, 5)]

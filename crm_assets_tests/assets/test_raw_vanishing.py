@@ -68,8 +68,8 @@ def is_complete(run: Run) -> bool:
     return bool(run.metadata("won_deals")["crm/complete"])
 
 
-def shown(data_dir: Path) -> list[int]:
-    return [id_ for (id_,) in rows(data_dir / "crm.duckdb", "select id from present.won_deals order by id")]
+def shown() -> list[int]:
+    return [id_ for (id_,) in rows("select id from present.won_deals order by id")]
 
 
 @pytest.mark.parametrize(
@@ -96,17 +96,17 @@ def test_missing_rows_are_doubted_beyond_a_share(
     ]
 
 
-def test_share_is_a_setting_of_the_list(crm: ScriptedCrm, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_share_is_a_setting_of_the_list(crm: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__WON_DEALS__VANISHING_SHARE", "0.2")
     assert not is_complete(read(crm, deals(*range(79))))
-    assert shown(data_dir) == [*range(100)]
+    assert shown() == [*range(100)]
 
 
-def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm) -> None:
     run = read(crm, deals(1, 2, owner_id=8) + deals(200))
 
-    assert shown(data_dir) == [*range(100), 200]
-    owners = rows(data_dir / "crm.duckdb", "select owner_id, count(*) from present.won_deals group by all order by 1")
+    assert shown() == [*range(100), 200]
+    owners = rows("select owner_id, count(*) from present.won_deals group by all order by 1")
     assert owners == [(7, 99), (8, 2)]
     check = run.check("complete_read")
     assert (check.passed, check.severity) == (False, AssetCheckSeverity.ERROR)
@@ -115,16 +115,16 @@ def test_received_records_are_loaded_and_the_reason_is_shown(crm: ScriptedCrm, d
     logged = (
         "select complete, incomplete_because from raw.sync_log join raw.sync_details using (_dlt_load_id) order by 1"
     )
-    assert [complete for complete, _ in rows(data_dir / "crm.duckdb", logged)] == [False, True]
+    assert [complete for complete, _ in rows(logged)] == [False, True]
 
 
 @pytest.mark.long
-def test_list_that_is_normal_again_changes_nothing(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_list_that_is_normal_again_changes_nothing(crm: ScriptedCrm) -> None:
     read(crm, [])
     run = read(crm, deals(*range(100)))
 
     assert is_complete(run)
-    counted = rows(data_dir / "crm.duckdb", "select distinct * exclude (_dlt_load_id) from raw.sync_changes offset 1")
+    counted = rows("select distinct * exclude (_dlt_load_id) from raw.sync_changes offset 1")
     counts = [run.metadata("won_deals")[f"crm/rows_{what}"] for what in ("new", "changed", "vanished", "returned")]
     assert counts == [0, 0, 0, 0]
     assert len(counted) == 1
@@ -140,12 +140,12 @@ def test_second_read_that_finds_the_same_confirms(tables: RawTables, found: list
 
 @pytest.mark.long
 @pytest.mark.parametrize("mode", ["full", "incremental"])
-def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, data_dir: Path, mode: str) -> None:
+def test_rows_that_two_reads_lack_are_no_longer_shown(crm: ScriptedCrm, mode: str) -> None:
     assert not is_complete(read(crm, deals(*range(10))))
     run = read(crm, deals(*range(3, 14), 200), mode)
 
     assert is_complete(run)
-    assert shown(data_dir) == [*range(3, 14), 200]
+    assert shown() == [*range(3, 14), 200]
     assert run.metadata("won_deals")["crm/rows_vanished"] == 89
 
 
@@ -164,26 +164,24 @@ def test_second_read_that_finds_something_else_does_not_confirm(
 
 
 @pytest.mark.long
-def test_command_confirms_what_the_last_full_read_found(
-    crm: ScriptedCrm, data_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_confirms_what_the_last_full_read_found(crm: ScriptedCrm, capsys: pytest.CaptureFixture[str]) -> None:
     latest = "select version from raw.sync_changes order by _dlt_load_id desc limit 1"
     read(crm, deals(1, 2))
-    before = rows(data_dir / "crm.duckdb", latest)
+    before = rows(latest)
 
     assert main(["confirm", "won_deals", "--dry-run"]) == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
-    assert len(shown(data_dir)) == 100
+    assert len(shown()) == 100
     assert main(["confirm", "won_deals"]) == 0
     assert "98 of 100 rows vanish" in capsys.readouterr().out
-    assert shown(data_dir) == [1, 2]
+    assert shown() == [1, 2]
     assert main(["confirm", "won_deals"]) == 1
     assert "nothing to confirm" in capsys.readouterr().err
 
-    confirmed = rows(data_dir / "crm.duckdb", latest)
+    confirmed = rows(latest)
     assert confirmed != before
     assert is_complete(read(crm, deals(1, 2)))
-    assert rows(data_dir / "crm.duckdb", latest) == confirmed
+    assert rows(latest) == confirmed
     run = materialize("won_deals", mode="incremental")
     assert run.metadata("won_deals")["crm/mode"] == "incremental"
 
@@ -196,12 +194,12 @@ def test_nothing_is_confirmed_without_a_database(capsys: pytest.CaptureFixture[s
 
 @pytest.mark.long
 @pytest.mark.file
-def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm, data_dir: Path) -> None:
+def test_histories_of_one_episode_have_no_more_rows(crm: ScriptedCrm) -> None:
     history = "select deal_id, dbt_valid_from, dbt_valid_to from snapshots.won_deals_history order by all"
 
     def recorded() -> list[Any]:
         assert main(["build", "staging.stg_won_deals", "snapshots.won_deals_history"]) == 0
-        return rows(data_dir / "crm.duckdb", history)
+        return rows(history)
 
     before = recorded()
     assert len(before) == 100

@@ -60,14 +60,14 @@ def test_a_killed_run_leaves_the_history_as_before_or_as_after(data_dir: Path) -
     killed.kill()
     assert exit_codes(killed) == [-signal.SIGKILL], "it had ended before it could be killed"
 
-    assert rows(data_dir / "crm.duckdb", STATES) in ([BEFORE], [AFTER])
+    assert rows(STATES) in ([BEFORE], [AFTER])
     run(SNAPSHOT)
-    assert rows(data_dir / "crm.duckdb", STATES) == [AFTER]
+    assert rows(STATES) == [AFTER]
 
 
 @pytest.mark.usefixtures("crm")
-def test_two_runs_at_a_time_write_a_change_once(data_dir: Path) -> None:
+def test_two_runs_at_a_time_write_a_change_once() -> None:
     both = [started(run, SNAPSHOT) for _ in range(2)]
 
     assert exit_codes(*both) == [0, 0]
-    assert rows(data_dir / "crm.duckdb", STATES) == [AFTER]
+    assert rows(STATES) == [AFTER]

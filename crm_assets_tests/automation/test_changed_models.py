@@ -16,7 +16,7 @@ from crm_assets.definitions import defs
 from crm_assets_tests.automation.changes import RAW, add_record, below, record
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, configured_crm, scripted_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 build_what_changed: Any = defs.resolve_sensor_def("build_what_changed")
 RAW_ACCOUNTS, STG_ACCOUNTS = AssetKey(["raw", "accounts"]), AssetKey(["staging", "stg_accounts"])

@@ -34,7 +34,6 @@ def sent(database: Path) -> Any:
         return job.execute_in_process(instance=instance, raise_on_error=False)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_digest_has_totals_and_the_page_as_a_file(database: Path, data_dir: Path, hook: Webhook) -> None:
     assert drawn(database).success
@@ -56,7 +55,6 @@ def test_digest_has_totals_and_the_page_as_a_file(database: Path, data_dir: Path
     assert base64.b64decode(attached["base64"]) == page.read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_digest_that_arrives_nowhere_fails(database: Path, hook: Webhook) -> None:
     assert drawn(database).success

@@ -56,9 +56,9 @@ def one_each() -> dict[str, list[Any]]:
 def tables(database: Path) -> dict[str, list[tuple[Any, ...]]]:
     """What all tables hold that do not tell of the runs themselves."""
     found = {}
-    for (table,) in rows(database, TABLES):
+    for (table,) in rows(TABLES, database):
         found[table] = sorted(
-            rows(database, f"select columns(c -> not contains(c, 'load_id') and c != '_dlt_id') from {table}"), key=repr
+            rows(f"select columns(c -> not contains(c, 'load_id') and c != '_dlt_id') from {table}", database), key=repr
         )
     return found
 
@@ -173,7 +173,7 @@ def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
 
 def test_failed_step_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:
     data = failed_run.folder / "data"
-    assert rows(data / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
+    assert rows("select count(*) from raw.contacts", data / "crm.duckdb") == [(1,)]
     assert not (data / "crm.published.duckdb").exists()
 
 

@@ -1,7 +1,6 @@
 """The jobs: which resources they read and in which mode, when schedules start them, how old assets may get."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,36 +25,33 @@ def execute(job: str, *assets: str) -> ExecuteInProcessResult:
         )
 
 
-def modes(data_dir: Path) -> list[tuple[Any, ...]]:
-    return rows(data_dir / "crm.duckdb", "select resource, mode from raw.sync_log order by started_at")
+def modes() -> list[tuple[Any, ...]]:
+    return rows("select resource, mode from raw.sync_log order by started_at")
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_a_resources_job_reads_its_changes_and_nothing_else(data_dir: Path) -> None:
+def test_a_resources_job_reads_its_changes_and_nothing_else() -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "updated_at": UPDATED}]}) as crm:
         # Before anything was loaded, all there is has changed.
         assert execute("accounts_sync", "raw/accounts").success
         assert execute("accounts_sync", "raw/accounts").success
-    assert modes(data_dir) == [("accounts", "full"), ("accounts", "incremental")]
+    assert modes() == [("accounts", "full"), ("accounts", "incremental")]
     assert {seen.resource for seen in crm.seen} == {"accounts"}
     # Page 1, and an empty page 2, of each read.
     assert [seen.params.get("sort") for seen in crm.seen] == [None, None, "updated_at", "updated_at"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_the_first_run_of_one_resources_job_succeeds(data_dir: Path) -> None:
+def test_the_first_run_of_one_resources_job_succeeds() -> None:
     """Somebody turns on a single schedule first: what the other resources feed is not there yet."""
     with configured_crm(lists={"won_deals": [{"id": 1, "updated_at": UPDATED}]}):
         result = execute("won_deals_sync")
-    assert modes(data_dir) == [("won_deals", "full")]
+    assert modes() == [("won_deals", "full")]
     assert [event.step_key for event in result.all_events if event.is_step_failure] == []
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> None:
+def test_nightly_job_reads_all_pages_the_other_one_changes() -> None:
     resources = ("accounts", "won_deals")
     assets = [f"raw/{resource}" for resource in resources]
     with configured_crm(lists={resource: [{"id": 1, "updated_at": UPDATED}] for resource in resources}) as crm:
@@ -66,7 +62,7 @@ def test_nightly_job_reads_all_pages_the_other_one_changes(data_dir: Path) -> No
     assert {(seen.resource, seen.params.get("sort")) for seen in crm.seen} == {
         (name, "updated_at") for name in resources
     }
-    assert [mode for _, mode in modes(data_dir)] == ["full", "full", "incremental", "incremental"]
+    assert [mode for _, mode in modes()] == ["full", "full", "incremental", "incremental"]
 
 
 def test_no_two_of_sixty_schedules_start_at_the_same_minute() -> None:

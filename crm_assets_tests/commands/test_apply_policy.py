@@ -30,11 +30,10 @@ def crm() -> Iterator[ScriptedCrm]:
 
 
 @pytest.fixture
-def database(crm: ScriptedCrm, data_dir: Path) -> Path:
-    """A database with the contact, under the policy keep."""
-    assert crm.lists["contacts"]
+def loaded(crm: ScriptedCrm) -> ScriptedCrm:
+    """The CRM, whose contact is stored under the policy keep."""
     assert materialize("contacts").success
-    return data_dir / "crm.duckdb"
+    return crm
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, policy: str, **others: str) -> None:
@@ -46,28 +45,28 @@ def command(*arguments: str) -> int:
     return main(["apply-policy", *arguments])
 
 
-def test_read_is_refused_before_any_request(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_is_refused_before_any_request(loaded: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "hash")
-    crm.seen.clear()
+    loaded.seen.clear()
 
     refused = materialize("contacts").failure("contacts")
 
     assert "Stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is hash" in refused
     assert "run: crm-assets apply-policy" in refused
-    assert crm.seen == []
-    assert rows(database, EMAILS) == [("ada@example.com",)]
+    assert loaded.seen == []
+    assert rows(EMAILS) == [("ada@example.com",)]
 
 
-def test_models_are_built_from_stored_data_meanwhile(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_models_are_built_from_stored_data_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "leave_out")
     assert main(["build", "staging.stg_contacts"]) == 0
-    assert rows(database, "select email from staging.stg_contacts") == [("ada@example.com",)]
+    assert rows("select email from staging.stg_contacts") == [("ada@example.com",)]
 
 
-def test_changes_are_shown_in_a_dry_run(
-    database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with connected(database, read_only=False) as connection:
+@pytest.mark.usefixtures("loaded")
+def test_changes_are_shown_in_a_dry_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with connected(read_only=False) as connection:
         connection.execute("create schema marts; create table marts.mine as from raw.contacts")
     configure(monkeypatch, "leave_out")
 
@@ -82,29 +81,29 @@ def test_changes_are_shown_in_a_dry_run(
         "Dropped, as no model makes them: marts.mine",
         "Nothing was changed",
     ]
-    assert rows(database, "select email, mood from raw.contacts") == [("ada@example.com", "good")]
-    assert rows(database, "select count(*) from marts.mine") == [(1,)]
+    assert rows("select email, mood from raw.contacts") == [("ada@example.com", "good")]
+    assert rows("select count(*) from marts.mine") == [(1,)]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com")])
-def test_question_is_asked_in_a_terminal(
-    database: Path, monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None
-) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_question_is_asked_in_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None) -> None:
     configure(monkeypatch, "leave_out")
     with terminal(monkeypatch, typed):
         assert command() == 0
-    assert rows(database, EMAILS) == [(email,)]
+    assert rows(EMAILS) == [(email,)]
 
 
 @pytest.mark.long
-def test_read_goes_on_after_the_change(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_read_goes_on_after_the_change(monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "hash")
     apply_policy()
-    [(hashed,)] = rows(database, EMAILS)
+    [(hashed,)] = rows(EMAILS)
 
     assert materialize("contacts").success
-    assert rows(database, EMAILS) == [(hashed,)]
+    assert rows(EMAILS) == [(hashed,)]
     assert len(hashed) == 64
 
 
@@ -132,29 +131,29 @@ def test_change_within_a_policy_is_refused(
 
 @pytest.mark.usefixtures("crm")
 def test_first_read_follows_the_configured_policy(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure(monkeypatch, "leave_out")
     assert materialize("contacts").success
-    assert rows(data_dir / "crm.duckdb", EMAILS) == [(None,)]
+    assert rows(EMAILS) == [(None,)]
 
     assert command() == 0
     assert capsys.readouterr().out == "Stored data follow personal_data leave_out: there is nothing to change\n"
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("database")
-def test_removed_values_come_back_with_the_next_full_read(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_removed_values_come_back_with_the_next_full_read(monkeypatch: pytest.MonkeyPatch) -> None:
     configure(monkeypatch, "leave_out")
     apply_policy()
     configure(monkeypatch, "keep")
     apply_policy()
     assert materialize("contacts").success
-    assert rows(data_dir / "crm.duckdb", EMAILS) == [("ada@example.com",)]
+    assert rows(EMAILS) == [("ada@example.com",)]
 
 
 @pytest.mark.long
-def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_during_a_change_is_not_loaded(loaded: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting = [True]
 
     def change_once(_: object) -> None:
@@ -162,16 +161,17 @@ def test_read_during_a_change_is_not_loaded(crm: ScriptedCrm, database: Path, mo
             configure(monkeypatch, "leave_out")
             apply_policy()
 
-    crm.before_page = change_once
+    loaded.before_page = change_once
     run = materialize("contacts")
     assert run.success
     assert run.attempts("contacts") == 2
-    assert rows(database, EMAILS) == [(None,)]
+    assert rows(EMAILS) == [(None,)]
 
 
 @pytest.mark.long
-def test_values_that_are_not_erased_yet_are_reported(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with connected(database, read_only=False) as connection:
+@pytest.mark.usefixtures("loaded")
+def test_values_that_are_not_erased_yet_are_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    with connected(read_only=False) as connection:
         set_erased(connection, erased=False)
 
     assert "not erased from all files yet" in materialize("contacts").failure("contacts")
@@ -189,4 +189,4 @@ def test_sandbox_has_a_policy_of_its_own(data_dir: Path, monkeypatch: pytest.Mon
     configure(monkeypatch, "leave_out")
     apply_policy()
     assert Warehouse().name.endswith("sandbox.duckdb")
-    assert rows(data_dir / "sandbox.duckdb", EMAILS) == [(None,)]
+    assert rows(EMAILS, data_dir / "sandbox.duckdb") == [(None,)]

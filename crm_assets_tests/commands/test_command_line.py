@@ -151,7 +151,6 @@ def test_output_that_nobody_reads_is_no_error(buffering: str) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_interrupted_command_says_so_in_a_sentence() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background

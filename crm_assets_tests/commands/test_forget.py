@@ -22,19 +22,19 @@ def command(*arguments: str) -> int:
 
 @pytest.fixture
 def crm() -> Iterator[ScriptedCrm]:
-    """A CRM with contacts 1 and 2, of whom 2 is listed with an unusable id as well."""
-    with configured_crm(
-        lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b"), marked_contact("02", "c")]}
-    ) as scripted:
+    """A CRM whose contacts 1 and 2 are stored; 2 is listed with an unusable id as well."""
+    listed = [marked_contact(id_, mark) for id_, mark in ((1, "a"), (2, "b"), ("02", "c"))]
+    with configured_crm(lists={"contacts": listed}) as scripted:
+        assert materialize("contacts").success
         yield scripted
 
 
 @pytest.fixture
-def stored(crm: ScriptedCrm, data_dir: Path) -> Path:
-    """A database with the contacts of the CRM."""
-    assert crm.lists["contacts"]
-    assert materialize("contacts").success
-    return data_dir / "crm.duckdb"
+def project(crm: ScriptedCrm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelProject:  # noqa: ARG001
+    """A folder for models, which the command knows instead of the project's own."""
+    project = ModelProject(tmp_path / "models")
+    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
+    return project
 
 
 COUNTS = """
@@ -45,10 +45,9 @@ select
 
 
 @pytest.mark.slow
-def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
-    stored: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    before = rows(stored, COUNTS)
+@pytest.mark.usefixtures("crm")
+def test_dry_run_shows_what_would_be_erased_and_erases_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = rows(COUNTS)
 
     assert command("contacts", "2", "999999999", "--dry-run") == 0
 
@@ -59,22 +58,22 @@ def test_dry_run_shows_what_would_be_erased_and_erases_nothing(
         "Not stored, but will be skipped when the CRM lists them: 999999999. Are they right?",
         "Nothing was erased",
     ]
-    assert rows(stored, COUNTS) == before
-    assert rows(stored, "select count(*) from duckdb_tables() where table_name = 'forgotten'") == [(0,)]
+    assert rows(COUNTS) == before
+    assert rows("select count(*) from duckdb_tables() where table_name = 'forgotten'") == [(0,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("typed", "left"), [("y", 1), ("n", 2)])
-def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, stored: Path, typed: str, left: int) -> None:
+@pytest.mark.usefixtures("crm")
+def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, left: int) -> None:
     with terminal(monkeypatch, typed):
         assert command("contacts", "2") == 0
 
-    assert rows(stored, "select count(*) from raw.contacts") == [(left,)]
+    assert rows("select count(*) from raw.contacts") == [(left,)]
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("stored")
+@pytest.mark.usefixtures("crm")
 def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--list") == 0
     assert capsys.readouterr().out == "No id is forgotten\n"
@@ -88,11 +87,8 @@ def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFi
     assert "999999999" not in shown
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_only_an_id_that_was_never_stored_can_be_undone(
-    crm: ScriptedCrm, stored: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_an_id_that_was_never_stored_can_be_undone(crm: ScriptedCrm, capsys: pytest.CaptureFixture[str]) -> None:
     assert forget("contacts", "2", "3", "4") == 0
 
     assert command("contacts", "2", "3", "--undo") == 1
@@ -102,7 +98,7 @@ def test_only_an_id_that_was_never_stored_can_be_undone(
 
     crm.lists["contacts"] = [marked_contact(id_, "a") for id_ in (1, 2, 3, 4)]
     assert materialize("contacts").success
-    assert rows(stored, "select id from raw.contacts order by id") == [(1,), (3,)]
+    assert rows("select id from raw.contacts order by id") == [(1,), (3,)]
 
 
 def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,20 +106,13 @@ def test_forget_without_ids_says_what_is_missing(capsys: pytest.CaptureFixture[s
     assert "at least one id" in capsys.readouterr().err
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("key", "named"), [("account", True), ("hashed", True), ("contact_id", False), ("Text_ID", False)]
 )
 def test_tables_without_the_ids_of_records_are_named(
-    stored: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    key: str,
-    named: bool,
+    project: ModelProject, capsys: pytest.CaptureFixture[str], key: str, named: bool
 ) -> None:
-    project = ModelProject(tmp_path / "models")
     project.write("staging/stg_people.sql", "select id, email, 1 as account from {{ source('present', 'contacts') }}")
     project.write(
         "marts/people.sql",
@@ -131,8 +120,7 @@ def test_tables_without_the_ids_of_records_are_named(
         "select id as contact_id, account, md5(id::varchar) as hashed, id::varchar as text_id, email "
         "from {{ ref('stg_people') }} where id = 1",
     )
-    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
-    with connected(stored, read_only=False) as connection:
+    with connected(read_only=False) as connection:
         for model in project.models().values():
             build(connection, model)
 
@@ -152,23 +140,14 @@ from {{ source('present', 'contacts') }} as a
 inner join {{ source('present', 'contacts') }} as b on a.id < b.id"""
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("sql", "left", "named"), [(BOTH, 3, True), (PAIRS, 0, False)])
 def test_only_rows_whose_ids_are_those_of_records_are_erased(
-    stored: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    sql: str,
-    left: int,
-    named: bool,
+    project: ModelProject, capsys: pytest.CaptureFixture[str], sql: str, left: int, named: bool
 ) -> None:
     """Account 2 stays when contact 2 is forgotten, and no key column with contacts' ids is left out."""
-    project = ModelProject(tmp_path / "models")
     project.write("marts/people.sql", sql)
-    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
-    with connected(stored, read_only=False) as connection:
+    with connected(read_only=False) as connection:
         connection.execute(
             "drop view present.accounts; create table present.accounts as select 2 as id, 'a' as website"
         )
@@ -176,18 +155,14 @@ def test_only_rows_whose_ids_are_those_of_records_are_erased(
 
     assert forget("contacts", "2") == 0
 
-    assert rows(stored, "select count(*) from marts.people") == [(left,)]
+    assert rows("select count(*) from marts.people") == [(left,)]
     assert ("marts.people keeps rows of earlier builds" in capsys.readouterr().out) == named
 
 
 @pytest.mark.slow
-def test_tables_that_a_stopped_call_dropped_are_rebuilt(
-    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project = ModelProject(tmp_path / "models")
+def test_tables_that_a_stopped_call_dropped_are_rebuilt(project: ModelProject) -> None:
     project.mart("{{ config(materialized='table') }} select id from {{ source('raw', 'contacts') }}")
-    monkeypatch.setattr("crm_assets.commands.privacy.load_models", lambda: load_models(project.folder))
-    with connected(stored, read_only=False) as connection:
+    with connected(read_only=False) as connection:
         build(connection, project.models()["marts.sales"])
 
     def stopped(*_: object) -> None:
@@ -198,38 +173,39 @@ def test_tables_that_a_stopped_call_dropped_are_rebuilt(
         assert forget("contacts", "2") == INTERRUPTED
     assert forget("contacts", "2") == 0
 
-    assert rows(stored, "select id from marts.sales") == [(1,)]
+    assert rows("select id from marts.sales") == [(1,)]
 
 
 @pytest.mark.slow
-def test_table_of_a_model_that_is_a_view_now_is_rebuilt(stored: Path) -> None:
-    with connected(stored, read_only=False) as connection:
+@pytest.mark.usefixtures("crm")
+def test_table_of_a_model_that_is_a_view_now_is_rebuilt() -> None:
+    with connected(read_only=False) as connection:
         connection.execute("create schema staging; create table staging.stg_contacts as select id from raw.contacts")
 
     assert forget("contacts", "2") == 0
 
-    assert rows(stored, "select contact_id from staging.stg_contacts") == [(1,)]
+    assert rows("select contact_id from staging.stg_contacts") == [(1,)]
 
 
 @pytest.mark.slow
-def test_view_of_a_model_that_is_a_table_now_stops_nothing(stored: Path) -> None:
-    with connected(stored, read_only=False) as connection:
+@pytest.mark.usefixtures("crm")
+def test_view_of_a_model_that_is_a_table_now_stops_nothing() -> None:
+    with connected(read_only=False) as connection:
         connection.execute("create schema marts")
         connection.execute("create view marts.contact_engagement as select id from raw.contacts")
 
     assert forget("contacts", "2") == 0
 
-    assert rows(stored, "from marts.contact_engagement") == [(1,)]
+    assert rows("from marts.contact_engagement") == [(1,)]
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_ids_are_kept_as_salted_hashes_once(data_dir: Path) -> None:
+def test_ids_are_kept_as_salted_hashes_once() -> None:
     with configured_crm(lists={"contacts": [marked_contact(123456789, "a")]}):
         assert materialize("contacts").success
         assert forget("contacts", "123456789") == 0
         assert forget("contacts", "123456789") == 0
-    [(resource, hashed, salt)] = rows(data_dir / "crm.duckdb", "select resource, id_hash, salt from raw.forgotten")
+    [(resource, hashed, salt)] = rows("select resource, id_hash, salt from raw.forgotten")
     assert (resource, len(hashed), len(salt)) == ("contacts", 64, 64)
 
 

@@ -15,7 +15,6 @@ from crm_assets.__main__ import INTERRUPTED, main
 from crm_assets_tests.scripted_crm import configured_crm
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "job"), [("crm_check", "crm_check"), ("raw/accounts", "__ASSET_JOB")], ids=["job", "asset"]
@@ -66,7 +65,6 @@ def test_run_that_is_interrupted_says_so_with_its_exit_code(executor: str, tmp_p
     assert message.rstrip().endswith("Interrupted. No table is left half written: run the command again")
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_first_runs_at_the_same_time_create_the_home_together(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "crm_assets", "run", "no_such_job"]

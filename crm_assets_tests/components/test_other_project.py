@@ -88,4 +88,4 @@ def test_component_is_scaffolded_and_loads_in_another_project(tmp_path: Path, si
         run("dg", "launch", "--assets", '+key:"north/staging/stg_accounts"', folder=project, **variables)
 
     database = project / "data" / "north.duckdb"
-    assert rows(database, "select account_name from staging.stg_accounts") == [("Acme",)]
+    assert rows("select account_name from staging.stg_accounts", database) == [("Acme",)]

@@ -109,9 +109,9 @@ def test_failed_crm_does_not_affect_the_others(ran: Ran) -> None:
     assert "Check SOURCES__SOUTH__API_KEY" in str(failed.description)
 
     for name in ("north", "west"):
-        built = rows(ran.data_dir / f"{name}.duckdb", "select account_id from marts.account_overview")
+        built = rows("select account_id from marts.account_overview", ran.data_dir / f"{name}.duckdb")
         assert {id_ for (id_,) in built} - {None} == ids(ran.crms, name, "accounts")
-        address = rows(ran.data_dir / f"{name}.duckdb", "select distinct base_url from raw.sync_details")
+        address = rows("select distinct base_url from raw.sync_details", ran.data_dir / f"{name}.duckdb")
         assert address == [(ran.crms.servers[name].base_url,)]
     assert not (ran.data_dir / "crm.duckdb").exists()
 

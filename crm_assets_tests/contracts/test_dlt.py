@@ -143,7 +143,6 @@ def test_dlt_names_columns_as_before(key: str, column: str) -> None:
     assert named == column, f"dlt: snake case makes {named!r} of {key!r}: stored columns are called {column!r}"
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_dlt_makes_no_context_before_one_is_needed(tmp_path: Path) -> None:
     (tmp_path / ".dlt").mkdir()

@@ -13,7 +13,6 @@ from crm_assets_tests.deployment.image import MARK
 
 pytestmark = [
     pytest.mark.image,
-    pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(1800),
     pytest.mark.usefixtures("lake_extensions"),

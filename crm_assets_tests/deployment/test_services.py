@@ -8,7 +8,7 @@ from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.deployment.deployed import TICKING, Deployment
 from crm_assets_tests.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.usefixtures("lake_extensions")]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800), pytest.mark.usefixtures("lake_extensions")]
 
 
 @pytest.fixture

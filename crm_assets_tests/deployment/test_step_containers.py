@@ -14,7 +14,6 @@ from crm_assets_tests.waiting import eventually
 
 pytestmark = [
     pytest.mark.image,
-    pytest.mark.slow,
     pytest.mark.long,
     pytest.mark.timeout(1800),
     pytest.mark.usefixtures("lake_extensions"),

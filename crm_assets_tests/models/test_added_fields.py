@@ -103,7 +103,6 @@ def test_the_names_are_those_of_all_columns_and_steps() -> None:
     assert {"account_id", "held_at", "won_on", "created_on", "sent", "won_on__v_text"} <= names_in_models()
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("planted", VALUES.values(), ids=VALUES)

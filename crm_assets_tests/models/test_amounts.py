@@ -22,7 +22,6 @@ CONVERTED = [
 """Deals of a company whose currency is 1."""
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("others", "deal", "source", "counts", "warns"),
@@ -62,7 +61,6 @@ def test_sum_of_almost_nothing_stops_no_mart(crm: RawTables) -> None:
     assert (round(huge / 10**22, 9), one) == (1, (1,))
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("digits", [20, 21, 29])
 @pytest.mark.parametrize("field", ["amount", "base_currency_amount"])

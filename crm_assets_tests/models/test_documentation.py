@@ -21,7 +21,6 @@ def test_a_models_description_begins_with_its_grain(model: Model) -> None:
     assert model.description.startswith("One row ")
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @every_model
 def test_a_model_of_an_empty_crm_has_the_documented_columns(crm: RawTables, model: Model) -> None:

@@ -92,7 +92,6 @@ def test_the_page_has_ten_questions() -> None:
     assert len(QUERIES) == PAGE.count("\n## ") == 10
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.file
 @pytest.mark.parametrize("question", ANSWERS)

@@ -17,7 +17,6 @@ LEFT = {"gone": "reopened", "bin": "deleted"}
 BACK = {"gone": "won again", "bin": "restored"}
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_changes_are_those_of_each_deals_states(crm: RawTables) -> None:
     """Deals that go through all orders of four states."""

@@ -11,7 +11,7 @@ from crm_assets_tests.assets.raw_runs import build_models, forget, materialize, 
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
 from crm_assets_tests.scripted_crm import configured_crm
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 def load_marked(marks: Marks) -> list[Any]:
@@ -34,21 +34,21 @@ def everywhere(marks: Marks) -> dict[str, Any]:
 
 
 def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    marks, database = Marks(), data_dir / "crm.duckdb"
+    marks = Marks()
     with configured_crm(lists={"contacts": load_marked(marks), "open_tasks": []}) as crm:
         assert materialize("contacts").success
-        build_models(database)
+        build_models()
         assert found_in_files(marks.made, data_dir) == set(marks.made)
 
         assert forget("contacts", "2", "99") == 0
 
         assert "1 of 2 records stored" in capsys.readouterr().out
         assert found_in_files(marks.made, data_dir) == set()
-        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
-        assert rows(database, "select count(*) from marts.contact_engagement") == [(2,)]
-        assert rows(database, "select contacts from marts.pipeline_health_daily") == [(2,)]
-        if database.exists():  # a lake has no published copy
-            assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(2,)]
+        assert rows("select id from raw.contacts order by id") == [(1,), (3,)]
+        assert rows("select count(*) from marts.contact_engagement") == [(2,)]
+        assert rows("select contacts from marts.pipeline_health_daily") == [(2,)]
+        if (data_dir / "crm.duckdb").exists():  # a lake has no published copy
+            assert rows("select count(*) from marts.contact_engagement", data_dir / "crm.published.duckdb") == [(2,)]
 
         crm.lists["contacts"] = crm.lists["contacts"][:3]
         full, incremental = (materialize("contacts", mode=mode) for mode in ("full", "incremental"))
@@ -56,7 +56,7 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert (metadata["crm/complete"], metadata["crm/rows_forgotten"]) == (True, 1)
         assert incremental.success
         assert found_in_files(marks.made, data_dir) == set()
-        assert rows(database, "select id from raw.contacts order by id") == [(1,), (3,)]
+        assert rows("select id from raw.contacts order by id") == [(1,), (3,)]
 
 
 @pytest.mark.file
@@ -105,22 +105,21 @@ def test_catalog_that_is_a_file_is_erased(data_dir: Path, tmp_path: Path, monkey
         assert materialize("contacts").metadata("contacts")["dagster/row_count"] == 1
 
 
-def test_history_of_a_forgotten_record_is_forgotten_alone(data_dir: Path) -> None:
-    database = data_dir / "crm.duckdb"
+def test_history_of_a_forgotten_record_is_forgotten_alone() -> None:
     deals = [{"id": id_, "owner_id": 7, "updated_at": UPDATED} for id_ in (1, 2)]
     with configured_crm(lists={"won_deals": deals}):
         assert materialize("won_deals").success
-        build_models(database)
+        build_models()
         history = "select deal_id, dbt_scd_id, dbt_valid_from from snapshots.won_deals_history order by deal_id"
-        [kept, _] = rows(database, history)
+        [kept, _] = rows(history)
 
         assert forget("won_deals", "2") == 0
 
-    assert rows(database, history) == [kept]
-    assert rows(database, "select deal_id from marts.won_deal_changes") == [(1,)]
+    assert rows(history) == [kept]
+    assert rows("select deal_id from marts.won_deal_changes") == [(1,)]
 
 
-def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> None:
+def test_forgotten_record_still_listed_makes_no_check_warn() -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}):
         assert materialize("contacts").success
         assert forget("contacts", "2") == 0
@@ -128,7 +127,7 @@ def test_forgotten_record_still_listed_makes_no_check_warn(data_dir: Path) -> No
         checks = {e.check_name: e.passed for e in run.result.get_asset_check_evaluations()}
         assert checks["complete_read"]
         assert checks["rows_match_source"]
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(1,)]
+    assert rows("select count(*) from raw.contacts") == [(1,)]
 
 
 def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -> None:
@@ -139,7 +138,7 @@ def test_a_rejected_record_with_a_forgotten_id_is_only_counted(data_dir: Path) -
         crm.lists["contacts"] += [[marked_contact(2, marks.new())], marked_contact("02", marks.new())]
         assert materialize("contacts").success
     assert found_in_files(marks.made, data_dir) == set()
-    assert rows(data_dir / "crm.duckdb", "select record::varchar from raw.rejected_records") == [("null",)] * 2
+    assert rows("select record::varchar from raw.rejected_records") == [("null",)] * 2
 
 
 def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
@@ -150,10 +149,10 @@ def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
         assert forget("contacts", "2") == 0
         assert materialize("won_deals").success
     assert found_in_files(marks.made, data_dir) == set()
-    assert rows(data_dir / "crm.duckdb", "select id from raw.side_loaded") == [(3,)]
+    assert rows("select id from raw.side_loaded") == [(3,)]
 
 
-def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
+def test_record_forgotten_during_a_read_is_not_loaded() -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:
         assert materialize("contacts").success
         waiting = [forget]
@@ -166,4 +165,4 @@ def test_record_forgotten_during_a_read_is_not_loaded(data_dir: Path) -> None:
         run = materialize("contacts")
         assert run.success
         assert run.attempts("contacts") == 2
-    assert rows(data_dir / "crm.duckdb", "select id from raw.contacts") == [(1,)]
+    assert rows("select id from raw.contacts") == [(1,)]

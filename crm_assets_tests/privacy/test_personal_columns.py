@@ -74,7 +74,6 @@ def test_columns_are_personal_only_if_they_show_an_address(
     assert personal == marked
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     "sql",

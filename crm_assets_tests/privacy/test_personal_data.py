@@ -24,7 +24,7 @@ from crm_assets_tests.marked_records import (
 from crm_assets_tests.processes import completed
 from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, failing, json_response
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = pytest.mark.long
 
 
 def by_command(crm: ScriptedCrm, dagster_home: Path, policy: str) -> str:
@@ -72,10 +72,8 @@ def test_no_marked_value_reaches_the_disk(data_dir: Path, tmp_path: Path, policy
     assert len(marks.made) > 121
     assert found_in_files(marks.made, data_dir, tmp_path / "home") == set()
     assert [mark for mark in marks.made if mark in output] == []
-    assert rows(data_dir / "crm.duckdb", "select count(*) from raw.contacts") == [(14,)]
-    assert rows(data_dir / "crm.duckdb", "select count(*) > 0 from raw.dropped_fields where field = 'nickname'") == [
-        (True,)
-    ]
+    assert rows("select count(*) from raw.contacts") == [(14,)]
+    assert rows("select count(*) > 0 from raw.dropped_fields where field = 'nickname'") == [(True,)]
 
 
 @pytest.mark.file
@@ -102,12 +100,12 @@ def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, b
     marks = Marks()
     with configured_crm(lists=marked_lists(marks), side_loaded=marked_side_loads(marks)) as crm:
         sync(tmp_path / "home", before, *ENDPOINTS)
-        build_models(data_dir / "crm.duckdb")
+        build_models()
         report, copies = data_dir / "reports" / "sales_review.html", ".ipynb_checkpoints"  # as Jupyter makes
         (report.with_suffix("") / copies).mkdir(parents=True)
         for file in (report, report.with_suffix("") / copies / "owners.csv"):
             file.write_text(marks.made[0])
-        kept = personal_texts(data_dir)
+        kept = personal_texts()
         crm.lists = {"open_tasks": []}
         shown = change_policy(crm, after)
         output = shown + sync(tmp_path / "home", after, "open_tasks")
@@ -116,12 +114,12 @@ def test_changed_policy_leaves_no_stored_value(data_dir: Path, tmp_path: Path, b
     assert [mark for mark in marks.made if mark in output] == []
     assert f"Stored data follow personal_data {before}, but SOURCES__CRM__PERSONAL_DATA is {after}" in shown
     database = data_dir / "crm.duckdb"
-    assert rows(database, "select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
-    assert rows(database, "select count(*) from marts.contact_engagement") == [(13,)]
+    assert rows("select count(*), count(email) from raw.contacts") == [(13, 0 if after == "leave_out" else 3)]
+    assert rows("select count(*) from marts.contact_engagement") == [(13,)]
     if database.exists():  # a lake has no published copy
-        assert rows(data_dir / "crm.published.duckdb", "select count(*) from marts.contact_engagement") == [(13,)]
+        assert rows("select count(*) from marts.contact_engagement", data_dir / "crm.published.duckdb") == [(13,)]
     dated = "select count(*) > 0, count(*) = count(dbt_valid_from) from snapshots.accounts_history"
-    assert rows(database, dated) == [(True, True)]
+    assert rows(dated) == [(True, True)]
     assert [path for path in data_dir.glob("*.duckdb") if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
@@ -129,14 +127,14 @@ def test_a_table_that_no_model_makes_is_dropped_and_named(data_dir: Path, tmp_pa
     marks = Marks()
     with configured_crm(lists=marked_lists(marks)) as crm:
         sync(tmp_path / "home", "keep", "contacts")
-        with connected(data_dir / "crm.duckdb", read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute("create schema analysis; create table analysis.mine as from raw.contacts")
         output = change_policy(crm, "leave_out")
     assert "Dropped, as no model makes them: analysis.mine" in output
     assert found_in_files(marks.made, data_dir) == set()
 
 
-def personal_texts(data_dir: Path) -> list[str]:
+def personal_texts() -> list[str]:
     """What the personal columns of contacts hold under an earlier policy: hashes are personal data as well."""
-    found = rows(data_dir / "crm.duckdb", "select email, display_name, first_name from raw.contacts")
+    found = rows("select email, display_name, first_name from raw.contacts")
     return [text for row in found for text in row if text is not None and len(text) > 30]

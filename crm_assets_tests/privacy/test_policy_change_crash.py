@@ -47,12 +47,12 @@ def while_tables_are_copied(data_dir: Path) -> bool:
 
 
 def before_the_database_is_replaced(data_dir: Path) -> bool:
-    return rows(data_dir / "crm.published.duckdb", EMAILS) == [(CONTACTS, 0)]
+    return rows(EMAILS, data_dir / "crm.published.duckdb") == [(CONTACTS, 0)]
 
 
 def before_old_files_are_removed(data_dir: Path) -> bool:
     """The change is committed: it stores the policy."""
-    return ("raw", "personal_data_policy") in rows(data_dir / "crm.duckdb", TABLES)
+    return ("raw", "personal_data_policy") in rows(TABLES, data_dir / "crm.duckdb")
 
 
 def while_old_files_are_removed(data_dir: Path) -> bool:
@@ -76,13 +76,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def test_killed_change_is_finished_by_the_next_call(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: Callable[[Path], bool]
 ) -> None:
-    database = data_dir / "crm.duckdb"
     with configured_crm() as crm:
         assert materialize().success
-        with connected(database, read_only=False) as connection:
+        with connected(read_only=False) as connection:
             connection.execute(FILL)
-        build_models(database)
-        before = rows(database, TABLES)
+        build_models()
+        before = rows(TABLES)
         assert ("seeds", "owner_targets") in before
         Warehouse().publish()
         assert found_in_files(MARKS, data_dir) == set(MARKS)
@@ -101,13 +100,13 @@ def test_killed_change_is_finished_by_the_next_call(
         pipe.unlink()
         assert killed.wait() == -signal.SIGKILL, "it had ended before it could be killed"
 
-        [(count, emails)] = rows(database, EMAILS)
+        [(count, emails)] = rows(EMAILS)
         assert count == CONTACTS
         assert emails in {0, CONTACTS}
         assert "crm-assets apply-policy" in materialize("open_tasks").failure("open_tasks")
         apply_policy()
         assert materialize("open_tasks").success
     assert found_in_files(MARKS, data_dir) == set()
-    assert set(before) - set(rows(database, TABLES)) == set()
-    assert rows(database, EMAILS) == [(CONTACTS, 0)]
+    assert set(before) - set(rows(TABLES)) == set()
+    assert rows(EMAILS) == [(CONTACTS, 0)]
     assert not [path for path in data_dir.rglob("*") if "rewritten" in path.name or "unfinished" in path.name]

@@ -1,7 +1,6 @@
 """The estimates of a check, compared with the reads that follow."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ def lists(*counts: int) -> dict[str, list[Any]]:
     return {resource: linked(count) for resource, count in zip(ENDPOINTS, counts, strict=False)}
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("per_page", "counts", "granted", "latency"),
@@ -42,7 +40,6 @@ def test_estimate_of_a_full_read_is_right(
     counts: tuple[int, ...],
     granted: int | None,
     latency: float,
-    data_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SOURCES__CRM__PER_PAGE", str(per_page))
@@ -50,7 +47,7 @@ def test_estimate_of_a_full_read_is_right(
     with tidy_crm(lists=lists(*counts), page_sizes=page_sizes, latency=latency) as crm:
         findings = check(crm)
         assert materialize().success
-    sent = dict(rows(data_dir / "crm.duckdb", SENT.format("full")))
+    sent = dict(rows(SENT.format("full")))
     for found in findings.lists:
         assert found.full is not None
         assert found.full.bound == "about"
@@ -58,16 +55,15 @@ def test_estimate_of_a_full_read_is_right(
     assert abs(findings.full.requests - sum(sent.values())) <= 0.1 * sum(sent.values())
 
 
-@pytest.mark.slow
 @pytest.mark.long
-def test_estimate_of_an_incremental_read_is_right(data_dir: Path) -> None:
+def test_estimate_of_an_incremental_read_is_right() -> None:
     with tidy_crm(lists=lists(500, 40, 120, 300, 60), sorts=frozenset({"accounts", "contacts", "won_deals"})) as crm:
         crm.lists["open_tasks"].reverse()
         crm.lists["past_appointments"].reverse()
         findings = check(crm)
         assert materialize().success
         assert materialize(mode="incremental").success
-    sent = dict(rows(data_dir / "crm.duckdb", SENT.format("incremental")))
+    sent = dict(rows(SENT.format("incremental")))
     # Those that do not sort are logged as the full reads that they were.
     assert {resource: expected(of(findings, resource).hourly) for resource in sent} == {
         resource: (number, "about") for resource, number in sent.items()
@@ -104,11 +100,11 @@ def test_list_without_a_total_has_a_lower_bound() -> None:
 
 
 @pytest.mark.slow
-def test_a_capped_list_has_an_upper_bound(data_dir: Path) -> None:
+def test_a_capped_list_has_an_upper_bound() -> None:
     with tidy_crm(lists=lists(0, 0, 0, 100, 0), total=lambda _, true: 170 if true else 0) as crm:
         findings = check(crm)
         assert materialize("open_tasks").success
-    [[sent]] = rows(data_dir / "crm.duckdb", "select requests from raw.sync_log")
+    [[sent]] = rows("select requests from raw.sync_log")
     full = of(findings, "open_tasks").full
     assert full is not None
     assert (full.bound, full.requests >= sent) == ("at most", True)

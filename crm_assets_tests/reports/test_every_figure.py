@@ -79,7 +79,6 @@ def written(kind: str, value: Any, zone: ZoneInfo) -> str:
     return str(value) if kind == "text" else f"{value:{dates[kind]}}"
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("name", TABLES)
 def test_table_has_the_figures_of_the_records(reported: Reported, name: str) -> None:
@@ -129,7 +128,6 @@ def test_chart_shows_the_figures_of_its_table(reported: Reported, name: str, bar
     assert [*drawn.marks.values()] == pytest.approx(marks, abs=top / 1000)
 
 
-@pytest.mark.long
 def test_stacked_chart_shows_the_figures_of_its_table(reported: Reported) -> None:
     drawn = reported.figures["Open tasks by owner"]
     for row in counted.backlog(reported):

@@ -77,7 +77,6 @@ def add(dbt: Path) -> None:
         (dbt / file).write_text(text)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 def test_a_dbt_users_files_are_assets_that_can_be_materialized(dbt: Path, data_dir: Path) -> None:
     add(dbt)

@@ -38,7 +38,6 @@ def test_a_record_that_is_gone(
     assert states(project) == back
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("hard_deletes", ["invalidate", "new_record"])
 @pytest.mark.parametrize(

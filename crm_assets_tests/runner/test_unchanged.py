@@ -81,7 +81,6 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
@@ -134,7 +133,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES)
 def test_changed_data_are_built(
@@ -153,7 +151,6 @@ def test_table_of_somebody_else_is_always_read_again(models: ModelProject) -> No
     assert built_again(models) == ["rates", "rated"]
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("sql", "expected"),

@@ -24,7 +24,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, tasks
 
 KILLS = int(os.environ.get("KILLS", "2"))
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900 + 60 * KILLS)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900 + 60 * KILLS)]
 
 BEFORE, AFTER = 100, 250
 

@@ -42,11 +42,11 @@ def test_a_killed_process_leaves_the_table_as_before_or_as_after(
         killed.kill()
         assert exit_codes(killed) == [-signal.SIGKILL], "it had ended before it could be killed"
 
-        [(count, ids)] = rows(data_dir / "crm.duckdb", "select count(*), count(distinct id) from raw.open_tasks")
+        [(count, ids)] = rows("select count(*), count(distinct id) from raw.open_tasks")
         assert count == ids
         assert count in {BEFORE, AFTER}
         crm.latency = 0
         assert materialize("open_tasks").success
-        [(count, ids)] = rows(data_dir / "crm.duckdb", "select count(*), count(distinct id) from raw.open_tasks")
+        [(count, ids)] = rows("select count(*), count(distinct id) from raw.open_tasks")
         assert count == ids == AFTER
         assert list((data_dir / "pipelines").iterdir()) == []

@@ -21,7 +21,7 @@ MARKED = "select count(*) from duckdb_databases() where database_name = 'marker'
 def written(data_dir: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """A connection to the warehouse, for writing."""
     data_dir.mkdir(exist_ok=True)
-    return connected(data_dir / "crm.duckdb", read_only=False)
+    return connected(read_only=False)
 
 
 def mark(connection: duckdb.DuckDBPyConnection) -> None:
@@ -56,7 +56,7 @@ def test_failed_transaction_is_followed_by_a_new_instance(
             committed(connection, lambda: body(connection))
         assert not is_marked(connection)
         committed(connection, lambda: connection.execute("create table u as select 1 as i"))
-    assert rows(data_dir / "crm.duckdb", "from u") == [(1,)]
+    assert rows("from u") == [(1,)]
 
 
 def test_retried_transaction_runs_in_a_new_instance(data_dir: Path) -> None:
@@ -72,7 +72,7 @@ def test_retried_transaction_runs_in_a_new_instance(data_dir: Path) -> None:
         mark(connection)
         committed(connection, body)
     assert marked == [True, False]
-    assert rows(data_dir / "crm.duckdb", "from t") == [(1,)]
+    assert rows("from t") == [(1,)]
 
 
 def test_fatal_error_while_reading_is_followed_by_a_new_instance() -> None:

@@ -22,7 +22,7 @@ def test_data_can_be_kept_below_folders_of_any_name(tmp_path: Path, monkeypatch:
         Warehouse().publish()
         with Warehouse().read_connection() as connection:
             assert connection.execute("select id, title from raw.open_tasks").fetchall() == [(1, "Called")]
-    assert rows(folder / "crm.published.duckdb", "select title from raw.open_tasks") == [("Called",)]
+    assert rows("select title from raw.open_tasks", folder / "crm.published.duckdb") == [("Called",)]
     assert oct(folder.stat().st_mode)[-3:] == "700"
 
 
@@ -44,4 +44,4 @@ def test_the_data_directory_may_be_a_link(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / "link"))
     with configured_crm(lists={"open_tasks": [{"id": 1}]}):
         assert materialize("open_tasks").success
-    assert rows(tmp_path / "elsewhere" / "crm.duckdb", "select id from raw.open_tasks") == [(1,)]
+    assert rows("select id from raw.open_tasks", tmp_path / "elsewhere" / "crm.duckdb") == [(1,)]

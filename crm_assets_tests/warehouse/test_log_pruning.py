@@ -65,7 +65,7 @@ def set_back(database: Path, years: int, *load_ids: str) -> None:
 def stored(database: Path, resource: str = "open_tasks") -> dict[str, list[str]]:
     """Log table -> the loads of its rows."""
     found = "select distinct _dlt_load_id from raw.{} where resource = '{}' order by 1"
-    return {table: [load for (load,) in rows(database, found.format(table, resource))] for table in LOG_TABLES}
+    return {table: [load for (load,) in rows(found.format(table, resource), database)] for table in LOG_TABLES}
 
 
 @pytest.mark.long
@@ -93,7 +93,7 @@ def test_old_rows_are_deleted_by_a_load(
     assert had == {*LOG_TABLES} - {"unconfirmed_reads"}
     assert {table for table, loads in stored(database).items() if first in loads} == (set() if pruned else had)
     assert stored(database, "accounts")["sync_details"] == [other]
-    assert rows(database, "select id from present.open_tasks order by id") == [(1,), (2,), (3,)]
+    assert rows("select id from present.open_tasks order by id") == [(1,), (2,), (3,)]
 
 
 @pytest.mark.long

@@ -143,7 +143,6 @@ def test_a_value_that_cannot_be_written_is_refused(
     assert {path.name for path in folder.iterdir()} == {before, "current", ".lock"}
 
 
-@pytest.mark.long
 @pytest.mark.usefixtures("kind")
 def test_views_of_missing_tables_are_left_out(publish: Callable[..., Path]) -> None:
     folder = publish("create table t as select 1 as x", "create view v as from t", "create view w as from v")

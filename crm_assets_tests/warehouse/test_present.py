@@ -11,8 +11,6 @@ from crm_assets.loading.raw_tables import declare_tables, show_present
 from crm_assets.loading.shared_tables import create_shared_tables
 from crm_assets.warehouse.lake.address import connected_with
 
-pytestmark = pytest.mark.long
-
 ADD = "insert into raw.open_tasks (id, title, _dlt_load_id, _dlt_id) values (?, ?, ?, '')"
 LOG = "insert into raw.sync_log values (?, ?, ?, now(), 1, 0, 0, null, ?)"
 

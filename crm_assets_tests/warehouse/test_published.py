@@ -28,7 +28,7 @@ def test_the_step_copies_loaded_tables(data_dir: Path) -> None:
         materialize("open_tasks")
         assert not (data_dir / "crm.published.duckdb").exists()
         assert published()
-    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(70,)]
+    assert rows(COUNT, data_dir / "crm.published.duckdb") == [(70,)]
 
 
 def test_readers_of_the_copy_and_runs_do_not_block_each_other(data_dir: Path) -> None:
@@ -38,7 +38,7 @@ def test_readers_of_the_copy_and_runs_do_not_block_each_other(data_dir: Path) ->
             crm.lists["open_tasks"] += tasks(5, first=71)
             assert materialize("open_tasks").success and published()
             assert reader.execute(COUNT).fetchall() == [(70,)]
-    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(75,)]
+    assert rows(COUNT, data_dir / "crm.published.duckdb") == [(75,)]
 
 
 def test_an_unchanged_database_is_not_copied_again(data_dir: Path) -> None:
@@ -62,7 +62,7 @@ def test_the_copy_has_the_write_ahead_log_of_a_killed_process(data_dir: Path) ->
         connection.execute("insert into raw.open_tasks values (1)")
     assert database.with_name("crm.duckdb.wal").exists()
     assert Warehouse(database=str(database)).publish().is_new
-    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(1,)]
+    assert rows(COUNT, data_dir / "crm.published.duckdb") == [(1,)]
 
 
 @pytest.mark.long
@@ -77,6 +77,6 @@ def test_failed_copy_fails_its_step_and_keeps_the_old_copy(data_dir: Path, monke
 
         monkeypatch.setattr(shutil, "copyfileobj", no_room)
         assert not published()
-    assert rows(data_dir / "crm.duckdb", COUNT) == [(4,)]
-    assert rows(data_dir / "crm.published.duckdb", COUNT) == [(3,)]
+    assert rows(COUNT) == [(4,)]
+    assert rows(COUNT, data_dir / "crm.published.duckdb") == [(3,)]
     assert not list(data_dir.glob("*.unfinished"))
