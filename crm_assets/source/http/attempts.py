@@ -263,7 +263,7 @@ def broken(what: str) -> ApiUnavailable:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The first exception in the chain of causes."""
-    while cause := (error.__cause__ or error.__context__):
+    """The first exception in the chain of causes. dlt asks for a page while it handles a StopIteration."""
+    while (cause := error.__cause__ or error.__context__) and not isinstance(cause, StopIteration):
         error = cause
     return error

@@ -10,7 +10,7 @@ from itertools import chain, repeat
 import pytest
 
 from crm_assets.errors import ApiUnavailable, BadAnswer
-from crm_assets.source.http import attempts
+from crm_assets.source.http import attempts, session
 from crm_assets_tests.raw_server import server
 from crm_assets_tests.scripted_crm import KEY
 from crm_assets_tests.source.source_reads import read
@@ -60,6 +60,19 @@ def test_an_attempt_ends_at_its_deadline(begin: bytes, again: bytes, monkeypatch
     with server(answer) as (port, _):
         monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
         with pytest.raises(ApiUnavailable, match=r"page 1: no answer in time.*REQUEST_DEADLINE.*Every retry"):
+            read()
+
+
+@pytest.mark.slow
+def test_a_later_page_that_ends_at_its_deadline_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlt asks for it while it handles an exception, which is not the cause."""
+    first = b'{"tasks": [{"id": 1}], "meta": {"total": 2}}'
+    pages = iter([[STATUS + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(first) + first]])
+    head = STATUS + b"Content-Length: 99\r\n\r\n"
+    monkeypatch.setattr(session, "MIN_SECONDS_TO_PREFETCH", 60)
+    with server(sending(lambda: iter(next(pages, [head, *[b" "] * 30])), pause=0.02)) as (port, _):
+        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(ApiUnavailable, match=r"page 2: no answer in time.*REQUEST_DEADLINE"):
             read()
 
 
