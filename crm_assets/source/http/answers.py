@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from crm_assets.api import META
 from crm_assets.errors import ApiError, ApiRefusal, ApiUnavailable
 from crm_assets.masking import masked
 from crm_assets.settings import CrmSettings, setting_name
@@ -24,7 +25,7 @@ TRANSIENT = frozenset({408, 425, TOO_MANY_REQUESTS, *range(500, 600)} - {501, 50
 STATED_FINAL = frozenset({401, 403, 404, 422})
 """Codes of errors with status 200 that a retry cannot help. Any other code, or none, says nothing."""
 
-BEYOND_THE_END = frozenset({204, 400, 404, 416, 422, 500})
+BEYOND_THE_END = frozenset({204, 500, *range(400, 500)} - {401, 403, 407, 408, 425, TOO_MANY_REQUESTS})
 """Statuses of pages beyond the end of a list or a cap, of an API that served earlier ones; 204 has no content."""
 
 EPOCH_SECONDS, EPOCH_MILLISECONDS = 1_000_000_000, 100_000_000_000
@@ -52,19 +53,22 @@ ADVICE = {
 """Status -> what to do, with names of settings."""
 
 
-ERROR_KEYS = ("errors", "error")
-FAULT_KEYS = ("errorMessage", "errorType", "errorCode", "error_message", "error_code", "error_description", "fault")
+ERROR_KEYS = ("errors", "error", "errormessage", "errordescription", "fault")
+FAULT_KEYS = ("errortype", "errorcode")
 """Keys of gateways' errors. They count only in an answer without a list."""
 
 SUCCESS_KEYS = ("success", "ok")
 STATING_KEYS = (*SUCCESS_KEYS, "status", "message")
-CODE_KEYS = ("code", "status", "status_code", "statusCode", "error_code", "errorCode")
-MESSAGE_KEYS = ("errors", "error", "message", "detail", "error_description", "errorMessage", "faultstring", "fault")
+CODE_KEYS = ("code", "status", "statuscode", "errorcode")
+MESSAGE_KEYS = (*ERROR_KEYS, "message", "detail", "faultstring", META)
+"""Keys of answers about errors, as `_fields` has them."""
 
 FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "false"})
 SUCCEEDED = frozenset({"ok", "success", "successful", "succeeded", "true"})
 NOTHING = frozenset({"", "0", "false", "none", "null", "ok", "success", "no error", "no errors"})
 """Texts of an `error` that say that there is none."""
+
+A_CODE = re.compile("-?[0-9]{1,5}")
 
 FIRST_CODE, FIRST_OWN_CODE = 400, 600
 """The smallest code of an error, and of those beyond HTTP's that an API has of its own, which may mean success."""
@@ -181,35 +185,38 @@ def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
     if isinstance(records, list) and len(records) >= per_page:
         return None
     code = max(_codes(body), default=0)
-    failed = (
-        code >= FIRST_CODE
-        or _word(body, "status") in FAILED
-        or any(_word(body, key) in FAILED | {"0"} for key in SUCCESS_KEYS)
-        or any(_is_error(body.get(key)) for key in (*ERROR_KEYS, *(FAULT_KEYS if records is None else ())))
+    error_keys = (*ERROR_KEYS, *FAULT_KEYS) if records is None else ERROR_KEYS
+    failed = code >= FIRST_CODE or any(
+        _word(part, "status") in FAILED
+        or any(_word(part, key) in FAILED | {"0"} for key in SUCCESS_KEYS)
+        or any(_is_error(part.get(key)) for key in error_keys)
+        for part in (_fields(body), _fields(body.get(META)))
     )
     return (code if code >= FIRST_CODE else 0) if failed else None
 
 
+def _fields(body: Any) -> dict[str, Any]:
+    """An object's values by names that are the same in each spelling: `error_code`, `errorCode` and `ErrorCode`."""
+    return {key.replace("_", "").lower(): value for key, value in body.items()} if isinstance(body, dict) else {}
+
+
 def _codes(body: Any) -> Iterator[int]:
-    """The numbers under `code` and its like, also within `errors` and `error`; 0 for an API's own code of success."""
-    if isinstance(body, list):
-        for part in body:
-            yield from _codes(part)
-    elif isinstance(body, dict):
+    """The numbers under `code` and its like, also within errors and `meta`; 0 for an API's own code of success."""
+    for part in body if isinstance(body, list) else ():
+        yield from _codes(part)
+    if fields := _fields(body):
+        is_success = any(_word(fields, key) in SUCCEEDED for key in STATING_KEYS)
         for key in CODE_KEYS:
-            value = body.get(key)
-            if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len("12345"):
-                value = int(value)
-            if type(value) is int:
-                is_success = value >= FIRST_OWN_CODE and any(_word(body, key) in SUCCEEDED for key in STATING_KEYS)
-                yield 0 if is_success else value
-        for key in ERROR_KEYS:
-            yield from _codes(body.get(key))
+            if A_CODE.fullmatch(_word(fields, key)):
+                code = int(_word(fields, key))
+                yield 0 if is_success and code >= FIRST_OWN_CODE else code
+        for key in (*ERROR_KEYS, "status", META):
+            yield from _codes(fields.get(key))
 
 
-def _word(body: dict[str, Any], key: str) -> str:
+def _word(fields: dict[str, Any], key: str) -> str:
     """The text, number or boolean under a key, in lower case."""
-    value = body.get(key)
+    value = fields.get(key)
     return str(value).strip().lower() if isinstance(value, (str, int)) else ""
 
 
@@ -234,7 +241,7 @@ def status_error(where: str, answer: Answer, *, show_message: bool) -> ApiError:
     message = api_message(answer.content) if show_message else ""
     text = f"{where}: {answer.described}{f', {message!r}' if message else ''}."
     advice = ADVICE.get(answer.status, "").format_map({name: setting_name(name) for name in CrmSettings.model_fields})
-    if answer.transient:
+    if answer.status in TRANSIENT:
         return ApiUnavailable(f"{text} {advice or 'The API is busy or out of order, which may pass'}")
     if answer.status in REDIRECTS:
         # Masked first: a name of a host is shown in lower case, and cut.
@@ -272,6 +279,6 @@ def _texts(body: Any) -> Iterator[str]:
     elif isinstance(body, list):
         for part in body:
             yield from _texts(part)
-    elif isinstance(body, dict):
+    elif fields := _fields(body):
         for key in MESSAGE_KEYS:
-            yield from _texts(body.get(key))
+            yield from _texts(fields.get(key))

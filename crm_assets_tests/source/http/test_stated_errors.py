@@ -24,6 +24,7 @@ FINE = [
     pytest.param({"tasks": [], "error": "No errors"}, id="an error of no errors"),
     pytest.param({"tasks": SHORT, "status": "open", "message": "1 task"}, id="another status"),
     pytest.param({"tasks": SHORT, "errorType": "of the filter"}, id="a gateway's key beside a list"),
+    pytest.param({"tasks": SHORT, "Error": None, "meta": {"code": 200, "errors": []}}, id="no errors in meta"),
     pytest.param({"tasks": FULL, "errors": ["partial"], "code": 500}, id="a full page"),
     pytest.param({"message": "hello"}, id="only a message"),
     pytest.param([{"error": "x"}], id="an array"),
@@ -49,6 +50,10 @@ ERRORS = [
     pytest.param({"tasks": [], "success": True, "errors": ["timed out"]}, 0, id="errors beside success"),
     pytest.param({"errorMessage": "timed out"}, 0, id="errorMessage"),
     pytest.param({"fault": {"faultstring": "quota"}}, 0, id="fault"),
+    pytest.param({"tasks": SHORT, "error_message": "timed out"}, 0, id="error_message beside a short list"),
+    pytest.param({"tasks": [], "Errors": ["x"], "StatusCode": 503}, 503, id="in another spelling"),
+    pytest.param({"tasks": [], "meta": {"status": "error", "code": 429}}, 429, id="within meta"),
+    pytest.param({"tasks": [], "status": {"code": 503, "message": "x"}}, 503, id="code within status"),
 ]
 
 

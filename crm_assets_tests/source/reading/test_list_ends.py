@@ -52,10 +52,11 @@ def test_list_that_ends_before_a_refused_page_is_complete(rows: int, status: int
 
 
 @pytest.mark.parametrize("total", [None, lambda _seen, _true: 100], ids=["no-meta", "capped"])
-def test_a_cap_that_refuses_pages_is_not_the_end(total: Any) -> None:
+@pytest.mark.parametrize("status", [400, 410, 200])
+def test_a_cap_that_refuses_pages_is_not_the_end(status: int, total: Any) -> None:
     def capped(seen: Seen) -> Response | None:
         behind = seen.page * int(seen.params["per_page"]) > 100
-        return json_response({"message": "Too deep"}, 400) if behind else None
+        return json_response({"error": {"code": 400, "message": "Too deep"}}, status) if behind else None
 
     lists = {"open_tasks": tasks(300)}
     with configured_crm(lists=lists, with_meta=bool(total), total=total, faults=[capped]):
