@@ -163,18 +163,3 @@ def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     # Without a name server in reach it is a failure that may pass.
     with pytest.raises((ApiRefusal, ApiUnavailable), match=r"name cannot be resolved: .*Check SOURCES__CRM__BASE_URL"):
         read()
-
-
-def test_truncated_answer_without_a_length_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = b'{"tasks": [{"id": 1}, {"id": 2}], "meta": {"total": 2}}'
-    bodies = [whole[:20], b"", whole, b'{"tasks": [], "meta": {"total": 2}}']
-
-    def answer(connection: socket.socket) -> None:
-        connection.recv(100_000)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + bodies.pop(0))
-
-    with server(answer) as (port, _):
-        monkeypatch.setenv("SOURCES__CRM__BASE_URL", f"http://127.0.0.1:{port}")
-        reading = read()
-    assert reading.ids == [1, 2]
-    assert reading.report.retries == 2

@@ -121,17 +121,6 @@ def test_a_wrong_total_loses_nothing(total: Any) -> None:
     assert len(crm.seen) < 150
 
 
-def test_an_api_that_ignores_the_page_is_noticed() -> None:
-    same = {"tasks": tasks(50)}
-    with (
-        configured_crm(faults=[always("open_tasks", lambda: json_response(same))]) as crm,
-        pytest.raises(BadAnswer, match=r"open_tasks, page \d.* ignore the query parameter `page`") as raised,
-    ):
-        read()
-    assert "Task 1" not in str(raised.value)
-    assert len(crm.seen) < 15
-
-
 @pytest.mark.parametrize("with_meta", [True, False], ids=["meta", "no-meta"])
 def test_cap_that_repeats_the_last_page_is_incomplete(with_meta: bool) -> None:
     def capped(seen: Seen) -> Response | None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import why_rejected
@@ -15,12 +16,13 @@ from crm_assets.source.typing.redaction import Redaction, is_personal_name
 MARKED = "Ada Marked"
 
 
-def redaction(policy: str, *allowed: str, resource: str = "contacts", is_hashed: bool = False) -> Redaction:
-    given = {
-        "personal_data": policy,
-        "personal_data_key": "a key of thirty-two characters ...",
-        "personal_data_allowed": allowed,
-    }
+KEY = "a key of thirty-two characters ..."
+
+
+def redaction(
+    policy: str, *allowed: str, resource: str = "contacts", is_hashed: bool = False, key: str = KEY
+) -> Redaction:
+    given = {"personal_data": policy, "personal_data_key": key, "personal_data_allowed": allowed}
     return Redaction(CrmSettings.model_validate(given), resource_schema(resource).columns, is_hashed=is_hashed)
 
 
@@ -30,6 +32,12 @@ def left_out(record: Any, *allowed: str, resource: str = "contacts") -> Any:
 
 def hashed(record: Any, *allowed: str, resource: str = "contacts") -> Any:
     return redaction("hash", *allowed, resource=resource).record(record)
+
+
+@pytest.mark.parametrize("resource", ENDPOINTS)
+def test_columns_that_reads_depend_on_are_not_personal(resource: str) -> None:
+    columns = resource_schema(resource).columns
+    assert not [name for name in ("id", "updated_at", "created_at") if name in columns and columns[name].personal]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +244,10 @@ def test_blank_text_has_no_hash(blank: str) -> None:
 
 def test_text_has_the_same_hash_with_blanks_around_it() -> None:
     assert hashed({"email": f" {MARKED}\u00a0"}) == hashed({"email": MARKED})
+
+
+def test_another_key_makes_other_hashes() -> None:
+    assert redaction("hash", key=KEY[::-1]).record({"email": MARKED}) != hashed({"email": MARKED})
 
 
 def test_stored_hashes_are_not_hashed_again() -> None:
