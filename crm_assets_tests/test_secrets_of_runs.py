@@ -122,6 +122,7 @@ def test_a_run_leaves_no_secret_anywhere(tmp_path: Path) -> None:
     with configured_crm(lists={"open_tasks": tasks(3)}) as crm:
         crm.faults.append(always("contacts", ANSWERS["a message that repeats the key"]))
         environment = os.environ | crm.settings() | ENVIRONMENT | {"DAGSTER_HOME": str(home), "CRM_NOTIFY": ""}
+        environment["RUNTIME__LOG_LEVEL"] = "DEBUG"
         command = [str(Path(sys.executable).with_name("dagster")), "asset", "materialize"]
         options = ["-m", "crm_assets.definitions", "--select", "key:raw/open_tasks or key:raw/contacts"]
         with subprocess.Popen(
@@ -133,6 +134,7 @@ def test_a_run_leaves_no_secret_anywhere(tmp_path: Path) -> None:
                 time.sleep(0.2)
             assert process.stdout is not None
             output = process.stdout.read()
+    assert process.returncode != 0
     assert b"contacts, page 1: status 401, 'Incorrect key: ***'" in output
     texts = {"the output": output, "command lines": command_lines}
     texts |= {

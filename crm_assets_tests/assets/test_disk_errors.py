@@ -26,13 +26,32 @@ print(run.attempts("open_tasks"), run.failure("open_tasks"))
 """
 
 
-def read_with_small_files(limit: int, sender: Connection) -> None:
-    """A read in a process whose files have a limited size: as on a full disk, but for the operating system's words."""
+def read() -> tuple[int, str]:
+    """The attempts of a read, and what the user sees."""
+    run = materialize("open_tasks")
+    return run.attempts("open_tasks"), run.failure("open_tasks")
+
+
+def forget() -> tuple[int, str]:
+    """The exit code of a command, and what the user sees."""
+    with redirect_stderr(StringIO()) as shown:
+        code = main(["forget", "open_tasks", "1", "--yes"])
+    return code, shown.getvalue()
+
+
+def send_with_small_files(limit: int, action: Callable[[], tuple[int, str]], sender: Connection) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     sys.dont_write_bytecode = True  # Python would leave a part of a file
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    run = materialize("open_tasks")
-    sender.send((run.attempts("open_tasks"), run.failure("open_tasks")))
+    sender.send(action())
+
+
+def with_small_files(limit: int, action: Callable[[], tuple[int, str]]) -> tuple[int, str]:
+    """In a process whose files have a limited size: as on a full disk, but for the operating system's words."""
+    receiver, sender = FORKED.Pipe(duplex=False)
+    started(send_with_small_files, limit, action, sender).join()
+    result: tuple[int, str] = receiver.recv()
+    return result
 
 
 PERSON = "Confidential Person"
@@ -45,9 +64,7 @@ def test_a_full_disk(limit: int, when: str) -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, **task}]}) as crm:
         assert materialize("open_tasks").success
         crm.lists["open_tasks"] = [{"id": id_, **task} for id_ in range(1, 501)]
-        receiver, sender = FORKED.Pipe(duplex=False)
-        started(read_with_small_files, limit, sender).join()
-    attempts, message = receiver.recv()
+        attempts, message = with_small_files(limit, read)
     assert attempts == 1
     assert message.startswith("open_tasks: ")
     assert "File too large" in message
@@ -60,29 +77,15 @@ def test_a_full_disk(limit: int, when: str) -> None:
 @pytest.mark.slow
 def test_first_read_on_a_full_disk_leaves_no_broken_file() -> None:
     with configured_crm(lists={"open_tasks": tasks(1)}):
-        receiver, sender = FORKED.Pipe(duplex=False)
-        started(read_with_small_files, 8_000, sender).join()
-        assert "File too large" in receiver.recv()[1]
+        assert "File too large" in with_small_files(8_000, read)[1]
         assert materialize("open_tasks").success
-
-
-def forget_with_small_files(sender: Connection) -> None:
-    """A command in such a process."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    sys.dont_write_bytecode = True  # Python would leave a part of a file
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
-    with redirect_stderr(StringIO()) as shown:
-        code = main(["forget", "open_tasks", "1", "--yes"])
-    sender.send((code, shown.getvalue()))
 
 
 @pytest.mark.slow
 def test_a_full_disk_under_a_command() -> None:
     with configured_crm(lists={"open_tasks": [{"id": 1, "title": PERSON}]}):
         assert materialize("open_tasks").success
-        receiver, sender = FORKED.Pipe(duplex=False)
-        started(forget_with_small_files, sender).join()
-    code, shown = receiver.recv()
+        code, shown = with_small_files(200, forget)
     assert (code, shown.count("\n")) == (1, 1)
     assert "File too large" in shown
     assert "CRM_DATA_DIR" in shown

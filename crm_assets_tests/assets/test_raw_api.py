@@ -91,11 +91,7 @@ def capped(page: int, status: int) -> Any:
     return fault
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(
-    ("cap", "status", "with_meta"),
-    [(20, 400, True), (1, 404, True), (2, 416, False)],
-)
+@pytest.mark.parametrize(("cap", "status", "with_meta"), [(1, 404, True), (2, 416, False)])
 def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     cap: int, status: int, with_meta: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

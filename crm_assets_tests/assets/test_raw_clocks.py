@@ -62,11 +62,6 @@ def test_load_ids_increase_with_the_beginning_of_reads() -> None:
     assert len({len(load_id) for (load_id,) in ids}) == 1
 
 
-def test_load_id_is_no_change_of_a_table() -> None:
-    with configured_crm(lists={"open_tasks": tasks(3)}, credentials=("api_key", "another")):
-        assert "updated" not in materialize("open_tasks").failure("open_tasks")
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("ahead", [timedelta(hours=-1), timedelta(days=2)], ids=str)
 def test_change_during_a_read_is_found_later(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:

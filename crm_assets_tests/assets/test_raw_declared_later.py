@@ -1,8 +1,6 @@
 """A field is declared, or declared otherwise, when its values are stored already: the table follows its declaration."""
 
 import json
-import os
-import signal
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -19,7 +17,6 @@ from crm_assets.source.typing.columns import TYPES
 from crm_assets_tests.assets.declaring import Declarations, found, load, scores
 from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
-from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import configured_crm
 
 pytestmark = pytest.mark.slow
@@ -209,23 +206,3 @@ def _after(step: Any, then: Any, *arguments: Any) -> None:
 
 def _fail() -> None:
     raise duckdb.IOException("the disk is full")
-
-
-def _killed_after(step: str, folder: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(schemas, "SCHEMAS_DIR", folder)
-        patch.setattr(
-            loading, step, partial(_after, getattr(loading, step), lambda: os.kill(os.getpid(), signal.SIGKILL))
-        )
-        materialize("open_tasks")
-
-
-def test_a_process_killed_in_between_leaves_everything_as_it_was(declarations: Declarations) -> None:
-    load(*scores(1, 2))
-    before = everything()
-    declarations.declare(score="text")
-    with configured_crm(lists={"open_tasks": scores("n1")}):
-        assert exit_codes(started(_killed_after, "adapt_columns", declarations.folder)) == [-signal.SIGKILL]
-    assert everything() == before
-    load(*scores("n1"))
-    assert found() == [("n1", None), ("2", None)]

@@ -45,7 +45,6 @@ def test_a_resource_that_recovers_between_two_tries_is_loaded(capfd: pytest.Capt
     assert "60 records in 3 requests, 1 of them a retry (full)" in capfd.readouterr().err
 
 
-@pytest.mark.long
 def test_a_read_that_fails_half_way_leaves_the_table_as_it_was() -> None:
     with configured_crm(lists={"open_tasks": tasks(130)}) as crm:
         assert materialize("open_tasks").success

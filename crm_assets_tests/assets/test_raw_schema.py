@@ -3,19 +3,10 @@
 import pytest
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.loading.raw_tables import DUCKDB_TYPES
 from crm_assets.source.schemas import resource_schema
 from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.scripted_crm import configured_crm
-
-DUCKDB_TYPES = {
-    "text": "VARCHAR",
-    "bigint": "BIGINT",
-    "decimal": "DECIMAL(38,9)",
-    "timestamp": "TIMESTAMP WITH TIME ZONE",
-    "date": "DATE",
-    "bool": "BOOLEAN",
-    "json": "JSON",
-}
 
 
 @pytest.mark.long

@@ -31,10 +31,29 @@ def load(resource: str, side_loaded: dict[str, Any], records: list[Any] | None =
         assert materialize(resource).success
 
 
-def test_every_side_loaded_array_is_kept() -> None:
-    load("open_tasks", {"users": [ADA, BOB], "task_types": [{"id": 1, "name": "Call"}]})
+UNUSABLE = [{"display_name": "Marked"}, None, "x", {"id": 1.5}, {"id": 2**63}, [BOB]]
+CALL = {"id": 1, "name": "Call"}
+PARTIAL = {"id": 5, "name": "Acme", "partial": True}
+TOKENS = {"more": [{"collaboration": {"convo_token": "eyJ-secret"}}], "fcWidgetCollaboration": {"auth_token": "eyJ"}}
+SENT: dict[str, tuple[dict[str, Any], dict[tuple[str, int], Any]]] = {
+    "every array": (
+        {"users": [ADA, BOB], "task_types": [CALL]},
+        {("task_types", 1): CALL, ("users", 7): ADA, ("users", 8): BOB},
+    ),
+    "an array of another list": ({"sales_accounts": [PARTIAL]}, {("sales_accounts", 5): PARTIAL}),
+    "values that are no arrays": ({"a": None, "b": {}, "c": {"id": 1}, "d": "users", "e": 5, "f": []}, {}),
+    "records without a usable id": ({"users": [ADA, *UNUSABLE]}, {("users", 7): ADA}),
+    "access tokens": ({"deals": [{"id": 3, **TOKENS}]}, {("deals", 3): {"id": 3, "more": [{}]}}),
+}
+"""What comes beside the records -> what is kept."""
 
-    assert kept() == {("task_types", 1): {"id": 1, "name": "Call"}, ("users", 7): ADA, ("users", 8): BOB}
+
+@pytest.mark.parametrize(("sent", "expected"), SENT.values(), ids=SENT)
+def test_records_of_each_array_are_kept(sent: dict[str, Any], expected: dict[tuple[str, int], Any]) -> None:
+    load("contacts", sent, [{"id": 1, "name": "Ann"}])
+
+    assert kept() == expected
+    assert rows("select count(*) from raw.accounts") == [(0,)]
 
 
 AS_SENT = [
@@ -60,28 +79,6 @@ def test_record_on_every_page_is_kept_as_the_last_has_it() -> None:
         assert materialize("open_tasks").success
 
     assert kept() == {("users", 7): {**ADA, "page": 4}}
-
-
-def test_another_lists_array_is_kept_and_the_lists_own_is_not() -> None:
-    load("contacts", {"sales_accounts": [{"id": 5, "name": "Acme", "partial": True}]}, [{"id": 1, "name": "Ann"}])
-
-    assert kept() == {("sales_accounts", 5): {"id": 5, "name": "Acme", "partial": True}}
-    assert rows("select count(*) from raw.accounts") == [(0,)]
-
-
-def test_values_that_are_no_arrays_of_records_are_ignored() -> None:
-    load("open_tasks", {"a": None, "b": {}, "c": {"id": 1}, "d": "users", "e": 5, "f": []})
-
-    assert kept() == {}
-
-
-UNUSABLE = [{"display_name": "Marked"}, None, "x", {"id": 1.5}, {"id": 2**63}, [BOB]]
-
-
-def test_a_record_without_a_usable_id_is_left_out() -> None:
-    load("open_tasks", {"users": [ADA, *UNUSABLE]})
-
-    assert kept() == {("users", 7): ADA}
 
 
 def test_records_left_out_are_counted_in_the_log() -> None:
@@ -160,13 +157,6 @@ def test_a_load_that_fails_leaves_the_table_as_it_was() -> None:
         assert not materialize("open_tasks").success
 
     assert kept() == {("users", 7): ADA}
-
-
-def test_tokens_of_side_loaded_deals_are_never_stored() -> None:
-    deal = {"id": 3, "name": "Won", "more": [{"collaboration": {"convo_token": "eyJ-secret"}}]}
-    load("contacts", {"deals": [{**deal, "fcWidgetCollaboration": {"auth_token": "eyJ-secret"}}]})
-
-    assert kept() == {("deals", 3): {"id": 3, "name": "Won", "more": [{}]}}
 
 
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from crm_assets.loading import load as loading
 from crm_assets.source.typing import batches
 from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
@@ -143,13 +142,3 @@ def test_column_name_does_not_depend_on_other_records(data_dir: Path) -> None:
     added = set(columns("open_tasks", together)) - set(apart)
     assert added == {"seat"}
     assert rows("select seat from raw.open_tasks order by id", together) == [(None,), (1,), (2,)]
-
-
-def test_commit_out_of_memory_is_retried_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand columns take the 128 MiB that a load has; a hundred take less."""
-    monkeypatch.setattr(loading, "NARROW", loading.NARROW.replace(loading.LOAD_MEMORY, "16MiB"))
-    with configured_crm(lists={"open_tasks": [{"id": 1} | {f"field_{n}": n for n in range(100)}]}) as crm:
-        assert materialize("open_tasks").success
-        crm.lists["open_tasks"] = [{"id": 2, "new": 5}]
-        assert materialize("open_tasks").success
-    assert rows("select id, new from raw.open_tasks order by id") == [(1, None), (2, 5)]
