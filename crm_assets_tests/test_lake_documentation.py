@@ -52,6 +52,7 @@ def a_lake(
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     write("create schema marts; create table marts.account_overview as select 1 as i")
+    write("create view marts.shown as from marts.account_overview")
     with psycopg.connect(database) as connection:
         connection.execute(A_WEEK_AGO)
     return str(request.param)
@@ -69,6 +70,7 @@ def test_read_only_role_reads_with_the_documented_statements(a_lake: str, databa
         assert sorted(connection.execute(now).fetchall()) == [(1,), (2,)]
         assert connection.execute(yesterday).fetchall() == [(1,)]
         assert connection.execute("from lake.marts.later").fetchall() == [(3,)]
+        assert sorted(connection.execute("from lake.marts.shown").fetchall()) == [(1,), (2,)]
     with closing(connected_with(EXTENSIONS, {})) as connection:
         connection.execute(attach.replace(" (read_only)", ""))
         with pytest.raises(duckdb.Error, match="permission denied"):

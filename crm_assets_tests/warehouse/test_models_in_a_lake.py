@@ -5,19 +5,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import DagsterInstance, materialize
 
 from crm_assets.__main__ import main
-from crm_assets.assets.models import build_model_assets
 from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.privacy.applying import rebuild
 from crm_assets.runner.builds import build
 from crm_assets.runner.loading import load_models
 from crm_assets.runner.unchanged import BuildState
 from crm_assets.sandbox import serving_sandbox
-from crm_assets.settings import Crm
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets import raw_runs
+from crm_assets_tests.assets.model_runs import failure, run
 from crm_assets_tests.lake_servers import LakeServers
 from crm_assets_tests.runner.model_project import ModelProject
 from crm_assets_tests.warehouse.statements import read
@@ -150,9 +148,7 @@ def test_lineage_knows_columns_that_the_run_has_added(project: ModelProject) -> 
     for columns in ("1 as day", "1 as day, 2 as amount"):
         project.mart(f"select {columns}")
         project.write("marts/totals.sql", "select * from {{ ref('sales') }}")
-        with DagsterInstance.ephemeral() as instance:
-            models = build_model_assets(Crm(), list(project.models().values()))
-            result = materialize(models, resources={"crm_warehouse": Warehouse()}, instance=instance)
+        result = run(project)
     [totals] = result.asset_materializations_for_node("marts__totals")
     lineage: Any = totals.metadata["dagster/column_lineage"].value
     assert {column: dep.column_name for column, [dep] in lineage.deps_by_column.items()} == {
@@ -169,14 +165,5 @@ def test_lineage_knows_columns_that_the_run_has_added(project: ModelProject) -> 
 def test_table_that_a_lake_cannot_store_is_refused_alone(project: ModelProject, value: str) -> None:
     project.mart(f"select {value} as day")
     project.write("marts/another.sql", "select 1 as n")
-    with DagsterInstance.ephemeral() as instance:
-        result = materialize(
-            build_model_assets(Crm(), list(project.models().values())),
-            resources={"crm_warehouse": Warehouse()},
-            instance=instance,
-            raise_on_error=False,
-        )
-    [failed] = [event for event in result.all_events if event.is_step_failure]
-    message: Any = failed.step_failure_data.user_failure_data
-    assert "marts/sales.sql" in message.description
+    assert "marts/sales.sql" in failure(run(project))
     assert read("from marts.another") == [(1,)]

@@ -234,18 +234,6 @@ def test_a_state_is_not_trusted_after_a_killed_writer(database: Path) -> None:
     assert warehouse.remembered(warehouse.stamp) is None
 
 
-@pytest.mark.parametrize("configured", [False, True], ids=["sandbox", "a-crm"])
-def test_generated_records_have_a_file_of_their_own(
-    configured: bool, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if configured:
-        monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-        monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")
-    with Warehouse().get_connection() as connection:
-        connection.execute("create table t (i integer)")
-    assert [path.name for path in data_dir.glob("*.duckdb")] == ["crm.duckdb" if configured else "sandbox.duckdb"]
-
-
 def test_a_file_that_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "crm.duckdb"
     path.write_text("not a database" * 1000, encoding="utf-8")
