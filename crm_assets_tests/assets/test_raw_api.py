@@ -20,7 +20,6 @@ from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
 from crm_assets_tests.processes import exit_codes, started
 from crm_assets_tests.scripted_crm import KEY, Seen, configured_crm, json_response, scripted_crm, tasks
-from crm_assets_tests.source.source_reads import read
 
 pytestmark = pytest.mark.slow
 
@@ -111,24 +110,6 @@ def test_records_before_a_cap_are_loaded_and_the_cap_is_reported(
     pages = "1 page" if cap == 1 else f"{cap} pages"
     for word in (f"no more than {pages}, {5 * cap}", f"status {status}, 'Too deep'", "SOURCES__CRM__ENDPOINTS"):
         assert word in (check.description or "")
-
-
-@pytest.mark.file
-@pytest.mark.parametrize(("listed", "is_complete"), [(90, True), (100, False), (500, False)])
-def test_short_page_alone_distinguishes_the_end_from_a_cap(listed: int, is_complete: bool) -> None:
-    """Search indexes cap both, the pages and the total: a full page that reaches the total proves nothing."""
-    with configured_crm(lists={"open_tasks": tasks(listed)}, faults=[capped(2, 400)]) as crm:
-        crm.total = lambda _seen, true: min(true, 100)
-        assert read("open_tasks").report.complete is is_complete
-
-
-@pytest.mark.file
-@pytest.mark.parametrize(("listed", "is_complete"), [(120, True), (100, False)], ids=["short", "full"])
-def test_refusal_after_a_short_page_ends_a_list_without_total(listed: int, is_complete: bool) -> None:
-    with configured_crm(lists={"open_tasks": tasks(listed)}, with_meta=False) as crm:
-        crm.faults.append(capped(-(-listed // 50), 404))
-        report = read("open_tasks").report
-    assert (report.rows_read, report.complete) == (listed, is_complete)
 
 
 # An allowance
