@@ -165,7 +165,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "403": (lambda: json_response({"message": "No", "name": PERSON}, 403), "status 403, 'No'.*SOURCES__CRM__API_KEY"),
     "a wait longer than is allowed": (
         lambda: Response("", 503, headers={"Retry-After": "7200"}),
-        "status 503.*7,200 s.*SOURCES__CRM__REQUEST_MAX_WAIT",
+        "7,200 s.*REQUEST_MAX_WAIT",
     ),
     "404": (lambda: Response("", 404), "status 404.*SOURCES__CRM__ENDPOINTS"),
     "422": (lambda: json_response({"errors": ["No such filter"]}, 422), "'No such filter'.*SOURCES__CRM__ENDPOINTS"),
@@ -177,10 +177,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "a body that is not UTF-8": (lambda: body(b"\xff\xfe" + PERSON.encode("utf-16-le")), "not JSON"),
     "a body that does not end": (lambda: Endless(b" " * 2**16, pause=0), "does not end"),
     "gzip that unpacks to far more": (lambda: packed(gzip.compress(b" " * 2**25)), "does not end"),
-    "a redirect to itself": (
-        lambda: Response("", 302, headers={"Location": "/v1/tasks"}),
-        "status 302.*SOURCES__CRM__BASE_URL",
-    ),
+    "a redirect to itself": (lambda: Response("", 302, headers={"Location": "/v1/tasks"}), "302.*BASE_URL"),
     "invalid gzip": (lambda: packed(b'{"tasks": []}'), "Content-Encoding"),
     "200 with an error of the key": (
         lambda: body({"errors": {"code": 401, "message": ["No such key"]}}),
@@ -197,10 +194,7 @@ AT_ONCE: dict[str, tuple[Callable[[], Response], str]] = {
     "an object in place of the list": (lambda: body({"tasks": {"1": {"title": PERSON}}}), "'tasks' is not an array"),
     "a text in place of the list": (lambda: body({"tasks": PERSON}), "'tasks' is not an array of records but a string"),
     "null in place of the list": (lambda: body({"tasks": None}), "'tasks' is not an array of records but null"),
-    "more than twice the records": (
-        lambda: body({"tasks": tasks(101)}),
-        "101 records, more than.*SOURCES__CRM__PER_PAGE",
-    ),
+    "more than twice the records": (lambda: body({"tasks": tasks(101)}), "101 records, more than.*PER_PAGE"),
     "millions of records": (
         lambda: body(b'{"tasks":[' + b'{"a":1},' * 1_600_000 + b"{}]}"),
         "more than 3,000,000 values in 12,800,014 bytes.*SOURCES__CRM__PER_PAGE",

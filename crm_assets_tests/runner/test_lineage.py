@@ -27,10 +27,7 @@ COLUMNS = {
     "expression": ("select id || name as x from raw.accounts", [ID, NAME]),
     "star of a CTE": ("with a as (select name as x from raw.accounts) select * from a", [NAME]),
     "derived table": ("select x from (select * exclude (id) rename (name as x) from raw.accounts)", [NAME]),
-    "join": (
-        "select coalesce(email, name) as x from raw.accounts as a join raw.contacts as c on a.id = c.account_id",
-        [NAME, EMAIL],
-    ),
+    "join": ("select coalesce(email, name) as x from raw.accounts join raw.contacts using (id)", [NAME, EMAIL]),
     "union": ("select name as x from raw.accounts union select email from raw.contacts", [NAME, EMAIL]),
     "union by name": (
         "select id, name as x from raw.accounts union by name select email as x, id from raw.contacts",
@@ -45,10 +42,7 @@ COLUMNS = {
     ),
     "subquery in it": ("select (select max(email) from raw.contacts) as x from raw.accounts", [EMAIL]),
     "only decides about rows": ("select count(*) as x from raw.accounts where name is null", []),
-    "recursive": (
-        "with recursive r as (select id as x from raw.accounts union all select x from r) select x from r",
-        [ID],
-    ),
+    "recursive": ("with recursive r as (select id as x from raw.accounts union select x from r) select x from r", [ID]),
 }
 
 

@@ -21,10 +21,7 @@ WRONG_SQL = {
     "no such model": ("select 1\nfrom {{ ref('x') }}", "sales.sql:2: there is no model x: correct"),
     "source": ("select 1\nfrom {{ source('raw', 'x') }}", "sales.sql:2: there is no source raw.x"),
     "two statements": ("select 1; select 2", "has 2 statements"),
-    "pivot": (
-        "pivot (select 1 as a, 2 as b) on b using sum(a)",
-        "and IN with the values in a PIVOT",
-    ),
+    "pivot": ("pivot (select 1 as a, 2 as b) on b using sum(a)", "and IN with the values in a PIVOT"),
     "no statement": ("-- to do", "has 0 statements"),
     "no select": ("insert into raw.accounts select 1", "statement is INSERT, not SELECT"),
     "no SQL": ("select 1,\nfrom (\nwhere", "sales.sql:3: this is not valid SQL: Parser Error"),
@@ -44,10 +41,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "message"),
     [
-        (
-            "adapter.get_relation()",
-            "'adapter' is undefined: adapter calls, queries while rendering and packages are not",
-        ),
+        ("adapter.get_relation()", "'adapter' is undefined: adapter calls, queries while rendering and packages are"),
         ("run_query('select 1')", "'run_query' is undefined: adapter calls"),
         ("dbt_utils.star(ref('sales'))", "'dbt_utils' is undefined: adapter calls"),
         ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
@@ -69,16 +63,8 @@ def test_templates_cannot_do_everything(project: ModelProject, expression: str, 
     ("file", "text", "message"),
     [
         ("packages.yml", "packages: []", r"packages\.yml:1: packages and Python models are not supported"),
-        (
-            "marts/a.py",
-            "def model(dbt, session): ...",
-            r"a\.py:1: packages and Python models are not supported: write SQL",
-        ),
-        (
-            "dbt_project.yml",
-            "name: crm\non-run-end: []",
-            r"dbt_project\.yml:2: .* 'on-run-end' cannot be used: remove it",
-        ),
+        ("marts/a.py", "def model(dbt, session): ...", r"a\.py:1: packages and Python models are not supported"),
+        ("dbt_project.yml", "name: crm\non-run-end: []", r"dbt_project\.yml:2: .* 'on-run-end' cannot be used: remove"),
         (
             "macros/a.sql",
             "{% macro a() %}{% endmacro %}\n{% macro divided() %}{% endmacro %}",

@@ -11,10 +11,7 @@ TESTED = "columns: [{name: day, description: The day., data_tests: [{%s}]}]"
 
 WRONG_PROPERTIES = {
     "materialization": ("config: {materialized: tabel}", "materialized is 'tabel': use one of ephemeral"),
-    "no model's": (
-        "config: {materialized: seed}",
-        "materialized is 'seed': use one of ephemeral, incremental, table, view",
-    ),
+    "no model's": ("config: {materialized: seed}", "'seed': use one of ephemeral, incremental, table, view"),
     "capitals": ("config: {materialized: VIEW}", "materialized is 'VIEW': use one of ephemeral"),
     "config": ("config: {materialised: view}", "'materialised' cannot be used: did you mean materialized?"),
     "dbt's own config": ("config: {merge_update_columns: [a]}", "'merge_update_columns' cannot be used: remove it"),
@@ -24,21 +21,15 @@ WRONG_PROPERTIES = {
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
     "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
-    "owner with a name": (
-        "meta: {owner: Ann <ann@example.com>}",
-        "the owner is 'Ann <ann@example.com>': write team:NAME",
-    ),
+    "owner with a name": ("meta: {owner: Ann <ann@example.com>}", "the owner is 'Ann <ann@example.com>': write team"),
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
     "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW': write one without dots that is none of"),
-    "schema of failing rows": (
-        "config: {schema: dbt_test__audit}",
-        "is 'dbt_test__audit': write one without dots that is none of",
-    ),
+    "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit': write one without dots"),
     "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
     "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
     "ephemeral": (
         "{config: {materialized: ephemeral}, columns: [{name: day, data_tests: [unique]}]}",
-        "tests of ephemeral models are not run",
+        "ephemeral models are not",
     ),
     "kind of test": ("data_tests: [uniqe]", "has the unknown kind 'uniqe': use one of"),
     "two kinds in one": ("data_tests: [{unique: {}, not_null: {}}]", "is neither KIND nor"),
@@ -46,10 +37,7 @@ WRONG_PROPERTIES = {
     "beside arguments": (TESTED % "accepted_values: {values: [1]}", "'values' cannot be used: move it below arguments"),
     "beside": (TESTED % "unique: {severity: warn}", "'severity' cannot be used: move it below config"),
     "of a test": (TESTED % "unique: {config: {were: a}}", "'were' cannot be used: did you mean where?"),
-    "argument": (
-        TESTED % "unique: {arguments: {x: 1}}",
-        "the arguments column_name, x, but unique takes column_name: correct",
-    ),
+    "argument": (TESTED % "unique: {arguments: {x: 1}}", "arguments column_name, x, but unique takes column_name"),
     "severity": (TESTED % "unique: {config: {severity: fatal}}", "severity is 'fatal': use one"),
     "ref": (TESTED % "relationships: {arguments: {to: ref('x'), field: y}}", "there is no model x"),
     "meta": ("meta: 3", "meta is 3: write keys and values below it"),
@@ -59,20 +47,14 @@ WRONG_PROPERTIES = {
     "arguments without keys": (TESTED % "unique: {arguments: 3}", "arguments is 3: write keys and values below it"),
     "name of a test": (TESTED % "unique: {name: 3}", "name is 3: write a text"),
     "where of a test": (TESTED % "unique: {config: {where: 3}}", "where is 3: write a text"),
-    "column's argument": (
-        TESTED % "accepted_values: {arguments: {value: 1}}",
-        "accepted_values takes column_name, values, quote",
-    ),
+    "column's argument": (TESTED % "accepted_values: {arguments: {value: 1}}", "takes column_name, values"),
     "contract": ("config: {contract: {enforced: true}}", "an enforced contract is about columns: list them"),
     "contract without types": (
         "{config: {contract: {enforced: true}}, columns: [{name: day}]}",
-        "an enforced contract is about columns: list them, each with its data_type",
+        "list them, each with its data_type",
     ),
     "number as an argument": (TESTED % "unique: {arguments: {1: x}}", "has the arguments column_name, 1, but unique"),
-    "no argument": (
-        "data_tests: [{expression_is_true: {}}]",
-        "expression_is_true takes expression, column_name: correct",
-    ),
+    "no argument": ("data_tests: [{expression_is_true: {}}]", "takes expression, column_name: correct"),
 }
 
 
@@ -97,10 +79,7 @@ WRONG_YAML = {
         "sources: [{name: s, tables: [{name: t, meta: {external_location: a.csv}}]}]",
         "s: external_location cannot be used: read the file in a model",
     ),
-    "disabled source": (
-        "sources: [{name: s, config: {enabled: false}}]",
-        "the key 'enabled' cannot be used: remove it",
-    ),
+    "disabled source": ("sources: [{name: s, config: {enabled: false}}]", "'enabled' cannot be used: remove it"),
     "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
 }
 
@@ -145,10 +124,7 @@ def test_files_of_windows_editors_are_read(project: ModelProject, file: str) -> 
 WRONG_SETTINGS = {
     "meta": ("models: {+meta: 3}", "models: +meta is 3: write keys and values below it"),
     "tags": ("models: {+tags: 5}", "models: +tags is 5: write a text or a list"),
-    "value": (
-        "models: {crm: {marts: {+materialized: tabel}}}",
-        "models: crm: marts: +materialized is 'tabel': use one",
-    ),
+    "value": ("models: {crm: {marts: {+materialized: tabel}}}", "crm: marts: +materialized is 'tabel': use one"),
     "misspelt": ("seeds: {+scheme: a}", "seeds: the key '+scheme' cannot be used: did you mean +schema?"),
     "dbt's own": ("snapshots: {+target_schema: a}", "the key '+target_schema' cannot be used: write schema, as dbt"),
     "boolean": ("models: {+enabled: maybe}", "models: +enabled is 'maybe': write true or false, without quotes"),

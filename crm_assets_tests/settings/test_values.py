@@ -23,13 +23,6 @@ def crm() -> Iterator[ScriptedCrm]:
         yield crm
 
 
-@pytest.fixture
-def real_crm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of a CRM that is not requested."""
-    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", KEY)
-
-
 def error() -> str:
     """What is wrong with the settings."""
     with pytest.raises(SettingsError) as raised:
@@ -39,7 +32,7 @@ def error() -> str:
 
 @pytest.mark.parametrize("missing", ["BASE_URL", "API_KEY"])
 @pytest.mark.parametrize("value", [None, ""], ids=["not-set", "empty"])
-@pytest.mark.usefixtures("real_crm")
+@pytest.mark.usefixtures("a_crm")
 def test_one_without_the_other_is_an_error(missing: str, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PREFIX + missing)
     if value is not None:
@@ -83,12 +76,12 @@ WRONG = {
     ("name", "value"),
     [pytest.param(name, value, id=f"{name}={value!r:.60}") for name, values in WRONG.items() for value in values],
 )
-@pytest.mark.usefixtures("real_crm")
+@pytest.mark.usefixtures("a_crm")
 def test_a_wrong_value_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(PREFIX + name, value)
     message = error()
     assert PREFIX + name.partition("__")[0] in message
-    assert KEY not in message
+    assert "key-of-a-crm" not in message
     assert not name.endswith("KEY") or len(value.strip()) < 2 or value not in message
     assert "user:password" not in message
 
@@ -139,7 +132,7 @@ def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest
         ("CRM_CURRENCY", " chf ", "CHF"),
     ],
 )
-@pytest.mark.usefixtures("real_crm")
+@pytest.mark.usefixtures("a_crm")
 def test_a_right_value_is_taken(name: str, value: str, taken: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     assert getattr(resolve_settings(), name.removeprefix(PREFIX).removeprefix("CRM_").lower()) == taken
@@ -232,13 +225,10 @@ def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.Monke
     ("settings", "words"),
     [
         *(
-            ({"CRM_FISCAL_YEAR_START": value}, "FISCAL_YEAR_START.*not allowed: give 1 to 12, or a name such as April")
+            ({"CRM_FISCAL_YEAR_START": value}, "FISCAL_YEAR_START.*give 1 to 12, or a name")
             for value in ("0", "13", "Q2", "1.5")
         ),
-        *(
-            ({"CRM_CURRENCY": value}, "CURRENCY.*not allowed: give an ISO 4217 code such as EUR")
-            for value in ("Euro", "€", "E R")
-        ),
+        *(({"CRM_CURRENCY": value}, "CURRENCY.*not allowed: give an ISO 4217 code") for value in ("Euro", "€", "E R")),
         *(
             ({"CRM_REPORTING_TIMEZONE": value}, "REPORTING_TIMEZONE.*not allowed: give an IANA name")
             for value in ("localtime", "Factory", "posixrules", "europe/berlin", "Europe", "../UTC")
@@ -251,18 +241,12 @@ def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.Monke
         ({"SOURCES__CRM__REQUEST_TIMEOUT": "0"}, "not allowed: give more than 0 to 600, fractions too"),
         ({"SOURCES__CRM__ENDPOINTS__CONTACTS__PTH": "/x"}, "at contacts.pth, .*is unknown: give any of path, params,"),
         ({"SOURCES__CRM__PERSONAL_DATA_ALLOWED": '["city'}, "is not JSON"),
-        (
-            {"SOURCES__CRM__ENDPOINTS__CONTACTS__CADENCE_MINUTES": "x"},
-            "at contacts.cadence_.*: give a whole number, 5 to",
-        ),
+        ({"SOURCES__CRM__ENDPOINTS__CONTACTS__CADENCE_MINUTES": "x"}, "at contacts.cadence_.*: give a whole number"),
         (
             {"SOURCES__CRM__ENDPOINTS": '{"contacts": {"params": {"a": [1]}}}'},
             "^[^\n]*, at contacts.params.a, in the environment: give a table whose values are texts, [^\n]*$",
         ),
-        (
-            {"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"},
-            "not a path and does not begin with ducklake: or md:",
-        ),
+        ({"CRM_WAREHOUSE": "postgres:dbname=lake password=hush"}, "not a path and does not begin with ducklake:"),
         ({"CRM_WAREHOUSE": "ducklake:mysql:password=hush", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
         ({"CRM_WAREHOUSE": "ducklake:", "CRM_WAREHOUSE_FILES": "/files"}, "not in PostgreSQL"),
         ({"CRM_WAREHOUSE": "ducklake:postgres:password=hush"}, "CRM_WAREHOUSE_FILES is missing"),
