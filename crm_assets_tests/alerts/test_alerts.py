@@ -57,13 +57,8 @@ def test_a_cause_that_hits_many_assets_is_one_alert(hook: Webhook, crm: Scripted
     run = materialize(*lists, instance=instance)
     [alert] = hook.received
     assert alert["title"] == "crm_assets: problem: raw/accounts, raw/contacts, raw/open_tasks and 1 more"
-    for part in (
-        "status 403, 'Not yours'. The user that SOURCES__CRM__API_KEY belongs to may not see this list.",
-        "Failed: raw/accounts, raw/contacts, raw/open_tasks, raw/won_deals\n",
-        "tables keep the rows of their last successful run",
-        f"https://dagster.example.com/runs/{run.result.run_id}\n",
-    ):
-        assert part in alert["message"]
+    assert "Failed: raw/accounts, raw/contacts, raw/open_tasks, raw/won_deals\n" in alert["message"]
+    assert f"https://dagster.example.com/runs/{run.result.run_id}\n" in alert["message"]
     assert alert["message"].count("Not yours") == 1
 
     crm.faults.clear()

@@ -41,12 +41,7 @@ def test_digest_has_totals_and_the_page_as_a_file(database: Path, data_dir: Path
     [message] = hook.received
     assert message["type"] == "info"
     assert message["title"].startswith("crm_assets: sales review of ")
-    for line in (
-        "Are we on target? 5 was won in ",
-        "Won in 30 days: 5\n",
-        "Accounts: 1\n",
-        "from the bundled sandbox.",
-    ):
+    for line in ("Are we on target? 5 was won in ", "Won in 30 days: 5\n", "Accounts: 1\n", "the bundled sandbox."):
         assert line in message["message"]
     assert "Acme" not in message["message"]
     [attached] = message["attachments"]

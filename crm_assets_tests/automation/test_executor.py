@@ -107,7 +107,6 @@ def failed_run(
     """Executed once for all tests that look at it."""
     folder = tmp_path_factory.mktemp("failed")
     with configured_crm(lists=one_each()) as crm, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("NOTES", str(folder / "notes"))
         environment.setenv("CRM_DATA_DIR", str(folder / "data"))
         crm.faults.append(always("accounts", lambda: json_response({"message": "Not yours"}, 403)))
         with executed("few", request.param, instance) as result:
@@ -140,14 +139,6 @@ def test_steps_run_in_the_process_of_their_run_by_default() -> None:
     assert configured_executor().name == "in_process"
 
 
-def test_a_setting_that_names_no_executor_is_warned_of(monkeypatch: pytest.MonkeyPatch, messages: list[str]) -> None:
-    monkeypatch.setenv("CRM_EXECUTOR", "threads")
-    assert configured_executor().name == "in_process"
-    [warning] = messages
-    for word in ("CRM_EXECUTOR", "threads", *EXECUTORS):
-        assert word in warning
-
-
 @pytest.mark.long
 def test_executors_make_equal_tables_and_publish_once_a_run(
     instance: DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -156,7 +147,6 @@ def test_executors_make_equal_tables_and_publish_once_a_run(
     with configured_crm(lists=one_each()):
         for name in ("in_process", "multiprocess"):
             monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / name))
-            monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
             copy = tmp_path / name / "crm.published.duckdb"
             with copies(copy) as published, executed("few", name, instance) as result:
                 assert result.success
@@ -164,11 +154,6 @@ def test_executors_make_equal_tables_and_publish_once_a_run(
             made += [tables(tmp_path / name / "crm.duckdb"), tables(copy)]
     assert made == [made[0]] * 4
     assert {"raw.accounts", "staging.stg_accounts"} <= made[0].keys()
-
-
-def test_hooks_of_a_job_are_called(failed_run: FailedRun) -> None:
-    notes = (failed_run.folder / "notes").read_text(encoding="utf-8").splitlines()
-    assert {"failure of raw__accounts", "success of raw__contacts"} <= set(notes)
 
 
 def test_failed_step_keeps_the_rest_and_publishes_nothing(failed_run: FailedRun) -> None:

@@ -1,6 +1,5 @@
 """`crm-assets build`: models and their tests without Dagster, while one works on them."""
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,15 @@ from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED
 from crm_assets_tests.scripted_crm import configured_crm
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of models of a project that the command knows instead of the usual one."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "dbt_project.yml").write_text("name: own")
+    monkeypatch.setattr("crm_assets.commands.build.load_models", lambda: load_models(tmp_path))
+    return tmp_path / "models"
 
 
 def build(*models: str) -> int:
@@ -57,28 +65,20 @@ def test_models_that_read_one_that_failed_are_not_built(data_dir: Path, capsys: 
 
 
 def test_a_template_that_fails_when_it_is_built_fails_its_model_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    own: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "models").mkdir()
-    (tmp_path / "dbt_project.yml").write_text("name: own")
-    (tmp_path / "models/a.sql").write_text("{% if execute %}{{ nothing.that_is_known }}{% endif %} select 1 as i")
-    (tmp_path / "models/b.sql").write_text("select 2 as i")
-    monkeypatch.setattr("crm_assets.commands.build.load_models", lambda: load_models(tmp_path))
+    (own / "a.sql").write_text("{% if execute %}{{ nothing.that_is_known }}{% endif %} select 1 as i")
+    (own / "b.sql").write_text("select 2 as i")
 
     assert build() == 1
     first, second = capsys.readouterr().out.splitlines()
-    assert first.startswith(f"main.a: {tmp_path}/models/a.sql:1: 'nothing' is undefined")
+    assert first.startswith(f"main.a: {own}/a.sql:1: 'nothing' is undefined")
     assert second.startswith("main.b: 1 row")
 
 
-def test_a_model_may_be_named_without_its_schema(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "models").mkdir()
-    (tmp_path / "dbt_project.yml").write_text("name: own")
-    (tmp_path / "models/a.sql").write_text("{{ config(alias='b') }} select 1 as i")
-    (tmp_path / "models/b.sql").write_text("{{ config(schema='other') }} select 2 as i")
-    monkeypatch.setattr("crm_assets.commands.build.load_models", lambda: load_models(tmp_path))
+def test_a_model_may_be_named_without_its_schema(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own / "a.sql").write_text("{{ config(alias='b') }} select 1 as i")
+    (own / "b.sql").write_text("{{ config(schema='other') }} select 2 as i")
 
     assert build("a") == 0
     assert capsys.readouterr().out.startswith("main.b: 1 row")
@@ -90,25 +90,3 @@ def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.Captur
     output = capsys.readouterr().err
     assert "There is no model marts.nope" in output
     assert "marts.task_backlog" in output
-
-
-@pytest.mark.long
-def test_marts_of_a_crm_have_no_targets_of_the_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
-    won = {"updated_at": UPDATED, "closed_date": "2026-01-09", "owner_id": 402000017001}
-    deals = [
-        {"id": 1, "sales_account_id": 1, "amount": "100000000000000000000", "base_currency_amount": "7.5", **won},
-        {"id": 2, "sales_account_id": 99, "base_currency_amount": "100000000000000000000", **won},
-        {"id": 3, "base_currency_amount": "99999999999999999999999999999.0", **won},
-        {"id": 4, "amount": "1000000.0", **won},
-    ]
-    accounts = [{"id": 1, "name": "Acme", "updated_at": UPDATED}]
-    with configured_crm(lists={"accounts": accounts, "won_deals": deals}):
-        assert materialize().success
-        assert build() == 0
-
-    assert "warn: amounts_are_in_the_companys_currency: 2 fail" in capsys.readouterr().out
-    by_account = "select account_name, won_deals, won_amount from marts.account_overview order by account_id"
-    others = Decimal(10**20)
-    assert rows(by_account) == [("Acme", 1, Decimal("7.5")), ("Deals without a listed account", 3, others)]
-    by_owner = "select owner_id, sum(won_amount), sum(target_amount) from marts.owner_month group by all"
-    assert rows(by_owner) == [(402000017001, others + Decimal("7.5"), None)]

@@ -3,12 +3,9 @@
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import version
-from pathlib import Path
 
 import duckdb
 import pytest
@@ -16,7 +13,6 @@ import pytest
 from crm_assets.__main__ import COMMANDS, main
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.processes import completed
-from crm_assets_tests.scripted_crm import configured_crm
 
 
 def test_help_explains_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -116,15 +112,6 @@ def test_too_little_memory_is_said_with_the_setting(
     assert sentence.endswith("Raise CRM_MEMORY_LIMIT, or give the machine more memory")
 
 
-def test_a_data_directory_that_is_none_is_said_with_the_setting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("CRM_DATA_DIR", str(tmp_path / "file"))
-    assert main(["build"]) == 1
-    assert capsys.readouterr().err == f"[Errno 17] File exists: '{tmp_path}/file'. Set CRM_DATA_DIR to a folder\n"
-
-
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--version"])
@@ -151,33 +138,18 @@ def test_output_that_nobody_reads_is_no_error(buffering: str) -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
-@pytest.mark.long
-def test_interrupted_command_says_so_in_a_sentence() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
-    with configured_crm() as crm:
-        crm.holds_back = lambda _: True
-        settings = crm.settings() | {"SOURCES__CRM__REQUEST_TIMEOUT": "2"}
-        with subprocess.Popen(
-            [sys.executable, "-m", "crm_assets", "check"], env=os.environ | settings, stderr=subprocess.PIPE, text=True
-        ) as process:
-            while not crm.seen and process.poll() is None:
-                time.sleep(0.02)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=60)
-        crm.holds_back = None
-    assert (process.returncode, errors.strip()) == (
-        130,
-        "Interrupted. No table is left half written: run the command again",
-    )
-
-
-def test_interrupted_statement_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("as_duckdb", [False, True], ids=["", "within a statement"])
+def test_interrupted_command_says_so_in_a_sentence(
+    as_duckdb: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def ends() -> None:
-        raise RuntimeError("Query interrupted") from KeyboardInterrupt()  # as DuckDB does
+        if as_duckdb:
+            raise RuntimeError("Query interrupted") from KeyboardInterrupt()
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("crm_assets.commands.stored.Warehouse", ends)
     assert main(["tables"]) == 130
-    assert "Traceback" not in capsys.readouterr().err
+    assert capsys.readouterr().err == "\nInterrupted. No table is left half written: run the command again\n"
 
 
 def test_traceback_of_a_bug_has_no_value_of_a_record(

@@ -47,9 +47,7 @@ def test_run_that_is_interrupted_before_it_starts_is_cancelled(tmp_path: Path, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.long)], ids=["in-process", "multiprocess"]
-)
+@pytest.mark.parametrize("executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.long)])
 def test_run_that_is_interrupted_says_so_with_its_exit_code(executor: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "crm_assets", "run", "raw/accounts"]
     with configured_crm(lists={"accounts": [{"id": 1}]}, holds_back=lambda _: True) as crm:

@@ -1,9 +1,7 @@
 """The files of `deploy/`: rights, versions, secrets, and what reaches the containers."""
 
 import re
-import subprocess
 from io import StringIO
-from pathlib import Path
 
 import pytest
 import yaml
@@ -44,19 +42,6 @@ def test_every_image_has_an_exact_version() -> None:
 def test_a_compose_file_follows_the_specification(file: str) -> None:
     text = re.sub(r"\$\{\w+(:[-?][^}]*)?\}", "1", (DEPLOY / file).read_text(encoding="utf-8"))
     PyCompose.from_yaml(yaml.safe_dump(yaml.safe_load(text))).validate()
-
-
-ODD = "pg$ecret#1"
-
-
-@pytest.mark.parametrize(
-    ("line", "value"), [(f"X={ODD}", "pg#1"), (f'X="{ODD}"', "pg#1"), (f"X='{ODD}'", ODD)], ids=["bare", '"', "'"]
-)
-def test_only_single_quotes_keep_a_dollar_sign(line: str, value: str, tmp_path: Path) -> None:
-    # Docker Compose cannot be run here. A shell has the same rules for these lines.
-    (tmp_path / "env").write_text(f"{line}\n", encoding="utf-8")
-    shown = subprocess.run(["sh", "-c", '. ./env; printf %s "$X"'], cwd=tmp_path, capture_output=True, check=True)
-    assert shown.stdout.decode() == value
 
 
 def test_the_example_quotes_what_may_hold_any_character() -> None:

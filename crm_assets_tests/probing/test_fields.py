@@ -12,13 +12,8 @@ MARK = "marked-value-8151"
 
 
 def test_fields_are_compared_by_name_and_type() -> None:
-    odd: list[dict[str, Any]] = [
-        {"lead_score": "high"},
-        {"lead_score": True},
-        {"lead_score": "12"},
-        {"lead_score": None},
-    ]
-    records = [record | odd[number % 4] for number, record in enumerate(linked(8, favourite_colour="blue"))]
+    odd = ["high", True, "12", None]
+    records = [{**each, "lead_score": odd[n % 4]} for n, each in enumerate(linked(8, favourite_colour="blue"))]
     with tidy_crm(lists={"contacts": records}) as crm:
         findings = check(crm)
     found = of(findings, "contacts")

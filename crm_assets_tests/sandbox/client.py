@@ -9,17 +9,12 @@ from typing import Any
 import requests
 
 from crm_assets.sandbox import RunningSandbox, serving_sandbox
+from crm_assets.sandbox.world import RESOURCES
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=timezone.utc)
 """The instant that the tests look at, unless they are about time."""
 
-DATA_KEYS = {
-    "/v1/accounts": "sales_accounts",
-    "/v1/contacts": "contacts",
-    "/v1/deals": "deals",
-    "/v1/tasks": "tasks",
-    "/v1/appointments": "appointments",
-}
+DATA_KEYS = {resource.path: resource.data_key for resource in RESOURCES}
 PATHS = tuple(DATA_KEYS)
 
 Row = dict[str, Any]
