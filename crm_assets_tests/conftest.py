@@ -95,6 +95,13 @@ def data_dir(_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return folder
 
 
+@pytest.fixture
+def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of a CRM that is no sandbox. Nothing is asked of it."""
+    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
+    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key-of-a-crm")
+
+
 @pytest.fixture(scope="session")
 def lake_extensions() -> None:
     """The packages with a lake's extensions, which are for one version of DuckDB."""

@@ -23,6 +23,13 @@ DAGSTER = Path(sys.executable).with_name("dagster")
 UPDATED = "2026-01-01T00:00:00Z"
 
 
+COMMANDS = {
+    "in_process": ("asset", "materialize", "--select", "group:raw"),
+    "multiprocess": ("job", "execute", "-j", "crm_full_refresh"),
+}
+"""Executor -> a command that uses it."""
+
+
 def started(*arguments: str, tmp_path: Path, settings: Mapping[str, str] | None = None) -> "subprocess.Popen[str]":
     """Starts a dagster command in an empty folder, with nothing in the environment but what is given."""
     home = tmp_path / "home"
@@ -52,20 +59,9 @@ def one_each() -> dict[str, list[Any]]:
     return {resource: [{"id": 1, "updated_at": UPDATED}] for resource in ENDPOINTS}
 
 
-@pytest.mark.parametrize(
-    ("executor", "command"),
-    [
-        pytest.param("in_process", ("asset", "materialize", "--select", "group:raw"), id="in-process"),
-        pytest.param(
-            "multiprocess",
-            ("job", "execute", "-j", "crm_full_refresh"),
-            id="multiprocess",
-            marks=pytest.mark.long,
-        ),
-    ],
-)
+@pytest.mark.parametrize("executor", ["in_process", pytest.param("multiprocess", marks=pytest.mark.long)])
 def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
-    executor: str, command: tuple[str, ...], tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    executor: str, tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with scripted_crm(lists=one_each()) as crm:
         # A process lasts as long as its last request.
@@ -76,7 +72,7 @@ def test_a_cancelled_run_ends_soon_and_leaves_nothing_to_mend(
         crm.lists["accounts"] = [{"id": id_, "updated_at": UPDATED} for id_ in (1, 2)]
         crm.seen.clear()
         crm.holds_back = lambda _: True
-        with started(*command, tmp_path=tmp_path, settings=settings | {"CRM_EXECUTOR": executor}) as process:
+        with started(*COMMANDS[executor], tmp_path=tmp_path, settings=settings | {"CRM_EXECUTOR": executor}) as process:
             eventually(lambda: crm.seen or process.poll() is not None, pause=0.02)
             with DagsterInstance.from_config(str(tmp_path / "home")) as instance:
                 # As Dagster's UI does it: the wish is noted, then the process gets a signal.

@@ -28,18 +28,7 @@ def everything(database: Path | None = None) -> list[Any]:
 
 
 STORED: dict[str, list[Any]] = {
-    "text": [
-        "7",
-        "007",
-        "0.5",
-        "true",
-        "2024-01-05",
-        "2024-01-05T10:00:00+05:30",
-        "2024-01-05T10:00:00Z",
-        "x",
-        "",
-        "1e3",
-    ],
+    "text": ["7", "007", "0.5", "true", "2024-01-05", "2024-01-05T10:00+05:30", "2024-01-05T10:00:00Z", "x", "", "1e3"],
     "bigint": [7, 0, -1, 2**53 + 1, 2**63 - 1, -(2**63)],
     "double": [0.5, 3.0, -1e300, 1e16, 0.1234567891],
     "decimal": [7700, "0.5", "-12345678901234567890.123456789"],
@@ -123,13 +112,7 @@ def test_variants_that_fit_the_new_type_move_into_the_column(declarations: Decla
     load(*scores(1, 0.5, "007", "2024-01-05", {"a": 1}))
     declarations.declare(score="decimal")
     load()
-    assert found() == [
-        (Decimal(1), None),
-        (Decimal("0.5"), None),
-        (None, "007"),
-        (None, "2024-01-05"),
-        (None, '{"a":1}'),
-    ]
+    assert found() == [(1, None), (Decimal("0.5"), None), (None, "007"), (None, "2024-01-05"), (None, '{"a":1}')]
     declarations.declare(score="json")
     load()
     column, beside = zip(*found(), strict=True)

@@ -16,13 +16,7 @@ PERSON = "Jane Doe"
 
 
 def test_silent_resource_is_retried_and_others_are_loaded() -> None:
-    lists = {
-        "open_tasks": tasks(3),
-        "accounts": [{"id": 1}],
-        "past_appointments": [{"id": 1}],
-        "won_deals": [{"id": 1}],
-    }
-    with configured_crm(lists=lists) as crm:
+    with configured_crm(lists={resource: [{"id": 1}] for resource in ENDPOINTS}) as crm:
         crm.faults.append(always("contacts", lambda: json_response({"message": "Out of order"}, 500)))
         run = materialize()
     assert not run.success

@@ -8,19 +8,14 @@ from typing import Any
 
 import duckdb
 
+from crm_assets.api import ENDPOINTS
 from crm_assets.runner.unchanged import report_in
 from crm_assets.sandbox.world import ACCOUNTS, APPOINTMENTS, CONTACTS, DEALS, TASKS, World
 from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables
 from crm_assets_tests.models.reckoning import Record
 from crm_assets_tests.models.recomputed.crm import FISCAL_YEAR_START, ZONE, Crm
 
-LISTS = {
-    "accounts": ACCOUNTS,
-    "contacts": CONTACTS,
-    "won_deals": DEALS,
-    "open_tasks": TASKS,
-    "past_appointments": APPOINTMENTS,
-}
+LISTS = dict(zip(ENDPOINTS, (ACCOUNTS, CONTACTS, DEALS, TASKS, APPOINTMENTS), strict=True))
 READS = {
     FIRST: datetime(2026, 10, 2, 3, 30, tzinfo=timezone.utc),
     SECOND: datetime(2026, 11, 2, 4, 30, tzinfo=timezone.utc),

@@ -26,17 +26,12 @@ def test_deal_names_account_owner_stage_and_pipeline(crm: RawTables) -> None:
     crm.side_load("users", 7, display_name="Ada")
     crm.side_load("deal_stages", 8, name="Won")
     crm.side_load("territories", 10, name="North")
-    named = {
-        "deal_pipelines": "Standard",
-        "deal_types": "Renewal",
-        "deal_products": "Seats",
-        "industry_types": "Retail",
-    }
+    named = {"deal_pipelines": "Usual", "deal_types": "Renewal", "deal_products": "Seats", "industry_types": "Retail"}
     for array, name in named.items():
         crm.side_load(array, 9, name=name)
 
     columns = ("account_name", "account_country", "owner_name", "stage_name", "pipeline_name", "deal_type_name")
-    assert crm.row(OVERVIEW, *columns) == ("Acme", "Germany", "Ada", "Won", "Standard", "Renewal")
+    assert crm.row(OVERVIEW, *columns) == ("Acme", "Germany", "Ada", "Won", "Usual", "Renewal")
     assert crm.row(OVERVIEW, "product", "industry_name", "territory_name") == ("Seats", "Retail", "North")
 
 

@@ -30,10 +30,3 @@ def kind(request: pytest.FixtureRequest, data_dir: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{data_dir}/catalog.ducklake")
         monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir / "lake"))
     return str(request.param)
-
-
-@pytest.fixture
-def a_crm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of a CRM that is no sandbox. Nothing is asked of it."""
-    monkeypatch.setenv("SOURCES__CRM__BASE_URL", "https://crm.example")
-    monkeypatch.setenv("SOURCES__CRM__API_KEY", "key")

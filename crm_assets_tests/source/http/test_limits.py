@@ -82,6 +82,19 @@ def test_a_429_halves_the_window() -> None:
     assert windows == [8, 4, 2, 1, 1]
 
 
+def test_never_more_than_the_window_are_in_flight() -> None:
+    limits, inside = Limits(3), list[int]()
+
+    def go(_: int) -> None:
+        with limits.request(OPEN, print):
+            inside.append(limits._in_flight)
+            time.sleep(0.01)
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(go, range(20)))
+    assert max(inside) == 3
+
+
 def test_all_requests_wait_for_the_end_of_a_pause() -> None:
     limits = Limits(8)
     began = time.monotonic()
