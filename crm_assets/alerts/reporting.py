@@ -27,9 +27,6 @@ LONGEST, MOST = 1500, 20
 IN_TITLE = 3
 """The most assets that a title names."""
 
-TITLES: Mapping[Kind, str] = {Kind.warning: "warning", Kind.late: "late"}
-"""The word in the title of an alert, if it is not `problem`."""
-
 ADVICE: Mapping[Kind, str] = {
     Kind.step: (
         "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
@@ -137,11 +134,12 @@ class Incidents(BaseModel):
 def _problem(incident: Incident) -> Message:
     """The message about a new incident."""
     kind, subjects = incident.kind, incident.subjects
+    word = kind.value if kind in {Kind.warning, Kind.late} else "problem"
     hit = [f"Failed: {named(subjects)}"] if kind is Kind.step else []
     checks = sorted({_crm_of(subject).command("check") for subject in subjects})
     return Message(
         "warning" if kind is Kind.warning else "failure",
-        f"crm_assets: {TITLES.get(kind, 'problem')}: {named(subjects, IN_TITLE)}",
+        f"crm_assets: {word}: {named(subjects, IN_TITLE)}",
         "\n".join([*incident.details, *hit, ADVICE[kind].format(check=" and ".join(f"`{check}`" for check in checks))]),
     )
 
@@ -174,6 +172,9 @@ DAEMON_SILENT = 120
 
 OVERLAP = timedelta(minutes=10)
 """How much later than its end a run may become visible, with the difference between the clocks of two machines."""
+
+AT_A_TIME = 150
+"""Runs looked at per tick, which takes up to 0.15 s for each: it ends long before Dagster's limit of a minute."""
 
 TAG, LAST = "crm_assets/incidents", 20
 """The tag of runs that report themselves, with all open incidents, and in how many of the last runs it is looked for:
@@ -214,9 +215,11 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def _ended_since(instance: dg.DagsterInstance, cursor: Cursor, now: datetime) -> list[dg.DagsterRun]:
-    """The runs that have ended since the cursor, in order. Advances the cursor."""
+    """The runs that have ended since the cursor, in order: the last ones, if they are too many. Advances the cursor."""
     since = cursor.at - OVERLAP
-    records = instance.get_run_records(dg.RunsFilter(statuses=ENDED, updated_after=since))
+    records = instance.get_run_records(
+        dg.RunsFilter(statuses=ENDED, updated_after=since), limit=AT_A_TIME, order_by="update_timestamp"
+    )
     ended = [(record.end_time or now.timestamp(), record.dagster_run) for record in records]
     new = [(at, run) for at, run in ended if run.run_id not in cursor.seen and at > since.timestamp()]
     cursor.at, cursor.seen = now, [run.run_id for _, run in ended]

@@ -18,6 +18,7 @@ from dagster import (
 )
 from dagster._daemon.types import DaemonHeartbeat
 
+from crm_assets.alerts import reporting
 from crm_assets.alerts.outcomes import lateness
 from crm_assets.alerts.reporting import send_alerts
 from crm_assets.definitions import defs
@@ -57,9 +58,9 @@ def daemon(instance: DagsterInstance) -> Daemon:
     return Daemon(instance)
 
 
-def kill_a_run(instance: DagsterInstance) -> None:
+def kill_a_run(instance: DagsterInstance, job: str = JOB) -> None:
     """A run whose process ends without a word, as the daemon finds it."""
-    run = instance.create_run_for_job(defs.resolve_job_def(JOB), status=DagsterRunStatus.STARTED)
+    run = instance.create_run_for_job(defs.resolve_job_def(job), status=DagsterRunStatus.STARTED)
     instance.report_run_failed(run, "The process was killed")
 
 
@@ -222,6 +223,17 @@ def test_an_asset_never_materialized_is_not_late(instance: DagsterInstance) -> N
 def test_a_damaged_cursor_counts_as_none(hook: Webhook, daemon: Daemon) -> None:
     daemon.cursor = "{damaged"
     kill_a_run(daemon.instance)
+    daemon.tick()
+    assert hook.titles == [f"crm_assets: problem: job {JOB}"]
+
+
+def test_the_last_runs_are_looked_at_if_there_are_many(
+    hook: Webhook, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a long time without a daemon, a tick that looked at all of them would never end in time."""
+    monkeypatch.setattr(reporting, "AT_A_TIME", 1)
+    for job in ("accounts_sync", JOB):
+        kill_a_run(daemon.instance, job)
     daemon.tick()
     assert hook.titles == [f"crm_assets: problem: job {JOB}"]
 
