@@ -24,24 +24,32 @@ def refuse(error: Exception, folder: Path) -> None:
         root = root.__cause__
     if isinstance(root, CrmAssetsError):
         raise root.with_traceback(None) from None
-    if problems := [problem for path in sorted(folder.rglob("defs.yaml")) for problem in _wrong(path)]:
+    named: dict[str, str] = {}
+    if problems := [problem for path in sorted(folder.rglob("defs.y*ml")) for problem in _wrong(path, named)]:
         raise SettingsError("\n".join(problems)) from None
 
 
-def _wrong(path: Path) -> Iterator[str]:
+def _wrong(path: Path, named: dict[str, str]) -> Iterator[str]:
+    """What is wrong in a file. `named`: name of a CRM -> the line that has it, in the files before."""
+    if b"\n---\n" in path.read_bytes():
+        return  # there are several components, whose errors Dagster shows
     document = read_yaml(path, SettingsError)
     kind = document.get("type") if isinstance(document, dict) else None
     if kind is None or (str(kind).startswith("crm_assets.") and kind != TYPE):
         yield f"{path}:{line_of(document, 'type')}: type is {kind or 'missing'}: write {TYPE}"
     elif kind == TYPE:
-        attributes = document.get("attributes") or {}
+        attributes, line = document.get("attributes") or {}, line_of(document, "attributes")
         try:
-            CrmComponent.model_validate(attributes)
+            name = CrmComponent.model_validate(attributes).name
+            at = f"{path}:{line_of(attributes, 'name', line)}"
+            if named.setdefault(name, at) != at:
+                yield f"{at}: name: {named[name]} has the same, {name!r}. Give each CRM its own; one may have none"
         except ValidationError as error:
             for detail in error.errors():
+                if "{{" in str(detail["input"]):  # Dagster replaces it
+                    continue
                 where = list(dict.fromkeys(map(str, detail["loc"]))) or ["attributes"]
                 reason = detail["msg"].removeprefix("Value error, ")
                 if detail["type"] == "extra_forbidden":
                     reason = f"there are only {', '.join(CrmComponent.model_fields)}"
-                line = line_of(attributes, where[0], line_of(document, "attributes"))
-                yield f"{path}:{line}: {'.'.join(where)}: {reason}"
+                yield f"{path}:{line_of(attributes, where[0], line)}: {'.'.join(where)}: {reason}"

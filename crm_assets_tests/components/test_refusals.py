@@ -44,6 +44,24 @@ def test_error_of_the_project_is_raised_in_place_of_dagsters(tmp_path: Path) -> 
         refuse(error, tmp_path)
 
 
+def test_two_crms_with_one_name_are_refused(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "defs.yaml" for folder in ("crm", "north")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"type: {TYPE}\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as raised:
+        refuse(ValueError("of Dagster"), tmp_path)
+    assert str(raised.value).startswith(f"{paths[1]}:1: name: {paths[0]}:1 has the same, ''.")
+
+
+@pytest.mark.parametrize(
+    "text", [f"{ATTRIBUTE}start_minute: '{{{{ env.START }}}}'\n", f"type: {TYPE}\n---\ntype: {TYPE}\n"]
+)
+def test_what_dagster_alone_understands_is_left_to_it(text: str, tmp_path: Path) -> None:
+    (tmp_path / "defs.yaml").write_text(text, encoding="utf-8")
+    refuse(ValueError("of Dagster"), tmp_path)
+
+
 def test_components_of_other_packages_are_left_to_dagster(tmp_path: Path) -> None:
     (tmp_path / "defs.yaml").write_text("type: dagster_sling.SlingReplicationCollectionComponent\n", encoding="utf-8")
     refuse(ValueError("of Dagster"), tmp_path)
