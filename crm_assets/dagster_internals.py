@@ -7,14 +7,14 @@
 - `is_built_from`: a materialization's tags have its data version, and `DataProvenance` reads the others from them.
 - `delete_run`: where the results of checks and, in SQLite, the events of a run are stored. `DagsterInstance.delete_run`
   keeps the results, 10 KB of a read, an emptied file of 200 KB for each run, and its logs.
-- `latest_evaluations`, `latest_check_runs`: the latest execution of several checks, in one query.
+- `latest_evaluations`: the latest execution of several checks, in one query.
 - `process_ended`: such a step is one that failed, with an error of a class of Dagster's.
 - `run_named`: the origin of a run, without which the UI's timeline and the pages of jobs leave it out. Only runs that
   are launched through a server have one.
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -86,31 +86,19 @@ def _version_tags(event: EventLogEntry | None) -> Mapping[str, str]:
     return materialization.tags or {} if materialization else {}
 
 
-def latest_check_runs(instance: DagsterInstance, checks: Iterable[AssetCheckKey]) -> Mapping[AssetCheckKey, str]:
-    """Check -> the id of the run that evaluated it last, or was asked to."""
-    records = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks))
-    return {check: record.run_id for check, record in records.items()}
-
-
 def latest_evaluations(
-    instance: DagsterInstance, checks: Sequence[AssetCheckKey]
-) -> Sequence[AssetCheckEvaluation] | None:
-    """The latest result of each check; None if one was never evaluated."""
-    storage, evaluations = instance.event_log_storage, []
-    latest = storage.get_latest_asset_check_execution_by_key(checks)
-    for check in checks:
-        record = latest.get(check)
-        if record and not _evaluation(record.event):  # planned for this run
-            record = storage.get_asset_check_execution_history(check, limit=2)[-1]
-        evaluation = _evaluation(record.event) if record else None
-        if not evaluation:
-            return None
-        evaluations.append(evaluation)
-    return evaluations
-
-
-def _evaluation(event: EventLogEntry | None) -> AssetCheckEvaluation | None:
-    return event.asset_check_evaluation if event else None
+    instance: DagsterInstance, checks: Iterable[AssetCheckKey]
+) -> Mapping[AssetCheckKey, tuple[AssetCheckEvaluation, str]]:
+    """The latest result of each check that was evaluated, and the id of its run."""
+    storage, found = instance.event_log_storage, {}
+    for check, latest in storage.get_latest_asset_check_execution_by_key(list(checks)).items():
+        # The latest executions may only be planned, for this run or for ones that ended before them.
+        planned = not (latest.event and latest.event.asset_check_evaluation)
+        for record in storage.get_asset_check_execution_history(check, limit=20) if planned else [latest]:
+            if result := record.event and record.event.asset_check_evaluation:
+                found[check] = (result, record.run_id)
+                break
+    return found
 
 
 def delete_run(instance: DagsterInstance, run_id: str) -> None:

@@ -23,10 +23,6 @@ EVENTS = {
 }
 
 
-TERMINATED = {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}
-"""What a user has ended is no problem."""
-
-
 class Kind(str, Enum):
     """What failed: a step, a run without a failed step, checks of which one is an error, others, a table's update."""
 
@@ -85,7 +81,7 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         latest = instance.get_latest_materialization_event(key) if key else None
         if latest and entry.timestamp < latest.timestamp < time.time():  # unless a clock was ahead
             continue  # another run has repaired it
-        broken = [check for check in checks if check.asset_key == key and _is_error(check)]
+        broken = [check for check in checks if check.asset_key == key and is_error(check)]
         why, is_explained = _reason(entry.get_dagster_event(), key, broken)
         # A revoked key is one cause in all runs that it hits. Of an unexplained error no one knows that.
         cause = f"{key.path[:-2] if key and is_explained else run.run_id} {why}"
@@ -97,14 +93,15 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         subjects, what = (skipped, named(skipped)) if run.job_name == WITHOUT_JOB else ([job], run.job_name)
         reasons = [event.message for event in events[EventType.RUN_FAILURE]]
         now = instance.get_run_by_id(run.run_id)
-        if ended and now and now.status not in TERMINATED:
+        # What a user has ended is no problem.
+        if ended and now and now.status not in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
             reasons = ["it was interrupted"]
         for reason in reasons:
             text = f"A run of {what} failed: {reason}"
             problems += [Problem(Kind.run, subject, run.run_id, text, link) for subject in subjects]
-    wrong = {check.asset_key for check in checks if _is_error(check)}
+    wrong = {check.asset_key for check in checks if is_error(check)}
     for check in checks:
-        if not check.passed and not (_is_error(check) and check.asset_key in failed):
+        if not check.passed and not (is_error(check) and check.asset_key in failed):
             asset, kind = check.asset_key.to_user_string(), Kind.check if check.asset_key in wrong else Kind.warning
             text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
             page = f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
@@ -132,7 +129,8 @@ def _reason(
     return found or data.error.message.strip(), False
 
 
-def _is_error(check: dg.AssetCheckEvaluation) -> bool:
+def is_error(check: dg.AssetCheckEvaluation) -> bool:
+    """Whether a check has failed, with severity error."""
     return not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
 
 

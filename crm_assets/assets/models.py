@@ -117,7 +117,8 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                 yield from reported((evaluation(key, outcome) for outcome in outcomes), selected)
                 return
             source = dg.MetadataValue.text(masked(settings.source))
-            shown = _shown(context.instance, key, checks, source) if config["only_if_changed"] else None
+            may_stay = config["only_if_changed"] and not full_refresh
+            shown = _shown(context.instance, key, checks, source) if may_stay else None
             now = _time_of(context.run_id) if model.asks_for_time else datetime.now(timezone.utc)
             try:
                 metadata, evaluations = _unchanged_or_built(
@@ -193,10 +194,10 @@ def _shown(
     instance: dg.DagsterInstance, key: dg.AssetKey, checks: Sequence[dg.AssetCheckKey], source: dg.MetadataValue[Any]
 ) -> Result | None:
     """What Dagster shows about a table that may be left alone; None if it lacks something, or is of another source."""
-    metadata, evaluations = last_shown(instance, key) or {}, latest_evaluations(instance, checks)
-    if evaluations is None or metadata.get("crm/source") != source:
+    metadata, results = last_shown(instance, key) or {}, latest_evaluations(instance, checks)
+    if len(results) < len(checks) or metadata.get("crm/source") != source:
         return None
-    return {**metadata, "crm/built": False}, evaluations
+    return {**metadata, "crm/built": False}, [results[check][0] for check in checks]
 
 
 def _is_shown(shown: Result, state: BuildState, model: Model) -> bool:

@@ -11,8 +11,9 @@ from graphlib import TopologicalSorter
 
 import dagster as dg
 
+from crm_assets.alerts.outcomes import is_error
 from crm_assets.automation.jobs import AssetJob
-from crm_assets.dagster_internals import delete_run, is_built_from, latest_check_runs
+from crm_assets.dagster_internals import delete_run, is_built_from, latest_evaluations
 from crm_assets.errors import counted
 from crm_assets.settings import Crm, setting_at_load, setting_name
 
@@ -48,12 +49,16 @@ ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRun
 UNFINISHED = [status for status in dg.DagsterRunStatus if status not in ENDED]
 
 
+Assets = Collection[dg.AssetsDefinition]
+
+
 def build_model_sensor(
-    crm: Crm, build: AssetJob, raw: Collection[dg.AssetsDefinition], built: Collection[dg.AssetsDefinition]
+    crm: Crm, build: AssetJob, raw: Assets, built: Assets, cross_checks: Assets
 ) -> dg.SensorDefinition:
     """The sensor of a CRM. `build`: the job that builds, of which a run builds some; `built`: all of its assets."""
     loaded = frozenset(key for asset in raw for key in asset.keys)
     specs = {spec.key: spec for asset in built for spec in asset.specs}
+    blocking = [spec.key for asset in (*raw, *cross_checks) for spec in asset.check_specs if spec.blocking]
 
     @dg.sensor(
         name=crm.named("build_what_changed"),
@@ -64,7 +69,7 @@ def build_model_sensor(
     )
     def build_what_changed(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         tried = json.loads(context.cursor or "{}")
-        wanted = find_changed(context.instance, specs, loaded, tried)
+        wanted = find_changed(context.instance, specs, loaded, blocking, tried)
         context.update_cursor(json.dumps(tried))
         if not wanted:
             return dg.SkipReason("No inputs have changed")
@@ -77,17 +82,20 @@ def find_changed(
     instance: dg.DagsterInstance,
     specs: Mapping[dg.AssetKey, dg.AssetSpec],
     loaded: Collection[dg.AssetKey],
+    blocking: Collection[dg.AssetCheckKey],
     tried: dict[str, str],
 ) -> list[dg.AssetKey]:
     """The assets to build now, in an order in which they can be built.
 
     An asset is built if its code or its inputs have other versions than when it was built, or if an input is built. It
-    waits until all of its inputs exist, and while a run is loading or building any asset that it depends on.
+    waits until all of its inputs exist, and while a run is loading or building any asset that it depends on. A model
+    also waits while a blocking check of such an asset fails; the report and the published copy show what there is.
 
     Args:
         instance: Dagster's instance.
         specs: All assets that are built.
         loaded: The raw assets. Seeds, which have no inputs, are built once one of them exists.
+        blocking: The checks that keep models from being built.
         tried: Asset -> what it was to be built from when it was asked for last, unless that has succeeded: it is asked
             for again after the next update of an input. Changed in place.
     """
@@ -100,6 +108,8 @@ def find_changed(
         for key, entry in entries.items()
         if entry.last_run_id in unfinished and (key not in made or made[key].run_id != entry.last_run_id)
     }
+    results = latest_evaluations(instance, blocking).items()
+    refused = {check.asset_key for check, (result, _) in results if is_error(result)}
     parents = {key: frozenset(dep.asset_key for dep in spec.deps) for key, spec in specs.items()}
     wanted = list[dg.AssetKey]()
     for key in TopologicalSorter(parents).static_order():
@@ -107,6 +117,9 @@ def find_changed(
             continue
         if not busy.isdisjoint({key, *parents[key]}):
             busy.add(key)  # so that whatever depends on it waits as well
+            continue
+        if specs[key].code_version and not refused.isdisjoint(parents[key]):
+            refused.add(key)
             continue
         sources = parents[key] or loaded
         inputs = {source: made[source] for source in sources if source in made}
@@ -154,7 +167,7 @@ def delete_runs_before(instance: dg.DagsterInstance, before: datetime, checks: I
         before: Only runs created before this time are deleted.
         checks: All asset checks.
     """
-    kept = _latest_runs(instance) | set(latest_check_runs(instance, checks).values())
+    kept = _latest_runs(instance) | {run_id for _, run_id in latest_evaluations(instance, checks).values()}
     records = instance.get_run_records(
         dg.RunsFilter(statuses=ENDED, created_before=before), limit=AT_A_TIME + len(kept), ascending=True
     )

@@ -91,17 +91,12 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
 
     @field_validator("resources", "cadence_minutes")
     @classmethod
-    def _known_resources(cls, given: Collection[str]) -> Collection[str]:
+    def _are_allowed(cls, given: Collection[str]) -> Collection[str]:
         if unknown := sorted(set(given) - set(ENDPOINTS)):
             raise ValueError(f"unknown resources: {', '.join(unknown)}. The resources are {', '.join(ENDPOINTS)}")
-        return given
-
-    @field_validator("cadence_minutes")
-    @classmethod
-    def _fit_the_clock(cls, cadences: Mapping[str, int]) -> Mapping[str, int]:
-        for minutes in cadences.values():
+        for minutes in given.values() if isinstance(given, Mapping) else ():
             EndpointSettings(cadence_minutes=minutes)
-        return cadences
+        return given
 
     @classmethod
     def get_spec(cls) -> dg.ComponentTypeSpec:
@@ -127,7 +122,7 @@ class CrmComponent(dg.Component, dg.Model, dg.Resolvable):
             schedules=build_schedules(crm, jobs, cadences, self.start_minute),
             sensors=[
                 build_publishing_sensor(crm, jobs["publish"], {asset.key for asset in assets}),
-                build_model_sensor(crm, jobs["crm_build"], raw, [*built, published]),
+                build_model_sensor(crm, jobs["crm_build"], raw, [*built, published], cross_checks),
             ],
             resources=RESOURCES,
             loggers=LOGGERS,

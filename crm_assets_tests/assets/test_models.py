@@ -150,7 +150,7 @@ def test_full_refresh_in_the_launchpad_rebuilds_a_model(project: ModelProject) -
         project.mart(f"select {number} as day", properties)
         assert metadata(run(project))["crm/rows_after"] == number
 
-    rebuilt = run(project, {"marts__sales": {"config": {"full_refresh": True}}})
+    rebuilt = run(project, {"marts__sales": {"config": {"full_refresh": True, "only_if_changed": True}}})
     shown = metadata(rebuilt)
     assert (shown["crm/rows_before"], shown["crm/rows_after"]) == (2, 1)
 

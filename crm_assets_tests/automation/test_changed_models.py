@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from dagster import AssetKey, DagsterInstance, DagsterRunStatus, build_sensor_context
 from starlette.responses import PlainTextResponse
@@ -145,6 +146,22 @@ def test_models_wait_for_tables_that_are_being_read(installed: Installation) -> 
     assert daemon.built() == affected - waiting
     instance.report_run_canceled(reading)
     assert daemon.built() == waiting
+
+
+def test_models_wait_until_a_blocking_check_passes(installed: Installation) -> None:
+    crm, instance, daemon = installed.crm, installed.instance, Daemon(installed.instance)
+    with duckdb.connect(installed.data_dir / "crm.duckdb") as connection:
+        connection.execute("insert into raw.accounts select accounts.* replace (99 as id) from raw.accounts, range(2)")
+    add_record(crm, "accounts")
+    add_record(crm, "open_tasks")
+    run(instance, "raw/accounts", "raw/open_tasks")
+    # The report and the published copy have both, and so are built twice.
+    shown = Counter(["reports/sales_review", "published/database"])
+    assert daemon.built() == below("raw/open_tasks") - below("raw/accounts") + shown
+    with duckdb.connect(installed.data_dir / "crm.duckdb") as connection:
+        connection.execute("delete from raw.accounts where id = 99")
+    run(instance, "raw/accounts")
+    assert daemon.built() == below("raw/accounts")
 
 
 def test_deleting_old_runs_builds_nothing_and_hides_no_change(installed: Installation) -> None:

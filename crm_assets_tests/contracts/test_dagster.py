@@ -153,10 +153,9 @@ def test_dagster_stores_results_of_checks_that_were_not_selected() -> None:
         yield MaterializeResult(asset_key=key)
 
     with DagsterInstance.ephemeral() as instance:
-        assert latest_evaluations(instance, [check]) is None
+        assert latest_evaluations(instance, [check]) == {}
         run = materialize([reporting], instance=instance, selection=AssetSelection.all().without_checks())
         planned = instance.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED)
         found = latest_evaluations(instance, [check])
     assert not planned
-    assert found is not None
-    assert [(evaluation.check_name, evaluation.passed) for evaluation in found] == [("rows", False)]
+    assert [(key, result.passed, run_id) for key, (result, run_id) in found.items()] == [(check, False, run.run_id)]
