@@ -109,7 +109,8 @@ def _spelled(secret: str) -> str:
         text = f"(?i:{text})"
     whole_word = secret.isalnum() and len(secret) < ANYWHERE
     in_hex = f"(?i:{secret.encode(errors='surrogatepass').hex()})"
-    encoded = (_in_base64(secret, before) for before in range(3))
+    units = (secret.encode(encoding, "surrogatepass") for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+    encoded = (_in_base64(data, before) for data in units for before in range(3))
     return "|".join([f"{WORD_BEGINS}{text}{WORD_ENDS}" if whole_word else text, in_hex, *filter(None, encoded)])
 
 
@@ -143,9 +144,9 @@ def _escaped(character: str) -> str:
     return f"(?i:{'|'.join(spellings)})"
 
 
-def _in_base64(secret: str, before: int) -> str:
+def _in_base64(secret: bytes, before: int) -> str:
     """What Base64 has of a secret alone, with `before` bytes before it in a group of three. Empty if that is short."""
-    data = bytes(before) + secret.encode(errors="surrogatepass")
+    data = bytes(before) + secret
     whole = b64encode(data).decode().rstrip("=")[before and before + 1 :]
     sure, last = (whole, "") if len(data) % 3 == 0 else (whole[:-1], r"[\w+/-]?=*")
     if len(sure) < ANYWHERE:

@@ -54,8 +54,9 @@ LONG = "Hush+4711/x&y?~"
 
 @pytest.mark.parametrize("before", ["", "me", "me:", "you:"])
 @pytest.mark.parametrize("after", ["", "x", ":x"])
-def test_a_secret_within_base64_is_masked(before: str, after: str) -> None:
-    encoded = b64encode(f"{before}{LONG}{after}".encode()).decode()
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_a_secret_within_base64_is_masked(before: str, after: str, encoding: str) -> None:
+    encoded = b64encode(f"{before}{LONG}{after}".encode(encoding)).decode()
 
     for spelled in (encoded, encoded.replace("/", "\\/"), encoded.replace("+", "-").replace("/", "_")):
         assert masking.MASK in masked(f"Basic {spelled}", [LONG])

@@ -249,6 +249,24 @@ def test_token_with_dots_in_an_address_is_masked(address: str, monkeypatch: pyte
     assert masked(f"host.example refuses {token}") == "host.example refuses ***"
 
 
+WORDS = "POST to localhost or alerting at example.com: text of warehouse and alerts"
+
+
+@pytest.mark.parametrize(
+    ("address", "secret"),
+    [
+        ("json://localhost/alerts?method=post&format=text", "json://localhost/alerts?method=post&format=text"),
+        ("mailto://alerting:hush-hush@example.com/alerts", "hush-hush"),
+        ("json://localhost/alerts?pass=hushing", "hushing"),
+        ("slack://localhost/AHUSH4711/alerts", "AHUSH4711"),
+    ],
+)
+def test_words_in_an_address_are_no_secrets(address: str, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CRM_NOTIFY", address)
+    resolve_settings()
+    assert masked(f"{WORDS}: {secret}") == f"{WORDS}: ***"
+
+
 def test_alert_that_is_cut_within_a_secret_is_masked() -> None:
     masking.know("a test", [SECRET])
     incidents, sent = Incidents(), list[Message]()

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from crm_assets.settings.documents import from_json
 
 SECRET_NAME = re.compile(
-    r"key(?!word)|token|secret|passw|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
+    r"key(?!word)|token|secret|pass(?:w|$)|pwd|jwt|cred|(?<![a-z])(auth|sig|session)(?![a-z])", re.IGNORECASE
 )
 """Names of parameters that hold secrets. Others do if their value looks random."""
 
@@ -29,6 +29,9 @@ PLAIN = re.compile(r"[\w.,:$-]*")
 
 WORD = re.compile(r"[\s=:,;\"']+")
 LONG = 8
+
+ORDINARY = re.compile(r"[A-Za-z]?[a-z_-]{,14}")
+"""A word such as localhost or alerts. Masked, it would be missing from all texts; tokens have digits or capitals."""
 
 POSTGRES_SHOWN = ("host", "hostaddr", "port", "dbname", "user")
 
@@ -133,9 +136,11 @@ def secrets_in(values: Mapping[str, Any], environment: Mapping[str, str]) -> Ite
     for name in values.keys() - {"api_key", "notify", "endpoints"}:  # any other can be an address, by mistake at least
         yield from warehouse(str(values[name])).secrets
     for address in addresses_in(str(values.get("notify", ""))):
-        yield from (address, *url(address).secrets, *RANDOM.findall(address.rpartition("@")[0]))
+        options = parse_qsl(address.partition("?")[2])
+        words = {text for name, text in options if ORDINARY.fullmatch(text) and not SECRET_NAME.search(name)}
+        yield from (address, *(url(address).secrets - words), *RANDOM.findall(address.rpartition("@")[0]))
         parts = re.split(r"[/@:?&=]+", address.partition("://")[2])
-        yield from (part for part in parts if len(part) >= LONG and "." not in part)
+        yield from (p for p in parts if len(p) >= LONG and "." not in p and not ORDINARY.fullmatch(p))
     endpoints = _table(values, "endpoints")
     for endpoint in (_table(endpoints, resource) for resource in endpoints):
         params = _table(endpoint, "params")
