@@ -81,6 +81,10 @@ PASSING: dict[str, tuple[Callable[[], Response], int]] = {
     "an answer without a length breaks off": (lambda: Unmeasured(whole(NOW)[:1000]), 1),
     "an answer without a length breaks off at its beginning": (lambda: Unmeasured(b""), 2),
     "an answer breaks off between two records": (lambda: body(b'{"tasks": [{"id": 1}, {"id": 2}'), 1),
+    **{
+        f"an answer in {encoding} breaks off": (partial(body, '{"tasks": [{"id": 1}, {"id": 2}'.encode(encoding)), 1)
+        for encoding in ("utf-16", "utf-16-be", "utf-32-le")
+    },
     "gzip breaks off": (lambda: packed(gzip.compress(whole(NOW))[:-99]), 1),
     "gzip breaks off in its first bytes": (lambda: packed(gzip.compress(whole(NOW))[:5]), 1),
     "gzip is damaged": (lambda: packed(damaged(gzip.compress(whole(NOW)))), 2),

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from json import JSONDecodeError
+from json import JSONDecodeError, detect_encoding
 from typing import Any
 
 from requests.utils import get_encoding_from_headers
@@ -156,9 +156,10 @@ def _is_truncated(answer: Answer) -> bool:
     """Whether the body is the beginning of an object or array, or is empty without saying so in the headers."""
     if not answer.content:
         return answer.headers.get("Content-Length") != "0"
-    if not answer.content.lstrip(BLANK).startswith((b"{", b"[")):
+    content = answer.content.decode(detect_encoding(answer.content), "replace").encode()
+    if not content.lstrip(BLANK).startswith((b"{", b"[")):
         return False
-    structure = STRING.sub(b"", answer.content)
+    structure = STRING.sub(b"", content)
     opened = structure.count(b"{") + structure.count(b"[")
     return b'"' in structure or opened > structure.count(b"}") + structure.count(b"]")
 
