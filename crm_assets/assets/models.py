@@ -5,7 +5,6 @@ import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,6 +62,9 @@ Result = tuple[Mapping[str, Any], Sequence[dg.AssetCheckEvaluation]]
 NO_TAG = re.compile(r"[^\w.-]", re.ASCII)
 """What tags of Dagster cannot have, and those of dbt can."""
 
+TIME_OF_MODELS = "crm/time_of_models"
+"""The tag of a run with the time of its models, and its id: a re-execution gets the tags of the first run."""
+
 AFTER_OTHERS = {"dagster/priority": "-1"}
 """Lowest priority: starts after all other steps, so that a first run finds what its raw assets side-loaded."""
 
@@ -119,7 +121,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
             source = dg.MetadataValue.text(masked(settings.source))
             may_stay = config["only_if_changed"] and not full_refresh
             shown = _shown(context.instance, key, checks, source) if may_stay else None
-            now = _time_of(context.run_id) if model.asks_for_time else datetime.now(timezone.utc)
+            now = _time_of(context.instance, context.run_id) if model.asks_for_time else datetime.now(timezone.utc)
             try:
                 metadata, evaluations = _unchanged_or_built(
                     model, warehouse, settings, shown, now, full_refresh=full_refresh
@@ -178,10 +180,15 @@ def _unchanged_or_built(  # noqa: PLR0913 # all that a build depends on
             return _made(connection, warehouse.crm, model, built, schemas)
 
 
-@lru_cache
-def _time_of(_run_id: str) -> datetime:
-    """The time for all models of a run that ask for it: when the first of them did, in this process."""
-    return datetime.now(timezone.utc)
+def _time_of(instance: dg.DagsterInstance, run_id: str) -> datetime:
+    """The time for all models of a run that ask for it: when the first of them did. Each may have its own process."""
+    run = instance.get_run_by_id(run_id)
+    noted = run.tags.get(TIME_OF_MODELS, "").split() if run else []
+    if noted[1:] == [run_id]:
+        return datetime.fromisoformat(noted[0])
+    now = datetime.now(timezone.utc)
+    instance.add_run_tags(run_id, {TIME_OF_MODELS: f"{now.isoformat()} {run_id}"})
+    return now
 
 
 def last_shown(instance: dg.DagsterInstance, key: dg.AssetKey) -> Mapping[str, Any] | None:

@@ -3,9 +3,11 @@
 import time
 from datetime import datetime, timedelta, timezone
 
+import dagster as dg
 import pytest
 
 from crm_assets.__main__ import main
+from crm_assets.assets.models import _time_of
 from crm_assets.commands import build as build_command
 from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets_tests.assets.model_runs import execute, run
@@ -76,6 +78,16 @@ def test_a_run_has_one_time_and_the_next_another(clocks: ModelProject) -> None:
         time.sleep(0.01)
 
     assert times[0] == times[1] < times[2] == times[3]
+
+
+def test_a_run_notes_its_time_and_a_re_execution_another() -> None:
+    job = dg.GraphDefinition("models").to_job()
+    with dg.DagsterInstance.ephemeral() as instance:
+        run_id = instance.create_run_for_job(job).run_id
+        noted, found = _time_of(instance, run_id), _time_of(instance, run_id)
+        run = instance.get_run_by_id(run_id)
+        again = instance.create_run_for_job(job, tags=run.tags if run else None)
+        assert noted == found < _time_of(instance, again.run_id)
 
 
 @pytest.mark.slow
