@@ -59,8 +59,11 @@ ROWS_ARE_LOST = (
 Result = tuple[Mapping[str, Any], Sequence[dg.AssetCheckEvaluation]]
 """What Dagster shows about a table: metadata, and the results of its checks."""
 
-NO_TAG = re.compile(r"[^\w.-]", re.ASCII)
-"""What tags of Dagster cannot have, and those of dbt can."""
+OWNER = re.compile(r"team:.+|[a-z\d._%+-]+@[a-z\d.-]+\.[a-z]{2,7}", re.IGNORECASE | re.ASCII)
+"""Dagster's owners of assets. dbt has any text under `meta.owner`."""
+
+NO_TAG, NO_GROUP, LONGEST_TAG = re.compile(r"[^\w.-]", re.ASCII), re.compile(r"\W", re.ASCII), 63
+"""What tags and groups of Dagster cannot have, and tags and schemas of dbt can."""
 
 TIME_OF_MODELS = "crm/time_of_models"
 """The tag of a run with the time of its models, and its id: a re-execution gets the tags of the first run."""
@@ -78,16 +81,18 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
     """The asset that builds and tests one model."""
     key = asset_key(crm, model.address)
     checks = [dg.AssetCheckKey(key, test.name) for test in model.own_tests]
+    owner = str((model.config.get("meta") or {}).get("owner") or "")
     spec = dg.AssetSpec(
         key,
         deps=[asset_key(crm, address) for address in sorted(model.depends_on)],
-        group_name=crm.named(model.schema),
+        group_name=NO_GROUP.sub("_", crm.named(model.schema)),
         description=_description(model),
         kinds={"duckdb", "csv" if model.materialized == "seed" else model.kind},
-        owners=[model.owner] if model.owner else OWNERS,
+        owners=[owner] if OWNER.fullmatch(owner) else OWNERS,
         code_version=model.code_version,
-        tags={NO_TAG.sub("_", tag): "" for tag in model.config.get("tags", ())},
+        tags={NO_TAG.sub("_", str(tag))[:LONGEST_TAG] or "_": "" for tag in model.config.get("tags", ())},
         metadata={
+            **({"owner": owner} if owner else {}),
             "dagster/table_name": model.address,
             "dagster/code_references": code_references(_files(model), "crm_assets/dbt/README.md"),
         },

@@ -1,6 +1,5 @@
 """Loads the models and validates them, to report errors early and clearly."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -19,9 +18,6 @@ RAW_TABLES = frozenset(f"{schema}.{resource}" for schema in (RAW, PRESENT) for r
 
 RESERVED = frozenset({RAW, PRESENT, AUDIT})
 """Schemas whose tables reads and tests make: what is loaded, redacted or dropped in them is not a model's."""
-
-OWNER = re.compile(r"team:.+|[a-z\d._%+-]+@[a-z\d.-]+\.[a-z]{2,7}", re.IGNORECASE | re.ASCII)
-"""Dagster's owners of assets."""
 
 NEEDED: Mapping[str, Sequence[str]] = {
     "snapshot": ("unique_key", "strategy"),
@@ -84,8 +80,6 @@ def _problems(model: Model, config: Mapping[str, Any]) -> Iterator[tuple[str, st
     if "." in model.schema or model.schema.lower() in RESERVED:
         without = ", ".join(sorted(RESERVED))
         yield "schema", f"the schema is {model.schema!r}: write one without dots that is none of {without}"
-    if model.owner is not None and not OWNER.fullmatch(str(model.owner)):
-        yield "meta", f"the owner is {model.owner!r}: write team:NAME or an e-mail address"
     if model.materialized == "ephemeral" and [*declared_tests(model)]:
         yield "data_tests", "tests of ephemeral models are not run: write them for models that read it"
 

@@ -92,11 +92,6 @@ class Model(Node):
         """What a row is."""
         return self.described(self.properties)
 
-    @property
-    def owner(self) -> str | None:
-        """Its owner, if not the default: `meta.owner`."""
-        return (self.config.get("meta") or {}).get("owner")
-
     @cached_property
     def columns(self) -> Mapping[str, str]:
         """Described column -> description."""

@@ -1,5 +1,6 @@
 """A model as a Dagster asset: its specification, and the results of its materialization."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,21 @@ def test_a_model_has_an_owner(project: ModelProject, properties: str, owner: str
     assert asset(project, "select 1 as day", properties).specs_by_key[SALES].owners[0] == owner
 
 
-def test_model_has_its_tags_of_dbt(project: ModelProject) -> None:
-    spec = asset(project, "select 1 as day", "config: {tags: [daily, by hand]}").specs_by_key[SALES]
+@pytest.mark.parametrize("owner", ["@alice", "Ann <ann@example.com>", ["ann@example.com", "@bob"]])
+def test_an_owner_that_dagster_cannot_take_is_metadata(project: ModelProject, owner: object) -> None:
+    spec = asset(project, "select 1 as day", f"meta: {{owner: {json.dumps(owner)}}}").specs_by_key[SALES]
 
-    assert {"daily", "by_hand"} <= spec.tags.keys()
+    assert (list(spec.owners), spec.metadata["owner"]) == (list(OWNERS), str(owner))
+
+
+def test_model_has_its_tags_and_schema_of_dbt(project: ModelProject) -> None:
+    tags = ["daily", "by hand", 2026, "", "x" * 99]
+    project.write("marts/odd.sql", f"{{{{ config(tags={tags}, schema='my-marts') }}}} select 1 as day")
+    [model] = project.models().values()
+    [spec] = model_asset(Crm(), model).specs
+
+    assert {"daily", "by_hand", "2026", "_", "x" * 63} <= spec.tags.keys()
+    assert spec.group_name == "my_marts"
 
 
 def test_the_catalog_shows_description_sql_and_files(project: ModelProject) -> None:

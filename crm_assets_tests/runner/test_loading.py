@@ -95,6 +95,41 @@ def test_configuration_of_all_places_can_be_read(project: ModelProject) -> None:
     assert model.sql.strip() == "select 'abmn'"
 
 
+IGNORED = {
+    "meta": "meta: {owner: '@alice', model_maturity: in dev}",
+    "date of the end": "deprecation_date: 2026-01-01 00:00:00.00+00:00",
+    "semantic layer": "{time_spine: {standard_granularity_column: day}, columns: [{name: day, granularity: day}]}",
+    "semantic model": "{semantic_model: {enabled: true}, metrics: [{name: n}], columns: [{name: day, entity: {name: e}}]}",
+    "analysis": "config: {static_analysis: unsafe}",
+}
+
+
+@pytest.mark.parametrize("properties", IGNORED.values(), ids=IGNORED)
+def test_what_changes_no_table_is_ignored(project: ModelProject, properties: str) -> None:
+    assert project.mart("select 1 as day", properties).sql == "select 1 as day"
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        (
+            "dbt_project.yml",
+            "{name: crm, models: {+schema: marts}, dbt-cloud: {project-id: 1}, sources: {+enabled: true}}",
+        ),
+        ("models/s.yml", "sources: [{name: s, config: {enabled: true}, tables: [{name: t, config: {enabled: true}}]}]"),
+        (
+            "dbt_project.yml",
+            "{name: crm, models: {+schema: marts}, model-paths: [models], test-paths: [tests], macro-paths: [macros]}",
+        ),
+    ],
+    ids=["settings", "sources", "folders"],
+)
+def test_settings_that_change_no_table_are_ignored(project: ModelProject, file: str, text: str) -> None:
+    project.write(file, text)
+
+    assert project.mart("select 1 as day").sql == "select 1 as day"
+
+
 def test_ref_of_later_builds_alone_is_a_dependency(project: ModelProject) -> None:
     project.write("staging/stg_a.sql", "select 1 as x")
     later = "{% if is_incremental() %}union select x from {{ ref('stg_a') }} join {{ this }} using (x){% endif %}"

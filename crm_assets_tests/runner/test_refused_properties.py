@@ -20,8 +20,6 @@ WRONG_PROPERTIES = {
     "misspelt": ("data_test: [unique]", "'data_test' cannot be used: did you mean data_tests?"),
     "dbt's own key": ("constraints: [x]", "'constraints' cannot be used: write data_tests, or"),
     "hook": ("config: {post-hook: x}", "'post-hook' cannot be used: remove it, or build the"),
-    "owner": ("meta: {owner: nobody}", "the owner is 'nobody': write team:NAME"),
-    "owner with a name": ("meta: {owner: Ann <ann@example.com>}", "the owner is 'Ann <ann@example.com>': write team"),
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
     "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW': write one without dots that is none of"),
     "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit': write one without dots"),
@@ -79,7 +77,6 @@ WRONG_YAML = {
         "sources: [{name: s, tables: [{name: t, meta: {external_location: a.csv}}]}]",
         "s: external_location cannot be used: read the file in a model",
     ),
-    "disabled source": ("sources: [{name: s, config: {enabled: false}}]", "'enabled' cannot be used: remove it"),
     "dbt's unit tests": ("unit_tests: []", "'unit_tests' cannot be used: test the model with pytest"),
 }
 
@@ -136,7 +133,7 @@ WRONG_SETTINGS = {
     "levels": ("models: 3", "models is 3: write keys and values below it"),
     "tests": ("data_tests: {+severity: fatal}", "data_tests: +severity is 'fatal': use one of error, warn"),
     "variables": ("vars: 3", "vars is 3: write keys and values below it"),
-    "paths": ("model-paths: 7", "the key 'model-paths' cannot be used: remove it"),
+    "paths": ("model-paths: [marts]", "model-paths is ['marts']: use one of ['models']"),
 }
 
 
