@@ -72,7 +72,7 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, 
         file: A DuckDB file without writers.
 
     Raises:
-        WarehouseError: The warehouse already has one of the tables, or cannot store a value.
+        WarehouseError: The warehouse already has one of the tables, with other rows, or cannot store a value.
     """
     moved = committed(connection, partial(_move, connection, file))
     connection.execute(f"detach {FILE}")
@@ -84,18 +84,25 @@ def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only); reset threads")
     found = connection.execute(TABLES).fetchall()
     taken = {(schema, table) for schema, table, _ in found} & {row[:2] for row in stored_tables(connection)}
-    if taken:
+    if not taken:
+        for row in found:
+            _copy_table(connection, *row)
+        connection.execute(f"create schema if not exists {PRESENT}")
+        for (statement,) in connection.execute(PRESENT_VIEWS).fetchall():
+            connection.execute(statement)
+    try:
+        return {f"{schema}.{table}": _compared(connection, schema, table) for schema, table, _ in found}
+    except (duckdb.BinderException, duckdb.CatalogException, WarehouseError):
+        if not taken:
+            raise
+        # All values are equal if an earlier call was killed after its commit.
         listed = ", ".join(sorted(".".join(address) for address in taken))
-        raise WarehouseError(f"the warehouse already has tables with these names: {listed}. Use an empty warehouse")
-    moved = {f"{row[0]}.{row[1]}": _move_table(connection, *row) for row in found}
-    connection.execute(f"create schema if not exists {PRESENT}")
-    for (statement,) in connection.execute(PRESENT_VIEWS).fetchall():
-        connection.execute(statement)
-    return moved
+        raise WarehouseError(
+            f"the warehouse already has tables with these names: {listed}. Use an empty warehouse"
+        ) from None
 
 
-def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, description: str | None) -> int:
-    """Copies a table. Returns its number of rows."""
+def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, description: str | None) -> None:
     name = identifier(schema, table)
     try:
         select = with_lake_types(connection, f"select * from {FILE}.{name}")
@@ -110,15 +117,21 @@ def _move_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         connection.execute(f"insert into {name} {select}")
     except duckdb.Error as error:
         raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
+    if description:
+        of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
+        comment(connection, "table", (schema, table), description, of_columns, is_new=True)
+
+
+def _compared(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:
+    """Compares all values of a table with those of the file. Returns its number of rows."""
+    name = identifier(schema, table)
+    select = with_lake_types(connection, f"select * from {FILE}.{name}")
     [[different]] = connection.execute(
         f"select count(*) from (({select} except all from {name}) union all (from {name} except all {select}))"
     ).fetchall()
     [[rows]] = connection.execute(f"select count(*) from {name}").fetchall()
     if different:
         raise WarehouseError(f"{different:,} rows of {schema}.{table} differ after copying")
-    if description:
-        of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
-        comment(connection, "table", (schema, table), description, of_columns, is_new=True)
     return int(rows)
 
 

@@ -66,6 +66,17 @@ def test_all_tables_come_with_every_value(file: Path, capsys: pytest.CaptureFixt
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lake", "file")
+def test_tables_that_are_moved_already_are_compared_again(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (moved(), moved()) == (0, 0)
+    assert capsys.readouterr().out.count("3  marts.kept") == 2
+    with Warehouse().get_connection() as connection:
+        connection.execute("update marts.kept set x = 0.2 where day = '2026-01-01'")
+    assert moved() == 1
+    assert "marts.kept" in capsys.readouterr().err
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("lake", "file")
 def test_the_next_read_continues_from_the_moved_file() -> None:
     assert moved() == 0
     run = materialize("open_tasks", mode="incremental")
