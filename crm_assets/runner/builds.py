@@ -37,7 +37,7 @@ class Outcome:
         severity: What it comes to: error, warn, or None if it passed.
         failing: The number of failing rows (values, combinations).
         found: The outcome in a sentence.
-        problem: Why the test could not be run; None if it was.
+        problem: DuckDB's error, if the test could not be run.
         sql: The query that finds all failing rows, which may hold personal data.
     """
 
@@ -45,7 +45,7 @@ class Outcome:
     severity: str | None = None
     failing: int = 0
     found: str = "none fails"
-    problem: str | None = None
+    problem: duckdb.Error | None = None
     sql: str = ""
 
     @property
@@ -97,8 +97,14 @@ def build(
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
+    attempt = partial(committed, connection, partial(_build, connection, model, known, full_refresh=full_refresh))
     try:
-        built = committed(connection, partial(_build, connection, model, known, full_refresh=full_refresh))
+        try:
+            built = attempt()
+        except ModelError as error:
+            if not error.may_recover:
+                raise
+            built = attempt()  # in a new instance
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
@@ -139,6 +145,8 @@ def _build(
     outcomes: list[Outcome] = []
     for test in [test for test in model.own_tests if test.blocks]:
         outcomes.append(run_test(connection, model, test, state.variables))
+        if isinstance(outcomes[-1].problem, duckdb.InternalException):
+            raise ModelError(f"{model.address}: {test.name} {outcomes[-1].found}", may_recover=True)
         if outcomes[-1].problem is not None:
             break  # it may have ended the transaction
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
@@ -191,8 +199,8 @@ def run_test(
             return Outcome(test, None, int(failing), sql=sql)
         found = test.failure(scope, int(failing), _counted(connection, model, test, scope))
     except duckdb.Error as error:
-        problem = f"{reason(error)} (in {test.path}:{test.line})"
-        return Outcome(test, test.severity, found=f"could not be run: {problem}", problem=problem, sql=sql)
+        found = f"could not be run: {reason(error)} (in {test.path}:{test.line})"
+        return Outcome(test, test.severity, found=found, problem=error, sql=sql)
     return Outcome(test, severity, int(failing), found, sql=sql)
 
 

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import DEFAULT, Mock
 
 import duckdb
 import pytest
 
 from crm_assets.errors import ModelError, WrongRows
+from crm_assets.runner import builds
 from crm_assets.runner.builds import build
 from crm_assets.runner.unchanged import report_in
 from crm_assets.warehouse.tables import is_lake
@@ -176,6 +177,19 @@ def test_an_internal_error_of_duckdb_may_not_come_back(
 
     assert raised.value.may_recover is may_recover
     assert ("run this again" in str(raised.value)) is may_recover
+
+
+@pytest.mark.parametrize("function", ["materialize", "_counted"])
+def test_a_model_is_built_again_after_an_internal_error(
+    project: ModelProject, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    attempts = [duckdb.InternalException("INTERNAL Error: 5"), DEFAULT]
+    wrapped = Mock(wraps=getattr(builds, function), side_effect=attempts)
+    monkeypatch.setattr(builds, function, wrapped)
+    tested = "columns: [{name: day, data_tests: [{not_null: {config: {warn_if: '>= 0', error_if: '> 0'}}}]}]"
+    project.build(project.mart("select 1 as day", tested))
+
+    assert (project.rows(), wrapped.call_count) == ([(1,)], 2)
 
 
 def test_a_connection_that_cannot_be_used_says_so_itself(project: ModelProject) -> None:
