@@ -15,12 +15,14 @@ from typing import Any
 
 import duckdb
 
-from crm_assets.errors import NothingStored, WarehouseBusy
+from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseError
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
 from crm_assets.warehouse.tables import can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.transactions import Reconnecting
+
+FOREIGN_KEYS = "select distinct schema_name, table_name from duckdb_constraints() where constraint_type = 'FOREIGN KEY'"
 
 KEPT_SECONDS = 1.0
 """How long a file stays open for the next model, which takes 50 ms of CPU to open, checkpoint and close. So long others
@@ -203,12 +205,23 @@ def rewritten(database: Path, folder: Path, config: Mapping[str, Any], record: C
         folder: A working folder, which is removed even if the process is killed.
         config: DuckDB's configuration.
         record: Called with the new file, to note in it what is erased.
+
+    Raises:
+        WarehouseError: Tables have foreign keys.
     """
     fresh = folder / "rewritten.duckdb"
     _log(fresh).parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # elsewhere if a folder has a question mark
     with closing(duckdb.connect(str(fresh), config=dict(config))) as connection:
         connection.execute(f"attach {literal(str(database))} as stored (read_only)")
-        connection.execute("copy from database stored to rewritten")
+        try:
+            connection.execute("copy from database stored to rewritten")
+        except duckdb.ConstraintException:  # DuckDB 1.5 does not copy tables after those that they refer to
+            connection.rollback()
+            listed = ", ".join(sorted(map(".".join, connection.execute(FOREIGN_KEYS).fetchall())))
+            raise WarehouseError(
+                f"DuckDB cannot copy foreign keys, so removed values stay in {database}. Create these tables again "
+                f"without them, or drop them, and run this again: {listed}"
+            ) from None
         connection.execute("detach stored")
         record(connection)
     return fresh

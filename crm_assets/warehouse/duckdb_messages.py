@@ -17,7 +17,7 @@ MEMORY_USED = re.compile(r"\([^/()]+/[^/()]+ used\)")
 REFUSAL = re.compile(
     r"FATAL:(?!.*(starting up|shutting down|recovery|too many|connection slots|terminating))|no password supplied"
 )
-STATEMENT_ERRORS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+STATEMENT_ERRORS = (duckdb.BinderException, duckdb.CatalogException, duckdb.DependencyException, duckdb.ParserException)
 EVALUATED = re.compile(r"could not convert|failed to cast", re.IGNORECASE)
 QUOTING = (
     duckdb.ConstraintException,

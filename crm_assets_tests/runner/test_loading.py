@@ -99,7 +99,7 @@ IGNORED = {
     "meta": "meta: {owner: '@alice', model_maturity: in dev}",
     "date of the end": "deprecation_date: 2026-01-01 00:00:00.00+00:00",
     "semantic layer": "{time_spine: {standard_granularity_column: day}, columns: [{name: day, granularity: day}]}",
-    "semantic model": "{semantic_model: {enabled: true}, metrics: [{name: n}], columns: [{name: day, entity: {name: e}}]}",
+    "semantic model": "{semantic_model: {enabled: true}, columns: [{name: day, entity: {name: e}}]}",
     "analysis": "config: {static_analysis: unsafe}",
 }
 

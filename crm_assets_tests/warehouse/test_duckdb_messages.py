@@ -1,11 +1,15 @@
 """What users see of DuckDB's messages: names of tables and columns, no values of records."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 from dagster import Failure
 
 from crm_assets.assets.failures import failures_explained
+from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.duckdb_messages import is_about_statement, reason
+from crm_assets.warehouse.warehouse import Warehouse
 
 VALUES = """
 create table people (id integer primary key, name varchar not null, age integer);
@@ -51,8 +55,12 @@ def test_values_are_masked_in_duckdb_messages(sql: str) -> None:
         ("select nope from people", 'Binder Error: Referenced column "nope" not found'),
         ("select 1 from nope", "Catalog Error: Table with name nope does not exist"),
         ("selekt 1", 'Parser Error: syntax error at or near "selekt"'),
+        (
+            "create table notes (id integer references people); create or replace table people (i int)",
+            'Dependency Error: Cannot drop entry "people" because there are entries that depend on it. table "notes"',
+        ),
     ],
-    ids=["binder", "catalog", "parser"],
+    ids=["binder", "catalog", "parser", "dependency"],
 )
 def test_errors_of_statements_are_shown(sql: str, shown: str) -> None:
     error = _raised(sql)
@@ -71,6 +79,26 @@ def _raised(sql: str) -> duckdb.Error:
         with pytest.raises(duckdb.Error) as raised:
             connection.execute(sql).fetchall()
     return raised.value
+
+
+def test_tables_whose_foreign_keys_cannot_be_copied_are_named(tmp_path: Path) -> None:
+    warehouse, numbers = Warehouse(database=str(tmp_path / "crm.duckdb")), range(1, 9)
+    with warehouse.get_connection() as connection:  # in one order of many DuckDB would copy them
+        connection.execute("create table t0 as select 1 as i; alter table t0 add primary key (i)")
+        for n in numbers:
+            connection.execute(
+                f"create table t{n} (i int primary key references t{n - 1}); insert into t{n} values (1)"
+            )
+    with pytest.raises(WarehouseError, match=f"run this again: {', '.join(f'main.t{n}' for n in numbers)}$"):
+        warehouse.erase(lambda _: None)
+    with warehouse.get_connection() as connection:
+        for n in reversed(numbers):
+            connection.execute(f"create or replace table t{n} as from t{n}")
+
+    warehouse.erase(lambda _: None)
+
+    with warehouse.read_connection() as connection:
+        assert connection.execute("from t0, t8").fetchall() == [(1, 1)]
 
 
 def test_advice_about_memory_names_the_setting() -> None:
