@@ -9,7 +9,7 @@ import duckdb
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.commands import Add
-from crm_assets.errors import SettingsError
+from crm_assets.errors import SettingsError, counted
 from crm_assets.settings import resolve_settings, setting_name
 from crm_assets.warehouse.copies import CURRENT, move_tables, publish_parquet
 from crm_assets.warehouse.sharing import writer_lock
@@ -37,19 +37,19 @@ def tables(arguments: Namespace) -> int:
     """Show the warehouse's tables, their row counts and the path of the database."""
     warehouse = Warehouse().of(arguments.crm)
     with warehouse.read_connection() as connection:
-        counted = dict(_counted(connection))
+        rows_of = dict(_rows(connection))
     if arguments.json:
-        print(json.dumps({"warehouse": warehouse.name, "tables": counted}, indent=2))
+        print(json.dumps({"warehouse": warehouse.name, "tables": rows_of}, indent=2))
         return 0
-    width = max(map(len, ["table", *counted]))
+    width = max(map(len, ["table", *rows_of]))
     print(f"{'table':<{width}}  {'rows':>9}")
-    for name, rows in counted.items():
+    for name, rows in rows_of.items():
         print(f"{name:<{width}}  {'broken' if rows is None else f'{rows:,}':>9}")
     print(f"\n{warehouse.name}")
     return 0
 
 
-def _counted(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int | None]]:
+def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int | None]]:
     """The name of each table, and its rows; None for a view that reads a missing table."""
     hidden = (f"{PRESENT}.", f"{RAW}._dlt")
     tables = sorted(address for address in existing_tables(connection) if not address.startswith(hidden))
@@ -83,7 +83,7 @@ def publish(arguments: Namespace) -> int:
     except OSError as error:
         raise SettingsError(f"{error}. Give --parquet a folder that can be written to") from None
     rows = sum(table["rows"] for table in tables)
-    print(f"{len(tables)} tables, {rows:,} rows: {arguments.parquet / CURRENT}")
+    print(f"{counted(len(tables), 'table')}, {counted(rows, 'row')}: {arguments.parquet / CURRENT}")
     return 0
 
 

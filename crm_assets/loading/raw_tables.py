@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.errors import counted
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.columns import FURTHER, typed_column, variant_name, varies
@@ -122,7 +123,7 @@ class TypeChange:
 
     def __str__(self) -> str:
         """A message for the log, without values."""
-        kept = f"; {self.misfits:,} values that do not fit are in {self.variant}" if self.misfits else ""
+        kept = f"; in {self.variant}: {counted(self.misfits, 'value')} that did not fit" if self.misfits else ""
         return f"{self.column} is now {DUCKDB_TYPES[self.data_type]}, was {self.stored}{kept}"
 
 

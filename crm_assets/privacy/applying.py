@@ -8,7 +8,7 @@ from functools import partial
 import duckdb
 from dagster import get_dagster_logger
 
-from crm_assets.errors import ModelError, WrongRows
+from crm_assets.errors import ModelError, WrongRows, counted
 from crm_assets.privacy.forgetting import Keys, Stored, forget, holds_ids, stored_records
 from crm_assets.privacy.personal_columns import Histories, histories_of
 from crm_assets.privacy.policy import Policy, has_loads, set_erased, stored_policy
@@ -44,7 +44,7 @@ def _of_tables(dropped: Collection[str], models: Iterable[Model]) -> Iterator[st
     if unknown := sorted({*dropped} - made):
         yield f"Dropped, as no model makes them: {', '.join(unknown)}"
     if rebuilt := {*dropped} & made:
-        yield f"{len(rebuilt)} tables of models are rebuilt"
+        yield f"Rebuilt: {counted(len(rebuilt), 'table')} of models"
 
 
 def apply_policy(

@@ -142,7 +142,7 @@ class _Conversion:
             chosen = f"resource = {literal(resource)}"
             if changed := self._convert(f"{RAW}.rejected_records", "record", JSON, redaction.record, chosen):
                 keep_distinct(self.connection, "rejected_records", resource)  # may be equal without personal data
-                sentences.append(f"{RAW}.rejected_records: {changed:,} records of {resource}")
+                sentences.append(f"{RAW}.rejected_records: {counted(changed, 'record')} of {resource}")
         return sentences + self._of_side_loads()
 
     def of_history(self, address: str, columns: Sequence[HistoryColumn]) -> list[str]:
@@ -159,7 +159,7 @@ class _Conversion:
         for (array,) in self.connection.execute(f"select distinct array_name from {table} order by 1").fetchall():
             redaction, chosen = self._redaction(side_loaded_columns(array)), f"array_name = {literal(array)}"
             changed = self._convert(table, "record", JSON, redaction.record, chosen)
-            sentences += [f"{table}: {shown_array(array)}: {changed:,} records"] if changed else []
+            sentences += [f"{table}: {shown_array(array)}: {counted(changed, 'record')}"] if changed else []
             if not keeps_array(self.settings, array, {}):
                 emptied = " and record::varchar = '{}'" if keeps_array(self.settings, array, {"any": "record"}) else ""
                 self.connection.execute(f"delete from {table} where {chosen}{emptied}")
@@ -178,7 +178,7 @@ class _Conversion:
         if FURTHER in fields:
             redacted[FURTHER] = lambda record: redaction.record(record) or None
         # Their names are not shown: keys can be data.
-        sentences = [f"{RAW}.{resource}: {len(dropped)} undeclared columns dropped"] if dropped else []
+        sentences = [f"{RAW}.{resource}: dropped {counted(len(dropped), 'undeclared column')}"] if dropped else []
         return sentences + self._of_columns(f"{RAW}.{resource}", columns, redacted)
 
     def _redacted(self, column: HistoryColumn, address: str) -> Callable[[Any], Any]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from crm_assets.api import ENDPOINTS, ID, INCLUDE, PAGE, UPDATED_AT
+from crm_assets.errors import counted
 from crm_assets.probing.sample import NO_PAGE, Order, Read, Sample, full_read, incremental_read
 from crm_assets.settings import PersonalData, setting_name
 from crm_assets.source.http.page import integer_at, json_type
@@ -163,19 +164,19 @@ def _unread(sample: Sample) -> Iterator[Problem]:
         problem = f"Page {last.number} holds the same records as page 1: the API seems to ignore the parameter `{PAGE}`"
         yield block(problem, f"Check this resource's path and params in {endpoints}")
     elif first.total and sample.settings.endpoint(sample.resource).total_is_exact:
-        counted = f"The API counts {first.total:,} records"
+        total = f"The API counts {counted(first.total, 'record')}"
         inexact = _in_endpoints(sample.resource, {"total_is_exact": False})
         inexact = f"If it always counts more than it lists, set {inexact}"
         if not first.records:
-            yield block(f"{counted} and lists none", inexact)
+            yield block(f"{total} and lists none", inexact)
         elif last is NO_PAGE or last.records:
             return
         elif len(first.records) < sample.settings.per_page:
             short = f"either page 1 had only {len(first.records)}, or it lists fewer than it counts"
-            problem = f"{counted}, but page {last.number} is empty: {short}"
+            problem = f"{total}, but page {last.number} is empty: {short}"
             yield Problem(sample.resource, problem, "A full read will show which")
         else:
-            yield block(f"{counted}, but page {last.number} is empty", f"{shorter}. {inexact}")
+            yield block(f"{total}, but page {last.number} is empty", f"{shorter}. {inexact}")
 
 
 def _not_included(sample: Sample, linked: Mapping[str, float]) -> Iterator[Problem]:

@@ -13,12 +13,11 @@ from uuid import uuid4
 
 import duckdb
 
-from crm_assets.errors import ModelError, ModelsRefused, WrongRows
+from crm_assets.errors import ModelError, ModelsRefused, WrongRows, counted
 from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.materializations import materialize
 from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
-from crm_assets.runner.templates import Scope
 from crm_assets.runner.unchanged import BuildState, record_build, shape_of, stop_clock, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
 from crm_assets.warehouse.tables import comment, identifier, is_lake, with_lake_types
@@ -197,7 +196,7 @@ def run_test(
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        found = test.failure(scope, int(failing), _counted(connection, model, test, scope))
+        found = test.failure(scope, int(failing), counted(_count(connection, test.tested(scope, model.this)), "row"))
     except duckdb.Error as error:
         found = f"could not be run: {reason(error)} (in {test.path}:{test.line})"
         return Outcome(test, test.severity, found=found, problem=error, sql=sql)
@@ -220,9 +219,3 @@ def store_failures(connection: duckdb.DuckDBPyConnection, model: Model, outcomes
                 connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
             except duckdb.Error as error:
                 raise ModelsRefused(f"{outcome.test.path}:{outcome.test.line}: {reason(error)}") from None
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, model: Model, test: DataTest, scope: Scope) -> str:
-    """The number of rows that were tested, with what a row of the model is."""
-    rows = _count(connection, test.tested(scope, model.this))
-    return f"{rows:,} {model.name.removeprefix('stg_').replace('_', ' ') if model.name.startswith('stg_') else 'rows'}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crm_assets.errors import ModelsRefused
+from crm_assets.errors import ModelsRefused, counted
 from crm_assets.runner.project import Node
 from crm_assets.runner.properties import refuse_wrong
 from crm_assets.runner.templates import Scope
@@ -75,16 +75,15 @@ class DataTest:
         return self._sentence(scope, self.description)
 
     def failure(self, scope: Scope, failing: int, rows: str) -> str:
-        """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
+        """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 rows`."""
         if not self.fails:
-            return f"{failing:,} fail: {' '.join(self.description.split()).removesuffix('.')}"
+            return f"{counted(failing, 'failing row')}: {' '.join(self.description.split()).removesuffix('.')}"
         return self._sentence(scope, self.fails, failing=f"{failing:,}", rows=rows)
 
     def _sentence(self, scope: Scope, template: str, **counts: str) -> str:
-        article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
         arguments = self._arguments(scope)
         column = self.column or arguments.get("column_name")
-        words = {**arguments, "column_name": column, "article": article, **counts}
+        words = {**arguments, "column_name": column, **counts}
         return scope.render(self.path, template, self.line, **words)
 
     def _arguments(self, scope: Scope) -> dict[str, Any]:

@@ -151,7 +151,7 @@ def test_the_log_names_changes_and_shows_no_value(
     capfd.readouterr()
     run = load()
     output = capfd.readouterr().err
-    assert "raw.open_tasks: score is now BIGINT, was VARCHAR; 2 values that do not fit are in score__v_text" in output
+    assert "raw.open_tasks: score is now BIGINT, was VARCHAR; in score__v_text: 2 values that did not fit" in output
     assert "Doe" not in output + run.everything_shown
     load()
     assert ", was " not in capfd.readouterr().err

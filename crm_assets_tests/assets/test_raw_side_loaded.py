@@ -86,7 +86,7 @@ def test_records_left_out_are_counted_in_the_log() -> None:
         [note] = read("open_tasks").report.notes
 
     # The same array comes with page 1 and with the empty page 2.
-    assert note == f"Side-loaded array 'users': {2 * len(UNUSABLE)} records without a usable id were left out"
+    assert note == f"Side-loaded array 'users': left out {2 * len(UNUSABLE)} records without a usable id"
 
 
 def test_a_later_read_of_another_resource_is_newer() -> None:

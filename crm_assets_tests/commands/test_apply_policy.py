@@ -74,9 +74,9 @@ def test_changes_are_shown_in_a_dry_run(monkeypatch: pytest.MonkeyPatch, capsys:
 
     assert capsys.readouterr().out.splitlines() == [
         "Stored data follow personal_data keep, but SOURCES__CRM__PERSONAL_DATA is leave_out",
-        "raw.contacts: 1 undeclared columns dropped",
+        "raw.contacts: dropped 1 undeclared column",
         "raw.contacts: values changed in email (1)",
-        "raw.rejected_records: 1 records of contacts",
+        "raw.rejected_records: 1 record of contacts",
         "These values, columns and tables are destroyed. Nothing can restore them",
         "Dropped, as no model makes them: marts.mine",
         "Nothing was changed",

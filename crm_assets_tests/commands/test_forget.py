@@ -94,7 +94,7 @@ def test_only_an_id_that_was_never_stored_can_be_undone(crm: ScriptedCrm, capsys
     assert command("contacts", "2", "3", "--undo") == 1
     assert "were erased, so they stay forgotten: 2." in capsys.readouterr().err
     assert command("contacts", "3", "5", "--undo") == 0
-    assert "1 of 2 ids were forgotten" in capsys.readouterr().out
+    assert "1 of 2 ids had been forgotten" in capsys.readouterr().out
 
     crm.lists["contacts"] = [marked_contact(id_, "a") for id_ in (1, 2, 3, 4)]
     assert materialize("contacts").success

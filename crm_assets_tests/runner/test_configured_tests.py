@@ -22,15 +22,15 @@ def with_test(config: dict[str, Any], kind: str = "accepted_range", **arguments:
 @pytest.mark.parametrize(
     ("config", "found"),
     [
-        ({"severity": "warn"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
-        ({"severity": "warn", "where": "day < 5"}, ("warn", "2 of 4 rows have a day that is not at most 2")),
-        ({"severity": "warn", "limit": 1}, ("warn", "1 of 5 rows have a day that is not at most 2")),
-        ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 of 5 rows have a day that is not at most 2")),
-        ({"error_if": "> 3"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
+        ({"severity": "warn"}, ("warn", "3 of 5 rows: day is not at most 2")),
+        ({"severity": "warn", "where": "day < 5"}, ("warn", "2 of 4 rows: day is not at most 2")),
+        ({"severity": "warn", "limit": 1}, ("warn", "1 of 5 rows: day is not at most 2")),
+        ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 of 5 rows: day is not at most 2")),
+        ({"error_if": "> 3"}, ("warn", "3 of 5 rows: day is not at most 2")),
         ({"warn_if": "> 3", "error_if": "> 3"}, (None, "none fails")),
         (
             {"severity": "WARN", "limit": None, "fail_calc": None, "warn_if": None, "error_if": None, "where": None},
-            ("warn", "3 of 5 rows have a day that is not at most 2"),
+            ("warn", "3 of 5 rows: day is not at most 2"),
         ),
     ],
     ids=str,
@@ -147,14 +147,14 @@ def test_column_of_a_models_test_is_in_its_sentence(project: ModelProject) -> No
     test = "{not_null: {arguments: {column_name: 'nullif(day, 3)'}, config: {severity: warn}}}"
     [outcome] = project.build(project.mart(DAYS, f"data_tests: [{test}]")).outcomes
 
-    assert outcome.found == "1 of 5 rows have no nullif(day, 3)"
+    assert outcome.found == "1 of 5 rows: no nullif(day, 3)"
 
 
 def test_where_is_a_template_in_sentences_too(project: ModelProject) -> None:
     where = "day > {{ var('fiscal_year_start') }}"
     [outcome] = project.build(project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
 
-    assert outcome.found == "3 of 4 rows have a day that is not at most 2"
+    assert outcome.found == "3 of 4 rows: day is not at most 2"
 
 
 def test_test_of_ones_own_is_described_by_its_comments(project: ModelProject) -> None:

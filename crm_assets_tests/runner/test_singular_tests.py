@@ -10,7 +10,9 @@ def test_test_belongs_to_the_model_that_it_reads(project: ModelProject) -> None:
     project.write("tests/no_sale_on_day_two.sql", "select day from {{ ref('sales') }} where day = 2;\n")
     model = project.mart("select 2 as day")
 
-    with pytest.raises(WrongRows, match=r"no_sale_on_day_two: 1 fail: No row is found by no_sale_on_day_two\.sql"):
+    with pytest.raises(
+        WrongRows, match=r"no_sale_on_day_two: 1 failing row: No row is found by no_sale_on_day_two\.sql"
+    ):
         project.build(model)
 
 

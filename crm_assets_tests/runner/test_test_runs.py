@@ -45,40 +45,40 @@ def of(kind: str, **arguments: Any) -> Test:
 
 FOUND = of("relationships", to="ref('sales')", field="Key")
 FAILING: dict[str, tuple[str | None, Test, list[tuple[Any, ...]], str]] = {
-    "unique": (NAME, "unique", [("b", 2)], f"1 values of {NAME} occur more than once"),
-    "not_null": (NAME, "not_null", [(4, None, None)], f"1 of 4 rows have no {NAME}"),
+    "unique": (NAME, "unique", [("b", 2)], f"values of {NAME} that occur more than once: 1"),
+    "not_null": (NAME, "not_null", [(4, None, None)], f"1 of 4 rows: no {NAME}"),
     "accepted_values": (
         NAME,
         of("accepted_values", values=["a"]),
         [(2, "b", -5), (3, "b", None)],
-        f"2 of 4 rows have an {NAME} that is none of ['a']",
+        f"2 of 4 rows: {NAME} is none of ['a']",
     ),
     "relationships": (
         "n",
         FOUND,
         [(1, "a", 10), (2, "b", -5)],
-        "2 of 4 rows have a n that is not found in marts.sales",
+        "2 of 4 rows: n is not found in marts.sales",
     ),
-    "expression": ("n", of(EXPRESSION, expression="> 0"), [(2, "b", -5)], "1 of 4 rows do not fulfil: n > 0"),
+    "expression": ("n", of(EXPRESSION, expression="> 0"), [(2, "b", -5)], "1 of 4 rows: false is n > 0"),
     "expression of the model": (
         None,
         of(EXPRESSION, expression="n <> 10"),
         [(1, "a", 10)],
-        "1 of 4 rows do not fulfil: n <> 10",
+        "1 of 4 rows: false is n <> 10",
     ),
-    "too little": ("n", of(RANGE, min_value=0), [(2, "b", -5)], "1 of 4 rows have a n that is not at least 0"),
-    "too much": ("n", of(RANGE, max_value=9), [(1, "a", 10)], "1 of 4 rows have a n that is not at most 9"),
+    "too little": ("n", of(RANGE, min_value=0), [(2, "b", -5)], "1 of 4 rows: n is not at least 0"),
+    "too much": ("n", of(RANGE, max_value=9), [(1, "a", 10)], "1 of 4 rows: n is not at most 9"),
     "combination": (
         None,
         of(COMBINATION, combination_of_columns=[QUOTED]),
         [("b", 2)],
-        f"1 combinations of {[QUOTED]} occur more than once",
+        f"combinations of {[QUOTED]} that occur more than once: 1",
     ),
     "described": (
         "n",
         {"not_null": {"description": "Each has\nan n.\n"}},
         [(3, "b", None), (4, None, None)],
-        "2 fail: Each has an n",
+        "2 failing rows: Each has an n",
     ),
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from crm_assets.api import ID, INCLUDE
-from crm_assets.errors import BadAnswer
+from crm_assets.errors import BadAnswer, counted
 from crm_assets.settings import CrmSettings, PersonalData, setting_name
 from crm_assets.source.http.page import Page, integer_at
 from crm_assets.source.schemas import side_loaded_columns
@@ -73,7 +73,7 @@ class SideLoads:
     def notes(self) -> list[str]:
         """Messages for the run's log about records that were left out."""
         return [
-            f"{shown_array(array)}: {count:,} records without a usable id were left out"
+            f"{shown_array(array)}: left out {counted(count, 'record')} without a usable id"
             for array, count in self._without_id.items()
             if count
         ]

@@ -2,7 +2,7 @@
     {%- if min_value is not none %} at least {{ min_value }}{% endif %}
     {%- if min_value is not none and max_value is not none %} and{% endif %}
     {%- if max_value is not none %} at most {{ max_value }}{% endif %}. #}
-{# fails: {{ failing }} of {{ rows }} have {{ article }} {{ column_name }} that is not
+{# fails: {{ failing }} of {{ rows }}: {{ column_name }} is not
     {%- if min_value is not none %} at least {{ min_value }}{% endif %}
     {%- if min_value is not none and max_value is not none %} and{% endif %}
     {%- if max_value is not none %} at most {{ max_value }}{% endif %} #}
