@@ -139,12 +139,7 @@ class DuckDBFile:
     @contextmanager
     def _connected(self, config: Mapping[str, Any], *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self.path.exists():  # created as a whole: a part of a file, on a full disk, is no database
-            fresh = _unfinished(self.path.resolve())
-            fresh.unlink(missing_ok=True)
-            duckdb.connect(str(fresh)).close()
-            _log(self.path).unlink(missing_ok=True)  # of a database that was moved away
-            fresh.replace(self.path.resolve())
+        create(self.path)
         with closing(self._connect(config, read_only=read_only)) as connection:
             if not read_only:
                 with suppress(PermissionError):  # another user's file
@@ -189,6 +184,16 @@ def _log(database: Path) -> Path:
 def published_path(database: Path) -> Path:
     """The path of a DuckDB file's published copy: `crm.published.duckdb` next to `crm.duckdb`."""
     return database.with_suffix(".published.duckdb")
+
+
+def create(database: Path) -> None:
+    """Creates an empty file, unless there is one, as a whole: a part of a file, on a full disk, is no database."""
+    if not database.exists():
+        fresh = _unfinished(database.resolve())
+        fresh.unlink(missing_ok=True)
+        duckdb.connect(str(fresh)).close()
+        _log(database).unlink(missing_ok=True)  # of a database that was moved away
+        fresh.replace(database.resolve())
 
 
 def _modified(file: Path) -> int | None:

@@ -75,7 +75,14 @@ def test_a_full_disk(limit: int, when: str) -> None:
 
 
 @pytest.mark.slow
-def test_first_read_on_a_full_disk_leaves_no_broken_file() -> None:
+@pytest.mark.usefixtures("lake_extensions")
+@pytest.mark.parametrize("warehouse", ["crm.duckdb", "ducklake:catalog/crm.ducklake"])
+def test_first_read_on_a_full_disk_leaves_no_broken_file(
+    warehouse: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CRM_WAREHOUSE", warehouse)
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", "files")
     with configured_crm(lists={"open_tasks": tasks(1)}):
         assert "File too large" in with_small_files(8_000, read)[1]
         assert materialize("open_tasks").success

@@ -15,7 +15,7 @@ import duckdb
 
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.duckdb_file import replace, rewritten
+from crm_assets.warehouse.duckdb_file import create, replace, rewritten
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, connected_with, explained
 from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain, rewrite
@@ -242,6 +242,8 @@ class Lake:
         if read_only:
             self._attach_lake(connection, "read_only")
             return
+        if self.address.dsn is None:
+            create(Path(self.address.catalog).expanduser())
         try:
             self._attach_lake(connection, "create_if_not_exists false")
         except NothingStored:
