@@ -32,7 +32,7 @@ from crm_assets_tests.source.source_reads import read
 pytestmark = pytest.mark.slow
 
 PERSON = "Jane Doe"
-NOW = [task | {"title": "Changed"} for task in tasks(1600)]
+NOW = [task | {"title": "Changed"} for task in tasks(1800)]
 
 
 def body(content: Any) -> Response:
