@@ -131,7 +131,7 @@ def test_kind_of_test_configures_its_tests(project: ModelProject, config: dict[s
     )
     [outcome] = project.build(project.mart(DAYS, with_test(config, "above", limit=2))).outcomes
 
-    assert (outcome.severity, outcome.found) == ("warn", "2 fail: above of day")
+    assert (outcome.severity, outcome.found) == ("warn", "2 failing rows: above of day")
 
 
 def test_kind_of_test_may_have_its_model_last(project: ModelProject) -> None:
