@@ -1,6 +1,6 @@
 """The data tests of a model as asset checks: their specs and their results."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 import dagster as dg
 
@@ -49,15 +49,22 @@ def _cross_check(crm: Crm, model: Model, test: DataTest) -> dg.AssetChecksDefini
     )
     def compare(crm_warehouse: Warehouse) -> dg.AssetCheckResult:
         with failures_explained(model.address, crm):
-            settings = resolve_settings(crm)
-            stores = bool(test.config.get("store_failures"))
-            with crm_warehouse.of(crm).get_connection(read_only=not stores) as connection:
-                report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-                outcome = run_test(connection, model, test, variables_of(connection))
-                store_failures(connection, model, [outcome])
-            return result_of(evaluation(key, outcome))
+            [found] = tested(crm, model, [test], crm_warehouse)
+            return result_of(found)
 
     return compare
+
+
+def tested(
+    crm: Crm, model: Model, tests: Collection[DataTest], warehouse: Warehouse
+) -> Sequence[dg.AssetCheckEvaluation]:
+    """Runs data tests on a model's table or view as it is, and stores failing rows of those that say so."""
+    settings, stores = resolve_settings(crm), any(test.config.get("store_failures") for test in tests)
+    with warehouse.of(crm).get_connection(read_only=not stores) as connection:
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
+        outcomes = [run_test(connection, model, test, variables_of(connection)) for test in tests]
+        store_failures(connection, model, outcomes)
+    return [evaluation(asset_key(crm, model.address), outcome) for outcome in outcomes]
 
 
 def evaluation(model_key: dg.AssetKey, outcome: Outcome) -> dg.AssetCheckEvaluation:

@@ -24,19 +24,19 @@ from crm_assets.assets.attributes import (
     table_columns,
 )
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.model_checks import check_specs, evaluation, undocumented
+from crm_assets.assets.model_checks import check_specs, evaluation, tested, undocumented
 from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows, counted
 from crm_assets.loading.shared_tables import create_side_loaded
 from crm_assets.masking import masked
 from crm_assets.privacy.personal_columns import origins_of, personal_columns, stored_columns
-from crm_assets.runner.builds import Build, Outcome, build, run_test
+from crm_assets.runner.builds import Build, build
 from crm_assets.runner.lineage import Schemas, known_columns
-from crm_assets.runner.materializations import columns_of
 from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
-from crm_assets.runner.unchanged import BuildState, is_current, report_in, variables_of
+from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
+from crm_assets.warehouse.tables import columns_of
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -120,8 +120,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         with failures_explained(model.address, crm):
             settings, warehouse = resolve_settings(crm), crm_warehouse.of(crm)
             if not context.selected_asset_keys:
-                outcomes = _tested(model, warehouse, settings)
-                yield from reported((evaluation(key, outcome) for outcome in outcomes), selected)
+                yield from reported(tested(crm, model, model.own_tests, crm_warehouse), selected)
                 return
             source = dg.MetadataValue.text(masked(settings.source))
             may_stay = config["only_if_changed"] and not full_refresh
@@ -139,14 +138,6 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         yield dg.MaterializeResult[Any](asset_key=key, metadata={**metadata, "crm/source": source})
 
     return build_model
-
-
-def _tested(model: Model, warehouse: Warehouse, settings: CrmSettings) -> Sequence[Outcome]:
-    """Runs a model's own tests without building it."""
-    with warehouse.read_connection() as connection:
-        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
-        variables = variables_of(connection)
-        return [run_test(connection, model, test, variables) for test in model.own_tests]
 
 
 def _unchanged_or_built(  # noqa: PLR0913 # all that a build depends on

@@ -84,10 +84,7 @@ def _undo(warehouse: Warehouse, resource: str, ids: Collection[int]) -> int:
         pass  # fails if there is no database
     with warehouse.get_connection() as connection:
         undone = undo(connection, resource, ids)
-    print(
-        f"{resource}: {undone} of {counted(len(ids), 'id')} had been forgotten. The next full read loads what the CRM "
-        "lists of them"
-    )
+    print(f"{resource}: {undone} of {counted(len(ids), 'id')} had been forgotten. The next full read loads them")
     return 0
 
 

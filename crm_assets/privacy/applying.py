@@ -63,7 +63,7 @@ def apply_policy(
     with warehouse.get_connection() as connection:
         change = change_policy(connection, settings, histories_of(connection, models))
         dropped = change.dropped if change.sentences else _missing(connection, models)
-        _set_time(connection, settings)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         rebuild(connection, models, dropped, announce)
         _, is_erased = stored_policy(connection)
     if not is_erased:
@@ -113,7 +113,7 @@ def forget_records(
         _, is_erased = stored_policy(connection)
         unfinished = [] if is_erased else _missing(connection, models)
         erased = forget(connection, resource, ids, keys, made)
-        _set_time(connection, settings)
+        report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         rebuild(connection, models, [*made, *unfinished, *kept], get_dagster_logger().warning)
     erase(warehouse, settings)
     return erased
@@ -142,11 +142,6 @@ def _history_keys(connection: duckdb.DuckDBPyConnection, histories: Histories, r
         for address, columns in histories.items()
     }
     return {address: keys for address, keys in found.items() if keys}
-
-
-def _set_time(connection: duckdb.DuckDBPyConnection, settings: CrmSettings) -> None:
-    now = datetime.now(timezone.utc)
-    report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
 
 
 def rebuild(

@@ -8,13 +8,8 @@ import duckdb
 from crm_assets.errors import ModelError, counted
 from crm_assets.runner.model import DBT_COLUMNS, Model
 from crm_assets.runner.templates import statements
-from crm_assets.warehouse.tables import identifier, literal, with_lake_types
+from crm_assets.warehouse.tables import columns_of, identifier, literal, with_lake_types
 from crm_assets.yaml_files import line_of
-
-
-def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
-    """The columns of a table or subquery with their types."""
-    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}
 
 
 def require(model: Model, named: Mapping[str, Sequence[str]], columns: Iterable[str], where: str = "SELECT") -> None:

@@ -25,6 +25,7 @@ from crm_assets.warehouse.tables import (
     PRESENT,
     REPLACED,
     can_be_read,
+    columns_of,
     comment,
     identifier,
     literal,
@@ -111,7 +112,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         required = {column for column, _, nullable, *_ in stored if nullable == "NO"}
         columns = ", ".join(
             f"{identifier(column)} {type_}{' not null' if column in required else ''}"
-            for column, type_ in _types(connection, f"({select})").items()
+            for column, type_ in columns_of(connection, f"({select})").items()
         )
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
@@ -214,17 +215,12 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
         cut = "to DECIMAL(38,0)" in str(error)
         problem = "Parquet cannot hold an integer of more than 38 digits" if cut else reason(error)
         raise WarehouseError(f"{address}: {problem}") from None
-    stored = _types(connection, f"read_parquet({literal(str(file))}, hive_partitioning = false)")
-    for column, type_ in _types(connection, f"({select})").items():
+    stored = columns_of(connection, f"read_parquet({literal(str(file))}, hive_partitioning = false)")
+    for column, type_ in columns_of(connection, f"({select})").items():
         if type_ != stored[column] or type_ in NOT_READ:
             raise WarehouseError(
                 f"{address}: Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL"
             )
     [[rows]] = connection.execute(f"select count(*) from read_parquet({literal(str(file))})").fetchall()
-    columns = [{"name": name, "type": type_} for name, type_ in _types(connection, f"({original})").items()]
+    columns = [{"name": name, "type": type_} for name, type_ in columns_of(connection, f"({original})").items()]
     return {"table": address, "file": file.name, "rows": rows, "columns": columns}
-
-
-def _types(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
-    """The columns of a relation with their types."""
-    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}

@@ -91,6 +91,11 @@ def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
     return True
 
 
+def columns_of(connection: duckdb.DuckDBPyConnection, relation: str) -> dict[str, str]:
+    """The columns of a quoted table or subquery with their types."""
+    return {name: type_ for name, type_, *_ in connection.execute(f"describe from {relation}").fetchall()}
+
+
 REPLACED: Mapping[str, str] = {
     "HUGEINT": "decimal(38, 0)",
     "UHUGEINT": "decimal(38, 0)",
@@ -173,7 +178,7 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
     statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
     if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
         if is_new:
-            stored = {name: "" for name, *_ in connection.execute(f"describe {relation}").fetchall()}
+            stored = dict.fromkeys(columns_of(connection, relation), "")
         else:
             stored = dict(connection.execute(COMMENTED, address).fetchall())
         statements += [
