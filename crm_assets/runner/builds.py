@@ -196,7 +196,9 @@ def run_test(
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        found = test.failure(scope, int(failing), counted(_count(connection, test.tested(scope, model.this)), "row"))
+        rows = counted(_count(connection, test.tested(scope, model.this)), "row")
+        expected = " ".join(test.description.split()).removesuffix(".")
+        found = f"{counted(int(failing), 'failure')} in {rows}: {expected}"
     except duckdb.Error as error:
         found = f"could not be run: {reason(error)} (in {test.path}:{test.line})"
         return Outcome(test, test.severity, found=found, problem=error, sql=sql)

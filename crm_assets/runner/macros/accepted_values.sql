@@ -1,5 +1,4 @@
 {# passes: {{ column_name }} is one of {{ values }}. #}
-{# fails: {{ failing }} of {{ rows }}: {{ column_name }} is none of {{ values }} #}
 {% test accepted_values(model, column_name, values, quote=true) %}
 select *
 from {{ model }}

@@ -1,5 +1,4 @@
 {# passes: {{ column_name }} is never null. #}
-{# fails: {{ failing }} of {{ rows }}: no {{ column_name }} #}
 {% test not_null(model, column_name) %}
 select *
 from {{ model }}

@@ -1,5 +1,4 @@
 {# passes: {{ column_name }} is found in {{ to }}, column {{ field }}. #}
-{# fails: {{ failing }} of {{ rows }}: {{ column_name }} is not found in {{ to }} #}
 {% test relationships(model, column_name, to, field) %}
 select child.*
 from {{ model }} as child

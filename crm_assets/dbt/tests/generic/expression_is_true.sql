@@ -1,5 +1,4 @@
 {# passes: {% if column_name %}{{ column_name }} {% endif %}{{ expression }} #}
-{# fails: {{ failing }} of {{ rows }}: false is {% if column_name %}{{ column_name }} {% endif %}{{ expression }} #}
 {% test expression_is_true(model, expression, column_name=none) %}
 select *
 from {{ model }}

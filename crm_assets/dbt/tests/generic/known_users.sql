@@ -1,5 +1,4 @@
 {# passes: Every {{ column_name }} is a user of the CRM, if users are known. #}
-{# fails: {{ failing }} of {{ rows }}: {{ column_name }} is not a user of the CRM #}
 {% test known_users(model, column_name) %}
 select {{ column_name }}
 from {{ model }}
