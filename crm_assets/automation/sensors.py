@@ -71,9 +71,7 @@ def build_model_sensor(
         tried = json.loads(context.cursor or "{}")
         wanted = find_changed(context.instance, specs, loaded, blocking, tried)
         context.update_cursor(json.dumps(tried))
-        if not wanted:
-            return dg.SkipReason("No inputs have changed")
-        return dg.RunRequest(asset_selection=wanted)
+        return dg.RunRequest(asset_selection=wanted) if wanted else dg.SkipReason("No inputs have changed")
 
     return build_what_changed
 
@@ -147,13 +145,12 @@ AT_A_TIME = 100
 )
 def delete_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Deletes a hundred runs at most, and says how many."""
-    now, repository = datetime.now(timezone.utc), context.repository_def
     # The context's logger would leave an empty file at each tick.
     days = setting_at_load("keep_runs_days", dg.get_dagster_logger().warning)
     if not days:
         return dg.SkipReason(f"{setting_name('keep_runs_days')} is 0: all runs are kept")
-    checks = repository.asset_graph.asset_check_keys if repository else set()
-    deleted = delete_runs_before(context.instance, now - timedelta(days=days), checks)
+    checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else set()
+    deleted = delete_runs_before(context.instance, datetime.now(timezone.utc) - timedelta(days=days), checks)
     return dg.SkipReason(f"Deleted {counted(deleted, 'run')} older than {counted(days, 'day')}")
 
 
