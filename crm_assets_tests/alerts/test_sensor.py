@@ -29,7 +29,7 @@ from crm_assets_tests.scripted_crm import ScriptedCrm, Seen
 
 RECOVERED = REFUSED.replace("problem", "recovered")
 JOB = "open_tasks_sync"
-MODEL, RAW = AssetKey(["staging", "stg_accounts"]), AssetKey(["raw", "accounts"])
+MODEL, RAW, TASKS = (AssetKey(key) for key in (["staging", "stg_accounts"], ["raw", "accounts"], ["raw", "open_tasks"]))
 
 
 class Daemon:
@@ -118,9 +118,7 @@ def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Da
         daemon.tick()
     assert hook.titles == [f"crm_assets: problem: job {JOB}"]
     assert "The process was killed" in hook.received[0]["message"]
-    defs.resolve_job_def(JOB).execute_in_process(
-        instance=daemon.instance, asset_selection=[AssetKey(["raw", "open_tasks"])]
-    )
+    defs.resolve_job_def(JOB).execute_in_process(instance=daemon.instance, asset_selection=[TASKS])
     daemon.tick()
     assert hook.titles[1:] == [f"crm_assets: recovered: job {JOB}"]
 
@@ -138,9 +136,8 @@ def test_interrupted_run_is_one_that_did_not_end(
 
     daemon.beat(time.time() - 600)
     crm.faults.append(interrupt)
-    defs.resolve_job_def(JOB).execute_in_process(
-        instance=daemon.instance, asset_selection=[AssetKey(["raw", "open_tasks"])], raise_on_error=False
-    )
+    job = defs.resolve_job_def(JOB)
+    job.execute_in_process(instance=daemon.instance, asset_selection=[TASKS], raise_on_error=False)
     daemon.tick()
     shown = capfd.readouterr().err
     assert "raw__open_tasks failed: the run was interrupted" in shown
@@ -152,8 +149,7 @@ def test_interrupted_run_is_one_that_did_not_end(
 @pytest.mark.slow
 @pytest.mark.usefixtures("crm")
 def test_a_killed_run_without_a_job_names_its_assets(hook: Webhook, daemon: Daemon) -> None:
-    tasks, accounts = AssetKey(["raw", "open_tasks"]), RAW
-    for key in (tasks, accounts):
+    for key in (TASKS, RAW):
         job = defs.resolve_implicit_global_asset_job_def().get_subset(asset_selection={key})
         run = daemon.instance.create_run_for_job(job, status=DagsterRunStatus.STARTED, asset_selection=frozenset({key}))
         daemon.instance.report_run_failed(run, "The process was killed")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 from dagster import (
     AssetCheckEvaluation,
     AssetCheckKey,
-    AssetCheckResult,
     AssetCheckSpec,
     AssetKey,
     AssetsDefinition,
@@ -23,7 +21,6 @@ from dagster import (
     DataVersion,
     MaterializeResult,
     asset,
-    asset_check,
     execute_job,
     job,
     materialize,
@@ -33,7 +30,7 @@ from dagster import (
 )
 
 from crm_assets.console import EVENT_LINES
-from crm_assets.dagster_internals import FailuresOnly, delete_run, is_built_from, latest_evaluations, process_ended
+from crm_assets.dagster_internals import FailuresOnly, is_built_from, latest_evaluations, process_ended
 
 
 @contextmanager
@@ -123,24 +120,6 @@ def test_dagster_tags_materializations_with_versions() -> None:
         assert not is_current("2"), "Dagster: a materialization has no tag any more with its code's version"
         materialize(source_and_model("2"), selection=["source"], instance=instance)
         assert not is_current("1"), "Dagster: a materialization has no tag any more with its data version"
-
-
-@pytest.mark.slow
-def test_dagster_keeps_all_about_a_run_where_it_is_deleted(tmp_path: Path) -> None:
-    @asset_check(asset="source")
-    def looks_well() -> AssetCheckResult:
-        return AssetCheckResult(passed=True)
-
-    def everything() -> str:
-        dumps = [line for path in tmp_path.rglob("*.db") for line in sqlite3.connect(path).iterdump()]
-        return "\n".join([*dumps, *map(str, tmp_path.rglob("*"))])
-
-    with DagsterInstance.local_temp(str(tmp_path)) as instance:
-        first, latest = (materialize([*source_and_model("1"), looks_well], instance=instance).run_id for _ in range(2))
-        assert first in everything()
-        delete_run(instance, first)
-        assert latest in everything()
-        assert first not in everything(), "Dagster: it keeps something about a run in another place, too"
 
 
 def test_dagster_stores_results_of_checks_that_were_not_selected() -> None:

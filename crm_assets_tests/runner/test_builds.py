@@ -161,14 +161,6 @@ def test_key_that_is_no_column_is_named_with_the_file(
         project.build(project.mart(after, INCREMENTAL))
 
 
-def test_the_connection_can_be_used_after_a_failure(project: ModelProject) -> None:
-    with pytest.raises(ModelError):
-        project.build(project.mart("select nope"))
-    project.build(project.mart("select 1 as day"))
-
-    assert project.rows() == [(1,)]
-
-
 @pytest.mark.parametrize(
     ("error", "may_recover"), [(duckdb.InternalException, True), (duckdb.OutOfRangeException, False)]
 )

@@ -231,12 +231,6 @@ def test_suffix_may_be_in_capitals(project: ModelProject) -> None:
     assert project.models()["marts.m"].description == "A number."
 
 
-def test_disabled_model_is_not_there(project: ModelProject) -> None:
-    project.write("marts/a.sql", "{{ config(enabled=false) }} select 1 as x")
-
-    assert project.models() == {}
-
-
 def test_incremental_key_is_tested_without_being_asked_for(project: ModelProject) -> None:
     model = project.mart(
         "select 1 as day",

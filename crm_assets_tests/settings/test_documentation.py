@@ -59,12 +59,6 @@ def test_the_table_lists_every_setting_as_the_object_has_it() -> None:
     assert [documented_row(name) for name in SETTINGS] == TABLE
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SETTINGS)
-def test_every_setting_has_a_description(name: str) -> None:
-    assert descriptions()[name]
-
-
 def test_the_readme_has_no_other_names_nor_defaults() -> None:
     text = (PROJECT / "README.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| `((?:SOURCES__CRM|CRM)_[A-Z_]+)` \| (.*?) \|", text, re.MULTILINE))

@@ -72,10 +72,6 @@ def test_url_and_key_have_no_default(secrets: Path, monkeypatch: pytest.MonkeyPa
     assert "sandbox" not in message
 
 
-def test_crm_with_a_name_is_never_the_sandbox() -> None:
-    assert "sources.east.base_url (SOURCES__EAST__BASE_URL) and sources.east.api_key" in error(Crm("east"))
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
