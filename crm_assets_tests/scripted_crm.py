@@ -150,6 +150,17 @@ def failing(resource: str, *, page: int, answers: Sequence[Response]) -> Fault:
     return fault
 
 
+def once_before(page: int, change: Callable[[], object]) -> Callable[[Seen], None]:
+    """Makes the change once, before the page is answered for the first time."""
+    left = [change]
+
+    def before_page(seen: Seen) -> None:
+        if seen.page == page and left:
+            left.pop()()
+
+    return before_page
+
+
 def always(resource: str, answer: Callable[[], Response]) -> Fault:
     """Every request for a resource gets this answer."""
     return lambda seen: answer() if seen.resource == resource else None

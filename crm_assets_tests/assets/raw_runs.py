@@ -37,12 +37,8 @@ class Run:
 
     def metadata(self, resource: str) -> dict[str, Any]:
         """What the materialization of a raw asset carries."""
-        [event] = [
-            event
-            for event in self.result.get_asset_materialization_events()
-            if event.asset_key == AssetKey(["raw", resource])
-        ]
-        return {name: value.value for name, value in event.materialization.metadata.items()}
+        [made] = self.result.asset_materializations_for_node(f"raw__{resource}")
+        return {name: value.value for name, value in made.metadata.items()}
 
     @property
     def materialized(self) -> set[str]:
@@ -58,12 +54,10 @@ class Run:
 
     def failure(self, resource: str) -> str:
         """What the user sees of a failed op."""
-        [event] = [
-            event for event in self.result.all_events if event.is_step_failure and event.step_key == f"raw__{resource}"
-        ]
-        user_failure = event.step_failure_data.user_failure_data
-        assert user_failure is not None, event.step_failure_data.error
-        return user_failure.description or ""
+        failed = self.result.failure_data_for_node(f"raw__{resource}")
+        assert failed is not None
+        assert failed.user_failure_data is not None, failed.error
+        return failed.user_failure_data.description or ""
 
     def check(self, name: str) -> AssetCheckEvaluation:
         """What a check has found, of the one asset that was read."""

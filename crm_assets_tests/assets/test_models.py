@@ -174,17 +174,6 @@ def test_a_model_that_keeps_nothing_offers_no_full_refresh(project: ModelProject
         run(project, {"marts__sales": {"config": {"full_refresh": True}}})
 
 
-def test_a_wrong_reporting_time_zone_is_reported_by_name(
-    project: ModelProject, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CRM_REPORTING_TIMEZONE", "Mars/Phobos")
-    project.mart("select 1 as day")
-
-    shown = failure(run(project))
-    assert "CRM_REPORTING_TIMEZONE" in shown
-    assert "not allowed: give an IANA name such as Europe/Berlin" in shown
-
-
 def test_sql_error_has_file_and_line_and_is_not_retried(project: ModelProject) -> None:
     project.mart("select\n    nope\nfrom raw.accounts")
 

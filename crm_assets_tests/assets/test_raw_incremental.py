@@ -12,7 +12,7 @@ import pytest
 from crm_assets_tests.assets.declaring import Declarations
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
-from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, configured_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, configured_crm, once_before
 
 pytestmark = pytest.mark.slow
 
@@ -141,13 +141,7 @@ def test_a_record_that_shows_late_is_found_within_the_lag(
 def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm) -> None:
     for id_ in range(50, 80):
         change(crm, id_, minutes=id_)
-
-    def change_one_more(seen: Seen) -> None:
-        if seen.page == 2:
-            change(crm, 60, minutes=500)
-            crm.before_page = None
-
-    crm.before_page = change_one_more
+    crm.before_page = once_before(2, lambda: change(crm, 60, minutes=500))
     materialize("accounts", mode="incremental")
     materialize("accounts", mode="incremental")
     assert names() == as_served(crm)
@@ -157,13 +151,7 @@ def test_record_changed_during_a_read_is_found_by_the_next(crm: ScriptedCrm) -> 
 def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, page: int) -> None:
     for id_ in range(50, 95):
         change(crm, id_, minutes=id_)
-
-    def remove(seen: Seen) -> None:
-        if seen.page == page:
-            del crm.lists["accounts"][91]
-            crm.before_page = None
-
-    crm.before_page = remove
+    crm.before_page = once_before(page, lambda: crm.lists["accounts"].pop(91))
     run = materialize("accounts", mode="incremental")
     assert run.metadata("accounts")["crm/mode"] == "incremental"
     assert as_served(crm).items() <= names().items()
@@ -190,12 +178,10 @@ def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm) -> 
     crm.with_meta = False
     del crm.lists["accounts"][0]
 
-    def change_last(seen: Seen) -> None:
-        if seen.page == PAGES // 2:
-            crm.lists["accounts"][-1] = account(PAGES * PER_PAGE, 500, "changed")
-            crm.before_page = None
+    def change_last() -> None:
+        crm.lists["accounts"][-1] = account(PAGES * PER_PAGE, 500, "changed")
 
-    crm.before_page = change_last
+    crm.before_page = once_before(PAGES // 2, change_last)
     run = materialize("accounts", mode="incremental")
     assert run.metadata("accounts")["crm/mode"] == "full"
     assert run.metadata("accounts")["crm/complete"] is True

@@ -20,7 +20,7 @@ from crm_assets_tests.assets.raw_runs import columns, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import configured_crm
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 characters = st.characters(codec="utf-8")
 odd_texts = st.sampled_from(
@@ -83,7 +83,6 @@ def same(sent: Any, found: Any, type_: str) -> bool:
     return bool(json.dumps(found) == sent if isinstance(sent, str) else found == sent)
 
 
-@pytest.mark.long
 @given(
     reads=reads_of_pages,
     declared=st.sets(st.sampled_from(list(TYPES))),

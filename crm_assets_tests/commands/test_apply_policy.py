@@ -14,7 +14,7 @@ from crm_assets_tests.commands.terminals import terminal
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, personal_settings
 from crm_assets_tests.models.raw_tables import FIRST, RawTables
-from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, once_before
 
 pytestmark = pytest.mark.slow
 
@@ -154,14 +154,11 @@ def test_removed_values_come_back_with_the_next_full_read(monkeypatch: pytest.Mo
 
 @pytest.mark.long
 def test_read_during_a_change_is_not_loaded(loaded: ScriptedCrm, monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting = [True]
+    def change() -> None:
+        configure(monkeypatch, "leave_out")
+        apply_policy()
 
-    def change_once(_: object) -> None:
-        if waiting and waiting.pop():
-            configure(monkeypatch, "leave_out")
-            apply_policy()
-
-    loaded.before_page = change_once
+    loaded.before_page = once_before(1, change)
     run = materialize("contacts")
     assert run.success
     assert run.attempts("contacts") == 2

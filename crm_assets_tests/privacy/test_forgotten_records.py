@@ -9,7 +9,7 @@ import pytest
 
 from crm_assets_tests.assets.raw_runs import build_models, forget, materialize, rows
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
-from crm_assets_tests.scripted_crm import configured_crm
+from crm_assets_tests.scripted_crm import configured_crm, once_before
 
 pytestmark = pytest.mark.long
 
@@ -155,13 +155,7 @@ def test_side_loaded_records_are_forgotten_as_well(data_dir: Path) -> None:
 def test_record_forgotten_during_a_read_is_not_loaded() -> None:
     with configured_crm(lists={"contacts": [marked_contact(1, "a"), marked_contact(2, "b")]}) as crm:
         assert materialize("contacts").success
-        waiting = [forget]
-
-        def forgets_once(_: object) -> None:
-            if waiting:
-                waiting.pop()("contacts", "2")
-
-        crm.before_page = forgets_once
+        crm.before_page = once_before(1, lambda: forget("contacts", "2"))
         run = materialize("contacts")
         assert run.success
         assert run.attempts("contacts") == 2

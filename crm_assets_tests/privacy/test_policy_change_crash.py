@@ -16,7 +16,7 @@ from crm_assets_tests.data_dirs import catalog_rows, connected, is_being_written
 from crm_assets_tests.marked_records import UPDATED, found_in_files, personal_settings
 from crm_assets_tests.scripted_crm import configured_crm
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 CONTACTS = 40_000
 COMMAND = [sys.executable, "-m", "crm_assets", "apply-policy", "--yes"]
@@ -72,7 +72,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("moment", MOMENTS[metafunc.config.getoption("--warehouse")])
 
 
-@pytest.mark.long
 def test_killed_change_is_finished_by_the_next_call(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, moment: Callable[[Path], bool]
 ) -> None:

@@ -95,14 +95,12 @@ def test_a_server_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("base_url", ["http://crm.invalid", "https://crm.invalid"])
-@pytest.mark.parametrize(
-    ("line", "error"), [(b"407 Proxy Authentication Required", "407"), (b"403 Forbidden", "403")], ids=["407", "403"]
-)
-def test_a_proxy_that_refuses(base_url: str, line: bytes, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", [b"407 Proxy Authentication Required", b"403 Forbidden"])
+def test_a_proxy_that_refuses(base_url: str, line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with server(answering(line)) as (port, connections):
         proxy = f"http://user:hush@127.0.0.1:{port}"
         message = refused(base_url, monkeypatch, HTTPS_PROXY=proxy, HTTP_PROXY=proxy, SOURCES__CRM__ALLOW_HTTP="true")
-    assert error in message
+    assert line[:3].decode() in message
     assert base_url.startswith("http:") or "HTTPS_PROXY" in message
     assert "hush" not in message
     assert len(connections) == 1

@@ -3,12 +3,12 @@
 `test_simulation.py` has any changes at any time. Here a few go through real requests.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from random import Random
 
 import pytest
 
-from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, configured_crm, tasks
+from crm_assets_tests.scripted_crm import ScriptedCrm, configured_crm, once_before, tasks
 from crm_assets_tests.source.source_reads import read
 
 ROWS = 230
@@ -21,17 +21,6 @@ def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield crm
 
 
-def change_before(page: int, change: Callable[[], object]) -> Callable[[Seen], None]:
-    """Makes the change once, before the page is answered for the first time."""
-    left = [change]
-
-    def before_page(seen: Seen) -> None:
-        if seen.page == page and left:
-            left.pop()()
-
-    return before_page
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [2, 5])
 @pytest.mark.parametrize("removed", [1, 60])
@@ -41,7 +30,7 @@ def test_records_removed_from_read_pages_lose_no_others(crm: ScriptedCrm, page: 
     def remove() -> None:
         del records[:removed]
 
-    crm.before_page = change_before(page, remove)
+    crm.before_page = once_before(page, remove)
     reading = read()
     assert set(reading.ids) >= set(range(removed + 1, ROWS + 1))
     assert reading.report.rows_in_source == ROWS - removed
@@ -51,7 +40,7 @@ def test_records_removed_from_read_pages_lose_no_others(crm: ScriptedCrm, page: 
 def test_a_record_moved_to_a_later_page_takes_none_with_it(crm: ScriptedCrm) -> None:
     crm.with_meta = False
     records = crm.lists["open_tasks"]
-    crm.before_page = change_before(3, lambda: records.insert(180, records.pop(0)))
+    crm.before_page = once_before(3, lambda: records.insert(180, records.pop(0)))
     reading = read()
     assert set(reading.ids) == set(range(1, ROWS + 1))
     assert reading.report.complete
@@ -64,7 +53,7 @@ def test_a_record_that_changes_places_with_the_last_one_is_missed_by_none(crm: S
     def swap() -> None:
         records[3], records[100] = records[100], records[3]
 
-    crm.before_page = change_before(3, swap)
+    crm.before_page = once_before(3, swap)
     reading = read()
     assert set(reading.ids) == set(range(1, 102))
     assert reading.report.complete
