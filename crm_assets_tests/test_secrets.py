@@ -178,19 +178,14 @@ def test_the_part_of_a_header_that_is_the_key_is_masked(key: str, monkeypatch: p
     assert masked(f"Incorrect key: {key}") == "Incorrect key: ***"
 
 
-@pytest.mark.parametrize(
-    ("header", "secret"),
-    [
-        ('Token token="ab47"', "ab47"),
-        ("Basic bWU6YWI0Nw==", "ab47"),
-        ("Basic bWU6YWI0Nw", "ab47"),
-        (" Basic  bWU6YWI0Nw==", "ab47"),
-    ],
-)
-def test_short_key_in_a_header_is_masked(header: str, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+HEADERS = ['Token token="ab47"', "Basic bWU6YWI0Nw==", "Basic bWU6YWI0Nw", " Basic  bWU6YWI0Nw=="]
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_short_key_in_a_header_is_masked(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__CRM__API_KEY", header)
     find(DEFAULT_CRM)
-    assert masked(f"Incorrect key: {secret}") == "Incorrect key: ***"
+    assert masked("Incorrect key: ab47") == "Incorrect key: ***"
 
 
 @pytest.mark.parametrize(

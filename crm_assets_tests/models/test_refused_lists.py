@@ -7,10 +7,9 @@ from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import rows
 from crm_assets_tests.scripted_crm import always, configured_crm, json_response
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
-@pytest.mark.long
 def test_marts_with_names_are_built_despite_a_refused_list() -> None:
     lists = {"won_deals": [{"id": 1, "amount": 5, "closed_date": "2026-01-31", "owner_id": 1}]}
     with (

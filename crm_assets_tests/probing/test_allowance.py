@@ -124,16 +124,6 @@ def test_a_check_does_not_wait_long_and_reports_what_it_left_out(
     assert (of(findings, "contacts").status, of(findings, "contacts").full) == (None, None)
 
 
-def test_429_is_not_retried_and_reported_with_rate_settings() -> None:
-    with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
-        crm.faults.append(lambda seen: json_response({}, 429) if seen.resource == "contacts" else None)
-        findings = check(crm)
-        assert crm.pages("contacts") == [1]
-    assert findings.unreadable == ["contacts"]
-    [problem] = problems(findings, "contacts")
-    assert "SOURCES__CRM__REQUESTS_PER_MINUTE" in problem.problem
-
-
 def test_wait_of_one_list_does_not_stop_the_others() -> None:
     with tidy_crm(lists={resource: linked(2) for resource in ENDPOINTS}) as crm:
         crm.faults.append(always("accounts", lambda: json_response({}, 503, {"Retry-After": "450"})))

@@ -37,7 +37,7 @@ def test_a_list_of_one_page_takes_one_request() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "setting"),
-    [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, "")],
+    [(401, "API_KEY"), (403, "API_KEY"), (404, "ENDPOINTS"), (500, ""), (503, ""), (429, "REQUESTS_PER_MINUTE")],
 )
 def test_refused_list_is_requested_once_and_named(status: int, setting: str) -> None:
     with tidy_crm(lists=lists(60)) as crm:

@@ -5,6 +5,12 @@ from typing import Any
 from crm_assets.warehouse.lake.backend import Lake
 from crm_assets.warehouse.warehouse import Warehouse
 
+END_OTHERS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity "
+    "where datname = current_database() and pid <> pg_backend_pid()"
+)
+"""For PostgreSQL: ends all other sessions of a catalog."""
+
 
 def read(sql: str) -> list[tuple[Any, ...]]:
     with Warehouse().read_connection() as connection:

@@ -26,7 +26,7 @@ from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import dsn_of
 from crm_assets_tests.processes import FORKED, exit_codes, started
 from crm_assets_tests.scripted_crm import configured_crm, tasks
-from crm_assets_tests.warehouse.statements import read, write
+from crm_assets_tests.warehouse.statements import END_OTHERS, read, write
 
 pytestmark = pytest.mark.slow
 
@@ -218,10 +218,7 @@ def lose_the_session_in_a_transaction(dsn: str) -> None:
     def insert_and_lose() -> None:
         connection.execute("insert into t values (2)")
         with psycopg.connect(dsn) as other:
-            other.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity "
-                "where datname = current_database() and pid <> pg_backend_pid()"
-            )
+            other.execute(END_OTHERS)
 
     with Warehouse().get_connection(tables=["t"]) as connection:
         with suppress(duckdb.Error, CrmAssetsError):

@@ -21,14 +21,9 @@ from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
 from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.catalog_proxy import CatalogProxy, catalog_proxy
-from crm_assets_tests.warehouse.statements import read, write
+from crm_assets_tests.warehouse.statements import END_OTHERS, read, write
 
 pytestmark = pytest.mark.slow
-
-END_OTHERS = (
-    "select pg_terminate_backend(pid) from pg_stat_activity "
-    "where datname = current_database() and pid <> pg_backend_pid()"
-)
 
 
 @pytest.fixture(params=["bucket", "folder"])
