@@ -34,6 +34,7 @@ PASSWORDS = (
 SPELLINGS = {
     "quoted as PostgreSQL wants it": lambda p: make_conninfo(dbname="lake", host="127.0.0.1", port=1, password=p),
     "as it is": lambda p: f"dbname=lake host=127.0.0.1 port=1 password={p}",
+    "before another": lambda p: make_conninfo(dbname="lake", host="127.0.0.1", port=1, password=p) + " password=last",
     "misspelt": lambda p: f"dbname=lake passwrod={p} host=127.0.0.1 port=1",
     "in a URL, encoded": lambda p: f"postgresql://me:{quote(p, safe='')}@127.0.0.1:1/lake",
     "in a URL, as it is": lambda p: f"postgresql://me:{p}@127.0.0.1:1/lake",
@@ -147,6 +148,8 @@ def test_settings_show_no_value_of_a_parameter(
         ("CRM_REPOSITORY_URL", "https://me:hush@git.example/crm"),
         ("CRM_REPOSITORY_URL", "ftp://me:hush@git.example/crm"),
         ("CRM_WAREHOUSE", "dbname=lake password=hush"),
+        ("CRM_WAREHOUSE", "ducklake:dbname=lake password=hush"),
+        ("CRM_WAREHOUSE", "ducklake: postgres:dbname=lake password=hush"),
         ("CRM_WAREHOUSE", "postgresql://me:hush@db/lake"),
         ("SOURCES__CRM__BASE_URL", "https://me:hush@crm.example"),
         ("SOURCES__CRM__BASE_URL", "https://crm.example?token=hush"),

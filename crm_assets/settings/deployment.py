@@ -86,13 +86,13 @@ def _known_kind(address: SecretStr) -> SecretStr:
     kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
     if kind and kind[1] not in {"ducklake", "md"}:
         raise ValueError("is not a path and does not begin with ducklake: or md:")
-    catalog = re.match(r"ducklake:(?:(\w{2,}):|$)", text)
+    catalog = re.match(r"ducklake:(?:(\s*\w{2,}):|$)", text)
     if catalog and catalog[1] != "postgres":
         raise ValueError(
             "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
             "it on one machine, ducklake:/path/to/crm.ducklake"
         )
-    if not kind and re.search(r"(^|\s)(dbname|host|user|password)\s*=", text):
+    if not re.match("ducklake:postgres:|md:", text) and re.search(r"(^|[\s:])(dbname|host|user|password)\s*=", text):
         raise ValueError("is not a path: a connection string begins with ducklake:postgres:")
     if problem := secrets.warehouse(text).problem:
         raise ValueError(
