@@ -102,6 +102,12 @@ def _known_kind(address: SecretStr) -> SecretStr:
     return address
 
 
+def _place(files: SecretStr) -> SecretStr:
+    if re.match(r"\w{2,}:(?!//[^/])", files.get_secret_value()):  # DuckDB would make a folder of this name
+        raise ValueError("is neither a folder nor an address: give s3://bucket/crm")
+    return files
+
+
 def _without_user(address: str) -> str:
     if "@" in urlsplit(address).netloc:
         raise ValueError("must not hold a user name, a password or a token: Dagster's UI shows it")
@@ -154,6 +160,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 Folder = Annotated[Path, AfterValidator(_absolute)]
 Repository = Annotated[str, StringConstraints(pattern=WEB_URL), AfterValidator(_without_user)]
 Tables = Annotated[SecretStr, AfterValidator(_known_kind)]
+Files = Annotated[SecretStr, AfterValidator(_place)]
 
 
 class DeploymentSettings(Settings):
@@ -187,7 +194,7 @@ class DeploymentSettings(Settings):
     warehouse: Tables | None = setting(None, "a path, `ducklake:postgres:dbname=lake host=db`, `md:crm`")
     """Where the tables are kept: a DuckDB file, a lake that several machines share, or MotherDuck."""
 
-    warehouse_files: SecretStr | None = setting(None, "a folder that all machines can access, or `s3://bucket/crm`")
+    warehouse_files: Files | None = setting(None, "a folder that all machines can access, or `s3://bucket/crm`")
     """Where a lake keeps its Parquet files."""
 
     memory_limit: str | None = setting(None, "a size such as `4GiB`, at least 100MB", pattern=SIZE)

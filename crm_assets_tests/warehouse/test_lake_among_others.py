@@ -53,6 +53,18 @@ def test_files_of_another_lake_are_refused_before_writing(
     assert read("from t") == [(1,)]
 
 
+@pytest.mark.parametrize("within", ["missing/..", "sandbox"])
+def test_files_in_or_within_another_lakes_folder_are_refused(
+    within: str, files: str, servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("create table t as select 1 as i")
+    other = files if "://" in files and ".." in within else f"{files}/{within}"
+    monkeypatch.setenv("CRM_WAREHOUSE", servers.new_lake()["CRM_WAREHOUSE"])
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", other)
+    with pytest.raises(WarehouseError, match=r"another catalog.*Nothing was written"):
+        probe()
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_two_lakes_that_shared_files_before_are_found_out(

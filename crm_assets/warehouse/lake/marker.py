@@ -31,14 +31,18 @@ CHANGED = "ETag on reading file"
 
 
 def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Marks a place without the files of a lake, before a catalog is created. Nobody else may do so meanwhile.
+    """Marks a place without files of a lake in or above it, before a catalog is created. Nobody else may do so meanwhile.
 
     Raises:
         WarehouseError: It belongs to a lake, so a new catalog must not use it.
         duckdb.HTTPException: Object storage refused, or has no such bucket.
         OSError: The folder cannot be written to.
     """
-    if read_marker(connection, files):
+    marked = read_marker(connection, files)
+    for levels in range(1, files.count("/")):
+        with suppress(duckdb.HTTPException):  # the keys may be for this place only
+            marked = marked or read_marker(connection, files.rsplit("/", levels)[0])
+    if marked:
         raise WarehouseError(
             f"{files} holds the files of a lake with another catalog. Correct CRM_WAREHOUSE, or give this lake files "
             "elsewhere in CRM_WAREHOUSE_FILES. Nothing was written"
@@ -126,7 +130,7 @@ def write_and_delete_row(connection: duckdb.DuckDBPyConnection, catalog: str) ->
 def read_marker(connection: duckdb.DuckDBPyConnection, files: str) -> str:
     """The id in the marker; empty if there is none."""
     if "://" not in files:
-        marker = Path(files) / MARKER
+        marker = (Path(files) / MARKER).resolve()  # a folder before .. may be missing
         return str(json.loads(marker.read_text("utf-8"))["lake"]) if marker.exists() else ""
     try:
         found = connection.execute(f"select content from read_text({literal(f'{files}/{MARKER}')})").fetchall()
