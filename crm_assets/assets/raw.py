@@ -38,7 +38,7 @@ from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.shared_tables import SIDE_LOADED
 from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
-from crm_assets.privacy.policy import ReadRules
+from crm_assets.privacy.policy import Policy, ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
 from crm_assets.source import schemas
 from crm_assets.source.crm_source import ReadState, crm_read
@@ -133,9 +133,10 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
         ):
             settings = crm_connection.settings(crm)
             lake = warehouse.lake
-            request = ListRequest.of(
-                crm_connection.address(settings), settings.path(resource), settings.endpoint(resource).params
-            )
+            asked, policy = settings.endpoint(resource).params, Policy.configured(settings)
+            if policy != Policy():  # so that a change of what is kept is one of what is asked for
+                asked = {**asked, "personal_data": str(policy)}
+            request = ListRequest.of(crm_connection.address(settings), settings.path(resource), asked)
             with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
                 if lake:
                     lake.probe(connection)

@@ -147,7 +147,8 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
     [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
     reasons = {
         NO_FULL_READ: began is None,
-        "The path or the parameters of the list have changed since its last complete full read": not is_same,
+        "The path or the parameters of the list have changed since its last complete full read, or what is kept of "
+        "personal data": not is_same,
         "A read was incomplete since the last complete full read": not all_complete,
         NO_TIME: newest is None,
     }

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.assets.declaring import Declarations
-from crm_assets_tests.assets.raw_runs import materialize, rows
+from crm_assets_tests.assets.raw_runs import apply_policy, materialize, rows
 from crm_assets_tests.data_dirs import use_data_dir
 from crm_assets_tests.scripted_crm import ScriptedCrm, Seen, configured_crm, once_before
 
@@ -224,6 +224,18 @@ def test_log_says_why_an_incremental_read_is_a_full_one(
         assert "The path or the parameters of the list have changed since its last complete full read" in messages(
             capfd
         )
+
+
+def test_read_after_a_change_of_the_policy_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise only records that change would get the values that are kept now."""
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", "leave_out")
+    with configured_crm(lists={"accounts": [account(id_, -60 * id_) | {"seat": id_} for id_ in range(200)]}):
+        materialize("accounts")
+        monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_ALLOWED", "seat")
+        apply_policy()
+        materialize("accounts", mode="incremental")
+        assert materialize("accounts", mode="incremental").metadata("accounts")["crm/mode"] == "incremental"
+    assert rows("select count(seat) from raw.accounts") == [(200,)]
 
 
 def test_any_spelling_of_an_instant_is_a_cursor(capfd: pytest.CaptureFixture[str]) -> None:

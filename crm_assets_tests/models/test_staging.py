@@ -67,6 +67,7 @@ def test_account_of_a_contact_is_its_own_primary_or_first(crm: RawTables) -> Non
         "id as a text": ({"sales_accounts": '[{"id": "2"}]'}, 2),
         "the one marked as primary": (marked(False, True), 2),
         "marked, behind others": (marked(None, False, True), 3),
+        "marked with a number": (marked(0, 1), 2),
         "the first of two that are marked": (marked(True, True), 1),
         "none is marked": (marked(False, False), 1),
         "no word of what is primary": (marked(None, None), 1),

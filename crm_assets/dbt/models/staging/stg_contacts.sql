@@ -9,7 +9,7 @@ with contacts as (
             from_json(sales_accounts, '[{"id": "VARCHAR", "is_primary": "VARCHAR"}]'),
             lambda sent: {
                 'id': {{ whole_number("sent['id']") }},
-                'is_primary': coalesce(sent['is_primary'] = 'true', false)
+                'is_primary': coalesce(lower(sent['is_primary']) in ('true', '1'), false)
             }
         ) as sent_accounts,
         owner_id,
