@@ -135,6 +135,7 @@ def list_source(
         step: Receives each page. Without it, pages are the source's items.
     """
     settings, resource = session.settings, session.resource
+    query = {_doubled(name): _doubled(value) for name, value in settings.endpoint(resource).query.items()}
     client: ClientConfig = {
         "base_url": settings.base_url or "",
         "auth": {
@@ -157,7 +158,7 @@ def list_source(
         "endpoint": {
             # dlt looks for placeholders in braces: in a path twice, in names and values of parameters once.
             "path": settings.path(resource).replace("{", "%7B").replace("}", "%7D"),
-            "params": {**_with_braces(settings.endpoint(resource).query), PER_PAGE: settings.per_page, **order},
+            "params": {**query, PER_PAGE: settings.per_page, **order},
             # dlt would compile a string again for every page.
             "data_selector": compile_path(ENDPOINTS[resource].data_selector),
             "paginator": paginator,
@@ -167,12 +168,8 @@ def list_source(
     return rest_api_source({"client": client, "resources": [config]}, name=resource, max_table_nesting=0)
 
 
-def _with_braces(query: Mapping[str, Any]) -> dict[str, Any]:
-    """Query parameters whose braces dlt sends: a filter may be JSON."""
-    return {_doubled(name): _doubled(value) for name, value in query.items()}
-
-
 def _doubled(value: Any) -> Any:
+    """A query parameter's name or value whose braces dlt sends: a filter may be JSON."""
     return value.replace("{", "{{").replace("}", "}}") if isinstance(value, str) else value
 
 

@@ -54,8 +54,6 @@ ADVICE = {
 
 
 ERROR_KEYS = ("errors", "error", "errormessage", "errordescription", "fault")
-FAULT_KEYS = ("errortype", "errorcode")
-"""Keys of gateways' errors. They count only in an answer without a list."""
 
 SUCCESS_KEYS = ("success", "ok")
 STATING_KEYS = (*SUCCESS_KEYS, "status", "message")
@@ -185,11 +183,10 @@ def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
     if isinstance(records, list) and len(records) >= per_page:
         return None
     code = max(_codes(body), default=0)
-    error_keys = (*ERROR_KEYS, *FAULT_KEYS) if records is None else ERROR_KEYS
     failed = code >= FIRST_CODE or any(
         _word(part, "status") in FAILED
         or any(_word(part, key) in FAILED | {"0"} for key in SUCCESS_KEYS)
-        or any(_is_error(part.get(key)) for key in error_keys)
+        or any(_is_error(part.get(key)) for key in ERROR_KEYS)
         for part in (_fields(body), _fields(body.get(META)))
     )
     return (code if code >= FIRST_CODE else 0) if failed else None

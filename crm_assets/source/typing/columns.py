@@ -207,10 +207,6 @@ def _as_double(value: Any) -> float:
     return number
 
 
-def _as_bool(value: Any) -> bool:
-    return {"true": True, "false": False}[as_text(value)]
-
-
 def _decimals(texts: pa.StringArray) -> pa.Array:
     if not pc.all(pc.match_substring_regex(texts, DECIMAL)).as_py():
         raise ValueError
@@ -250,7 +246,7 @@ TYPES: Mapping[str, ArrowType] = {
     "decimal": ArrowType(DECIMALS, str, str, _decimals, re.compile("-?[0-9][0-9.eE+-]*")),
     "timestamp": ArrowType(INSTANTS, str, str.upper, lambda texts: _within_years(instants(texts)), BEGINS_WITH_YEAR),
     "date": ArrowType(DATES, str, str.upper, lambda texts: _within_years(texts.cast(DATES)), BEGINS_WITH_YEAR),
-    "bool": ArrowType(pa.bool_(), bool, _as_bool),
+    "bool": ArrowType(pa.bool_(), bool, lambda value: {"true": True, "false": False}[as_text(value)]),
     "json": ArrowType(pa.string(), None, as_json),
 }
 """dlt's data type -> how its values are converted."""

@@ -28,7 +28,7 @@ BACKEND = "select pg_backend_pid()"
 """PostgreSQL's process id of a session. A pooler gives connections another number."""
 
 HOLDERS = """
-select string_agg(distinct application_name, ', ')
+select coalesce(string_agg(distinct application_name, ', '), 'another process')
 from pg_locks
 inner join pg_stat_activity using (pid)
 where
@@ -109,7 +109,7 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two caller
         if session_id != session.info.backend_pid:
             _refuse_pooler(dsn, session_id)
         for statement, key in locks:
-            holders = partial(_holders, session, key)
+            holders = partial(_value, session, HOLDERS, key)
             for seconds in attempts(f"{what}, written", holders, wait, announce, since):
                 if _acquired(session, statement, key, seconds):
                     break
@@ -119,10 +119,6 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two caller
 def _value(session: Session, query: str, key: str = "") -> Any:
     [[value]] = session.execute(query, {"key": key}).fetchall()
     return value
-
-
-def _holders(session: Session, key: str) -> str:
-    return str(_value(session, HOLDERS, key) or "another process")
 
 
 def _refuse_pooler(dsn: str, session_id: int) -> None:

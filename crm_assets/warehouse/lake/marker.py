@@ -31,7 +31,7 @@ CHANGED = "ETag on reading file"
 
 
 def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Marks a place without files of a lake in or above it, before a catalog is created. Nobody else may do so meanwhile.
+    """Marks a place before a catalog is created, unless a lake has files in or above it. Nobody may do so meanwhile.
 
     Raises:
         WarehouseError: It belongs to a lake, so a new catalog must not use it.
