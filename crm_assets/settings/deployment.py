@@ -80,20 +80,22 @@ def _in_utf8(path: str) -> None:
         raise ValueError("is not UTF-8: give another path, or set LC_ALL to a UTF-8 locale such as C.UTF-8") from None
 
 
+WRONG_TABLES = {
+    r"(?!ducklake:|md:)\w{2,}:": "is not a path and does not begin with ducklake: or md:",  # a drive has one letter
+    r"ducklake:(?!postgres:)(\s*\w{2,}:|$)": "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:"
+    "dbname=lake host=db or, to try it on one machine, ducklake:/path/to/crm.ducklake",
+    r"(?!ducklake:postgres:|md:)(.*[\s:])?(dbname|host|user|password)\s*=": "is not a path: a connection string begins "
+    "with ducklake:postgres:",
+}
+"""What `CRM_WAREHOUSE` cannot be -> what is said about it."""
+
+
 def _known_kind(address: SecretStr) -> SecretStr:
     text = address.get_secret_value()
     _in_utf8(text)
-    kind = re.match(r"(\w{2,}):", text)  # one letter would be a drive
-    if kind and kind[1] not in {"ducklake", "md"}:
-        raise ValueError("is not a path and does not begin with ducklake: or md:")
-    catalog = re.match(r"ducklake:(?:(\s*\w{2,}):|$)", text)
-    if catalog and catalog[1] != "postgres":
-        raise ValueError(
-            "is a lake whose catalog is not in PostgreSQL: give ducklake:postgres:dbname=lake host=db or, to try "
-            "it on one machine, ducklake:/path/to/crm.ducklake"
-        )
-    if not re.match("ducklake:postgres:|md:", text) and re.search(r"(^|[\s:])(dbname|host|user|password)\s*=", text):
-        raise ValueError("is not a path: a connection string begins with ducklake:postgres:")
+    for pattern, wrong in WRONG_TABLES.items():
+        if re.match(pattern, text, re.DOTALL):
+            raise ValueError(wrong)
     if problem := secrets.warehouse(text).problem:
         raise ValueError(
             f"{problem}: separate key=value pairs with blanks, put a value with blanks or quotes into single "

@@ -50,8 +50,8 @@ NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 LONGEST = 100
 """The most characters of a value that a message repeats. A secret that was cut could not be masked any more."""
 
-NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone")
-"""Settings that Dagster needs when the code location loads. If one is wrong, its default is used."""
+NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone", "digest")
+"""Settings that only schedules and the executor need. If one is wrong, its default is used."""
 
 MAY_HOLD_SECRETS = frozenset(
     {*SECRETS, "base_url", "ui_url", "reports_url", "repository_url", "api_key_name", "endpoints"}

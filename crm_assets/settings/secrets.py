@@ -101,8 +101,7 @@ def postgres(text: str) -> Address:
     if "://" in text and not all(PLAIN.fullmatch(value) or value.startswith("/") for value in shown.values()):
         return Address("***", frozenset({text, *secrets}), "has a password with characters that must be encoded")
     listed = [f"{key}={value if PLAIN.fullmatch(value) or key == 'host' else '***'}" for key, value in shown.items()]
-    if secrets or "***" in " ".join(listed):
-        secrets.add(text)  # of two passwords, the parser knows the last one
+    secrets |= {text} if secrets or "***" in " ".join(listed) else set()  # of two passwords, the last one is known
     return Address(" ".join(listed), frozenset(secrets))
 
 

@@ -56,7 +56,6 @@ ADVICE = {
 ERROR_KEYS = ("errors", "error", "errormessage", "errordescription", "fault")
 
 SUCCESS_KEYS = ("success", "ok")
-STATING_KEYS = (*SUCCESS_KEYS, "status", "message")
 CODE_KEYS = ("code", "status", "statuscode", "errorcode")
 MESSAGE_KEYS = (*ERROR_KEYS, "message", "detail", "faultstring", META)
 """Keys of answers about errors, as `_fields` has them."""
@@ -121,15 +120,11 @@ class Answer:
         return resets + [seconds_until(self.headers, f"{name}-Reset") for name in used_up]
 
 
-def answered_at(headers: Mapping[str, str]) -> datetime | None:
-    """The API's own time of an answer, UTC, from the header `Date`; None if it is missing or cannot be read."""
-    return _http_date(headers.get("Date", ""))
-
-
-def _http_date(text: str) -> datetime | None:
+def http_date(text: str | None) -> datetime | None:
+    """A time in a header, UTC; None if it is missing or cannot be read."""
     # In the oldest of the three formats of HTTP it has no time zone.
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(text or "")
         return at.replace(tzinfo=at.tzinfo or timezone.utc).astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
@@ -145,12 +140,12 @@ def seconds_until(headers: Mapping[str, str], name: str) -> float | None:
         seconds = float(header)
         seconds /= 1000 if seconds >= EPOCH_MILLISECONDS else 1
     else:
-        at = _http_date(header)
+        at = http_date(header)
         if at is None:
             return None
         seconds = max(EPOCH_SECONDS, at.timestamp())
     if seconds >= EPOCH_SECONDS:
-        answered = answered_at(headers)
+        answered = http_date(headers.get("Date"))
         seconds -= answered.timestamp() if answered else time.time()
     return max(0.0, seconds)
 
@@ -177,10 +172,8 @@ def stated_error(body: Any, data_selector: str, per_page: int) -> int | None:
     Returns:
         A number of at least 400; 0 for an error without a code; None if the body states no error.
     """
-    if not isinstance(body, dict):
-        return None
-    records = body.get(data_selector)
-    if isinstance(records, list) and len(records) >= per_page:
+    records = body.get(data_selector) if isinstance(body, dict) else None
+    if not isinstance(body, dict) or (isinstance(records, list) and len(records) >= per_page):
         return None
     code = max(_codes(body), default=0)
     failed = code >= FIRST_CODE or any(
@@ -202,7 +195,7 @@ def _codes(body: Any) -> Iterator[int]:
     for part in body if isinstance(body, list) else ():
         yield from _codes(part)
     if fields := _fields(body):
-        is_success = any(_word(fields, key) in SUCCEEDED for key in STATING_KEYS)
+        is_success = any(_word(fields, key) in SUCCEEDED for key in (*SUCCESS_KEYS, "status", "message"))
         for key in CODE_KEYS:
             if A_CODE.fullmatch(_word(fields, key)):
                 code = int(_word(fields, key))
@@ -273,9 +266,5 @@ def _texts(body: Any) -> Iterator[str]:
     """The messages of an error's body, in any known form."""
     if isinstance(body, str):
         yield body
-    elif isinstance(body, list):
-        for part in body:
-            yield from _texts(part)
-    elif fields := _fields(body):
-        for key in MESSAGE_KEYS:
-            yield from _texts(fields.get(key))
+    for part in body if isinstance(body, list) else filter(None, map(_fields(body).get, MESSAGE_KEYS)):
+        yield from _texts(part)

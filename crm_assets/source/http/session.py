@@ -230,7 +230,7 @@ class PageSession(Session):
                 raise no_answer(error) from None
             answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)
             self._seconds = (self._seconds + answer.seconds) / 2
-        self.answered_at = self.answered_at or answers.answered_at(answer.headers)
+        self.answered_at = self.answered_at or answers.http_date(answer.headers.get("Date"))
         try:
             if answer.status == OK:
                 answer = answers.with_stated_error(answer, parse_body(answer), self._selector, self.settings.per_page)
