@@ -125,10 +125,7 @@ def described(progress: Progress, seconds: float, waits: int) -> str:
     ]
     if progress.records_expected is not None and rate > 0:
         parts.append(f"{max(0, progress.records_expected - progress.records) / rate:,.0f} s left")
-    if progress.retries:
-        parts.append(f"retries: {progress.retries:,}")
-    if waits:
-        parts.append(f"waits: {waits:,}")
+    parts += [f"{what}: {count:,}" for what, count in (("retries", progress.retries), ("waits", waits)) if count]
     return ", ".join(parts)
 
 
