@@ -121,20 +121,20 @@ class CommitUnconfirmed(WarehouseError):
 
 
 class ModelsRefused(CrmAssetsError):
-    """Model files are wrong. The message has file and line of each error, what is wrong, and what to change.
-
-    Attributes:
-        line: The line of the YAML file, where the message does not have it yet.
-    """
-
-    def __init__(self, message: str = "", line: int = 1, *, may_recover: bool = False) -> None:
-        """Takes what is wrong, the line, and whether the same attempt may succeed later."""
-        super().__init__(message, may_recover=may_recover)
-        self.line = line
+    """Model files are wrong. The message has file and line of each error, what is wrong, and what to change."""
 
 
 class NotSelect(ModelsRefused):
-    """A file's SQL is not one SELECT. `line` is that of the rendered SQL."""
+    """A file's SQL is not one SELECT.
+
+    Attributes:
+        line: The line of the rendered SQL.
+    """
+
+    def __init__(self, message: str = "", line: int = 1) -> None:
+        """Takes what is wrong, and the line."""
+        super().__init__(message)
+        self.line = line
 
 
 class ModelError(ModelsRefused):

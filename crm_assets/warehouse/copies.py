@@ -75,9 +75,7 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, 
     Raises:
         WarehouseError: The warehouse already has one of the tables, with other rows, or cannot store a value.
     """
-    moved = committed(connection, partial(_move, connection, file))
-    connection.execute(f"detach {FILE}")
-    return moved
+    return committed(connection, partial(_move, connection, file))
 
 
 def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
