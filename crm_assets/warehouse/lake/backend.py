@@ -180,13 +180,12 @@ class Lake:
             yield None
             return
         # Imported here: it needs psycopg, which is installed only with the extra "lake".
-        from crm_assets.warehouse.lake.coordination import HELD, UNREACHABLE, locked
+        from crm_assets.warehouse.lake.coordination import UNREACHABLE, locked
 
         with (
             explained(self.address, "CRM_WAREHOUSE", UNREACHABLE),
-            locked(self.address.dsn, self.address.schema, tables, if_free, self.wait, self.announce) as (id_, shared),
+            locked(self.address.dsn, self.address.schema, tables, if_free, self.wait, self.announce) as (held, shared),
         ):
-            held = f"from postgres_query({literal(METADATA)}, {literal(HELD.format(session=id_))})"
             yield Guard(held, shared, self.address.folder)
 
     @contextmanager
@@ -196,7 +195,8 @@ class Lake:
             closing(instance.cursor()) as connection,
         ):
             self._attach(connection, read_only=read_only)
-            connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
+            if read_only is not None:
+                connection.execute(f"use {CATALOG}; set TimeZone = 'UTC'")
             yield connection
 
     @property

@@ -38,12 +38,12 @@ class Guard:
     """What a connection needs that holds a lock to write.
 
     Attributes:
-        lock: A query that finds a row while the lock is held.
+        holds_lock: Asks whether the lock is still held.
         shared: The tables of `if_free` that another process has locked.
         folder: The folder with the tables' files; None if it is none.
     """
 
-    lock: str
+    holds_lock: Callable[[], bool]
     shared: Collection[str]
     folder: Path | None
 
@@ -85,7 +85,7 @@ def require_lock(connection: duckdb.DuckDBPyConnection) -> None:
         WarehouseUnreachable: The session that held the lock has ended.
     """
     guard = _guard(connection)
-    if guard is not None and connection.execute(guard.lock).fetchone() is None:
+    if guard is not None and not guard.holds_lock():
         raise WarehouseUnreachable(
             "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again",
             may_recover=True,

@@ -9,8 +9,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -36,14 +36,6 @@ where
     and pg_locks.database = (select oid from pg_database where datname = current_database())
     and ((classid::bigint << 32) | objid::bigint) = hashtextextended(%(key)s, 0)
 """
-
-HELD = """
-select 1 from pg_locks
-where
-    locktype = 'advisory' and granted and pid = {session}
-    and pg_locks.database = (select oid from pg_database where datname = current_database())
-"""
-"""A row for each lock that a session holds; none after it has ended."""
 
 REQUESTS = """
 create table if not exists crm_assets_requests (
@@ -79,11 +71,11 @@ UNREACHABLE = (psycopg.OperationalError,)
 @contextmanager
 def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two callers
     dsn: str, lake: str, tables: Collection[str], if_free: Collection[str], wait: float, announce: Announce
-) -> Iterator[tuple[int, list[str]]]:
+) -> Iterator[tuple[Callable[[], bool], list[str]]]:
     """Locks some tables of a lake, or all, while the body runs.
 
-    Yields PostgreSQL's process id of the session with the locks, and the tables of `if_free` that another process has
-    locked.
+    Yields a function that returns whether the session with the locks still is there, and the tables of `if_free` that
+    another process has locked.
 
     Args:
         dsn: The connection string of the catalog database.
@@ -113,7 +105,16 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two caller
             for seconds in attempts(f"{what}, written", holders, wait, announce, since):
                 if _acquired(session, statement, key, seconds):
                     break
-        yield session_id, [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")]
+        yield (
+            partial(_is_there, session),
+            [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")],
+        )
+
+
+def _is_there(session: Session) -> bool:
+    with suppress(psycopg.OperationalError):
+        return session.execute("select 1").rowcount == 1
+    return False
 
 
 def _value(session: Session, query: str, key: str = "") -> Any:
