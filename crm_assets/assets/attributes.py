@@ -25,7 +25,7 @@ from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.documents import PACKAGE_PARENT, checkout
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import ResourceSchema, resource_schema
-from crm_assets.warehouse.tables import RAW, relation
+from crm_assets.warehouse.tables import RAW
 
 
 def asset_key(crm: Crm, address: str) -> dg.AssetKey:
@@ -113,7 +113,8 @@ def raw_metadata(
     address = f"{RAW}.{report.resource}"
     changed_at = UPDATED_AT if UPDATED_AT in declared else "null::timestamptz"
     newest = f"max({changed_at}) filter ({changed_at} <= $at)"
-    counts = f"select count(*), epoch($at - {newest}) from {raw_table(report.resource)}"
+    table = raw_table(report.resource)
+    counts = f"select count(*), epoch($at - {newest}) from {table}"
     [[rows, lag]] = connection.execute(counts, {"at": report.started_at}).fetchall()
     metadata: dict[str, Any] = {
         "crm/mode": report.mode.value,
@@ -128,8 +129,8 @@ def raw_metadata(
         "dagster/row_count": rows,
         "dagster/table_name": address,
         "dagster/column_schema": table_columns(
-            connection,
-            address,
+            # For information_schema.columns DuckDB binds all views.
+            connection.execute('select name, type, not "notnull" from pragma_table_info(?)', [table]).fetchall(),
             descriptions=OWN_COLUMNS | {name: column.description for name, column in declared.items()},
             personal={name for name, column in declared.items() if column.personal},
         ),
@@ -148,19 +149,19 @@ def rows_statement(address: str) -> dg.MarkdownMetadataValue:
 
 
 def table_columns(
-    connection: duckdb.DuckDBPyConnection,
-    address: str,
-    descriptions: Mapping[str, str],
-    personal: Container[str] = (),
+    found: Iterable[tuple[Any, ...]], descriptions: Mapping[str, str], personal: Container[str] = ()
 ) -> dg.TableSchema:
-    """The columns of a table or view, with DuckDB's types and any descriptions. `personal`: in lower case."""
-    # For information_schema.columns DuckDB binds all views.
-    query = 'select name, type, not "notnull" from pragma_table_info(?)'
-    found = connection.execute(query, [relation(address)]).fetchall()
+    """Columns of a table or view, with any descriptions.
+
+    Args:
+        found: Their names and types, and whether they can be null, which they can if it is left out.
+        descriptions: Column -> description.
+        personal: Those that may hold personal data, in lower case.
+    """
     return dg.TableSchema(
         [
-            _column(name, type_, nullable, descriptions.get(name), name.lower() in personal)
-            for name, type_, nullable in found
+            _column(name, type_, nullable != [False], descriptions.get(name), name.lower() in personal)
+            for name, type_, *nullable in found
         ]
     )
 

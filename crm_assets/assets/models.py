@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-import duckdb
 
 from crm_assets.assets.attributes import (
     OWNERS,
@@ -151,29 +150,27 @@ def _unchanged_or_built(  # noqa: PLR0913 # all that a build depends on
 ) -> Result:
     """Builds a model, unless what Dagster shows about it (`shown`) is what a build would make at this time (`now`)."""
     today = now.astimezone(ZoneInfo(settings.reporting_timezone)).date().isoformat()
-    stamp = warehouse.stamp
-    state = warehouse.remembered(stamp)
-    state = state and replace(state, today=today)
-    if shown and state and _is_shown(shown, state, model):
+    state = warehouse.remembered(warehouse.stamp) if shown else None
+    if shown and state and _is_shown(shown, replace(state, today=today), model):
         return shown
     with warehouse.get_connection(tables=[model.address], if_free=[BUILDS], keep=True) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, now)
-        if SIDE_LOADED in model.reads:
+        # Others may have written before a file was opened. A lake is asked by `BuildState.of`.
+        state = warehouse.last_remembered if warehouse.lake else warehouse.remembered(warehouse.stamp)
+        if SIDE_LOADED in model.reads and not (state and SIDE_LOADED in state.tables):
             create_side_loaded(connection)  # no raw asset may have been loaded yet
-        if warehouse.lake is None:  # others may have written before the file was opened
-            stamp = warehouse.stamp
-            state = warehouse.remembered(stamp)
         if shown:
             state = BuildState.of(connection, model.reads, state)
             if _is_shown(shown, state, model):
-                warehouse.remember(stamp, state)
+                warehouse.remember(state.snapshot if warehouse.lake else warehouse.stamp, state)
                 return shown
         built = build(connection, model, full_refresh=full_refresh, known=state)
         stamp = built.state.snapshot if warehouse.lake else warehouse.stamp
-        with reading(connection):
-            schemas = _columns(connection, model, built.state.columns)
-            warehouse.remember(stamp, replace(built.state, columns=schemas))
-            return _made(connection, warehouse.crm, model, built, schemas)
+        if (schemas := built.state.columns) is None:
+            with reading(connection):
+                schemas = known_columns(connection)
+        warehouse.remember(stamp, replace(built.state, columns=schemas))
+        return _made(warehouse.crm, model, built, schemas)
 
 
 def _time_of(instance: dg.DagsterInstance, run_id: str) -> datetime:
@@ -210,15 +207,7 @@ def _is_shown(shown: Result, state: BuildState, model: Model) -> bool:
     return metadata.get("crm/version") == version and is_current(state, model)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, model: Model, known: Schemas | None) -> Schemas:
-    """The columns of all tables. `known`: those of before the model was built, if they are known."""
-    if known is None:
-        return known_columns(connection)
-    schema, _, table = model.address.partition(".")
-    return {**known, schema: {**known.get(schema, {}), table: columns_of(connection, model.this)}}
-
-
-def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: Build, schemas: Schemas) -> Result:
+def _made(crm: Crm, model: Model, built: Build, schemas: Schemas) -> Result:
     """The metadata of a table that was built, and the results of its checks."""
     columns = list(stored_columns(model, schemas))
     personal, lineage = _traced(crm, model, schemas, columns)
@@ -238,7 +227,7 @@ def _made(connection: duckdb.DuckDBPyConnection, crm: Crm, model: Model, built: 
         "crm/rows": rows_statement(model.address),
         "dagster/row_count": built.rows_after,
         "dagster/table_name": model.address,
-        "dagster/column_schema": table_columns(connection, model.address, model.columns, personal),
+        "dagster/column_schema": table_columns(built.columns.items(), model.columns, personal),
         **lineage,
     }
     return masked_metadata(metadata), results

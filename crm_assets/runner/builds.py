@@ -1,7 +1,9 @@
 """Builds models in DuckDB. A model is built, tested and replaced in one transaction, so that readers see whole tables.
 
-Data tests of severity error run inside this transaction. If one fails, it is rolled back: the table keeps its earlier
-rows, and models that depend on it are not built. Tests of severity warn run after the transaction.
+Data tests run inside this transaction. If one of severity error fails, it is rolled back: the table keeps its earlier
+rows, and models that depend on it are not built. A test of severity warn that cannot be run, such as one that divides
+by zero, may end the transaction. Then the model is built again, and these tests run after the transaction, each in one
+of its own.
 """
 
 import time
@@ -20,7 +22,7 @@ from crm_assets.runner.model import Model
 from crm_assets.runner.seeds import unreadable
 from crm_assets.runner.unchanged import BuildState, record_build, shape_of, stop_clock, version_of
 from crm_assets.warehouse.duckdb_messages import line, reason
-from crm_assets.warehouse.tables import comment, identifier, is_lake, with_lake_types
+from crm_assets.warehouse.tables import columns_of, comment, identifier, is_lake, with_lake_types
 from crm_assets.warehouse.transactions import committed, reading
 
 AUDIT = "dbt_test__audit"
@@ -61,6 +63,7 @@ class Build:
         outcomes: The outcomes of its tests. Those of severity error passed.
         rows_before: Rows of the table before the build; None without a table.
         rows_after: Rows of the table or view.
+        columns: Its columns with their types.
         seconds: The time of build and tests.
         version: What identifies the rows: as long as the database has this version, nobody has built them again.
         state: The state of the database after it.
@@ -69,6 +72,7 @@ class Build:
     outcomes: Sequence[Outcome]
     rows_before: int | None
     rows_after: int
+    columns: Mapping[str, str]
     seconds: float
     version: str
     state: BuildState
@@ -96,19 +100,21 @@ def build(
         WrongRows: A test of severity error failed. The table has not changed.
     """
     began = time.perf_counter()
-    attempt = partial(committed, connection, partial(_build, connection, model, known, full_refresh=full_refresh))
+    attempt = partial(_build, connection, model, known, full_refresh=full_refresh)
+    apart: list[DataTest] = []
     try:
         try:
-            built = attempt()
+            built = committed(connection, partial(attempt, warns=True))
         except ModelError as error:
             if not error.may_recover:
                 raise
-            built = attempt()  # in a new instance
+            built = committed(connection, partial(attempt, warns=False))  # in a new instance
+            apart = [test for test in model.own_tests if not test.blocks]
     except WrongRows as refused:
         store_failures(connection, model, refused.outcomes)
         raise
     outcomes = [*built.outcomes]
-    for test in [test for test in model.own_tests if not test.blocks]:
+    for test in apart:
         with reading(connection):
             outcomes.append(run_test(connection, model, test, built.state.variables))
     store_failures(connection, model, outcomes)
@@ -116,9 +122,9 @@ def build(
 
 
 def _build(
-    connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool
+    connection: duckdb.DuckDBPyConnection, model: Model, known: BuildState | None, *, full_refresh: bool, warns: bool
 ) -> Build:
-    """Builds a model and runs its tests of severity error."""
+    """Builds a model and runs its tests of severity error, then those that only warn, unless `warns` is false."""
     state = BuildState.of(connection, model.reads, known)
     shape = shape_of(state, model)
     version = version_of(state, model) or f"{uuid4()}-{shape}"
@@ -135,33 +141,32 @@ def _build(
         if existing not in {None, model.kind}:
             connection.execute(f"drop {existing} {model.this}")
         same = existing == model.kind and is_lake(connection) and shape in (state.versions.get(model.address) or "")
-        made, kept = materialize(connection, model, select, keep_rows=keep_rows, same=same)
+        made, kept, rows = materialize(connection, model, select, keep_rows=keep_rows, same=same)
         # Of a view, an error has the SELECT's line.
-        rows_after = _count(connection, f"(\n{select}\n)" if model.kind == "view" else model.this)
+        of_view = f"(\n{select}\n)" if model.kind == "view" else model.this
+        rows_after = _count(connection, of_view) if rows is None else rows
+        columns = columns_of(connection, model.this)
     except duckdb.Error as error:
         message = _explained(model, state, select, error)
         raise ModelError(message, may_recover=isinstance(error, duckdb.InternalException)) from None
-    outcomes: list[Outcome] = []
-    for test in [test for test in model.own_tests if test.blocks]:
-        outcomes.append(run_test(connection, model, test, state.variables))
-        if isinstance(outcomes[-1].problem, duckdb.InternalException):
-            raise ModelError(f"{model.address}: {test.name} {outcomes[-1].found}", may_recover=True)
-        if outcomes[-1].problem is not None:
-            break  # it may have ended the transaction
+    outcomes = _outcomes(connection, model, state.variables, blocking=True)
     if wrong := [outcome for outcome in outcomes if outcome.severity == "error"]:
-        scope, rows = model.scope(state.variables), f"({made}\n)"  # the table is rolled back
-        outcomes = [replace(outcome, sql=outcome.test.query(scope, rows)) for outcome in outcomes]
+        scope, found = model.scope(state.variables), f"({made}\n)"  # the table is rolled back
+        outcomes = [replace(outcome, sql=outcome.test.query(scope, found)) for outcome in outcomes]
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
             f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
+    if warns:
+        outcomes += _outcomes(connection, model, state.variables, blocking=False)
     if not (same and kept):
-        is_new = model.materialized != "snapshot"
-        comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, is_new=is_new)
+        stored = None if model.materialized == "snapshot" else dict.fromkeys(columns, "")
+        comment(connection, model.kind, (model.schema, model.name), model.description, model.columns, stored=stored)
     recorded = record_build(connection, model, version, replaces=model.address in state.versions)
-    return Build(outcomes, rows_before, rows_after, 0, recorded, state.after(model, recorded))
+    state = state.after(model, recorded, columns)
+    return Build(outcomes, rows_before, rows_after, columns, 0, recorded, state)
 
 
 def _explained(model: Model, state: BuildState, select: str, error: duckdb.Error) -> str:
@@ -178,6 +183,25 @@ def _explained(model: Model, state: BuildState, select: str, error: duckdb.Error
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     [[rows]] = connection.execute(f"select count(*) from {relation}").fetchall()
     return int(rows)
+
+
+def _outcomes(
+    connection: duckdb.DuckDBPyConnection, model: Model, variables: Mapping[str, Any], *, blocking: bool
+) -> list[Outcome]:
+    """Runs a model's own tests up to the first that cannot be run, which may have ended the transaction.
+
+    Raises:
+        ModelError: An internal error, or a test that only warns cannot be run. Another attempt may succeed without it.
+    """
+    outcomes: list[Outcome] = []
+    for test in [test for test in model.own_tests if test.blocks is blocking]:
+        outcomes.append(run_test(connection, model, test, variables))
+        problem = outcomes[-1].problem
+        if isinstance(problem, duckdb.InternalException) or (problem is not None and not blocking):
+            raise ModelError(f"{model.address}: {test.name} {outcomes[-1].found}", may_recover=True)
+        if problem is not None:
+            break
+    return outcomes
 
 
 def run_test(

@@ -146,11 +146,12 @@ def _time(model: Model, *, keep_rows: bool) -> str:
 
 def materialize(
     connection: duckdb.DuckDBPyConnection, model: Model, select: str, *, keep_rows: bool, same: bool
-) -> tuple[str, bool]:
+) -> tuple[str, bool, int | None]:
     """Makes or changes a model's table or view, in a transaction.
 
-    Returns a SELECT of the rows that it has then, which finds them after a rollback, too, and whether its columns have
-    kept their comments. Of a snapshot the SELECT lacks the ends of rows that are closed now.
+    Returns a SELECT of the rows that it has then, which finds them after a rollback, too; whether its columns have
+    kept their comments; and the number of rows, if DuckDB told. Of a snapshot the SELECT lacks the ends of rows that
+    are closed now.
 
     Args:
         connection: The warehouse, for writing.
@@ -165,7 +166,7 @@ def materialize(
         ModelError: The SELECT breaks the model's contract, or no type holds both earlier and new values.
     """
     if model.materialized == "snapshot":
-        return take_snapshot(connection, model, select, keep_rows=keep_rows)
+        return *take_snapshot(connection, model, select, keep_rows=keep_rows), None
     new = f"\n{select}"
     if model.contract is not None:
         _check_contract(connection, model, model.contract, select)
@@ -178,12 +179,13 @@ def materialize(
     if model.kind == "table":
         new = with_lake_types(connection, new)
     same = same and not keep_rows and columns_of(connection, model.this) == columns_of(connection, f"({new}\n)")
+    made: list[tuple[int]] = []
     if not same:
-        connection.execute(f"create or replace {model.kind} {model.this} as {new}")
+        made = connection.execute(f"create or replace {model.kind} {model.this} as {new}").fetchall()
     elif model.kind == "table":
         connection.execute(f"truncate {model.this}")
-        connection.execute(f"insert into {model.this} {new}")
-    return new, same
+        made = connection.execute(f"insert into {model.this} {new}").fetchall()
+    return new, same, made[0][0] if made else None
 
 
 def _check_contract(

@@ -105,16 +105,16 @@ class BuildState:
         [[today]] = connection.execute(TODAY, [variables["reporting_timezone"]]).fetchall()
         return cls(tables, versions, variables, today, snapshot, columns)
 
-    def after(self, model: Model, version: str) -> "BuildState":
-        """The state after a build of a model, if nobody else has written: a commit makes the lake's next snapshot.
-
-        Its columns are those of before.
-        """
+    def after(self, model: Model, version: str, columns: Mapping[str, str]) -> "BuildState":
+        """The state after a build of a model, if nobody else has written: a commit makes the lake's next snapshot."""
+        schema, _, table = model.address.partition(".")
+        known = self.columns and {**self.columns, schema: {**self.columns.get(schema, {}), table: columns}}
         return replace(
             self,
             tables={**self.tables, TABLE: "table", model.address: model.kind},
             versions={**self.versions, model.address: version},
             snapshot=None if self.snapshot is None else self.snapshot + 1,
+            columns=known,
         )
 
 

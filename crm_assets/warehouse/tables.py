@@ -160,7 +160,7 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
     description: str,
     columns: Mapping[str, str],
     *,
-    is_new: bool = False,
+    stored: Mapping[str, str] | None = None,
 ) -> None:
     """Sets the comments on a table or view and on its columns, unless they are already set.
 
@@ -172,15 +172,12 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
         address: Its schema and its name.
         description: What a row is.
         columns: Column -> description. Columns that the table does not have are ignored.
-        is_new: Whether it has no comments yet.
+        stored: Its columns -> their comments now; None: they are read.
     """
     relation = identifier(*address)
     statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
     if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
-        if is_new:
-            stored = dict.fromkeys(columns_of(connection, relation), "")
-        else:
-            stored = dict(connection.execute(COMMENTED, address).fetchall())
+        stored = dict(connection.execute(COMMENTED, address).fetchall()) if stored is None else stored
         statements += [
             f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
             for column, text in columns.items()

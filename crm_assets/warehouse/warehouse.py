@@ -149,8 +149,13 @@ class Warehouse(DuckDBResource):
 
         Opening a DuckDB file takes 25 ms, locks of a lake as much, and each model would do so.
         """
-        kept, state = self._remembered.get(self._crm.name, (None, None))
-        return state if stamp is not None and stamp == kept else None
+        kept, _ = self._remembered.get(self._crm.name, (None, None))
+        return self.last_remembered if stamp is not None and stamp == kept else None
+
+    @property
+    def last_remembered(self) -> Any:
+        """What `remember` kept last in this run, whoever has written since then; None if nothing."""
+        return self._remembered.get(self._crm.name, (None, None))[1]
 
     def publish(self) -> Published:
         """Publishes the current state of all tables to readers.

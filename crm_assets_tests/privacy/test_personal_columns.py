@@ -11,6 +11,7 @@ from crm_assets.privacy.applying import records_to_forget
 from crm_assets.privacy.personal_columns import personal_columns
 from crm_assets.runner.builds import build
 from crm_assets.runner.lineage import known_columns
+from crm_assets.warehouse.tables import columns_of
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.models.raw_tables import RawTables
 from crm_assets_tests.runner.model_project import ModelProject
@@ -42,7 +43,7 @@ def built(connection: duckdb.DuckDBPyConnection, project: ModelProject, sql: str
     for model in sorted(models.values(), key=lambda model: model.materialized, reverse=True):
         build(connection, model)
     personal = personal_columns(models["marts.shown"], known_columns(connection))
-    shown = table_columns(connection, "marts.shown", {}, personal).columns
+    shown = table_columns(columns_of(connection, "marts.shown").items(), {}, personal).columns
     marked = {
         column.name
         for column in shown
