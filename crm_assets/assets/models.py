@@ -35,7 +35,6 @@ from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
-from crm_assets.warehouse.tables import columns_of
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 

@@ -35,7 +35,7 @@ from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
 from crm_assets.loading.raw_tables import stored_types
-from crm_assets.loading.shared_tables import SIDE_LOADED
+from crm_assets.loading.shared_tables import SIDE_LOADED, create_in_lake
 from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
 from crm_assets.privacy.policy import Policy, ReadRules
@@ -45,7 +45,7 @@ from crm_assets.source.crm_source import ReadState, crm_read
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadMode
 from crm_assets.warehouse.private_files import private_files
-from crm_assets.warehouse.tables import RAW
+from crm_assets.warehouse.tables import RAW, can_be_read
 from crm_assets.warehouse.transactions import commits_noted, committed, reading, tables_known
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -142,6 +142,8 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                     lake.probe(connection)
                 begin = partial(begin_read, connection, warehouse, settings, request)
                 with commits_noted():  # apart: an error of the read has to say that no table of records has changed
+                    if lake and not can_be_read(connection, LOAD_COUNTER):
+                        committed(connection, partial(create_in_lake, connection))
                     rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
                 if why_full:
                     context.log.info("%s: reading all pages", why_full)

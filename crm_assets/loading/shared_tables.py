@@ -5,13 +5,11 @@ tables would grow with each read.
 """
 
 from collections.abc import Mapping
-from itertools import product
 from operator import attrgetter
 
 import duckdb
 import pyarrow as pa
 
-from crm_assets.api import ENDPOINTS
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.warehouse.lake.commit import is_shared
@@ -149,8 +147,20 @@ def create_shared_tables(connection: duckdb.DuckDBPyConnection) -> None:
     described = connection.execute("from raw.rejected_records limit 0").description or ()
     if "first_seen" not in {name for name, *_ in described}:
         connection.execute(COLUMNS)
-        for table, resource in product(DISTINCT, ENDPOINTS):
-            keep_distinct(connection, table, resource)
+        for table in DISTINCT:
+            for (resource,) in connection.execute(f"select distinct resource from raw.{table}").fetchall():
+                keep_distinct(connection, table, resource)
+
+
+def create_in_lake(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates the tables that resources share, of which `SELDOM` have a row that the first read deletes.
+
+    Of a table that never had a row, DuckLake (DuckDB 1.5.5) asks the catalog again for each column of each statement.
+    """
+    create_shared_tables(connection)
+    for table in SELDOM:
+        values = (f"'0'::{type_}" for _, type_, *_ in connection.execute(f"describe {table}").fetchall())
+        connection.execute(f"insert into {table} values ({', '.join(values)})")
 
 
 def keep_distinct(connection: duckdb.DuckDBPyConnection, table: str, resource: str, chosen: str = "true") -> None:
@@ -200,6 +210,9 @@ def prune_logs(connection: duckdb.DuckDBPyConnection, report: ReadReport, days: 
 
 
 SIDE_LOADED = "raw.side_loaded"
+
+SELDOM = (SIDE_LOADED, "raw.unconfirmed_reads", "raw.rejected_records", "raw.dropped_fields")
+"""Tables in which most databases have no row."""
 
 CREATE_SIDE_LOADED = """
 create schema if not exists raw;

@@ -118,7 +118,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
     if description:
         of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
-        comment(connection, "table", (schema, table), description, of_columns, stored={name: "" for name, *_ in stored})
+        comment(connection, "table", (schema, table), description, of_columns, stored=dict.fromkeys(of_columns, ""))
 
 
 def _compared(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> int:

@@ -83,7 +83,7 @@ def existing_tables(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def can_be_read(connection: duckdb.DuckDBPyConnection, view: str) -> bool:
-    """Whether all that a view reads is there. `view`: its quoted address."""
+    """Whether a view or table, and all that it reads, is there. `view`: its address, quoted where it has to be."""
     try:
         connection.execute(f"describe {view}")
     except duckdb.Error:

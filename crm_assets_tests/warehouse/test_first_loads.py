@@ -1,18 +1,22 @@
 """First loads of an empty lake at the same time: records of one CRM only get in, whichever lists are loaded."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crm_assets.loading import load
+from crm_assets.loading.shared_tables import SELDOM, create_in_lake
 from crm_assets.loading.sync_log import write_sync_log
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers
 from crm_assets_tests.processes import exit_codes, started
-from crm_assets_tests.scripted_crm import scripted_crm, tasks
+from crm_assets_tests.scripted_crm import configured_crm, scripted_crm, tasks
+from crm_assets_tests.warehouse.statements import read
 
 pytestmark = pytest.mark.slow
 
@@ -55,3 +59,14 @@ def test_two_crms_in_one_empty_lake_are_not_mixed(
         [counted] = connection.execute(counts).fetchall()
         [(base_url, resource)] = connection.execute("select base_url, resource from raw.sync_details").fetchall()
     assert (base_url, resource, counted) in {(one.base_url, "accounts", (3, 0)), (other.base_url, "contacts", (0, 5))}
+
+
+@pytest.mark.usefixtures("lake")
+@pytest.mark.parametrize("is_killed", [False, True], ids=["new", "its first read was killed"])
+def test_a_first_read_of_a_lake_leaves_no_row_of_its_own(*, is_killed: bool) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        if is_killed:
+            with Warehouse().get_connection() as connection:
+                committed(connection, partial(create_in_lake, connection))
+        assert materialize("open_tasks").success
+        assert [read(f"from {table}") for table in SELDOM] == [[]] * len(SELDOM)

@@ -58,3 +58,19 @@ def test_ducklake_keeps_bounds_of_deleted_values(lake: dict[str, str]) -> None:
         bounds = "select max_value from __ducklake_metadata_lake.ducklake_table_column_stats where column_id = 2"
         [[greatest]] = connection.execute(bounds).fetchall()
     assert greatest == "3999", "DuckLake forgets bounds of deleted values: delete _renew_bounds"
+
+
+ASKED = "select count(*) from duckdb_logs where contains(message, 'ducklake_table_column_stats')"
+
+
+def test_ducklake_asks_for_bounds_of_an_empty_table_again(lake: dict[str, str]) -> None:
+    asked: list[int] = []
+    with ducklake_alone(lake) as connection:
+        connection.execute("create table t (a varchar, b varchar); create table emptied as select 'a' as a, 'b' as b")
+        connection.execute("delete from emptied; call enable_logging('PostgresQueryLog')")
+        for table in ("t", "emptied"):
+            connection.execute("call truncate_duckdb_logs()")
+            connection.execute(f"select a, b from {table} where a <> b").fetchall()
+            asked += connection.execute(ASKED).fetchone() or ()
+    never_filled, emptied = asked
+    assert never_filled > max(1, emptied), "DuckLake asks once for bounds: delete create_in_lake, SELDOM and their rows"
