@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import duckdb
 
-from crm_assets.errors import ModelError, ModelsRefused, WrongRows, counted
+from crm_assets.errors import ModelError, ModelsRefused, WrongRows
 from crm_assets.runner.data_tests import SINGULAR, DataTest
 from crm_assets.runner.materializations import materialize
 from crm_assets.runner.model import Model
@@ -220,9 +220,10 @@ def run_test(
         severity = "error" if errs and test.blocks else "warn" if warns else None
         if severity is None:
             return Outcome(test, None, int(failing), sql=sql)
-        rows = counted(_count(connection, test.tested(scope, model.this)), "row")
-        expected = " ".join(test.description.split()).removesuffix(".")
-        found = f"{counted(int(failing), 'failure')} in {rows}: {expected}"
+        rows = _count(connection, test.tested(scope, model.this))
+        # A row of a staging model is a record.
+        rows_of = model.name.removeprefix("stg_").replace("_", " ") if model.name.startswith("stg_") else "rows"
+        found = test.failure(scope, int(failing), f"{rows:,} {rows_of}")
     except duckdb.Error as error:
         found = f"could not be run: {reason(error)} (in {test.path}:{test.line})"
         return Outcome(test, test.severity, found=found, problem=error, sql=sql)

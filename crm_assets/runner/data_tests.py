@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crm_assets.errors import ModelsRefused
+from crm_assets.errors import ModelsRefused, counted
 from crm_assets.runner.project import Node
 from crm_assets.runner.properties import refuse_wrong
 from crm_assets.runner.templates import Scope
@@ -27,6 +27,7 @@ class DataTest:
         text: The template of its query for failing rows.
         config: severity, where, warn_if and so on.
         description: A sentence that is true if the test passes: its own, its kind's, or none yet.
+        fails: The template of a sentence about rows that fail it; empty without one.
         line: Its line in the file.
         column: The column that it is declared under; None for a test of the whole model.
         arguments: The arguments of its kind, as they are written; None for those that are left out.
@@ -39,6 +40,7 @@ class DataTest:
     text: str
     config: Mapping[str, Any]
     description: str
+    fails: str = ""
     line: int = 1
     column: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -70,9 +72,21 @@ class DataTest:
 
     def described(self, scope: Scope) -> str:
         """Its description, with its arguments."""
+        return self._sentence(scope, self.description)
+
+    def failure(self, scope: Scope, failing: int, rows: str) -> str:
+        """A sentence about rows that fail it. `rows`: all rows that were tested, such as `400 accounts`."""
+        if not self.fails:
+            return f"{counted(failing, 'failing row')}: {' '.join(self.description.split()).removesuffix('.')}"
+        verbs = {"have": "has", "do": "does"} if failing == 1 else {"have": "have", "do": "do"}
+        return self._sentence(scope, self.fails, failing=f"{failing:,}", rows=rows, **verbs)
+
+    def _sentence(self, scope: Scope, template: str, **counts: str) -> str:
         arguments = self._arguments(scope)
-        words = {**arguments, "column_name": self.column or arguments.get("column_name")}
-        return scope.render(self.path, self.description, self.line, **words)
+        column = self.column or arguments.get("column_name")
+        article = "an" if (self.column or "").startswith(tuple("aeiou")) else "a"
+        words = {**arguments, "column_name": column, "article": article, **counts}
+        return scope.render(self.path, template, self.line, **words)
 
     def _arguments(self, scope: Scope) -> dict[str, Any]:
         arguments: dict[str, Any] = scope.value(self.path, self.arguments, self.line, braces=False)
@@ -142,13 +156,15 @@ def _data_test(node: Node, scope: Scope, column: Mapping[str, Any] | None, writt
         )
     columns = arguments.get("combination_of_columns") or ([name] if column else [])
     words = given.get("name") or "_".join([*columns, kind.replace("unique_combination_of_columns", "unique")])
+    described = node.described(given)
     test = DataTest(
         re.sub(r"\W", "_", words).strip("_"),
         kind,
         path,
         f"{{{{ test_{kind}(**arguments) }}}}",
         {},
-        node.described(given) or known.passes or (f"{kind} of {name}" if column else kind),
+        described or known.passes or (f"{kind} of {name}" if column else kind),
+        "" if described else known.fails,
         line,
         name,
         {**dict.fromkeys(known.parameters), **arguments},

@@ -31,9 +31,7 @@ BLOCKS = (
 DOCS = re.compile(r"(.*?)(\{%-?\s*docs\s.*?(?:enddocs\s*-?%\}|\Z)|\Z)", re.DOTALL)
 """What is before a docs block, and the block. Markdown may have braces elsewhere."""
 
-SENTENCE = re.compile(r"\{# passes: (.*?) #\}", re.DOTALL)
-"""What a kind of data test expects."""
-
+SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
 
@@ -131,11 +129,12 @@ class _Environment(SandboxedEnvironment):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of data test: the parameters of its macro, and a sentence about rows that pass."""
+    """A kind of data test: the parameters of its macro, and sentences about rows that pass and that fail."""
 
     parameters: tuple[str, ...]
     required: frozenset[str]
     passes: str
+    fails: str
 
 
 class _Returned(Exception):
@@ -212,14 +211,15 @@ class Templates:
         with self.located(path):
             parsed = self._environment.parse(_in_jinja(text))
         self._macros[path] = self._compile(path, parsed)
-        passes = " ".join(" ".join(SENTENCE.findall(text)).split())
+        sentences = {kind: " ".join(sentence.split()) for kind, sentence in SENTENCE.findall(text)}
         macros = [node for node in parsed.body if isinstance(node, nodes.Macro)]
         for macro in macros:
             if macro.name.startswith("test_"):
                 names = [argument.name for argument in macro.args]
                 required = frozenset(names[: len(names) - len(macro.defaults)]) - {"model"}
+                sentence = (sentences.get("passes", ""), sentences.get("fails", ""))
                 parameters = tuple(name for name in names if name != "model")
-                self.kinds[macro.name.removeprefix("test_")] = Kind(parameters, required, passes)
+                self.kinds[macro.name.removeprefix("test_")] = Kind(parameters, required, *sentence)
         return macros
 
     def scope(self, names: Mapping[str, Any]) -> Scope:

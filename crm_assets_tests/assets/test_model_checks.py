@@ -74,7 +74,7 @@ def test_results_of_checks_stay_with_a_model_left_alone(project: ModelProject, s
     found = [checks(run)["day_expression_is_true"] for run in runs]
     assert built == [True, False]
     assert [(check.passed, check.description, check.metadata) for check in found] == [
-        (False, "1 failure in 1 row: day < 1", found[0].metadata)
+        (False, "1 of 1 rows does not fulfil: day < 1", found[0].metadata)
     ] * 2
 
 

@@ -37,7 +37,7 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(capsys: pytest.CaptureFi
     staging, snapshot = output.index("staging.stg_accounts: 2 rows"), output.index("snapshots.accounts_history: 2 rows")
     assert staging < snapshot
     heading, _, sql = output[staging:snapshot].partition(". Find the rows with:\n")
-    assert "warn: account_name_not_null: 1 failure in 2 rows: account_name is never null" in heading
+    assert "warn: account_name_not_null: 1 of 2 accounts has no account_name" in heading
     with connected() as connection:
         assert connection.execute(f"select account_id, account_name from ({sql})").fetchall() == [(2, None)]
 

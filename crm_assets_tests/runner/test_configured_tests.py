@@ -22,15 +22,15 @@ def with_test(config: dict[str, Any], kind: str = "accepted_range", **arguments:
 @pytest.mark.parametrize(
     ("config", "found"),
     [
-        ({"severity": "warn"}, ("warn", "3 failures in 5 rows: day is at most 2")),
-        ({"severity": "warn", "where": "day < 5"}, ("warn", "2 failures in 4 rows: day is at most 2")),
-        ({"severity": "warn", "limit": 1}, ("warn", "1 failure in 5 rows: day is at most 2")),
-        ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 failures in 5 rows: day is at most 2")),
-        ({"error_if": "> 3"}, ("warn", "3 failures in 5 rows: day is at most 2")),
+        ({"severity": "warn"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
+        ({"severity": "warn", "where": "day < 5"}, ("warn", "2 of 4 rows have a day that is not at most 2")),
+        ({"severity": "warn", "limit": 1}, ("warn", "1 of 5 rows has a day that is not at most 2")),
+        ({"severity": "warn", "fail_calc": "max(day)"}, ("warn", "5 of 5 rows have a day that is not at most 2")),
+        ({"error_if": "> 3"}, ("warn", "3 of 5 rows have a day that is not at most 2")),
         ({"warn_if": "> 3", "error_if": "> 3"}, (None, "none fails")),
         (
             {"severity": "WARN", "limit": None, "fail_calc": None, "warn_if": None, "error_if": None, "where": None},
-            ("warn", "3 failures in 5 rows: day is at most 2"),
+            ("warn", "3 of 5 rows have a day that is not at most 2"),
         ),
     ],
     ids=str,
@@ -131,7 +131,7 @@ def test_kind_of_test_configures_its_tests(project: ModelProject, config: dict[s
     )
     [outcome] = project.build(project.mart(DAYS, with_test(config, "above", limit=2))).outcomes
 
-    assert (outcome.severity, outcome.found) == ("warn", "2 failures in 4 rows: above of day")
+    assert (outcome.severity, outcome.found) == ("warn", "2 failing rows: above of day")
 
 
 def test_kind_of_test_may_have_its_model_last(project: ModelProject) -> None:
@@ -147,21 +147,22 @@ def test_column_of_a_models_test_is_in_its_sentence(project: ModelProject) -> No
     test = "{not_null: {arguments: {column_name: 'nullif(day, 3)'}, config: {severity: warn}}}"
     [outcome] = project.build(project.mart(DAYS, f"data_tests: [{test}]")).outcomes
 
-    assert outcome.found == "1 failure in 5 rows: nullif(day, 3) is never null"
+    assert outcome.found == "1 of 5 rows has no nullif(day, 3)"
 
 
 def test_where_is_a_template_in_sentences_too(project: ModelProject) -> None:
     where = "day > {{ var('fiscal_year_start') }}"
     [outcome] = project.build(project.mart(DAYS, with_test({"severity": "warn", "where": where}))).outcomes
 
-    assert outcome.found == "3 failures in 4 rows: day is at most 2"
+    assert outcome.found == "3 of 4 rows have a day that is not at most 2"
 
 
-def test_test_of_ones_own_is_described_by_its_comment(project: ModelProject) -> None:
+def test_test_of_ones_own_is_described_by_its_comments(project: ModelProject) -> None:
     project.write(
         "tests/generic/even.sql",
         """
         {# passes: Each {{ column_name }} is even. #}
+        {# fails: {{ failing }} of {{ rows }} are odd #}
         {% test even(model, column_name) %}
         select * from {{ model }} where {{ column_name }} % 2 = 1
         {% endtest %}
@@ -170,7 +171,7 @@ def test_test_of_ones_own_is_described_by_its_comment(project: ModelProject) -> 
     properties = with_test({"severity": "warn"}, "even", x=1).replace('"x": 1', "")
     [outcome] = project.build(project.mart(DAYS, properties)).outcomes
 
-    assert (outcome.test.description, outcome.found) == ("Each day is even.", "3 failures in 5 rows: Each day is even")
+    assert (outcome.test.description, outcome.found) == ("Each day is even.", "3 of 5 rows are odd")
 
 
 def test_where_may_read_other_models(project: ModelProject) -> None:

@@ -11,7 +11,7 @@ def test_test_belongs_to_the_model_that_it_reads(project: ModelProject) -> None:
     model = project.mart("select 2 as day")
 
     with pytest.raises(
-        WrongRows, match=r"no_sale_on_day_two: 1 failure in \d rows?: No row is found by no_sale_on_day_two\.sql"
+        WrongRows, match=r"no_sale_on_day_two: 1 failing row: No row is found by no_sale_on_day_two\.sql"
     ):
         project.build(model)
 

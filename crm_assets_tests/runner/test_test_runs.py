@@ -45,40 +45,40 @@ def of(kind: str, **arguments: Any) -> Test:
 
 FOUND = of("relationships", to="ref('sales')", field="Key")
 FAILING: dict[str, tuple[str | None, Test, list[tuple[Any, ...]], str]] = {
-    "unique": (NAME, "unique", [("b", 2)], f"1 failure in 4 rows: No value of {NAME} occurs twice"),
-    "not_null": (NAME, "not_null", [(4, None, None)], f"1 failure in 4 rows: {NAME} is never null"),
+    "unique": (NAME, "unique", [("b", 2)], f"values of {NAME} that occur more than once: 1"),
+    "not_null": (NAME, "not_null", [(4, None, None)], f"1 of 4 rows has no {NAME}"),
     "accepted_values": (
         NAME,
         of("accepted_values", values=["a"]),
         [(2, "b", -5), (3, "b", None)],
-        f"2 failures in 4 rows: {NAME} is one of ['a']",
+        f"2 of 4 rows have an {NAME} that is none of ['a']",
     ),
     "relationships": (
         "n",
         FOUND,
         [(1, "a", 10), (2, "b", -5)],
-        "2 failures in 4 rows: n is found in marts.sales, column Key",
+        "2 of 4 rows have a n that is not found in marts.sales",
     ),
-    "expression": ("n", of(EXPRESSION, expression="> 0"), [(2, "b", -5)], "1 failure in 4 rows: n > 0"),
+    "expression": ("n", of(EXPRESSION, expression="> 0"), [(2, "b", -5)], "1 of 4 rows does not fulfil: n > 0"),
     "expression of the model": (
         None,
         of(EXPRESSION, expression="n <> 10"),
         [(1, "a", 10)],
-        "1 failure in 4 rows: n <> 10",
+        "1 of 4 rows does not fulfil: n <> 10",
     ),
-    "too little": ("n", of(RANGE, min_value=0), [(2, "b", -5)], "1 failure in 4 rows: n is at least 0"),
-    "too much": ("n", of(RANGE, max_value=9), [(1, "a", 10)], "1 failure in 4 rows: n is at most 9"),
+    "too little": ("n", of(RANGE, min_value=0), [(2, "b", -5)], "1 of 4 rows has a n that is not at least 0"),
+    "too much": ("n", of(RANGE, max_value=9), [(1, "a", 10)], "1 of 4 rows has a n that is not at most 9"),
     "combination": (
         None,
         of(COMBINATION, combination_of_columns=[QUOTED]),
         [("b", 2)],
-        f"1 failure in 4 rows: No combination of {[QUOTED]} occurs twice",
+        f"combinations of {[QUOTED]} that occur more than once: 1",
     ),
     "described": (
         "n",
         {"not_null": {"description": "Each has\nan n.\n"}},
         [(3, "b", None), (4, None, None)],
-        "2 failures in 4 rows: Each has an n",
+        "2 failing rows: Each has an n",
     ),
 }
 

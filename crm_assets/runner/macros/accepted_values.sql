@@ -1,4 +1,5 @@
 {# passes: {{ column_name }} is one of {{ values }}. #}
+{# fails: {{ failing }} of {{ rows }} {{ have }} {{ article }} {{ column_name }} that is none of {{ values }} #}
 {% test accepted_values(model, column_name, values, quote=true) %}
 select *
 from {{ model }}

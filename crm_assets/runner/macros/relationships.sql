@@ -1,4 +1,5 @@
 {# passes: {{ column_name }} is found in {{ to }}, column {{ field }}. #}
+{# fails: {{ failing }} of {{ rows }} {{ have }} {{ article }} {{ column_name }} that is not found in {{ to }} #}
 {% test relationships(model, column_name, to, field) %}
 select child.*
 from {{ model }} as child

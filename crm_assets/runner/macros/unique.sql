@@ -1,4 +1,5 @@
 {# passes: No value of {{ column_name }} occurs twice. #}
+{# fails: values of {{ column_name }} that occur more than once: {{ failing }} #}
 {% test unique(model, column_name) %}
 select
     {{ column_name }} as unique_field,

@@ -1,4 +1,5 @@
 {# passes: Number and amount of won deals are those of {{ of.name }}. #}
+{# fails: Number or amount of won deals is not that of {{ of.name }} #}
 {% test has_all_won_deals(model, of, condition="true", won_deals="sum(won_deals)", latest="") %}
 select *
 from (
