@@ -63,8 +63,9 @@ OWNER = re.compile(r"team:.+|[a-z\d._%+-]+@[a-z\d.-]+\.[a-z]{2,7}", re.IGNORECAS
 NO_TAG, NO_GROUP, LONGEST_TAG = re.compile(r"[^\w.-]", re.ASCII), re.compile(r"\W", re.ASCII), 63
 """What tags and groups of Dagster cannot have, and tags and schemas of dbt can."""
 
-TIME_OF_MODELS = "crm/time_of_models"
-"""The tag of a run with the time of its models, and its id: a re-execution gets the tags of the first run."""
+TIME_OF_MODELS = ".dagster/crm_time_of_models"
+"""The tag of a run with the time of its models, and its id: a re-execution gets the tags of the first run. Dagster's UI
+shows no tag that begins like this."""
 
 AFTER_OTHERS = {"dagster/priority": "-1"}
 """Lowest priority: starts after all other steps, so that a first run finds what its raw assets side-loaded."""
