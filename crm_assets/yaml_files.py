@@ -1,5 +1,6 @@
 """Reads YAML files with line numbers, so that messages can name the line to change."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,10 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
         CrmAssetsError: It is not YAML, or has a key twice. The error is a `refused`, with file and line.
     """
     try:
-        node = yaml.compose(path.read_bytes(), Loader=FAST_SAFE_LOADER)
+        written = path.read_bytes()
+        if written.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # which YAML allows, but Dagster and dbt do not read
+            raise ReaderError(path, 0, written[0], "utf-8", "it is UTF-16")
+        node = yaml.compose(written, Loader=FAST_SAFE_LOADER)
         return None if node is None else _value(node, SafeConstructor())
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
@@ -42,7 +46,7 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
     except RecursionError:
         raise refused(f"{path}: this is nested too deeply, or an alias is part of what it stands for") from None
     except ReaderError as error:
-        number = path.read_bytes().count(b"\n", 0, error.position) + 1
+        number = written.count(b"\n", 0, error.position) + 1
         remedy = "Save the file as UTF-8, without control characters"
         raise refused(f"{path}:{number}: this is not valid YAML: {error.reason}. {remedy}") from None
 

@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.errors import SchemaRefused
 from crm_assets.source.typing.columns import can_be_declared, snake_case
-from crm_assets.yaml_files import Section, line_of, read_yaml
+from crm_assets.yaml_files import Section, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 
@@ -64,7 +64,7 @@ class ResourceSchema(BaseModel):
 
     columns: dict[str, Column]
     description: Text
-    never_stored: Annotated[dict[str, str], BeforeValidator(lambda given: given or {})] = {}
+    never_stored: Annotated[dict[str, str], BeforeValidator(lambda given: {} if given is None else given)] = {}
 
     @property
     def has_updated_at(self) -> bool:
@@ -78,10 +78,14 @@ class ResourceSchema(BaseModel):
         for name, data_type in REQUIRED_TYPES.items():
             if name in self.columns and self.columns[name].data_type != data_type:
                 raise _wrong(("columns", name, "data_type"), f"it must be {data_type!r}")
-        for name, column in self.columns.items():
+            if name in self.columns and self.columns[name].personal:
+                raise _wrong(("columns", name, "personal"), "leave it out: nothing can be read without it")
+        sections = {"columns": self.columns, "never_stored": self.never_stored}
+        for section, name in ((section, name) for section, names in sections.items() for name in names):
             if not can_be_declared(name):
                 other = snake_case(name) if can_be_declared(snake_case(name)) else "another name"
-                raise _wrong(("columns", name), f"a column cannot have this name: use {other}")
+                raise _wrong((section, name), f"a column cannot have this name: use {other}")
+        for name, column in self.columns.items():
             if not column.nullable and name != ID:
                 raise _wrong(("columns", name, "nullable"), f"leave it out: records may lack any field but {ID}")
         for name in self.columns.keys() & self.never_stored.keys():
@@ -150,18 +154,19 @@ def _problem(detail: Any, document: Any) -> tuple[int, str]:
     """The line of a validation error, and what is wrong."""
     loc = detail.get("ctx", {}).get("loc", detail["loc"])
     line, within = 1, document
-    for key in loc:
+    is_key = loc[-1:] == ("[key]",)
+    for key in (*loc[:-2], detail["input"]) if is_key else loc:
         if not isinstance(within, Section) or key not in within:
             break
-        line, within = line_of(within, key), within[key]
+        line, within = within.lines[key], within[key]
     where = ".".join(map(str, loc))
     if detail["type"] == "missing":
         return line, f"{where} is missing: add it"
     if detail["type"] == "extra_forbidden":
         allowed = ResourceSchema if len(loc) == 1 else Column
         return line, f"{where} cannot be used: use one of {', '.join(allowed.model_fields)}"
-    if loc[-1:] == ("[key]",):
-        return line, f"a key of {'.'.join(map(str, loc[:-2]))} is not a text: quote it"
+    if is_key:
+        return line, f"a key of {'.'.join(map(str, loc[:-2])) or 'the file'} is not a text: quote it"
     if detail["type"] in {"model_type", "dict_type"}:
         return line, f"{where or 'the file'} has no keys: write keys and values below it"
     reason = str(detail["msg"]).replace("Input should be", "it must be")

@@ -24,14 +24,15 @@ ATTRIBUTE = f"type: {TYPE}\n\nattributes:\n  "
         (f"{ATTRIBUTE}name: a\n  name: b\n", "5: this is not valid YAML: name is there twice"),
         ("attributes: {}\n", f"1: type is missing: write {TYPE}"),
         ("", f"1: type is missing: write {TYPE}"),
+        ("\ufeff", "1: this is not valid YAML: it is UTF-16. Save the file as UTF-8"),
         ("\ntype: crm_assets.components.Crm\n", f"2: type is crm_assets.components.Crm: write {TYPE}"),
     ],
-    ids=["unknown", "type", "name", "list", "yaml", "twice", "no-type", "empty", "other-type"],
+    ids=["unknown", "type", "name", "list", "yaml", "twice", "no-type", "empty", "utf-16", "other-type"],
 )
 def test_wrong_file_is_refused_with_its_line(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "north" / "defs.yaml"
     path.parent.mkdir()
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-16-le" if text.startswith("\ufeff") else "utf-8")
     with pytest.raises(SettingsError) as raised:
         refuse(ValueError("of Dagster"), tmp_path)
     assert str(raised.value).startswith(f"{path}:{message}")
