@@ -15,7 +15,8 @@ from crm_assets.alerts.outcomes import is_error
 from crm_assets.automation.jobs import AssetJob
 from crm_assets.dagster_internals import delete_run, is_built_from, latest_evaluations
 from crm_assets.errors import counted
-from crm_assets.settings import Crm, setting_at_load, setting_name
+from crm_assets.settings import Crm, find, setting_name
+from crm_assets.settings.finding import alone
 
 
 def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[dg.AssetKey]) -> dg.SensorDefinition:
@@ -145,8 +146,9 @@ AT_A_TIME = 100
 )
 def delete_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Deletes a hundred runs at most, and says how many."""
-    # The context's logger would leave an empty file at each tick.
-    days = setting_at_load("keep_runs_days", dg.get_dagster_logger().warning)
+    days, wrong = alone(find(), "keep_runs_days")
+    if wrong:  # somebody may want to keep runs for longer than the default
+        return dg.SkipReason(f"No run is deleted. {wrong}")
     if not days:
         return dg.SkipReason(f"{setting_name('keep_runs_days')} is 0: all runs are kept")
     checks = context.repository_def.asset_graph.asset_check_keys if context.repository_def else set()

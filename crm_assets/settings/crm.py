@@ -245,7 +245,8 @@ class CrmSettings(DeploymentSettings):
     @property
     def hash_key(self) -> bytes:
         """The key of the hashes that replace personal data; empty if none is set."""
-        return self.personal_data_key.get_secret_value().encode() if self.personal_data_key else b""
+        key = self.personal_data_key.get_secret_value() if self.personal_data_key else ""
+        return key.encode(errors="surrogateescape")  # random bytes in a variable need not be UTF-8
 
     @property
     def is_sandbox(self) -> bool:

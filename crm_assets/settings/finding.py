@@ -50,8 +50,8 @@ NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 LONGEST = 100
 """The most characters of a value that a message repeats. A secret that was cut could not be masked any more."""
 
-NEEDED_AT_LOAD_ONLY = ("executor", "schedule_timezone", "digest")
-"""Settings that only schedules and the executor need. If one is wrong, its default is used."""
+NOT_FOR_READS = ("executor", "schedule_timezone", "digest", "keep_runs_days")
+"""Settings that no read and no model needs. If one is wrong, these go on."""
 
 MAY_HOLD_SECRETS = frozenset(
     {*SECRETS, "base_url", "ui_url", "reports_url", "repository_url", "api_key_name", "endpoints"}
@@ -161,7 +161,7 @@ def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
             for each.
     """
     found = find(crm)
-    for name in NEEDED_AT_LOAD_ONLY:  # which nobody else reads
+    for name in NOT_FOR_READS:
         found.values.pop(name, None)
     settings, wrong = checked(found)
     if wrong := found.unreadable or [*found.errors, *wrong]:

@@ -1,5 +1,7 @@
 """`new-key` prints keys that the settings take."""
 
+import os
+
 import pytest
 
 from crm_assets.__main__ import main
@@ -22,3 +24,9 @@ def test_missing_or_short_key_is_answered_with_the_command(
     monkeypatch.setenv(f"SOURCES__CRM__PERSONAL_DATA{name}", value)
     with pytest.raises(SettingsError, match="crm-assets new-key"):
         resolve_settings()
+
+
+def test_key_need_not_be_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = bytes(range(224, 256))
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", os.fsdecode(key))
+    assert resolve_settings().hash_key == key

@@ -234,7 +234,7 @@ def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.Monke
             for value in ("localtime", "Factory", "posixrules", "europe/berlin", "Europe", "../UTC")
         ),
         *(
-            ({"CRM_KEEP_RUNS_DAYS": value}, f"KEEP_RUNS_DAYS.*not allowed: give {words}0 to 3650\\.")
+            ({"CRM_KEEP_LOG_DAYS": value}, f"KEEP_LOG_DAYS.*not allowed: give {words}0 to 36500\\.")
             for value, words in (("-1", ""), ("x", "a whole number, "), ("1.5", "a whole number, "))
         ),
         ({"SOURCES__CRM__PERSONAL_DATA": "drop"}, "not allowed: give keep, leave_out or hash"),
