@@ -34,10 +34,11 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
     Raises:
         CrmAssetsError: It is not YAML, or has a key twice. The error is a `refused`, with file and line.
     """
+    written = path.read_bytes()
+    remedy = "Save the file as UTF-8, without control characters"
+    if written.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # which YAML allows, but Dagster and dbt do not read
+        raise refused(f"{path}:1: this is not valid YAML: it is UTF-16. {remedy}")
     try:
-        written = path.read_bytes()
-        if written.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # which YAML allows, but Dagster and dbt do not read
-            raise ReaderError(path, 0, written[0], "utf-8", "it is UTF-16")
         node = yaml.compose(written, Loader=FAST_SAFE_LOADER)
         return None if node is None else _value(node, SafeConstructor())
     except yaml.MarkedYAMLError as error:
@@ -47,7 +48,6 @@ def read_yaml(path: Path, refused: type[CrmAssetsError]) -> Any:
         raise refused(f"{path}: this is nested too deeply, or an alias is part of what it stands for") from None
     except ReaderError as error:
         number = written.count(b"\n", 0, error.position) + 1
-        remedy = "Save the file as UTF-8, without control characters"
         raise refused(f"{path}:{number}: this is not valid YAML: {error.reason}. {remedy}") from None
 
 

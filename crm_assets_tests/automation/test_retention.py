@@ -151,7 +151,9 @@ def test_days_are_a_setting_and_0_keeps_all(instance: DagsterInstance, monkeypat
     monkeypatch.setenv("CRM_KEEP_RUNS_DAYS", "0")
     assert tick(instance) == "CRM_KEEP_RUNS_DAYS is 0: all runs are kept"
     monkeypatch.setenv("CRM_KEEP_RUNS_DAYS", "two years")
-    assert (tick(instance) or "").startswith("No run is deleted. Setting crm_keep_runs_days (CRM_KEEP_RUNS_DAYS) in the env")
+    assert (tick(instance) or "").startswith(
+        "No run is deleted. Setting crm_keep_runs_days (CRM_KEEP_RUNS_DAYS) in the env"
+    )
     assert len(run_ids(instance)) == 2
 
 

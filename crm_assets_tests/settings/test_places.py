@@ -286,7 +286,12 @@ def test_path_that_is_not_utf8_is_refused(name: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"), ("CRM_EXECUTOR", "threads"), ("CRM_DIGEST", "daily"), ("CRM_KEEP_RUNS_DAYS", "all")],
+    [
+        ("CRM_SCHEDULE_TIMEZONE", "Nowhere/Bad"),
+        ("CRM_EXECUTOR", "threads"),
+        ("CRM_DIGEST", "daily"),
+        ("CRM_KEEP_RUNS_DAYS", "all"),
+    ],
 )
 def test_wrong_setting_fails_no_run_that_does_not_need_it(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch

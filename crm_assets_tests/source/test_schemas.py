@@ -97,10 +97,15 @@ def test_schema_is_read_as_it_is_written(folder: Path) -> None:
         ("  text:\n", "  ~:\n", 6, "a key of columns is not a text: quote it"),
         ("  text:\n", "  2024-01-01:\n", 6, "a key of columns is not a text: quote it"),
         ("  text:\n", "  '':\n", 6, "columns.: a column cannot have this name: use another name"),
-        ("  token:", "  accessToken:", 18, "never_stored.accessToken is 'Holds a token.': a column cannot have this name: use"),
+        (
+            "  token:",
+            "  accessToken:",
+            18,
+            "never_stored.accessToken is 'Holds a token.': a column cannot have this nam",
+        ),
         ("  token:", "  Text:", 18, "never_stored.Text is 'Holds a token.': a column cannot have this name: use text"),
-        ("Primary key.", "A key.\n    personal: true", 6, "columns.id.personal is True: leave it out: nothing can be read"),
-        ("When it", "When it\n    personal: true #", 17, "columns.updated_at.personal is True: leave it out: nothing can"),
+        ("Primary key.", "A key.\n    personal: true", 6, "columns.id.personal is True: leave it out: nothing"),
+        ("When it", "When it\n    personal: true #", 17, "columns.updated_at.personal is True: leave it out: not"),
         ("  token: Holds a token.", "- token", 17, "never_stored has no keys: write keys and values below it"),
     ],
 )
