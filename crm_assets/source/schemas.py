@@ -80,8 +80,8 @@ class ResourceSchema(BaseModel):
                 raise _wrong(("columns", name, "data_type"), f"it must be {data_type!r}")
             if name in self.columns and self.columns[name].personal:
                 raise _wrong(("columns", name, "personal"), "leave it out: nothing can be read without it")
-        sections = {"columns": self.columns, "never_stored": self.never_stored}
-        for section, name in ((section, name) for section, names in sections.items() for name in names):
+        named = [*(("columns", name) for name in self.columns), *(("never_stored", name) for name in self.never_stored)]
+        for section, name in named:
             if not can_be_declared(name):
                 other = snake_case(name) if can_be_declared(snake_case(name)) else "another name"
                 raise _wrong((section, name), f"a column cannot have this name: use {other}")
