@@ -133,8 +133,14 @@ def copied_columns(query: exp.Query, schemas: Schemas) -> Mapping[str, Origin]:
 
 def _nodes(query: exp.Query, schemas: Schemas) -> tuple[Mapping[str, Node], bool]:
     """The expressions of each column, and whether one of its sources is recursive."""
+    query = query.copy()
+    for select in query.find_all(exp.Select):
+        windows = {window.name.lower(): window for window in select.args.get("windows") or ()}
+        for window in select.find_all(exp.Window):
+            if defined := windows.get(window.alias.lower()):  # `over w`, which has no columns itself
+                window.set("expressions", [defined.copy()])
     qualified = qualify(
-        query.copy(), schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
+        query, schema=dict(schemas), dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
     )
     for union in [*qualified.find_all(exp.SetOperation)][::-1]:
         if union.args.get("by_name"):

@@ -41,6 +41,8 @@ COLUMNS = {
         [NAME, EMAIL],
     ),
     "subquery in it": ("select (select max(email) from raw.contacts) as x from raw.accounts", [EMAIL]),
+    "window": ("select rank() over (order by name) as x from raw.accounts", [NAME]),
+    "named window": ("select rank() over W as x from raw.accounts window w as (order by name, id)", [ID, NAME]),
     "only decides about rows": ("select count(*) as x from raw.accounts where name is null", []),
     "recursive": ("with recursive r as (select id as x from raw.accounts union select x from r) select x from r", [ID]),
 }
