@@ -59,7 +59,7 @@ no_variant as (
 
 misfits as (
     {% for list in ['accounts', 'contacts', 'won_deals', 'open_tasks', 'past_appointments'] %}
-        select concat_ws('', *columns('__v_text$')) as misfit
+        select coalesce(*columns('__v_text$')) as misfit
         from {{ source('present', list) }}
         cross join no_variant
         {% if not loop.last %}union all{% endif %}
@@ -67,7 +67,7 @@ misfits as (
 ),
 
 fitting as (
-    select misfit <> '' as has_misfit
+    select misfit is not null as has_misfit
     from misfits
 ),
 
