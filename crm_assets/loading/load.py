@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from crm_assets.api import ID, UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
-from crm_assets.loading.raw_tables import adapt_columns, declare_tables, raw_table, show_present
+from crm_assets.loading.raw_tables import adapt_columns, declare_tables, own_columns, raw_table, show_present
 from crm_assets.loading.shared_tables import (
     create_shared_tables,
     delete_older,
@@ -142,13 +142,15 @@ def _load(connection: duckdb.DuckDBPyConnection, package: LoadPackage, limits: s
         _merge(connection, package, columns)
     other_names = merge_side_loads(connection, package.side_loads, package.load_id)
     other_view = show_present(connection, resource, columns_changed=bool(added or converted))
+    described = False
     if package.report.mode is ReadMode.full or added or converted:
         declared = resource_schema(resource)
-        described = {name: column.description for name, column in declared.columns.items()}
-        comment(connection, "table", (RAW, resource), declared.description, described)
+        undeclared = dict.fromkeys(own_columns(connection, resource), "")
+        descriptions = undeclared | {name: column.description for name, column in declared.columns.items()}
+        described = comment(connection, "table", (RAW, resource), declared.description, descriptions)
     report, vanished = _confirmed(package, comparison)
     write_sync_log(connection, report, package.request, package.load_id)
-    changes = comparison.changes(vanished, more_changed=other_names or other_view)
+    changes = comparison.changes(vanished, more_changed=other_names or other_view or described)
     if report.mode is ReadMode.full:
         prune_logs(connection, report, package.keep_log_days)
     return report, changes, [f"raw.{resource}: {change}" for change in converted]

@@ -161,10 +161,10 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
     columns: Mapping[str, str],
     *,
     stored: Mapping[str, str] | None = None,
-) -> None:
+) -> bool:
     """Sets the comments on a table or view and on its columns, unless they are already set.
 
-    DuckDB's UI, DBeaver and Metabase show them.
+    DuckDB's UI, DBeaver and Metabase show them. Returns whether one of a column was set.
 
     Args:
         connection: The warehouse, for writing.
@@ -184,3 +184,4 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
             if stored.get(column) not in {None, text.strip()}
         ]
     connection.execute(";\n".join(statements))
+    return len(statements) > 1

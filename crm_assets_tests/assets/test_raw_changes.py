@@ -7,7 +7,8 @@ import pytest
 from dagster import AssetKey
 from starlette.responses import Response
 
-from crm_assets_tests.assets.raw_runs import Run, materialize
+from crm_assets_tests.assets.declaring import Declarations
+from crm_assets_tests.assets.raw_runs import Run, materialize, rows
 from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.scripted_crm import configured_crm, failing
 
@@ -82,6 +83,19 @@ def test_side_loaded_names_are_part_of_the_data_version() -> None:
         other = materialize(RESOURCE)
         assert counted(other) == {}
         assert version(other) != first
+
+
+def test_a_declaration_is_a_change(declarations: Declarations) -> None:
+    """marts.data_quality counts the fields that are not declared."""
+    with configured_crm(lists={RESOURCE: [account(1, mood="good")]}):
+        versions = [version(materialize(RESOURCE))]
+        for column in ("mood", "other"):
+            declarations.declare(RESOURCE, **{column: "text"})
+            versions += [version(materialize(RESOURCE)) for _ in range(2)]
+    assert rows("select comment from duckdb_columns() where schema_name = 'raw' and column_name = 'mood'") == [("",)]
+    first, second, same_as_second, third, same_as_third = versions
+    assert len({first, second, third}) == 3
+    assert (second, third) == (same_as_second, same_as_third)
 
 
 def test_the_view_of_an_earlier_release_changes_the_data_version() -> None:

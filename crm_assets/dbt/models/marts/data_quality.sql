@@ -73,7 +73,7 @@ fitting as (
 
 -- Declared columns have a description.
 fields as (
-    select comment is null as is_undeclared
+    select coalesce(comment, '') = '' as is_undeclared
     from duckdb_columns()
     where
         database_name = current_database()
