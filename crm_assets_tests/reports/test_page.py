@@ -214,6 +214,32 @@ def test_amount_that_rounds_to_nothing_has_no_sign(amount: str) -> None:
     assert [formats.amount(Decimal(amount)), formats.share(Decimal(amount) / 100)] == ["0", "0%"]
 
 
+def test_a_user_called_unassigned_is_a_user(crm: RawTables) -> None:
+    crm.side_load("users", 7, display_name="unassigned")
+    crm.add("won_deals", 1, amount=50, closed_date=today(), owner_id=7)
+
+    page, _ = drawn(crm)
+    assert "unassigned has won the most this year: 50 of 50, 100%." in page
+
+
+def test_a_single_customer_is_the_largest_one(crm: RawTables) -> None:
+    crm.add("accounts", 1)
+    crm.add("won_deals", 1, amount=50, closed_date=today(), sales_account_id=1)
+
+    page, _ = drawn(crm)
+    assert "The largest customer brought in 100%." in page
+
+
+def test_the_largest_amount_affected_may_be_negative(crm: RawTables) -> None:
+    crm.add("accounts", 1, owner_id=1)
+    crm.add("won_deals", 1, amount=50, closed_date=today())
+    crm.add("won_deals", 2, amount=-900, closed_date=today(), sales_account_id=1)
+    crm.add("contacts", 1, sales_account_id=2)
+
+    page, _ = drawn(crm)
+    assert "The largest amount affected is -900: accounts without a contact." in page
+
+
 def test_customers_never_contacted_are_counted_and_not_listed(crm: RawTables) -> None:
     for account, contacted in {1: None, 2: ago(days=100), 3: ago(days=200), 4: ago(days=2)}.items():
         crm.add("accounts", account, name=f"Customer {account}", created_at=ago(days=900), last_contacted=contacted)

@@ -4,6 +4,7 @@ select
     checked,
     failing,
     share,
-    amount_affected
+    amount_affected,
+    abs(amount_affected) as size_affected
 from marts.data_quality
 order by share desc nulls last, failing desc, check_name asc
