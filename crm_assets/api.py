@@ -28,8 +28,8 @@ NEWEST_FIRST: Mapping[str, str] = MappingProxyType({"sort": UPDATED_AT, "sort_ty
 INCLUDE = "include"
 """The query parameter for related data to send along with records, separated by commas."""
 
-META, TOTAL = "meta", "total"
-"""Keys of the total number of records in the list. An answer may not have them."""
+META, TOTAL, TOTAL_PAGES = "meta", "total", "total_pages"
+"""Keys of the total numbers of records and of pages in the list. An answer may not have them."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from requests.utils import get_encoding_from_headers
 
-from crm_assets.api import ID, META, PER_PAGE, TOTAL
+from crm_assets.api import ID, META, PER_PAGE, TOTAL, TOTAL_PAGES
 from crm_assets.errors import ApiError, BadAnswer
 from crm_assets.masking import masked
 from crm_assets.settings import setting_name
@@ -67,6 +67,7 @@ class Page:
         number: Counts from 1.
         records: As the API sent them, redacted.
         total: Records in the whole list by the API's count; None if the answer has none.
+        pages: Pages of the whole list by the API's count; None if the answer has none.
         refusal: Why the API did not send this page although it sent earlier ones; None if it sent it.
         side_loaded: The other arrays of the answer, by name, as the API sent them, not redacted.
         size: Bytes of the answer.
@@ -78,6 +79,7 @@ class Page:
     refusal: ApiError | None = None
     side_loaded: Mapping[str, list[Any]] = field(default_factory=dict)
     size: int = 0
+    pages: int | None = None
 
     @property
     def failure(self) -> ApiError | None:
@@ -201,7 +203,8 @@ def page_of(number: int, answer: Answer, data_selector: str, per_page: int, *, s
             f"the query parameter `{PER_PAGE}`. If its pages are that large, set {setting_name('per_page')} to that"
         )
     others = {name: value for name, value in body.items() if isinstance(value, list) and name != data_selector}
-    return Page(number, records, total if (total or 0) >= 0 else None, side_loaded=others, size=len(answer.content))
+    total, pages = total if (total or 0) >= 0 else None, integer_at(body.get(META), TOTAL_PAGES)
+    return Page(number, records, total, side_loaded=others, size=len(answer.content), pages=pages)
 
 
 def _keys(body: Any) -> str:

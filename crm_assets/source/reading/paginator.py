@@ -228,6 +228,7 @@ class FullReadPaginator(BasePaginator):
         # Some APIs always list a certain record twice, and count it twice.
         repeats_only = not found_new and this.received >= total and not this.repeated_page
         is_short = read < total and self._total_is_exact and not repeats_only
+        pages = (self._total_is_exact and self._total is None and this.lowest_pages) or 0
         reason = ""
         if not this.is_settled:
             reason = "records were added and removed faster than the list could be read"
@@ -235,7 +236,9 @@ class FullReadPaginator(BasePaginator):
             self._end(f"page {this.repeated_page} repeated records from earlier pages")
             return
         elif is_short:
-            reason = self.report.short_of(total)
+            reason = self.report.short_of(f"{total} records", read)
+        elif pages > max(1, self._pages_listed):
+            reason = self.report.short_of(f"{pages} pages", self._pages_listed)
         elif this.has_repeats and found_new and not self._counted_all and (this.is_shuffled or not this.in_order):
             reason = "records were added or moved while the list was read"
         if self.report.mode is ReadMode.incremental:

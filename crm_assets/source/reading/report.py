@@ -88,10 +88,10 @@ class ReadReport:
         """Whether the read reached its end."""
         return not self.incomplete_because
 
-    def short_of(self, total: int) -> str:
-        """Why the read is incomplete if the API counts so many records and lists fewer."""
+    def short_of(self, total: str, listed: int) -> str:
+        """Why the read is incomplete if the API counts so many records, or pages, and lists fewer."""
         return (
-            f"the API counts {total} records and listed {self.rows_read}. If it always counts some that it does "
+            f"the API counts {total} and listed {listed}. If it always counts some that it does "
             f"not list, set total_is_exact to false for {self.resource} in {setting_name('endpoints')}"
         )
 

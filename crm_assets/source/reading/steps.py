@@ -63,6 +63,7 @@ class ListPass:
         furthest: The last page taken, pages read again not counted.
         total: The API's total of the last page taken.
         lowest: The lowest total.
+        lowest_pages: The lowest number of pages that the API counts.
         fallen: By how much totals fell, from page to page.
         is_settled: Whether all pages that records may have moved to were read again.
         in_order: Whether each page was asked for after the answer to the page before it.
@@ -86,6 +87,7 @@ class ListPass:
     furthest: int = 0
     total: int | None = None
     lowest: int | None = None
+    lowest_pages: int | None = None
     fallen: int = 0
     is_settled: bool = True
     in_order: bool = True
@@ -120,6 +122,8 @@ class ListPass:
         self.unidentified += unidentified
         self.received += len(page.records)
         self.furthest = page.number
+        if page.pages is not None:
+            self.lowest_pages = min(page.pages, page.pages if self.lowest_pages is None else self.lowest_pages)
         self.empty_page = self.empty_page if page.records else page.number
         return unidentified
 

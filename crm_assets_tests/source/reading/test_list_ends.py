@@ -97,3 +97,26 @@ def test_an_empty_page_is_not_the_end(with_meta: bool) -> None:
         reading = read()
     assert set(reading.ids) == set(range(1, 171))
     assert reading.report.complete
+
+
+@pytest.mark.parametrize(
+    ("rows", "pages", "exact", "complete"),
+    [(120, 3, "", True), (120, 5, "", False), (120, 5, "false", True), (120, 1, "", True), (0, 1, "", True)],
+    ids=["right", "too-many", "not-exact", "too-few", "empty"],
+)
+def test_list_that_ends_before_the_last_page_that_the_api_counts_is_incomplete(
+    rows: int, pages: int, exact: str, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__ENDPOINTS__OPEN_TASKS__TOTAL_IS_EXACT", exact or "true")
+    records = tasks(rows)
+
+    def only_pages(seen: Seen) -> Response:
+        cut = records[(seen.page - 1) * 50 : seen.page * 50]
+        return json_response({"tasks": cut, "meta": {"total_pages": pages}})
+
+    with configured_crm(faults=[only_pages]) as crm:
+        reading = read()
+    assert reading.report.complete is complete
+    assert complete or reading.report.incomplete_because.startswith("the API counts 5 pages and listed 3.")
+    assert set(reading.ids) == set(range(1, rows + 1))
+    assert len(crm.seen) < 3 * max(3, pages)
