@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from crm_assets.source.http.limits import Rate
@@ -47,3 +48,15 @@ def test_each_crm_has_an_allowance_of_its_own(dsn: str) -> None:
         with counted_requests(dsn, crm) as count:
             assert count.reserve(rate) == 0
             assert count.reserve(rate) > 0
+
+
+def test_requests_in_the_future_do_not_use_up_a_rate(dsn: str) -> None:
+    rate = [Rate("requests_per_hour", 1, 3600)]
+    ahead = "update crm_assets_requests set sent_at = sent_at + interval '2 days'"
+    with counted_requests(dsn, "https://crm.example") as count, psycopg.connect(dsn, autocommit=True) as session:
+        assert count.reserve(rate) == 0
+        assert session.execute(ahead).rowcount == 1  # as sent with a clock that is right again
+        assert count.reserve(rate) == 0
+        assert 3500 < count.reserve(rate) < 3601
+    with counted_requests(dsn, "https://crm.example"), psycopg.connect(dsn) as session:
+        assert session.execute("select count(*) from crm_assets_requests").fetchone() == (1,)

@@ -51,7 +51,7 @@ ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('crm_assets reque
 UNTIL_ONE_MORE = """
 select extract(epoch from sent_at - clock_timestamp()) + %(period)s
 from crm_assets_requests
-where crm = %(crm)s
+where crm = %(crm)s and sent_at <= clock_timestamp()
 order by sent_at desc
 limit 1
 offset %(before)s
@@ -60,7 +60,11 @@ offset %(before)s
 
 SENT = "insert into crm_assets_requests (crm) values (%(crm)s)"
 
-DELETE_OLD = "delete from crm_assets_requests where sent_at < clock_timestamp() - interval '2 hours'"
+DELETE_OLD = """
+delete from crm_assets_requests
+where sent_at not between clock_timestamp() - interval '2 hours' and clock_timestamp()
+"""
+"""Also those in the future, of a clock that was ahead."""
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
