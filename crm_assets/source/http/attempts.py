@@ -226,9 +226,13 @@ def no_answer(error: OSError) -> ApiError:
     reason = root.strerror if isinstance(root, OSError) and root.strerror else str(root).rstrip(".")
     may_recover = isinstance(error, (exceptions.ConnectionError, exceptions.ChunkedEncodingError))
     what, check = f"the request failed: {reason}", f"Check {address}, and the network of this machine"
-    if isinstance(error, PROXY_ERRORS):
+    is_wrong_proxy = isinstance(error, exceptions.InvalidURL) and error.request is not None  # else it is the API's
+    if is_wrong_proxy or isinstance(error, PROXY_ERRORS):
         may_recover = BUSY_PROXY.search(str(root)) is not None
-        what = f"the proxy cannot be used: {reason}"
+        # The reason may have its password.
+        what = (
+            f"the proxy cannot be used: {'its address is not a URL with http or https' if is_wrong_proxy else reason}"
+        )
         check = "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
     elif isinstance(error, exceptions.SSLError):
         may_recover = isinstance(root, TRANSIENT_TLS)

@@ -117,12 +117,18 @@ def test_a_proxy_that_is_busy_is_asked_again(line: bytes, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "proxy", ["http://127.0.0.1:{port}", "http://proxy.invalid:3128", "socks5h://127.0.0.1:{port}", "http://:3128"]
+    "proxy",
+    [
+        *("http://127.0.0.1:{port}", "http://proxy.invalid:3128", "socks5h://127.0.0.1:{port}", "http://:3128"),
+        *("ftp://proxy.invalid", "http://user:hush@127.0.0.1:99999", "http://user:hush@[::1", "http://pro xy:3128"),
+    ],
 )
 def test_a_proxy_that_is_not_there(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert "HTTPS_PROXY" in refused("https://crm.invalid", monkeypatch, HTTPS_PROXY=proxy.format(port=port))
+    message = refused("https://crm.invalid", monkeypatch, HTTPS_PROXY=proxy.format(port=port))
+    assert "HTTPS_PROXY" in message
+    assert "hush" not in message
 
 
 def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest.MonkeyPatch) -> None:
