@@ -89,3 +89,15 @@ def test_wrong_home_of_dagster_is_named(
     message = capsys.readouterr().err
     assert "$DAGSTER_HOME" in message
     assert "Traceback" not in message
+
+
+@pytest.mark.parametrize("damage", [".lock", "history/runs.db"], ids=["not a file", "not a database"])
+def test_storage_of_dagster_that_cannot_be_used_is_named(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    (tmp_path / damage).mkdir(parents=True)
+    assert main(["run", "crm_check"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"Dagster's storage in $DAGSTER_HOME ({tmp_path}) cannot be used: ")
+    assert "Traceback" not in message
