@@ -28,7 +28,6 @@ def run(arguments: Namespace) -> int:
     """
     # Imported here: other commands do not need Dagster.
     from dagster import DagsterError, DagsterInstance
-    from sqlalchemy.exc import SQLAlchemyError
 
     from crm_assets.console import CONSOLE
     from crm_assets.dagster_internals import run_named
@@ -40,8 +39,8 @@ def run(arguments: Namespace) -> int:
             instance = DagsterInstance.get() if home else DagsterInstance.ephemeral()
     except DagsterError as error:  # the folder is missing, or its dagster.yaml is wrong
         raise SettingsError(str(error)) from None
-    except (OSError, SQLAlchemyError) as error:
-        reason, *_ = str(error).splitlines()
+    except Exception as error:  # noqa: BLE001 # a storage raises what its library does
+        reason = str(error).partition("\n")[0]
         raise SettingsError(f"Dagster's storage in $DAGSTER_HOME ({home}) cannot be used: {reason}") from None
     with instance:
         return 0 if run_named(instance, arguments.name, CONSOLE) else 1
