@@ -1,8 +1,17 @@
 """A page as its reader sees it: titles, tables, and what the bars of its charts amount to."""
 
+import html
 import re
 from dataclasses import dataclass
+from datetime import date, datetime, timezone
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
+
+from crm_assets.assets.reports import tables_read
+from crm_assets.reports.figures import Formats, SalesReview, read_figures
+from crm_assets.reports.page import render
+from crm_assets_tests.models.raw_tables import RawTables
+from crm_assets_tests.models.test_metrics import metrics
 
 UNITS = {"": 1, "k": 10**3, "M": 10**6, "bn": 10**9, "tn": 10**12}
 
@@ -15,6 +24,25 @@ class Figure:
     bars: dict[str, list[float]]
     marks: dict[str, float]
     ticks: list[str]
+
+
+def reviewed(crm: RawTables) -> SalesReview:
+    crm.build(*tables_read())
+    return read_figures(crm.connection)
+
+
+def page_of(review: SalesReview, currency: str | None = None) -> str:
+    definitions = {name: definition for name, (_, definition) in metrics().items()}
+    return render(review, Formats(ZoneInfo("UTC"), currency), definitions, "a test", "sales_review")
+
+
+def drawn(crm: RawTables) -> tuple[str, dict[str, Figure]]:
+    page = page_of(reviewed(crm))
+    return html.unescape(page), figures(page)
+
+
+def today() -> date:
+    return datetime.now(timezone.utc).date()
 
 
 def figures(page: str) -> dict[str, Figure]:
