@@ -150,8 +150,8 @@ def materialize(
     """Makes or changes a model's table or view, in a transaction.
 
     Returns a SELECT of the rows that it has then, which finds them after a rollback, too; whether its columns have
-    kept their comments; and the number of rows, if DuckDB told. Of a snapshot the SELECT lacks the ends of rows that
-    are closed now.
+    kept their comments; and the number of rows, if DuckDB returned it. Of a snapshot the SELECT lacks the ends of rows
+    that are closed now.
 
     Args:
         connection: The warehouse, for writing.

@@ -229,10 +229,9 @@ def no_answer(error: OSError) -> ApiError:
     is_wrong_proxy = isinstance(error, exceptions.InvalidURL) and error.request is not None  # else it is the API's
     if is_wrong_proxy or isinstance(error, PROXY_ERRORS):
         may_recover = BUSY_PROXY.search(str(root)) is not None
-        # The reason may have its password.
-        what = (
-            f"the proxy cannot be used: {'its address is not a URL with http or https' if is_wrong_proxy else reason}"
-        )
+        # The reason that requests gives may have the proxy's password.
+        reason = "its address is not a URL with http or https" if is_wrong_proxy else reason
+        what = f"the proxy cannot be used: {reason}"
         check = "Check HTTPS_PROXY and HTTP_PROXY; NO_PROXY lists hosts that are asked without one"
     elif isinstance(error, exceptions.SSLError):
         may_recover = isinstance(root, TRANSIENT_TLS)
