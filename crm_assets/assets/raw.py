@@ -38,6 +38,7 @@ from crm_assets.loading.raw_tables import stored_types
 from crm_assets.loading.shared_tables import SIDE_LOADED, create_in_lake
 from crm_assets.loading.sync_log import LOAD_COUNTER, ListRequest, count_read, loaded_from, read_cursor, recent_requests
 from crm_assets.masking import masked
+from crm_assets.privacy.forgetting import listed_but_forgotten
 from crm_assets.privacy.policy import Policy, ReadRules
 from crm_assets.settings import Crm, CrmSettings, setting_name
 from crm_assets.source import schemas
@@ -232,7 +233,9 @@ def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one cal
         refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
         rules = ReadRules.before_read(connection, warehouse.crm, settings)
         incremental = mode is ReadMode.incremental
-        cursor = read_cursor(connection, resource, request, settings.incremental_lag) if incremental else ""
+        forgotten = listed_but_forgotten(connection, resource)
+        lag = settings.incremental_lag
+        cursor = read_cursor(connection, resource, request, lag, forgotten) if incremental else ""
         is_shared = warehouse.lake is not None and warehouse.lake.is_shared
         state = ReadState(
             cursor=cursor if isinstance(cursor, Cursor) else None,

@@ -34,12 +34,15 @@ select
     (select max(updated_at) from {table}),
     arg_max(least(started_at, answered_at), _dlt_load_id),
     bool_or(_dlt_load_id = load_id and base_url = $base_url and path = $path and params::varchar = $params),
-    bool_and(complete)
+    bool_and(complete),
+    bool_or(_dlt_load_id = load_id and rows_read = rows_in_source)
+    and list_min(arg_max(rows_in_source, _dlt_load_id, 2)) > (select count(*) from {table}) + $forgotten
 from reads
 inner join last_full on _dlt_load_id >= load_id
 """
 """The newest row; and of the reads since the last complete full one: when the last began, whether that one was of the
-same list, and whether all are complete."""
+same list, whether all are complete, and whether records were missed: the total was right, and is now higher than the
+number of rows. It must be so for two reads, since a record may be added while a list is read."""
 
 NO_FULL_READ = "No complete full read has been loaded yet"
 NO_TIME = f"No loaded record has a time in {UPDATED_AT}"
@@ -131,12 +134,16 @@ def write_sync_log(
     write_left_out(connection, report, load_id)
 
 
-def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: ListRequest, lag: float) -> Cursor | str:
+def read_cursor(
+    connection: duckdb.DuckDBPyConnection, resource: str, request: ListRequest, lag: float, forgotten: int = 0
+) -> Cursor | str:
     """The cursor of an incremental read of `resource`, from the table and the log, or why a full read is needed.
 
-    It needs a complete full read of the same list, and no incomplete read since. The cursor is the start of the last
-    complete read, which may have missed changes made while it ran, or the newest row if that is older; minus `lag`
-    seconds. The start is the earlier of this machine's time and the API's, since clocks can be wrong.
+    It needs a complete full read of the same list, no incomplete read since, and as many rows, with the `forgotten`
+    ones, as the API counts: a new record may have an old time, or the list may only look sorted. The cursor is the
+    start of the last complete read, which may have missed changes made while it ran, or the newest row if that is
+    older; minus `lag` seconds. The start is the earlier of this machine's time and the API's, since clocks can be
+    wrong.
     """
     if not resource_schema(resource).has_updated_at:
         return f"The schema of {resource} has no {UPDATED_AT}"
@@ -145,14 +152,15 @@ def read_cursor(connection: duckdb.DuckDBPyConnection, resource: str, request: L
         return NO_FULL_READ  # nothing is loaded yet
     if stored_types(connection, resource).get(UPDATED_AT) != "timestamp":
         return NO_TIME  # it was declared after the last load
-    parameters = {"resource": resource, **asdict(request)}
+    parameters = {"resource": resource, "forgotten": forgotten, **asdict(request)}
     cursor = CURSOR.format(table=relation(view))
-    [[newest, began, is_same, all_complete]] = connection.execute(cursor, parameters).fetchall()
+    [[newest, began, is_same, all_complete, has_missed]] = connection.execute(cursor, parameters).fetchall()
     reasons = {
         NO_FULL_READ: began is None,
         "The path or the parameters of the list have changed since its last complete full read, or what is kept of "
         "personal data": not is_same,
         "A read was incomplete since the last complete full read": not all_complete,
+        "The API counts more records than are loaded": has_missed,
         NO_TIME: newest is None,
     }
     if any(reasons.values()):

@@ -173,6 +173,30 @@ def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm
     assert run.metadata("accounts")["crm/mode"] == "full"
 
 
+def test_records_missed_by_a_list_that_only_looks_sorted_are_found_by_a_full_read(
+    crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """An import gave all the same time, then the first was edited; `sort` is ignored, and new records come last."""
+    crm.sorts = frozenset()
+    for id_ in range(2, PAGES * PER_PAGE + 1):
+        change(crm, id_, minutes=-60 * 24)
+    materialize("accounts")
+    crm.lists["accounts"].append(account(999, 5, "new"))
+    for _ in range(2):
+        assert "reading all pages" not in messages(capfd)
+    assert "The API counts more records than are loaded: reading all pages" in messages(capfd)
+    assert names() == as_served(crm)
+
+
+def test_record_added_during_a_read_makes_no_later_read_a_full_one(
+    crm: ScriptedCrm, capfd: pytest.CaptureFixture[str]
+) -> None:
+    crm.before_page = once_before(2, lambda: crm.lists["accounts"].append(account(999, 5, "new")))
+    for _ in range(3):
+        assert "reading all pages" not in messages(capfd)
+    assert names() == as_served(crm)
+
+
 def test_record_changed_while_its_page_moves_is_not_missed(crm: ScriptedCrm) -> None:
     """The newest record has left a sorted list, which looks as if it were not sorted; then the last one is changed."""
     crm.with_meta = False
