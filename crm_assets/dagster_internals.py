@@ -15,6 +15,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -139,7 +140,7 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
 
     Args:
         instance: Dagster's instance.
-        name: A job, such as `crm_full_refresh`, or an asset, such as `raw/accounts`.
+        name: A job, such as `crm_full_refresh`, or an asset, such as `raw/accounts` or `raw.accounts`.
         logger: The logger of an asset's run. Jobs name theirs.
 
     Returns:
@@ -154,10 +155,12 @@ def run_named(instance: DagsterInstance, name: str, logger: str) -> bool:
     repository = ReconstructableRepository.for_module("crm_assets.definitions", "defs", str(Path.cwd()))
     definition = repository.get_definition()
     jobs = [job for job in sorted(definition.job_names) if not job.startswith("__")]
-    key = AssetKey.from_user_string(name)
-    assets = {key} & definition.asset_graph.materializable_asset_keys
+    known = definition.asset_graph.materializable_asset_keys
+    assets = {AssetKey.from_user_string(name.replace(".", "/"))} & known
     if name not in jobs and not assets:
-        raise SettingsError(f"There is no job and no asset {name!r}. Name an asset, or one of {', '.join(jobs)}")
+        alike = get_close_matches(name, [*jobs, *map(AssetKey.to_user_string, known)])
+        meant = f"Did you mean {' or '.join(alike)}? " if alike else ""
+        raise SettingsError(f"There is no job and no asset {name!r}. {meant}Name an asset, or one of {', '.join(jobs)}")
     job = repository.get_reconstructable_job(WITHOUT_JOB if assets else name)
     job = job.get_subset(asset_selection=assets or None)
     run_id = str(uuid4())

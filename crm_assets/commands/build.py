@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from difflib import get_close_matches
 
 import duckdb
 
@@ -38,9 +39,11 @@ def build(arguments: Namespace) -> int:
     crm = arguments.crm
     known = {model.address: model for model in load_models()}
     addresses = {model.stem: address for address, model in known.items()}
-    chosen = {addresses.get(name, name.lower()) for name in arguments.models} or set(known)
+    chosen = {addresses.get(name, name.lower().replace("/", ".")) for name in arguments.models} or set(known)
     if unknown := sorted(chosen - set(known)):
-        raise ModelsRefused(f"There is no model {', '.join(unknown)}. The models are: {', '.join(known)}")
+        alike = [name for each in unknown for name in get_close_matches(each, [*known, *addresses], 1)]
+        meant = f"Did you mean {', '.join(alike)}? " if alike else ""
+        raise ModelsRefused(f"There is no model {', '.join(unknown)}. {meant}The models are: {', '.join(known)}")
     settings = resolve_settings(crm)
     with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))

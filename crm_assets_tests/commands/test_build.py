@@ -90,3 +90,17 @@ def test_an_unknown_model_is_refused_with_those_that_exist(capsys: pytest.Captur
     output = capsys.readouterr().err
     assert "There is no model marts.nope" in output
     assert "marts.task_backlog" in output
+
+
+def test_a_model_may_be_named_as_its_asset(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own / "a.sql").write_text("select 1 as i")
+    assert build("main/a") == 0
+    assert capsys.readouterr().out.startswith("main.a: 1 row")
+
+
+def test_an_unknown_model_is_answered_with_similar_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert build("marts.task_backlogs", "accountoverview") == 1
+    message = capsys.readouterr().err
+    assert (
+        "no model accountoverview, marts.task_backlogs. Did you mean account_overview, marts.task_backlog?" in message
+    )

@@ -80,6 +80,24 @@ def test_unknown_name_is_refused_with_those_of_jobs(capsys: pytest.CaptureFixtur
     assert "crm_full_refresh, crm_incremental" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("raw/accont", "raw/accounts"), ("marts.account_overviw", "marts/account_overview")]
+)
+def test_unknown_name_is_answered_with_similar_ones(name: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", name]) == 1
+    assert f"There is no job and no asset '{name}'. Did you mean {meant}" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_asset_may_be_named_as_its_table(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with configured_crm(lists={"accounts": [{"id": 1}]}):
+        assert main(["run", "raw.accounts"]) == 0
+    assert "accounts: 1 record in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("home", ["relative", "missing"])
 def test_wrong_home_of_dagster_is_named(
     home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
