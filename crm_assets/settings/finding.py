@@ -50,12 +50,12 @@ NO_RELATIVE_PATH = re.compile(r"~|\w{2,}:")
 LONGEST = 100
 """The most characters of a value that a message repeats. A secret that was cut could not be masked any more."""
 
-NOT_FOR_READS = ("executor", "schedule_timezone", "digest", "keep_runs_days")
+LINKS = ("ui_url", "reports_url", "repository_url")
+
+NOT_FOR_READS = ("executor", "schedule_timezone", "digest", "keep_runs_days", *LINKS)
 """Settings that no read and no model needs. If one is wrong, these go on."""
 
-MAY_HOLD_SECRETS = frozenset(
-    {*SECRETS, "base_url", "ui_url", "reports_url", "repository_url", "api_key_name", "endpoints"}
-)
+MAY_HOLD_SECRETS = frozenset({*SECRETS, *LINKS, "base_url", "api_key_name", "endpoints"})
 """Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
 
@@ -221,6 +221,6 @@ def _sentence(detail: Any, found: Found) -> str:
 
 
 def allowed(name: str) -> str:
-    """Which values a setting, also one of a resource, can have."""
+    """Which values a setting, also one of a resource, can have. Names of settings are those of the CRM used now."""
     setting: Any = {**EndpointSettings.model_fields, **CrmSettings.model_fields}[name]
-    return str(setting.json_schema_extra["allowed"])
+    return str(setting.json_schema_extra["allowed"]).replace(setting_name("", SECTION), setting_name(""))

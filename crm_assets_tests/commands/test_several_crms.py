@@ -45,7 +45,9 @@ def test_unknown_name_is_refused(capsys: pytest.CaptureFixture[str], name: str, 
 def test_settings_are_those_of_the_crm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SOURCES__NORTH__PER_PAGE", "20")
     assert command("settings", "--crm", "north") == 0
-    shown = {variable: value for variable, value, *_ in map(str.split, capsys.readouterr().out.splitlines())}
+    output = capsys.readouterr().out
+    assert "SOURCES__CRM__" not in output
+    shown = {variable: value for variable, value, *_ in map(str.split, output.splitlines())}
     assert (shown["SOURCES__NORTH__PER_PAGE"], shown["SOURCES__NORTH__API_KEY"]) == ("20", "***")
     assert "CRM_DATA_DIR" in shown
 

@@ -284,6 +284,14 @@ def test_path_that_is_not_utf8_is_refused(name: str, monkeypatch: pytest.MonkeyP
         resolve_settings()
 
 
+@pytest.mark.parametrize("name", ["CRM_UI_URL", "CRM_REPORTS_URL", "CRM_REPOSITORY_URL"])
+def test_wrong_address_of_a_link_fails_no_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "dagster.example")
+    assert resolve_settings().is_sandbox
+    [message] = checked(find())[1]
+    assert name in message
+
+
 @pytest.mark.parametrize("name", ["CRM_SCHEDULE_TIMEZONE", "CRM_EXECUTOR", "CRM_DIGEST", "CRM_KEEP_RUNS_DAYS"])
 def test_wrong_setting_fails_no_run_that_does_not_need_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value := "Nowhere/Bad")
