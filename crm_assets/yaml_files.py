@@ -59,6 +59,8 @@ def line_of(value: Any, key: str | None = None, default: int = 1) -> int:
 
 
 def _value(node: yaml.Node, scalars: SafeConstructor) -> Any:
+    if node.tag not in scalars.yaml_constructors:
+        raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} is unknown", problem_mark=node.start_mark)
     if isinstance(node, yaml.SequenceNode):
         items = Items(_value(item, scalars) for item in node.value)
         items.lines = tuple(_line(item) for item in node.value)

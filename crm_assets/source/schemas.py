@@ -25,7 +25,7 @@ from pydantic_core import PydanticCustomError
 from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
 from crm_assets.errors import SchemaRefused
 from crm_assets.source.typing.columns import can_be_declared, snake_case
-from crm_assets.yaml_files import Section, read_yaml
+from crm_assets.yaml_files import Items, Section, read_yaml
 
 SCHEMAS_DIR = Path(__file__).resolve().parent / "schemas"
 
@@ -140,7 +140,7 @@ def _read(name: str, content: type[Content]) -> Content:
     try:
         document = read_yaml(path, SchemaRefused) or {}
         return TypeAdapter(content).validate_python(document)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         raise SchemaRefused(
             f"{path} is missing: create it, with a description and the columns of {name}, as "
             "docs/adding_a_resource.md shows"
@@ -156,7 +156,7 @@ def _problem(detail: Any, document: Any) -> tuple[int, str]:
     line, within = 1, document
     is_key = loc[-1:] == ("[key]",)
     for key in (*loc[:-2], detail["input"]) if is_key else loc:
-        if not isinstance(within, Section) or key not in within:
+        if not isinstance(within, Items) and (not isinstance(within, Section) or key not in within):
             break
         line, within = within.lines[key], within[key]
     where = ".".join(map(str, loc))

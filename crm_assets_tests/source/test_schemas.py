@@ -78,6 +78,14 @@ def test_schema_is_read_as_it_is_written(folder: Path) -> None:
         ("    description: The note.\n", "", 6, "columns.text.description is missing: add it"),
         ("description: The note.", "description: ' '", 8, "columns.text.description is ' ': String should have at"),
         ("fields: [id, type]", "fields: id", 13, "columns.links.fields is 'id': it must be a valid tuple"),
+        (
+            "fields: [id, type]",
+            "fields:\n    - id\n    - 7",
+            15,
+            "columns.links.fields.1 is 7: it must be a valid string",
+        ),
+        ("fields: [id, type]", "fields: !Set [id]", 13, "this is not valid YAML: the tag !Set is unknown"),
+        ("  text:\n", "  text: !Column\n", 6, "this is not valid YAML: the tag !Column is unknown"),
         ("description: Notes, one row each.\n", "", 1, "description is missing: add it"),
         ("never_stored:", "never_store:", 17, "never_store cannot be used: use one of columns, description, never_sto"),
         ("columns:", "column:", 1, "columns is missing: add it"),
@@ -132,6 +140,12 @@ def test_every_error_of_a_schema_is_named_in_order(folder: Path) -> None:
 def test_file_without_a_schema_is_refused(folder: Path, content: str) -> None:
     (folder / "notes.yaml").write_text(content, encoding="utf-8")
     with pytest.raises(SchemaRefused, match=rf"^{folder}/notes.yaml:1: "):
+        resource_schema("notes")
+
+
+def test_folder_is_no_schema(folder: Path) -> None:
+    (folder / "notes.yaml").mkdir()
+    with pytest.raises(SchemaRefused, match=rf"^{folder}/notes.yaml is missing: create it"):
         resource_schema("notes")
 
 
