@@ -12,7 +12,7 @@ import dagster as dg
 import duckdb
 from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.assets.attributes import (
@@ -61,6 +61,11 @@ class ReadConfig(dg.Config):
             "incremental: read the newest changes only, back to those that are already loaded."
         ),
     )
+
+    @field_validator("mode", mode="before")
+    @classmethod
+    def _empty_is_the_default(cls, mode: ReadMode | None) -> ReadMode:
+        return mode or ReadMode.full
 
 
 @dataclass
@@ -147,7 +152,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                         committed(connection, partial(create_in_lake, connection))
                     rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
                 if why_full:
-                    context.log.info("%s: reading all pages", why_full)
+                    context.log.info("%s: %s: reading all pages", resource, why_full)
             progress = ReadProgress(resource, context.log.info)
             with (
                 private_files(),
@@ -190,7 +195,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
                     metadata = raw_metadata(connection, report, package.load_id, changes)
                     checks = check_results(connection, crm, resource)
         for sentence in (*report.notes, *notes):
-            context.log.info(sentence)
+            context.log.info("%s: %s", resource, sentence)
         ended = time.perf_counter()
         made = f"{report.summary}; read in {read_at - began:.1f} s, loaded in {ended - read_at:.1f} s"
         log_with_checks(context.log, made, checks)

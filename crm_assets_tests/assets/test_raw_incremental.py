@@ -159,7 +159,9 @@ def test_record_removed_during_a_read_hides_no_change(crm: ScriptedCrm, page: in
 
 
 @pytest.mark.parametrize("order", ["by id", "ascending"])
-def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm, order: str) -> None:
+def test_an_api_that_does_not_sort_newest_first_is_read_in_full(
+    crm: ScriptedCrm, order: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     crm.sorts = frozenset()
     accounts = crm.lists["accounts"]
     if order == "ascending":
@@ -171,6 +173,7 @@ def test_an_api_that_does_not_sort_newest_first_is_read_in_full(crm: ScriptedCrm
     assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 2))
     assert names() == as_served(crm)
     assert run.metadata("accounts")["crm/mode"] == "full"
+    assert "accounts: The API does not sort by updated_at as asked: reading all pages" in capfd.readouterr().err
 
 
 def test_records_missed_by_a_list_that_only_looks_sorted_are_found_by_a_full_read(
@@ -219,7 +222,7 @@ def test_read_after_an_incomplete_one_is_full(crm: ScriptedCrm, capfd: pytest.Ca
     materialize("accounts")
     crm.seen.clear()
     del crm.lists["accounts"][0]
-    assert "A read was incomplete since the last complete full read: reading all pages" in messages(capfd)
+    assert "accounts: A read was incomplete since the last complete full read: reading all pages" in messages(capfd)
     assert sorted(crm.pages("accounts")) == list(range(1, PAGES + 2))
 
 

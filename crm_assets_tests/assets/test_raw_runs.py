@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import TableSchema
+from dagster import AssetKey, DagsterInstance, TableSchema
 from starlette.responses import Response
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, configured_crm, failing, tasks
 
@@ -74,6 +75,15 @@ def test_metadata_describe_the_read() -> None:
     assert columns["due_date"].description == "When the task is due; may change, and the list is ordered by it."
     [(started_at,)] = rows("select started_at from raw.sync_log")
     assert before <= started_at.astimezone(timezone.utc) <= datetime.now(timezone.utc)
+
+
+def test_a_mode_without_a_value_is_the_default() -> None:
+    config = {"ops": {"raw__open_tasks": {"config": {"mode": None}}}}
+    with configured_crm(lists={"open_tasks": [{"id": 1}]}), DagsterInstance.ephemeral() as instance:
+        job = defs.resolve_job_def("open_tasks_sync")
+        selected = [AssetKey(["raw", "open_tasks"])]
+        assert job.execute_in_process(run_config=config, asset_selection=selected, instance=instance).success
+    assert rows("select mode from raw.sync_log") == [("full",)]
 
 
 def test_total_is_unknown_if_the_api_has_none() -> None:
