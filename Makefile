@@ -9,11 +9,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 # Some images set it. Then each process compiles the package again, and pytest rewrites all tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Shows what pip is doing, in one line.
+# Shows what pip is doing, in one line of a terminal.
 INSTALL = @set -o pipefail; echo "Installing into .venv, which takes a minute or two"; \
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --constraint constraints.txt --editable '$1' | \
-	awk '/^(Collecting|Requirement)/ {printf "\r%d packages found", ++n} /^Installing/ {printf "\nInstalling them ..."} \
-		{fflush()} END {print ""}'
+	if [ ! -t 1 ]; then cat > /dev/null; else awk '/^(Collecting|Requirement)/ {printf "\r%d packages found", ++n} /^Installing/ {printf "\nInstalling them ..."} \
+		{fflush()} END {print ""}'; fi
 
 .PHONY: help
 help: ## Show the targets

@@ -26,7 +26,7 @@ DATA_DIR = setting_name("data_dir")
 NO_ROOM = (
     f"Free space on this disk, or set {DATA_DIR} to a folder on another one; a warehouse needs three times its size"
 )
-NOT_ALLOWED = f"Allow the user who runs this to write there, or set {DATA_DIR} to another folder"
+NOT_ALLOWED = f"Allow the user who runs this to read and write there, or set {DATA_DIR} to another folder"
 NO_FOLDER = f"Set {DATA_DIR} to a folder"
 UNREADABLE = (
     f"If a newer DuckDB has written the database in {DATA_DIR}, install that version. If the file is damaged, restore "
