@@ -52,14 +52,15 @@ tasks as (
     where is_open
 ),
 
--- A value that does not fit its column's type is in the column's variant. There may be none.
+-- A value that does not fit its column's type is in the column's variant. There may be none. It may be empty,
+-- and no text if the CRM itself has a field of such a name.
 no_variant as (
     select cast(null as varchar) as none__v_text
 ),
 
 misfits as (
     {% for list in ['accounts', 'contacts', 'won_deals', 'open_tasks', 'past_appointments'] %}
-        select coalesce(*columns('__v_text$')) as misfit
+        select concat_ws('-', '', *columns('__v_text$')) as misfit
         from {{ source('present', list) }}
         cross join no_variant
         {% if not loop.last %}union all{% endif %}
@@ -67,7 +68,7 @@ misfits as (
 ),
 
 fitting as (
-    select misfit is not null as has_misfit
+    select misfit <> '' as has_misfit
     from misfits
 ),
 
