@@ -130,8 +130,8 @@ def test_target_of_which_nothing_is_due_is_said(crm: RawTables, amount: int, sai
 @pytest.mark.parametrize(
     ("amounts", "who", "from_whom"),
     [
-        ((-100, 40), "2 has won the most this year: 40.", "-60 was won in the last 12 months."),
-        ((-40, 40), "2 has won the most this year: 40.", "Nothing was won in the last 12 months."),
+        ((-100, 40), "Owner 2 has won the most this year: 40.", "-60 was won in the last 12 months."),
+        ((-40, 40), "Owner 2 has won the most this year: 40.", "Nothing was won in the last 12 months."),
         ((-40, -50), "Nobody has won anything this year.", "-90 was won in the last 12 months."),
     ],
 )
@@ -247,7 +247,7 @@ def test_ten_thousand_owners_fit_on_it(crm: RawTables) -> None:
     )
 
     page, found = drawn(crm)
-    assert found["Open tasks by owner"].rows[-1][0] == "9988 other owners"
+    assert found["Open tasks by owner"].rows[-1][0] == "9,988 other owners"
     assert len(page) < 200_000
 
 

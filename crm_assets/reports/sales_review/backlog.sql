@@ -16,7 +16,7 @@ ranked as (
 )
 
 select
-    case when count(*) = 1 then min(label) else count(*) || ' other owners' end as owner,
+    case when count(*) = 1 then min(label) else format('{:,} other owners', count(*)) end as owner,
     cast(sum(overdue_tasks) as bigint) as overdue_tasks,
     cast(sum(due_this_week) as bigint) as due_this_week,
     cast(sum(due_later) as bigint) as due_later,

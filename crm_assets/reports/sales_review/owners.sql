@@ -24,7 +24,7 @@ ranked as (
 )
 
 select
-    case when count(*) = 1 then min(label) else count(*) || ' other owners' end as owner,
+    case when count(*) = 1 then min(label) else format('{:,} other owners', count(*)) end as owner,
     bool_and(owner = 'unassigned') as is_nobody,
     sum(won_amount_to_date) as won_amount,
     sum(target_to_date) as target_to_date,
