@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import date, datetime, time, timedelta, timezone
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -68,6 +69,22 @@ def test_a_day_sent_with_an_offset_is_that_day(tables: RawTables, zone: ZoneInfo
             expected.append(day)
 
     assert sent_days(tables) == expected
+
+
+def test_a_day_entered_in_the_far_east_is_that_day(tables: RawTables) -> None:
+    far_east = {
+        "Auckland": "Pacific/Auckland",
+        "Chatham Is.": "Pacific/Chatham",
+        "Nuku'alofa": "Pacific/Tongatapu",
+        "Samoa": "Pacific/Apia",
+        "Tokelau Is.": "Pacific/Fakaofo",
+        "Wellington": "Pacific/Auckland",
+    }
+    for id_, ((name, sent_in), day) in enumerate(product(far_east.items(), DAYS)):
+        start = midnight(day, ZoneInfo(sent_in))
+        tables.add("past_appointments", id_, is_allday=True, from_date=start, time_zone=name)
+
+    assert sent_days(tables) == DAYS * len(far_east)
 
 
 @pytest.mark.parametrize("hours", [-8, 9])

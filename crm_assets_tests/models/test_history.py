@@ -49,6 +49,12 @@ def test_task_is_open_from_its_entry_until_it_vanishes(crm: RawTables) -> None:
     assert crm.row(DURATIONS, *columns) == (False, True, True, True)
 
 
+def test_a_task_entered_in_the_future_has_been_open_for_no_day(crm: RawTables) -> None:
+    crm.add("open_tasks", 1, created_at=ago(days=-10))
+
+    assert crm.row(DURATIONS, "days_open") == (0,)
+
+
 def test_a_task_that_is_done_in_time_was_not_closed_late(crm: RawTables) -> None:
     crm.add("open_tasks", 1, created_at=ago(days=1), due_date=ago(days=0) + timedelta(days=1))
     crm.build("snapshots.open_tasks_history")

@@ -143,6 +143,7 @@ def test_an_appointment_has_a_length_only_if_credible(crm: RawTables) -> None:
 
     cases: dict[str, tuple[dict[str, Any], int | None]] = {
         "whole minutes": (held("2026-01-05T10:00:00", "2026-01-05T11:30:30"), 90),
+        "a fraction of a second less": (held("2026-01-05T10:00:00.9", "2026-01-05T10:02:00.1"), 1),
         "ends before it starts": (held("2026-01-11T23:00:00", "2026-01-11T22:00:00"), None),
         "a day": (held("2026-01-06T00:00:00", "2026-01-07T00:00:00"), 1440),
         "more than a day": (held("2026-01-06T00:00:00", "2026-01-07T00:01:00"), None),
@@ -150,6 +151,14 @@ def test_an_appointment_has_a_length_only_if_credible(crm: RawTables) -> None:
         "no start": ({"end_date": utc("2025-12-29T08:00:00")}, None),
     }
     assert_each(crm, "past_appointments", cases, "staging.stg_past_appointments", "duration_minutes")
+
+
+def test_a_place_has_degrees_only_if_they_are_a_number(crm: RawTables) -> None:
+    sent = {"-33.86": -33.86, "n/a": None, "NaN": None, "Infinity": None, "1e400": None}
+    fields = ("latitude", "longitude", "checkedout_latitude", "checkedout_longitude")
+    cases = {text: (dict.fromkeys(fields, text), *[degrees] * 4) for text, degrees in sent.items()}
+    columns = ("latitude", "longitude", "checked_out_latitude", "checked_out_longitude")
+    assert_each(crm, "past_appointments", cases, "staging.stg_past_appointments", *columns)
 
 
 def test_an_appointment_without_start_counts_by_its_end(crm: RawTables) -> None:

@@ -35,10 +35,13 @@ select
     tasks.closed_at,
     tasks.closed_at is null as is_open,
     tasks.closed_at > tasks.due_at as was_closed_late,
-    date_diff(
-        'day',
-        cast(tasks.opened_at at time zone '{{ var("reporting_timezone") }}' as date),
-        cast(coalesce(tasks.closed_at, now()) at time zone '{{ var("reporting_timezone") }}' as date)
+    greatest(
+        date_diff(
+            'day',
+            cast(tasks.opened_at at time zone '{{ var("reporting_timezone") }}' as date),
+            cast(coalesce(tasks.closed_at, now()) at time zone '{{ var("reporting_timezone") }}' as date)
+        ),
+        0
     ) as days_open
 from tasks
 left join {{ ref('stg_users') }} as users on tasks.owner_id = users.user_id
