@@ -37,6 +37,8 @@ def _wrong(path: Path, named: dict[str, str]) -> Iterator[str]:
     kind = document.get("type") if isinstance(document, dict) else None
     if kind is None or (str(kind).startswith("crm_assets.") and kind != TYPE):
         yield f"{path}:{line_of(document, 'type')}: type is {kind or 'missing'}: write {TYPE}"
+    elif misplaced := [key for key in document if key in CrmComponent.model_fields]:
+        yield f"{path}:{line_of(document, misplaced[0])}: {misplaced[0]}: write it below attributes, and indent it"
     elif kind == TYPE:
         attributes, line = document.get("attributes") or {}, line_of(document, "attributes")
         try:

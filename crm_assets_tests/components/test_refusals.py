@@ -22,12 +22,25 @@ ATTRIBUTE = f"type: {TYPE}\n\nattributes:\n  "
         (f"{ATTRIBUTE}- name\n", "3: attributes: Input should be a valid dictionary"),
         (f"{ATTRIBUTE}name: [\n", "5: this is not valid YAML"),
         (f"{ATTRIBUTE}name: a\n  name: b\n", "5: this is not valid YAML: name is there twice"),
+        (f"type: {TYPE}\nname: north\n", "2: name: write it below attributes, and indent it"),
         ("attributes: {}\n", f"1: type is missing: write {TYPE}"),
         ("", f"1: type is missing: write {TYPE}"),
         ("\ufeff", "1: this is not valid YAML: it is UTF-16. Save the file as UTF-8"),
         ("\ntype: crm_assets.components.Crm\n", f"2: type is crm_assets.components.Crm: write {TYPE}"),
     ],
-    ids=["unknown", "type", "name", "list", "yaml", "twice", "no-type", "empty", "utf-16", "other-type"],
+    ids=[
+        "unknown",
+        "type",
+        "name",
+        "list",
+        "yaml",
+        "twice",
+        "not-indented",
+        "no-type",
+        "empty",
+        "utf-16",
+        "other-type",
+    ],
 )
 def test_wrong_file_is_refused_with_its_line(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "north" / "defs.yaml"
