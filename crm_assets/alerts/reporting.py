@@ -176,9 +176,9 @@ OVERLAP = timedelta(minutes=10)
 AT_A_TIME = 150
 """Runs looked at per tick, which takes up to 0.15 s for each: it ends long before Dagster's limit of a minute."""
 
-TAG, LAST = "crm_assets/incidents", 20
+TAG, LAST = ".dagster/crm_incidents", 20
 """The tag of runs that report themselves, with all open incidents, and in how many of the last runs it is looked for:
-runs of other jobs, and those that ended while another one went on, do not have it."""
+runs of other jobs, and those that ended while another one went on, do not have it. The UI shows no such tag."""
 
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
