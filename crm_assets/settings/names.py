@@ -93,6 +93,12 @@ def setting_name(name: str, section: str = "") -> str:
     return f"{DEPLOYMENT_PREFIX if name in DeploymentSettings.model_fields else about_crm}{name}".upper()
 
 
+def schedule_name(resource: str) -> str:
+    """The schedule of a list of the CRM that is used now, for messages."""
+    section = SECTION_IN_USE.get()
+    return Crm("" if section == SECTION else section).named(f"{resource}_schedule")
+
+
 def toml_name(variable: str) -> str:
     """The name of a variable in TOML files, where dlt has tables instead of `__`."""
     return variable.lower().replace("__", ".")

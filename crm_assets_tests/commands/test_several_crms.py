@@ -26,7 +26,9 @@ def command(*arguments: str) -> int:
 def test_check_names_the_settings_of_its_crm(crms: SeveralCrms, capsys: pytest.CaptureFixture[str]) -> None:
     crms.write(south="wrong")
     assert command("check", "--crm", "north") == 0
-    assert "Every list can be read." in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "turn off north_open_tasks_schedule" in output
+    assert "Every list can be read." in output
     assert command("check", "--crm", "south") == 1
     assert "SOURCES__SOUTH__API_KEY" in capsys.readouterr().out
 
