@@ -42,7 +42,7 @@ class Problem:
         subject: What it hit: `raw/accounts`, `raw/accounts:complete_read`, `raw/accounts: age`, `job publish`.
         cause: The same for problems that are reported together.
         text: What happened and what to do.
-        link: The URL of its page in the UI.
+        link: The URL of its page in the UI; empty if there is none.
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Outcome:
 
 
 def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Outcome:
-    """The outcome of a run until now. `ui`: the address of Dagster's UI."""
+    """The outcome of a run until now. `ui`: the address of Dagster's UI; empty if it does not show the run."""
     logged = instance.all_logs(run.run_id, of_type=EVENTS)
     events: dict[EventType, list[dg.DagsterEvent]] = {event_type: [] for event_type in EVENTS}
     for entry in logged:
@@ -74,7 +74,7 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
     ended = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
     failed = {key: entry for key, entry in ended.items() if not was_interrupted(entry.get_dagster_event())}
     skipped = [key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()]
-    job, link = f"job {run.job_name}", f"{ui}/runs/{run.run_id}"
+    job, link = f"job {run.job_name}", ui and f"{ui}/runs/{run.run_id}"
 
     problems = []
     for key, entry in failed.items():
@@ -104,7 +104,7 @@ def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Ou
         if not check.passed and not (is_error(check) and check.asset_key in failed):
             asset, kind = check.asset_key.to_user_string(), Kind.check if check.asset_key in wrong else Kind.warning
             text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
-            page = f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
+            page = ui and f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
             problems.append(Problem(kind, _name(check), run.run_id, text, page))
 
     solved = {key.to_user_string() for key in made - failed.keys() if key}

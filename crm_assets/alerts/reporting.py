@@ -3,6 +3,7 @@
 They need no storage of their own.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -128,7 +129,8 @@ class Incidents(BaseModel):
         incident.unsolved.append(problem.subject)
         if not incident.is_reported and len(incident.details) < MOST:
             # A secret that was cut could not be masked.
-            incident.details = list(dict.fromkeys([*incident.details, masked(problem.text)[:LONGEST], problem.link]))
+            details = [*incident.details, masked(problem.text)[:LONGEST], problem.link]
+            incident.details = list(dict.fromkeys(filter(None, details)))
 
 
 def _problem(incident: Incident) -> Message:
@@ -247,7 +249,8 @@ def _report_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
         stored = [instance.get_run_by_id(run.run_id), *(record.dagster_run for record in ended)]
         before = [each.tags[TAG] for each in stored if each and TAG in each.tags]
         incidents = Incidents.read(before[0] if before else None)
-        incidents.settle(run_outcome(instance, run, _ui()))
+        # Without this, Dagster's storage ends with the process.
+        incidents.settle(run_outcome(instance, run, _ui() if os.environ.get("DAGSTER_HOME") else ""))
         _report(incidents)
         if before or incidents.incidents:
             instance.add_run_tags(run.run_id, {TAG: incidents.model_dump_json()})

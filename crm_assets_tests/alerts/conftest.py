@@ -15,6 +15,7 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
     with webhook() as receiver:
         monkeypatch.setenv("CRM_NOTIFY", receiver.address)
         monkeypatch.setenv("CRM_UI_URL", "https://dagster.example.com/")
+        monkeypatch.setenv("DAGSTER_HOME", "a folder")  # runs are in the UI; instances here have no folder
         yield receiver
 
 

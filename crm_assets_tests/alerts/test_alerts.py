@@ -68,6 +68,17 @@ def test_a_cause_that_hits_many_assets_is_one_alert(hook: Webhook, crm: Scripted
     assert hook.titles[1:] == ["crm_assets: recovered: raw/accounts, raw/contacts, raw/open_tasks and 1 more"]
 
 
+def test_a_run_that_no_ui_shows_has_no_link(
+    hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DAGSTER_HOME")
+    crm.lists["contacts"] = [{"title": "without id"}]
+    refuse(crm)
+    materialize("contacts", "open_tasks", instance=instance)
+    assert len(hook.received) == 2
+    assert not [alert for alert in hook.received if "dagster.example.com" in alert["message"]]
+
+
 def test_a_cause_that_hits_several_runs_is_one_alert(
     hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance
 ) -> None:
