@@ -12,6 +12,7 @@ CrmAssetsError
 ├── WarehouseError         the tables could not be read or written
 │   ├── NothingStored        there is no database, table or page to read yet
 │   ├── WarehouseBusy        other processes used the tables for longer than the wait
+│   │   └── NotErased        values were removed that are not erased from all files yet
 │   ├── WarehouseUnreachable it could not be opened                                             (may recover if said)
 │   └── CommitUnconfirmed    all of a transaction was written, or nothing                       (may recover)
 └── ModelsRefused          model files are wrong
@@ -108,6 +109,10 @@ class NothingStored(WarehouseError):
 
 class WarehouseBusy(WarehouseError):
     """Other processes used the tables for longer than the wait, or changed them meanwhile."""
+
+
+class NotErased(WarehouseBusy):
+    """Values were removed that are not erased from all files yet. Only the command in the message ends that."""
 
 
 class WarehouseUnreachable(WarehouseError):

@@ -30,7 +30,7 @@ from crm_assets.assets.failures import failures_explained
 from crm_assets.assets.raw_checks import check_results, check_specs
 from crm_assets.connection import CrmConnection
 from crm_assets.console import ReadProgress
-from crm_assets.errors import SettingsError
+from crm_assets.errors import NotErased, SettingsError
 from crm_assets.loading.landing import landing_pipeline
 from crm_assets.loading.load import LoadPackage, little_memory
 from crm_assets.loading.load import load as load_package
@@ -49,6 +49,9 @@ from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.tables import RAW, can_be_read
 from crm_assets.warehouse.transactions import commits_noted, committed, reading, tables_known
 from crm_assets.warehouse.warehouse import Warehouse
+
+PAUSE = 1.0
+"""Seconds in which a command that has removed values takes the lock again to erase them."""
 
 
 class ReadConfig(dg.Config):
@@ -143,16 +146,14 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             if policy != Policy():  # so that a change of what is kept is one of what is asked for
                 asked = {**asked, "personal_data": str(policy)}
             request = ListRequest.of(crm_connection.address(settings), settings.path(resource), asked)
-            with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
-                if lake:
-                    lake.probe(connection)
-                begin = partial(begin_read, connection, warehouse, settings, request)
-                with commits_noted():  # apart: an error of the read has to say that no table of records has changed
-                    if lake and not can_be_read(connection, LOAD_COUNTER):
-                        committed(connection, partial(create_in_lake, connection))
-                    rules, load_id, state, why_full = committed(connection, partial(begin, resource, config.mode))
-                if why_full:
-                    context.log.info("%s: %s: reading all pages", resource, why_full)
+            begin = partial(begin_read, warehouse, settings, request, resource, config.mode)
+            try:
+                rules, load_id, state, why_full = begin()
+            except NotErased:
+                time.sleep(PAUSE)  # a command that is about to erase takes the lock meanwhile
+                rules, load_id, state, why_full = begin()
+            if why_full:
+                context.log.info("%s: %s: reading all pages", resource, why_full)
             progress = ReadProgress(resource, context.log.info)
             with (
                 private_files(),
@@ -220,35 +221,39 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
     return load
 
 
-def begin_read(  # noqa: PLR0913, PLR0917 # all are needed, and there is one caller
-    connection: duckdb.DuckDBPyConnection,
-    warehouse: Warehouse,
-    settings: CrmSettings,
-    request: ListRequest,
-    resource: str,
-    mode: ReadMode,
+def begin_read(
+    warehouse: Warehouse, settings: CrmSettings, request: ListRequest, resource: str, mode: ReadMode
 ) -> tuple[ReadRules, str, ReadState, str]:
-    """Counts a read, within a transaction.
+    """Counts a read.
 
     Returns:
         What it may store, its load id, what is known from earlier reads, and why it is not incremental, if it should.
     """
-    load_id = count_read(connection)
-    with tables_known(connection):
-        refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
-        rules = ReadRules.before_read(connection, warehouse.crm, settings)
-        incremental = mode is ReadMode.incremental
-        forgotten = listed_but_forgotten(connection, resource)
-        lag = settings.incremental_lag
-        cursor = read_cursor(connection, resource, request, lag, forgotten) if incremental else ""
-        is_shared = warehouse.lake is not None and warehouse.lake.is_shared
-        state = ReadState(
-            cursor=cursor if isinstance(cursor, Cursor) else None,
-            types=stored_types(connection, resource),
-            sent=() if is_shared else recent_requests(connection),
-            forgotten=rules.forgotten,
-        )
-    return rules, load_id, state, "" if isinstance(cursor, Cursor) else cursor
+    lake = warehouse.lake
+    with warehouse.get_connection(tables=[LOAD_COUNTER]) as connection:
+        if lake:
+            lake.probe(connection)
+
+        def begin() -> tuple[ReadRules, str, ReadState, str]:
+            load_id = count_read(connection)
+            with tables_known(connection):
+                refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
+                rules = ReadRules.before_read(connection, warehouse.crm, settings)
+                forgotten, cursor = listed_but_forgotten(connection, resource), None
+                if mode is ReadMode.incremental:
+                    cursor = read_cursor(connection, resource, request, settings.incremental_lag, forgotten)
+                state = ReadState(
+                    cursor=cursor if isinstance(cursor, Cursor) else None,
+                    types=stored_types(connection, resource),
+                    sent=() if lake and lake.is_shared else recent_requests(connection),
+                    forgotten=rules.forgotten,
+                )
+            return rules, load_id, state, cursor if isinstance(cursor, str) else ""
+
+        with commits_noted():  # apart: an error of the read has to say that no table of records has changed
+            if lake and not can_be_read(connection, LOAD_COUNTER):
+                committed(connection, partial(create_in_lake, connection))
+            return committed(connection, begin)
 
 
 def refuse_another_crm(connection: duckdb.DuckDBPyConnection, crm: Crm, warehouse: str, configured: str) -> None:

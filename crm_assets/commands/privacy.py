@@ -1,7 +1,9 @@
 """Commands about personal data."""
 
+import sys
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 from crm_assets.api import ENDPOINTS, ID
 from crm_assets.commands import Add, add_answers, is_confirmed
@@ -9,8 +11,9 @@ from crm_assets.errors import CrmAssetsError, counted
 from crm_assets.privacy import applying
 from crm_assets.privacy.forgetting import forgotten_ids, undo
 from crm_assets.runner.loading import load_models
-from crm_assets.settings import resolve_settings
+from crm_assets.settings import Crm, resolve_settings
 from crm_assets.source.http.page import integer_at
+from crm_assets.warehouse.transactions import commits_noted
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -56,9 +59,26 @@ def forget(arguments: Namespace) -> int:
     if not is_confirmed(arguments, "Erase these records for good, and never load them again?"):
         print("Nothing was erased")
         return 0
-    erased = applying.forget_records(warehouse, resolve_settings(arguments.crm), models, resource, ids)
+    with _finished_later(arguments.crm):
+        erased = applying.forget_records(warehouse, resolve_settings(arguments.crm), models, resource, ids)
     print(f"Erased {counted(sum(erased.rows.values()), 'row')}. No record with these ids will be loaded again")
     return 0
+
+
+@contextmanager
+def _finished_later(crm: Crm) -> Iterator[None]:
+    """Says what finishes the body if it fails after its first commit, which has removed values from the tables."""
+    with commits_noted() as commits:
+        try:
+            yield
+        except Exception:
+            if commits.confirmed:
+                print(
+                    "The tables have changed, but removed values may still be in files, and reads are refused until "
+                    f"they are erased. When what follows is solved, run: {crm.command('apply-policy')}",
+                    file=sys.stderr,
+                )
+            raise
 
 
 def _id(text: str) -> int:
@@ -104,6 +124,7 @@ def apply_policy(arguments: Namespace) -> int:
     if not is_confirmed(arguments, "Change the stored data, for good?"):
         print("Nothing was changed")
         return 0
-    applying.apply_policy(warehouse, settings, models, print)
+    with _finished_later(crm):
+        applying.apply_policy(warehouse, settings, models, print)
     print("Done. No file with tables holds the removed values any more")
     return 0

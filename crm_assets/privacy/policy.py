@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from crm_assets.errors import SettingsError, WarehouseBusy
+from crm_assets.errors import NotErased, SettingsError, WarehouseBusy
 from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.batches import Forgotten
 from crm_assets.source.typing.redaction import rules
@@ -125,7 +125,7 @@ class ReadRules:
 
         Raises:
             SettingsError: Stored data follow another policy than the configured one.
-            WarehouseBusy: `apply-policy` or `forget` has removed values, and has not erased them yet.
+            NotErased: `apply-policy` or `forget` has removed values, and has not erased them yet.
         """
         command = crm.command("apply-policy")
         (stored, is_erased), configured = stored_policy(connection), Policy.configured(settings)
@@ -135,10 +135,9 @@ class ReadRules:
                 "changes and destroys, and asks"
             )
         if not is_erased:
-            raise WarehouseBusy(
-                "Nothing was read, since values were removed that are not erased from all files yet. Wait for the "
-                f"command that does it. If it was stopped, run: {command}",
-                may_recover=True,
+            raise NotErased(
+                "Nothing was read, since values were removed that are not erased from all files yet: a command was "
+                f"stopped before that. Run: {command}"
             )
         return cls(configured, read_forgotten(connection))
 

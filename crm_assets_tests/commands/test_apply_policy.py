@@ -171,10 +171,28 @@ def test_values_that_are_not_erased_yet_are_reported(capsys: pytest.CaptureFixtu
     with connected(read_only=False) as connection:
         set_erased(connection, erased=False)
 
-    assert "not erased from all files yet" in materialize("contacts").failure("contacts")
+    refused = materialize("contacts")
+    assert "not erased from all files yet" in refused.failure("contacts")
+    assert refused.attempts("contacts") == 1
     assert command("--yes") == 0
     assert "Removed values are not erased yet" in capsys.readouterr().out
     assert materialize("contacts").success
+
+
+@pytest.mark.usefixtures("loaded")
+def test_read_waits_for_a_command_that_is_about_to_erase(monkeypatch: pytest.MonkeyPatch) -> None:
+    def erase(_: float) -> None:
+        with connected(read_only=False) as connection:
+            set_erased(connection, erased=True)
+
+    with connected(read_only=False) as connection:
+        set_erased(connection, erased=False)
+    monkeypatch.setattr("crm_assets.assets.raw.time.sleep", erase)
+
+    run = materialize("contacts")
+
+    assert run.success
+    assert run.attempts("contacts") == 1
 
 
 @pytest.mark.file

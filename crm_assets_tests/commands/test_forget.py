@@ -177,6 +177,27 @@ def test_tables_that_a_stopped_call_dropped_are_rebuilt(project: ModelProject) -
 
 
 @pytest.mark.slow
+@pytest.mark.file
+def test_a_call_that_cannot_erase_says_what_to_run(crm: ScriptedCrm, capsys: pytest.CaptureFixture[str]) -> None:
+    with connected(read_only=False) as connection:
+        connection.execute(
+            "create schema mine; create table mine.b (id int primary key); insert into mine.b values (1)"
+        )
+        connection.execute("create table mine.a (id int references mine.b); insert into mine.a values (1)")
+
+    assert forget("contacts", "2") == 1
+    assert "run: crm-assets apply-policy\nDuckDB cannot copy foreign keys" in capsys.readouterr().err
+    crm.seen.clear()
+    assert "Run: crm-assets apply-policy" in materialize("contacts").failure("contacts")
+    assert crm.seen == []
+
+    with connected(read_only=False) as connection:
+        connection.execute("drop table mine.a; drop table mine.b")
+    assert main(["apply-policy", "--yes"]) == 0
+    assert materialize("contacts").success
+
+
+@pytest.mark.slow
 @pytest.mark.usefixtures("crm")
 def test_table_of_a_model_that_is_a_view_now_is_rebuilt() -> None:
     with connected(read_only=False) as connection:
