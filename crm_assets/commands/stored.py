@@ -1,6 +1,7 @@
 """Commands about the stored tables."""
 
 import json
+import os
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,11 +76,14 @@ def publish(arguments: Namespace) -> int:
     print(f"Published: {where}")
     if arguments.parquet is None:
         return 0
+    from crm_assets.loading.sync_log import loaded_from
+
     # The copy of a file, so that no run waits for this.
     source = Warehouse(database=where) if Path(where).exists() else warehouse
     try:
         with source.read_connection() as connection:
-            tables = publish_parquet(connection, arguments.parquet.absolute())["tables"]
+            crm = loaded_from(connection) or ""
+            tables = publish_parquet(connection, arguments.parquet.absolute(), crm)["tables"]
     except OSError as error:
         raise SettingsError(f"{error}. Give --parquet a folder that can be written to") from None
     rows = sum(table["rows"] for table in tables)
@@ -91,7 +95,9 @@ def _folder(text: str) -> Path:
     # An empty text, as of a variable that is not set, would be the working folder.
     if not text.strip():
         raise ArgumentTypeError("the name of the folder is empty")
-    return Path(text)
+    if "://" in text:
+        raise ArgumentTypeError("this is an address: name a folder, and copy it there")
+    return Path(os.path.expanduser(text))  # noqa: PTH111 # shells leave the ~ of --parquet=~/folder; `Path` may raise
 
 
 def confirm(arguments: Namespace) -> int:

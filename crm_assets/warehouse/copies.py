@@ -18,7 +18,7 @@ from urllib.parse import quote
 import duckdb
 from filelock import FileLock
 
-from crm_assets.errors import WarehouseError
+from crm_assets.errors import SettingsError, WarehouseError
 from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.private_files import private_files
 from crm_assets.warehouse.tables import (
@@ -148,7 +148,7 @@ NOT_READ = frozenset({"INTERVAL", "TIME WITH TIME ZONE"})
 """Types that DuckDB writes in a way that other engines read as something else."""
 
 
-def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict[str, Any]:
+def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source: str) -> dict[str, Any]:
     """Writes all tables and views into a new folder in `folder`, and points the link `current` to it.
 
     The version before stays, for readers that are at it; earlier ones and those of killed processes are removed. The
@@ -157,18 +157,23 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
     Args:
         connection: Its default catalog has the tables. All are written as of one snapshot.
         folder: A local folder.
+        source: Which CRM's tables they are.
 
     Returns:
-        The manifest: when, of which loads, and each table's file, rows, and columns with their types in DuckDB. Views
-        that read missing tables are not in it.
+        The manifest: when, of which CRM and loads, and each table's file, rows, and columns with their types in
+        DuckDB. Views that read missing tables are not in it.
 
     Raises:
+        SettingsError: The folder has the tables of another CRM.
         WarehouseError: Parquet cannot hold the values of a column exactly. `current` has not changed.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with private_files(), FileLock(folder / ".lock"):
         current, link = folder / CURRENT, folder / f".{CURRENT}"
         before = current.readlink().name if current.is_symlink() else ""
+        manifest = json.loads((current / MANIFEST).read_text("utf-8")) if (current / MANIFEST).exists() else {}
+        if (other := manifest.get("source", source)) != source:
+            raise SettingsError(f"{folder} has the tables of {other}, not of {source}. Give --parquet another folder")
         # First, or each further killed process would leave its files.
         for other in folder.iterdir():
             if VERSION.fullmatch(other.name) and other.name != before:
@@ -177,7 +182,7 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path) -> dict
         version = folder / f"{written_at:%Y%m%dT%H%M%S%fZ}"
         version.mkdir()
         try:
-            manifest = {"written_at": written_at.isoformat(), **_written(connection, version)}
+            manifest = {"written_at": written_at.isoformat(), "source": source, **_written(connection, version)}
             (version / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
             for path in (*version.iterdir(), version):
                 path.chmod(stat.S_IMODE(folder.stat().st_mode) & (0o777 if path.is_dir() else 0o666))

@@ -84,10 +84,13 @@ def test_closed_output_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_empty_name_of_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("folder", "message"), [("", "the name of the folder is empty"), ("s3://bucket/crm", "this is an address: name a")]
+)
+def test_name_of_no_folder_is_refused(folder: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["publish", "--parquet", ""])
-    assert "the name of the folder is empty" in capsys.readouterr().err
+        main(["publish", "--parquet", folder])
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["lots", "1MB", "99MiB", "4096KB"])

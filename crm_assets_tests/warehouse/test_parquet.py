@@ -80,6 +80,24 @@ def test_a_path_that_is_no_folder_is_named(
     assert capsys.readouterr().err.endswith("published'. Give --parquet a folder that can be written to\n")
 
 
+def test_tables_of_another_crm_are_not_replaced(
+    publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    details = "create schema raw; create table raw.sync_details as select '{}' as base_url, 'load_1' as _dlt_load_id"
+    current = (publish(details.format("https://north.example")) / "current").readlink()
+    folder = publish("drop schema raw cascade", details.format("https://south.example"), expected=1)
+    assert "has the tables of https://north.example, not of https://south.example" in capsys.readouterr().err
+    assert (folder / "current").readlink() == current
+
+
+def test_the_home_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Warehouse().get_connection():
+        pass
+    assert main(["publish", "--parquet=~/published"]) == 0
+    assert (tmp_path / "published" / "current").is_dir()
+
+
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
     """The tables of the manifest, by address."""
     return {table["table"]: table for table in json.loads((folder / "current" / "manifest.json").read_text())["tables"]}
