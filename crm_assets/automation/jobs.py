@@ -191,6 +191,7 @@ def build_maintenance(crm: Crm) -> dg.Definitions:
         crm.named("lake_maintenance"),
         selection=[asset],
         description="Merges the lake's small files and expires old snapshots.",
+        config=dg.RunConfig(loggers={CONSOLE: {}}),
     )
     nightly = schedule(
         crm.named("lake_maintenance_schedule"),

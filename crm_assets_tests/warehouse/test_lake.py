@@ -15,6 +15,7 @@ import pytest
 from dagster import build_defs_for_component
 
 from crm_assets.components import CrmComponent
+from crm_assets.console import CONSOLE
 from crm_assets.errors import CrmAssetsError, NothingStored, WarehouseBusy, WarehouseUnreachable
 from crm_assets.warehouse.lake import backend
 from crm_assets.warehouse.lake.address import LakeAddress
@@ -239,3 +240,4 @@ def test_a_lake_is_maintained_by_a_schedule_that_is_on(monkeypatch: pytest.Monke
     schedules = definitions.schedules or []
     assert "lake/maintenance" in keys
     assert [each.name for each in schedules if each.default_status.value == "RUNNING"] == ["lake_maintenance_schedule"]
+    assert CONSOLE in (definitions.resolve_job_def("lake_maintenance").run_config or {})["loggers"]
