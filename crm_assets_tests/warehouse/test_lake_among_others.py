@@ -65,6 +65,20 @@ def test_files_in_or_within_another_lakes_folder_are_refused(
         probe()
 
 
+def test_files_around_another_lakes_folder_are_refused(
+    files: str, lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", f"{files}/sandbox")
+    write("create table t as select 1 as i")
+    monkeypatch.setenv("CRM_WAREHOUSE", servers.new_lake()["CRM_WAREHOUSE"])
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", files)
+    with pytest.raises(WarehouseError, match=r"another catalog.*Nothing was written"):
+        Warehouse().erase()
+    monkeypatch.setenv("CRM_WAREHOUSE", lake["CRM_WAREHOUSE"])
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", f"{files}/sandbox")
+    assert read("from t") == [(1,)]
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_two_lakes_that_shared_files_before_are_found_out(
@@ -120,6 +134,33 @@ def test_read_only_role_is_an_error_before_any_request(lake: dict[str, str], mon
         assert run.attempts("open_tasks") == 1
         assert crm.seen == []
         assert read("select count(*) from raw.open_tasks") == [(3,)]
+
+
+@pytest.mark.long
+def test_role_that_may_create_no_table_is_an_error_without_a_retry(
+    lake: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        assert materialize("open_tasks").success
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as connection:
+            connection.execute("drop role if exists creates_nothing")
+            connection.execute("create role creates_nothing login")
+            connection.execute("grant all on all tables in schema public to creates_nothing")
+        monkeypatch.setenv("CRM_WAREHOUSE", lake["CRM_WAREHOUSE"].replace("user=crm", "user=creates_nothing"))
+        run = materialize("open_tasks")
+    assert "permission denied for schema public" in run.failure("open_tasks")
+    assert run.attempts("open_tasks") == 1
+
+
+def test_long_statements_of_duckdb_hide_no_reason(lake: dict[str, str]) -> None:
+    write("create table t as select 1 as i")
+    database = dsn_of(lake["CRM_WAREHOUSE"]).rpartition("dbname=")[2]
+    with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"])) as connection:
+        connection.execute(f"alter database {database} set lock_timeout = '100ms'".encode())
+        connection.commit()
+        connection.execute("lock table pg_enum")
+        with pytest.raises(WarehouseUnreachable, match="a query: ERROR: canceling statement due to lock timeout"):
+            read("from t")
 
 
 @pytest.mark.long

@@ -31,7 +31,9 @@ CHANGED = "ETag on reading file"
 
 
 def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
-    """Marks a place before a catalog is created, unless a lake has files in or above it. Nobody may do so meanwhile.
+    """Marks a place before a catalog is created, unless a lake has files in, above or below it.
+
+    Nobody may do so meanwhile.
 
     Raises:
         WarehouseError: It belongs to a lake, so a new catalog must not use it.
@@ -42,12 +44,19 @@ def mark_new(connection: duckdb.DuckDBPyConnection, files: str) -> None:
     for levels in range(1, files.count("/")):
         with suppress(duckdb.HTTPException):  # the keys may be for this place only
             marked = marked or read_marker(connection, files.rsplit("/", levels)[0])
-    if marked:
+    if marked or _has_markers_below(connection, files):
         raise WarehouseError(
             f"{files} holds the files of a lake with another catalog. Correct CRM_WAREHOUSE, or give this lake files "
             "elsewhere in CRM_WAREHOUSE_FILES. Nothing was written"
         )
     write_marker(connection, files, "")
+
+
+def _has_markers_below(connection: duckdb.DuckDBPyConnection, files: str) -> bool:
+    if "://" not in files:
+        return any(Path(files).glob(f"*/**/{MARKER}"))
+    found = connection.execute(f"select count(*) from glob({literal(f'{files}/*/**/{MARKER}')})").fetchone()
+    return found != (0,)
 
 
 def claim(connection: duckdb.DuckDBPyConnection, files: str, catalog: str) -> None:
