@@ -31,7 +31,8 @@ WITHOUT_VALUES = re.compile("Malformed JSON|More than one row returned by a subq
 QUOTED = re.compile(r"""['"].*['"]""")
 """From the first to the last quote, since a value can have quotes in it."""
 NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
-DENIAL = re.compile(r"ERROR:\s+(permission denied|must be owner|cannot execute .* in a read-only transaction)")
+DENIAL = re.compile(r"(^|ERROR:\s+)(permission denied|must be owner|cannot execute .* in a read-only transaction)")
+STATEMENT = re.compile(r'query ".{500,}": ', re.DOTALL)
 LOST = re.compile("server closed the connection|terminating connection|no connection to the server")
 MISSING_LAKE = re.compile("creating a new DuckLake is explicitly disabled|in read-only mode: database does not exist")
 OTHER_FILES = "does not match existing data path"
@@ -103,6 +104,11 @@ def is_refusal(error: Exception) -> bool:
 def is_denial(error: Exception) -> bool:
     """Whether PostgreSQL let the role, or anybody, only read."""
     return DENIAL.search(str(error)) is not None
+
+
+def without_statement(error: Exception) -> str:
+    """A message without a long statement of DuckDB's own before its reason."""
+    return STATEMENT.sub("a query: ", str(error))
 
 
 def catalog_message(error: duckdb.Error) -> str:

@@ -18,7 +18,7 @@ import duckdb
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import secrets
-from crm_assets.warehouse.duckdb_messages import MISSING_LAKE, OTHER_FILES, is_denial, is_refusal
+from crm_assets.warehouse.duckdb_messages import MISSING_LAKE, OTHER_FILES, is_denial, is_refusal, without_statement
 from crm_assets.warehouse.lake.marker import NOT_FOUND
 from crm_assets.warehouse.tables import literal
 
@@ -190,7 +190,9 @@ def explained(
         action = "written to" if is_denial(error) else "reached"
         refused = isinstance(error, OSError) or is_refusal(error) or is_denial(error) or status in REFUSED
         raise WarehouseUnreachable(
-            address.without_secrets(f"{what} could not be {action}: {error}. {_advice(error, setting)}"),
+            address.without_secrets(
+                f"{what} could not be {action}: {without_statement(error)}. {_advice(error, setting)}"
+            ),
             may_recover=not refused,
         ) from None
 

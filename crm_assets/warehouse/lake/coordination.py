@@ -68,8 +68,8 @@ where sent_at not between clock_timestamp() - interval '2 hours' and clock_times
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
-UNREACHABLE = (psycopg.OperationalError,)
-"""The errors if the database cannot be reached."""
+UNREACHABLE = (psycopg.Error,)
+"""The errors if the database cannot be reached, or refuses a statement."""
 
 
 @contextmanager
