@@ -7,6 +7,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 
 import duckdb
@@ -22,7 +23,7 @@ ID = "select schema_uuid::varchar from {catalog}.ducklake_schema where schema_id
 """DuckLake gives the schema `main` of each catalog a UUID. A backup of the catalog has the same."""
 
 PROBE = "crm_assets_probe"
-"""The table that is created and rolled back. DuckLake writes its file, and deletes it."""
+"""Begins the name of a table that is created and rolled back. DuckLake writes its file, and deletes it."""
 
 NOT_FOUND = 404
 
@@ -92,23 +93,24 @@ def write_and_delete_file(connection: duckdb.DuckDBPyConnection, files: str) -> 
     if "://" not in files:
         with TemporaryFile(dir=files):
             return
+    table = f"{PROBE}_{token_hex(4)}"  # a file that a killed process has left is in the folder of another one
     connection.begin()
     try:
-        connection.execute(f"create table main.{PROBE} as select 1 as i")
+        connection.execute(f"create table main.{table} as select 1 as i")
     except duckdb.Error:
         with suppress(duckdb.Error):  # the first error is reported
             connection.rollback()
         raise
     try:
         connection.rollback()
-        [[left]] = connection.execute(f"select count(*) from glob({literal(f'{files}/main/{PROBE}/*')})").fetchall()
+        [[left]] = connection.execute(f"select count(*) from glob({literal(f'{files}/main/{table}/*')})").fetchall()
     except duckdb.IOException as error:
         left = "Forbidden" in str(error)
         if not left:
             raise
     if left:
         raise WarehouseError(
-            f"A file in {files}/main/{PROBE} could not be deleted. A lake removes files that it does not need: let "
+            f"A file in {files}/main/{table} could not be deleted. A lake removes files that it does not need: let "
             "the keys in AWS_ACCESS_KEY_ID delete and list objects. Nothing was read or written"
         )
 
