@@ -13,8 +13,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from crm_assets.errors import WarehouseError, WarehouseUnreachable
+from crm_assets.sandbox.server import serving
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import HOST, LakeServers, dsn_of, free_port, unprivileged
@@ -177,6 +182,24 @@ def test_storage_that_refuses_is_found_before_the_first_request(methods: set[str
         assert words in failure
         assert crm.seen == []
         assert materialize("open_tasks").success  # whatever file was left
+
+
+@pytest.mark.usefixtures("lake")
+def test_another_region_is_not_asked_again() -> None:
+    with storage_proxy(lambda _: 301), pytest.raises(WarehouseUnreachable, match="AWS_REGION") as raised:
+        probe()
+    assert not raised.value.may_recover
+
+
+@pytest.mark.usefixtures("lake")
+def test_a_console_in_place_of_the_storage_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def page(_: Request) -> Response:
+        return Response("<html>Log in</html>")
+
+    with serving(Starlette(routes=[Route("/{path:path}", page)])) as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(WarehouseError, match="AWS_ENDPOINT_URL is the address of an S3 API"):
+            probe()
 
 
 @pytest.mark.long

@@ -112,7 +112,7 @@ def _packaged(name: str) -> list[Path]:
     return [file for file in files if file.exists()]
 
 
-REFUSED = frozenset(range(400, 500)) - {408, 425, 429}
+REFUSED = frozenset(range(300, 500)) - {408, 425, 429}
 """HTTP statuses of a request that the storage will refuse again."""
 
 
@@ -205,7 +205,7 @@ def _advice(error: Exception, setting: str) -> str:
         return f"Create the bucket, or correct {setting}"
     if status in REFUSED:
         return (
-            "The storage refuses the keys in AWS_ACCESS_KEY_ID: they are wrong, have expired, or may not get, put, "
-            f"delete and list objects. Check them, and {setting}"
+            "The storage refuses the keys in AWS_ACCESS_KEY_ID: they are wrong, have expired, may not get, put, delete "
+            f"and list objects, or belong to another region. Check them, AWS_REGION, and {setting}"
         )
     return f"Check {setting}, and whether it runs"

@@ -139,17 +139,29 @@ def write_and_delete_row(connection: duckdb.DuckDBPyConnection, catalog: str) ->
     reraise=True,
 )
 def read_marker(connection: duckdb.DuckDBPyConnection, files: str) -> str:
-    """The id in the marker; empty if there is none."""
+    """The id in the marker; empty if there is none.
+
+    Raises:
+        WarehouseError: It is no marker, as when a console answers in place of the storage.
+        duckdb.HTTPException: Object storage refused.
+    """
     if "://" not in files:
         marker = (Path(files) / MARKER).resolve()  # a folder before .. may be missing
-        return str(json.loads(marker.read_text("utf-8"))["lake"]) if marker.exists() else ""
+        found = [(marker.read_text("utf-8"),)] if marker.exists() else []
+    else:
+        try:
+            found = connection.execute(f"select content from read_text({literal(f'{files}/{MARKER}')})").fetchall()
+        except duckdb.HTTPException as error:
+            if error.status_code == NOT_FOUND:
+                return ""
+            raise
     try:
-        found = connection.execute(f"select content from read_text({literal(f'{files}/{MARKER}')})").fetchall()
-    except duckdb.HTTPException as error:
-        if error.status_code == NOT_FOUND:
-            return ""
-        raise
-    return "".join(str(json.loads(text)["lake"]) for (text,) in found)
+        return "".join(str(json.loads(text)["lake"]) for (text,) in found)
+    except (ValueError, LookupError, TypeError):
+        raise WarehouseError(
+            f"{files}/{MARKER} is not what a lake writes there. Check CRM_WAREHOUSE_FILES and, for a bucket, whether "
+            "AWS_ENDPOINT_URL is the address of an S3 API, not that of its console. Nothing was written"
+        ) from None
 
 
 def write_marker(connection: duckdb.DuckDBPyConnection, files: str, id_: str) -> None:
