@@ -23,7 +23,7 @@ from crm_assets.warehouse.tables import RAW
 
 SCD_ID = "dbt_scd_id"
 
-HOLDS_TEXT = re.compile("VARCHAR|JSON|BLOB|ENUM|BIT")
+HOLDS_TEXT = re.compile("VARCHAR|JSON|BLOB|ENUM|BIT|VARIANT")
 """Found in the types of columns that can hold a text, also within a list or a structure."""
 
 HARMLESS = frozenset({"raw.sync_log", "raw.sync_details", "present.since"})

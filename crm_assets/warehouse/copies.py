@@ -115,7 +115,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
     except duckdb.Error as error:
-        raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {type(error).__name__}") from None
+        raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {reason(error)}") from None
     if description:
         of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
         comment(connection, "table", (schema, table), description, of_columns, stored=dict.fromkeys(of_columns, ""))
@@ -143,9 +143,6 @@ LOADS = "select resource, max(_dlt_load_id) from raw.sync_log group by resource 
 
 WRITTEN = {**REPLACED, "JSON": "varchar"}
 """Type -> the one that is written instead. Polars reads Parquet's JSON as bytes."""
-
-NOT_READ = frozenset({"INTERVAL", "TIME WITH TIME ZONE"})
-"""Types that DuckDB writes in a way that other engines read as something else."""
 
 
 def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source: str) -> dict[str, Any]:
@@ -211,8 +208,8 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
     address = f"{schema}.{name}"
     file = version / f"{quote(address, safe=' ')}.parquet"
     original = f"from {identifier(schema, name)}"
-    select = with_parquet_types(connection, original, WRITTEN)
     try:
+        select = with_parquet_types(connection, original, WRITTEN)
         connection.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")
     except duckdb.Error as error:  # a view's SELECT may run only now
         cut = "to DECIMAL(38,0)" in str(error)
@@ -220,7 +217,7 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
         raise WarehouseError(f"{address}: {problem}") from None
     stored = columns_of(connection, f"read_parquet({literal(str(file))}, hive_partitioning = false)")
     for column, type_ in columns_of(connection, f"({select})").items():
-        if type_ != stored[column] or type_ in NOT_READ:
+        if type_ != stored[column]:
             raise WarehouseError(
                 f"{address}: Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL"
             )

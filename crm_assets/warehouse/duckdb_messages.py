@@ -27,7 +27,9 @@ QUOTING = (
     duckdb.TransactionException,
 )
 """Errors that quote texts. Others, such as those of `error()`, repeat them as they are."""
-WITHOUT_VALUES = re.compile("Malformed JSON|More than one row returned by a subquery")
+WITHOUT_VALUES = re.compile(
+    "Malformed JSON|More than one row returned by a subquery|columns are not supported in storage|unnamed struct"
+)
 QUOTED = re.compile(r"""['"].*['"]""")
 """From the first to the last quote, since a value can have quotes in it."""
 NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")

@@ -1,5 +1,6 @@
 """Tables in SQL, in a file as in a lake: quoted names and values, which exist, types that can be stored, comments."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,14 +104,18 @@ REPLACED: Mapping[str, str] = {
     "ENUM": "varchar",
 }
 """Type -> its replacement in Parquet files and lakes, which holds the same values or refuses them. Parquet would round
-the first two; DuckLake does not support the others, nor unions, which have no replacement."""
+the first two; DuckLake does not support the others."""
+
+NOT_HELD = re.compile(r"\b(U?HUGEINT|BIGNUM|BIT|ENUM|UNION|INTERVAL|TIME_NS|TIME WITH TIME ZONE)\b|\[\d+\]")
+"""Found in types of which Parquet files lose digits, signs or offsets, or that DuckLake or other engines refuse, also
+within a list or a structure. Writing a `TIME_NS` ends the process."""
 
 
 def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:
     """A SELECT whose result the default catalog can store exactly. Line numbers do not change, for error messages.
 
     Raises:
-        duckdb.Error: DuckDB refuses the SELECT.
+        duckdb.Error: DuckDB refuses the SELECT, or the catalog cannot hold a column.
     """
     return with_parquet_types(connection, select) if is_lake(connection) else select
 
@@ -118,14 +123,18 @@ def with_lake_types(connection: duckdb.DuckDBPyConnection, select: str) -> str:
 def with_parquet_types(
     connection: duckdb.DuckDBPyConnection, select: str, replaced: Mapping[str, str] = REPLACED
 ) -> str:
-    """A SELECT whose result Parquet can store exactly: `select` itself, or one around it."""
-    described = connection.execute(f"describe {select}").fetchall()
-    casts = ", ".join(
-        f"{identifier(column)}::{replaced[base]} as {identifier(column)}"
-        for column, type_, *_ in described
-        if (base := type_.partition("(")[0]) in replaced
-    )
-    return f"select * replace ({casts}) from ({select}\n)" if casts else select
+    """A SELECT whose result Parquet can store exactly: `select` itself, or one around it.
+
+    Raises:
+        duckdb.Error: DuckDB refuses the SELECT, or there is none for a column.
+    """
+    casts = []
+    for column, type_, *_ in connection.execute(f"describe {select}").fetchall():
+        if (base := type_.partition("(")[0]) in replaced:
+            casts.append(f"{identifier(column)}::{replaced[base]} as {identifier(column)}")
+        elif NOT_HELD.search(type_):
+            raise duckdb.BinderException(f"Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL")
+    return f"select * replace ({', '.join(casts)}) from ({select}\n)" if casts else select
 
 
 def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_: str) -> None:

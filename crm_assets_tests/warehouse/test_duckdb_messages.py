@@ -68,6 +68,13 @@ def test_errors_of_statements_are_shown(sql: str, shown: str) -> None:
     assert reason(error).startswith(shown)
 
 
+def test_a_type_that_cannot_be_stored_is_named(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "crm.duckdb")) as connection, pytest.raises(duckdb.Error) as raised:
+        connection.execute("create table t as select 1::variant as x")
+    assert reason(raised.value).startswith("Invalid Input Error: VARIANT columns are not supported")
+    assert "unnamed struct" in reason(_raised("create table t as select row(1, 2) as x"))
+
+
 @pytest.mark.parametrize("kept", ["to INT32 when casting from source column name", "Conversion Error"])
 def test_a_masked_message_still_names_the_column(kept: str) -> None:
     assert kept in reason(_raised("select name::integer from people"))

@@ -156,9 +156,22 @@ def test_lineage_knows_columns_that_the_run_has_added(project: ModelProject) -> 
 
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
-@pytest.mark.parametrize("value", ["170141183460469231731687303715884105727::hugeint", "union_value(n := 1)"])
-def test_table_that_a_lake_cannot_store_is_refused_alone(project: ModelProject, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("170141183460469231731687303715884105727::hugeint", "DECIMAL"),
+        ("union_value(n := 1)", "day, which is UNION(n INTEGER)"),
+        ("interval '1.000001 seconds'", "day, which is INTERVAL"),
+        ("'12:00:00+05:30'::timetz", "day, which is TIME WITH TIME ZONE"),
+        ("[{'n': 9007199254740993::hugeint}]", "day, which is STRUCT(n HUGEINT)[]"),
+        ("[0.5]::float[1]", "day, which is FLOAT[1]"),
+        ("'12:00:00.1'::time_ns", "day, which is TIME_NS"),
+    ],
+)
+def test_table_that_a_lake_cannot_store_is_refused_alone(project: ModelProject, value: str, why: str) -> None:
     project.mart(f"select {value} as day")
     project.write("marts/another.sql", "select 1 as n")
-    assert "marts/sales.sql" in failure(run(project))
+    shown = failure(run(project))
+    assert "marts/sales.sql" in shown
+    assert why in shown
     assert read("from marts.another") == [(1,)]
