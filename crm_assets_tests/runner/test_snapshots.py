@@ -189,6 +189,22 @@ def test_clock_that_goes_back_ends_no_row_before_it_begins(project: ModelProject
     assert overlaps(project) == []
 
 
+@pytest.mark.parametrize("config", [TIMESTAMP, {**CHECK, "updated_at": "changed"}], ids=["timestamp", "check"])
+@pytest.mark.parametrize("hard_deletes", ["invalidate", "new_record"])
+def test_times_of_records_that_are_ahead_end_no_row_before_it_begins(
+    project: ModelProject, config: dict[str, Any], hard_deletes: str
+) -> None:
+    model = history(project, **config, hard_deletes=hard_deletes)
+    for day, owner, changed in ((3, "ann", "2026-04-01"), (1, "bea", "2026-03-02"), (2, "cleo", None)):
+        report_in(project.connection, "UTC", now=datetime(2026, 3, day, tzinfo=timezone.utc))
+        project.execute("delete from raw.accounts where id = 1")
+        project.build(model)
+        assert overlaps(project) == []
+        project.execute("insert into raw.accounts values (1, ?, ?)", [owner, changed])
+        project.build(model)
+        assert overlaps(project) == []
+
+
 def test_full_refresh_starts_from_scratch(project: ModelProject) -> None:
     model = history(project, **CHECK)
     project.build(model)

@@ -3,6 +3,11 @@
 
 {% macro snapshot_time() %}getvariable('snapshot_time')::timestamp{% endmacro %}
 
+{# The time of the build, but later than another one: a clock may have been wrong, and so may that of updated_at. #}
+{% macro snapshot_after(last) -%}
+greatest({{ snapshot_time() }}, try_cast(cast({{ last }} as varchar) as timestamp) + interval 1 microsecond)
+{%- endmacro %}
+
 {# dbt's hash of values. #}
 {% macro snapshot_hash(values) -%}
 md5({% for value in values %}coalesce(cast({{ value }} as varchar), ''){{ " || '|' || " if not loop.last }}{% endfor %})
@@ -21,9 +26,10 @@ anti join {{ s.source }} as source on {{ snapshot_same(s, 'current') }}
 {% if s.hard_deletes == 'new_record' %}where current.dbt_is_deleted <> 'True'{% endif %}
 {%- endmacro %}
 
-{# The records with dbt's columns of a new row. `is_later`: whether updated_at is later than all that is known. #}
-{% macro snapshot_rows(s, is_later='true') -%}
-{% set now = snapshot_time() %}
+{# The records with dbt's columns of a new row. `last`: the last time that is known of a record. #}
+{% macro snapshot_rows(s, last=none) -%}
+{% set now = snapshot_after(last) if last else snapshot_time() %}
+{% set is_later = 'coalesce(source.' ~ s.updated_at ~ ' > ' ~ last ~ ', true)' if last else 'true' %}
 {% set updated_at = 'source.' ~ s.updated_at if s.updated_at else now %}
 {% set case = 'case when ' ~ updated_at ~ ' is not null and ' ~ is_later ~ ' then ' %}
 {% set type = s.columns.get(s.updated_at) %}
@@ -53,7 +59,7 @@ from {{ s.source }} as source
 
 {# The rows to add: of new and changed records, and of deleted ones if these get a row. #}
 {% macro snapshot_opened(s) -%}
-{{ snapshot_rows(s, 'coalesce(source.' ~ s.updated_at ~ ' > known.last, true)') }}
+{{ snapshot_rows(s, 'known.last') }}
 left join {{ snapshot_current(s) }} as current on {{ snapshot_same(s, 'current') }}
 left join (
     select {{ s.key | join(', ') }}, max(greatest(dbt_valid_from, dbt_valid_to)) as last
@@ -71,8 +77,8 @@ union all by name
 select
     {% for column in s.columns %}current.{{ column }}, {% endfor %}
     {{ snapshot_hash(['current.dbt_scd_id', snapshot_time()]) }} as dbt_scd_id,
-    {{ snapshot_time() }} as dbt_updated_at,
-    {{ snapshot_time() }} as dbt_valid_from,
+    {{ snapshot_after('current.dbt_valid_from') }} as dbt_updated_at,
+    {{ snapshot_after('current.dbt_valid_from') }} as dbt_valid_from,
     null as dbt_valid_to,
     'True' as dbt_is_deleted
 {{ snapshot_gone(s) }}
@@ -86,6 +92,6 @@ from {{ snapshot_current(s) }} as current
 join snapshot_opened as source on {{ snapshot_same(s, 'current') }}
 {% if s.hard_deletes == 'invalidate' %}
 union all
-select current.dbt_scd_id, {{ snapshot_time() }} {{ snapshot_gone(s) }}
+select current.dbt_scd_id, {{ snapshot_after('current.dbt_valid_from') }} {{ snapshot_gone(s) }}
 {% endif %}
 {%- endmacro %}
