@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from itertools import pairwise, product
 
+from crm_assets.runner.unchanged import report_in
 from crm_assets_tests.models.raw_tables import SECOND, RawTables
-from crm_assets_tests.models.times import ago, utc
+from crm_assets_tests.models.times import ago, ahead, utc
 
 OWNERSHIP, CHANGES, DURATIONS = "marts.account_ownership", "marts.won_deal_changes", "marts.task_durations"
 
@@ -21,6 +22,15 @@ def test_an_account_has_a_row_for_each_owner_that_was_seen(crm: RawTables) -> No
         (1, True),
         (1, True),
     ]
+
+
+def test_an_account_seen_while_the_clock_was_ahead_is_owned_for_no_day(crm: RawTables) -> None:
+    crm.add("accounts", 1, owner_id=7)
+    report_in(crm.connection, "UTC", now=ahead(days=10))
+    crm.build("snapshots.accounts_history")
+    report_in(crm.connection, "UTC")
+
+    assert crm.row(OWNERSHIP, "days_owned") == (0,)
 
 
 def test_a_deals_changes_have_amounts_and_owners(crm: RawTables) -> None:

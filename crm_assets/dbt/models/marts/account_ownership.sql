@@ -45,10 +45,14 @@ select
     spells.owned_from,
     spells.owned_until,
     spells.owned_until is null as is_current,
-    date_diff(
-        'day',
-        cast(spells.owned_from at time zone '{{ var("reporting_timezone") }}' as date),
-        cast(coalesce(spells.owned_until, now()) at time zone '{{ var("reporting_timezone") }}' as date)
+    -- A build whose clock was ahead may have noted the beginning.
+    greatest(
+        date_diff(
+            'day',
+            cast(spells.owned_from at time zone '{{ var("reporting_timezone") }}' as date),
+            cast(coalesce(spells.owned_until, now()) at time zone '{{ var("reporting_timezone") }}' as date)
+        ),
+        0
     ) as days_owned
 from spells
 left join {{ ref('stg_accounts') }} as accounts on spells.account_id = accounts.account_id
