@@ -50,6 +50,9 @@ EVENT_LINES: Mapping[DagsterEventType, Callable[[DagsterEvent], str]] = {
 }
 """The events that are shown. The UI has all others."""
 
+NOT_EXECUTED = "Dependencies for step "
+"""The beginning of Dagster's message about each step that another one's failure leaves out: dozens, if a list fails."""
+
 
 class ConsoleHandler(logging.Handler):
     """Writes lines to standard error."""
@@ -59,12 +62,12 @@ class ConsoleHandler(logging.Handler):
         event = _event(record)
         if event:
             return event.event_type in EVENT_LINES
-        return record.levelno >= logging.INFO
+        return record.levelno >= logging.INFO and not _message(record).startswith(NOT_EXECUTED)
 
     def format(self, record: logging.LogRecord) -> str:
         """The time, the level if above INFO, and the message without run, job and step."""
         event = _event(record)
-        message = EVENT_LINES[event.event_type](event) if event else record.dagster_meta["orig_message"]  # type: ignore[attr-defined]
+        message = EVENT_LINES[event.event_type](event) if event else _message(record)
         level = f"{record.levelname} " if record.levelno > logging.INFO else ""
         return masked(f"{logging.Formatter().formatTime(record, TIME)} {level}{message}")
 
@@ -82,6 +85,10 @@ def console_logger(_: InitLoggerContext) -> logging.Logger:
     run_logger = logging.Logger(CONSOLE)  # noqa: LOG001 # for this run only: Dagster passes it every record
     run_logger.addHandler(ConsoleHandler())
     return run_logger
+
+
+def _message(record: logging.LogRecord) -> str:
+    return str(record.dagster_meta["orig_message"])  # type: ignore[attr-defined]
 
 
 def _event(record: logging.LogRecord) -> DagsterEvent | None:

@@ -59,6 +59,17 @@ def test_a_failure_is_one_line_with_its_reason(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
+def test_steps_that_a_failure_leaves_out_have_no_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured_crm() as crm, DagsterInstance.ephemeral() as instance:
+        crm.faults.append(always("open_tasks", lambda: json_response({"message": "Not yours"}, 403)))
+        job = defs.resolve_job_def("open_tasks_sync")
+        left_out = [AssetKey(["raw", "open_tasks"]), AssetKey(["staging", "stg_open_tasks"])]
+        job.execute_in_process(instance=instance, asset_selection=left_out, raise_on_error=False)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" ", 3)[2] for line in lines if re.match(f"{TIME} ERROR", line)] == ["raw__open_tasks", "Run"]
+
+
+@pytest.mark.slow
 def test_a_retry_is_announced_with_its_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
