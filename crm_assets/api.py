@@ -3,6 +3,7 @@
 The facts come from public clients, captured answers and the vendor's documentation.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -74,8 +75,12 @@ def distinct_lists(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
     """The endpoints. Lists may share a data selector, but not the path as well: both would be the same list.
 
     Raises:
-        SchemaRefused: Two of them are the same.
+        SchemaRefused: Two of them are the same, or a name is not one that a table, an asset and a setting can have.
     """
+    if wrong := [name for name in endpoints if not re.fullmatch(r"[a-z][a-z\d_]*", name)]:
+        raise SchemaRefused(
+            f"{wrong[0]!r} in api.py: name a list with lower-case letters, digits and _, a letter first"
+        )
     for (name, one), (other, another) in combinations(endpoints.items(), 2):
         if (one.path, one.data_selector) == (another.path, another.data_selector):
             raise SchemaRefused(

@@ -195,3 +195,9 @@ def test_side_loads_have_the_fields_of_all_lists_so_named(folder: Path, monkeypa
     assert [*columns] == ["id", "text", "links", "updated_at", "title"]
     assert columns["text"].personal
     assert columns["links"].fields == ("id",)
+
+
+@pytest.mark.parametrize("name", ["lost-deals", "LostDeals", "lost deals", "", "2nd"])
+def test_name_that_no_table_or_asset_can_have_is_refused(name: str) -> None:
+    with pytest.raises(SchemaRefused, match=rf"^'{name}' in api.py: name a list with lower-case"):
+        distinct_lists({name: ENDPOINTS["accounts"]})
