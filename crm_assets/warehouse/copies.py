@@ -170,7 +170,9 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
         before = current.readlink().name if current.is_symlink() else ""
         manifest = json.loads((current / MANIFEST).read_text("utf-8")) if (current / MANIFEST).exists() else {}
         if (other := manifest.get("source", source)) != source:
-            raise SettingsError(f"{folder} has the tables of {other}, not of {source}. Give --parquet another folder")
+            raise SettingsError(
+                f"{folder} has the tables of {other}, not of {source}. Give --parquet another folder, or delete it"
+            )
         # First, or each further killed process would leave its files.
         for other in folder.iterdir():
             if VERSION.fullmatch(other.name) and other.name != before:
