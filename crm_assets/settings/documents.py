@@ -116,11 +116,16 @@ def merged(first: Any, second: Any) -> Any:
 
 
 def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str, Any], str]:
-    """A file's content, and why it could not be read. A folder is ignored: some name a virtual environment `.env`."""
+    """A file's content, and why it could not be read.
+
+    A folder is ignored, since some name a virtual environment `.env`; but not an empty one, which containers make of a
+    missing file that they mount.
+    """
     try:
         return parse(path.read_bytes().decode("utf-8-sig")), ""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        return {}, ""
+        is_mount = path.is_dir() and not any(path.iterdir())
+        return {}, f"{path}: an empty folder, as a container makes when it mounts a missing file" if is_mount else ""
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return {}, f"{path}, line {line}: not UTF-8. Save the file in this encoding"

@@ -239,6 +239,13 @@ def test_folder_named_like_an_env_file_is_ignored(working: Path) -> None:
     assert resolve_settings().is_sandbox
 
 
+@pytest.mark.parametrize("name", [".env", ".dlt/secrets.toml"])
+def test_empty_folder_in_place_of_a_file_is_reported(name: str, working: Path) -> None:
+    (working / name).mkdir()
+    with pytest.raises(SettingsError, match=rf"{name}: an empty folder"):
+        resolve_settings()
+
+
 def test_a_secret_does_not_belong_into_the_file_that_git_keeps(working: Path) -> None:
     (working / ".dlt" / "config.toml").write_text(
         f'[sources.crm]\nbase_url = "https://crm.example"\napi_key = "{KEY}"\n', encoding="utf-8"
