@@ -1,6 +1,6 @@
 """Gives stored values the configured policy: leaves them out or hashes them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,20 +12,34 @@ import pyarrow as pa
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import counted
 from crm_assets.loading.raw_tables import declare_tables, own_columns, present_view, raw_table
-from crm_assets.loading.shared_tables import create_shared_tables, keep_distinct
+from crm_assets.loading.shared_tables import LOG_TABLES, create_shared_tables, keep_distinct
 from crm_assets.privacy.personal_columns import SCD_ID, Histories, HistoryColumn
 from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
 from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_columns
-from crm_assets.source.typing.columns import DLT_PREFIX, FURTHER, as_json, varies
+from crm_assets.source.typing.columns import FURTHER, as_json, varies
 from crm_assets.source.typing.redaction import Redaction
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.tables import PRESENT, RAW, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed, rolled_back
 
 TEXT, JSON = "VARCHAR", "JSON"
+
+WRITTEN = frozenset(
+    f"{RAW}.{table}"
+    for table in (
+        *ENDPOINTS,
+        *LOG_TABLES,
+        "side_loaded",
+        "load_counter",
+        "forgotten",
+        "personal_data_policy",
+        "model_builds",
+    )
+)
+"""The raw tables that the project writes."""
 
 
 WITHOUT_MESSAGES = """
@@ -88,7 +102,7 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
         create_shared_tables(connection)
         declare_tables(connection)
         tables = existing_tables(connection)
-        dropped += _former_lists(connection, tables)
+        dropped += _unknown_tables(connection, tables)
         conversion = _Conversion(connection, settings, stored.personal_data is PersonalData.hash)
         sentences += conversion.of_raw_tables()
         for address in [a for a, kind in tables.items() if kind == "table" and not a.startswith(f"{RAW}.")]:
@@ -101,17 +115,14 @@ def _change(connection: duckdb.DuckDBPyConnection, settings: CrmSettings, histor
     return PolicyChange([*sentences, CONSEQUENCES[configured.personal_data]], dropped)
 
 
-def _former_lists(connection: duckdb.DuckDBPyConnection, tables: Collection[str]) -> list[str]:
-    """Drops tables of lists that are not read any more, of whose fields nothing is declared, and dlt's own tables.
-
-    Earlier releases had the latter, with names of fields.
-    """
+def _unknown_tables(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, str]) -> list[str]:
+    """Drops raw tables that no read writes: of lists that are not read any more, copies, those of earlier releases."""
     logged = {name for (name,) in connection.execute("select distinct resource from raw.sync_log").fetchall()}
     former = sorted(logged - ENDPOINTS.keys())
     for resource in former:
         connection.execute(f"drop view if exists {relation(f'{PRESENT}.{resource}')}")
-    own = {f"{RAW}.{resource}" for resource in former}
-    dropped = [address for address in tables if address in own or address.startswith(f"{RAW}.{DLT_PREFIX}")]
+    raw = [address for address, kind in tables.items() if kind == "table" and address.startswith(f"{RAW}.")]
+    dropped = [address for address in raw if address not in WRITTEN]
     for address in dropped:
         connection.execute(f"drop table {relation(address)}")
     connection.execute("delete from raw.rejected_records where resource in (select unnest(?))", [former])

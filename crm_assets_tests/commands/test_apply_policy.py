@@ -86,6 +86,27 @@ def test_changes_are_shown_in_a_dry_run(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("loaded")
+def test_a_copy_among_the_raw_tables_is_dropped_and_no_table_of_the_project(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["build", "staging.stg_contacts"]) == 0
+    assert main(["forget", "contacts", "7", "--yes"]) == 0
+    with connected(read_only=False) as connection:
+        connection.execute("create table raw.contacts_backup as from raw.contacts")
+    raw = "select table_name from information_schema.tables where table_schema = 'raw' order by all"
+    before = rows(raw)
+    configure(monkeypatch, "leave_out")
+
+    assert command("--yes") == 0
+
+    assert "Dropped, as no model makes them: raw.contacts_backup\n" in capsys.readouterr().out
+    assert [name for name in before if name not in rows(raw)] == [("contacts_backup",)]
+    assert ("model_builds",) in before
+    assert ("forgotten",) in before
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(("typed", "email"), [("y", None), ("n", "ada@example.com")])
 @pytest.mark.usefixtures("loaded")
 def test_question_is_asked_in_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, email: str | None) -> None:
