@@ -105,8 +105,8 @@ def _known_kind(address: SecretStr) -> SecretStr:
 
 
 def _place(files: SecretStr) -> SecretStr:
-    if re.match(r"\w{2,}:(?!//[^/])", files.get_secret_value()):  # DuckDB would make a folder of this name
-        raise ValueError("is neither a folder nor an address: give s3://bucket/crm")
+    if re.match(r"(?!s3://[^/])\w{2,}:", files.get_secret_value()):  # there are no credentials for others
+        raise ValueError("is neither a folder nor an address in S3: give s3://bucket/crm, also for S3 APIs of others")
     return files
 
 

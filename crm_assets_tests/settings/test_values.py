@@ -252,6 +252,8 @@ def test_parameters_may_be_json(name: str, value: str, monkeypatch: pytest.Monke
         ({"CRM_WAREHOUSE": "ducklake:postgres:password=hush"}, "CRM_WAREHOUSE_FILES is missing"),
         ({"CRM_WAREHOUSE_FILES": "s3://"}, "neither a folder nor an address"),
         ({"CRM_WAREHOUSE_FILES": "s3:/bucket/crm"}, "neither a folder nor an address"),
+        ({"CRM_WAREHOUSE_FILES": "gs://bucket/crm"}, "neither a folder nor an address in S3"),
+        ({"CRM_WAREHOUSE_FILES": "S3://bucket/crm"}, "neither a folder nor an address in S3"),
     ],
 )
 def test_a_wrong_value_is_explained(settings: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
