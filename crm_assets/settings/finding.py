@@ -162,7 +162,8 @@ def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
     """
     found = find(crm)
     for name in NOT_FOR_READS:
-        found.values.pop(name, None)
+        if alone(found, name)[1]:
+            del found.values[name]
     settings, wrong = checked(found)
     if wrong := found.unreadable or [*found.errors, *wrong]:
         raise SettingsError("\n".join(wrong))

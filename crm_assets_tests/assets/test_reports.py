@@ -103,7 +103,6 @@ def test_each_crm_has_a_page_and_tables_of_its_own(
     assert 'href="north_sales_review/owners.csv"' in page
 
 
-@pytest.mark.long
 def test_the_ui_links_to_a_page_that_is_served(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CRM_REPORTS_URL", "https://reports.example.com/crm/")
     [event] = drawn(database).get_asset_materialization_events()

@@ -297,6 +297,8 @@ def test_wrong_address_of_a_link_fails_no_run(name: str, monkeypatch: pytest.Mon
     assert resolve_settings().is_sandbox
     [message] = checked(find())[1]
     assert name in message
+    monkeypatch.setenv(name, right := "https://dagster.example/crm")
+    assert getattr(resolve_settings(), name.removeprefix("CRM_").lower()) == right
 
 
 @pytest.mark.parametrize("name", ["CRM_SCHEDULE_TIMEZONE", "CRM_EXECUTOR", "CRM_DIGEST", "CRM_KEEP_RUNS_DAYS"])
