@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from dagster import (
     AssetCheckEvaluation,
     AssetKey,
@@ -119,3 +120,10 @@ def rows(sql: str, database: Path | None = None) -> list[tuple[Any, ...]]:
 def columns(resource: str, database: Path | None = None) -> dict[str, str]:
     """Column name -> DuckDB type of a raw table."""
     return {name: type_ for name, type_, *_ in rows(f"describe raw.{resource}", database)}
+
+
+def messages(capfd: pytest.CaptureFixture[str], resource: str = "accounts") -> str:
+    """The run's log of an incremental read."""
+    capfd.readouterr()
+    materialize(resource, mode="incremental")
+    return capfd.readouterr().err

@@ -289,23 +289,3 @@ def test_path_that_is_not_utf8_is_refused(name: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(name, os.fsdecode(b"/srv/caf\xe9"))
     with pytest.raises(SettingsError, match=rf"{name}\W.* is not UTF-8"):
         resolve_settings()
-
-
-@pytest.mark.parametrize("name", ["CRM_UI_URL", "CRM_REPORTS_URL", "CRM_REPOSITORY_URL"])
-def test_wrong_address_of_a_link_fails_no_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, "dagster.example")
-    assert resolve_settings().is_sandbox
-    [message] = checked(find())[1]
-    assert name in message
-    monkeypatch.setenv(name, right := "https://dagster.example/crm")
-    assert getattr(resolve_settings(), name.removeprefix("CRM_").lower()) == right
-
-
-@pytest.mark.parametrize("name", ["CRM_SCHEDULE_TIMEZONE", "CRM_EXECUTOR", "CRM_DIGEST", "CRM_KEEP_RUNS_DAYS"])
-def test_wrong_setting_fails_no_run_that_does_not_need_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(name, value := "Nowhere/Bad")
-    assert resolve_settings().is_sandbox
-    messages: list[str] = []
-    setting_at_load(name.removeprefix("CRM_").lower(), messages.append)
-    assert name in messages[0]
-    assert value in messages[0]

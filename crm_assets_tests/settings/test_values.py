@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from crm_assets.api import ENDPOINTS
 from crm_assets.errors import SettingsError
-from crm_assets.settings import find, resolve_settings
+from crm_assets.settings import find, resolve_settings, setting_at_load
+from crm_assets.settings.finding import checked
 from crm_assets_tests.scripted_crm import KEY, ScriptedCrm, configured_crm, tasks
 from crm_assets_tests.source.source_reads import read
 
@@ -262,3 +263,23 @@ def test_a_wrong_value_is_explained(settings: dict[str, str], words: str, monkey
     message = error()
     assert re.search(words, message)
     assert "hush" not in message
+
+
+@pytest.mark.parametrize("name", ["CRM_UI_URL", "CRM_REPORTS_URL", "CRM_REPOSITORY_URL"])
+def test_wrong_address_of_a_link_fails_no_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "dagster.example")
+    assert resolve_settings().is_sandbox
+    [message] = checked(find())[1]
+    assert name in message
+    monkeypatch.setenv(name, right := "https://dagster.example/crm")
+    assert getattr(resolve_settings(), name.removeprefix("CRM_").lower()) == right
+
+
+@pytest.mark.parametrize("name", ["CRM_SCHEDULE_TIMEZONE", "CRM_EXECUTOR", "CRM_DIGEST", "CRM_KEEP_RUNS_DAYS"])
+def test_wrong_setting_fails_no_run_that_does_not_need_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value := "Nowhere/Bad")
+    assert resolve_settings().is_sandbox
+    messages: list[str] = []
+    setting_at_load(name.removeprefix("CRM_").lower(), messages.append)
+    assert name in messages[0]
+    assert value in messages[0]
