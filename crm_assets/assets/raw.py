@@ -239,8 +239,9 @@ def begin_read(
             with tables_known(connection):
                 refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
                 rules = ReadRules.before_read(connection, warehouse.crm, settings)
-                forgotten, cursor = listed_but_forgotten(connection, resource), None
+                cursor = None
                 if mode is ReadMode.incremental:
+                    forgotten = listed_but_forgotten(connection, resource)
                     cursor = read_cursor(connection, resource, request, settings.incremental_lag, forgotten)
                 state = ReadState(
                     cursor=cursor if isinstance(cursor, Cursor) else None,

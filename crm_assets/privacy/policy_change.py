@@ -27,7 +27,7 @@ from crm_assets.warehouse.transactions import committed, rolled_back
 
 TEXT, JSON = "VARCHAR", "JSON"
 
-WRITTEN = frozenset(
+OWN_TABLES = frozenset(
     f"{RAW}.{table}"
     for table in (
         *ENDPOINTS,
@@ -122,7 +122,7 @@ def _unknown_tables(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, 
     for resource in former:
         connection.execute(f"drop view if exists {relation(f'{PRESENT}.{resource}')}")
     raw = [address for address, kind in tables.items() if kind == "table" and address.startswith(f"{RAW}.")]
-    dropped = [address for address in raw if address not in WRITTEN]
+    dropped = [address for address in raw if address not in OWN_TABLES]
     for address in dropped:
         connection.execute(f"drop table {relation(address)}")
     connection.execute("delete from raw.rejected_records where resource in (select unnest(?))", [former])
