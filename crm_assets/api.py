@@ -71,29 +71,40 @@ class Endpoint:
         return list(dict.fromkeys([*links, *self.side_loads]))
 
 
-def distinct_lists(endpoints: Mapping[str, Endpoint]) -> Mapping[str, Endpoint]:
-    """The endpoints. Lists may share a data selector, but not the path as well: both would be the same list.
+OWN_TABLES = (
+    *("sync_log", "sync_details", "sync_changes", "unconfirmed_reads", "rejected_records", "dropped_fields"),
+    *("side_loaded", "load_counter", "forgotten", "personal_data_policy", "model_builds"),
+)
+"""The tables beside those of the lists that the project writes in the same schema."""
+
+
+def check_lists(endpoints: Mapping[str, Endpoint]) -> None:
+    """Checks names and addresses. Lists may share a data selector, but not the path as well: both would be the same.
+
+    Called when a list is used, not at import, so that the message comes without a traceback.
 
     Raises:
         SchemaRefused: Two of them are the same, or a name is not one that a table, an asset and a setting can have.
     """
-    if wrong := [name for name in endpoints if not re.fullmatch(r"[a-z][a-z\d_]*", name)]:
-        raise SchemaRefused(
-            f"{wrong[0]!r} in api.py: name a list with lower-case letters, digits and _, a letter first"
-        )
+    for name in endpoints:
+        if not re.fullmatch(r"[a-z][a-z\d_]*", name):
+            raise SchemaRefused(
+                f"{name!r} in api.py: name a list with lower-case letters, digits and _, a letter first"
+            )
+        if name in {*OWN_TABLES, "since"}:  # present.since is a view
+            raise SchemaRefused(f"{name} in api.py cannot be the name of a list, as a table of the project has it")
     for (name, one), (other, another) in combinations(endpoints.items(), 2):
         if (one.path, one.data_selector) == (another.path, another.data_selector):
             raise SchemaRefused(
                 f"{name} and {other} in api.py are the same list: both read {one.data_selector} of {one.path}. "
                 "Give each its own path"
             )
-    return MappingProxyType({**endpoints})
 
 
 _OWNERS = Link("owners", ("owner_id",), "owner")
 _TARGETS = Link("accounts", ("targetables", "targetable_id"))
 
-ENDPOINTS: Mapping[str, Endpoint] = distinct_lists(
+ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
     {
         "accounts": Endpoint(
             "/v1/accounts", "sales_accounts", (_OWNERS,), {"owner": "users", "industry_type": "industry_types"}

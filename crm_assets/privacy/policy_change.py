@@ -9,10 +9,10 @@ from uuid import uuid4
 import duckdb
 import pyarrow as pa
 
-from crm_assets.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS, OWN_TABLES
 from crm_assets.errors import counted
 from crm_assets.loading.raw_tables import declare_tables, own_columns, present_view, raw_table
-from crm_assets.loading.shared_tables import LOG_TABLES, create_shared_tables, keep_distinct
+from crm_assets.loading.shared_tables import create_shared_tables, keep_distinct
 from crm_assets.privacy.personal_columns import SCD_ID, Histories, HistoryColumn
 from crm_assets.privacy.policy import Policy, set_policy, stored_policy
 from crm_assets.runner.lineage import known_columns
@@ -27,18 +27,7 @@ from crm_assets.warehouse.transactions import committed, rolled_back
 
 TEXT, JSON = "VARCHAR", "JSON"
 
-OWN_TABLES = frozenset(
-    f"{RAW}.{table}"
-    for table in (
-        *ENDPOINTS,
-        *LOG_TABLES,
-        "side_loaded",
-        "load_counter",
-        "forgotten",
-        "personal_data_policy",
-        "model_builds",
-    )
-)
+RAW_TABLES = frozenset(f"{RAW}.{table}" for table in (*ENDPOINTS, *OWN_TABLES))
 """The raw tables that the project writes."""
 
 
@@ -122,7 +111,7 @@ def _unknown_tables(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, 
     for resource in former:
         connection.execute(f"drop view if exists {relation(f'{PRESENT}.{resource}')}")
     raw = [address for address, kind in tables.items() if kind == "table" and address.startswith(f"{RAW}.")]
-    dropped = [address for address in raw if address not in OWN_TABLES]
+    dropped = [address for address in raw if address not in RAW_TABLES]
     for address in dropped:
         connection.execute(f"drop table {relation(address)}")
     connection.execute("delete from raw.rejected_records where resource in (select unnest(?))", [former])

@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from crm_assets.api import ENDPOINTS, ID, UPDATED_AT
+from crm_assets.api import ENDPOINTS, ID, UPDATED_AT, check_lists
 from crm_assets.errors import SchemaRefused
 from crm_assets.source.typing.columns import can_be_declared, snake_case
 from crm_assets.yaml_files import Items, Section, read_yaml
@@ -102,8 +102,9 @@ def resource_schema(resource: str) -> ResourceSchema:
     """Reads the package's schema of `resource`.
 
     Raises:
-        SchemaRefused: The file is missing or wrong.
+        SchemaRefused: The file is missing or wrong, or the table of lists is.
     """
+    check_lists(ENDPOINTS)
     return _read(resource, ResourceSchema)
 
 

@@ -9,7 +9,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance, TableSchema
 from starlette.responses import Response
 
-from crm_assets.api import ENDPOINTS
+from crm_assets.api import ENDPOINTS, OWN_TABLES
 from crm_assets.definitions import defs
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.scripted_crm import KEY, configured_crm, failing, tasks
@@ -111,7 +111,8 @@ def test_what_a_read_records_is_documented(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("SOURCES__CRM__REQUESTS_PER_HOUR", "1000")
     with configured_crm(lists={"accounts": accounts(1)}, side_loaded={"users": [{"id": 1}]}):
         metadata = materialize("accounts").metadata("accounts")
-    tables = rows("select 'raw.' || table_name from duckdb_tables()")
-    of_other_commands = {"raw.model_builds", "raw.forgotten", "raw.personal_data_policy"}
-    recorded = {name for name in metadata if name.startswith("crm/")} | {table for (table,) in tables}
-    assert recorded | of_other_commands == documented | {f"raw.{resource}" for resource in ENDPOINTS}
+    tables = {table for (table,) in rows("select table_name from duckdb_tables()")}
+    of_other_commands = {"model_builds", "forgotten", "personal_data_policy"}
+    assert tables | of_other_commands == {*ENDPOINTS, *OWN_TABLES}
+    recorded = {name for name in metadata if name.startswith("crm/")}
+    assert recorded | {f"raw.{table}" for table in OWN_TABLES} == documented

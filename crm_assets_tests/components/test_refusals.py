@@ -82,12 +82,22 @@ def test_components_of_other_packages_are_left_to_dagster(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_command_that_loads_definitions_says_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "written", "instead", "message"),
+    [
+        ("defs/crm/defs.yaml", "attributes: {}", "attributes: {nam: north}", "{path}:4: nam: "),
+        ("api.py", '"open_tasks":', '"sync_log":', "sync_log in api.py cannot be the name of a list"),
+    ],
+)
+def test_command_that_loads_definitions_says_nothing_else(
+    file: str, written: str, instead: str, message: str, tmp_path: Path
+) -> None:
     project = copy_of_the_project(tmp_path / "copy")
-    path = project / "crm_assets" / "defs" / "crm" / "defs.yaml"
-    path.write_text(f"{ATTRIBUTE}nam: north\n", encoding="utf-8")
+    path = project / "crm_assets" / file
+    assert written in path.read_text(encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(written, instead), encoding="utf-8")
     command = [sys.executable, "-m", "crm_assets", "run", "crm_check"]
     done = completed(command, cwd=project)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"{path}:4: nam: ")
+    assert done.stderr.splitlines()[-1].startswith(message.format(path=path))
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from crm_assets.api import ENDPOINTS, Endpoint, distinct_lists
+from crm_assets.api import ENDPOINTS, OWN_TABLES, Endpoint, check_lists
 from crm_assets.errors import SchemaRefused
 from crm_assets.source import schemas
 from crm_assets.source.schemas import Column, resource_schema, side_loaded, side_loaded_columns
@@ -180,9 +180,9 @@ def test_every_declared_file_is_read() -> None:
 
 def test_lists_with_one_path_and_data_selector_are_refused() -> None:
     deals, lost = Endpoint("/v1/deals", "deals"), Endpoint("/v1/lost_deals", "deals")
-    assert distinct_lists({"deals": deals, "lost": lost}) == {"deals": deals, "lost": lost}
+    check_lists({"deals": deals, "lost": lost})
     with pytest.raises(SchemaRefused, match="deals and lost in api.py are the same list: both read deals of /v1/"):
-        distinct_lists({"deals": deals, "accounts": ENDPOINTS["accounts"], "lost": replace(lost, path="/v1/deals")})
+        check_lists({"deals": deals, "accounts": ENDPOINTS["accounts"], "lost": replace(lost, path="/v1/deals")})
 
 
 def test_side_loads_have_the_fields_of_all_lists_so_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,4 +200,10 @@ def test_side_loads_have_the_fields_of_all_lists_so_named(folder: Path, monkeypa
 @pytest.mark.parametrize("name", ["lost-deals", "LostDeals", "lost deals", "", "2nd"])
 def test_name_that_no_table_or_asset_can_have_is_refused(name: str) -> None:
     with pytest.raises(SchemaRefused, match=rf"^'{name}' in api.py: name a list with lower-case"):
-        distinct_lists({name: ENDPOINTS["accounts"]})
+        check_lists({name: ENDPOINTS["accounts"]})
+
+
+@pytest.mark.parametrize("name", [*OWN_TABLES, "since"])
+def test_name_of_a_table_of_the_project_is_refused(name: str) -> None:
+    with pytest.raises(SchemaRefused, match=rf"^{name} in api.py cannot be the name of a list"):
+        check_lists({name: ENDPOINTS["accounts"]})
