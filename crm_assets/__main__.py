@@ -38,12 +38,18 @@ INTERRUPTED, NOT_READ = 130, 141
 def command_line(modules: Iterable[str] = MODULES) -> ArgumentParser:
     """The parser of the commands in these modules, with each command's docstring as its help."""
     parser = ArgumentParser(
-        prog="crm-assets", description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each."
+        prog="crm-assets",
+        usage="%(prog)s [-h] [--version] [COMMAND [OPTION ...]]",  # --crm comes after the command
+        description="Commands for a CRM in DuckDB. `crm-assets COMMAND --help` describes each.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('crm_assets')}")
     parser.set_defaults(crm=DEFAULT_CRM)
     subparsers = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands", description=f"Without a command: {DEFAULT}."
+        dest="command",
+        metavar="COMMAND",
+        prog=parser.prog,
+        title="commands",
+        description=f"Without a command: {DEFAULT}.",
     )
 
     def add(command: Callable[[Namespace], int], *, of_a_crm: bool = True) -> ArgumentParser:
