@@ -119,13 +119,15 @@ def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str,
     """A file's content, and why it could not be read.
 
     A folder is ignored, since some name a virtual environment `.env`; but not an empty one, which containers make of a
-    missing file that they mount.
+    missing file that they mount. Nor is a link that leads nowhere.
     """
     try:
         return parse(path.read_bytes().decode("utf-8-sig")), ""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        is_mount = path.is_dir() and not any(path.iterdir())
-        return {}, f"{path}: an empty folder, as a container makes when it mounts a missing file" if is_mount else ""
+        if path.is_dir() and not any(path.iterdir()):
+            return {}, f"{path}: an empty folder, as a container makes when it mounts a missing file"
+        broken = [link for link in (path, path.parent) if link.is_symlink() and not link.exists()]
+        return {}, f"{broken[0]}: a link to a missing file or folder. Correct or remove it" if broken else ""
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return {}, f"{path}, line {line}: not UTF-8. Save the file in this encoding"

@@ -246,6 +246,15 @@ def test_empty_folder_in_place_of_a_file_is_reported(name: str, working: Path) -
         resolve_settings()
 
 
+@pytest.mark.parametrize("name", [".env", ".dlt/secrets.toml", ".dlt"])
+def test_link_that_leads_nowhere_is_reported(name: str, working: Path) -> None:
+    if name == ".dlt":
+        (working / name).rmdir()
+    (working / name).symlink_to(working / "missing")
+    with pytest.raises(SettingsError, match=rf"{name}: a link to a missing"):
+        resolve_settings()
+
+
 def test_a_secret_does_not_belong_into_the_file_that_git_keeps(working: Path) -> None:
     (working / ".dlt" / "config.toml").write_text(
         f'[sources.crm]\nbase_url = "https://crm.example"\napi_key = "{KEY}"\n', encoding="utf-8"
