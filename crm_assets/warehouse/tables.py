@@ -130,8 +130,9 @@ def with_parquet_types(
     """
     casts = []
     for column, type_, *_ in connection.execute(f"describe {select}").fetchall():
-        if (base := type_.partition("(")[0]) in replaced:
-            casts.append(f"{identifier(column)}::{replaced[base]} as {identifier(column)}")
+        base, _, rest = type_.partition("(")
+        if base in replaced:  # after the values of an ENUM, [] says that it is a list
+            casts.append(f"{identifier(column)}::{replaced[base]}{rest.rpartition(')')[2]} as {identifier(column)}")
         elif NOT_HELD.search(type_):
             raise duckdb.BinderException(f"Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL")
     return f"select * replace ({', '.join(casts)}) from ({select}\n)" if casts else select

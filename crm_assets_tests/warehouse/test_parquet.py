@@ -113,6 +113,11 @@ def test_other_engines_read_the_same_values(publish: Callable[..., Path]) -> Non
     assert (table["rows"], [column["type"] for column in table["columns"]]) == (4, [*VALUES])
 
 
+def test_a_list_of_an_enum_stays_a_list(publish: Callable[..., Path]) -> None:
+    folder = publish("create table t as select [['b)', null], []]::enum ('a', 'b)')[][] as x")
+    assert pq.read_table(folder / "current" / "main.t.parquet").to_pylist() == [{"x": [["b)", None], []]}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("expression", "told"),
