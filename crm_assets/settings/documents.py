@@ -116,18 +116,11 @@ def merged(first: Any, second: Any) -> Any:
 
 
 def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str, Any], str]:
-    """A file's content, and why it could not be read.
-
-    A folder is ignored, since some name a virtual environment `.env`; but not an empty one, which containers make of a
-    missing file that they mount. Nor is a link that leads nowhere.
-    """
+    """A file's content, and why it could not be read."""
     try:
         return parse(path.read_bytes().decode("utf-8-sig")), ""
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        if path.is_dir() and not any(path.iterdir()):
-            return {}, f"{path}: an empty folder, as a container makes when it mounts a missing file"
-        broken = [link for link in (path, path.parent) if link.is_symlink() and not link.exists()]
-        return {}, f"{broken[0]}: a link to a missing file or folder. Correct or remove it" if broken else ""
+        return {}, _why_missing(path)
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         return {}, f"{path}, line {line}: not UTF-8. Save the file in this encoding"
@@ -138,6 +131,14 @@ def _read(path: Path, parse: Callable[[str], dict[str, Any]]) -> tuple[dict[str,
         return {}, f"{path}, {'nested too deeply' if isinstance(error, RecursionError) else error}"
     except OSError as error:
         return {}, f"{path}: {error.strerror}. Allow the user who runs this to read it"
+
+
+def _why_missing(path: Path) -> str:
+    """Why a file is not there that was meant to be; empty if none was. Some name a virtual environment `.env`."""
+    if path.is_dir() and not any(path.iterdir()):
+        return f"{path}: an empty folder, as a container makes when it mounts a missing file"
+    broken = [link for link in (path, path.parent) if link.is_symlink() and not link.exists()]
+    return f"{broken[0]}: a link to a missing file or folder. Correct or remove it" if broken else ""
 
 
 def _env_file(text: str) -> dict[str, Any]:
