@@ -102,6 +102,9 @@ def _built(
     built = builds.build(connection, model, full_refresh=full_refresh, known=known)
     rows, tests = counted(built.rows_after, "row"), counted(len(built.outcomes), "test")
     print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
+    stored = {column.lower() for column in built.columns}
+    if lacking := [column for column in model.columns if column.lower() not in stored]:
+        print(f"    warn: the YAML describes columns that there are not: {', '.join(lacking)}")
     _print_failed(built.outcomes)
     return built
 

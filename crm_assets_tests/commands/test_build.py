@@ -42,6 +42,15 @@ def test_build_shows_failed_tests_with_sql_to_find_rows(capsys: pytest.CaptureFi
         assert connection.execute(f"select account_id, account_name from ({sql})").fetchall() == [(2, None)]
 
 
+def test_described_columns_that_a_model_lacks_are_named(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own / "a.sql").write_text("select 1 as i, 2 as J")
+    columns = "".join(f"\n      - {{name: {name}, description: A number.}}" for name in "IjK")
+    (own / "a.yml").write_text(f"models:\n  - name: a\n    description: A row.\n    columns:{columns}\n")
+    assert build() == 0
+    _, warning = capsys.readouterr().out.splitlines()
+    assert warning == "    warn: the YAML describes columns that there are not: K"
+
+
 @pytest.mark.long
 def test_unchanged_models_are_built_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
     with configured_crm(lists={"accounts": [{"id": 1, "name": "Acme", "updated_at": UPDATED}]}):
