@@ -31,7 +31,7 @@ def add_commands(add: Add) -> None:
 
 
 def build(arguments: Namespace) -> int:
-    """Build models and run their tests without Dagster, which takes a third of the time.
+    """Build models and run their tests without Dagster, in a third of the time.
 
     Models whose inputs, SQL and tests are as at their last build are left alone. Dagster's pages do not show these
     builds, and the published copy stays as it is. The exit code is 1 if any model or test has failed.

@@ -109,7 +109,7 @@ def _undo(warehouse: Warehouse, resource: str, ids: Collection[int]) -> int:
 
 
 def apply_policy(arguments: Namespace) -> int:
-    """Give stored data the configured policy of personal data: crm-assets apply-policy.
+    """Give stored data the configured policy of personal data.
 
     Shows what it changes and destroys, and asks. Until then, reads are refused after a change of `personal_data`, of
     its key, or of the fields that it keeps. If it is stopped, call it again: it goes on.

@@ -15,8 +15,8 @@ from crm_assets.settings import resolve_settings
 
 def add_commands(add: Add) -> None:
     """Adds the commands."""
-    about = "of a job, such as crm_full_refresh, or of an asset, such as raw/accounts"
-    add(run, of_a_crm=False).add_argument("name", help=about)
+    about = "a job, such as crm_full_refresh, or an asset, such as raw/accounts"
+    add(run, of_a_crm=False).add_argument("name", metavar="NAME", help=about)
     add(report).add_argument("--no-open", action="store_true", help="only print its path")
 
 

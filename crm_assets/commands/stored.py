@@ -31,7 +31,7 @@ def add_commands(add: Add) -> None:
     confirming.add_argument("--dry-run", action="store_true", help="only show what would vanish")
     add(accept_address)
     about = "the DuckDB file (default: that of the CRM in the data directory, such as crm.duckdb)"
-    add(move_to_lake).add_argument("file", nargs="?", type=Path, help=about)
+    add(move_to_lake).add_argument("file", metavar="FILE", nargs="?", type=Path, help=about)
 
 
 def tables(arguments: Namespace) -> int:
@@ -63,7 +63,7 @@ def _rows(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, int | No
 
 
 def publish(arguments: Namespace) -> int:
-    """Publish the current state of all tables: crm-assets publish --parquet FOLDER.
+    """Publish the current state of all tables.
 
     Without a folder, the published copy of a DuckDB file is made, as in the last step of a run. With one, all tables
     and views are also written as Parquet files into FOLDER/current, for readers without DuckDB. manifest.json there
@@ -101,7 +101,7 @@ def _folder(text: str) -> Path:
 
 
 def confirm(arguments: Namespace) -> int:
-    """Confirm that rows are gone that the last full read lacked: crm-assets confirm open_tasks.
+    """Confirm that rows are gone that the last full read lacked.
 
     A full read that lacks most of the rows shown before counts as incomplete: the models keep these rows. Another full
     read that finds the same makes it complete, and so does this command.
