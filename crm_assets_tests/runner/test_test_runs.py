@@ -72,7 +72,7 @@ FAILING: dict[str, tuple[str | None, Test, list[tuple[Any, ...]], str]] = {
         None,
         of(COMBINATION, combination_of_columns=[QUOTED]),
         [("b", 2)],
-        f"combinations of {[QUOTED]} that occur more than once: 1",
+        f"combinations of {QUOTED} that occur more than once: 1",
     ),
     "described": (
         "n",

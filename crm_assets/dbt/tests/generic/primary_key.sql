@@ -1,5 +1,5 @@
-{# passes: Every row has its own {{ column_name or columns | join(", ") }}, without null. #}
-{# fails: values of {{ column_name or columns | join(", ") }} that are null, or in several of {{ rows }}: {{ failing }} #}
+{# passes: Every row has its own {{ column_name or columns | join(" and ") }}, without null. #}
+{# fails: values of {{ column_name or columns | join(" and ") }} that are null, or in several of {{ rows }}: {{ failing }} #}
 {% test primary_key(model, columns=none, column_name=none) %}
 {%- set key = columns or [column_name] %}
 select
