@@ -87,8 +87,8 @@ def require_lock(connection: duckdb.DuckDBPyConnection) -> None:
     guard = _guard(connection)
     if guard is not None and not guard.holds_lock():
         raise WarehouseUnreachable(
-            "Nothing was written: the session that held the lock in the lake's catalog has ended, as when PostgreSQL "
-            "restarts or has an idle_session_timeout. Run this again",
+            "Nothing was written: the session that held the lock in the lake's catalog has ended. Run this again; if "
+            "PostgreSQL has an idle_session_timeout, raise it",
             may_recover=True,
         )
 
