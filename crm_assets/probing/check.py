@@ -180,7 +180,7 @@ def text(findings: CrmFindings) -> Iterator[str]:
         yield from ("Fields of the records seen", *fields, "")
     if findings.problems:
         yield from ("Problems", *_problems(findings), "")
-    unreadable = ", ".join(findings.unreadable)
+    unreadable = "all" if len(findings.unreadable) == len(findings.lists) else ", ".join(findings.unreadable)
     yield f"Cannot be read completely: {unreadable}" if unreadable else "Every list can be read."
 
 

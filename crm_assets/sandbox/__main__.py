@@ -1,8 +1,8 @@
 """Serve a CRM with generated records on 127.0.0.1, until Ctrl-C.
 
-While the server runs, some records change, some are added and some vanish from their
-list, as in a CRM in use. All of it depends only on the seed and the time.
-The lists are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments.
+While it runs, records change, some are added and some vanish from their list,
+as in a CRM in use. All of it depends only on the seed and the time. The lists
+are /v1/accounts, /v1/contacts, /v1/deals, /v1/tasks and /v1/appointments.
 
 Examples:
   python -m crm_assets.sandbox --rows 40000 --now 2026-01-31T12:00:00Z
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument_group("deliberate faults (default: none)").add_argument
     add("--latency", type=float, default=0, metavar="MS", help="milliseconds by which every answer is delayed")
     add("--fail-rate", type=float, default=0, metavar="SHARE", help="share of requests that fail, 0 to 1")
-    add("--fail-status", type=int, default=Faults.status, help="their HTTP status (default: %(default)s)")
+    add("--fail-status", metavar="STATUS", type=int, default=Faults.status, help="their status (default: %(default)s)")
     add("--retry-after", metavar="WHEN", help="their Retry-After: seconds or an HTTP date (default: none)")
     return parser
 

@@ -70,6 +70,8 @@ def test_silent_crm_is_reported_once_without_estimates(capsys: pytest.CaptureFix
     assert code == 1
     assert output.count("Invalid key") == 1
     assert "A full read" not in output
+    assert output.splitlines()[-1] == "Cannot be read completely: all"
+    assert max(map(len, output.splitlines())) <= 80
 
 
 @pytest.mark.slow
