@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -208,13 +208,16 @@ def test_check_sends_as_many_requests_for_any_number_of_files() -> None:
     assert sent[0] == sent[1] > 0
 
 
-@pytest.mark.parametrize("mode", ["transaction", "session"])
+@pytest.mark.parametrize("mode", ["transaction", "transaction\nserver_round_robin = 1", "session"])
 def test_a_pooler_in_transaction_mode_is_named(
     mode: str, lake: dict[str, str], servers: LakeServers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pgbouncer(mode, servers) as port:
         address = lake["CRM_WAREHOUSE"].replace(f"port={servers.postgres_port}", f"port={port}")
         monkeypatch.setenv("CRM_WAREHOUSE", address)
+        with ExitStack() as others:  # at the same time, so that the pooler has as many sessions
+            for _ in range(3):
+                others.enter_context(psycopg.connect(dsn_of(address))).execute("select 1")
         if mode == "session":
             write("create table t as select 1 as i")
             assert read("from t") == [(1,)]

@@ -103,7 +103,7 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two caller
     with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
         session_id = int(_value(session, BACKEND))
         if session_id != session.info.backend_pid:
-            _refuse_pooler(dsn, session_id)
+            _refuse_pooler(session, session_id, dsn)
         for statement, key in locks:
             holders = partial(_value, session, HOLDERS, key)
             for seconds in attempts(f"{what}, written", holders, wait, announce, since):
@@ -126,14 +126,15 @@ def _value(session: Session, query: str, key: str = "") -> Any:
     return value
 
 
-def _refuse_pooler(dsn: str, session_id: int) -> None:
-    """Refuses a pooler that lends the session of an idle connection to another one."""
+def _refuse_pooler(session: Session, session_id: int, dsn: str) -> None:
+    """Refuses a pooler that lends the session of an idle connection to another one, in whichever order it has them."""
     with closing(psycopg.connect(dsn, autocommit=True)) as other:
-        if _value(other, BACKEND) == session_id:
-            raise WarehouseUnreachable(
-                "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses locks. "
-                "Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
-            )
+        for _ in range(4):  # after five times, psycopg prepares a statement: in another session it does not exist
+            if _value(session, BACKEND) != session_id or _value(other, BACKEND) == session_id:
+                raise WarehouseUnreachable(
+                    "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses "
+                    "locks. Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
+                )
 
 
 def _acquired(session: Session, statement: str, key: str, patience: float) -> bool:
