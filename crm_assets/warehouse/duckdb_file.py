@@ -19,7 +19,7 @@ from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseError
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
-from crm_assets.warehouse.tables import can_be_read, identifier, literal, stored_tables
+from crm_assets.warehouse.tables import SMALL, can_be_read, identifier, literal, stored_tables
 from crm_assets.warehouse.transactions import Reconnecting
 
 FOREIGN_KEYS = "select distinct schema_name, table_name from duckdb_constraints() where constraint_type = 'FOREIGN KEY'"
@@ -140,7 +140,8 @@ class DuckDBFile:
     def _connected(self, config: Mapping[str, Any], *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create(self.path)
-        with closing(self._connect(config, read_only=read_only)) as connection:
+        threads = {"threads": 1} if self.path.stat().st_size < SMALL else {}
+        with closing(self._connect({**threads, **config}, read_only=read_only)) as connection:
             if not read_only:
                 with suppress(PermissionError):  # another user's file
                     self.path.chmod(0o600)  # it may have been copied here from a backup
@@ -150,13 +151,13 @@ class DuckDBFile:
             connection.execute("set TimeZone = 'UTC'")
             yield connection
 
-    def _connect(self, config: Mapping[str, Any], *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _connect(self, config: dict[str, Any], *, read_only: bool) -> duckdb.DuckDBPyConnection:
         """Connects. Waits while a process that does not use the lock (a notebook, a DuckDB shell) has the file open."""
         give_up_at = time.monotonic() + self.wait
         announced = False
         while True:
             try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=dict(config))
+                return duckdb.connect(str(self.path), read_only=read_only, config=config)
             except duckdb.IOException as error:
                 holder = lock_holder(error)
                 if holder is None:

@@ -32,6 +32,9 @@ RAW = "raw"
 PRESENT = "present"
 """The schema of the views of raw tables, without vanished rows."""
 
+SMALL = 64 * 2**20
+"""Bytes. A smaller warehouse is used with one thread: more of them take more CPU time and end no sooner."""
+
 TABLES = """
 select schema_name, view_name, 'view' from duckdb_views() where database_name = current_database()
 union all

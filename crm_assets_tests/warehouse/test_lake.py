@@ -67,7 +67,7 @@ def test_only_a_small_lake_is_used_with_one_thread(monkeypatch: pytest.MonkeyPat
     threads = "select current_setting('threads')"
     write("create table t as select 1 as i")
     assert read(threads) == [(1,)]
-    monkeypatch.setattr(backend, "THREADS", backend.THREADS.replace("64 * 1024 * 1024", "1"))
+    monkeypatch.setattr(backend, "SMALL", 1)
     assert read(threads) == duckdb.connect().execute(threads).fetchall()
 
 

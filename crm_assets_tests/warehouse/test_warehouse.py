@@ -15,6 +15,7 @@ import pytest
 from dagster import build_init_resource_context
 
 from crm_assets.errors import NothingStored, WarehouseBusy
+from crm_assets.warehouse import duckdb_file
 from crm_assets.warehouse.tables import existing_tables
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
@@ -249,3 +250,14 @@ def test_memory_is_limited_as_the_setting_says(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("CRM_MEMORY_LIMIT", "3GiB")
     with Warehouse().get_connection() as connection:
         assert connection.execute("select current_setting('memory_limit')").fetchall() == [("3.0 GiB",)]
+
+
+def test_only_a_small_file_is_used_with_one_thread(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads(**config: int) -> object:
+        with Warehouse(database=str(database), connection_config=config).get_connection() as connection:
+            return connection.execute("select current_setting('threads')").fetchall()
+
+    assert threads() == [(1,)]
+    assert threads(threads=3) == [(3,)]
+    monkeypatch.setattr(duckdb_file, "SMALL", 1)
+    assert threads() == duckdb.connect().execute("select current_setting('threads')").fetchall()

@@ -22,7 +22,7 @@ from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain
 from crm_assets.warehouse.lake.marker import claim, mark_new, write_and_delete_file, write_and_delete_row
 from crm_assets.warehouse.private_files import ALL_BUT_OWNER, mask_of, private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
-from crm_assets.warehouse.tables import identifier, literal
+from crm_assets.warehouse.tables import SMALL, identifier, literal
 from crm_assets.warehouse.transactions import Reconnecting, committed
 
 METADATA = f"__ducklake_metadata_{CATALOG}"
@@ -42,7 +42,7 @@ ONE_SESSION = "set global pg_pool_max_connections = 1; set global pg_use_ctid_sc
 connections are cursors of the instance."""
 
 THREADS = """
-select if(coalesce(sum(file_size_bytes), 0) < 64 * 1024 * 1024, 'set threads = 1', 'reset threads')
+select if(coalesce(sum(file_size_bytes), 0) < {small}, 'set threads = 1', 'reset threads')
 from {catalog}.ducklake_data_file
 where end_snapshot is null
 """
@@ -279,7 +279,7 @@ class Lake:
             options = (f"metadata_schema {literal(self.address.schema)}", *options)
         with explained(self.address, "CRM_WAREHOUSE"):
             connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
-            [[threads]] = connection.execute(THREADS.format(catalog=self._catalog)).fetchall()
+            [[threads]] = connection.execute(THREADS.format(catalog=self._catalog, small=SMALL)).fetchall()
             connection.execute(threads)
 
 
