@@ -53,7 +53,10 @@ class Crm:
                 "and single underscores, a letter first"
             )
         if self.name in RESERVED or self.name.startswith(DEPLOYMENT_PREFIX):
-            raise SettingsError(f"{self.name!r} cannot be the name of a CRM, as other things have it. Choose another")
+            raise SettingsError(
+                f"{self.name!r} cannot be the name of a CRM, as other things have it. Choose another; the first CRM "
+                "has no name"
+            )
 
     @property
     def section(self) -> str:
