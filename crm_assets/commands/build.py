@@ -104,7 +104,7 @@ def _built(
     print(f"{model.address}: {rows}, {tests}, {built.seconds:.1f} s")
     stored = {column.lower() for column in built.columns}
     if lacking := [column for column in model.columns if column.lower() not in stored]:
-        print(f"    warn: the YAML describes columns that there are not: {', '.join(lacking)}")
+        print(f"    warn: the YAML describes columns that the model does not have: {', '.join(lacking)}")
     _print_failed(built.outcomes)
     return built
 

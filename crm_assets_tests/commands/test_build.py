@@ -48,7 +48,7 @@ def test_described_columns_that_a_model_lacks_are_named(own: Path, capsys: pytes
     (own / "a.yml").write_text(f"models:\n  - name: a\n    description: A row.\n    columns:{columns}\n")
     assert build() == 0
     _, warning = capsys.readouterr().out.splitlines()
-    assert warning == "    warn: the YAML describes columns that there are not: K"
+    assert warning == "    warn: the YAML describes columns that the model does not have: K"
 
 
 @pytest.mark.long
