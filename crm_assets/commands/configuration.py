@@ -78,7 +78,7 @@ def settings(arguments: Namespace) -> int:
     is_narrow = sys.stdout.isatty() and shutil.get_terminal_size().columns < sum(widths) + len(COLUMNS[3]) * 4
     for name, value, origin, permitted in table:
         cells = [text.ljust(width) for text, width in zip((name, value, origin), widths, strict=True)]
-        narrow = f"{name}\n    {value}\n    {origin}; {permitted}"
+        narrow = f"{name} ({origin})\n    {value}\n    {permitted}"
         print(narrow if is_narrow else "  ".join([*cells, permitted]))
     for sentence in wrong:
         print(f"\n{sentence}")

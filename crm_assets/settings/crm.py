@@ -202,9 +202,7 @@ class CrmSettings(DeploymentSettings):
     personal_data_allowed: Names = setting((), "names, separated by commas, or a list in JSON")
     """Undeclared fields that are loaded although `personal_data` is `leave_out` or `hash`."""
 
-    endpoints: Endpoints = setting(
-        {}, "JSON, TOML tables, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`"
-    )
+    endpoints: Endpoints = setting({}, "JSON, TOML, or variables such as `SOURCES__CRM__ENDPOINTS__CONTACTS__PATH`")
     """`path` and `params` of each resource; `total_is_exact: false` if the API counts more records than it lists;
     `cadence_minutes` from one scheduled read to the next, 60 unless set; `vanishing_share` of the rows that may vanish
     at once, 0.5 unless set."""

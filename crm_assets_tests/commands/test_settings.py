@@ -1,6 +1,7 @@
 """`crm-assets settings`: every setting with its value and its origin, and all that is wrong."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,16 @@ def test_each_has_its_value_and_origin(
     assert lines["SOURCES__CRM__PER_PAGE"] == "50 default 1 to 100"
     assert KEY not in str(lines)
     assert "hush" not in str(lines)
+
+
+def test_lines_fit_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("CRM_DATA_DIR", "/srv/crm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["settings"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[lines.index("CRM_DATA_DIR (the environment)") + 1] == "    /srv/crm"
 
 
 @pytest.mark.parametrize(
