@@ -2,10 +2,11 @@
 
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from itertools import product
 
 import dagster as dg
 from dagster import DagsterEventType as EventType
@@ -60,56 +61,102 @@ class Outcome:
     solved: Collection[str]
 
 
+@dataclass(frozen=True)
+class _Ran:
+    """What the events of a run say. A step that makes no asset has the key None.
+
+    Attributes:
+        made: The assets whose steps succeeded.
+        failed: Asset -> the event of its failed step, if it was not interrupted.
+        interrupted: Whether a step was interrupted.
+        skipped: The names of planned assets whose steps neither succeeded nor failed.
+        checks: The evaluations of each check's last attempt.
+        failures: Dagster's words for the failure of the run; none if it has not failed.
+        succeeded: Whether the run has succeeded.
+    """
+
+    made: set[dg.AssetKey | None]
+    failed: Mapping[dg.AssetKey | None, dg.EventLogEntry]
+    interrupted: bool
+    skipped: Sequence[str]
+    checks: Sequence[dg.AssetCheckEvaluation]
+    failures: Sequence[str | None]
+    succeeded: bool
+
+    @classmethod
+    def read(cls, instance: dg.DagsterInstance, run_id: str) -> "_Ran":
+        """Reads a run's events until now."""
+        entries: dict[EventType, list[dg.EventLogEntry]] = {event_type: [] for event_type in EVENTS}
+        for entry in instance.all_logs(run_id, of_type=EVENTS):
+            entries[entry.get_dagster_event().event_type].append(entry)
+        events = {kind: [entry.get_dagster_event() for entry in logged] for kind, logged in entries.items()}
+        planned = {event.step_key: event.asset_key for event in events[EventType.ASSET_MATERIALIZATION_PLANNED]}
+        # Events of materializations have all metadata, and take longer to read than all others.
+        made = {planned.get(event.step_key) for event in events[EventType.STEP_SUCCESS]}
+        ended = {planned.get(entry.step_key): entry for entry in entries[EventType.STEP_FAILURE]}
+        failed = {key: entry for key, entry in ended.items() if not was_interrupted(entry.get_dagster_event())}
+        evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
+        return cls(
+            made=made,
+            failed=failed,
+            interrupted=len(failed) < len(ended),
+            skipped=[key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()],
+            checks=list({check.asset_check_key: check for check in evaluations}.values()),
+            failures=[event.message for event in events[EventType.RUN_FAILURE]],
+            succeeded=bool(events[EventType.RUN_SUCCESS]),
+        )
+
+
 def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Outcome:
     """The outcome of a run until now. `ui`: the address of Dagster's UI; empty if it does not show the run."""
-    logged = instance.all_logs(run.run_id, of_type=EVENTS)
-    events: dict[EventType, list[dg.DagsterEvent]] = {event_type: [] for event_type in EVENTS}
-    for entry in logged:
-        events[entry.get_dagster_event().event_type].append(entry.get_dagster_event())
-    planned = {event.step_key: event.asset_key for event in events[EventType.ASSET_MATERIALIZATION_PLANNED]}
-    # Events of materializations have all metadata, and take longer to read than all others.
-    made = {planned.get(event.step_key) for event in events[EventType.STEP_SUCCESS]}
-    evaluations = [event.asset_check_evaluation_data for event in events[EventType.ASSET_CHECK_EVALUATION]]
-    checks = list({check.asset_check_key: check for check in evaluations}.values())  # the last attempt's
-    ended = {planned.get(entry.step_key): entry for entry in logged if entry.get_dagster_event().is_step_failure}
-    failed = {key: entry for key, entry in ended.items() if not was_interrupted(entry.get_dagster_event())}
-    skipped = [key.to_user_string() for key in planned.values() if key and key not in made | failed.keys()]
-    job, link = f"job {run.job_name}", ui and f"{ui}/runs/{run.run_id}"
+    ran, job = _Ran.read(instance, run.run_id), f"job {run.job_name}"
+    link = ui and f"{ui}/runs/{run.run_id}"
+    problems = [
+        *_failed_steps(instance, run, ran, link),
+        *(() if ran.failed else _failed_run(instance, run, ran, link)),
+        *_failed_checks(run, ran, ui),
+    ]
+    solved = {key.to_user_string() for key in ran.made - ran.failed.keys() if key}
+    solved |= {_name(check) for check in ran.checks if check.passed}
+    return Outcome(problems, solved | ({job} if ran.succeeded else set()))
 
-    problems = []
-    for key, entry in failed.items():
+
+def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, ran: _Ran, link: str) -> Iterator[Problem]:
+    for key, entry in ran.failed.items():
         latest = instance.get_latest_materialization_event(key) if key else None
         if latest and entry.timestamp < latest.timestamp < time.time():  # unless a clock was ahead
             continue  # another run has repaired it
-        broken = [check for check in checks if check.asset_key == key and is_error(check)]
+        broken = [check for check in ran.checks if check.asset_key == key and is_error(check)]
         why, is_explained = _reason(entry.get_dagster_event(), key, broken)
         # A revoked key is one cause in all runs that it hits. Of an unexplained error no one knows that.
         cause = f"{key.path[:-2] if key and is_explained else run.run_id} {why}"
-        text = why + (f"\nNot built in this run: {named(skipped)}" if skipped else "")
-        subjects = [key.to_user_string() if key else job, *map(_name, broken)]
-        problems += [Problem(Kind.step, subject, cause, text, link) for subject in subjects]
-    if not failed:
-        # What is materialized without a job has one whose name tells users nothing.
-        subjects, what = (skipped, named(skipped)) if run.job_name == WITHOUT_JOB else ([job], run.job_name)
-        reasons = [event.message for event in events[EventType.RUN_FAILURE]]
-        now = instance.get_run_by_id(run.run_id)
-        # What a user has ended is no problem.
-        if ended and now and now.status not in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
-            reasons = ["it was interrupted"]
-        for reason in reasons:
-            text = f"A run of {what} failed: {reason}"
-            problems += [Problem(Kind.run, subject, run.run_id, text, link) for subject in subjects]
-    wrong = {check.asset_key for check in checks if is_error(check)}
-    for check in checks:
-        if not check.passed and not (is_error(check) and check.asset_key in failed):
+        text = why + (f"\nNot built in this run: {named(ran.skipped)}" if ran.skipped else "")
+        for subject in (key.to_user_string() if key else f"job {run.job_name}", *map(_name, broken)):
+            yield Problem(Kind.step, subject, cause, text, link)
+
+
+def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ran: _Ran, link: str) -> Iterator[Problem]:
+    """The problems of a run that failed without a failed step."""
+    reasons, now = ran.failures, instance.get_run_by_id(run.run_id)
+    # What a user has ended is no problem.
+    if ran.interrupted and now and now.status not in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
+        reasons = ["it was interrupted"]
+    # What is materialized without a job has one whose name tells users nothing.
+    has_job = run.job_name != WITHOUT_JOB
+    subjects, what = ([f"job {run.job_name}"], run.job_name) if has_job else (ran.skipped, named(ran.skipped))
+    for reason, subject in product(reasons, subjects):
+        yield Problem(Kind.run, subject, run.run_id, f"A run of {what} failed: {reason}", link)
+
+
+def _failed_checks(run: dg.DagsterRun, ran: _Ran, ui: str) -> Iterator[Problem]:
+    """The problems of checks, but of errors that made their step fail, which its problem names."""
+    wrong = {check.asset_key for check in ran.checks if is_error(check)}
+    for check in ran.checks:
+        if not check.passed and not (is_error(check) and check.asset_key in ran.failed):
             asset, kind = check.asset_key.to_user_string(), Kind.check if check.asset_key in wrong else Kind.warning
             text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
             page = ui and f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"
-            problems.append(Problem(kind, _name(check), run.run_id, text, page))
-
-    solved = {key.to_user_string() for key in made - failed.keys() if key}
-    solved |= {_name(check) for check in checks if check.passed}
-    return Outcome(problems, solved | {job for _ in events[EventType.RUN_SUCCESS]})
+            yield Problem(kind, _name(check), run.run_id, text, page)
 
 
 def _reason(
