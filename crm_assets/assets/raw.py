@@ -9,6 +9,7 @@ from glob import escape
 from pathlib import Path
 
 import dagster as dg
+import dlt
 import duckdb
 from dagster_dlt import DagsterDltResource, DagsterDltTranslator
 from dagster_dlt.translator import DltResourceTranslatorData
@@ -136,57 +137,12 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
             return
         began = time.perf_counter()
 
-        with (
-            failures_explained(resource, crm),
-            landing_pipeline(resource, warehouse.working_folder) as (pipeline, landed),
-        ):
+        with failures_explained(resource, crm), landing_pipeline(resource, warehouse.working_folder) as landing:
             settings = crm_connection.settings(crm)
-            lake = warehouse.lake
-            asked, policy = settings.endpoint(resource).params, Policy.configured(settings)
-            if policy != Policy():  # so that a change of what is kept is one of what is asked for
-                asked = {**asked, "personal_data": str(policy)}
-            request = ListRequest.of(crm_connection.address(settings), settings.path(resource), asked)
-            begin = partial(begin_read, warehouse, settings, request, resource, config.mode)
-            try:
-                rules, load_id, state, why_full = begin()
-            except NotErased:
-                time.sleep(PAUSE)  # a command that is about to erase takes the lock meanwhile
-                rules, load_id, state, why_full = begin()
-            if why_full:
-                context.log.info("%s: %s: reading all pages", resource, why_full)
-            progress = ReadProgress(resource, context.log.info)
-            with (
-                private_files(),
-                lake.ledger(request.base_url) if lake else nullcontext() as ledger,
-                crm_read(resource, settings, replace(state, ledger=ledger), progress.wait, progress.page) as read,
-            ):
-                [result] = DagsterDltResource().run(
-                    context=context,
-                    dlt_source=read.source,
-                    dlt_pipeline=pipeline,
-                    dagster_dlt_translator=RawTranslator(spec),
-                    loader_file_format="parquet",
-                )
-            read_at = time.perf_counter()
-
-            def confirm(connection: duckdb.DuckDBPyConnection) -> None:
-                refuse_another_crm(connection, crm, warehouse.name, request.base_url)  # may have been loaded meanwhile
-                rules.confirm(connection, resource, read.batches.skipped, load_id)
-
-            package = LoadPackage(
-                crm=crm,
-                load_id=load_id,
-                files=[escape(str(file)) for file in sorted(landed.iterdir())],
-                types=read.batches.types,
-                rows=read.batches.rows,
-                side_loads=read.side_loads.table(),
-                report=read.report(),
-                request=request,
-                rows_forgotten=len(read.batches.skipped),
-                confirm=confirm,
-                vanishing_share=settings.endpoint(resource).vanishing_share,
-                keep_log_days=settings.keep_log_days,
+            package = read_list(
+                context, warehouse, settings, crm_connection.address(settings), config.mode, spec, landing
             )
+            read_at = time.perf_counter()
             with (
                 warehouse.get_connection(tables=package.tables, if_free=[SIDE_LOADED]) as connection,
                 little_memory(connection),
@@ -202,7 +158,7 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
         log_with_checks(context.log, made, checks)
         metadata = {
             **metadata,
-            "crm/source": request.base_url,
+            "crm/source": package.request.base_url,
             "crm/rows_forgotten": package.rows_forgotten,
             "crm/build_seconds": round(ended - began, 3),
             "crm/seconds_reading": round(read_at - began, 3),
@@ -211,14 +167,72 @@ def raw_asset(crm: Crm, resource: str) -> dg.AssetsDefinition:
         if settings.requests_per_hour:
             metadata["crm/allowance_share"] = round(report.requests / settings.requests_per_hour, 4)
         yield dg.MaterializeResult(
-            asset_key=result.asset_key,
+            asset_key=spec.key,
             metadata=masked_metadata(metadata),
             # Each database counts its loads from 1.
-            data_version=dg.DataVersion(f"{changes.version} of {masked(request.base_url)}"),
+            data_version=dg.DataVersion(f"{changes.version} of {masked(package.request.base_url)}"),
         )
         yield from reported(checks, selected)
 
     return load
+
+
+def read_list(  # noqa: PLR0913, PLR0917 - all are needed, and there is one caller
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    settings: CrmSettings,
+    base_url: str,
+    mode: ReadMode,
+    spec: dg.AssetSpec,
+    landing: tuple[dlt.Pipeline, Path],
+) -> LoadPackage:
+    """Reads a resource into Parquet files of the landing pipeline. Returns what there is to load."""
+    resource, (pipeline, landed), lake = spec.key.path[-1], landing, warehouse.lake
+    asked, policy = settings.endpoint(resource).params, Policy.configured(settings)
+    if policy != Policy():  # so that a change of what is kept is one of what is asked for
+        asked = {**asked, "personal_data": str(policy)}
+    request = ListRequest.of(base_url, settings.path(resource), asked)
+    begin = partial(begin_read, warehouse, settings, request, resource, mode)
+    try:
+        rules, load_id, state, why_full = begin()
+    except NotErased:
+        time.sleep(PAUSE)  # a command that is about to erase takes the lock meanwhile
+        rules, load_id, state, why_full = begin()
+    if why_full:
+        context.log.info("%s: %s: reading all pages", resource, why_full)
+    progress = ReadProgress(resource, context.log.info)
+    with (
+        private_files(),
+        lake.ledger(request.base_url) if lake else nullcontext() as ledger,
+        crm_read(resource, settings, replace(state, ledger=ledger), progress.wait, progress.page) as read,
+    ):
+        [_] = DagsterDltResource().run(  # an iterator, which runs the pipeline
+            context=context,
+            dlt_source=read.source,
+            dlt_pipeline=pipeline,
+            dagster_dlt_translator=RawTranslator(spec),
+            loader_file_format="parquet",
+        )
+
+    def confirm(connection: duckdb.DuckDBPyConnection) -> None:
+        # It may have been loaded meanwhile.
+        refuse_another_crm(connection, warehouse.crm, warehouse.name, request.base_url)
+        rules.confirm(connection, resource, read.batches.skipped, load_id)
+
+    return LoadPackage(
+        crm=warehouse.crm,
+        load_id=load_id,
+        files=[escape(str(file)) for file in sorted(landed.iterdir())],
+        types=read.batches.types,
+        rows=read.batches.rows,
+        side_loads=read.side_loads.table(),
+        report=read.report(),
+        request=request,
+        rows_forgotten=len(read.batches.skipped),
+        confirm=confirm,
+        vanishing_share=settings.endpoint(resource).vanishing_share,
+        keep_log_days=settings.keep_log_days,
+    )
 
 
 def begin_read(
