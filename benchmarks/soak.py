@@ -91,10 +91,10 @@ class Soak:
         if status == -signal.SIGKILL:
             self.check(f"after {command[-3:]} was killed")
             return
-        told = status == 1 and f"status {broken}" in output
-        expect(told if broken else status == 0, f"{command[-3:]} ended with {status}:\n{output[-6000:]}")
+        is_reported = status == 1 and f"status {broken}" in output
+        expect(is_reported if broken else status == 0, f"{command[-3:]} ended with {status}:\n{output[-6000:]}")
         with self.lock:
-            self.seen["failed as told" if told else "ok"] += 1
+            self.seen["failed as expected" if is_reported else "ok"] += 1
 
     def execute(self, command: list[str], data: Path, url: str, after: float | None = None) -> tuple[int, str]:
         """Runs a command, and kills it `after` seconds from the start of its run, unless it has ended."""
@@ -174,8 +174,8 @@ def drawn_faults(dice: random.Random) -> tuple[list[str], int | None]:
     broken = dice.choice((403, 503)) if dice.random() < BROKEN else None
     drawn = dice.choice((429, 500, 502, 503, 504)), dice.choice((0, 0.05, 0.2))
     status, rate = (broken, 1) if broken else drawn
-    told = [] if broken else dice.choice(([], ["--retry-after=0"], ["--retry-after=1"]))
-    return [f"--fail-rate={rate}", f"--fail-status={status}", f"--latency={dice.choice((0, 5, 20))}", *told], broken
+    wait = [] if broken else dice.choice(([], ["--retry-after=0"], ["--retry-after=1"]))
+    return [f"--fail-rate={rate}", f"--fail-status={status}", f"--latency={dice.choice((0, 5, 20))}", *wait], broken
 
 
 def environment(data: Path, url: str) -> dict[str, str]:
@@ -219,11 +219,11 @@ def play(soak: Soak) -> None:
             seeds = [dice.random() for _ in range(options.processes * RUNS_A_ROUND)]
             list(pool.map(partial(soak.run_one, base_url, broken), seeds))  # the first error cancels the rest
         minutes = (time.monotonic() - started) / 60
-        told = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
-        print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {told}", file=sys.stderr, flush=True)
+        summary = ", ".join(f"{name} {count}" for name, count in soak.seen.items())
+        print(f"{minutes:5.1f} min, {now:%F %R}, {' '.join(faults)}: {summary}", file=sys.stderr, flush=True)
     with sandbox(*world, *where, f"--port={port}") as base_url:
         rows = soak.finish(base_url)
-    print(f"{told}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
+    print(f"{summary}, {minutes:.1f} minutes: {soak.seen['kills'] / minutes:.0f} kills a minute")
     head("table", "rows, the same as undisturbed:")
     for table, count in rows.items():
         line(table, count)

@@ -101,8 +101,8 @@ def dagster_dev(project: Path) -> Iterator[DagsterDev]:
 
     def answers() -> bool:
         if process.poll() is not None:
-            told = (project / "dagster_dev.log").read_text(encoding="utf-8")
-            raise RuntimeError(f"dagster dev ended with {process.returncode}:\n{told[-3000:]}")
+            log = (project / "dagster_dev.log").read_text(encoding="utf-8")
+            raise RuntimeError(f"dagster dev ended with {process.returncode}:\n{log[-3000:]}")
         return requests.get(f"{url}/server_info", timeout=10).ok
 
     try:

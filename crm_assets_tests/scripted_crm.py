@@ -48,7 +48,7 @@ class ScriptedCrm:
         with_meta: Whether answers carry `meta`.
         total: Tells the total that a request is answered with, if not the true one.
         sorts: Resources whose API honours `sort`.
-        faults: Asked one after the other; the first answer counts.
+        faults: Each is called in turn; the first answer counts.
         before_page: Called before a page is cut, to change the lists while they are read.
         page_sizes: Sizes of the pages, if not all as large as asked for.
         side_loaded: What stands before the data, by name.

@@ -26,7 +26,7 @@ def metrics() -> dict[str, tuple[str, str]]:
 
 def page() -> str:
     """The page, as it should be."""
-    parts = [f"## {name}\n\n{told}\n\n`{column}`\n" for name, (column, told) in sorted(metrics().items())]
+    parts = [f"## {name}\n\n{text}\n\n`{column}`\n" for name, (column, text) in sorted(metrics().items())]
     return "\n".join([BEGINNING, *parts])
 
 

@@ -120,7 +120,7 @@ def test_a_list_of_an_enum_stays_a_list(publish: Callable[..., Path]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "message"),
     [
         ("interval 1 month", "t: Parquet cannot hold x, which is INTERVAL"),
         ("timetz '10:00:00+01'", "t: Parquet cannot hold x, which is TIME WITH TIME ZONE"),
@@ -132,13 +132,13 @@ def test_a_list_of_an_enum_stays_a_list(publish: Callable[..., Path]) -> None:
     ids=["interval", "time-zone", "nested", "digits", "cast", "error"],
 )
 def test_a_value_that_cannot_be_written_is_refused(
-    expression: str, told: str, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+    expression: str, message: str, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = publish("create table good as select 1 as x")
     before = (folder / "current").readlink().name
     publish(f"create view t as select {expression} as x", expected=1)
     shown = capsys.readouterr().err
-    assert told in shown
+    assert message in shown
     assert "Jane" not in shown
     assert (folder / "current").readlink().name == before
     assert {path.name for path in folder.iterdir()} == {before, "current", ".lock"}
