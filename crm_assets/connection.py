@@ -12,6 +12,7 @@ from crm_assets.errors import extra
 from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
 from crm_assets.settings.crm import SANDBOX
+from crm_assets.settings.finding import NOT_FOR_LISTS
 
 
 class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
@@ -33,7 +34,7 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         Raises:
             SettingsError: A setting is missing, unknown or not allowed.
         """
-        settings = resolve_settings(crm)
+        settings = resolve_settings(crm, NOT_FOR_LISTS)
         if not settings.is_sandbox:
             return settings
         return self._sandbox or self._start_sandbox(settings)

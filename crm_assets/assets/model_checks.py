@@ -12,6 +12,7 @@ from crm_assets.runner.data_tests import DataTest
 from crm_assets.runner.model import DBT_COLUMNS, Model, assets_behind
 from crm_assets.runner.unchanged import report_in, variables_of
 from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings.finding import NOT_FOR_MODELS
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -59,7 +60,7 @@ def tested(
     crm: Crm, model: Model, tests: Collection[DataTest], warehouse: Warehouse
 ) -> Sequence[dg.AssetCheckEvaluation]:
     """Runs data tests on a model's table or view as it is, and stores failing rows of those that say so."""
-    settings, stores = resolve_settings(crm), any(test.config.get("store_failures") for test in tests)
+    settings, stores = resolve_settings(crm, NOT_FOR_MODELS), any(test.config.get("store_failures") for test in tests)
     with warehouse.of(crm).get_connection(read_only=not stores) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start)
         outcomes = [run_test(connection, model, test, variables_of(connection)) for test in tests]

@@ -35,6 +35,7 @@ from crm_assets.runner.model import SIDE_LOADED, Model, asset_behind
 from crm_assets.runner.unchanged import TABLE as BUILDS
 from crm_assets.runner.unchanged import BuildState, is_current, report_in
 from crm_assets.settings import Crm, CrmSettings, resolve_settings
+from crm_assets.settings.finding import NOT_FOR_MODELS
 from crm_assets.warehouse.transactions import reading
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -117,7 +118,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
         if full_refresh:
             context.log.warning(ROWS_ARE_LOST, model.address)
         with failures_explained(model.address, crm):
-            settings, warehouse = resolve_settings(crm), crm_warehouse.of(crm)
+            settings, warehouse = resolve_settings(crm, NOT_FOR_MODELS), crm_warehouse.of(crm)
             if not context.selected_asset_keys:
                 yield from reported(tested(crm, model, model.own_tests, crm_warehouse), selected)
                 return

@@ -10,6 +10,7 @@ from crm_assets.assets.attributes import OWNERS, asset_key, code_references, mas
 from crm_assets.assets.failures import failures_explained
 from crm_assets.errors import SettingsError
 from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings.finding import NOT_FOR_TABLES
 from crm_assets.warehouse.duckdb_file import published_path
 from crm_assets.warehouse.lake.files import KEPT
 from crm_assets.warehouse.warehouse import Warehouse
@@ -52,7 +53,9 @@ def build_published_database(crm: Crm, tables: Sequence[dg.AssetsDefinition]) ->
         with failures_explained(PUBLISHED, crm):
             published = crm_warehouse.of(crm).publish()
         shown = {name: value for name, value in asdict(published).items() if value is not None}
-        return dg.MaterializeResult(metadata=masked_metadata({"crm/source": resolve_settings(crm).source, **shown}))
+        return dg.MaterializeResult(
+            metadata=masked_metadata({"crm/source": resolve_settings(crm, NOT_FOR_TABLES).source, **shown})
+        )
 
     return published_database
 

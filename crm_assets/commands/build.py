@@ -15,6 +15,7 @@ from crm_assets.runner.loading import load_models
 from crm_assets.runner.model import Model
 from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_build, report_in, variables_of
 from crm_assets.settings import resolve_settings
+from crm_assets.settings.finding import NOT_FOR_MODELS
 from crm_assets.warehouse.tables import RAW, exist
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -44,7 +45,7 @@ def build(arguments: Namespace) -> int:
         alike = [name for each in unknown for name in get_close_matches(each, [*known, *addresses], 1)]
         meant = f"Did you mean {', '.join(alike)}? " if alike else ""
         raise ModelsRefused(f"There is no model {', '.join(unknown)}. {meant}The models are: {', '.join(known)}")
-    settings = resolve_settings(crm)
+    settings = resolve_settings(crm, NOT_FOR_MODELS)
     with Warehouse().of(crm).get_connection(tables=chosen, if_free=[TABLE]) as connection:
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         if not exist(connection, f"{RAW}.side_loaded"):  # no raw asset has been loaded yet

@@ -11,6 +11,7 @@ from filelock import FileLock
 from crm_assets.commands import Add
 from crm_assets.errors import SettingsError
 from crm_assets.settings import resolve_settings
+from crm_assets.settings.finding import NOT_FOR_TABLES
 
 
 def add_commands(add: Add) -> None:
@@ -50,7 +51,7 @@ def report(arguments: Namespace) -> int:
     """Open the sales review in the browser."""
     from crm_assets.reports.page import stored_page
 
-    page = stored_page(resolve_settings(arguments.crm), arguments.crm)
+    page = stored_page(resolve_settings(arguments.crm, NOT_FOR_TABLES), arguments.crm)
     print(page)
     if not arguments.no_open:
         webbrowser.open(page.as_uri())

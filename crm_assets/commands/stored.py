@@ -12,6 +12,7 @@ from crm_assets.api import ENDPOINTS
 from crm_assets.commands import Add
 from crm_assets.errors import SettingsError, counted
 from crm_assets.settings import resolve_settings, setting_name
+from crm_assets.settings.finding import NOT_FOR_TABLES
 from crm_assets.warehouse.copies import CURRENT, move_tables, publish_parquet
 from crm_assets.warehouse.sharing import writer_lock
 from crm_assets.warehouse.tables import PRESENT, RAW, can_be_read, existing_tables, relation
@@ -130,7 +131,7 @@ def accept_address(arguments: Namespace) -> int:
     """Confirm that the configured URL is the new address of the CRM whose records are stored."""
     from crm_assets.loading import sync_log
 
-    settings = resolve_settings(arguments.crm)
+    settings = resolve_settings(arguments.crm, NOT_FOR_TABLES)
     if settings.is_sandbox:
         raise SettingsError("No CRM is configured: set its new address and key first")
     warehouse = Warehouse().of(arguments.crm)
@@ -150,7 +151,7 @@ def move_to_lake(arguments: Namespace) -> int:
     """
     from crm_assets.loading.sync_log import loaded_from
 
-    settings = resolve_settings(arguments.crm)
+    settings = resolve_settings(arguments.crm, NOT_FOR_TABLES)
     if settings.is_sandbox:
         raise SettingsError(
             "No CRM is configured, and the sandbox's records are not moved: set the CRM's URL and key first"

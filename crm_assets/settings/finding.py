@@ -55,6 +55,15 @@ LINKS = ("ui_url", "reports_url", "repository_url")
 NOT_FOR_READS = ("executor", "schedule_timezone", "digest", "keep_runs_days", *LINKS)
 """Settings that no read and no model needs. If one is wrong, these go on."""
 
+OF_MODELS = frozenset({"reporting_timezone", "fiscal_year_start"})
+NOT_FOR_LISTS = OF_MODELS | {"currency"}
+NOT_FOR_TABLES = frozenset(CrmSettings.model_fields) - {
+    *("base_url", "api_key", "allow_http"),  # they say whether it is the sandbox
+    *("data_dir", "warehouse", "warehouse_files", "memory_limit"),
+}
+NOT_FOR_MODELS = NOT_FOR_TABLES - OF_MODELS
+"""Settings that are not needed to read a list, to open the tables, to build a model."""
+
 MAY_HOLD_SECRETS = frozenset({*SECRETS, *LINKS, "base_url", "api_key_name", "endpoints"})
 """Settings whose values messages do not repeat: a URL can hold a password, a query parameter a token."""
 
@@ -153,17 +162,19 @@ def _unknown(variable: str, known: Collection[str], document: Document) -> str:
     return f"Unknown setting {given} in {document.origin}. {remedy}"
 
 
-def resolve_settings(crm: Crm = DEFAULT_CRM) -> CrmSettings:
+def resolve_settings(crm: Crm = DEFAULT_CRM, unneeded: Collection[str] = ()) -> CrmSettings:
     """Reads and validates all settings, those of the first CRM or of one with a name.
+
+    `unneeded`: settings that may be wrong, since their values are not used: they have their defaults.
 
     Raises:
         SettingsError: A file cannot be read, or a setting is missing, unknown or not allowed. The message has a line
             for each.
     """
     found = find(crm)
-    for name in NOT_FOR_READS:
-        if alone(found, name)[1]:
-            del found.values[name]
+    for name in CrmSettings.model_fields:
+        if name in unneeded or (name in NOT_FOR_READS and alone(found, name)[1]):
+            found.values.pop(name, None)
     settings, wrong = checked(found)
     if wrong := found.unreadable or [*found.errors, *wrong]:
         raise SettingsError("\n".join(wrong))

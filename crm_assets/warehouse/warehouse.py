@@ -15,6 +15,7 @@ from dagster_duckdb import DuckDBResource
 from pydantic import Field, PrivateAttr
 
 from crm_assets.settings import DEFAULT_CRM, Crm, find, resolve_settings
+from crm_assets.settings.finding import NOT_FOR_TABLES
 from crm_assets.warehouse.duckdb_file import DuckDBFile
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress
 from crm_assets.warehouse.lake.backend import Lake
@@ -198,7 +199,7 @@ class Warehouse(DuckDBResource):
         config, announce = self.connection_config, get_dagster_logger().info
         if self.database:
             return DuckDBFile(Path(self.database), self.lock_wait, config, announce)
-        settings = resolve_settings(self._crm)
+        settings = resolve_settings(self._crm, NOT_FOR_TABLES)
         if settings.memory_limit:
             config = {"memory_limit": settings.memory_limit, **config}
         configured = settings.warehouse.get_secret_value() if settings.warehouse else ""

@@ -51,6 +51,21 @@ def test_tables_is_the_command_when_none_is_named(arguments: list[str], capsys: 
     assert output.out == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SOURCES__CRM__PERSONAL_DATA", "kept"), ("SOURCES__CRM__PERSONAL_DATA", "hash"), ("CRM_CURRENCY", "1")],
+)
+@pytest.mark.parametrize("command", ["tables", "publish", "build"])
+def test_wrong_setting_fails_no_command_that_does_not_need_it(
+    command: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Warehouse().get_connection() as connection:
+        connection.execute("create schema seeds")
+    monkeypatch.setenv(name, value)
+    arguments = ["seeds.owner_targets"] if command == "build" else []
+    assert main([command, *arguments]) == 0
+
+
 def test_tables_names_a_view_that_reads_a_missing_table(capsys: pytest.CaptureFixture[str]) -> None:
     with Warehouse().get_connection() as connection:
         connection.execute(

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from dagster import build_init_resource_context
 from pydantic import SecretStr
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.connection import CrmConnection
 from crm_assets.errors import SettingsError
 from crm_assets.settings import find, resolve_settings, setting_at_load
 from crm_assets.settings.finding import checked
@@ -283,3 +285,12 @@ def test_wrong_setting_fails_no_run_that_does_not_need_it(name: str, monkeypatch
     setting_at_load(name.removeprefix("CRM_").lower(), messages.append)
     assert name in messages[0]
     assert value in messages[0]
+
+
+@pytest.mark.parametrize("name", ["CRM_CURRENCY", "CRM_REPORTING_TIMEZONE", "CRM_FISCAL_YEAR_START"])
+def test_wrong_setting_of_models_or_the_report_fails_no_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "x")
+    with CrmConnection().yield_for_execution(build_init_resource_context()) as connection:
+        assert connection.settings().per_page
+    with pytest.raises(SettingsError, match=name):
+        resolve_settings()
