@@ -39,6 +39,8 @@ CHUNK_BYTES = 2**20
 NOT_COMPRESSED = "incorrect header check"
 """Of zlib, about a body that does not begin like a compressed one."""
 
+WRONG_CHUNK = "the answer is not HTTP: a chunk has no valid size"
+
 HEADER = re.compile(rb"(?:[!-9;-~]+:|[ \t])[^\r]*\r?\n")
 
 INTERIM = range(102, 200)
@@ -63,7 +65,7 @@ def body(response: Response) -> bytes:
 
     Raises:
         BadAnswer: It is larger than `MAX_ANSWER_BYTES`, or not compressed although it says so.
-        ApiUnavailable: It cannot be decompressed. Of an error, the status says enough.
+        ApiUnavailable: It cannot be decompressed, or the size of a chunk is wrong. Of an error, the status says enough.
         requests.exceptions.ConnectionError: The attempt's seconds are over.
     """
     content = io.BytesIO()
@@ -79,6 +81,9 @@ def body(response: Response) -> bytes:
             if NOT_COMPRESSED in str(root_cause(error)):
                 raise BadAnswer("the answer's body is not what its Content-Encoding says") from None
             raise broken("the answer's body is damaged: it cannot be decompressed") from None
+    except ValueError:  # of http.client, about a negative size
+        response.close()
+        raise broken(WRONG_CHUNK) from None
     return content.getvalue()
 
 
@@ -254,7 +259,7 @@ def no_answer(error: OSError) -> ApiError:
     elif not isinstance(root, OSError):  # whose reason says it; a closed connection is an HTTPException as well
         what = f"the connection failed ({type(error).__name__})"
         if isinstance(error, exceptions.ChunkedEncodingError):
-            what = "the answer breaks off"
+            what = WRONG_CHUNK if "InvalidChunkLength" in str(error) else "the answer breaks off"
         elif isinstance(root, HTTPException):
             what = f"the answer is not HTTP ({type(root).__name__})"
     return (ApiUnavailable if may_recover else ApiRefusal)(f"{what}. {check}")

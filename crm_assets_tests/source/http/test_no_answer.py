@@ -148,6 +148,14 @@ def test_an_unreachable_server_is_reported_after_every_retry(monkeypatch: pytest
         pytest.param(
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}", "breaks off", id="chunks without end"
         ),
+        *(
+            pytest.param(
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%b\r\n{}\r\n0\r\n\r\n" % size,
+                "a chunk has no valid size",
+                id=f"a chunk of size {size.decode()}",
+            )
+            for size in (b"-5", b"two")
+        ),
     ],
 )
 def test_broken_http_is_reported_after_every_retry(sent: bytes, error: str, monkeypatch: pytest.MonkeyPatch) -> None:
