@@ -44,6 +44,7 @@ MESSAGE_LENGTH = 300
 """Characters of the API's own error message that errors show."""
 
 ADVICE = {
+    **dict.fromkeys(range(201, 300), "An answer with this status has no whole page. Check {base_url} and {endpoints}."),
     401: "Check {api_key} and, for the header it goes into, {api_key_name}.",
     403: "The user that {api_key} belongs to may not see this list.",
     404: "Check {base_url} and this resource's path in {endpoints}.",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from datetime import datetime
+from http import HTTPStatus
 from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -225,6 +226,8 @@ class PageSession(Session):
             try:
                 with attempt(self.settings.request_deadline):
                     response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
+                    if response.status_code == HTTPStatus.NON_AUTHORITATIVE_INFORMATION:  # a 200 that a proxy changed
+                        response.status_code = OK
                     content = body(response)
             except OSError as error:  # requests' own errors derive from it
                 raise no_answer(error) from None

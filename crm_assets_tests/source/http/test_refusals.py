@@ -63,6 +63,18 @@ def test_api_message_is_shown_only_if_personal_data_are_kept(
     assert (SECRET_OF_A_BODY in str(raised.value)) == shown
 
 
+def test_a_page_that_a_proxy_has_changed_is_a_page(crm: ScriptedCrm) -> None:
+    crm.faults.append(always("open_tasks", lambda: json_response({"tasks": [{"id": 7}]}, 203)))
+    assert 7 in read().ids
+
+
+@pytest.mark.parametrize("status", [202, 204, 206])
+def test_other_statuses_of_success_have_no_page(crm: ScriptedCrm, status: int) -> None:
+    crm.faults.append(always("open_tasks", lambda: Response("", status)))
+    with pytest.raises(ApiRefusal, match=f"status {status}. An answer with this status has no whole page. Check .*URL"):
+        read()
+
+
 def test_a_long_message_is_cut(crm: ScriptedCrm) -> None:
     crm.faults.append(always("open_tasks", lambda: json_response({"message": "x" * 100_000}, 403)))
     with pytest.raises(ApiRefusal) as raised:
