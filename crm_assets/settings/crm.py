@@ -13,7 +13,7 @@ from crm_assets.api import ENDPOINTS, PAGE, PER_PAGE
 from crm_assets.settings import secrets
 from crm_assets.settings.deployment import TRUE_OR_FALSE, DeploymentSettings, Settings, number, setting, whole_number
 from crm_assets.settings.documents import from_json
-from crm_assets.settings.names import SECTION, both_names, setting_name
+from crm_assets.settings.names import DEFS, SECTION, both_names, crm_files, setting_name
 
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
@@ -221,7 +221,12 @@ class CrmSettings(DeploymentSettings):
         missing = [named(name) for name in ("base_url", "api_key") if not getattr(self, name)]
         if missing and section != SECTION:
             are = "are" if len(missing) > 1 else "is"
-            yield f"{' and '.join(missing)} {are} missing. Set both: each CRM has its own"
+            names = sorted(name for is_read, _, names in crm_files() if is_read for name in names)
+            unknown = f". No folder in {DEFS} has the CRM {section}; names there: {', '.join(names) or 'none'}"
+            yield (
+                f"{' and '.join(missing)} {are} missing. Set both: each CRM has its own"
+                f"{'' if section in names else unknown}"
+            )
         elif len(missing) == 1:
             given = "SOURCES__CRM__BASE_URL" if self.base_url else "SOURCES__CRM__API_KEY or API_KEY"
             yield (

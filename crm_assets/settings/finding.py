@@ -17,7 +17,7 @@ from crm_assets.errors import SettingsError
 from crm_assets.masking import know, masked
 from crm_assets.settings.crm import CrmSettings, EndpointSettings
 from crm_assets.settings.documents import Document, documents, from_json, merged
-from crm_assets.settings.names import DEFAULT_CRM, SECTION, Crm, both_names, setting_name, toml_name
+from crm_assets.settings.names import DEFAULT_CRM, SECTION, Crm, both_names, crm_files, setting_name, toml_name
 from crm_assets.settings.secrets import secrets_in
 
 SECRETS = frozenset(
@@ -79,7 +79,8 @@ class Found:
         origins: Setting -> where it was given: files, or the environment. Merged tables have several.
         unreadable: Messages about files that could not be read.
         errors: Messages about unknown names in the section, and about secrets in the wrong file.
-        unknown: Messages about other variables that look like settings but may belong to another program.
+        unknown: Messages about other variables that look like settings but may belong to another program, and about
+            files of CRMs that are not read.
     """
 
     crm: Crm = DEFAULT_CRM
@@ -131,6 +132,11 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
                 found.errors.append(_unknown(variable, known, document))
             elif looks_known and not isinstance(values[variable], Mapping):
                 found.unknown.append(_unknown(variable, known, document))
+    found.unknown += [
+        f"{path} is not read, so there is no such CRM: rename it to defs.yaml"
+        for is_read, path, _ in crm_files()
+        if not is_read
+    ]
     know(crm.name, secrets_in(found.values, os.environ))
     return found
 

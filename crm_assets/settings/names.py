@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 
 from crm_assets.errors import SettingsError
 from crm_assets.settings.deployment import DeploymentSettings
@@ -78,6 +79,17 @@ class Crm:
 
 DEFAULT_CRM = Crm()
 """The first CRM, without a name."""
+
+DEFS = Path(__file__).parents[1] / "defs"
+OF_A_CRM = re.compile(r"^type:\s*crm_assets\.components\.CrmComponent\b", re.MULTILINE)
+NAME_OF_A_CRM = re.compile(r"^\s+name:\s*['\"]?(\w+)", re.MULTILINE)
+
+
+def crm_files() -> Iterator[tuple[bool, Path, list[str]]]:
+    """The files in `defs/` that make CRMs: whether Dagster reads a file of that name, its path, names of its CRMs."""
+    for path in sorted(DEFS.rglob("*.y*ml")):
+        if path.is_file() and OF_A_CRM.search(text := path.read_text("utf-8", "replace")):
+            yield path.stem in {"defs", "component"}, path, NAME_OF_A_CRM.findall(text)
 
 
 @contextmanager

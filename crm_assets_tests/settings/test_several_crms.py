@@ -6,7 +6,7 @@ import pytest
 
 from crm_assets.errors import SettingsError
 from crm_assets.runner.loading import load_models
-from crm_assets.settings import Crm, resolve_settings
+from crm_assets.settings import Crm, find, names, resolve_settings
 from crm_assets.settings.names import RESERVED
 from crm_assets_tests.scripted_crm import KEY
 
@@ -34,6 +34,30 @@ def error(crm: Crm) -> str:
     with pytest.raises(SettingsError) as raised:
         resolve_settings(crm)
     return str(raised.value)
+
+
+@pytest.fixture
+def defs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a file for the CRM `east`."""
+    path = tmp_path / "defs" / "east" / "defs.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("type: crm_assets.components.CrmComponent\n\nattributes:\n  name: east\n", encoding="utf-8")
+    monkeypatch.setattr(names, "DEFS", tmp_path / "defs")
+    return path
+
+
+@pytest.mark.usefixtures("defs")
+def test_name_of_no_crm_is_answered_with_those_that_there_are() -> None:
+    assert "has the CRM west; names there: east." in error(Crm("west"))
+    assert "names there" not in error(Crm("east"))
+
+
+def test_file_of_a_crm_that_dagster_does_not_read_is_named(defs: Path) -> None:
+    assert find().unknown == []
+    for name in ("def.yaml", "Defs.yml"):
+        path = defs.rename(defs.with_name(name))
+        assert find().unknown == [f"{path} is not read, so there is no such CRM: rename it to defs.yaml"]
+        path.rename(defs)
 
 
 def test_each_crm_has_a_section(secrets: Path) -> None:
