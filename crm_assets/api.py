@@ -71,10 +71,10 @@ class Endpoint:
         return list(dict.fromkeys([*links, *self.side_loads]))
 
 
-OWN_TABLES = (
-    *("sync_log", "sync_details", "sync_changes", "unconfirmed_reads", "rejected_records", "dropped_fields"),
-    *("side_loaded", "load_counter", "forgotten", "personal_data_policy", "model_builds"),
-)
+LOG_TABLES = ("sync_log", "sync_details", "sync_changes", "unconfirmed_reads", "rejected_records", "dropped_fields")
+"""The tables with rows for each read of a list."""
+
+OWN_TABLES = (*LOG_TABLES, "side_loaded", "load_counter", "forgotten", "personal_data_policy", "model_builds")
 """The tables beside those of the lists that the project writes in the same schema."""
 
 

@@ -22,35 +22,10 @@ from crm_assets.settings import Crm, setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import FURTHER, varies
-from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation, statements_of
 from crm_assets.warehouse.transactions import Commits
 
-LAST_READ = """
-select
-    _dlt_load_id,
-    mode,
-    complete,
-    incomplete_because,
-    rows_in_source
-from raw.sync_log
-left join raw.sync_details using (resource, _dlt_load_id)
-where resource = ?
-order by _dlt_load_id desc
-limit 1
-"""
-
-REJECTED = """
-select
-    reason,
-    sum(coalesce(records, 1))::bigint as records,
-    coalesce(sum(records) filter (where record is null), 0)::bigint as not_stored
-from (select null::bigint as records where false union all by name select * from raw.rejected_records)
-where resource = ? and _dlt_load_id = ?
-group by reason
-order by reason
-"""
-"""Until the first load by this release, the table has no column `records`."""
-DROPPED = "select field from raw.dropped_fields where resource = ? and _dlt_load_id = ? order by field"
+SQL = statements_of(__file__)
 
 SHOWN_FIELDS = 20
 SHOWN_LENGTH = 60
@@ -92,7 +67,7 @@ class CheckedTable:
     @cached_property
     def last_read(self) -> LastRead | None:
         """None if it was not read yet."""
-        found = self.connection.execute(LAST_READ, [self.resource]).fetchone()
+        found = self.connection.execute(SQL["last_read"], [self.resource]).fetchone()
         return LastRead(*found) if found else None
 
 
@@ -146,7 +121,7 @@ def _dropped_fields(table: CheckedTable) -> list[str]:
     """Fields that the last read left out; none in a database of an earlier release."""
     if table.last_read is None or not exist(table.connection, f"{RAW}.dropped_fields"):
         return []
-    dropped = table.connection.execute(DROPPED, [table.resource, table.last_read.load_id]).fetchall()
+    dropped = table.connection.execute(SQL["dropped"], [table.resource, table.last_read.load_id]).fetchall()
     return [field for (field,) in dropped]
 
 
@@ -197,7 +172,7 @@ def complete_read(table: CheckedTable) -> Finding:
 def no_rejected_records(table: CheckedTable) -> Finding:
     """Whether the last read loaded every record. The finding has reasons and counts, never a record."""
     last = table.last_read
-    found = table.connection.execute(REJECTED, [table.resource, last.load_id]).fetchall() if last else []
+    found = table.connection.execute(SQL["rejected"], [table.resource, last.load_id]).fetchall() if last else []
     if not found:
         return Finding(True, "no record was rejected")
     numbers = {reason: count for reason, count, _ in found}

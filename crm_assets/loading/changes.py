@@ -12,65 +12,18 @@ import duckdb
 from crm_assets.api import ID
 from crm_assets.loading.raw_tables import own_columns, raw_table
 from crm_assets.loading.sync_log import count_read
-from crm_assets.warehouse.tables import RAW, exist, identifier
+from crm_assets.warehouse.tables import RAW, exist, identifier, statements_of
 from crm_assets.warehouse.transactions import committed
+
+SQL = statements_of(__file__)
 
 FEW = 20
 """So many rows may vanish at once, whatever their share."""
-
-LAST_READS = """
-select since, if(doubted > since, doubted, null)
-from (
-    select
-        coalesce(max(_dlt_load_id) filter (where mode = 'full' and complete), '') as since,
-        max(_dlt_load_id) filter (where not complete and rows_missing is not null) as doubted
-    from raw.sync_log
-    left join raw.unconfirmed_reads using (resource, _dlt_load_id)
-    where resource = $resource
-)
-"""
-
-SEEN = """
-select
-    count(*),
-    count(*) filter (where _dlt_load_id < $doubted)
-from {table}
-where _dlt_load_id >= $since and ($before is null or _dlt_load_id < $before)
-"""
-
-STORED = """
-create or replace temp table stored_before as
-select
-    {id},
-    hash({columns}) as content,
-    _dlt_load_id >= $since as was_present
-from {table}
-where _dlt_load_id <= $load_id
-"""
-
-COMPARED = """
-select
-    count(*) filter (where stored_before.id is null),
-    count(*) filter (where stored_before.was_present and stored_before.content <> loaded.content),
-    count(*) filter (where not stored_before.was_present)
-from (select {id}, hash({columns}) as content from {table} where _dlt_load_id = $load_id) as loaded
-left join stored_before on loaded.{id} = stored_before.{id}
-"""
-
-LAST_VERSION = "select version from raw.sync_changes where resource = ? order by _dlt_load_id desc limit 1"
 
 OF_READ = " where resource = $resource and _dlt_load_id = $load_id"
 COMPLETE = "update raw.sync_log set complete = true" + OF_READ
 NO_REASON = "update raw.sync_details set incomplete_because = ''" + OF_READ
 VANISHED = "update raw.sync_changes set rows_vanished = $missing" + OF_READ
-
-NEW_VERSION = """
-update raw.sync_changes set version = $version
-where
-    resource = $resource
-    and _dlt_load_id = (select max(_dlt_load_id) from raw.sync_changes where resource = $resource)
-"""
-"""The next load without changes has this version, so the models are built again."""
 
 
 @dataclass(frozen=True)
@@ -111,9 +64,9 @@ class ShownRows:
     @classmethod
     def counted(cls, connection: duckdb.DuckDBPyConnection, resource: str, before: str | None = None) -> "ShownRows":
         """Counts them. `before`: only those last seen before this load."""
-        [[since, doubted]] = connection.execute(LAST_READS, {"resource": resource}).fetchall()
+        [[since, doubted]] = connection.execute(SQL["last_reads"], {"resource": resource}).fetchall()
         limits = {"since": since, "doubted": doubted, "before": before}
-        [counts] = connection.execute(SEEN.format(table=raw_table(resource)), limits).fetchall()
+        [counts] = connection.execute(SQL["seen"].format(table=raw_table(resource)), limits).fetchall()
         return cls(since, doubted, *counts)
 
 
@@ -135,7 +88,7 @@ class Comparison:
         self._names = {"id": ID, "columns": columns, "table": raw_table(resource)}
         # Of a table without rows, a lake's catalog would be asked once per column.
         stored = self._names if self.shown.since or self.shown.rows else {**self._names, "columns": "0"}
-        connection.execute(STORED.format(**stored), {"load_id": load_id, "since": self.shown.since})
+        connection.execute(SQL["stored"].format(**stored), {"load_id": load_id, "since": self.shown.since})
 
     def missing(self, share: float) -> tuple[int, bool]:
         """How many of the rows a complete full read lacks, and whether these are too many and nothing confirms it.
@@ -166,10 +119,12 @@ class Comparison:
             vanished: How many rows are no longer shown.
             more_changed: Whether the load changed anything besides rows.
         """
-        [counted] = self._connection.execute(COMPARED.format(**self._names), {"load_id": self._load_id}).fetchall()
+        [counted] = self._connection.execute(
+            SQL["compared"].format(**self._names), {"load_id": self._load_id}
+        ).fetchall()
         new, changed, returned = counted
         self._connection.execute("drop table temp.stored_before")
-        last = self._connection.execute(LAST_VERSION, [self._resource]).fetchone()
+        last = self._connection.execute(SQL["last_version"], [self._resource]).fetchone()
         same = last is not None and not (more_changed or new or changed or vanished or returned)
         found = Changes(new, changed, vanished, returned, version=str(last[0]) if last and same else self._load_id)
         self._connection.execute(
@@ -201,7 +156,7 @@ def confirm(connection: duckdb.DuckDBPyConnection, resource: str) -> ShownRows |
             connection.execute(COMPLETE, of_read)
             connection.execute(NO_REASON, of_read)
             connection.execute(VANISHED, of_read | {"missing": found.missing})
-            connection.execute(NEW_VERSION, {"resource": resource, "version": version})
+            connection.execute(SQL["new_version"], {"resource": resource, "version": version})
         return found
 
     return committed(connection, confirmed)

@@ -19,45 +19,15 @@ from crm_assets.settings.secrets import path as shown_path
 from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
-from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation
+from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation, statements_of
 
-CURSOR = """
-with reads as materialized (
-    from raw.sync_log
-    left join raw.sync_details using (resource, _dlt_load_id)
-    where resource = $resource
-),
-
-last_full as (select max(_dlt_load_id) as load_id from reads where mode = 'full' and complete)
-
-select
-    (select max(updated_at) from {table}),
-    arg_max(least(started_at, answered_at), _dlt_load_id),
-    bool_or(_dlt_load_id = load_id and base_url = $base_url and path = $path and params::varchar = $params),
-    bool_and(complete),
-    bool_or(_dlt_load_id = load_id and rows_read = rows_in_source)
-    and list_min(arg_max(rows_in_source, _dlt_load_id, 2)) > (select count(*) from {table}) + $forgotten
-from reads
-inner join last_full on _dlt_load_id >= load_id
-"""
-"""The newest row; and of the reads since the last complete full one: when the last began, whether that one was of the
-same list, whether all are complete, and whether records were missed: the total was right, and is now higher than the
-number of rows. It must be so for two reads, since a record may be added while a list is read."""
+SQL = statements_of(__file__)
 
 NO_FULL_READ = "No complete full read has been loaded yet"
 NO_TIME = f"No loaded record has a time in {UPDATED_AT}"
 """Why a read is a full one."""
 
-RECENT = """
-select epoch(now() - started_at), requests
-from raw.sync_log
-where started_at between now() - interval 1 hour and now()
-"""
-
-
 LOAD_COUNTER = f"{RAW}.load_counter"
-
-NEXT_LOAD = "select coalesce(max(last_load), 0) + 1 from raw.load_counter"
 
 PREFIX = "load_"
 """Ids of earlier releases are times. As texts, all of them are less than one that begins with a letter."""
@@ -109,7 +79,7 @@ def count_read(connection: duckdb.DuckDBPyConnection) -> str:
     """
     create_shared_tables(connection)
     _digest_secrets(connection)
-    [[number]] = connection.execute(NEXT_LOAD).fetchall()
+    [[number]] = connection.execute(SQL["next_load"]).fetchall()
     if number == 1:
         for table in SELDOM:  # the rows of `create_in_lake`, of which nobody has read one
             connection.execute(f"delete from {table} where _dlt_load_id = '0'")
@@ -153,7 +123,7 @@ def read_cursor(
     if stored_types(connection, resource).get(UPDATED_AT) != "timestamp":
         return NO_TIME  # it was declared after the last load
     parameters = {"resource": resource, "forgotten": forgotten, **asdict(request)}
-    cursor = CURSOR.format(table=relation(view))
+    cursor = SQL["cursor"].format(table=relation(view))
     [[newest, began, is_same, all_complete, has_missed]] = connection.execute(cursor, parameters).fetchall()
     reasons = {
         NO_FULL_READ: began is None,
@@ -188,4 +158,4 @@ def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, 
 
     Reads that seem to begin later than now are left out: a clock was wrong, and it is not known when they began.
     """
-    return connection.execute(RECENT).fetchall()
+    return connection.execute(SQL["recent"]).fetchall()

@@ -16,59 +16,21 @@ from crm_assets.errors import WarehouseError
 from crm_assets.privacy.policy import read_forgotten, set_erased
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.typing.batches import id_hash, ids_within
-from crm_assets.warehouse.tables import PRESENT, RAW, exist, existing_tables, identifier, literal, relation
+from crm_assets.warehouse.tables import (
+    PRESENT,
+    RAW,
+    exist,
+    existing_tables,
+    identifier,
+    literal,
+    relation,
+    statements_of,
+)
 from crm_assets.warehouse.transactions import committed
 
-TABLE = """
-create schema if not exists raw;
-create table if not exists raw.forgotten (
-    resource varchar not null,
-    id_hash varchar not null,
-    salt varchar not null,
-    forgotten_at timestamp with time zone not null,
-    was_stored boolean not null,
-    _dlt_load_id varchar not null
-);
-"""
-"""One row per id. `_dlt_load_id` is the last load whose list still had the id; empty if none had it. `was_stored` says
-whether rows were erased."""
+SQL = statements_of(__file__)
 
 REJECTED_RECORDS = f"{RAW}.rejected_records"
-
-REJECTED = """
-select record::varchar, count(*)
-from raw.rejected_records
-where resource = ? and record is not null
-group by all
-"""
-
-LISTED = """
-select count(*)
-from raw.forgotten
-where
-    resource = $resource and _dlt_load_id <> ''
-    and _dlt_load_id >= coalesce((select load_id from present.since where resource = $resource), '')
-"""
-
-BY_TIME = """
-select
-    resource,
-    timezone('UTC', forgotten_at) as forgotten_at_utc,
-    count(*) as ids,
-    count(*) filter (where was_stored) as stored
-from raw.forgotten
-group by all
-order by forgotten_at_utc, resource
-"""
-
-REMEMBER = """
-merge into raw.forgotten as known
-using (select unnest($hashes) as id_hash, unnest($stored) as was_stored) as chosen
-on known.resource = $resource and known.id_hash = chosen.id_hash
-when matched then update set was_stored = known.was_stored or chosen.was_stored
-when not matched then insert (resource, id_hash, salt, forgotten_at, was_stored, _dlt_load_id)
-values ($resource, chosen.id_hash, $salt, now(), chosen.was_stored, '')
-"""
 
 Keys = Mapping[str, Sequence[str]]
 """Address of a table with history -> its columns with the ids of a resource."""
@@ -88,7 +50,7 @@ def listed_but_forgotten(connection: duckdb.DuckDBPyConnection, resource: str) -
     """The number of forgotten records that the CRM still lists."""
     if not exist(connection, f"{RAW}.forgotten", f"{PRESENT}.since"):
         return 0
-    [[count]] = connection.execute(LISTED, {"resource": resource}).fetchall()
+    [[count]] = connection.execute(SQL["listed"], {"resource": resource}).fetchall()
     return int(count)
 
 
@@ -110,7 +72,7 @@ def forget(
     """
 
     def erase() -> Stored:
-        connection.execute(TABLE)
+        connection.execute(SQL["table"])
         stored = stored_records(connection, resource, ids, keys)
         for address in made:
             connection.execute(f"drop table {relation(address)}")
@@ -122,7 +84,7 @@ def forget(
         salt = read_forgotten(connection).salt or secrets.token_hex(32)
         hashes = sorted((id_hash(salt, resource, id_), id_ in stored.ids) for id_ in ids)
         connection.execute(
-            REMEMBER,
+            SQL["remember"],
             {
                 "resource": resource,
                 "salt": salt,
@@ -178,7 +140,7 @@ def _rejected(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collect
     """Rejected records that have one of the ids in any form, or contain a record that has one -> number of rows."""
     if not exist(connection, REJECTED_RECORDS):
         return {}
-    found = connection.execute(REJECTED, [resource]).fetchall()
+    found = connection.execute(SQL["rejected"], [resource]).fetchall()
     wanted = set(ids)
     return {text: rows for text, rows in found if not wanted.isdisjoint(ids_within(parse_json(text.encode())))}
 
@@ -188,7 +150,7 @@ def forgotten_ids(connection: duckdb.DuckDBPyConnection) -> Sequence[tuple[str, 
 
     Only hashes of them are kept.
     """
-    return connection.execute(BY_TIME).fetchall() if exist(connection, f"{RAW}.forgotten") else []
+    return connection.execute(SQL["by_time"]).fetchall() if exist(connection, f"{RAW}.forgotten") else []
 
 
 def undo(connection: duckdb.DuckDBPyConnection, resource: str, ids: Collection[int]) -> int:

@@ -15,20 +15,9 @@ from crm_assets.errors import NotErased, SettingsError, WarehouseBusy
 from crm_assets.settings import Crm, CrmSettings, PersonalData, setting_name
 from crm_assets.source.typing.batches import Forgotten
 from crm_assets.source.typing.redaction import rules
-from crm_assets.warehouse.tables import RAW, exist
+from crm_assets.warehouse.tables import RAW, exist, statements_of
 
-TABLE = """
-create schema if not exists raw;
-create table if not exists raw.personal_data_policy (
-    personal_data varchar not null,
-    key_check varchar not null,
-    rules varchar not null,
-    is_erased boolean not null
-);
-"""
-"""One row. `is_erased` is false while free blocks of the file may still hold removed values."""
-
-STILL_LISTED = "update raw.forgotten set _dlt_load_id = ? where resource = ? and id_hash in (select unnest(?))"
+SQL = statements_of(__file__)
 
 
 @dataclass(frozen=True)
@@ -84,7 +73,7 @@ def stored_policy(connection: duckdb.DuckDBPyConnection) -> tuple[Policy, bool]:
 
 def set_policy(connection: duckdb.DuckDBPyConnection, policy: Policy, *, erased: bool) -> None:
     """Records the policy that all stored values now follow."""
-    connection.execute(TABLE)
+    connection.execute(SQL["table"])
     connection.execute("delete from raw.personal_data_policy")
     connection.execute(
         "insert into raw.personal_data_policy values (?, ?, ?, ?)",
@@ -168,4 +157,4 @@ class ReadRules:
                 f"{resource}: records were forgotten while they were being read. Read it again", may_recover=True
             )
         if skipped:
-            connection.execute(STILL_LISTED, [load_id, resource, [*skipped]])
+            connection.execute(SQL["still_listed"], [load_id, resource, [*skipped]])

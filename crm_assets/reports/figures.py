@@ -14,23 +14,12 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from crm_assets.api import ENDPOINTS
+from crm_assets.warehouse.tables import statements_of
 from crm_assets.warehouse.transactions import reading
 
-QUERIES = Path(__file__).with_name("sales_review")
+SQL = statements_of(__file__)
 
-TODAY = """
-set variable taken_at = (
-    select coalesce(max(taken_at) filter (where taken_at <= now() + interval 10 minute), max(taken_at))
-    from marts.pipeline_health_daily
-);
-set variable today = (
-    select max(snapshot_date)
-    from marts.pipeline_health_daily
-    where taken_at = getvariable('taken_at')
-)
-"""
-"""The time of the latest build and its day, for the queries: `getvariable('taken_at')`, `getvariable('today')`. A build
-whose clock was a year ahead is not the latest for a year."""
+QUERIES = Path(__file__).with_name("sales_review")
 
 LISTS = f"set variable lists = {[*ENDPOINTS]}"
 """The lists of the API, for the query `reads`."""
@@ -60,7 +49,7 @@ def read_figures(connection: duckdb.DuckDBPyConnection) -> SalesReview:
         duckdb.CatalogException: The marts have not been built.
     """
     with reading(connection):
-        connection.execute(f"{LISTS}; {TODAY}")
+        connection.execute(f"{LISTS}; {SQL['today']}")
         return {name: _rows(connection, sql) for name, sql in queries().items()}
 
 

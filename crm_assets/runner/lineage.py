@@ -14,21 +14,12 @@ from sqlglot.optimizer.scope import build_scope
 
 from crm_assets.errors import NotSelect
 from crm_assets.warehouse.duckdb_messages import line, reason
+from crm_assets.warehouse.tables import statements_of
+
+SQL = statements_of(__file__)
 
 ALIAS = re.compile(" AS .*", re.DOTALL)
 """DuckDB adds it to the names of some tables."""
-
-UNSTABLE = """
-select function_name
-from duckdb_functions()
-where function_type in ('scalar', 'table', 'aggregate')
-group by function_name
-having
-    bool_and(stability is distinct from 'CONSISTENT')
-    and function_name not in ('error', 'generate_series', 'json_each', 'json_tree', 'range', 'unnest')
-    or function_name in ('age', 'current_localtime', 'current_localtimestamp', 'current_setting', 'getvariable')
-"""
-"""Functions of clocks, chance, sessions, files and other databases. DuckDB 1.5 calls the last five consistent."""
 
 WITHOUT_BRACKETS = "current_date|current_time|current_timestamp|localtime|localtimestamp"
 
@@ -73,7 +64,7 @@ def is_stable(sql: str) -> bool:
 @cache
 def _unstable() -> re.Pattern[str]:
     with _database().cursor() as connection:
-        names = "|".join(name for (name,) in connection.execute(UNSTABLE).fetchall())
+        names = "|".join(name for (name,) in connection.execute(SQL["unstable"]).fetchall())
     return re.compile(rf"\b(({names}|\w+_scan|\w+_query)\s*\(|({WITHOUT_BRACKETS})\b)", re.IGNORECASE)
 
 

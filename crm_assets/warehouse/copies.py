@@ -29,35 +29,17 @@ from crm_assets.warehouse.tables import (
     comment,
     identifier,
     literal,
+    statements_of,
     stored_tables,
     with_lake_types,
     with_parquet_types,
 )
 from crm_assets.warehouse.transactions import committed, rolled_back
 
+SQL = statements_of(__file__)
+
 FILE = "moved_file"
 """The catalog name under which the file is attached."""
-
-TABLES = f"""
-select schema_name, table_name, comment
-from duckdb_tables()
-where database_name = '{FILE}'
-order by all
-"""
-
-COMMENTS = f"""
-select column_name, comment
-from duckdb_columns()
-where database_name = '{FILE}' and schema_name = ? and table_name = ? and comment is not null
-"""
-
-PRESENT_VIEWS = f"""
-select sql
-from duckdb_views()
-where database_name = '{FILE}' and schema_name = '{PRESENT}'
-order by view_name <> 'since'
-"""
-"""The others read view `since`."""
 
 
 def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
@@ -81,13 +63,13 @@ def move_tables(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, 
 def _move(connection: duckdb.DuckDBPyConnection, file: Path) -> dict[str, int]:
     # After a failed transaction it is not attached any more. A lake without tables is used with one thread.
     connection.execute(f"attach {literal(str(file))} as {FILE} (read_only); reset threads")
-    found = connection.execute(TABLES).fetchall()
+    found = connection.execute(SQL["tables"]).fetchall()
     taken = {(schema, table) for schema, table, _ in found} & {row[:2] for row in stored_tables(connection)}
     if not taken:
         for row in found:
             _copy_table(connection, *row)
         connection.execute(f"create schema if not exists {PRESENT}")
-        for (statement,) in connection.execute(PRESENT_VIEWS).fetchall():
+        for (statement,) in connection.execute(SQL["present_views"]).fetchall():
             connection.execute(statement)
     try:
         return {f"{schema}.{table}": _compared(connection, schema, table) for schema, table, _ in found}
@@ -117,7 +99,7 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
     except duckdb.Error as error:
         raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {reason(error)}") from None
     if description:
-        of_columns = dict(connection.execute(COMMENTS, [schema, table]).fetchall())
+        of_columns = dict(connection.execute(SQL["comments"], [schema, table]).fetchall())
         comment(connection, "table", (schema, table), description, of_columns, stored=dict.fromkeys(of_columns, ""))
 
 
@@ -138,8 +120,6 @@ CURRENT, MANIFEST = "current", "manifest.json"
 
 VERSION = re.compile(r"\d{8}T\d{12}Z")
 """The name of a version's folder: a time, UTC. Nothing else in the folder is removed."""
-
-LOADS = "select resource, max(_dlt_load_id) from raw.sync_log group by resource order by resource"
 
 WRITTEN = {**REPLACED, "JSON": "varchar"}
 """Type -> the one that is written instead. Polars reads Parquet's JSON as bytes."""
@@ -202,7 +182,7 @@ def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, 
         if kind != "view" or can_be_read(connection, identifier(schema, name))
     ]
     with rolled_back(connection):
-        loads = dict(connection.execute(LOADS).fetchall()) if ("raw", "sync_log") in tables else {}
+        loads = dict(connection.execute(SQL["loads"]).fetchall()) if ("raw", "sync_log") in tables else {}
         return {"loads": loads, "tables": [_written_table(connection, *table, version) for table in tables]}
 
 

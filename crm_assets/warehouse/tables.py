@@ -2,10 +2,21 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import duckdb
 from sqlglot import exp
+
+
+def statements_of(module: str) -> Mapping[str, str]:
+    """Name -> statement, from the `.sql` file beside a module: each follows a comment that begins with its name."""
+    text = Path(module).with_suffix(".sql").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^-- (\w+):.*\n(?:--.*\n)*", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], map(str.strip, parts[1::2]), strict=True))
+
+
+SQL = statements_of(__file__)
 
 
 def identifier(*parts: str) -> str:
@@ -35,20 +46,12 @@ PRESENT = "present"
 SMALL = 64 * 2**20
 """Bytes. A smaller warehouse is used with one thread: more of them take more CPU time and end no sooner."""
 
-TABLES = """
-select schema_name, view_name, 'view' from duckdb_views() where database_name = current_database()
-union all
-select distinct schema_name, table_name, 'table' from {tables}() where database_name = current_database()
-"""
-
-KIND = "select type from duckdb_databases() where database_name = current_database()"
-
 
 def kind_of_catalog(connection: duckdb.DuckDBPyConnection) -> str:
     """The kind of a connection's default catalog: `duckdb` for a file, `ducklake`, `motherduck`."""
     if known := getattr(connection, "kind", ""):
         return str(known)
-    [[kind]] = connection.execute(KIND).fetchall()
+    [[kind]] = connection.execute(SQL["kind"]).fetchall()
     return str(kind)
 
 
@@ -66,7 +69,7 @@ def stored_tables(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str,
     """Schema, name and kind, `table` or `view`, of all tables and views, sorted."""
     # `duckdb_columns` lists views as well. But `duckdb_tables` of a lake asks its catalog for the rows of each table.
     tables = "duckdb_columns" if is_lake(connection) else "duckdb_tables"
-    found = connection.execute(TABLES.format(tables=tables)).fetchall()
+    found = connection.execute(SQL["tables"].format(tables=tables)).fetchall()
     views = {(schema, name) for schema, name, kind in found if kind == "view"}
     return sorted(row for row in found if row[2] == "view" or row[:2] not in views)
 
@@ -158,14 +161,6 @@ def retype(connection: duckdb.DuckDBPyConnection, table: str, column: str, type_
         connection.execute(f"alter table {table} alter column {name} type {type_} using null")
 
 
-COMMENTED = """
-select column_name, coalesce(comment, '')
-from duckdb_columns()
-where database_name = current_database() and schema_name = ? and table_name = ?
-"""
-"""DuckDB binds all views for it again."""
-
-
 def comment(  # noqa: PLR0913 # all are needed, and there are three callers
     connection: duckdb.DuckDBPyConnection,
     kind: str,
@@ -188,13 +183,13 @@ def comment(  # noqa: PLR0913 # all are needed, and there are three callers
         stored: Its columns -> their comments now; None: they are read.
     """
     relation = identifier(*address)
-    statements = [f"comment on {kind} {relation} is {literal(description.strip())}"]
+    comments = [f"comment on {kind} {relation} is {literal(description.strip())}"]
     if kind == "table" or kind_of_catalog(connection) == "duckdb":  # only in a file columns of views can have comments
-        stored = dict(connection.execute(COMMENTED, address).fetchall()) if stored is None else stored
-        statements += [
+        stored = dict(connection.execute(SQL["commented"], address).fetchall()) if stored is None else stored
+        comments += [
             f"comment on column {relation}.{identifier(column)} is {literal(text.strip())}"
             for column, text in columns.items()
             if stored.get(column) not in {None, text.strip()}
         ]
-    connection.execute(";\n".join(statements))
-    return len(statements) > 1
+    connection.execute(";\n".join(comments))
+    return len(comments) > 1

@@ -10,7 +10,7 @@ from dagster import AssetKey, AssetsDefinition, DagsterInvalidConfigError, Execu
 from crm_assets.assets import models as models_module
 from crm_assets.assets.attributes import OWNERS, rows_statement
 from crm_assets.assets.models import model_asset
-from crm_assets.loading.shared_tables import CREATE_SIDE_LOADED
+from crm_assets.loading.shared_tables import SQL
 from crm_assets.settings import Crm
 from crm_assets_tests.assets.model_runs import SALES, execute, failure, run
 from crm_assets_tests.runner.model_project import ModelProject
@@ -126,7 +126,7 @@ def test_columns_made_from_personal_ones_are_tagged(project: ModelProject) -> No
 
 @pytest.mark.slow
 def test_side_loaded_records_are_tagged_and_their_ids_are_not(project: ModelProject) -> None:
-    execute(f"{CREATE_SIDE_LOADED}; insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
+    execute(f"{SQL['create_side_loaded']} insert into raw.side_loaded values ('users', 1, '{{}}', 'load_1')")
     project.mart("select id as day, array_name, record as name from raw.side_loaded")
 
     assert tagged(run(project)) == ["name"]

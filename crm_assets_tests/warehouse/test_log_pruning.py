@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crm_assets.loading.shared_tables import LOG_TABLES, prune_logs
+from crm_assets.api import LOG_TABLES
+from crm_assets.loading.shared_tables import prune_logs
 from crm_assets.loading.sync_log import ListRequest, loaded_from, read_cursor, write_sync_log
 from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.warehouse.lake.address import connected_with

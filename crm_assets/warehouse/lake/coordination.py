@@ -19,52 +19,9 @@ import psycopg
 from crm_assets.errors import WarehouseUnreachable
 from crm_assets.source.http.limits import Rate
 from crm_assets.warehouse.sharing import Announce, attempts
+from crm_assets.warehouse.tables import statements_of
 
-LOCK = "select pg_advisory_lock(hashtextextended(%(key)s, 0))"
-SHARE = "select pg_advisory_lock_shared(hashtextextended(%(key)s, 0))"
-LOCK_IF_FREE = "select pg_try_advisory_lock(hashtextextended(%(key)s, 0))"
-
-BACKEND = "select pg_backend_pid()"
-"""PostgreSQL's process id of a session. A pooler gives connections another number."""
-
-HOLDERS = """
-select coalesce(string_agg(distinct application_name, ', '), 'another process')
-from pg_locks
-inner join pg_stat_activity using (pid)
-where
-    locktype = 'advisory' and granted and objsubid = 1 and pid <> pg_backend_pid()
-    and pg_locks.database = (select oid from pg_database where datname = current_database())
-    and ((classid::bigint << 32) | objid::bigint) = hashtextextended(%(key)s, 0)
-"""
-
-REQUESTS = """
-create table if not exists crm_assets_requests (
-    crm text not null,
-    sent_at timestamp with time zone not null default clock_timestamp()
-);
-create index if not exists crm_assets_requests_by_time on crm_assets_requests (crm, sent_at);
-"""
-"""One row per request of the last two hours."""
-
-ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended('crm_assets requests ' || %(crm)s, 0))"
-
-UNTIL_ONE_MORE = """
-select extract(epoch from sent_at - clock_timestamp()) + %(period)s
-from crm_assets_requests
-where crm = %(crm)s and sent_at <= clock_timestamp()
-order by sent_at desc
-limit 1
-offset %(before)s
-"""
-"""Seconds until the oldest of the last `before + 1` requests is out of the period."""
-
-SENT = "insert into crm_assets_requests (crm) values (%(crm)s)"
-
-DELETE_OLD = """
-delete from crm_assets_requests
-where sent_at not between clock_timestamp() - interval '2 hours' and clock_timestamp()
-"""
-"""Also those in the future, of a clock that was ahead."""
+SQL = statements_of(__file__)
 
 Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -96,22 +53,23 @@ def locked(  # noqa: PLR0913, PLR0917 # all are needed, and there are two caller
     """
     whole = f"crm_assets {lake}"
     # Always in the same order, to prevent deadlocks.
-    locks = [(SHARE, whole), *((LOCK, f"{whole} {table}") for table in sorted(tables))] if tables else [(LOCK, whole)]
+    single = [(SQL["lock"], f"{whole} {table}") for table in sorted(tables)]
+    locks = [(SQL["share"], whole), *single] if tables else [(SQL["lock"], whole)]
     what = ", ".join(sorted(tables)) or "the lake"
     name = f"process {os.getpid()} on {socket.gethostname()}"
     since = time.monotonic()
     with closing(psycopg.connect(dsn, autocommit=True, application_name=name[:63])) as session:
-        session_id = int(_value(session, BACKEND))
+        session_id = int(_value(session, SQL["backend"]))
         if session_id != session.info.backend_pid:
             _refuse_pooler(session, session_id, dsn)
         for statement, key in locks:
-            holders = partial(_value, session, HOLDERS, key)
+            holders = partial(_value, session, SQL["holders"], key)
             for seconds in attempts(f"{what}, written", holders, wait, announce, since):
                 if _acquired(session, statement, key, seconds):
                     break
         yield (
             partial(_is_there, session),
-            [table for table in if_free if not _value(session, LOCK_IF_FREE, f"{whole} {table}")],
+            [table for table in if_free if not _value(session, SQL["lock_if_free"], f"{whole} {table}")],
         )
 
 
@@ -130,7 +88,7 @@ def _refuse_pooler(session: Session, session_id: int, dsn: str) -> None:
     """Refuses a pooler that lends the session of an idle connection to another one, in whichever order it has them."""
     with closing(psycopg.connect(dsn, autocommit=True)) as other:
         for _ in range(4):  # after five times, psycopg prepares a statement: in another session it does not exist
-            if _value(session, BACKEND) != session_id or _value(other, BACKEND) == session_id:
+            if _value(session, SQL["backend"]) != session_id or _value(other, SQL["backend"]) == session_id:
                 raise WarehouseUnreachable(
                     "CRM_WAREHOUSE leads to a connection pooler in transaction mode, such as PgBouncer, which loses "
                     "locks. Connect to PostgreSQL itself, or use the pooler's session mode. Nothing was written"
@@ -158,15 +116,15 @@ class RequestCount:
     def reserve(self, rates: Sequence[Rate]) -> float:
         """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
         with self._one_thread, self._session.transaction():
-            self._session.execute(ONE_AT_A_TIME, {"crm": self._crm})
+            self._session.execute(SQL["one_at_a_time"], {"crm": self._crm})
             wait = max((self._wait(rate) for rate in rates), default=0.0)
             if wait <= 0:
-                self._session.execute(SENT, {"crm": self._crm})
+                self._session.execute(SQL["sent"], {"crm": self._crm})
             return max(wait, 0.0)
 
     def _wait(self, rate: Rate) -> float:
         parameters = {"crm": self._crm, "period": rate.whole_period, "before": rate.requests - 1}
-        found = self._session.execute(UNTIL_ONE_MORE, parameters).fetchone()
+        found = self._session.execute(SQL["until_one_more"], parameters).fetchone()
         return float(found[0]) if found else 0.0
 
 
@@ -179,7 +137,7 @@ def counted_requests(dsn: str, crm: str) -> Iterator[RequestCount]:
     """
     with psycopg.connect(dsn, autocommit=True) as session:
         with session.transaction():
-            session.execute(ONE_AT_A_TIME, {"crm": ""})
-            session.execute(REQUESTS)
-        session.execute(DELETE_OLD)
+            session.execute(SQL["one_at_a_time"], {"crm": ""})
+            session.execute(SQL["requests"])
+        session.execute(SQL["delete_old"])
         yield RequestCount(session, crm)

@@ -12,8 +12,10 @@ from functools import partial
 import duckdb
 
 from crm_assets.warehouse.lake.commit import require_lock
-from crm_assets.warehouse.tables import identifier
+from crm_assets.warehouse.tables import identifier, statements_of
 from crm_assets.warehouse.transactions import committed
+
+SQL = statements_of(__file__)
 
 CATALOG = "lake"
 """The catalog name under which a lake is attached."""
@@ -26,8 +28,6 @@ UNDISTURBED = "1 day"
 
 INLINED = f"call ducklake_flush_inlined_data('{CATALOG}')"
 """Moves rows from tables of the catalog into files. Only earlier versions of this project left rows there."""
-
-INLINED_TABLES = "select table_name from {catalog}.ducklake_inlined_data_tables"
 
 ROW_GROUPS = f"call {CATALOG}.set_option('parquet_row_group_size', 20000)"
 """Rows that a writer of Parquet keeps in memory. DuckDB's 122,880 do not fit into the memory of a load, and each large
@@ -57,11 +57,6 @@ ERASURE = (
 no snapshot has ever had are those of killed writers. All snapshots but the current one expire, whatever their times:
 clocks of machines differ."""
 
-FILES = f"""
-select coalesce(sum(file_count), 0)::bigint, coalesce(sum(file_size_bytes), 0)::bigint
-from ducklake_table_info('{CATALOG}')
-"""
-
 COMPARED_AS: Mapping[str, str] = {
     **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), "hugeint"),
     **dict.fromkeys(("float32", "float64"), "double"),
@@ -72,60 +67,6 @@ COMPARED_AS: Mapping[str, str] = {
     **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
 }
 """Type of a column in the catalog -> the type that orders its bounds, which are texts. Others are ordered as texts."""
-
-TYPES = "select distinct column_type from {catalog}.ducklake_column where end_snapshot is null"
-
-BOUNDS = """
-select
-    columns.table_id,
-    columns.column_id,
-    arg_min(in_file.min_value, try_cast(in_file.min_value as {type})) as min_value,
-    arg_max(in_file.max_value, try_cast(in_file.max_value as {type})) as max_value
-from {catalog}.ducklake_column as columns
-left join {catalog}.ducklake_file_column_stats as in_file
-    on
-        columns.table_id = in_file.table_id
-        and columns.column_id = in_file.column_id
-        and in_file.data_file_id in (select data_file_id from {catalog}.ducklake_data_file where end_snapshot is null)
-where columns.end_snapshot is null and columns.column_type = {named}
-group by columns.table_id, columns.column_id
-having
-    bool_and(
-        coalesce(in_file.value_count, 0) = 0
-        or (try_cast(in_file.min_value as {type}) is not null and try_cast(in_file.max_value as {type}) is not null)
-    )
-"""
-"""Bounds of the columns of one type. Left out are columns of which a file has values, but not their bounds."""
-
-RENEWED = """
-update {catalog}.ducklake_table_column_stats as stored
-set min_value = renewed.min_value, max_value = renewed.max_value
-from ({bounds}) as renewed
-where
-    stored.table_id = renewed.table_id
-    and stored.column_id = renewed.column_id
-    and (stored.min_value is distinct from renewed.min_value or stored.max_value is distinct from renewed.max_value)
-"""
-
-COUNTED = """
-update {catalog}.ducklake_table_stats as stored
-set record_count = counted.rows
-from (
-    select table_id, sum(record_count)::bigint as rows
-    from {catalog}.ducklake_data_file
-    where end_snapshot is null
-    group by table_id
-) as counted
-where stored.table_id = counted.table_id and stored.record_count <> counted.rows
-"""
-
-OF_DROPPED_COLUMNS = """
-delete from {catalog}.ducklake_table_column_stats
-where
-    (table_id, column_id) not in (
-        select (table_id, column_id) from {catalog}.ducklake_column where end_snapshot is null
-    )
-"""
 
 
 def rewrite(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
@@ -158,7 +99,7 @@ def erase(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
 
 def _flush(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Empties the catalog's tables of rows. If they are empty it does nothing: DuckLake would wait for readers."""
-    tables = connection.execute(INLINED_TABLES.format(catalog=catalog)).fetchall()
+    tables = connection.execute(SQL["inlined_tables"].format(catalog=catalog)).fetchall()
     if any(connection.execute(f"from {catalog}.{identifier(table)} limit 1").fetchone() for (table,) in tables):
         _call(connection, INLINED)
 
@@ -175,15 +116,15 @@ def _called(connection: duckdb.DuckDBPyConnection, procedure: str) -> None:
 
 
 def _files(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    [(files, size)] = connection.execute(FILES).fetchall()
+    [(files, size)] = connection.execute(SQL["files"]).fetchall()
     return files, size
 
 
 def _renew_bounds(connection: duckdb.DuckDBPyConnection, catalog: str) -> None:
     """Recomputes all bounds, with the lock of the whole lake. No table may have rows in the catalog, not in files."""
-    connection.execute(COUNTED.format(catalog=catalog))
-    connection.execute(OF_DROPPED_COLUMNS.format(catalog=catalog))
-    for (named,) in connection.execute(TYPES.format(catalog=catalog)).fetchall():
+    connection.execute(SQL["counted"].format(catalog=catalog))
+    connection.execute(SQL["of_dropped_columns"].format(catalog=catalog))
+    for (named,) in connection.execute(SQL["types"].format(catalog=catalog)).fetchall():
         type_ = named if named.startswith("decimal") else COMPARED_AS.get(named, "varchar")
-        bounds = BOUNDS.format(catalog=catalog, type=type_, named=f"'{named}'")
-        connection.execute(RENEWED.format(catalog=catalog, bounds=bounds))
+        bounds = SQL["bounds"].format(catalog=catalog, type=type_, named=f"'{named}'")
+        connection.execute(SQL["renewed"].format(catalog=catalog, bounds=bounds))
