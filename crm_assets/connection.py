@@ -8,7 +8,7 @@ from dagster import ConfigurableResource, InitResourceContext, get_dagster_logge
 from pydantic import PrivateAttr, SecretStr
 
 from crm_assets.api import ENDPOINTS, INCLUDE
-from crm_assets.errors import extra
+from crm_assets.errors import ExtraMissing
 from crm_assets.probing.check import CrmFindings, check_crm
 from crm_assets.settings import DEFAULT_CRM, Crm, CrmSettings, EndpointSettings, resolve_settings, setting_name
 from crm_assets.settings.crm import SANDBOX
@@ -56,8 +56,13 @@ class CrmConnection(ConfigurableResource):  # type: ignore[type-arg]
         # Steps in separate processes each start a sandbox. Its records depend only on the seed and the clock, so all
         # of them serve the same CRM. Imported here, since a real CRM does not need it.
         address, key = setting_name("base_url"), setting_name("api_key")
-        with extra("sandbox", f"Neither {address} nor {key} is set. The bundled sandbox"):
+        try:
             from crm_assets.sandbox import serving_sandbox
+        except ModuleNotFoundError as error:
+            raise ExtraMissing(
+                f"Neither {address} nor {key} is set. The bundled sandbox needs the package {error.name}, which is not "
+                "installed. Run: pip install 'crm_assets[sandbox]'"
+            ) from None
 
         # A resource added to the project is an empty list in the sandbox.
         lists = {endpoint.path: endpoint.data_selector for endpoint in ENDPOINTS.values()}

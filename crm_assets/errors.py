@@ -24,8 +24,7 @@ CrmAssetsError
 Messages say what is wrong, where, and what to do. They can be shown to anybody: they hold no record and no secret.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -56,25 +55,6 @@ class SettingsError(CrmAssetsError):
 
 class ExtraMissing(CrmAssetsError):
     """A package is not installed, since it is not for every installation. The message has the command to install it."""
-
-
-@contextmanager
-def extra(name: str, purpose: str) -> Iterator[None]:
-    """Explains imports of the body that fail.
-
-    Args:
-        name: The extra of this project that has the packages.
-        purpose: What needs them.
-
-    Raises:
-        ExtraMissing: A package is not installed.
-    """
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ExtraMissing(
-            f"{purpose} needs the package {error.name}, which is not installed. Run: pip install 'crm_assets[{name}]'"
-        ) from None
 
 
 class SchemaRefused(CrmAssetsError):

@@ -16,12 +16,6 @@ from crm_assets.settings.finding import NOT_FOR_MODELS
 from crm_assets.warehouse.warehouse import Warehouse
 
 
-def check_specs(crm: Crm, model: Model) -> list[dg.AssetCheckSpec]:
-    """The checks that the model's op runs right after the build. It fails if one of severity error does."""
-    key = asset_key(crm, model.address)
-    return [dg.AssetCheckSpec(test.name, asset=key, description=test.description) for test in model.own_tests]
-
-
 def build_model_checks(
     crm: Crm, models: Iterable[Model], missing: Collection[str] = ()
 ) -> list[dg.AssetChecksDefinition]:

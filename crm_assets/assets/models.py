@@ -23,7 +23,7 @@ from crm_assets.assets.attributes import (
     table_columns,
 )
 from crm_assets.assets.failures import failures_explained
-from crm_assets.assets.model_checks import check_specs, evaluation, tested, undocumented
+from crm_assets.assets.model_checks import evaluation, tested, undocumented
 from crm_assets.dagster_internals import latest_evaluations
 from crm_assets.errors import WrongRows, counted
 from crm_assets.loading.shared_tables import create_side_loaded
@@ -80,7 +80,8 @@ def build_model_assets(crm: Crm, models: Iterable[Model]) -> list[dg.AssetsDefin
 def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
     """The asset that builds and tests one model."""
     key = asset_key(crm, model.address)
-    checks = [dg.AssetCheckKey(key, test.name) for test in model.own_tests]
+    # The op fails if a check of severity error does.
+    checks = [dg.AssetCheckSpec(test.name, asset=key, description=test.description) for test in model.own_tests]
     owner = str((model.config.get("meta") or {}).get("owner") or "")
     spec = dg.AssetSpec(
         key,
@@ -101,7 +102,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=key.to_python_identifier(),
         specs=[spec],
-        check_specs=check_specs(crm, model),
+        check_specs=checks,
         can_subset=True,  # jobs select no checks
         retry_policy=retry_policy(crm),
         op_tags=AFTER_OTHERS if SIDE_LOADED in model.reads else {},
@@ -124,7 +125,7 @@ def model_asset(crm: Crm, model: Model) -> dg.AssetsDefinition:
                 return
             source = dg.MetadataValue.text(masked(settings.source))
             may_stay = config["only_if_changed"] and not full_refresh
-            shown = _shown(context.instance, key, checks, source) if may_stay else None
+            shown = _shown(context.instance, key, [check.key for check in checks], source) if may_stay else None
             now = _time_of(context.instance, context.run_id) if model.asks_for_time else datetime.now(timezone.utc)
             try:
                 metadata, evaluations = _unchanged_or_built(

@@ -71,16 +71,12 @@ def _dlt_silent() -> Iterator[None]:
 
     Errors are still raised, and reported without these messages.
     """
-    logger = logging.getLogger("dlt")
-
-    def nothing(_: logging.LogRecord) -> bool:
-        return False
-
-    logger.addFilter(nothing)
+    logger, only_others = logging.getLogger("dlt"), logging.Filter("crm_assets")
+    logger.addFilter(only_others)
     try:
         with warnings.catch_warnings():
             # dagster-dlt calls functions that dlt has renamed; users cannot act on the warning.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:
-        logger.removeFilter(nothing)
+        logger.removeFilter(only_others)

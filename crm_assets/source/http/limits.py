@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 from crm_assets.settings import CrmSettings, setting_name
 
@@ -53,11 +52,9 @@ class Rate:
         return self.departures[0] + self.whole_period - now if len(self.departures) == self.requests else 0.0
 
 
-class Ledger(Protocol):
-    """Where several processes count their requests together."""
-
-    def reserve(self, rates: Sequence[Rate], /) -> float:
-        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
+Ledger = Callable[[Sequence[Rate]], float]
+"""Counts one more request, together with those of other processes, if the rates allow it now. Returns 0, or the seconds
+to wait before the next try."""
 
 
 class Limits:
@@ -117,7 +114,7 @@ class Limits:
     def _reserve(self) -> float:
         """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
         if self.ledger and self.rates:
-            return self.ledger.reserve(self.rates)
+            return self.ledger(self.rates)
         now = time.monotonic()
         wait = max((rate.wait(now) for rate in self.rates), default=0.0)
         if wait <= 0:

@@ -36,16 +36,6 @@ MIN_WAIT_TO_LOG = 1.0
 """Waits that the API asks for are logged if they take at least this many seconds."""
 
 
-class PageRequest(PreparedRequest):
-    """A request that `rest_api` passes from `prepare_request` to `send`, with its page number."""
-
-    def __init__(self, request: Request) -> None:
-        """Copies the page number: `rest_api` changes the same request object for each page."""
-        super().__init__()
-        self.request = request
-        self.number: int = request.params[PAGE]
-
-
 class PageResponse(Response):
     """An answer whose data are a single item: the parsed page."""
 
@@ -115,6 +105,7 @@ class PageSession(Session):
         self._prefetched: dict[int, Future[Page]] = {}
         self._seconds = 0.0
         self._reader = threading.get_ident()
+        self._asked = Request()
         self._template: PreparedRequest | None = None
         # Proxies and certificates from the environment, resolved once since all requests go to one host.
         self._environment: Any = self.merge_environment_settings(settings.base_url, {}, True, None, None)
@@ -147,23 +138,22 @@ class PageSession(Session):
         return requested
 
     def prepare_request(self, request: Request) -> PreparedRequest:
-        """The request for `send`, with its page number."""
-        return PageRequest(request)
+        """Notes what `rest_api` asks for next. `send` prepares it, unless it is already being fetched."""
+        self._asked = request
+        return PreparedRequest()
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
-        """Returns the page that `request` asks for. Fetches it now unless it is already being fetched.
+        """Returns the page that was asked for last. Fetches it now unless it is already being fetched.
 
         Raises:
             ApiUnavailable: The last retry failed.
             ApiRefusal: Any other status except 200.
             BadAnswer: Status 200, but the body is not a page of this resource.
         """
-        if not isinstance(request, PageRequest):
-            raise TypeError("requests come from prepare_request")
-        page = self._prefetched.pop(request.number, None)
+        number = self._asked.params[PAGE]
+        page = self._prefetched.pop(number, None)
         if page is None:
-            fetched = self._fetch(self._prepare(request.request, request.number), request.number)
-            return PageResponse(self._selector, fetched)
+            return PageResponse(self._selector, self._fetch(self._prepare(self._asked, number), number))
         while wait([page], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
             self._announce_queued()
         self._announce_queued()

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from crm_assets.errors import WarehouseUnreachable
-from crm_assets.source.http.limits import Rate
+from crm_assets.source.http.limits import Ledger, Rate
 from crm_assets.warehouse.sharing import Announce, attempts
 from crm_assets.warehouse.tables import statements_of
 
@@ -104,40 +104,29 @@ def _acquired(session: Session, statement: str, key: str, patience: float) -> bo
     return True
 
 
-class RequestCount:
-    """The requests to one CRM. May be used from any thread."""
-
-    def __init__(self, session: Session, crm: str) -> None:
-        """Takes its own database session, and the address that identifies the CRM."""
-        self._session = session
-        self._crm = crm
-        self._one_thread = threading.Lock()
-
-    def reserve(self, rates: Sequence[Rate]) -> float:
-        """Counts one more request if the rates allow it now. Returns 0, or the seconds to wait before the next try."""
-        with self._one_thread, self._session.transaction():
-            self._session.execute(SQL["one_at_a_time"], {"crm": self._crm})
-            wait = max((self._wait(rate) for rate in rates), default=0.0)
-            if wait <= 0:
-                self._session.execute(SQL["sent"], {"crm": self._crm})
-            return max(wait, 0.0)
-
-    def _wait(self, rate: Rate) -> float:
-        parameters = {"crm": self._crm, "period": rate.whole_period, "before": rate.requests - 1}
-        found = self._session.execute(SQL["until_one_more"], parameters).fetchone()
-        return float(found[0]) if found else 0.0
-
-
 @contextmanager
-def counted_requests(dsn: str, crm: str) -> Iterator[RequestCount]:
-    """The count of the requests to a CRM, in a table that is created if there is none.
+def counted_requests(dsn: str, crm: str) -> Iterator[Ledger]:
+    """The count of the requests to a CRM, in a table that is created if there is none. Any thread may use it.
 
     Raises:
         psycopg.OperationalError: The database cannot be reached.
     """
+    one_thread = threading.Lock()
+
+    def reserve(rates: Sequence[Rate]) -> float:
+        waits = [0.0]
+        with one_thread, session.transaction():
+            session.execute(SQL["one_at_a_time"], {"crm": crm})
+            for rate in rates:
+                parameters = {"crm": crm, "period": rate.whole_period, "before": rate.requests - 1}
+                waits += [float(wait) for (wait,) in session.execute(SQL["until_one_more"], parameters).fetchall()]
+            if max(waits) <= 0:
+                session.execute(SQL["sent"], {"crm": crm})
+        return max(waits)
+
     with psycopg.connect(dsn, autocommit=True) as session:
         with session.transaction():
             session.execute(SQL["one_at_a_time"], {"crm": ""})
             session.execute(SQL["requests"])
         session.execute(SQL["delete_old"])
-        yield RequestCount(session, crm)
+        yield reserve
