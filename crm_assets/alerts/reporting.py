@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from zlib import crc32
 
 import dagster as dg
@@ -21,6 +22,7 @@ from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import DEFAULT_CRM, Crm, setting_at_load
 from crm_assets.settings.secrets import url
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets.yaml_files import read_yaml
 
 LONGEST, MOST = 1500, 20
 """The most characters about one problem, and the most such texts and links in an alert, whose title counts the rest."""
@@ -28,29 +30,8 @@ LONGEST, MOST = 1500, 20
 IN_TITLE = 3
 """The most assets that a title names."""
 
-ADVICE: Mapping[Kind, str] = {
-    Kind.step: (
-        "Unless the error says otherwise, tables keep the rows of their last successful run. Fix what the error "
-        "says, then materialize again. {check} shows whether the CRM can be read, and what to set."
-    ),
-    Kind.run: (
-        "No table is left half written, so nothing needs cleaning up. Run it again. If its process was killed, "
-        "check the machine's memory and whether it restarted."
-    ),
-    Kind.check: (
-        "The table was written, and no row was deleted. Do what the check says; its page has the rows or fields. "
-        "The next read checks it again."
-    ),
-    Kind.warning: (
-        "The tables were written. The page of each check has the rows or fields. {check} shows which settings "
-        "to change."
-    ),
-    Kind.late: (
-        "Nothing failed, but nothing ran either. Check that Dagster's daemon runs, and turn the schedule on under "
-        "Automation in the UI."
-    ),
-}
-"""What a problem means and what to do. `{check}`: the command that checks the CRM."""
+ADVICE: Mapping[str, str] = read_yaml(Path(__file__).with_name("advice.yaml"), SettingsError)
+"""Kind of problem -> what it means and what to do."""
 
 
 class Incident(BaseModel):
@@ -142,7 +123,9 @@ def _problem(incident: Incident) -> Message:
     return Message(
         "warning" if kind is Kind.warning else "failure",
         f"crm_assets: {word}: {named(subjects, IN_TITLE)}",
-        "\n".join([*incident.details, *hit, ADVICE[kind].format(check=" and ".join(f"`{check}`" for check in checks))]),
+        "\n".join(
+            [*incident.details, *hit, ADVICE[kind.value].format(check=" and ".join(f"`{check}`" for check in checks))]
+        ),
     )
 
 

@@ -14,41 +14,17 @@ import dagster as dg
 import duckdb
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-from crm_assets.errors import CrmAssetsError
+from crm_assets.errors import CrmAssetsError, SettingsError
 from crm_assets.masking import mask_log_records, masked
-from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use, setting_name
+from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use
 from crm_assets.warehouse.duckdb_messages import is_about_statement, is_lost, is_out_of_memory, line, reason
 from crm_assets.warehouse.lake.address import is_about_lake, may_answer_later
 from crm_assets.warehouse.transactions import Commits, commits_noted
+from crm_assets.yaml_files import read_yaml
 
-DATA_DIR = setting_name("data_dir")
+TEXTS: Mapping[str, str] = read_yaml(Path(__file__).with_name("failures.yaml"), SettingsError)
 
-NO_ROOM = (
-    f"Free space on this disk, or set {DATA_DIR} to a folder on another one; a warehouse needs three times its size"
-)
-NOT_ALLOWED = f"Allow the user who runs this to read and write there, or set {DATA_DIR} to another folder"
-NO_FOLDER = f"Set {DATA_DIR} to a folder"
-UNREADABLE = (
-    f"If a newer DuckDB has written the database in {DATA_DIR}, install that version. If the file is damaged, restore "
-    "it from the published copy or a backup (docs/backup.md), or move it away: the next run reads the CRM into a "
-    "new one, without vanished rows and history"
-)
-NO_LAKE = (
-    f"Check the catalog in {setting_name('warehouse')} and the storage in {setting_name('warehouse_files')}, and "
-    "materialize it again"
-)
-
-ADVICE: Mapping[int, str] = {
-    errno.ENOSPC: NO_ROOM,
-    errno.EDQUOT: NO_ROOM,
-    errno.EFBIG: NO_ROOM,
-    errno.EACCES: NOT_ALLOWED,
-    errno.EPERM: NOT_ALLOWED,
-    errno.EROFS: NOT_ALLOWED,
-    errno.ENOTDIR: NO_FOLDER,
-    errno.EEXIST: NO_FOLDER,
-    errno.EMFILE: "Raise the limit of open files (ulimit -n)",
-}
+ADVICE: Mapping[int, str] = {getattr(errno, name): text for name, text in TEXTS.items() if name in vars(errno)}
 """Error number of the operating system -> what to do."""
 
 REASONS: Mapping[str, str] = {os.strerror(number): advice for number, advice in ADVICE.items()}
@@ -65,13 +41,13 @@ def disk_error(error: BaseException) -> str:
     if isinstance(error, (ConnectionError, TimeoutError)):
         return ""
     if isinstance(error, OSError) and error.errno:
-        return f"{error}. {ADVICE.get(error.errno, f'Check the folder in {DATA_DIR}')}"
+        return f"{error}. {ADVICE.get(error.errno, TEXTS['OTHER'])}"
     if not isinstance(error, duckdb.Error):
         return ""
     if quoted := QUOTED.search(str(error)):
         return f"{quoted[0]}. {REASONS[quoted[1]]}"
     if isinstance(error, duckdb.IOException) or DAMAGED in str(error):
-        advice = NO_LAKE if is_about_lake(error) else UNREADABLE
+        advice = TEXTS["LAKE" if is_about_lake(error) else "UNREADABLE"]
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
     return ""
 

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from crm_assets.errors import NothingStored, counted
 from crm_assets.masking import masked
 from crm_assets.reports.figures import EXACT, Formats, SalesReview, half_up, ratio
-from crm_assets.reports.tables import HEADLINE, Column, Table, chart, tables_of
+from crm_assets.reports.tables import DECLARED, HEADLINE, Column, Table, chart, tables_of
 from crm_assets.settings import Crm, CrmSettings
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20")
@@ -105,23 +106,14 @@ TEMPLATES = Environment(
 )
 TEMPLATES.globals |= {"counted": counted, "half_up": half_up, "ratio": ratio}
 
-QUESTIONS: Mapping[str, str] = {
-    "Are we on target?": "on_target",
-    "Who brings it in?": "who",
-    "From whom?": "from_whom",
-    "What is at risk?": "at_risk",
-    "Can we trust it?": "trust",
-}
-"""Question -> the macro of `sales_review/answers.txt` that answers it."""
-
 
 def answers(review: SalesReview, formats: Formats) -> Mapping[str, str]:
     """Question -> its answer in sentences with numbers, in the page's order."""
     today = review["headline"][0]["snapshot_date"]
     last_of_month = today.replace(day=monthrange(today.year, today.month)[1])
     context = {"review": review, "formats": formats, "last_of_month": last_of_month}
-    macros = TEMPLATES.get_template("answers.txt").make_module(context)
-    lines = {question: getattr(macros, macro)().split("\n") for question, macro in QUESTIONS.items()}
+    module: Any = TEMPLATES.get_template("answers.txt").make_module(context)
+    lines = {question: answer().split("\n") for question, answer in module.questions.items()}
     return {question: " ".join(filter(None, (line.strip(" ") for line in found))) for question, found in lines.items()}
 
 
@@ -145,13 +137,7 @@ def render(review: SalesReview, formats: Formats, definitions: Mapping[str, str]
         review=review,
         answers=answers(review, formats),
         tables=tables,
-        charts={
-            "months": chart(tables["months"], ["won_amount"], "target_amount"),
-            "owners": chart(tables["owners"], ["won_amount_this_year"], "target_this_year"),
-            "types": chart(tables["types"], ["won_amount_12m"], "won_amount_prior_12m"),
-            "backlog": chart(tables["backlog"], [column.name for column in tables["backlog"].columns[1:]]),
-            "meetings": chart(tables["meetings"], ["meetings"]),
-        },
+        charts={name: chart(tables[name], **drawn["chart"]) for name, drawn in DECLARED.items() if "chart" in drawn},
         definitions={metric: definitions[metric] for metric in sorted(metrics & definitions.keys())},
         folder=folder,
         formats=formats,

@@ -55,27 +55,20 @@ class Table:
     rows: Rows
 
 
+DECLARED = yaml.load((QUERIES / "tables.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506 # a safe one
+"""What `sales_review/tables.yaml` says of each table and its chart."""
+
+HEADLINE: Mapping[str, str] = DECLARED["week"]["rows"]
+"""Number of `pipeline_health_daily` -> its metric."""
+
+
 @cache
 def declared_tables() -> Mapping[str, tuple[str, Sequence[Column]]]:
     """Name of a table -> its title and its columns, as in `sales_review/tables.yaml`."""
-    declared = yaml.load((QUERIES / "tables.yaml").read_bytes(), Loader=FAST_SAFE_LOADER)  # noqa: S506 # a safe one
     return {
         name: (table["title"], [Column(column, *given) for column, given in table["columns"].items()])
-        for name, table in declared.items()
+        for name, table in DECLARED.items()
     }
-
-
-HEADLINE: Mapping[str, str] = {
-    "won_amount_30_days": "Won in 30 days",
-    "won_deals_30_days": "Deals won in 30 days",
-    "crm_open_deals_amount": "Open deals",
-    "appointments_30_days": "Meetings in 30 days",
-    "open_tasks": "Open tasks",
-    "overdue_tasks": "Overdue tasks",
-    "accounts": "Accounts",
-    "contacts": "Contacts",
-}
-"""Number of `pipeline_health_daily` -> its metric."""
 
 
 def tables_of(review: SalesReview) -> Mapping[str, Table]:

@@ -39,23 +39,7 @@ REWRITING = f"call ducklake_rewrite_data_files('{CATALOG}', delete_threshold => 
 UNUSED = f"call ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - interval '{UNDISTURBED}')"
 """Removes files of killed writers. DuckLake opens each file, and fails if a writer has deleted it meanwhile."""
 
-MAINTENANCE = (
-    ROW_GROUPS,
-    f"call ducklake_merge_adjacent_files('{CATALOG}')",
-    f"call ducklake_expire_snapshots('{CATALOG}', older_than => now() - interval '{KEPT}')",
-    f"call ducklake_cleanup_old_files('{CATALOG}', older_than => now() - interval '{UNDISTURBED}')",
-)
-
-ERASURE = (
-    INLINED,
-    f"call ducklake_rewrite_data_files('{CATALOG}', delete_threshold => 0)",
-    f"call ducklake_expire_snapshots('{CATALOG}', older_than => timestamptz '9999-12-31')",
-    f"call ducklake_cleanup_old_files('{CATALOG}', cleanup_all => true)",
-    f"call ducklake_delete_orphaned_files('{CATALOG}', cleanup_all => true)",
-)
-"""A deleted row stays in its file until that is rewritten, and the file exists until no snapshot needs it. Files that
-no snapshot has ever had are those of killed writers. All snapshots but the current one expire, whatever their times:
-clocks of machines differ."""
+ERASURE = SQL["erasure"].split(";\n")
 
 COMPARED_AS: Mapping[str, str] = {
     **dict.fromkeys(("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"), "hugeint"),
@@ -86,7 +70,7 @@ def maintain(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
         The numbers of files and bytes, before and after.
     """
     before = _files(connection)
-    _call(connection, *MAINTENANCE)
+    _call(connection, ROW_GROUPS, *SQL["maintenance"].format(kept=KEPT, undisturbed=UNDISTURBED).split(";\n"))
     after = _files(connection)
     return {"files before": before[0], "files": after[0], "bytes before": before[1], "bytes": after[1]}
 

@@ -1,3 +1,17 @@
+-- maintenance: Each is a transaction of its own.
+call ducklake_merge_adjacent_files('lake');
+call ducklake_expire_snapshots('lake', older_than => now() - interval '{kept}');
+call ducklake_cleanup_old_files('lake', older_than => now() - interval '{undisturbed}')
+
+-- erasure: Each is a transaction of its own. A deleted row stays in its file until that is rewritten, and the file
+-- exists until no snapshot needs it. Files that no snapshot has ever had are those of killed writers. All snapshots
+-- but the current one expire, whatever their times: clocks of machines differ.
+call ducklake_flush_inlined_data('lake');
+call ducklake_rewrite_data_files('lake', delete_threshold => 0);
+call ducklake_expire_snapshots('lake', older_than => timestamptz '9999-12-31');
+call ducklake_cleanup_old_files('lake', cleanup_all => true);
+call ducklake_delete_orphaned_files('lake', cleanup_all => true)
+
 -- inlined_tables:
 select table_name from {catalog}.ducklake_inlined_data_tables
 
