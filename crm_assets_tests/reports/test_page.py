@@ -160,6 +160,15 @@ def test_a_user_called_unassigned_is_a_user(crm: RawTables) -> None:
     assert "unassigned has won the most this year: 50 of 50, 100%." in page
 
 
+def test_a_number_can_be_the_name_of_a_user(crm: RawTables) -> None:
+    crm.side_load("users", 1, display_name="7")
+    crm.add("won_deals", 1, amount=50, closed_date=today(), owner_id=1)
+
+    page, _ = drawn(crm)
+    assert "7 has won the most this year" in page
+    assert "Owner 7" not in page
+
+
 def test_a_single_customer_is_the_largest_one(crm: RawTables) -> None:
     crm.add("accounts", 1)
     crm.add("won_deals", 1, amount=50, closed_date=today(), sales_account_id=1)

@@ -3,6 +3,7 @@
 with owners as (
     select
         owner,
+        owner_name,
         coalesce(owner_name, owner) as name,
         won_amount_to_date,
         target_to_date,
@@ -26,6 +27,7 @@ ranked as (
 select
     case when count(*) = 1 then min(label) else format('{:,} other owners', count(*)) end as owner,
     bool_and(owner = 'unassigned') as is_nobody,
+    bool_and(owner_name is null) as has_no_name,
     sum(won_amount_to_date) as won_amount,
     sum(target_to_date) as target_to_date,
     sum(won_amount_this_year) as won_amount_this_year,
