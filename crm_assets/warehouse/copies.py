@@ -148,8 +148,14 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
     with private_files(), FileLock(folder / ".lock"):
         current, link = folder / CURRENT, folder / f".{CURRENT}"
         before = current.readlink().name if current.is_symlink() else ""
-        manifest = json.loads((current / MANIFEST).read_text("utf-8")) if (current / MANIFEST).exists() else {}
-        if (other := manifest.get("source", source)) != source:
+        manifest = current / MANIFEST
+        try:
+            other = json.loads(manifest.read_text("utf-8"))["source"] if manifest.exists() else source
+        except (ValueError, LookupError, TypeError):
+            raise SettingsError(
+                f"{manifest} is damaged: whose tables they are is not known. Delete it, or give --parquet another folder"
+            ) from None
+        if other != source:
             raise SettingsError(
                 f"{folder} has the tables of {other}, not of {source}. Give --parquet another folder, or delete it"
             )
@@ -161,8 +167,8 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
         version = folder / f"{written_at:%Y%m%dT%H%M%S%fZ}"
         version.mkdir()
         try:
-            manifest = {"written_at": written_at.isoformat(), "source": source, **_written(connection, version)}
-            (version / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+            written = {"written_at": written_at.isoformat(), "source": source, **_written(connection, version)}
+            (version / MANIFEST).write_text(json.dumps(written, indent=1), encoding="utf-8")
             for path in (*version.iterdir(), version):
                 path.chmod(stat.S_IMODE(folder.stat().st_mode) & (0o777 if path.is_dir() else 0o666))
         except BaseException:
@@ -172,7 +178,7 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
         link.unlink(missing_ok=True)
         link.symlink_to(version.name)
         link.replace(current)
-    return manifest
+    return written
 
 
 def _written(connection: duckdb.DuckDBPyConnection, version: Path) -> dict[str, Any]:

@@ -90,6 +90,19 @@ def test_tables_of_another_crm_are_not_replaced(
     assert (folder / "current").readlink() == current
 
 
+@pytest.mark.parametrize("text", ["", '{"source": ', "[]", "{}"])
+def test_a_damaged_manifest_is_named(
+    text: str, publish: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = publish("create table a as select 1 as n") / "current" / "manifest.json"
+    manifest.write_text(text, encoding="utf-8")
+    publish(expected=1)
+    assert f"{manifest} is damaged: " in capsys.readouterr().err
+    manifest.unlink()
+    publish()
+    assert json.loads(manifest.read_text("utf-8"))["tables"]
+
+
 def test_the_home_may_be_written_as_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     with Warehouse().get_connection():
