@@ -18,6 +18,9 @@ from crm_assets.settings.names import DEFS, SECTION, both_names, crm_files, sett
 SHORTEST_KEY = 32
 """The fewest characters of a key of hashes. Whoever can guess the key can find the value of a hash by trying."""
 
+FEWEST_DIFFERENT = 8
+"""The fewest different characters of such a key. Of random ones, even of hexadecimal digits, it has more."""
+
 SANDBOX = "the bundled sandbox"
 
 NEW_KEY = "The command `crm-assets new-key` prints one"
@@ -112,8 +115,11 @@ def _fits_a_header(value: SecretStr) -> SecretStr:
 
 
 def _cannot_be_guessed(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value().strip()) < SHORTEST_KEY:
-        raise ValueError(f"must have at least {SHORTEST_KEY} characters. {NEW_KEY}")
+    key = value.get_secret_value().strip()
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_DIFFERENT:
+        raise ValueError(
+            f"must have at least {SHORTEST_KEY} characters, and {FEWEST_DIFFERENT} different ones. {NEW_KEY}"
+        )
     return value
 
 

@@ -60,7 +60,7 @@ def test_all_records_around_deep_ones_are_stored() -> None:
 @pytest.mark.parametrize("policy", ["leave_out", "hash"])
 def test_deep_values_are_left_out_with_personal_data(monkeypatch: pytest.MonkeyPatch, policy: str) -> None:
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA", policy)
-    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "k" * 40)
+    monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_KEY", "a key of 8 " * 4)
     monkeypatch.setenv("SOURCES__CRM__PERSONAL_DATA_ALLOWED", '["cf_new"]')
     marked = [nested(depth).replace("[]", '[{"email": "Marked"}, "Name"]') for depth in DEPTHS]
     records = [f'{{"id": {number}, "tags": {deep}, "cf_new": {deep}}}' for number, deep in enumerate(marked)]

@@ -60,7 +60,7 @@ WRONG = {
     "REQUEST_TIMEOUT": ("0",),
     "INCREMENTAL_LAG": ("-1",),
     "ASSET_RETRY_DELAY": ("-1",),
-    "PERSONAL_DATA_KEY": ("1", "a-key-with-31-characters-in-it."),
+    "PERSONAL_DATA_KEY": ("1", "a-key-with-31-characters-in-it.", "k" * 40, "1234567" * 5),
     "ENDPOINTS": (
         *("not json", "[]", '{"accounts":' * 9999 + "1" + "}" * 9999, '"accounts"', '{"accounts": "/v1/accounts"}'),
         *('{"leads": {"path": "/v1/leads"}}', '{"accounts": {"path": ""}}', '{"accounts": {"url": "/v1/accounts"}}'),
@@ -122,7 +122,7 @@ def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest
         ("SOURCES__CRM__ALLOW_HTTP", "true", True),
         ("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0", 0),
         ("SOURCES__CRM__REQUEST_BACKOFF_FACTOR", "0.5", 0.5),
-        ("SOURCES__CRM__PERSONAL_DATA_KEY", "k" * 32, SecretStr("k" * 32)),
+        ("SOURCES__CRM__PERSONAL_DATA_KEY", "12345678" * 4, SecretStr("12345678" * 4)),
         ("SOURCES__CRM__ENDPOINTS", "{}", {}),
         ("SOURCES__CRM__ENDPOINTS", "", {}),
         ("CRM_FISCAL_YEAR_START", "", 1),
