@@ -70,7 +70,10 @@ def _created(
     page = page_path(settings, crm)
     with warehouse.read_connection() as connection:
         if missing := sorted({*tables_read(), "raw.sync_log"} - existing_tables(connection).keys()):
-            raise NothingStored(f"There is no {', no '.join(missing)}: materialize groups staging and marts first")
+            raise NothingStored(
+                f"There is no {', no '.join(missing)}: materialize groups staging and marts first, such as with: "
+                f"crm-assets run {crm.named('crm_build')}"
+            )
         tables_version = version_of_tables(connection, tables_read())
         reads = last_reads(connection)
         parts = (package_version("crm_assets"), settings.currency, tables_version, *(row["read_at"] for row in reads))

@@ -11,7 +11,7 @@ from textwrap import wrap
 from crm_assets.api import ENDPOINTS
 from crm_assets.probing.findings import ListFindings, Problem, list_findings, list_problems
 from crm_assets.probing.sample import Allowance, Read, allowance_of, pages_of, take_sample
-from crm_assets.settings import CrmSettings, schedule_name, setting_name
+from crm_assets.settings import CrmSettings, named_now, setting_name
 from crm_assets.settings.crm import HOUR_MINUTES
 from crm_assets.source.http.answers import Answer
 from crm_assets.source.http.limits import HOUR, Rate, limits_of
@@ -134,7 +134,7 @@ def _rate_problems(found: CrmFindings) -> Iterator[Problem]:
             to_do = [f"Raise {limit} if your plan allows it"]
         if found.per_page < LARGEST_PAGE:
             to_do.append(f"raise {setting_name('per_page')} to {LARGEST_PAGE}")
-        if unsorted := [schedule_name(each.resource) for each in found.lists if each.order == "no"]:
+        if unsorted := [named_now(f"{each.resource}_schedule") for each in found.lists if each.order == "no"]:
             to_do.append(f"turn off {', '.join(unsorted)}, which read all pages")
         yield Problem(None, f"The schedules take {needed}, but {limit} allows {allowed}", "; ".join(to_do))
 

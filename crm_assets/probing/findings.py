@@ -11,7 +11,7 @@ from typing import Any
 from crm_assets.api import ENDPOINTS, ID, INCLUDE, PAGE, UPDATED_AT
 from crm_assets.errors import counted
 from crm_assets.probing.sample import NO_PAGE, Order, Read, Sample, full_read, incremental_read
-from crm_assets.settings import PersonalData, schedule_name, setting_name
+from crm_assets.settings import PersonalData, named_now, setting_name
 from crm_assets.source.http.page import integer_at, json_type
 from crm_assets.source.schemas import Column, resource_schema
 from crm_assets.source.typing.batches import why_rejected
@@ -128,7 +128,7 @@ def list_problems(sample: Sample, found: ListFindings) -> Iterator[Problem]:
     yield from _unread(sample)
     if found.order == "no":
         problem = f"The API does not sort by {UPDATED_AT}: an incremental read takes as many requests as a full one"
-        yield Problem(resource, problem, f"If these are too many, turn off {schedule_name(resource)}")
+        yield Problem(resource, problem, f"If these are too many, turn off {named_now(f'{resource}_schedule')}")
     if size and found.records is None:
         problem = "The API does not count the records, so the number of requests of a full read is not known"
         yield Problem(resource, problem)
@@ -154,7 +154,9 @@ def _unread(sample: Sample) -> Iterator[Problem]:
     first, last, endpoints = sample.first, sample.last, setting_name("endpoints")
     block = partial(Problem, sample.resource, blocks=True)
     if sample.error:
-        full_only = f"Full reads work: turn off {schedule_name(sample.resource)} and rely on the nightly full read"
+        full_only = (
+            f"Full reads work: turn off {named_now(f'{sample.resource}_schedule')} and rely on the nightly full read"
+        )
         yield block(sample.error, full_only if sample.order == "refused" else "")
     shorter = f"Ask for a shorter list with params in {endpoints}"
     if last.refusal:

@@ -2,7 +2,7 @@
 
 from crm_assets.settings.crm import CrmSettings, EndpointSettings, PersonalData, is_loopback
 from crm_assets.settings.finding import find, resolve_settings, setting_at_load
-from crm_assets.settings.names import DEFAULT_CRM, Crm, schedule_name, section_in_use, setting_name
+from crm_assets.settings.names import DEFAULT_CRM, Crm, named_now, section_in_use, setting_name
 
 __all__ = [
     "DEFAULT_CRM",
@@ -12,8 +12,8 @@ __all__ = [
     "PersonalData",
     "find",
     "is_loopback",
+    "named_now",
     "resolve_settings",
-    "schedule_name",
     "section_in_use",
     "setting_at_load",
     "setting_name",

@@ -108,10 +108,10 @@ def setting_name(name: str, section: str = "") -> str:
     return f"{DEPLOYMENT_PREFIX if name in DeploymentSettings.model_fields else about_crm}{name}".upper()
 
 
-def schedule_name(resource: str) -> str:
-    """The schedule of a list of the CRM that is used now, for messages."""
+def named_now(name: str) -> str:
+    """The name of a job or schedule of the CRM that is used now, for messages."""
     section = SECTION_IN_USE.get()
-    return Crm("" if section == SECTION else section).named(f"{resource}_schedule")
+    return Crm("" if section == SECTION else section).named(name)
 
 
 def toml_name(variable: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseBusy, WarehouseError
+from crm_assets.settings import named_now
 from crm_assets.warehouse.duckdb_messages import lock_holder
 from crm_assets.warehouse.private_files import private_files, working_folder
 from crm_assets.warehouse.sharing import Announce, Change, KeptOpen, Published, writer_lock
@@ -76,7 +77,10 @@ class DuckDBFile:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection to the file. Only one process can have one at a time, even for reading."""
         if read_only and not self.path.exists():
-            raise NothingStored(f"{self.path} does not exist yet: materialize the raw assets first")
+            raise NothingStored(
+                f"{self.path} does not exist yet: materialize the raw assets first, such as with: "
+                f"crm-assets run {named_now('crm_full_refresh')}"
+            )
         if not keep:
             self.close()
         with self._kept.used() if keep else self._opened(read_only=read_only) as connection:

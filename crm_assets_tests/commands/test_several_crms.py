@@ -44,6 +44,12 @@ def test_unknown_name_is_refused(capsys: pytest.CaptureFixture[str], name: str, 
 
 
 @pytest.mark.usefixtures("crms")
+def test_missing_tables_are_made_by_the_job_of_the_crm(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("tables", "--crm", "north") == 1
+    assert capsys.readouterr().err.endswith("such as with: crm-assets run north_crm_full_refresh\n")
+
+
+@pytest.mark.usefixtures("crms")
 def test_settings_are_those_of_the_crm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SOURCES__NORTH__PER_PAGE", "20")
     assert command("settings", "--crm", "north") == 0

@@ -17,7 +17,7 @@ import duckdb
 
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
 from crm_assets.masking import masked
-from crm_assets.settings import secrets
+from crm_assets.settings import named_now, secrets
 from crm_assets.warehouse.duckdb_messages import MISSING_LAKE, OTHER_FILES, is_denial, is_refusal, without_statement
 from crm_assets.warehouse.lake.marker import NOT_FOUND
 from crm_assets.warehouse.tables import literal
@@ -177,7 +177,10 @@ def explained(
         yield
     except errors as error:
         if MISSING_LAKE.search(str(error)):
-            raise NothingStored(f"{address} holds nothing yet: materialize the raw assets first") from None
+            raise NothingStored(
+                f"{address} holds nothing yet: materialize the raw assets first, such as with: "
+                f"crm-assets run {named_now('crm_full_refresh')}"
+            ) from None
         if OTHER_FILES in str(error):
             raise WarehouseError(
                 address.without_secrets(
