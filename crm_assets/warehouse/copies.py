@@ -153,7 +153,7 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
             other = json.loads(manifest.read_text("utf-8"))["source"] if manifest.exists() else source
         except (ValueError, LookupError, TypeError):
             raise SettingsError(
-                f"{manifest} is damaged: whose tables they are is not known. Delete it, or give --parquet another folder"
+                f"{manifest} is damaged: whose tables these are is unknown. Delete it, or give --parquet another folder"
             ) from None
         if other != source:
             raise SettingsError(
