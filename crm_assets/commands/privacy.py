@@ -43,7 +43,7 @@ def forget(arguments: Namespace) -> int:
     if arguments.undo:
         return _undo(warehouse, resource, ids)
     models = load_models()
-    stored, out_of_reach = applying.records_to_forget(warehouse, models, resource, ids)
+    stored, out_of_reach, unknown = applying.records_to_forget(warehouse, models, resource, ids)
     print(f"{resource}: {len(stored.ids)} of {counted(len(ids), 'record')} stored")
     for address, rows in stored.rows.items():
         if rows:
@@ -56,6 +56,8 @@ def forget(arguments: Namespace) -> int:
             "Materialize it afterwards with full_refresh: true, which rebuilds it without its earlier rows, and call "
             "this again, which erases them from the files"
         )
+    if unknown:
+        print(f"Left alone, as no model makes them: {', '.join(unknown)}. Drop first what has values of the records")
     if not is_confirmed(arguments, "Erase these records for good, and never load them again?"):
         print("Nothing was erased")
         return 0

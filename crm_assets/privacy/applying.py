@@ -12,7 +12,7 @@ from crm_assets.errors import ModelError, WrongRows, counted
 from crm_assets.privacy.forgetting import Keys, Stored, forget, holds_ids, stored_records
 from crm_assets.privacy.personal_columns import Histories, histories_of
 from crm_assets.privacy.policy import Policy, has_loads, set_erased, stored_policy
-from crm_assets.privacy.policy_change import change_policy, preview
+from crm_assets.privacy.policy_change import RAW_TABLES, change_policy, preview
 from crm_assets.reports.page import csv_folder, page_path
 from crm_assets.runner.builds import AUDIT, build
 from crm_assets.runner.model import Model
@@ -72,10 +72,11 @@ def apply_policy(
 
 def records_to_forget(
     warehouse: Warehouse, models: Collection[Model], resource: str, ids: Collection[int]
-) -> tuple[Stored, Sequence[str]]:
-    """What `forget_records` would erase, and tables in which it cannot find the rows.
+) -> tuple[Stored, Sequence[str], Sequence[str]]:
+    """What `forget_records` would erase, tables in which it cannot find the rows, and tables that it leaves alone.
 
-    These have rows of earlier builds that may hold values of the resource's records, but not their ids.
+    The former have rows of earlier builds that may hold values of the resource's records, but not their ids. No read
+    and no model makes the latter.
 
     Raises:
         NothingStored: There is no database.
@@ -84,9 +85,12 @@ def records_to_forget(
         histories = histories_of(connection, models)
         keys = _history_keys(connection, histories, resource)
         stored = stored_records(connection, resource, ids, keys)
+        tables = [address for address, kind in existing_tables(connection).items() if kind == "table"]
+    made = RAW_TABLES.union(model.address for model in models)
+    unknown = sorted(table for table in tables if table not in made and not table.startswith(f"{AUDIT}."))
     readers = [model.address for model in models if f"{RAW}.{resource}" in _all_read(model)]
     named = {address for address, columns in histories.items() if any(column.may_hold_names for column in columns)}
-    return stored, [address for address in readers if address in named and address not in keys]
+    return stored, [address for address in readers if address in named and address not in keys], unknown
 
 
 def _all_read(model: Model) -> Collection[str]:

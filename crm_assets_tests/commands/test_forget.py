@@ -74,6 +74,17 @@ def test_forget_asks_in_a_terminal(monkeypatch: pytest.MonkeyPatch, typed: str, 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("crm")
+def test_tables_that_are_left_alone_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["build", "staging.stg_contacts"]) == 0
+    with connected(read_only=False) as connection:
+        connection.execute("create table raw.contacts_backup as from raw.contacts")
+    assert command("contacts", "2", "--dry-run") == 0
+    named = "Left alone, as no model makes them: raw.contacts_backup. Drop first what has values of the records"
+    assert named in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("crm")
 def test_the_list_has_counts_and_times_of_forgotten_ids(capsys: pytest.CaptureFixture[str]) -> None:
     assert command("--list") == 0
     assert capsys.readouterr().out == "No id is forgotten\n"

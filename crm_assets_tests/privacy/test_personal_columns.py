@@ -106,5 +106,5 @@ def test_history_that_cannot_be_traced_is_named(connection: duckdb.DuckDBPyConne
     connection.close()
 
     warehouse = Warehouse(database=str(project.folder.parent / "crm.duckdb"))
-    _, out_of_reach = records_to_forget(warehouse, project.models().values(), "contacts", [1])
+    _, out_of_reach, _ = records_to_forget(warehouse, project.models().values(), "contacts", [1])
     assert out_of_reach == ["marts.shown"]
