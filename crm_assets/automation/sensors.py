@@ -41,7 +41,12 @@ def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[dg.A
             return dg.SkipReason("The publishing itself failed")
         logs = context.instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
         made = any(log.get_dagster_event().asset_key in assets for log in logs)
-        return dg.RunRequest(run_key=run.run_id) if made else dg.SkipReason("The run materialized nothing")
+        if not made:
+            return dg.SkipReason("The run materialized nothing")
+        # After a pause of the daemon, one publishing is enough for all runs that have failed meanwhile.
+        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
+        records = context.instance.get_run_records(failed, limit=AT_A_TIME, order_by="update_timestamp")
+        return dg.RunRequest(run_key=max(records, key=lambda record: record.end_time or 0).dagster_run.run_id)
 
     return publish_after_failed_runs
 
