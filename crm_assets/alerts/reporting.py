@@ -188,6 +188,8 @@ def send_alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     windows = {
         key: getattr(graph.get(key).freshness_policy, "fail_window", None) for key in graph.materializable_asset_keys
     }
+    if not context.cursor:  # no daemon has run yet: runs have reported themselves
+        cursor.adopt(Incidents.read(_stored(instance)))
     for run in _ended_since(instance, cursor, now):
         if run.job_name in repository.job_names and (not run.asset_selection or run.asset_selection & windows.keys()):
             cursor.adopt(Incidents.read(run.tags.get(TAG)))
@@ -228,10 +230,8 @@ class ReportingWarehouse(Warehouse):
 def _report_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     """Reports a run. Open incidents are in a tag of an earlier step's report, or of the last run that had to report."""
     try:
-        ended = instance.get_run_records(dg.RunsFilter(statuses=ENDED), limit=LAST, order_by="update_timestamp")
-        stored = [instance.get_run_by_id(run.run_id), *(record.dagster_run for record in ended)]
-        before = [each.tags[TAG] for each in stored if each and TAG in each.tags]
-        incidents = Incidents.read(before[0] if before else None)
+        before = _stored(instance, run.run_id)
+        incidents = Incidents.read(before)
         # Without this, Dagster's storage ends with the process.
         incidents.settle(run_outcome(instance, run, _ui() if os.environ.get("DAGSTER_HOME") else ""))
         _report(incidents)
@@ -239,6 +239,13 @@ def _report_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
             instance.add_run_tags(run.run_id, {TAG: incidents.model_dump_json()})
     except Exception as error:  # noqa: BLE001 # alerts never fail a run; the message may hold an address
         dg.get_dagster_logger().warning(f"Alerts could not be sent: {type(error).__name__}")
+
+
+def _stored(instance: dg.DagsterInstance, run_id: str = "") -> str | None:
+    """The incidents in the tag of a run or, if it has none, of the last one that had to report."""
+    ended = instance.get_run_records(dg.RunsFilter(statuses=ENDED), limit=LAST, order_by="update_timestamp")
+    runs = [instance.get_run_by_id(run_id), *(record.dagster_run for record in ended)]
+    return next((run.tags[TAG] for run in runs if run and TAG in run.tags), None)
 
 
 def _daemon_runs(instance: dg.DagsterInstance) -> bool:

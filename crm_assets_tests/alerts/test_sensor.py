@@ -112,6 +112,20 @@ def test_failure_reported_without_daemon_is_reported_once(hook: Webhook, crm: Sc
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("crm")
+def test_end_of_what_runs_reported_before_the_first_daemon_is_reported(
+    hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "OVERLAP", timedelta(0))  # as if the run had ended long ago
+    refuse(crm)
+    materialize("open_tasks", instance=instance)
+    daemon = Daemon(instance)
+    crm.faults.clear()
+    materialize("open_tasks", instance=instance)
+    daemon.tick()
+    assert hook.titles == [REFUSED, RECOVERED]
+
+
+@pytest.mark.slow
 def test_killed_run_is_reported_until_its_job_succeeds(hook: Webhook, daemon: Daemon) -> None:
     for _ in range(2):
         kill_a_run(daemon.instance)
