@@ -57,6 +57,8 @@ NOT_EXECUTED = "Dependencies for step "
 class ConsoleHandler(logging.Handler):
     """Writes lines to standard error."""
 
+    _reason = ""
+
     def filter(self, record: logging.LogRecord) -> bool:
         """Accepts messages of level INFO or higher, and the events in `EVENT_LINES`, whose level is DEBUG."""
         event = _event(record)
@@ -65,9 +67,13 @@ class ConsoleHandler(logging.Handler):
         return record.levelno >= logging.INFO and not _message(record).startswith(NOT_EXECUTED)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The time, the level if above INFO, and the message without run, job and step."""
+        """The time, the level if above INFO, and the message without run, job and step; a reason of many steps once."""
         event = _event(record)
         message = EVENT_LINES[event.event_type](event) if event else _message(record)
+        if event and event.event_type is DagsterEventType.STEP_FAILURE:
+            step, _, reason = message.partition(": ")
+            message = f"{step} for the same reason" if reason == self._reason else message
+            self._reason = reason
         level = f"{record.levelname} " if record.levelno > logging.INFO else ""
         return masked(f"{logging.Formatter().formatTime(record, TIME)} {level}{message}")
 

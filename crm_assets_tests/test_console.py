@@ -17,12 +17,12 @@ from crm_assets_tests.source import source_reads
 TIME = r"\d\d:\d\d:\d\d"
 
 
-def console_lines(resource: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Lines of a job that reads one resource."""
+def console_lines(resource: str, capsys: pytest.CaptureFixture[str], *others: str) -> list[str]:
+    """Lines of a job that reads one resource, or several."""
     capsys.readouterr()
     with DagsterInstance.ephemeral() as instance:
         defs.resolve_job_def("crm_full_refresh").execute_in_process(
-            asset_selection=[AssetKey(["raw", resource])],
+            asset_selection=[AssetKey(["raw", each]) for each in (resource, *others)],
             instance=instance,
             raise_on_error=False,
         )
@@ -56,6 +56,16 @@ def test_a_failure_is_one_line_with_its_reason(capsys: pytest.CaptureFixture[str
     [failed] = [line for line in lines if "raw__open_tasks failed" in line]
     assert re.match(f"{TIME} ERROR raw__open_tasks failed: open_tasks, page 1: status 403, 'Not yours'", failed)
     assert "Run failed" in lines[-1]
+
+
+@pytest.mark.slow
+def test_a_reason_of_several_failures_is_shown_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__PER_PAGE", "many")
+    lines = console_lines("open_tasks", capsys, "accounts")
+    shown = [line.partition(" failed")[2] for line in lines if "ERROR raw__" in line]
+    assert [text.partition(" sources")[0] for text in shown] == [": Setting", " for the same reason"]
 
 
 @pytest.mark.slow
