@@ -46,6 +46,17 @@ def test_a_storage_that_refuses_is_not_tried_again_and_named() -> None:
     assert "CRM_WAREHOUSE_FILES" in run.failure("open_tasks")
 
 
+@pytest.mark.parametrize("status", [403, 405, 501])
+def test_a_storage_that_deletes_nothing_is_not_tried_again_and_said(status: int) -> None:
+    with (
+        configured_crm(lists={"open_tasks": tasks(70)}),
+        storage_proxy(lambda method: status if method == "DELETE" else None),
+    ):
+        run = materialize("open_tasks")
+    assert run.attempts("open_tasks") == 1
+    assert "could not be deleted" in run.failure("open_tasks")
+
+
 def read_across_an_erasure() -> None:
     with Warehouse().read_connection() as reader:
         reader.begin()

@@ -105,13 +105,13 @@ def write_and_delete_file(connection: duckdb.DuckDBPyConnection, files: str) -> 
         connection.rollback()
         [[left]] = connection.execute(f"select count(*) from glob({literal(f'{files}/main/{table}/*')})").fetchall()
     except duckdb.IOException as error:
-        left = "Forbidden" in str(error)
+        left = any(status in str(error) for status in ("Forbidden", "Method Not Allowed", "Not Implemented"))
         if not left:
             raise
     if left:
         raise WarehouseError(
             f"A file in {files}/main/{table} could not be deleted. A lake removes files that it does not need: let "
-            "the keys in AWS_ACCESS_KEY_ID delete and list objects. Nothing was read or written"
+            "the storage, and the keys in AWS_ACCESS_KEY_ID, delete and list objects. Nothing was read or written"
         )
 
 
