@@ -19,7 +19,7 @@ from crm_assets.masking import mask_log_records, masked
 from crm_assets.settings import DEFAULT_CRM, Crm, section_in_use
 from crm_assets.warehouse.duckdb_messages import is_about_statement, is_lost, is_out_of_memory, line, reason
 from crm_assets.warehouse.lake.address import is_about_lake, may_answer_later
-from crm_assets.warehouse.transactions import Commits, commits_noted
+from crm_assets.warehouse.transactions import commits_noted, commits_so_far
 from crm_assets.yaml_files import read_yaml
 
 TEXTS: Mapping[str, str] = read_yaml(Path(__file__).with_name("failures.yaml"), SettingsError)
@@ -89,13 +89,13 @@ def failures_explained(name: str, crm: Crm = DEFAULT_CRM) -> Iterator[dict[str, 
     """
     metadata: dict[str, Any] = {}
     mask_log_records()
-    with section_in_use(crm.section), commits_noted() as commits:
+    with section_in_use(crm.section), commits_noted():
         try:
             yield metadata
         except dg.Failure:
             raise
         except Exception as error:  # noqa: BLE001 # any error's message may hold records
-            explained = explain(error, name, commits)
+            explained = explain(error, name)
             if explained.frames:
                 listed = "".join(traceback.format_list(explained.frames))
                 metadata["where"] = dg.MetadataValue.md(masked(f"```\n{listed}\n```"))
@@ -104,8 +104,8 @@ def failures_explained(name: str, crm: Crm = DEFAULT_CRM) -> Iterator[dict[str, 
             ) from None
 
 
-def explain(error: BaseException, name: str, commits: Commits) -> Explained:
-    """What users see of an error.
+def explain(error: BaseException, name: str) -> Explained:
+    """What users see of an error, and whether tables had changed before.
 
     Errors of the project and of the operating system are shown in full; so are those of DuckDB about a statement, which
     name tables and columns only. Any other message may hold records: dlt's hold whole pages. So only the type of the
@@ -114,7 +114,6 @@ def explain(error: BaseException, name: str, commits: Commits) -> Explained:
     Args:
         error: The error.
         name: The resource, table or asset that it belongs to.
-        commits: The transactions before it.
 
     Raises:
         KeyboardInterrupt: The error comes from an interruption; or Dagster's error for that.
@@ -122,6 +121,7 @@ def explain(error: BaseException, name: str, commits: Commits) -> Explained:
     for cause in _causes(error):
         if isinstance(cause, INTERRUPTIONS):  # DuckDB raises an error of its own for an interrupted statement
             raise cause from None
+    commits = commits_so_far()
     changed = f". {commits.outcome}" if commits.confirmed or commits.unconfirmed else ""
     for cause in _causes(error):
         if isinstance(cause, CrmAssetsError):

@@ -23,7 +23,6 @@ from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import FURTHER, varies
 from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation, statements_of
-from crm_assets.warehouse.transactions import Commits
 
 SQL = statements_of(__file__)
 
@@ -218,7 +217,7 @@ def _result(find: Callable[[CheckedTable], Finding], table: CheckedTable, crm: C
     except Exception as error:  # noqa: BLE001 # a failed check, not a failed load
         with suppress(duckdb.Error):  # an error can end the transaction, in which no further check could be run
             table.connection.rollback()
-        reason = explain(error, table.resource, Commits()).message
+        reason = explain(error, table.resource).message
         dg.get_dagster_logger().warning(f"Check {find.__name__} of {RAW}.{table.resource} could not be run: {reason}")
         finding = Finding(False, f"could not be run: {reason}")
     is_error = find is BLOCKING or finding.severe

@@ -173,10 +173,15 @@ def commits_noted() -> Iterator[Commits]:
         _noted.set(outer)
 
 
+def commits_so_far() -> Commits:
+    """The commits of the innermost `commits_noted` around the caller; none outside of it."""
+    return _noted.get() or Commits()
+
+
 @contextmanager
 def committing() -> Iterator[None]:
     """Notes whether the commit in the body succeeded."""
-    commits = _noted.get() or Commits()
+    commits = commits_so_far()
     try:
         yield
     except BaseException as error:

@@ -97,6 +97,20 @@ def test_error_after_the_commit_says_the_table_was_updated(monkeypatch: pytest.M
     assert PERSON not in run.everything_shown
 
 
+@pytest.mark.file
+def test_a_check_that_cannot_be_run_says_whether_the_table_was_updated() -> None:
+    """Somebody gave a column another type, which only the check reads."""
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        assert materialize("open_tasks").success
+        with connected(read_only=False) as connection:
+            connection.execute("alter table raw.rejected_records alter column records type varchar")
+        run = materialize("open_tasks")
+    assert run.success
+    found = run.check("no_rejected_records").description or ""
+    assert found.startswith("could not be run: open_tasks: Binder Error: ")
+    assert found.endswith("The tables had been updated before")
+
+
 def test_a_refusal_by_the_api_says_nothing_of_an_update() -> None:
     with configured_crm() as crm:
         assert materialize("open_tasks").success

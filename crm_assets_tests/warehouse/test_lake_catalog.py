@@ -15,7 +15,7 @@ from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed
 from crm_assets.warehouse.tables import with_parquet_types
-from crm_assets.warehouse.transactions import Commits, committed
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
@@ -123,7 +123,7 @@ def test_a_statement_without_a_catalog_is_tried_again() -> None:
         'Failed to query most recent snapshot for DuckLake: Unable to connect to Postgres at "host=db dbname=lake": '
         "FATAL: the database system is shutting down"
     )
-    explained = explain(error, "accounts", Commits())
+    explained = explain(error, "accounts")
     assert explained.may_recover
     assert "CRM_WAREHOUSE and" in explained.message
 

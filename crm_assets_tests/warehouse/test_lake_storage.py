@@ -9,7 +9,6 @@ import pytest
 
 from crm_assets.assets.failures import explain
 from crm_assets.loading.load import NARROW
-from crm_assets.warehouse.transactions import Commits
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.scripted_crm import configured_crm, tasks
@@ -75,7 +74,7 @@ def test_a_reader_whose_files_are_erased_tries_again(
     write("delete from t where i < 5")
     with pytest.raises(duckdb.Error) as raised:
         read_across_an_erasure()
-    explained = explain(raised.value, "t", Commits())
+    explained = explain(raised.value, "t")
     assert explained.may_recover
     assert "CRM_WAREHOUSE_FILES" in explained.message
     assert read("select count(*) from t") == [(95,)]
