@@ -7,7 +7,7 @@ import pytest
 
 from crm_assets.reports.figures import read_figures
 from crm_assets.runner.unchanged import report_in
-from crm_assets_tests.models.raw_tables import FIRST, RawTables, failing, models
+from crm_assets_tests.models.raw_tables import FIRST, SECOND, RawTables, failing, models
 from crm_assets_tests.models.times import ago
 
 HEALTH = "marts.pipeline_health_daily"
@@ -102,6 +102,28 @@ def test_a_list_that_was_not_read_in_full_for_two_days_warns(
     crm.build(HEALTH)
 
     assert failing(crm, HEALTH, "full_reads_are_recent") == warns
+
+
+def test_a_read_of_a_clock_that_was_ahead_does_not_stay_recent(crm: RawTables) -> None:
+    crm.log("won_deals", FIRST)
+    crm.log("won_deals", SECOND)
+    crm.connection.execute(
+        "update raw.sync_log set started_at = started_at + to_days(if(_dlt_load_id = ?, -3, 300))", [FIRST]
+    )
+    crm.build(HEALTH)
+
+    assert failing(crm, HEALTH, "full_reads_are_recent") == 1
+
+
+def test_a_list_that_shrinks_while_the_day_becomes_an_earlier_one_is_noticed(crm: RawTables) -> None:
+    """As after the reporting time zone has moved west."""
+    crm.add_each("contacts", created_at=[None] * 100)
+    crm.build(HEALTH)
+    crm.connection.execute(f"update {HEALTH} set snapshot_date = snapshot_date + 1")
+    crm.connection.execute("delete from raw.contacts where id >= 50")
+    crm.build(HEALTH)
+
+    assert failing(crm, HEALTH, "lists_did_not_shrink") == 1
 
 
 def test_open_deals_that_cannot_be_added_up_do_not_count(crm: RawTables) -> None:

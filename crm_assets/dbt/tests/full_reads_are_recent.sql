@@ -1,7 +1,9 @@
 with reads as (
     select
         resource,
-        max(started_at) filter (where mode = 'full' and complete) as last_complete_full_read
+        max(started_at) filter (
+            where mode = 'full' and complete and {{ until_now('started_at') }}
+        ) as last_complete_full_read
     from {{ source('raw', 'sync_log') }}
     group by resource
 ),

@@ -3,9 +3,9 @@ with days as (
         snapshot_date,
         {% for list in ['accounts', 'contacts', 'won_deals', 'past_appointments'] %}
             {{ list }},
-            lag({{ list }}) over (order by snapshot_date) as {{ list }}_before,
+            lag({{ list }}) over (order by taken_at) as {{ list }}_before,
         {% endfor %}
-        row_number() over (order by snapshot_date desc) as place
+        row_number() over (order by taken_at desc) as place
     from {{ ref('pipeline_health_daily') }}
     where {{ until_now('taken_at') }}
 )
