@@ -143,7 +143,7 @@ def test_an_appointment_has_a_length_only_if_credible(crm: RawTables) -> None:
 
     cases: dict[str, tuple[dict[str, Any], int | None]] = {
         "whole minutes": (held("2026-01-05T10:00:00", "2026-01-05T11:30:30"), 90),
-        "a fraction of a second less": (held("2026-01-05T10:00:00.9", "2026-01-05T10:02:00.1"), 1),
+        "a fraction of a second less": (held("2026-01-05T10:00:00.900", "2026-01-05T10:02:00.100"), 1),
         "ends before it starts": (held("2026-01-11T23:00:00", "2026-01-11T22:00:00"), None),
         "a day": (held("2026-01-06T00:00:00", "2026-01-07T00:00:00"), 1440),
         "more than a day": (held("2026-01-06T00:00:00", "2026-01-07T00:01:00"), None),
