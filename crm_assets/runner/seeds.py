@@ -52,7 +52,10 @@ def column_types(path: Path, declared: Mapping[str, str]) -> dict[str, str]:
         raise ModelsRefused(f"{path}:1: a column has no name of its own: write a header with one for each column")
     types = {name.strip(): _type_of({*map(str.strip, values)} - {""}) for name, *values in columns if name.strip()}
     if missing := declared.keys() - types:
-        raise ModelsRefused(f"{path}:1: there is no column {', '.join(missing)}: correct the name in column_types")
+        raise ModelsRefused(
+            f"{path}:1: there is no column {', '.join(sorted(missing))}: correct the name in column_types, or the "
+            f"header, whose names commas separate: {', '.join(types)}"
+        )
     return {**types, **declared}
 
 

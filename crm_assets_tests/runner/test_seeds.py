@@ -111,6 +111,11 @@ def test_a_type_of_a_column_that_is_not_there_is_refused(project: ModelProject) 
         targets(project, "month,amonut\n2026-01-01,5\n")
 
 
+def test_a_file_that_semicolons_separate_is_told_from_a_wrong_name(project: ModelProject) -> None:
+    with pytest.raises(ModelsRefused, match=r"no column amount, month: .* commas separate: month;amount$"):
+        targets(project, "month;amount\n2026-01-01;5\n")
+
+
 def test_the_code_version_changes_with_the_file(project: ModelProject) -> None:
     before = targets(project, "month,amount\n2026-01-01,5\n").code_version
 
