@@ -11,7 +11,7 @@ from functools import partial
 import duckdb
 import pyarrow as pa
 
-from crm_assets.api import ID, UPDATED_AT
+from crm_assets.api import UPDATED_AT
 from crm_assets.loading.changes import Changes, Comparison
 from crm_assets.loading.raw_tables import adapt_columns, declare_tables, own_columns, raw_table, show_present
 from crm_assets.loading.shared_tables import (
@@ -26,7 +26,7 @@ from crm_assets.source.reading.report import ReadMode, ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import POSITION
 from crm_assets.warehouse.duckdb_messages import is_out_of_memory
-from crm_assets.warehouse.tables import RAW, comment, identifier
+from crm_assets.warehouse.tables import RAW, comment, identifier, statements_of
 from crm_assets.warehouse.transactions import committed, tables_known
 
 LOAD_MEMORY = "128MiB"
@@ -38,15 +38,7 @@ NARROW = f"set memory_limit = '{LOAD_MEMORY}'; set threads = 1; set preserve_ins
 
 RECORDS = "read_parquet($files, union_by_name = true, hive_partitioning = false)"
 
-SUPERSEDED = f"""
-create or replace temp table superseded as
-select {POSITION}
-from {RECORDS}
-where {ID} in (select {ID} from {RECORDS} group by {ID} having count(*) > 1)
-qualify row_number() over (partition by {ID} order by {{changed_at}} desc, {POSITION} desc) > 1
-"""
-"""Records of which another version is loaded. This takes little memory for itself, but not within the INSERT, whose
-buffers of all columns cannot be written to disk; and `arg_max` over all ids keeps its groups in memory."""
+SQL = statements_of(__file__)
 
 
 @dataclass(frozen=True)
@@ -172,23 +164,16 @@ def _confirmed(package: LoadPackage, comparison: Comparison) -> tuple[ReadReport
 
 
 def _merge(connection: duckdb.DuckDBPyConnection, package: LoadPackage, columns: Sequence[str]) -> None:
-    table = raw_table(package.report.resource)
-    parameters = {"files": package.files, "load_id": package.load_id}
-    newer = f"select {ID} from {table} where _dlt_load_id > $load_id"
-    chosen = f"{ID} not in ({newer})"
+    files, chosen = {"files": package.files}, "true"
+    load, table = files | {"load_id": package.load_id}, raw_table(package.report.resource)
     if package.has_repeated_ids:
         is_dated = resource_schema(package.report.resource).has_updated_at
         changed_at = f"coalesce({UPDATED_AT}, '-infinity'::timestamptz)" if is_dated else "null"
-        connection.execute(SUPERSEDED.format(changed_at=changed_at), {"files": package.files})
-        chosen += f" and {POSITION} not in (from temp.superseded)"
-    connection.execute(
-        f"delete from {table} where _dlt_load_id <= $load_id and {ID} in (select {ID} from {RECORDS})", parameters
-    )
+        connection.execute(SQL["superseded"].format(records=RECORDS, changed_at=changed_at), files)
+        chosen = f"{POSITION} not in (from temp.superseded)"
+    connection.execute(SQL["delete_earlier"].format(table=table, records=RECORDS), load)
     names = ", ".join(map(identifier, columns))
-    connection.execute(
-        f"insert into {table} by name select {names}, $load_id as _dlt_load_id from {RECORDS} where {chosen}",
-        parameters,
-    )
+    connection.execute(SQL["insert"].format(table=table, records=RECORDS, names=names, chosen=chosen), load)
     connection.execute("drop table if exists temp.superseded")
 
 

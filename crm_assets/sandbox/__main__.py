@@ -15,13 +15,12 @@ Examples:
 
 import argparse
 import signal
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from threading import Event
 
 from crm_assets.sandbox.server import DEFAULT_ROWS, DEFAULT_SEED, Faults, serving_sandbox
-
-WAKE = 0.5  # seconds; for platforms where signals do not end a wait
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,16 +28,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = vars(parser.parse_args(arguments))
     latency, *fault = (options.pop(name) for name in ("latency", "fail_status", "fail_rate", "retry_after"))
-    end = Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: end.set())
+    for name in (signal.SIGINT, signal.SIGTERM):  # a shell may have started this with the first one ignored
+        signal.signal(name, signal.default_int_handler)
     try:
-        with serving_sandbox(faults=Faults(latency / 1000, *fault), **options) as sandbox:
+        with suppress(KeyboardInterrupt), serving_sandbox(faults=Faults(latency / 1000, *fault), **options) as sandbox:
             print(sandbox.base_url)
             print(f"export SOURCES__CRM__BASE_URL={sandbox.base_url}")
             print(f"export SOURCES__CRM__API_KEY={sandbox.api_key}", flush=True)
-            while not end.wait(WAKE):
-                pass
+            while True:
+                time.sleep(1)
     except (ValueError, OSError, OverflowError) as problem:  # the last one is about the port
         parser.error(str(problem))
 

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -100,7 +99,6 @@ DEFAULT_ROWS = 4_000
 DEFAULT_SEED = 20_250_101
 
 HOST = "127.0.0.1"
-POLL = 0.002  # seconds
 GRACE = 1  # seconds that running requests have to end when the block ends
 
 
@@ -113,11 +111,10 @@ def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
         port: The port; 0 takes a free one.
 
     Yields:
-        The base URL, such as `http://127.0.0.1:40213`, when the server is ready.
+        The base URL, such as `http://127.0.0.1:40213`, of a socket that accepts connections.
 
     Raises:
         OSError: If the port is taken.
-        RuntimeError: If the server does not start.
     """
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
     config.timeout_graceful_shutdown = GRACE
@@ -127,10 +124,6 @@ def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
         thread = Thread(target=server.run, args=([listener],), name="sandbox", daemon=True)
         thread.start()
         try:
-            while not server.started:
-                if not thread.is_alive():
-                    raise RuntimeError(f"the server on port {listener.getsockname()[1]} did not start")
-                time.sleep(POLL)
             yield f"http://{HOST}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

@@ -198,7 +198,8 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
     original = f"from {identifier(schema, name)}"
     try:
         select = with_parquet_types(connection, original, WRITTEN)
-        connection.execute(f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)")
+        copied = f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)"
+        [[rows]] = connection.execute(copied).fetchall()
     except duckdb.Error as error:  # a view's SELECT may run only now
         cut = "to DECIMAL(38,0)" in str(error)
         problem = "Parquet cannot hold an integer of more than 38 digits" if cut else reason(error)
@@ -209,6 +210,5 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
             raise WarehouseError(
                 f"{address}: Parquet cannot hold {column}, which is {type_}. Cast it in the model's SQL"
             )
-    [[rows]] = connection.execute(f"select count(*) from read_parquet({literal(str(file))})").fetchall()
     columns = [{"name": name, "type": type_} for name, type_ in columns_of(connection, f"({original})").items()]
     return {"table": address, "file": file.name, "rows": rows, "columns": columns}

@@ -82,9 +82,8 @@ class Warehouse(DuckDBResource):
 
     def of(self, crm: Crm) -> "Warehouse":
         """The warehouse of another CRM. Its connections end with the run as well."""
-        other = Warehouse(database=self.database, lock_wait=self.lock_wait, connection_config=self.connection_config)
-        other._crm, other._opened, other._until_end_of_run = crm, self._opened, self._until_end_of_run
-        other._remembered = self._remembered
+        other = self.model_copy()  # with the same open connections
+        other._crm = crm  # noqa: SLF001 # it is of this class
         return other
 
     @property
