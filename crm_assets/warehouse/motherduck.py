@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 
@@ -30,6 +30,9 @@ class MotherDuck:
     working_folder: Path
     config: Mapping[str, Any]
 
+    stamp: ClassVar[None] = None
+    """When somebody has written is not known."""
+
     @classmethod
     def of(cls, configured: str, working_folder: Path, config: Mapping[str, Any], name: str) -> "MotherDuck":
         """The configured database; for a name, the one beside it, such as `md:crm_north`."""
@@ -40,11 +43,6 @@ class MotherDuck:
     def name(self) -> str:
         """The address, without options."""
         return secrets.warehouse(self.address).shown
-
-    @property
-    def stamp(self) -> None:
-        """Not known."""
-        return None
 
     @contextmanager
     def connected(

@@ -101,7 +101,11 @@ def _holder(path: Path) -> str:
 
 
 class KeptOpen(Generic[T]):
-    """What a context manager opens, and stays open for the next use. An error closes it."""
+    """What a context manager opens, and stays open for the next use. An error closes it.
+
+    Attributes:
+        value: What is open now; None if nothing is.
+    """
 
     def __init__(self, opened: Callable[[], AbstractContextManager[T]], seconds: float | None = None) -> None:
         """Opens nothing yet.
@@ -111,27 +115,22 @@ class KeptOpen(Generic[T]):
             seconds: How long it stays open, or until the end of the use that lasts longer; None: until `close`.
         """
         self._opened, self._seconds, self._closing = opened, seconds, ExitStack()
-        self._value: T | None = None
+        self.value: T | None = None
         self._in_use = threading.RLock()
-
-    @property
-    def value(self) -> T | None:
-        """What is open now."""
-        return self._value
 
     @contextmanager
     def used(self) -> Iterator[T]:
         """What is open, or is opened now."""
         with self._in_use:
-            if self._value is None:
-                self._value = self._closing.enter_context(self._opened())
+            if self.value is None:
+                self.value = self._closing.enter_context(self._opened())
                 if self._seconds is not None:
                     timer = threading.Timer(self._seconds, self.close)
                     timer.daemon = True
                     timer.start()
                     self._closing.callback(timer.cancel)
             try:
-                yield self._value
+                yield self.value
             except BaseException as error:
                 self._close(error)
                 raise
@@ -142,7 +141,7 @@ class KeptOpen(Generic[T]):
             self._close(None)
 
     def _close(self, error: BaseException | None) -> None:
-        self._value = None
+        self.value = None
         self._closing.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
 
 
