@@ -136,7 +136,7 @@ def rows_match_source(table: CheckedTable) -> Finding:
     """
     last = table.last_read
     if last is None or last.in_source is None:
-        return Finding(True, "the API does not count its records")
+        return Finding(True, "the API does not count its records, or counts fewer than it lists")
     in_source, view = last.in_source, relation(f"{PRESENT}.{table.resource}")
     [[present]] = table.connection.execute(f"select count(*) from {view}").fetchall()
     forgotten = listed_but_forgotten(table.connection, table.resource)

@@ -67,6 +67,14 @@ def test_an_inexact_total_does_not_make_a_read_incomplete(monkeypatch: pytest.Mo
     assert crm.pages("open_tasks").count(1) == 1
 
 
+def test_a_total_that_is_too_low_is_not_taken_for_none() -> None:
+    with configured_crm(lists={"open_tasks": tasks(60)}, total=lambda _seen, _true: 40):
+        run = materialize("open_tasks")
+    assert rows(PRESENT.format(resource="open_tasks")) == [(60,)]
+    found = run.check("rows_match_source").description
+    assert found == "the API does not count its records, or counts fewer than it lists"
+
+
 def test_whole_list_after_a_short_one_counts_again() -> None:
     with configured_crm(lists={"open_tasks": tasks(100)}, total=lambda _seen, true: max(true, 100)) as crm:
         for listed in (100, 60):
