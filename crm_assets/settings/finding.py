@@ -34,8 +34,8 @@ OWN = frozenset({"base_url", "api_key"})
 PLAIN_KEY = "API_KEY"
 """A second name of the key, with lower precedence. Another program may have a table of that name."""
 
-UNDERSCORES = re.compile("_+")
-"""One underscore instead of two is an easy mistake, with which the sandbox would be read without a word."""
+UNDERSCORES, SOURCES_WORD = re.compile("_+"), re.compile("^SO[A-Z]+_")
+"""One underscore instead of two, or SOURCE, is an easy mistake, with which the sandbox would be read without a word."""
 
 OF_DBT = ("CRM_DATABASE", "CRM_DBT_PROJECT")  # docs/dbt.md sets them
 
@@ -124,10 +124,10 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
     sections = tuple(f"SOURCES__{section.upper()}__" for section in (crm.section, SECTION))
     known = [setting_name(name, section) for section in (crm.section, SECTION) for name in CrmSettings.model_fields]
     expected = {*known, *OF_DBT}
-    squeezed = {UNDERSCORES.sub("_", variable) for variable in known}
+    squeezed = {_squeezed(variable) for variable in known}
     for document, values in everything:
         for variable in (name for name in values if name not in expected):
-            looks_known = variable.startswith("CRM_") or UNDERSCORES.sub("_", variable) in squeezed
+            looks_known = variable.startswith("CRM_") or _squeezed(variable) in squeezed
             if variable.startswith(sections) and variable.count("__") == DEPTH:
                 found.errors.append(_unknown(variable, known, document))
             elif looks_known and not isinstance(values[variable], Mapping):
@@ -139,6 +139,10 @@ def find(crm: Crm = DEFAULT_CRM) -> Found:
     ]
     know(crm.name, secrets_in(found.values, os.environ))
     return found
+
+
+def _squeezed(variable: str) -> str:
+    return SOURCES_WORD.sub("SOURCES_", UNDERSCORES.sub("_", variable))
 
 
 def _variables(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -107,8 +107,10 @@ def test_name_that_is_similar_to_none_gets_no_suggestion(name: str, monkeypatch:
     assert find().unknown == [f"Unknown setting {name} in the environment. `crm-assets settings` lists all"]
 
 
-@pytest.mark.parametrize("name", ["SOURCES__CRM_BASE_URL", "SOURCES_CRM__BASE_URL", "sources_crm_base_url"])
-def test_a_name_with_other_underscores_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "name", ["SOURCES__CRM_BASE_URL", "SOURCES_CRM__BASE_URL", "sources_crm_base_url", "SOURCE__CRM__BASE_URL"]
+)
+def test_a_name_with_a_misspelt_beginning_is_unknown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "https://crm.example")
     [sentence] = find().unknown
     assert sentence.startswith(f"Unknown setting {name.upper()} in")
