@@ -18,7 +18,7 @@ from crm_assets.loading.changes import unconfirmed
 from crm_assets.loading.raw_tables import DUCKDB_TYPES, own_columns, raw_table
 from crm_assets.masking import masked
 from crm_assets.privacy.forgetting import listed_but_forgotten
-from crm_assets.settings import Crm, setting_name
+from crm_assets.settings import Crm, EndpointSettings, setting_at_load, setting_name
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import MAX_REJECTED
 from crm_assets.source.typing.columns import FURTHER, varies
@@ -58,10 +58,12 @@ class CheckedTable:
     Attributes:
         connection: The warehouse.
         resource: The resource of the raw table.
+        total_is_exact: Its setting: false if the API counts more records than it lists.
     """
 
     connection: duckdb.DuckDBPyConnection
     resource: str
+    total_is_exact: bool = True
 
     @cached_property
     def last_read(self) -> LastRead | None:
@@ -148,6 +150,8 @@ def rows_match_source(table: CheckedTable) -> Finding:
     if last.mode == "incremental" and present > in_source:
         more = f"{rows}, {present - in_source:,} more than the API counts: these may have vanished from the list"
         return Finding(True, f"{more}. The next full read will show it", numbers)
+    if not table.total_is_exact and present < in_source:
+        return Finding(True, f"{rows}. The API counts {in_source:,}, also some that it does not list", numbers)
     other = f"{rows}, but the API counts {in_source:,}. If the list changed during the read, the next read corrects it"
     return Finding(False, f"{other}. Otherwise materialize in mode full and look at crm/complete", numbers)
 
@@ -207,7 +211,8 @@ def check_specs(crm: Crm, resource: str) -> list[dg.AssetCheckSpec]:
 
 def check_results(connection: duckdb.DuckDBPyConnection, crm: Crm, resource: str) -> list[dg.AssetCheckEvaluation]:
     """The results of all checks of one raw table. Never raises: a check that raises an error has failed."""
-    table = CheckedTable(connection, resource)
+    endpoint = setting_at_load("endpoints", crm=crm).get(resource, EndpointSettings())
+    table = CheckedTable(connection, resource, endpoint.total_is_exact)
     return [_result(find, table, crm) for find in CHECKS]
 
 

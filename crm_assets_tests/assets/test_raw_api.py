@@ -63,6 +63,7 @@ def test_an_inexact_total_does_not_make_a_read_incomplete(monkeypatch: pytest.Mo
         run = materialize("open_tasks")
     assert run.metadata("open_tasks")["crm/complete"] is True
     assert run.check("complete_read").passed
+    assert run.check("rows_match_source").passed
     assert rows(PRESENT.format(resource="open_tasks")) == [(60,)]
     assert crm.pages("open_tasks").count(1) == 1
 
