@@ -62,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Ran:
+class _RunEvents:
     """What the events of a run say. A step that makes no asset has the key None.
 
     Attributes:
@@ -84,7 +84,7 @@ class _Ran:
     succeeded: bool
 
     @classmethod
-    def read(cls, instance: dg.DagsterInstance, run_id: str) -> "_Ran":
+    def read(cls, instance: dg.DagsterInstance, run_id: str) -> "_RunEvents":
         """Reads a run's events until now."""
         entries: dict[EventType, list[dg.EventLogEntry]] = {event_type: [] for event_type in EVENTS}
         for entry in instance.all_logs(run_id, of_type=EVENTS):
@@ -109,50 +109,50 @@ class _Ran:
 
 def run_outcome(instance: dg.DagsterInstance, run: dg.DagsterRun, ui: str) -> Outcome:
     """The outcome of a run until now. `ui`: the address of Dagster's UI; empty if it does not show the run."""
-    ran, job = _Ran.read(instance, run.run_id), f"job {run.job_name}"
+    events, job = _RunEvents.read(instance, run.run_id), f"job {run.job_name}"
     link = ui and f"{ui}/runs/{run.run_id}"
     problems = [
-        *_failed_steps(instance, run, ran, link),
-        *(() if ran.failed else _failed_run(instance, run, ran, link)),
-        *_failed_checks(run, ran, ui),
+        *_failed_steps(instance, run, events, link),
+        *(() if events.failed else _failed_run(instance, run, events, link)),
+        *_failed_checks(run, events, ui),
     ]
-    solved = {key.to_user_string() for key in ran.made - ran.failed.keys() if key}
-    solved |= {_name(check) for check in ran.checks if check.passed}
-    return Outcome(problems, solved | ({job} if ran.succeeded else set()))
+    solved = {key.to_user_string() for key in events.made - events.failed.keys() if key}
+    solved |= {_name(check) for check in events.checks if check.passed}
+    return Outcome(problems, solved | ({job} if events.succeeded else set()))
 
 
-def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, ran: _Ran, link: str) -> Iterator[Problem]:
-    for key, entry in ran.failed.items():
+def _failed_steps(instance: dg.DagsterInstance, run: dg.DagsterRun, events: _RunEvents, link: str) -> Iterator[Problem]:
+    for key, entry in events.failed.items():
         latest = instance.get_latest_materialization_event(key) if key else None
         if latest and entry.timestamp < latest.timestamp < time.time():  # unless a clock was ahead
             continue  # another run has repaired it
-        broken = [check for check in ran.checks if check.asset_key == key and is_error(check)]
+        broken = [check for check in events.checks if check.asset_key == key and is_error(check)]
         why, is_explained = _reason(entry.get_dagster_event(), key, broken)
         # A revoked key is one cause in all runs that it hits. Of an unexplained error no one knows that.
         cause = f"{key.path[:-2] if key and is_explained else run.run_id} {why}"
-        text = why + (f"\nNot built in this run: {named(ran.skipped)}" if ran.skipped else "")
+        text = why + (f"\nNot built in this run: {named(events.skipped)}" if events.skipped else "")
         for subject in (key.to_user_string() if key else f"job {run.job_name}", *map(_name, broken)):
             yield Problem(Kind.step, subject, cause, text, link)
 
 
-def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, ran: _Ran, link: str) -> Iterator[Problem]:
+def _failed_run(instance: dg.DagsterInstance, run: dg.DagsterRun, events: _RunEvents, link: str) -> Iterator[Problem]:
     """The problems of a run that failed without a failed step."""
-    reasons, now = ran.failures, instance.get_run_by_id(run.run_id)
+    reasons, now = events.failures, instance.get_run_by_id(run.run_id)
     # What a user has ended is no problem.
-    if ran.interrupted and now and now.status not in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
+    if events.interrupted and now and now.status not in {dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED}:
         reasons = ["it was interrupted"]
     # What is materialized without a job has one whose name tells users nothing.
     has_job = run.job_name != WITHOUT_JOB
-    subjects, what = ([f"job {run.job_name}"], run.job_name) if has_job else (ran.skipped, named(ran.skipped))
+    subjects, what = ([f"job {run.job_name}"], run.job_name) if has_job else (events.skipped, named(events.skipped))
     for reason, subject in product(reasons, subjects):
         yield Problem(Kind.run, subject, run.run_id, f"A run of {what} failed: {reason}", link)
 
 
-def _failed_checks(run: dg.DagsterRun, ran: _Ran, ui: str) -> Iterator[Problem]:
+def _failed_checks(run: dg.DagsterRun, events: _RunEvents, ui: str) -> Iterator[Problem]:
     """The problems of checks, but of errors that made their step fail, which its problem names."""
-    wrong = {check.asset_key for check in ran.checks if is_error(check)}
-    for check in ran.checks:
-        if not check.passed and not (is_error(check) and check.asset_key in ran.failed):
+    wrong = {check.asset_key for check in events.checks if is_error(check)}
+    for check in events.checks:
+        if not check.passed and not (is_error(check) and check.asset_key in events.failed):
             asset, kind = check.asset_key.to_user_string(), Kind.check if check.asset_key in wrong else Kind.warning
             text = f"{asset}: {check.description or f'check {check.check_name} failed'}"
             page = ui and f"{ui}/assets/{asset}?view=checks&checkDetail={check.check_name}"

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from graphlib import TopologicalSorter
+from hashlib import sha256
 
 import dagster as dg
 
@@ -43,10 +44,10 @@ def build_publishing_sensor(crm: Crm, publish: AssetJob, assets: Collection[dg.A
         made = any(log.get_dagster_event().asset_key in assets for log in logs)
         if not made:
             return dg.SkipReason("The run materialized nothing")
-        # After a pause of the daemon, one publishing is enough for all runs that have failed meanwhile.
-        failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE])
-        records = context.instance.get_run_records(failed, limit=AT_A_TIME, order_by="update_timestamp")
-        return dg.RunRequest(run_key=max(records, key=lambda record: record.end_time or 0).dagster_run.run_id)
+        # After a pause of the daemon, one publishing is enough for all runs that have failed meanwhile. The key is of
+        # all of them and not of the latest one: a machine's clock may have been ahead, and be the latest for days.
+        failed = context.instance.get_run_ids(dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE]), limit=AT_A_TIME)
+        return dg.RunRequest(run_key=sha256("".join(failed).encode()).hexdigest())
 
     return publish_after_failed_runs
 

@@ -154,11 +154,9 @@ def _build(
         scope, found = model.scope(state.variables), f"({made}\n)"  # the table is rolled back
         outcomes = [replace(outcome, sql=outcome.test.query(scope, found)) for outcome in outcomes]
         failed = "; ".join(f"{outcome.test.name}: {outcome.found}" for outcome in wrong)
-        keyless = any(each.test.kind == "not_null" and each.test.column in model.unique_key for each in wrong)
-        advice = ". A key needs a value in each row, which personal columns lack if personal_data is leave_out"
         raise WrongRows(
             f"{model.address} was not replaced, and models that depend on it are not built, since its new rows fail "
-            f"tests ({failed}). The failed checks have the SQL to find them{advice if keyless else ''}",
+            f"tests ({failed}). The failed checks have the SQL to find them",
             outcomes,
         )
     if warns:

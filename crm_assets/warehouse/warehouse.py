@@ -82,8 +82,8 @@ class Warehouse(DuckDBResource):
 
     def of(self, crm: Crm) -> "Warehouse":
         """The warehouse of another CRM. Its connections end with the run as well."""
-        other = self.model_copy()  # with the same open connections
-        other._crm = crm  # noqa: SLF001 # it is of this class
+        other: Warehouse = self.model_copy()  # with the same open connections
+        other._crm = crm
         return other
 
     @property

@@ -63,14 +63,6 @@ def test_a_build_that_sees_no_change_changes_nothing(project: ModelProject, conf
     assert project.rows("snapshots.history") == before
 
 
-def test_a_key_that_personal_data_leaves_out_is_explained(project: ModelProject) -> None:
-    project.execute("update raw.accounts set owner = null")
-    with pytest.raises(
-        WrongRows, match=r"owner_not_null: .*\. A key needs a value in each row, which personal columns"
-    ):
-        project.build(history(project, **{**CHECK, "unique_key": "owner", "check_cols": ["changed"]}))
-
-
 @pytest.mark.parametrize(("before", "after"), [(None, "ann"), ("ann", None)])
 def test_a_value_that_comes_or_goes_is_a_change(project: ModelProject, before: str | None, after: str | None) -> None:
     model = history(project, **{**CHECK, "check_cols": "all"})

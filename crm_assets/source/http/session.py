@@ -105,7 +105,7 @@ class PageSession(Session):
         self._prefetched: dict[int, Future[Page]] = {}
         self._seconds = 0.0
         self._reader = threading.get_ident()
-        self._asked = Request()
+        self._request = Request()
         self._template: PreparedRequest | None = None
         # Proxies and certificates from the environment, resolved once since all requests go to one host.
         self._environment: Any = self.merge_environment_settings(settings.base_url, {}, True, None, None)
@@ -139,7 +139,7 @@ class PageSession(Session):
 
     def prepare_request(self, request: Request) -> PreparedRequest:
         """Notes what `rest_api` asks for next. `send` prepares it, unless it is already being fetched."""
-        self._asked = request
+        self._request = request
         return PreparedRequest()
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
@@ -150,10 +150,10 @@ class PageSession(Session):
             ApiRefusal: Any other status except 200.
             BadAnswer: Status 200, but the body is not a page of this resource.
         """
-        number = self._asked.params[PAGE]
+        number = self._request.params[PAGE]
         page = self._prefetched.pop(number, None)
         if page is None:
-            return PageResponse(self._selector, self._fetch(self._prepare(self._asked, number), number))
+            return PageResponse(self._selector, self._fetch(self._prepare(self._request, number), number))
         while wait([page], INTERRUPTIBLE).not_done:  # an endless wait could not be interrupted
             self._announce_queued()
         self._announce_queued()
