@@ -20,7 +20,7 @@ from crm_assets.settings import CrmSettings, PersonalData
 from crm_assets.source.http.exact_json import parse_json
 from crm_assets.source.schemas import Column, resource_schema, side_loaded_columns
 from crm_assets.source.typing.columns import FURTHER, as_json, varies
-from crm_assets.source.typing.redaction import Redaction
+from crm_assets.source.typing.redaction import Redaction, ValueRules
 from crm_assets.source.typing.side_loads import keeps_array, shown_array
 from crm_assets.warehouse.tables import PRESENT, RAW, existing_tables, identifier, literal, relation
 from crm_assets.warehouse.transactions import committed, rolled_back
@@ -188,7 +188,7 @@ class _Conversion:
         if column.copy_of:
             resource, field = column.copy_of
             return partial(self._redaction(resource_schema(resource).columns).field, field)
-        return partial(self._redaction({}).value, within=address, is_personal=column.is_personal)
+        return partial(self._redaction({}).value, rules=ValueRules(address, column.is_personal))
 
     def _of_columns(
         self, address: str, types: Mapping[str, str], redacted: Mapping[str, Callable[[Any], Any]]

@@ -12,9 +12,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Container, Mapping
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -32,6 +32,23 @@ A_NAME = re.compile(r"[^\W\d][\w-]{0,63}")
 
 VERSION = 3
 """Changes when other values are redacted than before, so that stored ones are converted."""
+
+
+class ValueRules(NamedTuple):
+    """How the values within a column, or within an array of side-loaded records, are redacted.
+
+    Attributes:
+        within: The column or array, for `Redaction.dropped`.
+        is_personal: Whether a whole value is personal, whatever the names of its fields.
+        fields: Names of known fields to keep in objects. Those tagged as personal in any schema are redacted.
+        typed: The data type of a column for numbers, times or booleans; empty for others. Strings are left out unless
+            they look like one. If the column is personal, all is left out: it cannot hold a hash.
+    """
+
+    within: str
+    is_personal: bool = False
+    fields: Collection[str] = ()
+    typed: str = ""
 
 
 class Redaction:
@@ -56,7 +73,12 @@ class Redaction:
         self.dropped: set[str] = set()
         self._policy, self._key = settings.personal_data, settings.hash_key
         self._listed = _listed(settings)
-        self._columns = columns
+        self._rules = {
+            name: ValueRules(
+                name, column.personal, column.fields, column.data_type if column.data_type in LOOKS else ""
+            )
+            for name, column in columns.items()
+        }
         self._is_hashed = is_hashed
 
     def records(self, records: list[Any]) -> None:
@@ -74,7 +96,7 @@ class Redaction:
 
     def keeps(self, field: str) -> bool:
         """Whether a field, or its column, is kept. If not, its name is added to `dropped`."""
-        if field in self._columns or self._lists(field):
+        if field in self._rules or self._lists(field):
             return True
         self.dropped.add(field if A_NAME.fullmatch(field) or is_personal_name(field) else "*")
         return False
@@ -84,11 +106,8 @@ class Redaction:
 
     def field(self, name: str, value: Any) -> Any:
         """The redacted value of a field that is kept."""
-        column = self._columns.get(name)
-        is_personal = column.personal if column else is_personal_name(name)
-        fields, data_type = (column.fields, column.data_type) if column else ((), "text")
         try:
-            redacted = self.value(value, within=name, is_personal=is_personal, fields=fields, data_type=data_type)
+            redacted = self.value(value, self._rules.get(name) or ValueRules(name, is_personal_name(name)))
         except RecursionError:  # texts of JSON in each other
             self.dropped.add(f"{name}.*")
             redacted = None
@@ -96,66 +115,43 @@ class Redaction:
         is_left_out_id = name == ID and redacted is None and value is not None
         return type(value)() if is_left_out_id else redacted
 
-    def value(
-        self,
-        value: Any,
-        *,
-        within: str,
-        is_personal: bool = False,
-        fields: Collection[str] = (),
-        data_type: str = "text",
-    ) -> Any:
-        """Any JSON value, redacted.
-
-        Redacts objects and arrays at any depth, and strings that are JSON themselves.
-
-        Args:
-            value: The value; it is not changed.
-            within: The column or array that it belongs to, for `dropped`.
-            is_personal: Whether the whole value is personal, whatever the names of its fields.
-            fields: Names of known fields to keep in its objects. Fields that any resource's schema tags as personal are
-                redacted nevertheless.
-            data_type: Of a column for numbers, times or booleans, strings are left out unless they look like one. If it
-                is personal, it is left out: it cannot hold a hash.
-        """
-        is_typed = data_type in LOOKS
-        if value is None or (is_personal and is_typed):
+    def value(self, value: Any, rules: ValueRules) -> Any:
+        """Any JSON value, redacted: objects and arrays at any depth, and strings that are JSON. It is not changed."""
+        drops_nulls = rules.is_personal or bool(rules.typed)
+        if value is None or (rules.is_personal and rules.typed):
             return None
         if isinstance(value, dict):
-            kept = self._object(value, within, is_personal, fields)
-            is_empty = (is_personal or is_typed) and all(inner is None for inner in kept.values())
-            return None if is_empty else kept
+            kept = self._object(value, rules)
+            return None if drops_nulls and all(inner is None for inner in kept.values()) else kept
         if isinstance(value, list):
-            redacted = partial(self.value, within=within, is_personal=is_personal, fields=fields, data_type=data_type)
-            items = list(map(redacted, value))
-            return [item for item in items if item is not None] or None if is_personal or is_typed else items
+            items = [self.value(item, rules) for item in value]
+            return [item for item in items if item is not None] or None if drops_nulls else items
         if isinstance(value, str):
-            return self._hidden(value) if is_personal else self._text(value, within, fields, data_type)
-        return None if is_personal else value
+            return self._hidden(value) if rules.is_personal else self._text(value, rules)
+        return None if rules.is_personal else value
 
-    def _object(self, value: dict[str, Any], within: str, is_personal: bool, fields: Collection[str]) -> dict[str, Any]:
+    def _object(self, value: dict[str, Any], rules: ValueRules) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for field, inner in value.items():
             listed = self._lists(field)
-            if listed or field in fields:
-                hidden = is_personal_name(field) or (is_personal and not listed)
-                kept[field] = self.value(inner, within=within, is_personal=hidden, fields=fields)
+            if listed or field in rules.fields:
+                hidden = is_personal_name(field) or (rules.is_personal and not listed)
+                kept[field] = self.value(inner, ValueRules(rules.within, hidden, rules.fields))
             else:
-                self.dropped.add(f"{within}.*")
+                self.dropped.add(f"{rules.within}.*")
         return kept
 
-    def _text(self, text: str, within: str, fields: Collection[str], data_type: str) -> str | None:
-        is_typed = data_type in LOOKS
-        if is_typed and looks_like(data_type, text):
+    def _text(self, text: str, rules: ValueRules) -> str | None:
+        if rules.typed and looks_like(rules.typed, text):
             return text
         redacted, parsed = None, json_within(text)
         if parsed is not None:
-            redacted = self.value(parsed, within=within, fields=fields, data_type=data_type)
+            redacted = self.value(parsed, rules)
             redacted = text if redacted == parsed else None if redacted is None else as_json(redacted)
-        elif not is_typed and not AN_OBJECT.match(decoded(text)):
+        elif not rules.typed and not AN_OBJECT.match(decoded(text)):
             redacted = text
         if redacted is None:
-            self.dropped.add(f"{within} (no {data_type})" if is_typed else f"{within}.*")
+            self.dropped.add(f"{rules.within} (no {rules.typed})" if rules.typed else f"{rules.within}.*")
         return redacted
 
     def _hidden(self, text: str) -> str | None:

@@ -11,7 +11,7 @@ from crm_assets.settings import CrmSettings
 from crm_assets.source.schemas import resource_schema
 from crm_assets.source.typing.batches import why_rejected
 from crm_assets.source.typing.columns import column_name
-from crm_assets.source.typing.redaction import Redaction, is_personal_name
+from crm_assets.source.typing.redaction import Redaction, ValueRules, is_personal_name
 
 MARKED = "Ada Marked"
 
@@ -232,7 +232,7 @@ def test_a_personal_date_is_left_out_where_texts_are_hashed(value: Any) -> None:
 
 def test_values_without_a_resource_keep_known_fields() -> None:
     user = {"id": 1, "display_name": MARKED, "is_active": True}
-    assert redaction("leave_out").value([user], within="users", fields=("id", "display_name")) == [
+    assert redaction("leave_out").value([user], ValueRules("users", fields=("id", "display_name"))) == [
         {"id": 1, "display_name": None}
     ]
 
