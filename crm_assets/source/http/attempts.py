@@ -14,9 +14,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
 from contextvars import ContextVar
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
@@ -50,14 +48,9 @@ _ENDS_AT: ContextVar[float] = ContextVar("_ENDS_AT")
 """When the attempt of this thread has to end, as monotonic seconds."""
 
 
-@contextmanager
-def attempt(seconds: float) -> Iterator[None]:
-    """While the body runs, requests of this thread through a `BoundedAdapter` share `seconds`."""
-    token = _ENDS_AT.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _ENDS_AT.reset(token)
+def begin_attempt(seconds: float) -> None:
+    """Lets requests of this thread through a `BoundedAdapter` share `seconds` from now on."""
+    _ENDS_AT.set(time.monotonic() + seconds)
 
 
 def body(response: Response) -> bytes:
@@ -70,19 +63,17 @@ def body(response: Response) -> bytes:
     """
     content = io.BytesIO()
     try:
-        for chunk in response.iter_content(CHUNK_BYTES):
-            content.write(chunk)
-            if content.tell() > MAX_ANSWER_BYTES:
-                response.close()
-                raise _endless(content.tell())
+        with response:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                content.write(chunk)
+                if content.tell() > MAX_ANSWER_BYTES:
+                    raise _endless(content.tell())
     except exceptions.ContentDecodingError as error:
-        response.close()
         if response.status_code == HTTPStatus.OK:
             if NOT_COMPRESSED in str(root_cause(error)):
                 raise BadAnswer("the answer's body is not what its Content-Encoding says") from None
             raise broken("the answer's body is damaged: it cannot be decompressed") from None
     except ValueError:  # of http.client, about a negative size
-        response.close()
         raise broken(WRONG_CHUNK) from None
     return content.getvalue()
 
@@ -199,7 +190,7 @@ POOLS: dict[str, type] = {"http": _HttpPool, "https": _HttpsPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """An adapter whose requests end in time, also through a proxy. They are sent within `attempt`."""
+    """An adapter whose requests end in time, also through a proxy. They are sent after `begin_attempt`."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Makes the pools of direct connections."""

@@ -25,7 +25,7 @@ from crm_assets.settings.names import SECTION_IN_USE
 from crm_assets.settings.secrets import key_secrets
 from crm_assets.source.http import answers
 from crm_assets.source.http.answers import OK, Answer
-from crm_assets.source.http.attempts import BoundedAdapter, attempt, body, no_answer
+from crm_assets.source.http.attempts import BoundedAdapter, begin_attempt, body, no_answer
 from crm_assets.source.http.limits import INTERRUPTIBLE, ReadClosed, Waits, limits_of
 from crm_assets.source.http.page import Page, page_of, parse_body
 
@@ -214,11 +214,11 @@ class PageSession(Session):
                 self.requests += 1
             sent_at = time.monotonic()
             try:
-                with attempt(self.settings.request_deadline):
-                    response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
-                    if response.status_code == HTTPStatus.NON_AUTHORITATIVE_INFORMATION:  # a 200 that a proxy changed
-                        response.status_code = OK
-                    content = body(response)
+                begin_attempt(self.settings.request_deadline)
+                response = self._adapter.send(request, timeout=self.settings.request_timeout, **self._environment)
+                if response.status_code == HTTPStatus.NON_AUTHORITATIVE_INFORMATION:  # a 200 that a proxy changed
+                    response.status_code = OK
+                content = body(response)
             except OSError as error:  # requests' own errors derive from it
                 raise no_answer(error) from None
             answer = Answer(response.status_code, response.headers, content, time.monotonic() - sent_at)

@@ -15,6 +15,7 @@ import tenacity
 
 from crm_assets.errors import WarehouseError
 from crm_assets.warehouse.tables import literal
+from crm_assets.warehouse.transactions import rolled_back
 
 MARKER = "crm_assets_lake.json"
 """The marker's name. Its id is empty while the catalog is created. DuckLake removes Parquet files only."""
@@ -122,13 +123,9 @@ def write_and_delete_row(connection: duckdb.DuckDBPyConnection, catalog: str) ->
         duckdb.Error: The catalog refused.
     """
     table = f"{catalog}.ducklake_metadata"
-    connection.begin()
-    try:
+    with rolled_back(connection):
         connection.execute(f"insert into {table} (key, value) values ('{PROBE}', '')")
         connection.execute(f"delete from {table} where key = '{PROBE}'")
-    finally:
-        with suppress(duckdb.Error):  # the first error is reported
-            connection.rollback()
 
 
 @tenacity.retry(
