@@ -103,9 +103,10 @@ class ReadReport:
             why: What the API did after it.
             counted_all: Whether exactly the records that the API counts were received.
         """
-        total = "and may count no more" if counted_all else f"of {self.rows_in_source or 'unknown'}"
+        of_all = f"{self.rows_read} of {self.rows_in_source or 'unknown'} records"
+        read = f"{counted(self.rows_read, 'record')}, as many as it counts" if counted_all else of_all
         return (
-            f"the API lists no more than {counted(pages, 'page')}, {self.rows_read} {total} records ({why}). "
+            f"the API lists no more than {counted(pages, 'page')}, {read} ({why}). "
             f"Ask for a shorter list with params in {setting_name('endpoints')}, or for larger pages with "
             f"{setting_name('per_page')}"
         )

@@ -1,5 +1,6 @@
 """Where a list ends: at empty pages, and at pages that the API refuses, if no cap refuses them."""
 
+import re
 from typing import Any
 
 import pytest
@@ -63,6 +64,17 @@ def test_a_cap_that_refuses_pages_is_not_the_end(status: int, total: Any) -> Non
         reading = read()
     assert set(reading.ids) == set(range(1, 101))
     assert "no more than 2 pages" in reading.report.incomplete_because
+
+
+def test_list_with_all_counted_records_is_incomplete_while_the_next_page_fails() -> None:
+    def broken(seen: Seen) -> Response | None:
+        return Response(status_code=500) if seen.page == 2 else None
+
+    with configured_crm(lists={"open_tasks": tasks(8)}, faults=[broken]):
+        reading = read()
+    assert reading.ids == list(range(1, 9))
+    because = r"the API lists no more than 1 page, 8 records, as many as it counts \(open_tasks, page 2: status 500"
+    assert re.match(because, reading.report.incomplete_because)
 
 
 @pytest.mark.parametrize("page_sizes", [(), (50, 20, 50, 50)], ids=["full-pages", "short-page-before"])
