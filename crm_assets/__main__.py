@@ -91,7 +91,8 @@ def _run(argv: Sequence[str]) -> int:
     command, *_ = argv or [DEFAULT]
     try:
         named = [module for module, commands in MODULES.items() if command in commands]
-        arguments = command_line(named or MODULES).parse_args(argv or [command])
+        needed = [] if command == "--version" else named or MODULES
+        arguments = command_line(needed).parse_args(argv or [command])
         if arguments.command != "settings":  # which reports them itself
             for sentence in find().unknown:
                 print(sentence, file=sys.stderr)

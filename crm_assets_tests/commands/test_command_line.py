@@ -24,9 +24,11 @@ def test_help_explains_every_command(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "modules"), [("settings", ["configuration"]), ("tables", ["stored"])])
+@pytest.mark.parametrize(
+    ("name", "modules"), [("--version", []), ("settings", ["configuration"]), ("tables", ["stored"])]
+)
 def test_only_the_module_of_a_command_is_imported(name: str, modules: list[str]) -> None:
-    code = f"import sys; from crm_assets.__main__ import main; main(['{name}']); print(*sys.modules)"
+    code = f"import sys; from crm_assets.__main__ import main\ntry: main(['{name}'])\nfinally: print(*sys.modules)"
     done = completed([sys.executable, "-c", code])
     prefix = "crm_assets.commands."
     loaded = done.stdout.splitlines()[-1].split()
