@@ -58,17 +58,20 @@ report: usable-path .venv/runtime .dagster/dagster.yaml ## Create the sales revi
 
 ##@ Developing
 
+# In a container, the machine may have more processors than the container may use, and memory for few workers.
+IN_PARALLEL := -n auto --maxprocesses 8 --dist worksteal
+
 .PHONY: test
 test: .venv/dev ## Run the tests, except slow ones
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'not slow and not daemon and not dbt and not browser'
 
 .PHONY: test-slow
 test-slow: .venv/dev ## Run the slow tests, except the longest
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not long'
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'slow and not long'
 
 .PHONY: test-long
 test-long: .venv/dev ## Run the longest tests: a lake restored, many writers
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'long and not image'
+	$(BIN)/python -m pytest $(IN_PARALLEL) -m 'long and not image'
 
 # What a lake could do otherwise than a file. Tests of a lake itself are among the others, and slow; one has more rounds here.
 ON_A_LAKE := \
@@ -93,7 +96,7 @@ LAKE_TESTS := not file
 
 .PHONY: test-lake
 test-lake: .venv/dev ## Run tests of reads, models and privacy on a lake
-	$(BIN)/python -m pytest -n auto --dist worksteal --warehouse lake -m '$(LAKE_TESTS)' $(ON_A_LAKE)
+	$(BIN)/python -m pytest $(IN_PARALLEL) --warehouse lake -m '$(LAKE_TESTS)' $(ON_A_LAKE)
 
 .PHONY: test-lake-mainly
 test-lake-mainly: ON_A_LAKE := $(MAINLY_ON_A_LAKE)
@@ -125,7 +128,7 @@ screenshots: .venv/dev ## Take the pictures in docs/images
 .PHONY: test-latest
 test-latest: .venv-latest/bin/python ## Run the tests with the newest versions of libraries
 	$< -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager --editable '.[dev]'
-	$< -m pytest -n auto --dist worksteal -m 'not browser and not image'
+	$< -m pytest $(IN_PARALLEL) -m 'not browser and not image'
 
 # Without a lake: the packages with its extensions belong to the version in constraints.txt.
 .PHONY: test-duckdb
@@ -133,7 +136,7 @@ test-duckdb: DUCKDB ?= 2.0.1
 test-duckdb: .venv-duckdb/bin/python ## Run the tests with another DuckDB: DUCKDB=2.0.1
 	$< -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	$< -m pip install --quiet --disable-pip-version-check --no-deps duckdb==$(DUCKDB)
-	$< -m pytest -n auto --dist worksteal -m 'not slow and not daemon and not dbt and not browser'
+	$< -m pytest $(IN_PARALLEL) -m 'not slow and not daemon and not dbt and not browser'
 
 .PHONY: lint
 lint: .venv/dev ## Check format, code, types, import rules and SQL
