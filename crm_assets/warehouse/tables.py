@@ -43,7 +43,7 @@ RAW = "raw"
 PRESENT = "present"
 """The schema of the views of raw tables, without vanished rows."""
 
-SMALL = 64 * 2**20
+SMALL = 512 * 2**20
 """Bytes. A smaller warehouse is used with one thread: more of them take more CPU time and end no sooner."""
 
 
