@@ -81,12 +81,12 @@ def publish(arguments: Namespace) -> int:
 
     # The copy of a file, so that no run waits for this.
     source = Warehouse(database=where) if Path(where).exists() else warehouse
-    try:
-        with source.read_connection() as connection:
-            crm = loaded_from(connection) or ""
+    with source.read_connection() as connection:
+        crm = loaded_from(connection) or ""
+        try:
             tables = publish_parquet(connection, arguments.parquet.absolute(), crm)["tables"]
-    except OSError as error:
-        raise SettingsError(f"{error}. Give --parquet a folder that can be written to") from None
+        except OSError as error:
+            raise SettingsError(f"{error}. Give --parquet a folder that can be written to") from None
     rows = sum(table["rows"] for table in tables)
     print(f"{counted(len(tables), 'table')}, {counted(rows, 'row')}: {arguments.parquet / CURRENT}")
     return 0

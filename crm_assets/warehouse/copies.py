@@ -141,6 +141,7 @@ def publish_parquet(connection: duckdb.DuckDBPyConnection, folder: Path, source:
         DuckDB. Views that read missing tables are not in it.
 
     Raises:
+        OSError: For example, the disk is full. `current` has not changed.
         SettingsError: The folder has the tables of another CRM.
         WarehouseError: Parquet cannot hold the values of a column exactly. `current` has not changed.
     """
@@ -201,6 +202,8 @@ def _written_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str
         copied = f"copy ({select}) to {literal(str(file))} (format parquet, compression zstd)"
         [[rows]] = connection.execute(copied).fetchall()
     except duckdb.Error as error:  # a view's SELECT may run only now
+        if str(file) in str(error):
+            raise OSError(reason(error)) from None
         cut = "to DECIMAL(38,0)" in str(error)
         problem = "Parquet cannot hold an integer of more than 38 digits" if cut else reason(error)
         raise WarehouseError(f"{address}: {problem}") from None

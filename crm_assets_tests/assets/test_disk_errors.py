@@ -5,7 +5,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,6 +36,13 @@ def forget() -> tuple[int, str]:
     """The exit code of a command, and what the user sees."""
     with redirect_stderr(StringIO()) as shown:
         code = main(["forget", "open_tasks", "1", "--yes"])
+    return code, shown.getvalue()
+
+
+def publish() -> tuple[int, str]:
+    """The exit code of another command, and what the user sees."""
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as shown:
+        code = main(["publish", "--parquet", "published"])
     return code, shown.getvalue()
 
 
@@ -97,6 +104,20 @@ def test_a_full_disk_under_a_command() -> None:
     assert "File too large" in shown
     assert "CRM_DATA_DIR" in shown
     assert rows("select id from raw.open_tasks") == [(1,)]
+
+
+@pytest.mark.slow
+@pytest.mark.file
+def test_no_room_for_parquet_files(data_dir: Path) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        assert materialize("open_tasks").success
+        assert publish() == (0, "")
+        code, shown = with_small_files(200, publish)
+        assert code == 1
+        assert shown.endswith("File too large. Give --parquet a folder that can be written to\n")
+        (data_dir / "crm.published.duckdb.lock").unlink()
+        (data_dir / "crm.published.duckdb.lock").mkdir()
+        assert "CRM_DATA_DIR" in publish()[1]
 
 
 @pytest.mark.parametrize("below", ["", "/below"], ids=["itself", "a folder above it"])
