@@ -62,7 +62,7 @@ def apply_policy(
     """
     with warehouse.get_connection() as connection:
         change = change_policy(connection, settings, histories_of(connection, models))
-        dropped = change.dropped if change.sentences else _missing(connection, models)
+        dropped = change.dropped if change.sentences else _unfinished(connection, models)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         rebuild(connection, models, dropped, announce)
         _, is_erased = stored_policy(connection)
@@ -115,7 +115,7 @@ def forget_records(
         of_models = {model.address for model in models}
         made = [table for table in tables - kept if table in of_models or table.startswith(f"{AUDIT}.")]
         _, is_erased = stored_policy(connection)
-        unfinished = [] if is_erased else _missing(connection, models)
+        unfinished = [] if is_erased else _unfinished(connection, models)
         erased = forget(connection, resource, ids, keys, made)
         report_in(connection, settings.reporting_timezone, settings.fiscal_year_start, datetime.now(timezone.utc))
         rebuild(connection, models, [*made, *unfinished, *kept], get_dagster_logger().warning)
@@ -162,7 +162,7 @@ def rebuild(
             announce(f"{model.address} is missing until it is built again: {error}")
 
 
-def _missing(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
-    """Tables that a killed run may have dropped and not rebuilt."""
-    rebuilt = {model.address for model in models if model.kind == "table" and not model.keeps_rows}
-    return rebuilt - existing_tables(connection).keys()
+def _unfinished(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
+    """Tables that a killed command may have dropped and not rebuilt, and those that it may not have added rows to."""
+    tables, existing = [model for model in models if model.kind == "table"], existing_tables(connection)
+    return [model.address for model in tables if model.keeps_rows == (model.address in existing)]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from crm_assets_tests.assets.raw_runs import build_models, forget, materialize, rows
+from crm_assets.privacy.forgetting import forget as erase_rows
+from crm_assets_tests.assets.raw_runs import apply_policy, build_models, forget, materialize, rows
+from crm_assets_tests.data_dirs import connected
 from crm_assets_tests.marked_records import UPDATED, Marks, found_in_files, marked_contact
 from crm_assets_tests.scripted_crm import configured_crm, once_before
 
@@ -57,6 +59,19 @@ def test_forgotten_record_leaves_nothing_and_stays_away(data_dir: Path, capsys: 
         assert incremental.success
         assert found_in_files(marks.made, data_dir) == set()
         assert rows("select id from raw.contacts order by id") == [(1,), (3,)]
+
+
+def test_stopped_forgetting_is_finished_by_the_other_command() -> None:
+    with configured_crm(lists={"contacts": [marked_contact(1, "stays"), marked_contact(2, "")]}):
+        assert materialize("contacts").success
+        build_models()
+        with connected(read_only=False) as connection:  # as if it had been stopped after its first commit
+            erase_rows(connection, "contacts", [2], {}, ["marts.contact_engagement"])
+
+        apply_policy()
+
+    assert rows("select count(*) from marts.contact_engagement") == [(1,)]
+    assert rows("select contacts from marts.pipeline_health_daily") == [(1,)]
 
 
 @pytest.mark.file
