@@ -148,7 +148,8 @@ def _recovery(incidents: Sequence[Incident]) -> Message:
 
 def _elapsed(since: datetime) -> str:
     """Hours and minutes, such as `1 day, 2:05`."""
-    minutes = (datetime.now(timezone.utc) - since) // timedelta(minutes=1)
+    # Not negative, if a clock was ahead.
+    minutes = max(datetime.now(timezone.utc) - since, timedelta()) // timedelta(minutes=1)
     return str(timedelta(minutes=minutes)).removesuffix(":00")
 
 
@@ -243,7 +244,10 @@ def _report_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 
 def _stored(instance: dg.DagsterInstance, run_id: str = "") -> str | None:
     """The incidents in the tag of a run or, if it has none, of the last one that had to report."""
-    ended = instance.get_run_records(dg.RunsFilter(statuses=ENDED), limit=LAST, order_by="update_timestamp")
+    now = datetime.now(timezone.utc) + OVERLAP
+    # A run of a clock that was ahead comes last: it would be the first one until that time.
+    filters = [dg.RunsFilter(statuses=ENDED, updated_before=now), dg.RunsFilter(statuses=ENDED, updated_after=now)]
+    ended = [each for f in filters for each in instance.get_run_records(f, limit=LAST, order_by="update_timestamp")]
     runs = [instance.get_run_by_id(run_id), *(record.dagster_run for record in ended)]
     return next((run.tags[TAG] for run in runs if run and TAG in run.tags), None)
 
@@ -251,7 +255,7 @@ def _stored(instance: dg.DagsterInstance, run_id: str = "") -> str | None:
 def _daemon_runs(instance: dg.DagsterInstance) -> bool:
     """Whether a daemon evaluates sensors."""
     heartbeat = instance.get_daemon_heartbeats().get("SENSOR")
-    return heartbeat is not None and heartbeat.timestamp > time.time() - DAEMON_SILENT
+    return heartbeat is not None and abs(time.time() - heartbeat.timestamp) < DAEMON_SILENT
 
 
 def _ui() -> str:

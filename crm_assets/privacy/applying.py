@@ -163,6 +163,6 @@ def rebuild(
 
 
 def _unfinished(connection: duckdb.DuckDBPyConnection, models: Iterable[Model]) -> Collection[str]:
-    """Tables that a killed command may have dropped and not rebuilt, and those that it may not have added rows to."""
+    """Tables that a killed command may have dropped and not rebuilt, and those that it may not have added to."""
     tables, existing = [model for model in models if model.kind == "table"], existing_tables(connection)
     return [model.address for model in tables if model.keeps_rows == (model.address in existing)]

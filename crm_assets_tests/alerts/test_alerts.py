@@ -1,11 +1,15 @@
 """Runs without a daemon report themselves: one alert for each cause, and one when it is over."""
 
+import time
+from datetime import datetime, timedelta, timezone
+
 import dagster as dg
 import pytest
 from dagster import DagsterInstance
 from starlette.responses import Response
 
-from crm_assets.alerts.reporting import TAG
+from crm_assets.alerts.outcomes import Kind
+from crm_assets.alerts.reporting import TAG, Incident, Incidents
 from crm_assets_tests.alerts.receivers import Webhook
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.scripted_crm import ScriptedCrm, always, json_response, tasks
@@ -32,6 +36,20 @@ def test_a_failure_is_reported_once_and_its_recovery_once(
     for _ in range(2):
         assert materialize("open_tasks", instance=instance).success
     assert hook.titles[1:] == ["crm_assets: recovered: raw/open_tasks"]
+
+
+def test_a_failure_while_the_clock_was_ahead_recovers_once(
+    hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(crm)
+    with monkeypatch.context() as ahead:
+        right = time.time
+        ahead.setattr("time.time", lambda: right() + 86400)
+        materialize("open_tasks", instance=instance)
+    crm.faults.clear()
+    for _ in range(2):
+        materialize("open_tasks", instance=instance)
+    assert hook.titles == [REFUSED, "crm_assets: recovered: raw/open_tasks"]
     assert [alert["type"] for alert in hook.received] == ["failure", "success"]
 
 
@@ -49,6 +67,14 @@ def test_a_run_of_another_job_between_changes_nothing(
     crm.faults.clear()
     assert materialize("open_tasks", instance=instance).success
     assert hook.titles == [REFUSED, "crm_assets: recovered: raw/open_tasks"]
+
+
+def test_an_incident_of_a_clock_that_was_ahead_took_no_time() -> None:
+    tomorrow = datetime.now(timezone.utc) + timedelta(days=1)
+    incident = Incident(kind=Kind.late, cause=1, since=tomorrow, subjects=["raw/accounts: age"], is_reported=True)
+    incidents = Incidents(incidents=[incident])
+    incidents.report(lambda message: "Recovered after 0:00 hours" in message.body)
+    assert incidents.incidents == []
 
 
 def test_a_cause_that_hits_many_assets_is_one_alert(hook: Webhook, crm: ScriptedCrm, instance: DagsterInstance) -> None:

@@ -97,8 +97,11 @@ def test_failure_fixed_before_a_tick_is_not_reported(hook: Webhook, crm: Scripte
 
 
 @pytest.mark.slow
-def test_failure_reported_without_daemon_is_reported_once(hook: Webhook, crm: ScriptedCrm, daemon: Daemon) -> None:
-    daemon.beat(time.time() - 600)
+@pytest.mark.parametrize("ago", [600, -86400], ids=["ended", "ended while its clock was ahead"])
+def test_failure_reported_without_daemon_is_reported_once(
+    ago: int, hook: Webhook, crm: ScriptedCrm, daemon: Daemon
+) -> None:
+    daemon.beat(time.time() - ago)
     refuse(crm)
     materialize("open_tasks", instance=daemon.instance)
     assert hook.titles == [REFUSED]
