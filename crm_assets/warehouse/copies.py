@@ -96,6 +96,8 @@ def _copy_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str, 
         )
         connection.execute(f"create table {name} ({columns})")
         connection.execute(f"insert into {name} {select}")
+    except duckdb.IOException:  # of the disk or the storage
+        raise
     except duckdb.Error as error:
         raise WarehouseError(f"the warehouse cannot store {schema}.{table}: {reason(error)}") from None
     if description:

@@ -116,6 +116,20 @@ def test_file_of_another_crm_is_refused(monkeypatch: pytest.MonkeyPatch, capsys:
         assert connection.execute("from information_schema.tables").fetchall() == []
 
 
+@pytest.mark.usefixtures("lake_extensions", "file")
+def test_a_folder_that_cannot_be_made_is_not_called_a_wrong_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{tmp_path}/crm.ducklake")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(tmp_path))
+    (tmp_path / "crm").mkdir()
+    (tmp_path / "crm" / "marts").touch()
+    assert moved() == 1
+    shown = capsys.readouterr().err
+    assert "cannot store" not in shown
+    assert "Not a directory. " in shown
+
+
 def test_a_warehouse_that_is_the_file_itself_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert moved(str(file)) == 1
     assert "Set it to a lake" in capsys.readouterr().err
