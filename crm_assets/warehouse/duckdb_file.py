@@ -6,12 +6,12 @@ The published copy is a second file, so that readers and runs never block each o
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -24,6 +24,8 @@ from crm_assets.warehouse.tables import SMALL, can_be_read, identifier, literal,
 from crm_assets.warehouse.transactions import Reconnecting
 
 FOREIGN_KEYS = "select distinct schema_name, table_name from duckdb_constraints() where constraint_type = 'FOREIGN KEY'"
+
+T = TypeVar("T")
 
 KEPT_SECONDS = 1.0
 """How long a file stays open for the next model, which takes 50 ms of CPU to open, checkpoint and close. So long others
@@ -145,7 +147,8 @@ class DuckDBFile:
         _log(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create(self.path)
         threads = {"threads": 1} if self.path.stat().st_size < SMALL else {}
-        with closing(self._connect({**threads, **config}, read_only=read_only)) as connection:
+        connect = partial(duckdb.connect, str(self.path), read_only=read_only, config={**threads, **config})
+        with closing(when_closed_elsewhere(self.path, self.wait, self.announce, connect)) as connection:
             if not read_only:
                 with suppress(PermissionError):  # another user's file
                     self.path.chmod(0o600)  # it may have been copied here from a backup
@@ -154,27 +157,6 @@ class DuckDBFile:
                 self.path.with_suffix(f".rewritten{self.path.suffix}").unlink(missing_ok=True)
             connection.execute("set TimeZone = 'UTC'")
             yield connection
-
-    def _connect(self, config: dict[str, Any], *, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Connects. Waits while a process that does not use the lock (a notebook, a DuckDB shell) has the file open."""
-        give_up_at = time.monotonic() + self.wait
-        announced = False
-        while True:
-            try:
-                return duckdb.connect(str(self.path), read_only=read_only, config=config)
-            except duckdb.IOException as error:
-                holder = lock_holder(error)
-                if holder is None:
-                    raise
-                if time.monotonic() >= give_up_at:
-                    raise WarehouseBusy(
-                        f"{self.path} was held open for {self.wait:.0f} s by {holder}. Close it there (a notebook's "
-                        "connection, a DuckDB shell), then run this again"
-                    ) from None
-                if not announced:
-                    self.announce(f"Waiting for {self.path.name}, held open by {holder}")
-                    announced = True
-            time.sleep(0.1)
 
 
 def _log(database: Path) -> Path:
@@ -189,6 +171,32 @@ def _log(database: Path) -> Path:
 def published_path(database: Path) -> Path:
     """The path of a DuckDB file's published copy: `crm.published.duckdb` next to `crm.duckdb`."""
     return database.with_suffix(".published.duckdb")
+
+
+def when_closed_elsewhere(database: Path, wait: float, announce: Announce, connect: Callable[[], T]) -> T:
+    """Connects. Waits while a process that does not use the lock (a notebook, a DuckDB shell) has the file open.
+
+    Raises:
+        WarehouseBusy: It was open for `wait` seconds.
+    """
+    give_up_at = time.monotonic() + wait
+    announced = False
+    while True:
+        try:
+            return connect()
+        except duckdb.IOException as error:
+            holder = lock_holder(error)
+            if holder is None:
+                raise
+            if time.monotonic() >= give_up_at:
+                raise WarehouseBusy(
+                    f"{database} was held open for {wait:.0f} s by {holder}. Close it there (a notebook's "
+                    "connection, a DuckDB shell), then run this again"
+                ) from None
+            if not announced:
+                announce(f"Waiting for {database.name}, held open by {holder}")
+                announced = True
+        time.sleep(0.1)
 
 
 def create(database: Path) -> None:

@@ -171,6 +171,20 @@ def test_the_wait_ends_with_an_instruction(database: Path, code: str, advice: st
         assert word in str(raised.value)
 
 
+@pytest.mark.usefixtures("lake_extensions")
+def test_a_process_that_has_the_catalog_of_a_lake_is_named(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog = data_dir / "crm.ducklake"
+    monkeypatch.setenv("CRM_WAREHOUSE", f"ducklake:{catalog}")
+    monkeypatch.setenv("CRM_WAREHOUSE_FILES", str(data_dir))
+    statements.write("create table t (i int)")
+    with held(READ_FROM_OUTSIDE, catalog, 60) as process:
+        assert statements.read("from t") == []
+        with pytest.raises(WarehouseBusy) as raised, Warehouse(lock_wait=0.5).get_connection():
+            pass
+    for word in (str(catalog), str(process.pid), "Close it there"):
+        assert word in str(raised.value)
+
+
 def test_a_killed_process_leaves_nothing_to_wait_for(database: Path) -> None:
     with held(HOLD_OUR_LOCK, database, 60) as process:
         os.kill(process.pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ import duckdb
 
 from crm_assets.errors import NothingStored
 from crm_assets.source.http.limits import Ledger
-from crm_assets.warehouse.duckdb_file import create, replace, rewritten
+from crm_assets.warehouse.duckdb_file import create, replace, rewritten, when_closed_elsewhere
 from crm_assets.warehouse.lake.address import PREFIX, LakeAddress, allow_s3, connected_with, explained
 from crm_assets.warehouse.lake.commit import Guard
 from crm_assets.warehouse.lake.files import CATALOG, ROW_GROUPS, erase, maintain, rewrite
@@ -142,7 +142,8 @@ class Lake:
         catalog = Path(self.address.catalog).expanduser().resolve()
         with working_folder(self.working_folder) as folder:
             config = {"temp_directory": str(folder), **self.config}
-            with closing(duckdb.connect(str(catalog), config=config)) as connection:
+            connect = partial(duckdb.connect, str(catalog), config=config)
+            with closing(when_closed_elsewhere(catalog, self.wait, self.announce, connect)) as connection:
                 connection.execute("checkpoint")
             replace(catalog, rewritten(catalog, folder, config), stat.S_IMODE(catalog.stat().st_mode))
 
@@ -277,8 +278,10 @@ class Lake:
         options = (f"data_path {literal(self.address.files)}", NOTHING_INLINED, *options)
         if self.address.schema:
             options = (f"metadata_schema {literal(self.address.schema)}", *options)
+        attach = f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})"
         with explained(self.address, "CRM_WAREHOUSE"):
-            connection.execute(f"attach {literal(PREFIX + self.address.catalog)} as {CATALOG} ({', '.join(options)})")
+            catalog = Path(self.address.catalog)
+            when_closed_elsewhere(catalog, self.wait, self.announce, partial(connection.execute, attach))
             [[threads]] = connection.execute(THREADS.format(catalog=self._catalog, small=SMALL)).fetchall()
             connection.execute(threads)
 
