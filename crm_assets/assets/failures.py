@@ -45,7 +45,8 @@ def disk_error(error: BaseException) -> str:
     if not isinstance(error, duckdb.Error):
         return ""
     if quoted := QUOTED.search(str(error)):
-        return f"{quoted[0]}. {REASONS[quoted[1]]}"
+        setting = "CRM_WAREHOUSE_FILES" if is_about_lake(error) else "CRM_DATA_DIR"
+        return f"{quoted[0]}. {REASONS[quoted[1]].replace('CRM_DATA_DIR', setting)}"
     if isinstance(error, duckdb.IOException) or DAMAGED in str(error):
         advice = TEXTS["LAKE" if is_about_lake(error) else "UNREADABLE"]
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
@@ -130,7 +131,8 @@ def explain(error: BaseException, name: str) -> Explained:
         if isinstance(cause, duckdb.Error) and (is_out_of_memory(cause) or is_lost(cause)):
             return Explained(f"{name}: {reason(cause)}{changed}", may_recover=is_lost(cause))
         if about_files := disk_error(cause):
-            return Explained(f"{name}: {about_files}{changed}", may_answer_later(cause))
+            may_recover = may_answer_later(cause) and not QUOTED.search(str(cause))
+            return Explained(f"{name}: {about_files}{changed}", may_recover)
         if isinstance(cause, duckdb.Error) and is_about_statement(cause):
             frames = traceback.extract_tb(cause.__traceback__)
             at = f"line {line(cause)} of " if line(cause) else ""

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from crm_assets.__main__ import main
-from crm_assets.assets.failures import disk_error
+from crm_assets.assets.failures import disk_error, explain
 from crm_assets_tests.assets.raw_runs import materialize, rows
 from crm_assets_tests.processes import FORKED, UNPRIVILEGED, can_be_denied, completed, started
 from crm_assets_tests.scripted_crm import configured_crm, tasks
@@ -171,6 +171,15 @@ def test_a_file_where_duckdb_needs_a_folder(tmp_path: Path) -> None:
     with pytest.raises(duckdb.IOException) as raised:
         duckdb.connect(str(tmp_path / "file" / "crm.duckdb"))
     assert disk_error(raised.value).endswith("Not a directory. Set CRM_DATA_DIR to a folder")
+
+
+def test_a_folder_of_a_lake_is_not_tried_again_and_its_setting_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with duckdb.connect() as connection, pytest.raises(duckdb.IOException) as raised:
+        connection.execute(f"copy (select 1) to '{tmp_path}/file/ducklake-1.parquet'")
+    explained = explain(raised.value, "accounts")
+    assert explained.message.endswith("Not a directory. Set CRM_WAREHOUSE_FILES to a folder")
+    assert not explained.may_recover
 
 
 def test_too_many_open_files() -> None:
