@@ -44,7 +44,7 @@ PRESENT = "present"
 """The schema of the views of raw tables, without vanished rows."""
 
 SMALL = 512 * 2**20
-"""Bytes. A smaller warehouse is used with one thread: more of them take more CPU time and end no sooner."""
+"""Bytes. A smaller warehouse is used with one thread: several take more CPU time, and end later on a busy machine."""
 
 
 def kind_of_catalog(connection: duckdb.DuckDBPyConnection) -> str:
