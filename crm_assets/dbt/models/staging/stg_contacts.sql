@@ -4,14 +4,7 @@ with contacts as (
         -- keys
         id as contact_id,
         sales_account_id as own_account_id,
-        -- Accounts sent along, in the contact's row: a join would be computed for every other column, too.
-        list_transform(
-            from_json(sales_accounts, '[{"id": "VARCHAR", "is_primary": "VARCHAR"}]'),
-            lambda sent: {
-                'id': {{ whole_number("sent['id']") }},
-                'is_primary': coalesce(lower(sent['is_primary']) in ('true', '1'), false)
-            }
-        ) as sent_accounts,
+        sales_accounts,
         owner_id,
         territory_id,
         lead_source_id,
@@ -104,12 +97,22 @@ select
     contact_id,
     coalesce(
         own_account_id,
-        list_filter(sent_accounts, lambda sent: sent['id'] is not null and sent['is_primary'])[1]['id'],
-        list_filter(sent_accounts, lambda sent: sent['id'] is not null)[1]['id']
+        list_transform(
+            [{{ sent_accounts("sales_accounts") }}],
+            lambda accounts: coalesce(
+                list_filter(accounts, lambda sent: sent['id'] is not null and sent['is_primary'])[1]['id'],
+                list_filter(accounts, lambda sent: sent['id'] is not null)[1]['id']
+            )
+        )[1]
     ) as account_id,
     -- Null values are no elements of a list of distinct ones.
     list_sort(
-        list_distinct(list_append(list_transform(sent_accounts, lambda sent: sent['id']), own_account_id))
+        list_distinct(
+            list_append(
+                list_transform({{ sent_accounts("sales_accounts") }}, lambda sent: sent['id']),
+                own_account_id
+            )
+        )
     ) as account_ids,
-    * exclude (contact_id, own_account_id, sent_accounts)
+    * exclude (contact_id, own_account_id, sales_accounts)
 from contacts
