@@ -41,12 +41,12 @@ def disk_error(error: BaseException) -> str:
     if isinstance(error, (ConnectionError, TimeoutError)):
         return ""
     if isinstance(error, OSError) and error.errno:
-        return f"{error}. {ADVICE.get(error.errno, TEXTS['OTHER'])}"
+        return f"{error}. {ADVICE.get(error.errno, TEXTS['OTHER']).format(setting='CRM_DATA_DIR')}"
     if not isinstance(error, duckdb.Error):
         return ""
     if quoted := QUOTED.search(str(error)):
         setting = "CRM_WAREHOUSE_FILES" if is_about_lake(error) else "CRM_DATA_DIR"
-        return f"{quoted[0]}. {REASONS[quoted[1]].replace('CRM_DATA_DIR', setting)}"
+        return f"{quoted[0]}. {REASONS[quoted[1]].format(setting=setting)}"
     if isinstance(error, duckdb.IOException) or DAMAGED in str(error):
         advice = TEXTS["LAKE" if is_about_lake(error) else "UNREADABLE"]
         return f"{str(error).splitlines()[0].rstrip('.!')}. {advice}"
