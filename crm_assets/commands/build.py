@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from difflib import get_close_matches
+from functools import partial
 
 import duckdb
 
@@ -17,6 +18,7 @@ from crm_assets.runner.unchanged import TABLE, BuildState, is_current, record_bu
 from crm_assets.settings import resolve_settings
 from crm_assets.settings.finding import NOT_FOR_MODELS
 from crm_assets.warehouse.tables import RAW, exist
+from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -90,7 +92,8 @@ def _build_all(connection: duckdb.DuckDBPyConnection, models: Sequence[Model], a
         _print_failed(outcomes, f"{model.address}: ")
         if any(outcome.severity == "error" for outcome in outcomes):
             failed.add(model.address)
-            record_build(connection, model, None)  # so that the next call tests it again
+            # So that the next call tests it again.
+            committed(connection, partial(record_build, connection, model, None))
     return failed
 
 

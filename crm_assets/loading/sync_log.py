@@ -20,6 +20,7 @@ from crm_assets.source.reading.incremental import Cursor
 from crm_assets.source.reading.report import ReadReport
 from crm_assets.source.schemas import resource_schema
 from crm_assets.warehouse.tables import PRESENT, RAW, exist, relation, statements_of
+from crm_assets.warehouse.transactions import committed
 
 SQL = statements_of(__file__)
 
@@ -150,7 +151,7 @@ def loaded_from(connection: duckdb.DuckDBPyConnection) -> str | None:
 
 def accept_address(connection: duckdb.DuckDBPyConnection, source: str) -> None:
     """Stores the new address of the CRM that the records came from."""
-    connection.execute("update raw.sync_details set base_url = ?", [source])
+    committed(connection, lambda: connection.execute("update raw.sync_details set base_url = ?", [source]))
 
 
 def recent_requests(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, int]]:

@@ -238,11 +238,15 @@ def store_failures(connection: duckdb.DuckDBPyConnection, model: Model, outcomes
     """
     for outcome in outcomes:
         if outcome.test.config.get("store_failures") and outcome.problem is None:
-            connection.execute(f"create schema if not exists {AUDIT}")
-            test = outcome.test
-            # Models may have tests of one name.
-            table = identifier(AUDIT, test.name if test.kind == SINGULAR else f"{model.name}_{test.name}")
-            try:
-                connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
-            except duckdb.Error as error:
-                raise ModelsRefused(f"{outcome.test.path}:{outcome.test.line}: {reason(error)}") from None
+            committed(connection, partial(_store, connection, model, outcome))
+
+
+def _store(connection: duckdb.DuckDBPyConnection, model: Model, outcome: Outcome) -> None:
+    connection.execute(f"create schema if not exists {AUDIT}")
+    test = outcome.test
+    # Models may have tests of one name.
+    table = identifier(AUDIT, test.name if test.kind == SINGULAR else f"{model.name}_{test.name}")
+    try:
+        connection.execute(f"create or replace table {table} as {with_lake_types(connection, outcome.sql)}")
+    except duckdb.Error as error:
+        raise ModelsRefused(f"{test.path}:{test.line}: {reason(error)}") from None

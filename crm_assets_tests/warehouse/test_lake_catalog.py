@@ -14,11 +14,14 @@ import pytest
 from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed
+from crm_assets.runner.builds import AUDIT, build
 from crm_assets.warehouse.tables import with_parquet_types
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.assets.raw_runs import materialize
 from crm_assets_tests.lake_servers import LakeServers, dsn_of
+from crm_assets_tests.runner.model_project import ModelProject
+from crm_assets_tests.runner.test_configured_tests import DAYS, with_test
 from crm_assets_tests.scripted_crm import configured_crm, tasks
 from crm_assets_tests.warehouse.catalog_proxy import CatalogProxy, catalog_proxy
 from crm_assets_tests.warehouse.statements import END_OTHERS, read, write
@@ -105,6 +108,31 @@ def test_maintenance_loses_nothing(kind: Callable[[Warehouse], object], proxy: C
         if proxy.countdown:
             break
     assert number > 1
+
+
+@pytest.mark.parametrize("proxy", ["folder"], indirect=True)
+def test_a_new_address_can_be_read_whose_commit_was_not_answered(
+    proxy: CatalogProxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with configured_crm(lists={"open_tasks": tasks(3)}):
+        assert materialize("open_tasks").success
+    with configured_crm(lists={"open_tasks": tasks(5)}):
+        proxy.lose_answer_of_commit(1)
+        assert main(["accept-address"]) == 1
+        assert "did not confirm the commit" in capsys.readouterr().err
+        assert main(["accept-address"]) == 0
+        assert materialize("open_tasks").success
+        assert read("select count(*) from raw.open_tasks") == [(5,)]
+
+
+@pytest.mark.parametrize("proxy", ["folder"], indirect=True)
+def test_stored_failures_can_be_read_whose_commit_was_not_answered(proxy: CatalogProxy, tmp_path: Path) -> None:
+    model = ModelProject(tmp_path / "models").mart(DAYS, with_test({"severity": "warn", "store_failures": True}))
+    with Warehouse().get_connection() as connection:
+        proxy.lose_answer_of_commit(2)  # the first is that of the build
+        with pytest.raises(CommitUnconfirmed):
+            build(connection, model)
+    assert read(f"select count(*) from {AUDIT}.sales_day_accepted_range") == [(3,)]
 
 
 @pytest.mark.long
