@@ -35,7 +35,10 @@ QUOTED = re.compile(r"""['"].*['"]""")
 NUMBER = re.compile(r"(?<![\w])-?\d[\d.,:+\-]*")
 DENIAL = re.compile(r"(^|ERROR:\s+)(permission denied|must be owner|cannot execute .* in a read-only transaction)")
 STATEMENT = re.compile(r'query ".{500,}": ', re.DOTALL)
-LOST = re.compile("server closed the connection|terminating connection|no connection to the server")
+LOST = re.compile(
+    "server closed the connection|terminating connection|no connection to the server|"
+    "DuckLake: Current transaction is aborted"
+)
 MISSING_LAKE = re.compile("creating a new DuckLake is explicitly disabled|in read-only mode: database does not exist")
 OTHER_FILES = "does not match existing data path"
 

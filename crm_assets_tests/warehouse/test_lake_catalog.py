@@ -13,8 +13,9 @@ import pytest
 
 from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
-from crm_assets.errors import CommitUnconfirmed
+from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
 from crm_assets.runner.builds import AUDIT, build
+from crm_assets.warehouse.lake.address import LakeAddress, explained
 from crm_assets.warehouse.tables import with_parquet_types
 from crm_assets.warehouse.transactions import committed
 from crm_assets.warehouse.warehouse import Warehouse
@@ -151,9 +152,30 @@ def test_a_statement_without_a_catalog_is_tried_again() -> None:
         'Failed to query most recent snapshot for DuckLake: Unable to connect to Postgres at "host=db dbname=lake": '
         "FATAL: the database system is shutting down"
     )
-    explained = explain(error, "accounts")
-    assert explained.may_recover
-    assert "CRM_WAREHOUSE and" in explained.message
+    found = explain(error, "accounts")
+    assert found.may_recover
+    assert "CRM_WAREHOUSE and" in found.message
+
+
+def test_a_lost_catalog_is_not_looked_for_among_the_files() -> None:
+    lost = duckdb.IOException('Failed to prepare COPY "COPY (SELECT …)": server closed the connection unexpectedly')
+    address = LakeAddress.of("ducklake:postgres:host=db dbname=lake", "/srv/lake", "")
+    with (
+        pytest.raises(WarehouseUnreachable, match=r"^ducklake:postgres.*Check CRM_WAREHOUSE, ") as raised,
+        explained(address, "CRM_WAREHOUSE_FILES"),
+    ):
+        raise lost
+    assert raised.value.may_recover
+
+
+def test_a_transaction_is_aborted_in_a_lake_if_its_session_was_lost() -> None:
+    error = duckdb.TransactionException(
+        "TransactionContext Error: Failed to get data file list from DuckLake: Current transaction is aborted (please "
+        "ROLLBACK)"
+    )
+    assert "PostgreSQL has ended a session" in explain(error, "accounts").message
+    own = duckdb.TransactionException("TransactionContext Error: Current transaction is aborted (please ROLLBACK)")
+    assert "PostgreSQL" not in explain(own, "accounts").message
 
 
 def test_catalog_that_ends_while_parquet_is_written_is_named(

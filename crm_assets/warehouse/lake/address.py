@@ -18,7 +18,14 @@ import duckdb
 from crm_assets.errors import NothingStored, WarehouseError, WarehouseUnreachable
 from crm_assets.masking import masked
 from crm_assets.settings import named_now, secrets
-from crm_assets.warehouse.duckdb_messages import MISSING_LAKE, OTHER_FILES, is_denial, is_refusal, without_statement
+from crm_assets.warehouse.duckdb_messages import (
+    MISSING_LAKE,
+    OTHER_FILES,
+    is_denial,
+    is_lost,
+    is_refusal,
+    without_statement,
+)
 from crm_assets.warehouse.lake.marker import NOT_FOUND
 from crm_assets.warehouse.tables import literal
 
@@ -188,6 +195,8 @@ def explained(
                     "move them. Nothing was written"
                 )
             ) from None
+        if is_lost(error):  # its id is compared with that among the files
+            setting = "CRM_WAREHOUSE"
         what = address.files if setting == "CRM_WAREHOUSE_FILES" else f"{PREFIX}{address.catalog}"
         status = getattr(error, "status_code", None)
         action = "written to" if is_denial(error) else "reached"
