@@ -17,6 +17,7 @@ INTEGER = r"-?(0|[1-9]\d{0,17}|[1-8]\d{18})"
 DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 TIME = rf"{DATE}[T ]\d\d:\d\d:\d\d(\.\d+)?"
 TYPES: Mapping[str, re.Pattern[str]] = {
+    "integer": re.compile(r"-?(0|[1-9]\d{0,8}|1\d{9})"),  # as dbt has them
     "bigint": re.compile(INTEGER),
     "double": re.compile(rf"({INTEGER}(\.\d*)?|-?\.\d+)([eE][+-]?\d+)?"),
     "boolean": re.compile("true|false", re.IGNORECASE),

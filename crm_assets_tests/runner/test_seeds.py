@@ -48,6 +48,13 @@ def test_an_integer_of_more_than_64_bits_is_not_rounded(project: ModelProject, v
     assert project.execute("from seeds.targets") == [(value,), ("1",)]
 
 
+@pytest.mark.parametrize(("value", "type_"), [("-1999999999", "INTEGER"), ("3000000000", "BIGINT")])
+def test_an_integer_has_the_type_that_dbt_gives_it(project: ModelProject, value: str, type_: str) -> None:
+    project.build(targets(project, f"id\n{value}\n1\n", "{}"))
+
+    assert project.execute("select distinct typeof(id) from seeds.targets") == [(type_,)]
+
+
 OTHERS = ("2026/02/01", "2026.02.01", "10:30", "yes", "t", "0x10", "NaN", "007", "a#1")
 
 
