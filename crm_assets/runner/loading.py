@@ -58,7 +58,7 @@ def load_models(folder: Path = DBT_DIR) -> list[Model]:
 
 
 def _refuse(problems: Iterable[str]) -> None:
-    if lines := [*problems]:
+    if lines := dict.fromkeys(problems):  # several models may call one wrong macro
         raise ModelsRefused("\n".join(["These models cannot be built:", *lines]))
 
 

@@ -136,7 +136,9 @@ class Model(Node):
             return str(statements()["seed_select"](literal(str(self.path)), columns))
         return scope.render(self.path, self.text).rstrip().rstrip(";")
 
-    def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str) -> Relation:
+    def _ref(self, scope: Scope, variables: Mapping[str, Any] | None, *names: str, **version: Any) -> Relation:
+        if version:
+            refuse("versions of models are not supported: write a file for each version, and its name in ref")
         model = self.known.get(names[-1])
         if model is None or names[:-1] not in {(), (self.project.name,)}:
             refuse(f"there is no model {'.'.join(names)}: correct the name, or enable it")

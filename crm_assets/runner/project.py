@@ -62,7 +62,8 @@ class Node:
 
     def named_by(self, macro: str, key: str) -> str:
         """A name, as a macro makes it of a value of the configuration."""
-        node = {"name": self.stem, "resource_type": self.resource_type.removesuffix("s"), "config": self.config}
+        kind = self.resource_type.removesuffix("s")
+        node = {"name": self.stem, "resource_type": kind, "config": self.config, "version": None}
         call = f"{{{{ {macro}(given, node) }}}}"
         return self.project.plain.render(self.path, call, given=self.config.get(key), node=node).strip()
 
@@ -82,7 +83,12 @@ class Config(dict[str, Any]):
         """Takes values."""
         for mapping in (*given, more):
             self.given.update(mapping)
+            self.update({**mapping, **self})
         return ""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A value. Unlike that of a dict, the default may be named, as in dbt's documentation."""
+        return super().get(key, default)
 
 
 class Project:
@@ -122,6 +128,7 @@ class Project:
         own = variables.get(self.name)
         self._variables = {**variables, **(own if isinstance(own, dict) else {})}
         self.plain = self.scope({})
+        self._settled = self.scope({"var": self._settled_var})
         self._entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
         self.sources: dict[tuple[str, ...], Relation] = {}
         for path in [*self._files(".yml", *folders), *self._files(".yaml", *folders)]:
@@ -141,6 +148,12 @@ class Project:
             return known.get(name, *default)
 
         return self.templates.scope({"var": var, "doc": self._doc, "execute": variables is not None, **names})
+
+    def _settled_var(self, name: str, *default: Any) -> Any:
+        """`var` in `dbt_project.yml`, in which dbt knows those of `--vars` alone, and otherwise takes the default."""
+        if name in self._variables or not default:
+            refuse(f"vars of dbt_project.yml cannot be used in it, as in dbt: write the value of {name}")
+        return default[0]
 
     def _claim(self, path: Path, line: int, *name: str) -> None:
         """Refuses a second macro, entry or file of one name."""
@@ -164,7 +177,7 @@ class Project:
         for part in (None, self.name, *folders, name):
             level = (level.get(part) if part else level) or {}
             given = {k.removeprefix("+"): v for k, v in level.items() if k[0] == "+" or not isinstance(v, dict)}
-            _configure(configured, self.plain.value(self._folder / "dbt_project.yml", given))
+            _configure(configured, self._settled.value(self._folder / "dbt_project.yml", given, line_of(level)))
         return configured
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:

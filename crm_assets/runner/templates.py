@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.nativetypes import native_concat
 from jinja2.runtime import Context, Macro
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -34,6 +35,9 @@ DOCS = re.compile(r"(.*?)(\{%-?\s*docs\s.*?(?:enddocs\s*-?%\}|\Z)|\Z)", re.DOTAL
 SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
+
+NATIVE = re.compile(r"\|\s*as_(bool|number|native)\s*\Z")
+"""The end of an expression whose text is to be read as a value. In SQL these filters change nothing, as in dbt."""
 
 EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
@@ -111,7 +115,8 @@ class Scope(dict[str, Any]):
         if expression is None:
             return self.render(path, written, line)
         with self.templates.located(path, line):
-            return self.templates.expression(expression)(self)
+            found = self.templates.expression(expression)(self)
+            return native_concat([found]) if NATIVE.search(expression) else found
 
 
 class _Environment(SandboxedEnvironment):
@@ -173,6 +178,7 @@ def _env_var(name: str, default: str | None = None) -> str:
 BUILTINS: Mapping[str, Any] = {
     "return": _return,
     "log": lambda *_, **__: "",
+    "print": lambda *_: "",
     "env_var": _env_var,
     "tojson": json.dumps,
     "fromjson": json.loads,

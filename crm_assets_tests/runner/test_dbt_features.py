@@ -29,6 +29,24 @@ def test_macro_returns_a_value_to_one_of_its_file(project: ModelProject) -> None
     assert project.rows() == [(3,)]
 
 
+def test_default_of_a_configuration_may_be_named(project: ModelProject) -> None:
+    sql = "{{ config(meta={'n': 2}) }} {{ print('x') }} select {{ config.get('no', default=3) * config.get('meta').n }}"
+
+    assert project.mart(sql).sql.strip() == "select 6"
+
+
+def test_macro_of_names_is_that_of_dbts_documentation(project: ModelProject) -> None:
+    project.write(
+        "macros/names.sql",
+        "{% macro generate_alias_name(custom_alias_name=none, node=none) -%}"
+        "{% if custom_alias_name %}{{ custom_alias_name | trim }}"
+        "{% elif node.version %}{{ return(node.name ~ '_v' ~ node.version) }}"
+        "{% else %}{{ node.name }}{% endif %}{%- endmacro %}",
+    )
+
+    assert project.mart("select 1 as day").name == "sales"
+
+
 def test_variable_may_be_missing_or_null(project: ModelProject) -> None:
     project.build(project.mart("select {{ var('nope', none) is none }} as day"))
 

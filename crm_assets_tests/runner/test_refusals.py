@@ -46,6 +46,7 @@ def test_sql_is_refused(project: ModelProject, sql: str, message: str) -> None:
         ("dbt_utils.star(ref('sales'))", "'dbt_utils' is undefined: adapter calls"),
         ("env_var('API_KEY')", "env_var cannot read API_KEY: use a name that begins with DBT_"),
         ("env_var('DBT_ENV_SECRET_KEY')", "env_var cannot read DBT_ENV_SECRET_KEY"),
+        ("ref('sales', v=2)", "versions of models are not supported: write a file for each"),
         ("ref('other', 'sales')", "there is no model other.sales: correct the name"),
         ("doc('other', 'grain')", "there is no docs block other.grain: correct"),
         ("config.require('nope')", "has no attribute 'require'"),
@@ -83,6 +84,16 @@ def test_file_that_cannot_be_used_is_refused(project: ModelProject, file: str, t
 
     with pytest.raises(ModelsRefused, match=message):
         project.mart("select 1 as day")
+
+
+def test_error_in_a_macro_that_all_models_call_is_reported_once(project: ModelProject) -> None:
+    project.write("macros/names.sql", "{% macro generate_alias_name(name, node) %}{{ node.fqn }}{% endmacro %}")
+    project.write("marts/a.sql", "select 1 as day")
+
+    with pytest.raises(ModelsRefused) as refused:
+        project.mart("select 1 as day")
+
+    assert str(refused.value).count("names.sql:1") == 1
 
 
 def test_ref_of_a_disabled_model_is_refused(project: ModelProject) -> None:

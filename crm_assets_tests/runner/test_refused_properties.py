@@ -23,6 +23,7 @@ WRONG_PROPERTIES = {
     "schema": ("config: {schema: my.marts}", "the schema is 'my.marts': write one without dots"),
     "schema of raw tables": ("config: {schema: RAW}", "the schema is 'RAW': write one without dots that is none of"),
     "schema of failing rows": ("config: {schema: dbt_test__audit}", "is 'dbt_test__audit': write one without dots"),
+    "delimiter": ("config: {delimiter: ';'}", "'delimiter' cannot be used: separate the values of the file with"),
     "unnamed column": ("columns: [{description: The day.}]", "an entry of sales: columns has no name"),
     "no list": ("columns: {day: x}", "columns is {'day': 'x'}: write a list"),
     "ephemeral": (
@@ -146,6 +147,16 @@ def test_setting_of_the_project_is_refused_where_it_is(project: ModelProject, te
         project.models()
 
 
+def test_variable_of_the_settings_is_unknown_in_them_as_for_dbt(project: ModelProject) -> None:
+    project.write("dbt_project.yml", "name: crm\nvars: {sold: false}\nmodels:\n  +enabled: \"{{ var('sold', true) }}\"")
+    project.write("marts/sales.sql", "select 1 as day")
+
+    with pytest.raises(
+        ModelsRefused, match=r"dbt_project\.yml:4: vars of dbt_project\.yml .*: write the value of sold"
+    ):
+        project.models()
+
+
 def test_project_without_its_file_is_refused(project: ModelProject) -> None:
     path = project.path("dbt_project.yml")
     path.unlink()
@@ -160,6 +171,15 @@ def test_boolean_of_a_model_is_no_text(project: ModelProject, key: str) -> None:
 
     with pytest.raises(ModelsRefused, match=rf"a\.sql:1: a: {key} is 'false': write true or false, without quotes"):
         project.models()
+
+
+@pytest.mark.parametrize(("text", "there"), [("True", True), ("False", False)])
+def test_text_of_the_environment_may_be_read_as_a_boolean(project: ModelProject, text: str, there: bool) -> None:
+    project.write("marts/sales.sql", "select 1 as day")
+    enabled = f"{{{{ env_var('DBT_NOT_SET', '{text}') | as_bool }}}}"
+    project.write("marts/marts.yml", f'models: [{{name: sales, config: {{enabled: "{enabled}"}}}}]')
+
+    assert ("marts.sales" in project.models()) is there
 
 
 @pytest.mark.parametrize("key", ["depends_on_today", "full_refresh", "store_failures"])
