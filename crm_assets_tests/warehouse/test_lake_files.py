@@ -71,6 +71,26 @@ def test_older_rows_are_found_after_maintenance_and_an_insert() -> None:
     assert read("select i from t where note = 'a999'") == [(999,)]
 
 
+@pytest.mark.usefixtures("lake")
+def test_every_value_is_found_after_maintenance() -> None:
+    values = {
+        "bigint": ("9", "10", "-1"),
+        "decimal": ("9.001", "10", "-1.5"),
+        "double": ("9", "1e300", "nan", "-inf"),
+        "date": ("9999-12-31", "10000-01-01", "0044-03-15 (BC)"),
+        "timestamp_ns": ("2024-01-05 10:00:00.000000002", "2024-01-05 10:00:00.000000001"),
+        "varchar": ("B", "a", "é", ""),
+    }
+    for type_, texts in values.items():
+        write(f"create table {type_}s (v {type_})")
+        for text in texts:
+            write(f"insert into {type_}s values ('{text}')")
+    configured_lake().maintain()
+    for type_, texts in values.items():
+        found = [read(f"select count(*) from {type_}s where v = '{text}'::{type_}") for text in texts]
+        assert found == [[(1,)]] * len(texts), type_
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("lake")
 def test_maintenance_keeps_the_sandboxs_files(monkeypatch: pytest.MonkeyPatch, data_dir: Path) -> None:

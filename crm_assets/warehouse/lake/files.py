@@ -48,7 +48,8 @@ COMPARED_AS: Mapping[str, str] = {
     "date": "date",
     "time": "time",
     "timestamptz": "timestamptz",
-    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns"), "timestamp"),
+    **dict.fromkeys(("timestamp", "timestamp_s", "timestamp_ms"), "timestamp"),
+    "timestamp_ns": "timestamp_ns",
 }
 """Type of a column in the catalog -> the type that orders its bounds, which are texts. Others are ordered as texts."""
 
