@@ -37,8 +37,9 @@ DENIAL = re.compile(r"(^|ERROR:\s+)(permission denied|must be owner|cannot execu
 STATEMENT = re.compile(r'query ".{500,}": ', re.DOTALL)
 LOST = re.compile(
     "server closed the connection|terminating connection|no connection to the server|"
-    "DuckLake: Current transaction is aborted"
+    r'DuckLake: Current transaction is aborted|Failed to execute query ".*": \Z'
 )
+"""After the first statement of a lost session, PostgreSQL's library has no message."""
 MISSING_LAKE = re.compile("creating a new DuckLake is explicitly disabled|in read-only mode: database does not exist")
 OTHER_FILES = "does not match existing data path"
 

@@ -15,6 +15,7 @@ from crm_assets.__main__ import main
 from crm_assets.assets.failures import explain
 from crm_assets.errors import CommitUnconfirmed, WarehouseUnreachable
 from crm_assets.runner.builds import AUDIT, build
+from crm_assets.warehouse.duckdb_messages import reason
 from crm_assets.warehouse.lake.address import LakeAddress, explained
 from crm_assets.warehouse.tables import with_parquet_types
 from crm_assets.warehouse.transactions import committed
@@ -176,6 +177,18 @@ def test_a_transaction_is_aborted_in_a_lake_if_its_session_was_lost() -> None:
     assert "PostgreSQL has ended a session" in explain(error, "accounts").message
     own = duckdb.TransactionException("TransactionContext Error: Current transaction is aborted (please ROLLBACK)")
     assert "PostgreSQL" not in explain(own, "accounts").message
+
+
+def test_the_end_of_a_transaction_names_the_session_that_was_lost(lake: dict[str, str]) -> None:
+    write("create table a as select 1 as x")
+    with Warehouse().read_connection() as connection:
+        connection.execute("begin; from a")
+        with psycopg.connect(dsn_of(lake["CRM_WAREHOUSE"]), autocommit=True) as other:
+            other.execute(END_OTHERS)
+        for statement in ("from a", "rollback"):
+            with pytest.raises(duckdb.Error) as raised:
+                connection.execute(statement).fetchall()
+            assert "PostgreSQL has ended a session" in reason(raised.value)
 
 
 def test_catalog_that_ends_while_parquet_is_written_is_named(
