@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from crm_assets.sandbox import RunningSandbox, serving_sandbox
 from crm_assets.sandbox.world import RESOURCES
@@ -51,6 +52,8 @@ class Client:
 def client_of_sandbox(**settings: Any) -> Iterator[Client]:
     """A client of a new sandbox, which shows ``NOW`` unless the settings say otherwise."""
     with serving_sandbox(**{"now": NOW, **settings}) as sandbox, requests.Session() as session:
+        # The server closes a connection that is idle for five seconds, perhaps just when a request is sent.
+        session.mount("http://", HTTPAdapter(max_retries=1))
         yield Client(sandbox, session)
 
 
