@@ -83,7 +83,7 @@ class Config(dict[str, Any]):
         """Takes values."""
         for mapping in (*given, more):
             self.given.update(mapping)
-            self.update({**mapping, **self})
+            self.update({**mapping, **self})  # when the SQL is rendered, it has them already, merged
         return ""
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -128,7 +128,7 @@ class Project:
         own = variables.get(self.name)
         self._variables = {**variables, **(own if isinstance(own, dict) else {})}
         self.plain = self.scope({})
-        self._settled = self.scope({"var": self._settled_var})
+        self._settings_scope = self.scope({"var": self._settings_var})
         self._entries: dict[tuple[str, str], tuple[Path, Mapping[str, Any]]] = {}
         self.sources: dict[tuple[str, ...], Relation] = {}
         for path in [*self._files(".yml", *folders), *self._files(".yaml", *folders)]:
@@ -149,7 +149,7 @@ class Project:
 
         return self.templates.scope({"var": var, "doc": self._doc, "execute": variables is not None, **names})
 
-    def _settled_var(self, name: str, *default: Any) -> Any:
+    def _settings_var(self, name: str, *default: Any) -> Any:
         """`var` in `dbt_project.yml`, in which dbt knows those of `--vars` alone, and otherwise takes the default."""
         if name in self._variables or not default:
             refuse(f"vars of dbt_project.yml cannot be used in it, as in dbt: write the value of {name}")
@@ -177,7 +177,7 @@ class Project:
         for part in (None, self.name, *folders, name):
             level = (level.get(part) if part else level) or {}
             given = {k.removeprefix("+"): v for k, v in level.items() if k[0] == "+" or not isinstance(v, dict)}
-            _configure(configured, self._settled.value(self._folder / "dbt_project.yml", given, line_of(level)))
+            _configure(configured, self._settings_scope.value(self._folder / "dbt_project.yml", given, line_of(level)))
         return configured
 
     def _files(self, suffix: str, *folders: str) -> list[Path]:

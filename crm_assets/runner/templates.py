@@ -36,9 +36,6 @@ SENTENCE = re.compile(r"\{# (passes|fails): (.*?) #\}", re.DOTALL)
 FUNCTION = re.compile(r"\s*(?:ref|source|var|env_var|doc)\s*\(.*\)\s*")
 """A text of YAML that is an expression without braces, as dbt allows."""
 
-NATIVE = re.compile(r"\|\s*as_(bool|number|native)\s*\Z")
-"""The end of an expression whose text is to be read as a value. In SQL these filters change nothing, as in dbt."""
-
 EXPRESSION = re.compile(r"\s*\{\{((?:(?!\}\}).)*)\}\}\s*", re.DOTALL)
 PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 ALLOWED = re.compile(r"DBT_(?!ENV_SECRET).*|CRM_DATA_DIR|CRM_DATABASE")
@@ -72,6 +69,12 @@ class Relation(str):  # noqa: SLOT000 # slots and annotations exclude each other
 
 def _quoted(name: str) -> str:
     return name if PLAIN.fullmatch(name) and name not in reserved_words() else identifier(name)
+
+
+class Native(str):
+    """A text that is read as a value where YAML takes one, such as `True`. In SQL it is the text, as in dbt."""
+
+    __slots__ = ()
 
 
 class Scope(dict[str, Any]):
@@ -116,7 +119,7 @@ class Scope(dict[str, Any]):
             return self.render(path, written, line)
         with self.templates.located(path, line):
             found = self.templates.expression(expression)(self)
-            return native_concat([found]) if NATIVE.search(expression) else found
+            return native_concat([found]) if isinstance(found, Native) else found
 
 
 class _Environment(SandboxedEnvironment):
@@ -168,6 +171,10 @@ def refuse(message: str) -> NoReturn:
     raise TemplateError(message)
 
 
+def _native(value: Any) -> Any:
+    return Native(value) if isinstance(value, str) else value
+
+
 def _env_var(name: str, default: str | None = None) -> str:
     if not ALLOWED.fullmatch(name):
         refuse(f"env_var cannot read {name}: use a name that begins with DBT_")
@@ -201,9 +208,8 @@ class Templates:
             extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"],
             keep_trailing_newline=True,
         )
-        self._environment.filters |= dict.fromkeys(
-            ("as_bool", "as_number", "as_native", "as_text"), lambda value: value
-        )
+        self._environment.filters |= dict.fromkeys(("as_bool", "as_number", "as_native"), _native)
+        self._environment.filters["as_text"] = lambda value: value
         self.compiled = cache(self._compile)
         self.expression = cache(partial(self._environment.compile_expression, undefined_to_none=False))
         self._macros: dict[Path, Template] = {}

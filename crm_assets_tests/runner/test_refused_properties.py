@@ -176,7 +176,7 @@ def test_boolean_of_a_model_is_no_text(project: ModelProject, key: str) -> None:
 @pytest.mark.parametrize(("text", "there"), [("True", True), ("False", False)])
 def test_text_of_the_environment_may_be_read_as_a_boolean(project: ModelProject, text: str, there: bool) -> None:
     project.write("marts/sales.sql", "select 1 as day")
-    enabled = f"{{{{ env_var('DBT_NOT_SET', '{text}') | as_bool }}}}"
+    enabled = f"{{{{ (env_var('DBT_NOT_SET', '{text}') | as_bool) }}}}"
     project.write("marts/marts.yml", f'models: [{{name: sales, config: {{enabled: "{enabled}"}}}}]')
 
     assert ("marts.sales" in project.models()) is there
